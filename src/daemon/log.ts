@@ -1,0 +1,9 @@
+// What the daemon's parts say about themselves. The file behind it is logfile.ts.
+
+/** Values of a log line. Never a secret; text from outside is escaped by whoever writes it down. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** `event` is a fixed phrase (`session renewed`), never built from input; what varies goes into the fields. */
+export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;

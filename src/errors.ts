@@ -1,0 +1,70 @@
+// The one table of errors: name, number on the wire, exit status, default hint. Imports nothing.
+// Rules of voice: lower case, no period; the hint is a command that can be pasted where there is one.
+
+interface ErrorRow {
+  /** The number in an error reply (wire/PROTOCOL.md). Never reused, never changed. */
+  readonly number: number;
+  /** The exit status of the client (README, "Exit statuses"). */
+  readonly exit: number;
+  readonly hint?: string;
+}
+
+export const errors = {
+  internal: { number: 1, exit: 1, hint: "keyhole daemon logs" },
+  usage: { number: 2, exit: 2, hint: "keyhole --help" },
+  "invalid-config": { number: 3, exit: 1, hint: "keyhole config validate" },
+  "config-exists": { number: 4, exit: 1 },
+  "no-such-config": { number: 5, exit: 4, hint: "keyhole config list" },
+  "no-such-session": { number: 6, exit: 4, hint: "keyhole daemon list" },
+  unreachable: { number: 7, exit: 3, hint: "keyhole daemon start" },
+  "start-failed": { number: 8, exit: 3, hint: "keyhole daemon logs" },
+  "already-running": { number: 9, exit: 1, hint: "keyhole daemon status" },
+  "unsafe-path": { number: 10, exit: 1 },
+  "person-needed": { number: 11, exit: 5 },
+  "no-source-credentials": { number: 12, exit: 5, hint: "aws configure list" },
+  "aws-refused": { number: 13, exit: 6 },
+  throttled: { number: 14, exit: 7, hint: "try again in a few seconds" },
+  network: { number: 15, exit: 7, hint: "check the network, the proxy and AWS_ENDPOINT_URL_STS" },
+  timeout: { number: 16, exit: 7, hint: "keyhole daemon status" },
+  "too-short": { number: 17, exit: 7, hint: "raise AssumeRole.DurationSeconds, and check this machine's clock" },
+  blocked: { number: 18, exit: 8, hint: "allow Unix sockets in the sandbox, or use file delivery" },
+  forbidden: { number: 19, exit: 9 },
+  "credential-loop": { number: 20, exit: 1 },
+  "bad-request": { number: 21, exit: 1 },
+  "unknown-message": { number: 22, exit: 1, hint: "keyhole daemon restart" },
+  "unsupported-version": { number: 23, exit: 1, hint: "keyhole daemon restart" },
+  busy: { number: 24, exit: 7, hint: "try again in a few seconds" },
+  "shutting-down": { number: 25, exit: 3, hint: "keyhole daemon start" },
+  "not-executable": { number: 26, exit: 126 },
+  "not-found": { number: 27, exit: 127 },
+  interrupted: { number: 28, exit: 130 },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorName = keyof typeof errors;
+
+/**
+ * Every failure that a person or a client may see. `message` holds no secret, no value out of a config file, and on
+ * a grant socket no ARN; whoever builds one from foreign text (AWS, a command) vouches for that.
+ */
+export class KeyholeError extends Error {
+  override readonly name = "KeyholeError";
+  readonly kind: ErrorName;
+  /** What to do; the table's default if none is given. */
+  readonly hint: string | undefined;
+
+  constructor(kind: ErrorName, message: string, hint?: string) {
+    super(message);
+    this.kind = kind;
+    this.hint = hint ?? (errors[kind] as ErrorRow).hint;
+  }
+
+  get exitStatus(): number {
+    return errors[this.kind].exit;
+  }
+}
+
+/** The name of an error number from the wire; a number from a newer peer is `internal`. */
+export function errorNameOf(number: number): ErrorName {
+  for (const [name, row] of Object.entries(errors)) if (row.number === number) return name as ErrorName;
+  return "internal";
+}

@@ -1,0 +1,25 @@
+// What keyhole needs of libc that Bun does not offer. One small file per platform implements it.
+
+/** Who is at the other end of a Unix socket, as the kernel says. Fixed when the peer called connect(). */
+export interface PeerIdentity {
+  readonly uid: number;
+  readonly gid: number;
+  /** Undefined where the platform does not say. */
+  readonly pid: number | undefined;
+}
+
+export interface Native {
+  /** @throws Error if the kernel does not answer; the connection must then be refused. */
+  peerIdentity(socketDescriptor: number): PeerIdentity;
+  /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
+  forbidInspection(): void;
+  /** No core file, whatever happens. Inherited by children. */
+  forbidCoreDumps(): void;
+  /** Takes an exclusive lock without waiting. False if another open file holds it. Freed when the descriptor closes. */
+  lockFile(descriptor: number): boolean;
+  /**
+   * Becomes another program: same process, same standard streams, default signal handling. Returns only on failure,
+   * with the errno's name (`ENOENT`, `EACCES`).
+   */
+  execute(path: string, argv: readonly string[], environment: Readonly<Record<string, string>>): string;
+}

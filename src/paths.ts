@@ -1,0 +1,67 @@
+// Where everything lives: a pure function of the environment and the platform. No I/O, no package.
+import { KeyholeError } from "./errors.ts";
+
+export interface Paths {
+  /** `~/.keyhole`, or KEYHOLE_HOME. */
+  readonly home: string;
+  readonly configDir: string;
+  readonly socket: string;
+  readonly lock: string;
+  readonly log: string;
+  /** Files for `exec --refresh` and `shell`; no secrets. */
+  readonly runDir: string;
+}
+
+/** What a command line or the environment may override; each is a path. */
+export interface PathOverrides {
+  readonly configDir?: string | undefined;
+  readonly socket?: string | undefined;
+  readonly log?: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The control socket depends on the home alone, never on TMPDIR or XDG_RUNTIME_DIR, so that every shell, cron job and
+ * editor finds the same daemon. Relative paths are taken from `cwd`.
+ *
+ * @throws KeyholeError `usage` without KEYHOLE_HOME and HOME.
+ */
+export function resolvePaths(environment: Environment, overrides: PathOverrides, cwd: () => string): Paths {
+  const home = absolute(environment["KEYHOLE_HOME"] || defaultHome(environment), cwd);
+  const socket = absolute(overrides.socket ?? `${home}/sock/daemon.sock`, cwd);
+  return {
+    home,
+    configDir: absolute(overrides.configDir ?? `${home}/configs`, cwd),
+    socket,
+    // The lock stands beside its socket: whoever may bind one may lock it, and two sockets never share a lock.
+    lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,
+    log: absolute(overrides.log ?? `${home}/logs/daemon.log`, cwd),
+    runDir: `${home}/run`,
+  };
+}
+
+function defaultHome(environment: Environment): string {
+  const userHome = environment["HOME"];
+  if (!userHome)
+    throw new KeyholeError(
+      "usage",
+      "neither KEYHOLE_HOME nor HOME is set",
+      "export KEYHOLE_HOME=/path/to/a/private/directory",
+    );
+  return `${userHome}/.keyhole`;
+}
+
+function absolute(path: string, cwd: () => string): string {
+  return path.startsWith("/") ? path : `${cwd()}/${path}`;
+}
+
+/** The directory part of an absolute path. */
+export function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+/** The last part of a path. */
+export function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

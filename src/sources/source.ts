@@ -1,0 +1,55 @@
+// The seam between sessions, which know when, and AWS, which says what. Types only.
+import type { Config } from "../config/config.ts";
+import type { Credentials } from "../credentials.ts";
+
+/**
+ * The variables of whoever asked for a session that select its source credentials: AWS_*, PATH, HOME. Held in
+ * memory with the session, sent over the control socket alone, never logged.
+ */
+export type SourceEnvironment = Readonly<Record<string, string>>;
+
+export interface AssumeRequest {
+  /** The config's name. */
+  readonly name: string;
+  readonly config: Config;
+  readonly environment: SourceEnvironment;
+  /** Aborted when nobody needs the answer any more (the daemon ends, the session was removed). */
+  readonly signal: AbortSignal;
+}
+
+/** What STS gave. */
+export interface AssumedRole {
+  /** With session token and expiry, always. */
+  readonly credentials: Credentials;
+  /** `AROA…:session-name`, the value of `aws:userid`. */
+  readonly assumedRoleId: string;
+  readonly arn: string;
+  /** The region the config, its profile or the environment names; not a partition's default. */
+  readonly region: string | undefined;
+  /** What the source credentials were, in words without secrets: `profile dev`, `environment`, `config`. */
+  readonly sourceDescription: string;
+  /** AWS's clock minus this machine's, in milliseconds, from the response's Date header (whole seconds). */
+  readonly clockSkew: number | undefined;
+  /** Things worth knowing in `status`, such as a duration that was reduced. */
+  readonly notes: readonly string[];
+}
+
+export interface CallerIdentity {
+  readonly userId: string;
+  readonly account: string;
+  readonly arn: string;
+}
+
+/** Where credentials come from. The daemon's is STS; tests script one. */
+export interface CredentialSource {
+  /**
+   * One AssumeRole, with its own deadlines and retries.
+   *
+   * @throws KeyholeError and nothing else: `aws-refused`, `person-needed`, `no-source-credentials`,
+   *   `credential-loop`, `invalid-config` (AWS's answer would be the same again), `throttled`, `network` (it may not).
+   */
+  assume(request: AssumeRequest): Promise<AssumedRole>;
+
+  /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
+  identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity>;
+}

@@ -1,0 +1,136 @@
+// The one table of messages: number, request, response. A row here is a message; the compiler then says what is
+// missing (a handler in the daemon, an entry in PROTOCOL.md's vectors). Which socket speaks which message is the
+// listener's business: a grant socket will speak none of these.
+import { type AnyCodec, boolean, bytes, list, optional, string, struct, u16, u32, u64, type ValueOf } from "./codec.ts";
+
+/** Spoken by this build; the second byte behind a frame's length. */
+export const PROTOCOL_VERSION = 1;
+
+/** One environment variable of the requester's. */
+const variable = struct({ name: string, value: string });
+
+/** A session as `daemon list` and `status` show it. Times are milliseconds since the epoch on AWS's clock. */
+const session = struct({
+  config: string,
+  /** Absent until the first credentials are there. */
+  accessKeyId: optional(string),
+  roleArn: string,
+  /** What the source credentials are, in words: `profile dev`, `environment`. */
+  source: string,
+  issuedAt: optional(u64),
+  expiresAt: optional(u64),
+  /** When the next renewal is due; absent where nobody asks any more. */
+  renewAt: optional(u64),
+  addedAt: u64,
+  usedAt: u64,
+  /** Renewals that failed since the last that succeeded. */
+  failures: u32,
+  lastError: optional(string),
+  pinned: boolean,
+  /** Things worth knowing: a duration that was reduced, a config file that no longer parses. */
+  notes: list(string),
+});
+
+/** A named number: the counters of `status`. */
+const counter = struct({ name: string, value: u64 });
+
+const empty = struct({});
+
+interface MessageRow {
+  readonly number: number;
+  readonly request: AnyCodec;
+  readonly response: AnyCodec;
+}
+
+export const messages = {
+  /** Is anyone there, and who. Answered whatever else is going on. */
+  Hello: {
+    number: 0x01,
+    request: struct({ version: string }),
+    response: struct({ version: string, pid: u32 }),
+  },
+  /** Credentials of a session. Never adds one: `no-such-session` if there is none. */
+  Vend: {
+    number: 0x02,
+    request: struct({ config: string }),
+    response: struct({
+      config: string,
+      /** The region the config names, for AWS_REGION. */
+      region: optional(string),
+      /** The finished `credential_process` line. */
+      line: bytes,
+    }),
+  },
+  /** Makes a session of a config. Idempotent: credentials that are there are kept unless `renew` is set. */
+  Add: {
+    number: 0x03,
+    request: struct({
+      config: string,
+      /** What selects the source credentials: the requester's AWS_* variables, and PATH. */
+      environment: list(variable),
+      /** Call STS before answering. */
+      verify: boolean,
+      /** Replace credentials that are still good. */
+      renew: boolean,
+    }),
+    response: session,
+  },
+  Remove: { number: 0x04, request: struct({ config: string }), response: empty },
+  /** Sessions from the least to the most recently used. */
+  List: { number: 0x05, request: empty, response: struct({ sessions: list(session) }) },
+  Status: {
+    number: 0x06,
+    request: empty,
+    response: struct({
+      version: string,
+      pid: u32,
+      startedAt: u64,
+      socket: string,
+      log: string,
+      configDir: string,
+      maxSessions: u32,
+      connections: u32,
+      residentBytes: u64,
+      /** How far AWS's clock is from this machine's, in milliseconds, as two fields because a u64 has no sign. */
+      clockBehindMs: u64,
+      clockAheadMs: u64,
+      counters: list(counter),
+      sessions: list(session),
+    }),
+  },
+  /** Who AWS says the session is: GetCallerIdentity, once for each issue of credentials. */
+  Identity: {
+    number: 0x07,
+    request: struct({ config: string }),
+    response: struct({ userId: string, account: string, arn: string }),
+  },
+  /** Ends the daemon; the reply is sent before it stops listening. */
+  Stop: { number: 0x08, request: empty, response: struct({ pid: u32 }) },
+} as const satisfies Record<string, MessageRow>;
+
+export type MessageName = keyof typeof messages;
+export type RequestOf<Name extends MessageName> = ValueOf<(typeof messages)[Name]["request"]>;
+export type ResponseOf<Name extends MessageName> = ValueOf<(typeof messages)[Name]["response"]>;
+
+export type SessionInfo = ResponseOf<"Add">;
+export type DaemonStatus = ResponseOf<"Status">;
+
+/** The message number of an error reply, whatever the request was. */
+export const ERROR_NUMBER = 0xff;
+
+/** The body of an error reply. */
+export const errorReply = struct({
+  /** A number from errors.ts. */
+  number: u16,
+  message: string,
+  hint: optional(string),
+});
+
+const namesByNumber = new Map<number, MessageName>(
+  Object.entries(messages).map(([name, row]) => [row.number, name as MessageName]),
+);
+
+/** The name of a message number, or undefined if this build does not know it. */
+export function messageNameOf(number: number): MessageName | undefined {
+  return namesByNumber.get(number);
+}
