@@ -1,0 +1,95 @@
+// Which variables of a requester decide about source credentials, and the marker that finds loops among them.
+// Shared by the client, which sends them, and the daemon, which resolves with them.
+import { KeyholeError } from "./errors.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Variables that the SDK's credential chain, its endpoints and a `credential_process` obey. */
+const NAMES: ReadonlySet<string> = new Set([
+  "AWS_ACCESS_KEY_ID",
+  "AWS_ACCOUNT_ID",
+  "AWS_CA_BUNDLE",
+  "AWS_CONFIG_FILE",
+  "AWS_CREDENTIAL_EXPIRATION",
+  "AWS_DEFAULT_PROFILE",
+  "AWS_DEFAULT_REGION",
+  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+  "AWS_LOGIN_CACHE_DIRECTORY",
+  "AWS_PROFILE",
+  "AWS_REGION",
+  "AWS_ROLE_ARN",
+  "AWS_ROLE_SESSION_NAME",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_STS_REGIONAL_ENDPOINTS",
+  "AWS_USE_DUALSTACK_ENDPOINT",
+  "AWS_USE_FIPS_ENDPOINT",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "HOME",
+  "PATH",
+]);
+
+/** `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
+const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_ENDPOINT_URL", "KEYHOLE_"];
+
+/**
+ * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs.
+ * The result may hold secrets (AWS_SECRET_ACCESS_KEY): it goes over the control socket alone and into no log.
+ */
+export function selectSourceEnvironment(environment: Environment): Record<string, string> {
+  const selected: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) if (value && selects(name)) selected[name] = value;
+  return selected;
+}
+
+function selects(name: string): boolean {
+  return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/**
+ * Carried by everything the daemon spawns: which sessions wait for the answer, from the first to the latest, as
+ * `name@socket,name@socket`. The socket is percent-encoded except for its slashes; it is there because two daemons
+ * may have configs of one name.
+ */
+export const CHAIN_VARIABLE = "KEYHOLE_CHAIN";
+
+/** The sessions that wait for whatever runs in this environment, as they stand in the marker. */
+export function chainOf(environment: Environment): readonly string[] {
+  return (environment[CHAIN_VARIABLE] ?? "").split(",").filter((link) => link !== "");
+}
+
+/** The environment for what is spawned on behalf of the session `name` of the daemon at `socket` (absolute path). */
+export function appendChain<E extends Environment>(
+  environment: E,
+  name: string,
+  socket: string,
+): E & Record<typeof CHAIN_VARIABLE, string> {
+  return { ...environment, [CHAIN_VARIABLE]: [...chainOf(environment), formatLink(name, socket)].join(",") };
+}
+
+/**
+ * Called before a session is asked for: by the client, which then fails without asking, and by the daemon's `add`,
+ * which knows its own socket for certain.
+ *
+ * @throws KeyholeError `credential-loop` if the session itself waits for this answer.
+ */
+export function refuseLoop(environment: Environment, name: string, socket: string): void {
+  const chain = chainOf(environment);
+  const start = chain.indexOf(formatLink(name, socket));
+  if (start === -1) return;
+  const loop = [...chain.slice(start).map(nameOf), name].join(" -> ");
+  throw new KeyholeError(
+    "credential-loop",
+    `the source credentials form a loop: ${loop}`,
+    `keyhole config get -n ${name}`,
+  );
+}
+
+function formatLink(name: string, socket: string): string {
+  return `${name}@${encodeURIComponent(socket).replaceAll("%2F", "/")}`;
+}
+
+function nameOf(link: string): string {
+  return link.slice(0, link.indexOf("@"));
+}

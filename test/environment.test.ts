@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { appendChain, chainOf, refuseLoop, selectSourceEnvironment } from "../src/environment.ts";
+import { KeyholeError } from "../src/errors.ts";
+
+const SOCKET = "/home/a, b/.keyhole/sock/daemon.sock";
+
+describe("selectSourceEnvironment", () => {
+  test.each([
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_EC2_METADATA_DISABLED",
+    "KEYHOLE_CHAIN",
+    "KEYHOLE_HOME",
+    "PATH",
+    "HOME",
+  ])("takes %s", (name) => {
+    expect(selectSourceEnvironment({ [name]: "value" })).toEqual({ [name]: "value" });
+  });
+
+  test.each(["AWS_PAGER", "GITHUB_TOKEN", "BUN_OPTIONS", "LD_PRELOAD", "NODE_OPTIONS", "aws_profile"])(
+    "leaves %s behind",
+    (name) => {
+      expect(selectSourceEnvironment({ [name]: "value" })).toEqual({});
+    },
+  );
+
+  test("treats an empty variable as unset", () => {
+    expect(selectSourceEnvironment({ AWS_PROFILE: "", HOME: undefined })).toEqual({});
+  });
+});
+
+describe("the chain", () => {
+  test("is empty without a marker", () => {
+    expect(chainOf({})).toEqual([]);
+    expect(() => refuseLoop({}, "a", SOCKET)).not.toThrow();
+  });
+
+  test("passes two different configs", () => {
+    const environment = appendChain({ PATH: "/bin" }, "a", SOCKET);
+    expect(environment.PATH).toBe("/bin");
+    expect(() => refuseLoop(environment, "b", SOCKET)).not.toThrow();
+  });
+
+  test("passes one name of two daemons", () => {
+    expect(() => refuseLoop(appendChain({}, "a", "/one.sock"), "a", "/two.sock")).not.toThrow();
+  });
+
+  test.each([
+    { names: ["a"], asked: "a", loop: "a -> a" },
+    { names: ["a", "b"], asked: "a", loop: "a -> b -> a" },
+    { names: ["first", "a", "b"], asked: "a", loop: "a -> b -> a" },
+  ])("refuses $loop", ({ names, asked, loop }) => {
+    let environment: Record<string, string> = {};
+    for (const name of names) environment = appendChain(environment, name, SOCKET);
+    const refused = catchError(() => refuseLoop(environment, asked, SOCKET));
+    expect(refused).toMatchObject({ kind: "credential-loop", exitStatus: 1 });
+    expect(refused.message).toEndWith(loop);
+  });
+
+  test("survives a marker that it did not write", () => {
+    expect(() => refuseLoop({ KEYHOLE_CHAIN: ",%zz,@@,a" }, "a", SOCKET)).not.toThrow();
+  });
+});
+
+function catchError(action: () => void): KeyholeError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof KeyholeError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
