@@ -1,0 +1,77 @@
+// What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
+import type { ArgsDef, ArgValues } from "../arguments.ts";
+import type { Settings } from "../settings.ts";
+import type { Ui } from "./ui.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */
+export interface Host {
+  /** The absolute path of this executable. */
+  readonly executable: string;
+  cwd(): string;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after that many milliseconds. */
+  wait(milliseconds: number): Promise<void>;
+  /** Everything on stdin. Only for a command that was told to read it (`--from-file -`). */
+  readStdin(): Promise<string>;
+  /** Sends a signal; false if there is no such process. 0 only asks. */
+  signal(pid: number, signal: NodeJS.Signals | 0): boolean;
+  /** Starts this executable as a daemon, and resolves when it is ready. @throws KeyholeError of the child's own. */
+  launch(settings: Settings): Promise<{ readonly pid: number }>;
+}
+
+/** stdout: the answer and nothing else. Talk goes through Ui to stderr. */
+export interface Output {
+  /** Text, with a newline added. */
+  line(text: string): void;
+  /** Bytes as they are. */
+  bytes(bytes: Uint8Array): Promise<void>;
+}
+
+export interface CommandContext<Args extends ArgsDef = ArgsDef> {
+  /** By the name of the definition; an option that is not defined does not compile. */
+  readonly args: ArgValues<Args>;
+  /** What stands behind `--`; empty unless the command says `rest: true`. */
+  readonly rest: readonly string[];
+  readonly settings: Settings;
+  readonly environment: Environment;
+  readonly ui: Ui;
+  readonly output: Output;
+  readonly host: Host;
+}
+
+/** A command that can be run. Options of settings.ts, `--help` and `--version` need not be defined: all have them. */
+export interface Command<Args extends ArgsDef = ArgsDef> {
+  /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
+  readonly meta: { readonly name: string; readonly description: string };
+  readonly args: Args;
+  /** Takes everything behind `--`. */
+  readonly rest?: true;
+  /**
+   * Returns the exit status, nothing meaning 0.
+   *
+   * @throws KeyholeError for everything a person should read; main.ts prints it and takes its exit status.
+   */
+  run(context: CommandContext<Args>): Promise<number | void>;
+}
+
+/** Any command. Its arguments are those of its own definition, which only the parser can promise. */
+export type AnyCommand = Command<any>;
+
+/** Checks a definition and infers the type of its arguments. */
+export function defineCommand<const Args extends ArgsDef>(command: Command<Args>): Command<Args> {
+  return command;
+}
+
+/** Commands under a common first word, each loaded when it is called: `start: () => import("./start.ts")`. */
+export interface CommandGroup {
+  readonly meta: { readonly name: string; readonly description: string };
+  readonly commands: CommandTable;
+}
+
+export type CommandTable = Readonly<Record<string, CommandLoader | CommandGroup>>;
+
+/** The file of a command exports it as its default. */
+export type CommandLoader = () => Promise<{ readonly default: AnyCommand }>;

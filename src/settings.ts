@@ -1,0 +1,146 @@
+// The global options: one table for the client and the daemon, each option with its variable. No I/O.
+import type { ArgValues } from "./arguments.ts";
+import { KeyholeError } from "./errors.ts";
+import { type Paths, resolvePaths } from "./paths.ts";
+
+/** elhaz's options with their short forms (PEERS.md E-020 … E-025), and a variable for each. */
+export const settingOptions = {
+  "config-dir": {
+    type: "string",
+    alias: "cd",
+    valueHint: "PATH",
+    variable: "KEYHOLE_CONFIG_DIR",
+    description: "Directory of the configs (~/.keyhole/configs)",
+  },
+  "socket-path": {
+    type: "string",
+    alias: "sp",
+    valueHint: "PATH",
+    variable: "KEYHOLE_SOCKET",
+    description: "Socket of the daemon (~/.keyhole/sock/daemon.sock)",
+  },
+  "logging-path": {
+    type: "string",
+    alias: "lp",
+    valueHint: "PATH",
+    variable: "KEYHOLE_LOGGING_PATH",
+    description: "Log file of the daemon (~/.keyhole/logs/daemon.log)",
+  },
+  "max-unix-socket-connections": {
+    type: "string",
+    alias: "musc",
+    valueHint: "N",
+    variable: "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
+    description: "Connections that a daemon accepts at once (1024)",
+  },
+  "max-daemon-cache-size": {
+    type: "string",
+    alias: "mdcs",
+    valueHint: "N",
+    variable: "KEYHOLE_MAX_DAEMON_CACHE_SIZE",
+    description: "Sessions that a daemon keeps (64)",
+  },
+  "client-timeout": {
+    type: "string",
+    alias: "ct",
+    valueHint: "SECONDS",
+    variable: "KEYHOLE_CLIENT_TIMEOUT",
+    description: "How long a client waits for the daemon (20)",
+  },
+} as const;
+
+type SettingName = keyof typeof settingOptions;
+
+/** Everything that is not said on the command line of one command. */
+export interface Settings {
+  readonly paths: Paths;
+  /** Connections that the daemon accepts at once; in elhaz this was the listen backlog. */
+  readonly maxConnections: number;
+  /** Sessions that the daemon keeps; the least recently used gives way. */
+  readonly maxSessions: number;
+  /** Milliseconds that a client waits for an answer. */
+  readonly clientTimeout: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the parser found; tests and the daemon may leave options out. */
+export type SettingValues = Partial<ArgValues<typeof settingOptions>>;
+
+/** DESIGN.md, 6 and 9; far below the descriptor limit that the daemon raises for itself. */
+const DEFAULT_CONNECTIONS = 1024;
+/** DESIGN.md, 6. */
+const DEFAULT_SESSIONS = 64;
+/** Milliseconds; DESIGN.md, 6: a cold request with its STS call and retries. */
+const DEFAULT_TIMEOUT = 20_000;
+/** A list on the wire has a u16 count (wire/codec.ts), and so has Linux's highest useful descriptor cap. */
+const HIGHEST_COUNT = 65_535;
+/** Seconds. Nobody waits for an hour; a longer wait is a mistake of units. */
+const LONGEST_TIMEOUT = 3600;
+
+/**
+ * Options win over variables, variables over defaults. An empty variable counts as unset; an empty option is an error.
+ *
+ * @throws KeyholeError `usage` that names the option or the variable of a bad value, and never the value.
+ */
+export function resolveSettings(values: SettingValues, environment: Environment, cwd: () => string): Settings {
+  const setting = (name: SettingName) => findSetting(name, values, environment);
+  return {
+    paths: resolvePaths(
+      environment,
+      {
+        configDir: setting("config-dir")?.value,
+        socket: setting("socket-path")?.value,
+        log: setting("logging-path")?.value,
+      },
+      cwd,
+    ),
+    maxConnections: readCount(setting("max-unix-socket-connections")) ?? DEFAULT_CONNECTIONS,
+    maxSessions: readCount(setting("max-daemon-cache-size")) ?? DEFAULT_SESSIONS,
+    clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,
+  };
+}
+
+/** The options of a command line that resolves to these settings; what stands behind `keyhole --daemon`. */
+export function settingsToArguments(settings: Settings): string[] {
+  const values: Record<SettingName, string> = {
+    "config-dir": settings.paths.configDir,
+    "socket-path": settings.paths.socket,
+    "logging-path": settings.paths.log,
+    "max-unix-socket-connections": String(settings.maxConnections),
+    "max-daemon-cache-size": String(settings.maxSessions),
+    "client-timeout": String(settings.clientTimeout / 1000),
+  };
+  // With `=`, so that a path that begins with a dash stays a value.
+  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+}
+
+/** A value, and what a person calls the place it came from. */
+interface Setting {
+  readonly value: string;
+  readonly origin: string;
+}
+
+function findSetting(name: SettingName, values: SettingValues, environment: Environment): Setting | undefined {
+  const option = values[name];
+  if (option === "") throw new KeyholeError("usage", `--${name} is empty`);
+  if (option !== undefined) return { value: option, origin: `--${name}` };
+  const variable = settingOptions[name].variable;
+  const value = environment[variable];
+  return value ? { value, origin: variable } : undefined;
+}
+
+function readCount(setting: Setting | undefined): number | undefined {
+  if (setting === undefined) return undefined;
+  const count = /^[0-9]{1,9}$/.test(setting.value) ? Number(setting.value) : 0;
+  if (count >= 1 && count <= HIGHEST_COUNT) return count;
+  throw new KeyholeError("usage", `${setting.origin} must be a whole number from 1 to ${HIGHEST_COUNT}`);
+}
+
+/** Seconds with an optional fraction, as milliseconds. */
+function readSeconds(setting: Setting | undefined): number | undefined {
+  if (setting === undefined) return undefined;
+  const seconds = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(setting.value) ? Number(setting.value) : 0;
+  if (seconds > 0 && seconds <= LONGEST_TIMEOUT) return Math.max(1, Math.round(seconds * 1000));
+  throw new KeyholeError("usage", `${setting.origin} must be seconds, above 0 and up to ${LONGEST_TIMEOUT}`);
+}
