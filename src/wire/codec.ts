@@ -1,8 +1,12 @@
 // Fields ⇄ bytes: the primitive types of PROTOCOL.md and the ways to combine them. All integers are big endian.
 // Decoding is strict, so that whatever is accepted re-encodes to the same bytes. No I/O, no package.
+import { MalformedBody, Reader, Writer } from "./buffer.ts";
+
+export { MalformedBody };
 
 /** A value's type on the wire. */
 export interface Codec<Value> {
+  /** @throws RangeError for a value that the type cannot carry, rather than send another one. */
   write(writer: Writer, value: Value): void;
   /** @throws MalformedBody for anything but the one encoding of a value. */
   read(reader: Reader): Value;
@@ -14,111 +18,50 @@ export type AnyCodec = Codec<any>;
 /** The TypeScript type that a codec carries. */
 export type ValueOf<C> = C extends Codec<infer Value> ? Value : never;
 
-/** A body that does not follow PROTOCOL.md. The connection that sent it is closed after an error reply. */
-export class MalformedBody extends Error {
-  override readonly name = "MalformedBody";
-}
-
-/** Appends fields to a buffer that grows. */
-export class Writer {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
-  #length = 0;
-
-  /** Makes room for `size` more bytes and returns the offset at which they start. */
-  reserve(size: number): number {
-    const start = this.#length;
-    this.#length += size;
-    if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
-      larger.set(this.#bytes.subarray(0, start));
-      // What is outgrown may hold a secret: leave none behind for the collector.
-      this.#bytes.fill(0);
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    return start;
-  }
-
-  get view(): DataView {
-    return this.#view;
-  }
-
-  append(bytes: Uint8Array): void {
-    const start = this.reserve(bytes.length);
-    this.#bytes.set(bytes, start);
-  }
-
-  /** What was written so far; a view, valid until the next write. */
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
-  }
-}
-
-/** Takes fields off a buffer, from the front. */
-export class Reader {
-  readonly #bytes: Uint8Array;
-  readonly view: DataView;
-  #offset = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  /** Moves past `size` bytes and returns the offset at which they start. */
-  advance(size: number): number {
-    const start = this.#offset;
-    if (size > this.#bytes.length - start) throw new MalformedBody("the body ends inside a field");
-    this.#offset = start + size;
-    return start;
-  }
-
-  /** The next `size` bytes; a view, not a copy. */
-  take(size: number): Uint8Array {
-    const start = this.advance(size);
-    return this.#bytes.subarray(start, start + size);
-  }
-
-  get remaining(): number {
-    return this.#bytes.length - this.#offset;
-  }
-
-  finish(): void {
-    if (this.#offset !== this.#bytes.length) throw new MalformedBody("bytes follow the last field");
-  }
-}
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export const u8: Codec<number> = {
-  write: (writer, value) => {
-    const at = writer.reserve(1);
-    writer.view.setUint8(at, value);
-  },
-  read: (reader) => reader.view.getUint8(reader.advance(1)),
-};
+type SetNumber = (view: DataView, at: number, value: number) => void;
 
-export const u16: Codec<number> = {
-  write: (writer, value) => {
-    const at = writer.reserve(2);
-    writer.view.setUint16(at, value);
-  },
-  read: (reader) => reader.view.getUint16(reader.advance(2)),
-};
+function unsigned(size: 1 | 2 | 4, set: SetNumber, get: (view: DataView, at: number) => number): Codec<number> {
+  return {
+    write: (writer, value) => {
+      assertUnsigned(value, 2 ** (8 * size) - 1);
+      const at = writer.reserve(size);
+      set(writer.view, at, value);
+    },
+    read: (reader) => get(reader.view, reader.advance(size)),
+  };
+}
 
-export const u32: Codec<number> = {
-  write: (writer, value) => {
-    const at = writer.reserve(4);
-    writer.view.setUint32(at, value);
-  },
-  read: (reader) => reader.view.getUint32(reader.advance(4)),
-};
+// DataView would cut a number to its lowest bits without a word.
+function assertUnsigned(value: number, largest: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= largest) return;
+  throw new RangeError(`${value} is not a whole number from 0 to ${largest}`);
+}
+
+export const u8 = unsigned(
+  1,
+  (view, at, value) => view.setUint8(at, value),
+  (view, at) => view.getUint8(at),
+);
+
+export const u16 = unsigned(
+  2,
+  (view, at, value) => view.setUint16(at, value),
+  (view, at) => view.getUint16(at),
+);
+
+export const u32 = unsigned(
+  4,
+  (view, at, value) => view.setUint32(at, value),
+  (view, at) => view.getUint32(at),
+);
 
 /** A `u64` whose value is at most 2^53 - 1; times are milliseconds since the epoch. */
 export const u64: Codec<number> = {
   write: (writer, value) => {
+    assertUnsigned(value, Number.MAX_SAFE_INTEGER);
     const at = writer.reserve(8);
     writer.view.setBigUint64(at, BigInt(value));
   },
@@ -139,7 +82,10 @@ export const boolean: Codec<boolean> = {
   },
 };
 
-/** UTF-8 behind a `u16` length in bytes. */
+/**
+ * UTF-8 behind a `u16` length in bytes. Half a surrogate pair, which UTF-8 cannot say, is written as U+FFFD: text that
+ * was cut off at a bad place must not cost an answer.
+ */
 export const string: Codec<string> = {
   write: (writer, value) => {
     const bytes = encoder.encode(value);
@@ -166,8 +112,10 @@ export const bytes: Codec<Uint8Array> = {
   read: (reader) => reader.take(u32.read(reader)).slice(),
 };
 
-/** A flag byte, then the value if it is 1. */
-export function optional<Value>(codec: Codec<Value>): Codec<Value | undefined> {
+/** A flag byte, then the value if it is 1. An optional of an optional would have two ways to say nothing. */
+export function optional<Value extends string | number | boolean | object>(
+  codec: Codec<Value>,
+): Codec<Value | undefined> {
   return {
     write: (writer, value) => {
       boolean.write(writer, value !== undefined);
@@ -177,7 +125,7 @@ export function optional<Value>(codec: Codec<Value>): Codec<Value | undefined> {
   };
 }
 
-/** A `u16` count, then that many values. */
+/** A `u16` count, then that many values, each of which takes a byte at least. */
 export function list<Value>(codec: Codec<Value>): Codec<readonly Value[]> {
   return {
     write: (writer, values) => {
@@ -187,9 +135,10 @@ export function list<Value>(codec: Codec<Value>): Codec<readonly Value[]> {
     },
     read: (reader) => {
       const count = u16.read(reader);
-      // Every value is at least one byte long, so a count that cannot be true is refused before the loop.
       if (count > reader.remaining) throw new MalformedBody("a list is longer than its body");
-      return Array.from({ length: count }, () => codec.read(reader));
+      const values: Value[] = [];
+      for (let index = 0; index < count; index += 1) values.push(codec.read(reader));
+      return values;
     },
   };
 }
@@ -203,18 +152,22 @@ export function struct<const F extends Readonly<Record<string, AnyCodec>>>(field
     write: (writer, value) => {
       for (const [name, codec] of entries) codec.write(writer, value[name]);
     },
-    read: (reader) => Object.fromEntries(entries.map(([name, codec]) => [name, codec.read(reader)])) as Struct<F>,
+    read: (reader) => {
+      const value: Record<string, unknown> = {};
+      for (const [name, codec] of entries) value[name] = codec.read(reader);
+      return value as Struct<F>;
+    },
   };
 }
 
-/** Encodes one value to bytes of its own. */
+/** Encodes one value to bytes of its own. @throws RangeError for a value that its type cannot carry. */
 export function encode<Value>(codec: Codec<Value>, value: Value): Uint8Array {
   const writer = new Writer();
   codec.write(writer, value);
   return writer.finish();
 }
 
-/** Decodes bytes that hold exactly one value. */
+/** Decodes bytes that hold exactly one value. @throws MalformedBody */
 export function decode<Value>(codec: Codec<Value>, body: Uint8Array): Value {
   const reader = new Reader(body);
   const value = codec.read(reader);

@@ -2,15 +2,15 @@
 // Knows nothing of bodies. The length is checked before anything is awaited or allocated. No I/O, no package.
 import { PROTOCOL_VERSION } from "./messages.ts";
 
-/** Largest request on the control socket, in bytes behind the length (DESIGN.md, 5). */
-export const CONTROL_REQUEST_LIMIT = 64 * 1024;
-/** Largest response on any socket. */
-export const RESPONSE_LIMIT = 1024 * 1024;
-
 /** Bytes of the length field. */
 const LENGTH_BYTES = 4;
 /** Bytes of version and message number, which the length counts. */
 const HEADER_BYTES = 2;
+
+/** The largest length of a request on the control socket: a body of 64 KiB and its header (DESIGN.md, 5). */
+export const CONTROL_REQUEST_LIMIT = 64 * 1024 + HEADER_BYTES;
+/** The largest length of a response on any socket: a body of 1 MiB and its header. */
+export const RESPONSE_LIMIT = 1024 * 1024 + HEADER_BYTES;
 
 export interface Frame {
   readonly version: number;
@@ -21,6 +21,13 @@ export interface Frame {
 /** A length that no frame can have. The stream cannot be followed any further. */
 export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
+  /** The frames that the same `push` completed before the malformed one. They are answered first. */
+  readonly completed: readonly Frame[];
+
+  constructor(message: string, completed: readonly Frame[] = []) {
+    super(message);
+    this.completed = completed;
+  }
 }
 
 /** One frame as bytes of their own. @throws RangeError if it is over RESPONSE_LIMIT. */
@@ -36,49 +43,98 @@ export function encodeFrame(message: number, body: Uint8Array, version = PROTOCO
   return frame;
 }
 
-/** Cuts a stream, however it arrives, into frames. One for each direction of a connection. */
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Cuts a stream, however it arrives, into frames. One for each direction of a connection. A writer gets no more out
+ * of it than it puts in: about twice the bytes that arrived are held at most, and each is copied about twice at most.
+ */
 export class FrameDecoder {
   readonly #limit: number;
-  #pending: Uint8Array = new Uint8Array(0);
+  /** Its first `#held` bytes are the start of a frame whose rest has not arrived. */
+  #partial: Uint8Array = NOTHING;
+  #held = 0;
+  #failure: string | undefined;
 
   /** @param limit the largest length to accept, in bytes behind the length field */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Whether part of a frame has arrived, and its rest has not. */
+  /**
+   * Whether part of a frame has arrived, and its rest has not. It is another frame than before the last `push` if
+   * that one returned any.
+   */
   get isPartial(): boolean {
-    return this.#pending.length > 0;
+    return this.#held > 0;
   }
 
   /**
-   * Takes the next bytes and returns the frames they complete; none is not an error. Bodies are views into `chunk`
-   * where that is possible.
+   * Takes the next bytes and returns the frames they complete; none is not an error. A body that arrived in one chunk
+   * is a view into it.
    *
-   * @throws MalformedFrame on an impossible length; the decoder is of no use after that.
+   * @throws MalformedFrame on an impossible length, as soon as its fourth byte is there, and on every call after that.
    */
   push(chunk: Uint8Array): Frame[] {
-    let rest = this.#pending.length === 0 ? chunk : concatenate(this.#pending, chunk);
     const frames: Frame[] = [];
-    while (rest.length >= LENGTH_BYTES) {
-      const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0);
-      if (length < HEADER_BYTES) throw new MalformedFrame(`a frame of ${length} bytes is too short`);
-      if (length > this.#limit) {
-        throw new MalformedFrame(`a frame of ${length} bytes is over the limit of ${this.#limit}`);
-      }
-      const end = LENGTH_BYTES + length;
-      if (rest.length < end) break;
-      frames.push({ version: rest[4]!, message: rest[5]!, body: rest.subarray(LENGTH_BYTES + HEADER_BYTES, end) });
-      rest = rest.subarray(end);
+    if (this.#failure !== undefined) throw new MalformedFrame(this.#failure, frames);
+    let rest = this.#held === 0 ? chunk : this.#complete(chunk, frames);
+    for (;;) {
+      const size = this.#sizeOf(rest, frames);
+      if (rest.length < size) break;
+      frames.push(cut(rest, size));
+      rest = rest.subarray(size);
     }
-    this.#pending = rest;
+    this.#hold(rest, rest.length);
     return frames;
+  }
+
+  /** Adds to the frame that is held, and returns what of the chunk lies behind it. */
+  #complete(chunk: Uint8Array, frames: Frame[]): Uint8Array {
+    let rest = this.#hold(chunk, LENGTH_BYTES);
+    const size = this.#sizeOf(this.#partial.subarray(0, this.#held), frames);
+    rest = this.#hold(rest, size);
+    if (this.#held < size) return rest;
+    frames.push(cut(this.#partial, size));
+    this.#release();
+    return rest;
+  }
+
+  /** Moves bytes over until `upTo` of them are held, and returns the others. */
+  #hold(chunk: Uint8Array, upTo: number): Uint8Array {
+    const taken = chunk.subarray(0, Math.max(0, upTo - this.#held));
+    const held = this.#held + taken.length;
+    if (held > this.#partial.length) {
+      // Twice the size each time, so that a frame that arrives byte by byte is not copied for every byte.
+      const larger = new Uint8Array(Math.max(held, 2 * this.#partial.length));
+      larger.set(this.#partial);
+      this.#partial.fill(0);
+      this.#partial = larger;
+    }
+    this.#partial.set(taken, this.#held);
+    this.#held = held;
+    return chunk.subarray(taken.length);
+  }
+
+  #release(): void {
+    this.#partial = NOTHING;
+    this.#held = 0;
+  }
+
+  /** The bytes of the frame that starts here, its length field included; more than there are if that is cut off. */
+  #sizeOf(start: Uint8Array, frames: readonly Frame[]): number {
+    if (start.length < LENGTH_BYTES) return LENGTH_BYTES;
+    const length = new DataView(start.buffer, start.byteOffset).getUint32(0);
+    if (length >= HEADER_BYTES && length <= this.#limit) return LENGTH_BYTES + length;
+    this.#release();
+    this.#failure =
+      length < HEADER_BYTES
+        ? `a frame of ${length} bytes is too short`
+        : `a frame of ${length} bytes is over the limit of ${this.#limit}`;
+    throw new MalformedFrame(this.#failure, frames);
   }
 }
 
-function concatenate(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.length + second.length);
-  joined.set(first);
-  joined.set(second, first.length);
-  return joined;
+function cut(bytes: Uint8Array, size: number): Frame {
+  return { version: bytes[4]!, message: bytes[5]!, body: bytes.subarray(LENGTH_BYTES + HEADER_BYTES, size) };
 }
