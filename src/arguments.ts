@@ -1,6 +1,8 @@
 // argv ⇄ options: the definitions, in citty's terms, and a strict parser, because citty's accepts whatever it does not
 // understand (STYLE.md, E2). Imports citty for its types only: its code would cost each start 2 ms.
 import type { BooleanArgDef, EnumArgDef, PositionalArgDef, StringArgDef } from "citty";
+import { KeyholeError } from "./errors.ts";
+import { didYouMean } from "./suggest.ts";
 
 /**
  * One option or operand. Names are written as they are typed (`role-arn`); every boolean can be negated (`--no-x`);
@@ -33,3 +35,133 @@ type ArgValue<Def extends ArgDef> = Def extends { type: "boolean" }
 
 /** What the parser makes of a definition. A boolean that is not given is its default, or false. */
 export type ArgValues<Defs extends ArgsDef> = { readonly [Name in keyof Defs]: ArgValue<Defs[Name]> };
+
+/** argv up to `--` and behind it; `rest` is undefined without a `--`. */
+export function splitRest(argv: readonly string[]): { own: readonly string[]; rest: readonly string[] | undefined } {
+  const end = argv.indexOf("--");
+  return end === -1 ? { own: argv, rest: undefined } : { own: argv.slice(0, end), rest: argv.slice(end + 1) };
+}
+
+/** Whether a word is an option. A lone `-` is an operand: it stands for stdin. */
+export function isOption(word: string): boolean {
+  return word.length > 1 && word.startsWith("-");
+}
+
+/** One word of argv as an option. */
+export interface OptionUse {
+  readonly name: string;
+  readonly def: ArgDef;
+  /** As it was typed, without the value: `--format`, `-f`, `--no-verify`. */
+  readonly typed: string;
+  readonly negated: boolean;
+  /** What stands behind `=`. */
+  readonly inline: string | undefined;
+}
+
+/** Which option a word means: `--name`, `--no-name`, `-alias`, with or without `=value`; undefined if none. */
+export function findOption(word: string, defs: ArgsDef): OptionUse | undefined {
+  const equals = word.indexOf("=");
+  const typed = equals === -1 ? word : word.slice(0, equals);
+  const inline = equals === -1 ? undefined : word.slice(equals + 1);
+  for (const [name, def] of Object.entries(defs)) {
+    if (def.type === "positional") continue;
+    const negated = def.type === "boolean" && typed === `--no-${name}`;
+    if (negated || typed === `--${name}` || aliasesOf(def).includes(typed))
+      return { name, def, typed, negated, inline };
+  }
+  return undefined;
+}
+
+/** Whether an option takes the following word for its value. */
+export function takesNextWord(use: OptionUse): boolean {
+  return use.def.type !== "boolean" && use.inline === undefined;
+}
+
+/**
+ * Parses the words of one command, options and operands in any order.
+ *
+ * A value that begins with a dash must be written `--option=value`: otherwise a forgotten value would swallow the
+ * next option. Short options are not glued to each other or to their values, because `-cd` is one option.
+ *
+ * @param help the hint for whoever made a mistake: the command that prints the help
+ * @throws KeyholeError `usage` for unknown options, missing, superfluous and bad values, extra and missing operands
+ */
+export function parseArguments<const Defs extends ArgsDef>(
+  words: readonly string[],
+  defs: Defs,
+  help = "keyhole --help",
+): ArgValues<Defs> {
+  const fail = (message: string) => new KeyholeError("usage", message, help);
+  const values = new Map<string, string | boolean | string[]>();
+  const operands: string[] = [];
+
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    if (!isOption(word)) {
+      operands.push(word);
+      continue;
+    }
+    const use = findOption(word, defs);
+    if (use === undefined) throw fail(unknownOption(word, defs));
+    store(values, use, takesNextWord(use) ? words[++at] : use.inline, fail);
+  }
+  assignOperands(values, operands, defs, fail);
+  for (const [name, def] of Object.entries(defs)) applyDefault(values, name, def, fail);
+  return Object.fromEntries(values) as ArgValues<Defs>;
+}
+
+type Fail = (message: string) => KeyholeError;
+type Values = Map<string, string | boolean | string[]>;
+
+/** The message for a word that is no option of `defs`. Its value, if any, is not repeated. */
+export function unknownOption(word: string, defs: ArgsDef): string {
+  const typed = word.split("=", 1)[0]!;
+  const known = Object.entries(defs).flatMap(([name, def]) =>
+    def.type === "positional" ? [] : def.type === "boolean" ? [`--${name}`, `--no-${name}`] : [`--${name}`],
+  );
+  return `unknown option ${typed}${typed.startsWith("--") ? didYouMean(typed, known) : ""}`;
+}
+
+function store(values: Values, use: OptionUse, value: string | undefined, fail: Fail): void {
+  const { name, def, typed } = use;
+  if (def.type === "boolean") {
+    if (use.inline !== undefined) throw fail(`${typed} takes no value`);
+    if (values.has(name)) throw fail(`${typed} is given twice`);
+    values.set(name, !use.negated);
+    return;
+  }
+  const isMissing = value === undefined || (use.inline === undefined && isOption(value));
+  if (isMissing) throw fail(`${typed} needs a value`);
+  if (def.type === "enum" && !def.options.includes(value)) {
+    throw fail(`${typed} must be one of ${def.options.join(", ")}${didYouMean(value, def.options)}`);
+  }
+  const earlier = values.get(name);
+  if (def.type === "string" && def.multiple) {
+    values.set(name, [...(Array.isArray(earlier) ? earlier : []), value]);
+  } else if (earlier === undefined) {
+    values.set(name, value);
+  } else throw fail(`${typed} is given twice`);
+}
+
+function assignOperands(values: Values, operands: readonly string[], defs: ArgsDef, fail: Fail): void {
+  const names = Object.keys(defs).filter((name) => defs[name]!.type === "positional");
+  for (const [index, operand] of operands.entries()) {
+    const name = names[index];
+    if (name === undefined) throw fail(`unexpected argument ${operand}`);
+    values.set(name, operand);
+  }
+}
+
+function applyDefault(values: Values, name: string, def: ArgDef, fail: Fail): void {
+  if (values.has(name)) return;
+  if (def.type === "boolean") values.set(name, def.default ?? false);
+  else if (def.type === "string" && def.multiple) values.set(name, []);
+  else if (def.default !== undefined) values.set(name, def.default);
+  else if (def.type === "positional" && def.required !== false) throw fail(`${name.toUpperCase()} is missing`);
+  else if (def.type !== "positional" && def.required === true) throw fail(`--${name} is missing`);
+}
+
+function aliasesOf(def: ArgDef): string[] {
+  if (!("alias" in def) || def.alias === undefined) return [];
+  return [def.alias].flat().map((alias) => `-${alias}`);
+}
