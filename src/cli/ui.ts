@@ -1,4 +1,6 @@
-// People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout.
+// People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
+// characters, and no colour unless stderr is a terminal.
+import { KeyholeError } from "../errors.ts";
 
 export interface Ui {
   /** One line for a person: what was done, what is going on. */
@@ -13,4 +15,90 @@ export interface Ui {
   askText(question: string, options?: { readonly initial?: string; readonly placeholder?: string }): Promise<string>;
   askYesNo(question: string, byDefault: boolean): Promise<boolean>;
   askChoice(question: string, choices: readonly string[]): Promise<string>;
+}
+
+/** @param write one line to stderr; tests give another */
+export function createUi(write: (line: string) => void = (line) => console.error(line)): Ui {
+  const hint = (text: string | undefined) => {
+    if (text !== undefined) write(`keyhole: hint: ${oneLine(text)}`);
+  };
+  return {
+    notice: (text) => write(stripControls(text)),
+    warn: (text, advice) => {
+      write(`keyhole: warning: ${oneLine(text)}`);
+      hint(advice);
+    },
+    fail: (error) => {
+      const known = toKeyholeError(error);
+      // A message of several lines is a list of problems, such as those of a config file.
+      const [first, ...more] = stripControls(known.message).split("\n");
+      write(`keyhole: error: ${first}`);
+      for (const line of more) write(`  ${line.trimStart()}`);
+      hint(known.hint);
+    },
+    isInteractive: async () => {
+      // node:tty costs 5 ms (BUN.md, 5), so only a command that might ask pays for it.
+      const { isatty } = await import("node:tty");
+      return isatty(0) && isatty(2);
+    },
+    askText: async (question, options = {}) =>
+      answer(await (await loadPrompt())(stripControls(question), { type: "text", cancel: "symbol", ...options })),
+    askYesNo: async (question, byDefault) =>
+      answer(
+        await (
+          await loadPrompt()
+        )(stripControls(question), { type: "confirm", cancel: "symbol", initial: byDefault }),
+      ),
+    askChoice: async (question, choices) =>
+      answer(
+        await (
+          await loadPrompt()
+        )(stripControls(question), {
+          type: "select",
+          cancel: "symbol",
+          options: choices.map((choice) => ({ value: choice, label: stripControls(choice) })),
+        }),
+      ),
+  };
+}
+
+/** Whatever was thrown as something a person may read. Foreign messages are not shown: they could hold anything. */
+export function toKeyholeError(error: unknown): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const what = typeof code === "string" ? `${name}, ${code}` : name;
+  return new KeyholeError("internal", `something that keyhole did not expect (${what})`);
+}
+
+/**
+ * Text from outside, safe for a terminal: escape sequences, all other controls and the marks that reorder text become
+ * visible `\x1b` forms. Tab and newline stay.
+ */
+export function stripControls(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) => {
+    if (character === "\t" || character === "\n") return character;
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+
+function oneLine(text: string): string {
+  return stripControls(text).replaceAll("\n", " ");
+}
+
+/**
+ * consola's prompts draw on `process.stdout`, whatever stream they are given (consola 3.4.2, chunks/prompt.mjs): give
+ * them stderr under that name. Nothing of ours writes through `process.stdout`; console.log does not either.
+ */
+async function loadPrompt() {
+  Object.defineProperty(process, "stdout", { value: process.stderr, configurable: true });
+  const { createConsola } = await import("consola");
+  const consola = createConsola({ stdout: process.stderr, stderr: process.stderr });
+  return consola.prompt.bind(consola);
+}
+
+function answer<Value>(value: Value): Exclude<Value, symbol> {
+  if (typeof value === "symbol") throw new KeyholeError("interrupted", "interrupted");
+  return value as Exclude<Value, symbol>;
 }
