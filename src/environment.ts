@@ -93,3 +93,24 @@ function formatLink(name: string, socket: string): string {
 function nameOf(link: string): string {
   return link.slice(0, link.indexOf("@"));
 }
+
+/** What a daemon needs for itself: to find its home, to reach STS, and keyhole's own settings. */
+const DAEMON_NAMES: ReadonlySet<string> = new Set(
+  "HOME PATH USER LOGNAME LANG TZ TMPDIR XDG_RUNTIME_DIR SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS".split(" "),
+);
+
+/** Proxies, in both spellings. */
+const PROXY_NAME = /^(https?|all|no)_proxy$/i;
+
+/**
+ * The environment a daemon runs in. Nobody's AWS_* (each session has its requester's), nothing that the runtime
+ * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: BUN.md, 6), no chain marker of whoever started it.
+ */
+export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
+  const selected: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    const wanted = DAEMON_NAMES.has(name) || PROXY_NAME.test(name) || name.startsWith("KEYHOLE_");
+    if (value !== undefined && wanted && name !== CHAIN_VARIABLE) selected[name] = value;
+  }
+  return selected;
+}

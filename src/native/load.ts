@@ -1,16 +1,13 @@
-// Which platform's libc. The last entry refuses, so that an unknown platform never runs without its protections.
+// Which platform's libc. A platform without an entry is refused, so that keyhole never runs without its protections.
 import { loadDarwin } from "./darwin.ts";
 import { loadLinux } from "./linux.ts";
 import type { Native } from "./native.ts";
 
+const loaders: Readonly<Partial<Record<NodeJS.Platform, () => Native>>> = { linux: loadLinux, darwin: loadDarwin };
+
 /** @throws Error on a platform that keyhole does not know. */
 export function loadNative(): Native {
-  switch (process.platform) {
-    case "linux":
-      return loadLinux();
-    case "darwin":
-      return loadDarwin();
-    default:
-      throw new Error(`keyhole does not run on ${process.platform}`);
-  }
+  const load = loaders[process.platform];
+  if (load === undefined) throw new Error(`keyhole does not run on ${process.platform}`);
+  return load();
 }

@@ -59,7 +59,7 @@ onLinux("forbidding inspection closes the process's own environ, too", () => {
   const probe = `try { require("node:fs").readFileSync("/proc/self/environ"); console.log("read"); }
     catch (error) { console.log(error.code); }`;
   const asNobody = process.getuid!() === 0 ? "process.setgid(65534); process.setuid(65534);" : "";
-  expect(runIsolated(`${probe}`).stdout.trim()).toBe("read");
+  expect(runIsolated(probe).stdout.trim()).toBe("read");
   expect(runIsolated(`${asNobody} native.forbidInspection(); ${probe}`).stdout.trim()).toBe("EACCES");
 });
 

@@ -1,0 +1,156 @@
+// One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
+import { errorNameOf, KeyholeError } from "../errors.ts";
+import { decode, encode, MalformedBody } from "../wire/codec.ts";
+import { encodeFrame, type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
+import {
+  ERROR_NUMBER,
+  errorReply,
+  type MessageName,
+  messages,
+  type RequestOf,
+  type ResponseOf,
+} from "../wire/messages.ts";
+
+export interface ConnectionOptions {
+  /** Milliseconds to wait for one answer, and for the connection before it. */
+  readonly timeoutMs: number;
+}
+
+interface Waiter {
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * A full backlog looks like a stale socket to Bun's caller (BUN.md, 1), so ECONNREFUSED is asked again for this long,
+ * in milliseconds, before it counts. The kernel answers at once, so a dead socket costs a person no more than this.
+ */
+const REFUSED_PATIENCE_MS = 400;
+
+/** A connection that carries one request at a time or many; responses come in order. */
+export class Connection {
+  readonly #timeoutMs: number;
+  readonly #decoder = new FrameDecoder(RESPONSE_LIMIT);
+  readonly #waiters: Waiter[] = [];
+  #socket: Bun.Socket<unknown> | undefined;
+  #unsent: Uint8Array | undefined;
+  #failure: KeyholeError | undefined;
+
+  private constructor(options: ConnectionOptions) {
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  /**
+   * @throws KeyholeError `unreachable` where nobody answers, `blocked` where a sandbox or a file mode forbids it. It
+   *   never removes or starts anything.
+   */
+  static async open(socketPath: string, options: ConnectionOptions): Promise<Connection> {
+    const giveUpAt = performance.now() + Math.min(REFUSED_PATIENCE_MS, options.timeoutMs);
+    for (let pause = 4; ; pause *= 2) {
+      const connection = new Connection(options);
+      try {
+        connection.#socket = await Bun.connect({ unix: socketPath, socket: connection.#handlers() });
+        return connection;
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== "ECONNREFUSED" || performance.now() > giveUpAt) throw connectError(socketPath, code);
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
+    }
+  }
+
+  /**
+   * Sends one request and waits for its response.
+   *
+   * @throws KeyholeError the daemon's own error, `timeout`, or `unreachable` if the daemon goes away meanwhile.
+   */
+  async request<Name extends MessageName>(name: Name, body: RequestOf<Name>): Promise<ResponseOf<Name>> {
+    const { number, request, response } = messages[name];
+    const frame = await this.#exchange(encodeFrame(number, encode(request, body)));
+    try {
+      if (frame.message === number) return decode(response, frame.body) as ResponseOf<Name>;
+      if (frame.message === ERROR_NUMBER) throw replyError(frame.body);
+    } catch (error) {
+      if (!(error instanceof MalformedBody)) throw error;
+    }
+    throw new KeyholeError("unsupported-version", "the daemon's answer is not one that this client understands");
+  }
+
+  /** Ends the connection; requests still waiting fail. */
+  close(): void {
+    this.#fail(new KeyholeError("unreachable", "the connection was closed"));
+    this.#socket?.end();
+  }
+
+  #exchange(frame: Uint8Array): Promise<Frame> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise<Frame>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const seconds = this.#timeoutMs / 1000;
+        this.#fail(new KeyholeError("timeout", `the daemon gave no answer in ${seconds} s`));
+        this.#socket?.terminate();
+      }, this.#timeoutMs);
+      this.#waiters.push({
+        resolve: (answer) => {
+          clearTimeout(timer);
+          resolve(answer);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+      this.#send(frame);
+    });
+  }
+
+  #send(frame: Uint8Array): void {
+    const bytes = this.#unsent === undefined ? frame : Buffer.concat([this.#unsent, frame]);
+    const written = Math.max(this.#socket?.write(bytes) ?? 0, 0);
+    this.#unsent = written < bytes.length ? bytes.subarray(written) : undefined;
+  }
+
+  #handlers(): Bun.SocketHandler {
+    return {
+      binaryType: "uint8array",
+      data: (socket, chunk) => {
+        try {
+          for (const frame of this.#decoder.push(chunk)) this.#waiters.shift()?.resolve(frame);
+        } catch (error) {
+          const reason = error instanceof MalformedFrame ? error.message : "a malformed answer";
+          this.#fail(new KeyholeError("unsupported-version", `what answers is not a keyhole daemon: ${reason}`));
+          socket.terminate();
+        }
+      },
+      drain: () => {
+        if (this.#unsent !== undefined) this.#send(new Uint8Array(0));
+      },
+      close: () => this.#fail(new KeyholeError("unreachable", "the daemon closed the connection")),
+      error: () => this.#fail(new KeyholeError("unreachable", "the connection to the daemon failed")),
+    };
+  }
+
+  #fail(failure: KeyholeError): void {
+    this.#failure ??= failure;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(failure);
+  }
+}
+
+/** By errno: what it means for whoever asked. */
+const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = {
+  EPERM: (path) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (EPERM)`),
+  EACCES: (path) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (EACCES)`),
+  ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
+  ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
+  ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),
+  EINVAL: (path) => new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path"),
+};
+
+function connectError(path: string, code = "unknown"): KeyholeError {
+  return connectErrors[code]?.(path) ?? new KeyholeError("unreachable", `cannot connect to ${path} (${code})`);
+}
+
+function replyError(body: Uint8Array): KeyholeError {
+  const { number, message, hint } = decode(errorReply, body);
+  return new KeyholeError(errorNameOf(number), message, hint);
+}

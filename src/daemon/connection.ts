@@ -1,0 +1,193 @@
+// One accepted connection: bytes in, answers out in the order of their requests, within limits. A hostile or stuck
+// peer costs a bounded amount of memory and time, and no one else anything.
+import { KeyholeError } from "../errors.ts";
+import { type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";
+import type { Clock } from "./clock.ts";
+import { type Caller, type Dispatch, encodeError } from "./dispatcher.ts";
+import type { Log } from "./log.ts";
+
+/** What a connection needs of its socket; Bun's has it. */
+export interface ByteSocket {
+  /** Bytes that the kernel took; fewer than given means that `drain` follows, below zero that the peer is gone. */
+  write(bytes: Uint8Array): number;
+  end(): void;
+  pause(): void;
+  resume(): void;
+}
+
+export interface ConnectionOptions {
+  /** Largest request, in bytes behind the length field. */
+  readonly requestLimit: number;
+  readonly dispatch: Dispatch;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A request must be complete this long after its first byte, in milliseconds (DESIGN.md, 8). */
+const REQUEST_DEADLINE = 2000;
+/** A reader that takes nothing for this long is dropped, in milliseconds. */
+const WRITE_DEADLINE = 5000;
+/** Requests of one connection that are being answered; the rest waits. */
+const MAX_IN_FLIGHT = 32;
+/** Answers that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
+const MAX_UNSENT = 256 * 1024;
+
+export class Connection {
+  readonly caller: Caller;
+  readonly #socket: ByteSocket;
+  readonly #options: ConnectionOptions;
+  readonly #decoder: FrameDecoder;
+  /** Requests that have arrived and are not taken up yet. */
+  #inbox: readonly Frame[] = [];
+  /** Answers in the order of their requests; a slot is empty while its answer is still being made. */
+  readonly #outbox: { bytes: Uint8Array | undefined }[] = [];
+  #unsent: Uint8Array | undefined;
+  #isPaused = false;
+  /** No further bytes are read; the connection ends when everything is answered. */
+  #isEnding = false;
+  /** Monotonic time of the first byte of a request that is incomplete. */
+  #partialSince: number | undefined;
+  /** Monotonic time since which the peer has taken nothing. */
+  #blockedSince: number | undefined;
+
+  constructor(socket: ByteSocket, caller: Caller, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.caller = caller;
+    this.#options = options;
+    this.#decoder = new FrameDecoder(options.requestLimit);
+  }
+
+  /** Whether an answer is owed. */
+  get isBusy(): boolean {
+    return this.#outbox.length > 0 || this.#inbox.length > 0 || this.#unsent !== undefined;
+  }
+
+  /** Whether a deadline is running. */
+  get hasDeadline(): boolean {
+    return this.#partialSince !== undefined || this.#blockedSince !== undefined;
+  }
+
+  /** Whether a deadline has passed at that monotonic time; the connection is then to be cut. */
+  isOverdue(now: number): boolean {
+    const partial = now - (this.#partialSince ?? now);
+    const blocked = now - (this.#blockedSince ?? now);
+    return partial >= REQUEST_DEADLINE || blocked >= WRITE_DEADLINE;
+  }
+
+  /** Takes bytes off the wire. */
+  receive(chunk: Uint8Array): void {
+    if (this.#isEnding) return;
+    try {
+      const frames = this.#decoder.push(chunk);
+      this.#watchRequest(frames.length > 0);
+      this.#take(frames);
+    } catch (error) {
+      if (error instanceof MalformedFrame) this.#take(error.completed);
+      this.#refuse(error);
+    }
+  }
+
+  /** The kernel takes bytes again. */
+  drain(): void {
+    if (this.#unsent === undefined) return;
+    const written = Math.max(this.#socket.write(this.#unsent), 0);
+    if (written === this.#unsent.length) {
+      this.#unsent = undefined;
+      this.#blockedSince = undefined;
+    } else if (written > 0) {
+      this.#unsent = this.#unsent.subarray(written);
+      this.#blockedSince = this.#options.clock.monotonic();
+    }
+    this.#settle();
+  }
+
+  /** No further requests: the peer sent its last byte, or the daemon ends. What is owed is still sent. */
+  finish(): void {
+    this.#isEnding = true;
+    this.#settle();
+  }
+
+  #take(frames: readonly Frame[]): void {
+    this.#inbox = this.#inbox.length === 0 ? frames : [...this.#inbox, ...frames];
+    this.#serve();
+  }
+
+  /** Answers what has arrived, as far as the limits allow. */
+  #serve(): void {
+    const inbox = this.#inbox;
+    let next = 0;
+    try {
+      while (next < inbox.length && this.#hasRoom()) {
+        this.#answer(this.#options.dispatch(inbox[next++]!, this.caller));
+      }
+    } catch (error) {
+      this.#inbox = [];
+      this.#refuse(error);
+      return;
+    }
+    this.#inbox = next === inbox.length ? [] : inbox.slice(next);
+    this.#pause(this.#inbox.length > 0);
+  }
+
+  #hasRoom(): boolean {
+    return this.#outbox.length < MAX_IN_FLIGHT && (this.#unsent?.length ?? 0) < MAX_UNSENT;
+  }
+
+  #pause(wanted: boolean): void {
+    if (wanted === this.#isPaused) return;
+    this.#isPaused = wanted;
+    if (wanted) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #answer(reply: Uint8Array | Promise<Uint8Array>): void {
+    if (reply instanceof Uint8Array) {
+      if (this.#outbox.length === 0) this.#send(reply);
+      else this.#outbox.push({ bytes: reply });
+      return;
+    }
+    const slot: { bytes: Uint8Array | undefined } = { bytes: undefined };
+    this.#outbox.push(slot);
+    // eslint-disable-next-line promise/prefer-await-to-then -- Dispatch promises that this never rejects
+    void reply.then((bytes) => this.#fill(slot, bytes));
+  }
+
+  #fill(slot: { bytes: Uint8Array | undefined }, bytes: Uint8Array): void {
+    slot.bytes = bytes;
+    while (this.#outbox[0]?.bytes !== undefined) this.#send(this.#outbox.shift()!.bytes!);
+    this.#settle();
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#unsent !== undefined) {
+      this.#unsent = Buffer.concat([this.#unsent, bytes]);
+      return;
+    }
+    const written = this.#socket.write(bytes);
+    if (written < 0 || written === bytes.length) return;
+    // A copy, because a session wipes its bytes when they are replaced.
+    this.#unsent = bytes.slice(written);
+    this.#blockedSince = this.#options.clock.monotonic();
+  }
+
+  /** After something left: takes up requests that waited, or ends a connection that waited only for this. */
+  #settle(): void {
+    if (this.#inbox.length > 0) this.#serve();
+    if (this.#isEnding && !this.isBusy) this.#socket.end();
+  }
+
+  #refuse(error: unknown): void {
+    const reason = error instanceof Error ? error.message : "malformed";
+    this.#options.log("warn", "malformed request", { pid: this.caller.pid, uid: this.caller.uid, reason });
+    this.#partialSince = undefined;
+    this.#answer(encodeError(new KeyholeError("bad-request", reason)));
+    this.finish();
+  }
+
+  /** @param isAnother whether what is incomplete now is another request than before */
+  #watchRequest(isAnother: boolean): void {
+    if (!this.#decoder.isPartial) this.#partialSince = undefined;
+    else if (isAnother) this.#partialSince = this.#options.clock.monotonic();
+    else this.#partialSince ??= this.#options.clock.monotonic();
+  }
+}

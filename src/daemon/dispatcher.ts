@@ -1,0 +1,97 @@
+// A frame in, the reply's frame out: finds the handler, decodes, calls, encodes. Knows no socket.
+import { errors, KeyholeError } from "../errors.ts";
+import type { PeerIdentity } from "../native/native.ts";
+import { decode, encode, MalformedBody } from "../wire/codec.ts";
+import { encodeFrame, type Frame } from "../wire/frame.ts";
+import {
+  ERROR_NUMBER,
+  errorReply,
+  type MessageName,
+  messageNameOf,
+  messages,
+  PROTOCOL_VERSION,
+  type RequestOf,
+  type ResponseOf,
+} from "../wire/messages.ts";
+import type { Log } from "./log.ts";
+
+/** One connection as handlers see it. */
+export interface Caller extends PeerIdentity {
+  /** Counts connections; names one in the log. */
+  readonly connection: number;
+}
+
+/** A finished frame, for answers that are kept ready. */
+export type Handled<Name extends MessageName> = ResponseOf<Name> | Uint8Array;
+
+/** A handler for every message of the table; a missing one does not compile. */
+export type Handlers = {
+  readonly [Name in MessageName]: (request: RequestOf<Name>, caller: Caller) => Handled<Name> | Promise<Handled<Name>>;
+};
+
+/**
+ * Answers one frame. Returns the reply at once where the handler does, so that a warm vend takes no turn of the event
+ * loop. A promise never rejects.
+ *
+ * @throws MalformedBody only; the connection that sent it cannot be trusted to frame the next one.
+ */
+export type Dispatch = (frame: Frame, caller: Caller) => Uint8Array | Promise<Uint8Array>;
+
+export function createDispatch(handlers: Handlers, log: Log): Dispatch {
+  return (frame, caller) => {
+    if (frame.version !== PROTOCOL_VERSION) {
+      return encodeError(
+        new KeyholeError(
+          "unsupported-version",
+          `this daemon speaks protocol version ${PROTOCOL_VERSION}, the client ${frame.version}`,
+        ),
+      );
+    }
+    const name = messageNameOf(frame.message);
+    if (name === undefined) {
+      return encodeError(
+        new KeyholeError(
+          "unknown-message",
+          `this daemon does not know message ${frame.message}; it is another version`,
+        ),
+      );
+    }
+    return call(name, frame, caller);
+  };
+
+  function call(name: MessageName, frame: Frame, caller: Caller): Uint8Array | Promise<Uint8Array> {
+    const { number, request, response } = messages[name];
+    // The table ties each name to its types; here, where any name may come, only `any` spans them.
+    const handle = handlers[name] as (request: any, caller: Caller) => unknown;
+    const reply = (answer: unknown) =>
+      answer instanceof Uint8Array ? answer : encodeFrame(number, encode<any>(response, answer));
+    const failed = (error: unknown) => {
+      if (!(error instanceof KeyholeError)) logBug(name, error);
+      return encodeError(error);
+    };
+    const body = decode<any>(request, frame.body);
+    try {
+      const answer = handle(body, caller);
+      return answer instanceof Promise ? answer.then(reply).catch(failed) : reply(answer);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  function logBug(message: MessageName, error: unknown): void {
+    const stack = error instanceof Error ? error.stack : String(error);
+    log("error", "handler failed", { message, stack });
+  }
+}
+
+/** An error reply. What is not a KeyholeError is a bug of ours, and its text stays in the log. */
+export function encodeError(error: unknown): Uint8Array {
+  if (error instanceof MalformedBody) return encodeError(new KeyholeError("bad-request", error.message));
+  const { kind, message, hint } =
+    error instanceof KeyholeError ? error : new KeyholeError("internal", "the daemon failed; its log says why");
+  const body = encode(errorReply, { number: errors[kind].number, message: message.slice(0, LONGEST_MESSAGE), hint });
+  return encodeFrame(ERROR_NUMBER, body);
+}
+
+/** Characters; AWS's longest messages are about 2,000. */
+const LONGEST_MESSAGE = 8000;

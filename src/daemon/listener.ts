@@ -1,0 +1,193 @@
+// A listening socket: bound where nobody else listens, accepting whom it may, up to a number of connections.
+import { lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { KeyholeError } from "../errors.ts";
+import type { PeerIdentity } from "../native/native.ts";
+import type { Timer } from "./clock.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { encodeError } from "./dispatcher.ts";
+
+export interface ListenerOptions extends ConnectionOptions {
+  /** Absolute. Its directory is private and exists; the caller holds the lock that belongs to it. */
+  readonly path: string;
+  /** Permissions of the socket file. */
+  readonly mode: number;
+  /** One more closes the connection that has been idle longest. */
+  readonly maxConnections: number;
+  /** @throws Error if the kernel does not say who it is. */
+  readonly identify: (socket: object) => PeerIdentity;
+  readonly isAllowed: (peer: PeerIdentity) => boolean;
+}
+
+export interface Listener {
+  readonly connections: number;
+  /**
+   * No new connections, and the socket's file is removed if it is still ours. Resolves when the answers that are owed
+   * have been sent, or after `patience` milliseconds.
+   */
+  close(patience: number): Promise<void>;
+}
+
+/** How often deadlines are looked at while one is running, in milliseconds. */
+const SWEEP_INTERVAL = 250;
+
+type Socket = Bun.Socket<Connection | undefined>;
+
+/** @throws KeyholeError `already-running`, `unsafe-path`, or `usage` for a path that the kernel does not take. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { path, clock, log } = options;
+  /** From the one that has been idle longest to the one that was used last. */
+  const sockets = new Set<Socket>();
+  let accepted = 0;
+  let sweepTimer: Timer | undefined;
+  let emptied: (() => void) | undefined;
+
+  await removeStaleSocket(path);
+  // Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So it binds another name, which
+  // is then renamed: the socket appears at its path complete and with its mode, and only we remove it.
+  const boundPath = `${path}.${process.pid}`;
+  rmSync(boundPath, { force: true });
+  const server = bind(boundPath, options.mode, {
+    binaryType: "uint8array",
+    open: accept,
+    data: (socket, chunk) => {
+      socket.data?.receive(chunk);
+      afterUse(socket);
+    },
+    drain: (socket) => {
+      socket.data?.drain();
+      afterUse(socket);
+    },
+    end: (socket) => {
+      if (socket.data === undefined) socket.end();
+      else socket.data.finish();
+    },
+    close: forget,
+    error: (socket, error) => {
+      log("error", "connection failed", { stack: error.stack });
+      socket.terminate();
+    },
+  });
+  renameSync(boundPath, path);
+  const bound = lstatSync(path);
+
+  function accept(socket: Socket): void {
+    let peer: PeerIdentity;
+    try {
+      peer = options.identify(socket);
+    } catch {
+      socket.terminate();
+      return;
+    }
+    if (!options.isAllowed(peer)) {
+      log("warn", "connection refused", { uid: peer.uid, gid: peer.gid, pid: peer.pid });
+      socket.write(encodeError(new KeyholeError("forbidden", "this socket answers its owner only")));
+      socket.end();
+      return;
+    }
+    if (sockets.size >= options.maxConnections) evict();
+    accepted += 1;
+    socket.data = new Connection(socket, { ...peer, connection: accepted }, options);
+    sockets.add(socket);
+  }
+
+  /** Makes room, so that whoever holds idle connections never locks anyone out. */
+  function evict(): void {
+    let victim: Socket | undefined;
+    for (const socket of sockets) {
+      victim ??= socket;
+      if (socket.data?.isBusy === false) {
+        victim = socket;
+        break;
+      }
+    }
+    if (victim !== undefined) cut(victim, "connection evicted");
+  }
+
+  function cut(socket: Socket, event: string): void {
+    log("warn", event, { pid: socket.data?.caller.pid, uid: socket.data?.caller.uid });
+    socket.terminate();
+    forget(socket);
+  }
+
+  function afterUse(socket: Socket): void {
+    if (sockets.size > 1 && sockets.delete(socket)) sockets.add(socket);
+    if (socket.data?.hasDeadline === true) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+  }
+
+  function sweep(): void {
+    sweepTimer = undefined;
+    const now = clock.monotonic();
+    for (const socket of sockets) {
+      if (socket.data?.isOverdue(now) === true) cut(socket, "connection too slow");
+      else if (socket.data?.hasDeadline === true) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+    }
+  }
+
+  function forget(socket: Socket): void {
+    sockets.delete(socket);
+    if (sockets.size === 0) emptied?.();
+  }
+
+  async function close(patience: number): Promise<void> {
+    server.stop();
+    removeOwn(path, bound);
+    const isEmpty = Promise.withResolvers<void>();
+    emptied = isEmpty.resolve;
+    if (sockets.size === 0) emptied();
+    for (const socket of sockets) socket.data?.finish();
+    const timer = clock.after(patience, isEmpty.resolve);
+    await isEmpty.promise;
+    timer.cancel();
+    sweepTimer?.cancel();
+    server.stop(true);
+  }
+
+  return {
+    get connections() {
+      return sockets.size;
+    },
+    close,
+  };
+}
+
+/** Binds with the mode from the first moment on: there is no instant at which the socket is open to others. */
+function bind(path: string, mode: number, socket: Bun.SocketHandler<Connection | undefined>) {
+  const previous = process.umask(0o777 & ~mode);
+  try {
+    return Bun.listen<Connection | undefined>({ unix: path, allowHalfOpen: true, socket, data: undefined });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "EINVAL" || code === "ENAMETOOLONG") {
+      throw new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path");
+    }
+    throw new KeyholeError("unsafe-path", `cannot bind ${path} (${code ?? "unknown"})`);
+  } finally {
+    process.umask(previous);
+  }
+}
+
+/**
+ * Makes way for bind: removes a socket that nobody listens on. Only the holder of the lock may call it. Between the
+ * proof and the removal someone without our lock could bind there; an honest keyhole never does.
+ */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new KeyholeError("unsafe-path", `${path} is occupied by a file that is not a socket`, `ls -l ${path}`);
+  }
+  try {
+    const probe = await Bun.connect({ unix: path, socket: { data: () => {} } });
+    probe.end();
+  } catch {
+    unlinkSync(path);
+    return;
+  }
+  throw new KeyholeError("already-running", `something already answers at ${path}`);
+}
+
+/** Removes the socket file, unless somebody put another one there. */
+function removeOwn(path: string, bound: { readonly ino: number; readonly dev: number }): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && found.ino === bound.ino && found.dev === bound.dev) unlinkSync(path);
+}

@@ -1,0 +1,80 @@
+// The daemon's log: a file of JSON lines that rotates by size. JSON escapes control characters, so no input can forge
+// a line or reach a terminal as an escape sequence.
+import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from "node:fs";
+import { KeyholeError } from "../errors.ts";
+import type { Clock } from "./clock.ts";
+import type { Log, LogFields } from "./log.ts";
+
+/** Bytes at which the file is rotated, and how many old ones are kept (DESIGN.md, 4). */
+const ROTATE_AT = 5 * 1000 * 1000;
+const KEEP = 3;
+/** No field is longer, in characters: a name from the wire may be 64 KiB of anything. */
+const LONGEST_FIELD = 512;
+
+export interface LogFile {
+  readonly log: Log;
+  /** Opens the file anew, after an administrator moved it away. */
+  reopen(): void;
+  close(): void;
+}
+
+/** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
+export function openLogFile(path: string, clock: Clock): LogFile {
+  let descriptor = openForAppend(path);
+  let size = fstatSync(descriptor).size;
+
+  function rotate(): void {
+    for (let index = KEEP - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
+    renameIfThere(path, `${path}.1`);
+    reopen();
+  }
+
+  function reopen(): void {
+    const next = openForAppend(path);
+    closeSync(descriptor);
+    descriptor = next;
+    size = fstatSync(descriptor).size;
+  }
+
+  return {
+    log: (level, event, fields) => {
+      const line = Buffer.from(`${formatLine(clock.wall(), level, event, fields)}\n`);
+      try {
+        if (size + line.length > ROTATE_AT && size > 0) rotate();
+        size += writeSync(descriptor, line);
+      } catch {
+        // A full disk costs log lines, never credentials. The next line tries again.
+      }
+    },
+    reopen,
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** What JSON lets through and a terminal may act on: DEL, C1, and the marks that change the direction of text. */
+const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function formatLine(time: number, level: string, event: string, fields: LogFields | undefined): string {
+  const line = JSON.stringify({ time: new Date(time).toISOString(), level, event, ...fields }, (_, value: unknown) =>
+    typeof value === "string" && value.length > LONGEST_FIELD ? `${value.slice(0, LONGEST_FIELD)}…` : value,
+  );
+  return line.replace(UNPRINTABLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function openForAppend(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  try {
+    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw new KeyholeError("unsafe-path", `cannot open the log file ${path} (${code ?? "unknown"})`, `ls -l ${path}`);
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENOENT") throw error;
+  }
+}
