@@ -1,0 +1,46 @@
+// One AssumeRole under way, and everybody who waits for it.
+import type { KeyholeError } from "../errors.ts";
+import type { Issue } from "./issue.ts";
+
+/** `superseded`: thrown away because config or environment changed; whoever waited asks again. */
+export type Outcome = { readonly issue: Issue } | { readonly error: KeyholeError } | { readonly superseded: true };
+
+export interface Flight {
+  /** Never rejects, so that a renewal that nobody waits for is nobody's unhandled rejection. */
+  readonly outcome: Promise<Outcome>;
+  readonly settle: (outcome: Outcome) => void;
+  readonly abort: AbortController;
+  /** Its place in the queue. */
+  readonly ticket: () => void;
+  /** Somebody waits, or waited. */
+  urgent: boolean;
+  /** Left the queue; its config and environment are fixed from here on. */
+  started: boolean;
+  /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
+  patience: Promise<void> | undefined;
+}
+
+export function newFlight(start: (flight: Flight) => void, urgent: boolean): Flight {
+  const { promise, resolve } = Promise.withResolvers<Outcome>();
+  const flight: Flight = {
+    outcome: promise,
+    settle: resolve,
+    abort: new AbortController(),
+    ticket: () => start(flight),
+    urgent,
+    started: false,
+    patience: undefined,
+  };
+  return flight;
+}
+
+/** The result of `work`, or the reason of the abort if that comes first, whether `work` heeds it or not. */
+export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    // The reason is always a KeyholeError of ours.
+    const give = (): void => reject(signal.reason as KeyholeError);
+    if (signal.aborted) give();
+    signal.addEventListener("abort", give, { once: true });
+    work.then(resolve, reject);
+  });
+}

@@ -1,0 +1,103 @@
+// One issue of credentials: what STS gave, ready to vend, and its end.
+import { type Credentials, formatProcessLine } from "../credentials.ts";
+import { KeyholeError } from "../errors.ts";
+import type { AssumedRole } from "../sources/source.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { FLOOR, type Lifespan, renewalPoint } from "./refresh.ts";
+import type { Time } from "./time.ts";
+
+export interface Issue extends Lifespan {
+  /** The config's name. */
+  readonly config: string;
+  readonly credentials: Credentials;
+  /**
+   * The finished `credential_process` answer. Zeroed some time after the issue was replaced or dropped, never in the
+   * synchronous turn (nor the microtasks) in which a vend gave it out: copy or write it before waiting for anything.
+   */
+  readonly line: Uint8Array;
+  /** The region the config names, for AWS_REGION. */
+  readonly region: string | undefined;
+  /** When the answer arrived, on AWS's clock, in milliseconds since the epoch. */
+  readonly issuedAt: number;
+  /** The remaining life, in milliseconds, at which renewal starts. */
+  readonly renewsAt: number;
+  readonly arn: string;
+  /** `AROA…:session-name`. */
+  readonly assumedRoleId: string;
+  /** What the source credentials were, in words. */
+  readonly source: string;
+  readonly notes: readonly string[];
+}
+
+/** AssumeRole's own default; it bounds the lifetime where an answer without a date leaves only our clock. */
+const DEFAULT_DURATION = 3_600;
+
+/**
+ * What STS gave, at the moment it arrives (`time` was read just now and knows the answer's skew).
+ *
+ * @throws KeyholeError `too-short` where it could never be vended.
+ */
+export function issueOf(
+  config: { readonly name: string; readonly durationSeconds: number | undefined },
+  assumed: AssumedRole,
+  time: Time,
+  random: number,
+): Issue {
+  const { credentials } = assumed;
+  const { expiresAt } = credentials;
+  if (expiresAt === undefined) throw new KeyholeError("internal", "AWS gave credentials without an expiry");
+  const asked = (config.durationSeconds ?? DEFAULT_DURATION) * 1000;
+  const measured = expiresAt - time.wall;
+  const lifetime = assumed.clockSkew === undefined ? Math.min(measured, asked) : measured;
+  if (lifetime <= FLOOR) {
+    const seconds = Math.floor(lifetime / 1000);
+    throw new KeyholeError("too-short", `AWS gave credentials that last ${seconds} s, too short to hand out`);
+  }
+  return {
+    config: config.name,
+    credentials,
+    line: formatProcessLine(credentials),
+    region: assumed.region,
+    issuedAt: time.wall,
+    expiresAt,
+    lifetime,
+    arrivedAt: time.monotonic,
+    renewsAt: renewalPoint(lifetime, random),
+    arn: assumed.arn,
+    assumedRoleId: assumed.assumedRoleId,
+    source: assumed.sourceDescription,
+    notes: assumed.notes,
+  };
+}
+
+/** Longer than any turn, so that callers who were given a line have copied it. */
+const WIPE_AFTER = 1_000;
+
+/**
+ * Zeroes the lines of dropped issues. Timers run after the microtasks of the turn that armed them, so a caller who
+ * was handed the issue, at once or by a promise, has run before. The strings inside `credentials` cannot be zeroed;
+ * they go with the garbage.
+ */
+export class Wiper {
+  readonly #clock: Clock;
+  #dropped: Issue[] = [];
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  drop(issue: Issue | undefined): void {
+    if (issue === undefined) return;
+    this.#dropped.push(issue);
+    this.#timer ??= this.#clock.after(WIPE_AFTER, () => this.wipe());
+  }
+
+  /** At once. */
+  wipe(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const issue of this.#dropped) issue.line.fill(0);
+    this.#dropped = [];
+  }
+}

@@ -1,0 +1,156 @@
+// Asks the source for credentials: one flight per session, a bounded number in all, and a session whose state says how
+// it went. Knows no callers and no timers but the guard.
+import { KeyholeError } from "../errors.ts";
+import type { AssumedRole, CredentialSource } from "../sources/source.ts";
+import type { Clock } from "./clock.ts";
+import type { Counters } from "./counters.ts";
+import { type Flight, newFlight, type Outcome, unlessAborted } from "./flight.ts";
+import { issueOf, type Wiper } from "./issue.ts";
+import type { Log } from "./log.ts";
+import { failureMemory, retryDelay } from "./refresh.ts";
+import type { Session } from "./session.ts";
+import { Slots } from "./slots.ts";
+import type { Time } from "./time.ts";
+
+/** A guard only: the source has its own deadline, well below (DESIGN.md, 6). */
+const GUARD = 45_000;
+
+interface Dependencies {
+  readonly source: CredentialSource;
+  readonly clock: Clock;
+  readonly time: Time;
+  /** Reads them into `time`, and does what a jump asks for. */
+  readonly readClocks: () => void;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly wiper: Wiper;
+  readonly maxFlights: number;
+  /** Called when a flight leaves the queue, which may be long after it entered. Abandons the flight or lets it be. */
+  readonly beforeStart: (session: Session) => void;
+  /** Called after a flight has changed its session, and everybody who waits was told. */
+  readonly afterEnd: (session: Session) => void;
+}
+
+export class Renewals {
+  readonly #with: Dependencies;
+  readonly #slots: Slots;
+
+  constructor(dependencies: Dependencies) {
+    this.#with = dependencies;
+    this.#slots = new Slots(dependencies.maxFlights);
+  }
+
+  /** The session's flight: the one under way, or a new one. `urgent` if somebody will wait for it. */
+  fly(session: Session, urgent: boolean): Flight {
+    const { flight } = session;
+    if (flight !== undefined) {
+      if (urgent && !flight.urgent) {
+        flight.urgent = true;
+        this.#slots.hurry(flight.ticket);
+      }
+      return flight;
+    }
+    const created = newFlight((self) => void this.#run(session, self), urgent);
+    session.flight = created;
+    this.#slots.enter(created.ticket, urgent);
+    return created;
+  }
+
+  /** Ends a session's flight, if there is one: its result, should one come, is thrown away. */
+  abandon(session: Session, outcome: Outcome): void {
+    const { flight } = session;
+    if (flight === undefined) return;
+    session.flight = undefined;
+    this.#slots.leave(flight.ticket);
+    flight.settle(outcome);
+    flight.abort.abort(new KeyholeError("interrupted", "the answer is not needed any more"));
+  }
+
+  /** Config or environment changed. A flight that is still queued will see the change; one under way has not. */
+  supersede(session: Session): void {
+    if (session.flight?.started === true) this.abandon(session, { superseded: true });
+  }
+
+  async #run(session: Session, flight: Flight): Promise<void> {
+    try {
+      this.#with.beforeStart(session);
+      if (session.flight !== flight) return;
+      flight.started = true;
+      await this.#attempt(session, flight);
+    } catch (error) {
+      if (session.flight === flight) this.#failed(session, flight, keyholeErrorOf(error));
+    } finally {
+      this.#slots.release();
+    }
+  }
+
+  async #attempt(session: Session, flight: Flight): Promise<void> {
+    const { clock, counters } = this.#with;
+    counters.assumes += 1;
+    const began = clock.monotonic();
+    const guard = clock.after(GUARD, () => {
+      flight.abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
+    });
+    try {
+      const { signal } = flight.abort;
+      const { name, environment, stored } = session;
+      const work = this.#with.source.assume({ name, config: stored.config, environment, signal });
+      const assumed = await unlessAborted(work, signal);
+      // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
+      if (session.flight !== flight) return;
+      const took = clock.monotonic() - began;
+      counters.took(took);
+      this.#succeeded(session, flight, assumed, took);
+    } finally {
+      guard.cancel();
+    }
+  }
+
+  #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
+    const { time, random, wiper, log } = this.#with;
+    this.#with.readClocks();
+    time.measured(assumed.clockSkew);
+    const durationSeconds = session.stored.config.AssumeRole.DurationSeconds;
+    const issue = issueOf({ name: session.name, durationSeconds }, assumed, time, random());
+    wiper.drop(session.issue);
+    session.issue = issue;
+    session.outdated = false;
+    session.failures = 0;
+    session.lastError = undefined;
+    log("info", "session renewed", {
+      config: session.name,
+      accessKeyId: issue.credentials.accessKeyId,
+      lifetimeSeconds: Math.floor(issue.lifetime / 1000),
+      tookMs: Math.round(took),
+    });
+    this.#end(session, flight, { issue });
+  }
+
+  #failed(session: Session, flight: Flight, error: KeyholeError): void {
+    const { time, random, counters, log } = this.#with;
+    counters.failures += 1;
+    this.#with.readClocks();
+    const isNews = session.lastError?.kind !== error.kind || session.lastError.message !== error.message;
+    session.failures += 1;
+    session.lastError = error;
+    session.retryAt = time.monotonic + retryDelay(session.failures, random());
+    session.refusedUntil = time.monotonic + failureMemory(error.kind, random());
+    // Once per change of error: an outage of an hour is one line, not sixty.
+    if (isNews) log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
+    this.#end(session, flight, { error });
+  }
+
+  #end(session: Session, flight: Flight, outcome: Outcome): void {
+    session.flight = undefined;
+    flight.settle(outcome);
+    this.#with.afterEnd(session);
+  }
+}
+
+/** The source throws KeyholeErrors; whatever else comes is our mistake, and its text might hold anything. */
+function keyholeErrorOf(error: unknown): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  return new KeyholeError("internal", `assuming the role failed in an unforeseen way (${name})`);
+}
