@@ -1,0 +1,58 @@
+// Questions about the schema itself: which keys are there, and what kind of value each wants.
+import { configSchema } from "./schema.ts";
+
+export type Path = readonly (string | number)[];
+
+/** The keys that the schema has at a path. */
+export function keysAt(path: Path): readonly string[] {
+  const schema = schemaAt(path);
+  return schema === undefined ? [] : keysOf(schema);
+}
+
+export type Kind = "text" | "number" | "flag" | "list" | "mapping" | "union";
+
+/** valibot's names for them, as far as the schema uses them. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  string: "text",
+  number: "number",
+  boolean: "flag",
+  array: "list",
+  strict_object: "mapping",
+  union: "union",
+};
+
+/** What kind of value the schema wants at a path; undefined where it has none. */
+export function kindAt(path: Path): Kind | undefined {
+  return KINDS[schemaAt(path)?.type ?? ""];
+}
+
+/** The parts of valibot's schemas that are looked into. A pipe is its first schema with more properties. */
+interface AnySchema {
+  readonly type: string;
+  readonly wrapped?: AnySchema;
+  readonly entries?: Readonly<Record<string, AnySchema>>;
+  readonly item?: AnySchema;
+}
+
+function unwrap(schema: AnySchema | undefined): AnySchema | undefined {
+  return schema?.wrapped ?? schema;
+}
+
+function schemaAt(path: Path): AnySchema | undefined {
+  let schema: AnySchema | undefined = configSchema;
+  for (const step of path) {
+    const entries: AnySchema["entries"] = schema?.entries;
+    if (typeof step === "number") schema = unwrap(schema?.item);
+    else schema = entries !== undefined && Object.hasOwn(entries, step) ? unwrap(entries[step]) : undefined;
+  }
+  return schema;
+}
+
+function keysOf(schema: AnySchema): readonly string[] {
+  return Object.keys(unwrap(schema)?.entries ?? {});
+}
+
+/** The section that has this key. */
+export function topLevelHome(key: string): string | undefined {
+  return Object.keys(configSchema.entries).find((section) => keysAt([section]).includes(key));
+}

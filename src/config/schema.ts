@@ -1,0 +1,181 @@
+// The schema of a config file: elhaz's, strict, with those checks of STS's that can be made before asking it. The only
+// file that knows valibot. Every message here is a constant: valibot's own ones repeat the value (STYLE.md, E4).
+import * as v from "valibot";
+import type { Config } from "./config.ts";
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html has every limit below. */
+const LONGEST_DURATION = 43_200;
+const LONGEST_ARN = 2048;
+/** Characters of `Policy` and `PolicyArns` together; what AWS packs from them is known to AWS alone. */
+export const POLICY_LIMIT = 2048;
+const MOST_POLICIES = 10;
+const MOST_TAGS = 50;
+const MOST_CONTEXTS = 5;
+
+const text = v.string("must be text");
+const flag = v.boolean("must be true or false");
+const word = (what: string) => v.pipe(text, v.nonEmpty(`must be ${what}`));
+
+function matching(pattern: RegExp, expected: string) {
+  return v.pipe(text, v.regex(pattern, `must be ${expected}`));
+}
+
+function counted(most: number, what: string) {
+  return v.pipe(
+    v.number(`must be a whole number of ${what}, without quotes`),
+    v.integer(`must be a whole number of ${what}`),
+    v.minValue(1, `must be a whole number of ${what} above 0`),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+}
+
+function listOf<const Item extends v.GenericSchema>(item: Item, most: number) {
+  return v.pipe(v.array(item, "must be a list"), v.maxLength(most, `must have at most ${most} items`));
+}
+
+/** The account is empty in Ceph RGW's role ARNs and no number in those of its accounts; AWS's has twelve digits. */
+const roleArn = v.pipe(
+  matching(
+    /^arn:[a-z0-9-]+:iam::(?:\d{12}|[A-Za-z]\w*)?:role\/[\x21-\x7E]+$/,
+    "the ARN of a role, like arn:aws:iam::123456789012:role/NAME",
+  ),
+  v.minLength(20, "must have at least 20 characters"),
+  v.maxLength(LONGEST_ARN, `must have at most ${LONGEST_ARN} characters`),
+);
+
+const policyArn = v.pipe(
+  matching(
+    /^arn:[a-z0-9-]+:iam::(?:\d{12}|aws|[A-Za-z]\w*)?:policy\/[\x21-\x7E]+$/,
+    "the ARN of a managed policy, like arn:aws:iam::aws:policy/ReadOnlyAccess",
+  ),
+  v.minLength(20, "must have at least 20 characters"),
+  v.maxLength(LONGEST_ARN, `must have at most ${LONGEST_ARN} characters`),
+);
+
+const sessionName = matching(/^[\w+=,.@-]{2,64}$/, "2 to 64 letters, digits or _+=,.@-");
+const accountId = matching(/^\d{12}$/, "twelve digits");
+const tagText = "letters, digits, spaces or _.:/=+-@";
+const tagKey = v.pipe(
+  matching(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u, `1 to 128 ${tagText}`),
+  v.check((key) => !/^aws:/i.test(key), "must not begin with aws:, which AWS keeps for itself"),
+);
+
+const tags = v.pipe(
+  listOf(
+    v.strictObject({
+      Key: tagKey,
+      Value: matching(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u, `at most 256 ${tagText}`),
+    }),
+    MOST_TAGS,
+  ),
+  v.check(
+    (list) => new Set(list.map(({ Key }) => Key.toLowerCase())).size === list.length,
+    "must not have two keys that differ only in capitals",
+  ),
+);
+
+const policy = v.pipe(
+  v.string("must be JSON as text; put it in single quotes or behind `|`"),
+  v.nonEmpty("must be a JSON object"),
+  v.maxLength(POLICY_LIMIT, `must have at most ${POLICY_LIMIT} characters`),
+  v.check(isJsonObject, "must be a JSON object"),
+);
+
+const keys = {
+  aws_access_key_id: v.optional(word("an access key id")),
+  aws_secret_access_key: v.optional(word("a secret access key")),
+  aws_session_token: v.optional(word("a session token")),
+  aws_account_id: v.optional(accountId),
+};
+
+const assumeRole = v.strictObject({
+  RoleArn: roleArn,
+  RoleSessionName: v.optional(sessionName),
+  PolicyArns: v.optional(listOf(policyArn, MOST_POLICIES)),
+  Policy: v.optional(policy),
+  // STS's lower bound of 900 is left to it: other servers of its protocol allow less.
+  DurationSeconds: v.optional(counted(LONGEST_DURATION, "seconds")),
+  ExternalId: v.optional(matching(/^[\w+=,.@:/-]{2,1224}$/, "2 to 1224 letters, digits or _+=,.@:/-")),
+  SerialNumber: v.optional(
+    matching(/^[\w+=/:,.@-]{9,256}$/, "the serial number or ARN of an MFA device: 9 to 256 letters, digits or =,.@:/-"),
+  ),
+  TokenCode: v.optional(matching(/^\d{6}$/, "six digits")),
+  Tags: v.optional(tags),
+  TransitiveTagKeys: v.optional(listOf(tagKey, MOST_TAGS)),
+  SourceIdentity: v.optional(sessionName),
+  ProvidedContexts: v.optional(
+    listOf(
+      v.strictObject({
+        ProviderArn: matching(/^arn:[\x21-\x7E]{16,2044}$/, "the ARN of a context provider"),
+        ContextAssertion: v.pipe(
+          text,
+          v.minLength(4, "must have at least 4 characters"),
+          v.maxLength(2048, "must have at most 2048 characters"),
+        ),
+      }),
+      MOST_CONTEXTS,
+    ),
+  ),
+});
+
+const verifyText = "must be true, false or the path of a CA bundle";
+const commandText = "must be a command: text, or a list of text";
+
+const sts = v.strictObject({
+  region_name: v.optional(word("a region")),
+  api_version: v.optional(matching(/^2011-06-15$/, "2011-06-15, the only version there is")),
+  use_ssl: v.optional(flag),
+  verify: v.optional(
+    v.union(
+      // `no` is false in elhaz's YAML 1.1 and text in YAML 1.2: taken for a path it would name nothing.
+      [v.boolean(), v.pipe(v.string(), v.regex(/^(?!(?:y|yes|n|no|on|off|true|false)$).+$/i, verifyText))],
+      verifyText,
+    ),
+  ),
+  endpoint_url: v.optional(matching(/^https?:\/\/[^\s/]+/i, "a URL that begins with https:// or http://")),
+  ...keys,
+});
+
+const mfa = v.strictObject({
+  command: v.union(
+    [
+      v.pipe(v.string(), v.regex(/\S/, commandText)),
+      v.pipe(v.array(v.string(commandText)), v.check(hasProgram, commandText)),
+    ],
+    commandText,
+  ),
+  timeout: v.optional(counted(3600, "seconds")),
+});
+
+const session = v.strictObject({
+  region_name: v.optional(word("a region")),
+  profile_name: v.optional(word("the name of a profile")),
+  ...keys,
+});
+
+/** What a config file may say. Rules that concern several keys are in rules.ts. */
+export const configSchema = v.strictObject({
+  AssumeRole: assumeRole,
+  STS: v.optional(sts),
+  MFA: v.optional(mfa),
+  Session: v.optional(session),
+  Meta: v.optional(v.strictObject({ description: v.optional(text) })),
+  pin: v.optional(flag),
+});
+
+/** Does not compile if what the schema lets through is no Config. */
+type Assignable<T extends Config> = T;
+export type ParsedConfig = Assignable<v.InferOutput<typeof configSchema>>;
+
+function isJsonObject(value: string): boolean {
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+  } catch {
+    return false;
+  }
+}
+
+function hasProgram(words: string[]): boolean {
+  return Boolean(words[0]);
+}

@@ -1,0 +1,168 @@
+// Where configs live: one YAML file for each, named after it, in one directory.
+import * as fs from "node:fs";
+import type { ConfigReader } from "./config.ts";
+import { KeyholeError } from "../errors.ts";
+import {
+  asKeyholeError,
+  checkDirectory,
+  ensureDirectory,
+  type FileStats,
+  isErrno,
+  quotePath,
+  readTrusted,
+  removeFile,
+  renameExclusively,
+  resolveLink,
+  writeAtomically,
+} from "./files.ts";
+import { suggest } from "../suggest.ts";
+import { parseConfig, type ParsedFile } from "./parse.ts";
+import { YAML_LIMIT } from "./yaml.ts";
+
+/** elhaz's rule for names, in ASCII alone (PEERS.md E-031): no dot and no slash, so no way out of the directory. */
+const NAME = /^[\w-]{1,128}$/;
+const EXTENSION = ".yaml";
+
+/** The store as the command line sees it; the daemon needs no more than ConfigReader. */
+export interface ConfigStore extends ConfigReader {
+  readonly directory: string;
+  /** @throws KeyholeError `usage` for a name that is none. */
+  pathOf(name: string): string;
+  /** Sorted names; empty if there is no directory. Says nothing of whether the files are valid. */
+  list(): readonly string[];
+  /** The text of a config's file, valid or not. @throws KeyholeError `no-such-config`. */
+  readText(name: string): string;
+  /** Reads and checks, with warnings. @throws as ConfigReader.read does. */
+  parse(name: string): ParsedFile;
+  exists(name: string): boolean;
+  /**
+   * Checks a text and saves it, byte for byte; what is there stays as it is if the text is no config. Through a link
+   * it writes to the file behind.
+   *
+   * @param replace false: @throws KeyholeError `config-exists` rather than replace a config.
+   */
+  save(name: string, text: string, replace: boolean): void;
+  /** @throws KeyholeError `no-such-config`, `config-exists`. */
+  rename(name: string, to: string): void;
+  /** @throws KeyholeError `no-such-config`. */
+  remove(name: string): void;
+}
+
+/**
+ * @param uid whose files are trusted beside root's; this process's if absent.
+ * Every method throws KeyholeError `unsafe-path` where another user owns or may write to what it touches.
+ */
+export function openConfigStore(directory: string, uid: number = process.getuid?.() ?? 0): ConfigStore {
+  const pathOf = (name: string) => `${directory}/${checkName(name)}${EXTENSION}`;
+  const missing = (name: string) => {
+    const near = suggest(name, list());
+    return new KeyholeError("no-such-config", `config ${name} not found`, near && `did you mean ${near}`);
+  };
+
+  const load = (name: string) => {
+    const file = readTrusted(pathOf(name), uid, YAML_LIMIT);
+    if (file === undefined) throw missing(name);
+    return { text: decodeText(file.bytes, pathOf(name)), revision: revisionOf(file.stats) };
+  };
+
+  const parseFile = (name: string, text: string) =>
+    parseConfig(text, pathOf(name), `keyhole config update --editor -n ${name}`);
+
+  function list(): readonly string[] {
+    checkDirectory(directory, uid);
+    return readNames(directory);
+  }
+
+  return {
+    directory,
+    pathOf,
+    list,
+    readText: (name) => load(name).text,
+    parse: (name) => parseFile(name, load(name).text),
+    exists: (name) => resolveLink(pathOf(name), uid) !== undefined,
+
+    read(name) {
+      const { text, revision } = load(name);
+      return { name, config: parseFile(name, text).config, revision };
+    },
+
+    revision(name) {
+      if (!NAME.test(name)) return undefined;
+      try {
+        return revisionOf(fs.statSync(pathOf(name), { bigint: true }));
+      } catch {
+        // What cannot be looked at has no revision; `read` says why.
+        return undefined;
+      }
+    },
+
+    save(name, text, replace) {
+      const path = pathOf(name);
+      parseConfig(text, name);
+      ensureDirectory(directory, uid);
+      const target = resolveLink(path, uid) ?? path;
+      if (!writeAtomically(target, text, !replace)) throw taken(name);
+    },
+
+    rename(name, to) {
+      const target = pathOf(to);
+      checkDirectory(directory, uid);
+      if (fs.lstatSync(pathOf(name), { throwIfNoEntry: false }) === undefined) throw missing(name);
+      if (!renameExclusively(pathOf(name), target)) throw taken(to);
+    },
+
+    remove(name) {
+      checkDirectory(directory, uid);
+      if (!removeFile(pathOf(name))) throw missing(name);
+    },
+  };
+}
+
+/** The store as the daemon sees it. */
+export function createConfigReader(directory: string): ConfigReader {
+  return openConfigStore(directory);
+}
+
+/** The names in a directory of configs, sorted. */
+export function listConfigs(directory: string): readonly string[] {
+  return openConfigStore(directory).list();
+}
+
+/** @throws KeyholeError `usage`, without the name, which may be anything. */
+export function checkName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new KeyholeError("usage", "a config's name has 1 to 128 letters, digits, - or _", "keyhole config list");
+}
+
+function readNames(directory: string): string[] {
+  try {
+    return fs
+      .readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.name.endsWith(EXTENSION) && (entry.isFile() || entry.isSymbolicLink()))
+      .map((entry) => entry.name.slice(0, -EXTENSION.length))
+      .filter((name) => NAME.test(name))
+      .toSorted();
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw asKeyholeError(error, directory, "read");
+  }
+}
+
+/** Changes with the content, the file and its permissions; ctime catches an edit that puts mtime back. */
+function revisionOf(stats: FileStats): string {
+  return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
+}
+
+function decodeText(bytes: Uint8Array, path: string): string {
+  if (bytes.length > YAML_LIMIT)
+    throw new KeyholeError("invalid-config", `${path}: larger than ${YAML_LIMIT / 1024} KiB`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new KeyholeError("invalid-config", `${path}: not UTF-8`, `file ${quotePath(path)}`);
+  }
+}
+
+function taken(name: string): KeyholeError {
+  return new KeyholeError("config-exists", `config ${name} exists`, `keyhole config update -n ${name}`);
+}
