@@ -33,8 +33,10 @@ function checkDirectory(path: string): void {
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   } catch (error) {
-    const reason = codeOf(error) === "ELOOP" ? "is a symbolic link" : `cannot be opened (${codeOf(error)})`;
-    throw new KeyholeError("unsafe-path", `the directory ${path} ${reason}`, `ls -ld ${path}`);
+    // A link is ENOTDIR on Linux and ELOOP on macOS.
+    const isOther = ["ENOTDIR", "ELOOP"].includes(codeOf(error));
+    const reason = isOther ? "is a link or a file, not a directory" : `cannot be opened (${codeOf(error)})`;
+    throw new KeyholeError("unsafe-path", `${path} ${reason}`, `ls -ld ${path}`);
   }
   try {
     const { uid, mode } = fstatSync(descriptor);

@@ -65,11 +65,11 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
     const handle = handlers[name] as (request: any, caller: Caller) => unknown;
     const reply = (answer: unknown) =>
       answer instanceof Uint8Array ? answer : encodeFrame(number, encode<any>(response, answer));
+    const body = decode<any>(request, frame.body);
     const failed = (error: unknown) => {
-      if (!(error instanceof KeyholeError)) logBug(name, error);
+      logFailure(name, body.config, caller, error);
       return encodeError(error);
     };
-    const body = decode<any>(request, frame.body);
     try {
       const answer = handle(body, caller);
       return answer instanceof Promise ? answer.then(reply).catch(failed) : reply(answer);
@@ -78,9 +78,11 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
     }
   }
 
-  function logBug(message: MessageName, error: unknown): void {
-    const stack = error instanceof Error ? error.stack : String(error);
-    log("error", "handler failed", { message, stack });
+  function logFailure(message: MessageName, config: string | undefined, caller: Caller, error: unknown): void {
+    const { pid, uid, connection } = caller;
+    const request = { message, config, pid, uid, connection };
+    if (error instanceof KeyholeError) log("info", "request failed", { ...request, kind: error.kind });
+    else log("error", "handler failed", { ...request, stack: error instanceof Error ? error.stack : String(error) });
   }
 }
 

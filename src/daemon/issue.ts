@@ -15,6 +15,8 @@ export interface Issue extends Lifespan {
    * synchronous turn (nor the microtasks) in which a vend gave it out: copy or write it before waiting for anything.
    */
   readonly line: Uint8Array;
+  /** Other bytes that hold the line, such as finished answers; whoever makes one adds it, and all are zeroed with it. */
+  readonly copies: Uint8Array[];
   /** The region the config names, for AWS_REGION. */
   readonly region: string | undefined;
   /** When the answer arrived, on AWS's clock, in milliseconds since the epoch. */
@@ -57,6 +59,7 @@ export function issueOf(
     config: config.name,
     credentials,
     line: formatProcessLine(credentials),
+    copies: [],
     region: assumed.region,
     issuedAt: time.wall,
     expiresAt,
@@ -97,7 +100,7 @@ export class Wiper {
   wipe(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const issue of this.#dropped) issue.line.fill(0);
+    for (const { line, copies } of this.#dropped) for (const bytes of [line, ...copies]) bytes.fill(0);
     this.#dropped = [];
   }
 }

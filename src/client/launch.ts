@@ -1,0 +1,51 @@
+// Starts a daemon and waits for proof that it is ready: its first line of output, never a sleep, never log text.
+import { selectDaemonEnvironment } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import { type Settings, settingsToArguments } from "../settings.ts";
+import { isReady, parseFailure } from "../wire/readiness.ts";
+
+/** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
+const PATIENCE = 15_000;
+
+/**
+ * Runs `command` (this executable, and its script when run from source) as a daemon: detached, in `/`, with a clean
+ * environment.
+ *
+ * @throws KeyholeError the child's own error, or `start-failed` if it ends or stays silent without one.
+ */
+export async function launchDaemon(
+  command: readonly string[],
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<{ pid: number }> {
+  const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings)], {
+    cwd: "/",
+    env: selectDaemonEnvironment(environment),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    detached: true,
+  });
+  const timer = setTimeout(() => child.kill(), PATIENCE);
+  try {
+    if (isReady(await firstLine(child.stdout))) return { pid: child.pid };
+    const report = await new Response(child.stderr).text();
+    throw parseFailure(report) ?? new KeyholeError("start-failed", "the daemon ended before it was ready");
+  } finally {
+    clearTimeout(timer);
+    // The pipes stay the daemon's; this process must be able to end.
+    child.unref();
+  }
+}
+
+/** Empty if the stream ends without one. */
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    const end = text.indexOf("\n");
+    if (end !== -1) return text.slice(0, end);
+  }
+  return "";
+}

@@ -1,0 +1,66 @@
+// What the daemon does for each message of the control socket.
+import { refuseLoop } from "../environment.ts";
+import { encode } from "../wire/codec.ts";
+import { encodeFrame } from "../wire/frame.ts";
+import { type DaemonStatus, messages } from "../wire/messages.ts";
+import type { Caller, Handlers } from "./dispatcher.ts";
+import type { Issue } from "./issue.ts";
+import type { Sessions } from "./sessions.ts";
+import type { VendLog } from "./vendlog.ts";
+
+export interface HandlerDependencies {
+  readonly sessions: Sessions;
+  /** Absolute; names this daemon in the marker that finds loops. */
+  readonly socketPath: string;
+  readonly vendLog: VendLog;
+  /** What `status` says besides the sessions; from memory, at once. */
+  readonly status: () => Omit<DaemonStatus, "sessions">;
+  /** Begins to end the daemon, once the answer is on its way. */
+  readonly stop: () => void;
+}
+
+export function createHandlers({ sessions, socketPath, vendLog, status, stop }: HandlerDependencies): Handlers {
+  /** Finished answers, so that a warm vend is a lookup and a write. They are wiped with their issue. */
+  const answers = new WeakMap<Issue, Uint8Array>();
+
+  function answer(issue: Issue, caller: Caller): Uint8Array {
+    vendLog.record(issue.config, issue.credentials.accessKeyId, caller);
+    const ready = answers.get(issue);
+    if (ready !== undefined) return ready;
+    const { number, response } = messages.Vend;
+    const body = encode(response, { config: issue.config, region: issue.region, line: issue.line });
+    const frame = encodeFrame(number, body);
+    body.fill(0);
+    issue.copies.push(frame);
+    answers.set(issue, frame);
+    return frame;
+  }
+
+  return {
+    Hello: () => {
+      const { version, pid } = status();
+      return { version, pid };
+    },
+    Vend: ({ config }, caller) => {
+      const issue = sessions.vend(config);
+      return issue instanceof Promise ? issue.then((late) => answer(late, caller)) : answer(issue, caller);
+    },
+    Add: ({ config, environment, verify, renew }) => {
+      const variables = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+      refuseLoop(variables, config, socketPath);
+      return sessions.add(config, variables, { verify, renew });
+    },
+    Remove: ({ config }) => {
+      sessions.remove(config);
+      return {};
+    },
+    List: () => ({ sessions: sessions.list() }),
+    Status: () => ({ ...status(), sessions: sessions.list() }),
+    Identity: ({ config }) => sessions.identity(config),
+    Stop: () => {
+      const { pid } = status();
+      stop();
+      return { pid };
+    },
+  };
+}

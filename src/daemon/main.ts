@@ -1,0 +1,158 @@
+// The daemon: the only file that knows all of its parts. Hardens the process, takes the lock, listens, says that it is
+// ready, and ends in order.
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { parseArguments } from "../arguments.ts";
+import { createConfigReader } from "../config/store.ts";
+import { ensurePrivateDirectory } from "../directories.ts";
+import { selectDaemonEnvironment } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import { loadNative } from "../native/load.ts";
+import type { Native } from "../native/native.ts";
+import { directoryOf } from "../paths.ts";
+import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
+import { createStsSource } from "../sources/sts.ts";
+import { version } from "../version.ts";
+import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
+import type { DaemonStatus } from "../wire/messages.ts";
+import { formatFailure, formatReady } from "../wire/readiness.ts";
+import { systemClock } from "./clock.ts";
+import { createDispatch } from "./dispatcher.ts";
+import { createHandlers } from "./handlers.ts";
+import { listen } from "./listener.ts";
+import { takeLock } from "./lock.ts";
+import { openLogFile } from "./logfile.ts";
+import { identifyPeer, isOwnerOrRoot } from "./peer.ts";
+import { Sessions } from "./sessions.ts";
+import { VendLog } from "./vendlog.ts";
+
+/** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
+const PATIENCE = 2000;
+/** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit (DESIGN.md, 6). */
+const MAX_FLIGHTS = 8;
+/** Descriptors kept for everything but connections: STS, children, files. */
+const RESERVED_DESCRIPTORS = 48;
+
+/** `keyhole --daemon OPTIONS`: in the foreground, until a signal or a Stop. */
+export async function main(words: readonly string[]): Promise<void> {
+  try {
+    const values = parseArguments(words, settingOptions);
+    const settings = resolveSettings(values, process.env, () => process.cwd());
+    cleanEnvironment();
+    const descriptors = descriptorLimit();
+    const native = loadNative();
+    harden(native);
+    await serve(settings, native, descriptors);
+  } catch (error) {
+    const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));
+    process.stderr.write(formatFailure(failure));
+    process.exit(failure.exitStatus);
+  }
+}
+
+/** A daemon that was started by hand or by a service manager gets the same environment as one that was launched. */
+function cleanEnvironment(): void {
+  const wanted = selectDaemonEnvironment(process.env);
+  for (const name of Object.keys(process.env)) if (!(name in wanted)) delete process.env[name];
+}
+
+function harden(native: Native): void {
+  native.forbidCoreDumps();
+  native.forbidInspection();
+  // Whatever is made without a mode of its own is the owner's alone.
+  process.umask(0o077);
+}
+
+/** How many descriptors this process may open; read before `harden`, which closes /proc/self to us. */
+function descriptorLimit(): number {
+  try {
+    const soft = /^Max open files +([0-9]+) /m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
+    return Number(soft ?? Infinity);
+  } catch {
+    // No /proc: the default number of connections is below every limit that Bun raises to (BUN.md, 1).
+    return Infinity;
+  }
+}
+
+async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
+  const { paths } = settings;
+  for (const file of [paths.socket, paths.log]) ensurePrivateDirectory(directoryOf(file));
+  const lock = takeLock(paths.lock, native);
+  const logFile = openLogFile(paths.log, systemClock);
+  const { log } = logFile;
+
+  const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
+  const owner = userInfo();
+  const sessions = new Sessions({
+    source: createStsSource({ user: owner.username, socketPath: paths.socket, log }),
+    configs: createConfigReader(paths.configDir),
+    clock: systemClock,
+    random: Math.random,
+    log,
+    maxSessions: settings.maxSessions,
+    maxFlights: MAX_FLIGHTS,
+  });
+
+  const startedAt = systemClock.wall();
+  const status = (): Omit<DaemonStatus, "sessions"> => {
+    const { counters, clockSkew } = sessions;
+    return {
+      version,
+      pid: process.pid,
+      startedAt,
+      socket: paths.socket,
+      log: paths.log,
+      configDir: paths.configDir,
+      maxSessions: settings.maxSessions,
+      connections: listener.connections,
+      residentBytes: process.memoryUsage.rss(),
+      clockBehindMs: Math.max(0, Math.round(clockSkew ?? 0)),
+      clockAheadMs: Math.max(0, Math.round(-(clockSkew ?? 0))),
+      counters: [
+        { name: "vends", value: counters.vends },
+        { name: "sts_calls", value: counters.assumes },
+        { name: "sts_failures", value: counters.failures },
+        { name: "evictions", value: counters.evictions },
+        { name: "sts_latency_p50_ms", value: counters.percentile(0.5) },
+        { name: "sts_latency_p99_ms", value: counters.percentile(0.99) },
+      ],
+    };
+  };
+
+  const ended = Promise.withResolvers<string>();
+  const vendLog = new VendLog(systemClock, log);
+  const handlers = createHandlers({
+    sessions,
+    socketPath: paths.socket,
+    vendLog,
+    status,
+    stop: () => ended.resolve("stop"),
+  });
+  const listener = await listen({
+    path: paths.socket,
+    mode: 0o600,
+    maxConnections,
+    requestLimit: CONTROL_REQUEST_LIMIT,
+    identify: (socket) => identifyPeer(native, socket),
+    isAllowed: (peer) => isOwnerOrRoot(peer, owner.uid),
+    dispatch: createDispatch(handlers, log),
+    clock: systemClock,
+    log,
+  });
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(signal));
+  process.on("SIGHUP", () => logFile.reopen());
+  process.on("unhandledRejection", (reason) => {
+    log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
+  });
+  log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
+  console.log(formatReady(paths.socket));
+
+  log("info", "daemon ending", { reason: await ended.promise });
+  await listener.close(PATIENCE);
+  sessions.stop();
+  log("info", "daemon ended");
+  logFile.close();
+  lock.release();
+  process.exit(0);
+}

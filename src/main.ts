@@ -1,0 +1,16 @@
+// Which role: a client, the daemon, or the short-lived child of a daemon that finds source credentials. Only dynamic
+// imports, so that each role loads its own side and nothing of the others (DESIGN.md, 3).
+
+/** A compiled executable has its own name at index 1, as a script has its path. */
+const words = process.argv.slice(2);
+
+switch (words[0]) {
+  case "--daemon":
+    await (await import("./daemon/main.ts")).main(words.slice(1));
+    break;
+  case "--resolve-source":
+    await (await import("./sources/resolver.ts")).main();
+    break;
+  default:
+    await (await import("./cli/main.ts")).main(words);
+}

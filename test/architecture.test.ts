@@ -1,0 +1,159 @@
+// The import walls of DESIGN.md, section 11, each with its reason.
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join, normalize } from "node:path";
+import { Glob } from "bun";
+
+interface Wall {
+  /** Path prefix below src/. */
+  readonly of: string;
+  /** Prefixes below src/ and packages that it may import; its own folder always. */
+  readonly may: readonly string[];
+  readonly because: string;
+}
+
+const walls: readonly Wall[] = [
+  { of: "credentials.ts", may: [], because: "the noun that everyone shares must drag nothing in" },
+  { of: "errors.ts", may: [], because: "every part names its failures from one table" },
+  { of: "paths.ts", may: ["errors.ts"], because: "paths are a pure function" },
+  { of: "wire/", may: ["errors.ts"], because: "bytes and values; both sides load it, neither side's parts" },
+  {
+    of: "client/",
+    may: ["errors.ts", "environment.ts", "settings.ts", "wire/"],
+    because: "it meets the daemon in the wire alone, and is the hot path",
+  },
+  {
+    of: "cli/",
+    may: [
+      "arguments.ts",
+      "client/",
+      "config/",
+      "credentials.ts",
+      "directories.ts",
+      "environment.ts",
+      "errors.ts",
+      "native/",
+      "paths.ts",
+      "settings.ts",
+      "suggest.ts",
+      "version.ts",
+      "wire/",
+      "citty",
+      "consola",
+      "node:",
+    ],
+    because: "a client never loads the daemon, a source or the AWS SDK: that is what makes it start in 5 ms",
+  },
+  {
+    of: "config/",
+    may: ["errors.ts", "paths.ts", "suggest.ts", "directories.ts", "valibot", "node:", "bun"],
+    because: "client and daemon both read configs",
+  },
+  {
+    of: "sources/",
+    may: [
+      "config/",
+      "credentials.ts",
+      "environment.ts",
+      "errors.ts",
+      "paths.ts",
+      "version.ts",
+      "@aws-sdk/",
+      "@smithy/",
+      "node:",
+      "bun",
+      "daemon/clock.ts",
+      "daemon/log.ts",
+    ],
+    because: "the only folder that may import the AWS SDK",
+  },
+  {
+    of: "daemon/",
+    may: [
+      "arguments.ts",
+      "config/",
+      "credentials.ts",
+      "directories.ts",
+      "environment.ts",
+      "errors.ts",
+      "native/",
+      "paths.ts",
+      "settings.ts",
+      "sources/",
+      "version.ts",
+      "wire/",
+      "node:",
+    ],
+    because: "it meets the client in the wire alone",
+  },
+  { of: "native/", may: ["bun:ffi"], because: "libc and nothing else" },
+];
+
+/** `process.*` and clocks, each where it may be read. */
+const owners: readonly { readonly what: RegExp; readonly where: readonly string[]; readonly because: string }[] = [
+  {
+    what: /\bprocess\.argv\b/,
+    where: ["main.ts"],
+    because: "only the entry point knows where its words begin",
+  },
+  {
+    what: /\bprocess\.exit\b/,
+    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts"],
+    because: "a function that ends the process cannot be tested",
+  },
+  {
+    what: /\bprocess\.env\b/,
+    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts"],
+    because: "the environment is a parameter",
+  },
+  {
+    what: /\b(?:Date\.now|new Date\(\))/,
+    where: ["daemon/clock.ts", "cli/main.ts"],
+    because: "a clock is a parameter",
+  },
+];
+
+const root = join(import.meta.dir, "..", "src");
+const files = [...new Glob("**/*.ts").scanSync(root)].toSorted();
+
+/** What a file imports, types included: paths below src/ or package names. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), "utf8");
+  const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g);
+  return [...found].map(([, target]) => (target!.startsWith(".") ? normalize(join(file, "..", target!)) : target!));
+}
+
+function withoutComments(file: string): string {
+  return readFileSync(join(root, file), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+}
+
+test.each(walls.map((wall) => [wall.of, wall] as const))("the wall around %s stands", (_, wall) => {
+  const inside = files.filter((file) => file.startsWith(wall.of));
+  expect(inside).not.toBeEmpty();
+  const breaches = inside.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => !target.startsWith(wall.of) && !wall.may.some((allowed) => target.startsWith(allowed)))
+      .map((target) => `${file} imports ${target}, but: ${wall.because}`),
+  );
+  expect(breaches).toEqual([]);
+});
+
+test("every file below src/ stands behind a wall or at the root", () => {
+  const folders = walls.map((wall) => wall.of);
+  const homeless = files.filter((file) => file.includes("/") && !folders.some((folder) => file.startsWith(folder)));
+  expect(homeless).toEqual([]);
+});
+
+test("main.ts imports nothing before it knows its role", () => {
+  expect(readFileSync(join(root, "main.ts"), "utf8")).not.toMatch(/^import /m);
+});
+
+test("the AWS SDK is imported by sources/ alone", () => {
+  const importers = files.filter((file) => importsOf(file).some((target) => /^@(?:aws-sdk|smithy)\//.test(target)));
+  expect(importers.filter((file) => !file.startsWith("sources/"))).toEqual([]);
+});
+
+test.each(owners.map((owner) => [String(owner.what), owner] as const))("%s is read where it belongs", (_, owner) => {
+  const readers = files.filter((file) => owner.what.test(withoutComments(file)));
+  expect(readers.filter((file) => !owner.where.includes(file))).toEqual([]);
+});

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../../src/daemon/clock.ts";
+import { openLogFile } from "../../src/daemon/logfile.ts";
+
+const clock: Clock = {
+  wall: () => Date.UTC(2026, 10, 20, 12, 0, 0),
+  monotonic: () => 0,
+  after: () => ({ cancel: () => {} }),
+};
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "keyhole-log-"));
+  path = join(directory, "daemon.log");
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+test("a line is one JSON object with time, level, event and fields, in a private file", () => {
+  const file = openLogFile(path, clock);
+  file.log("info", "session renewed", { config: "dev", attempts: 2, absent: undefined });
+  file.close();
+  expect(readFileSync(path, "utf8")).toBe(
+    '{"time":"2026-11-20T12:00:00.000Z","level":"info","event":"session renewed","config":"dev","attempts":2}\n',
+  );
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("no input forges a line or reaches a terminal as an escape sequence", () => {
+  const file = openLogFile(path, clock);
+  const hostile = 'x\n{"level":"info"}\r\u001b]0;title\u0007\u009b31m\u202e\u2066\u007f';
+  file.log("info", "request failed", { config: hostile });
+  file.close();
+  const text = readFileSync(path, "utf8");
+  expect(text).toMatch(/^[\x20-\x7e]*\n$/);
+  expect((JSON.parse(text) as { config: string }).config).toBe(hostile);
+});
+
+test("a field of 64 KiB is cut", () => {
+  const file = openLogFile(path, clock);
+  file.log("info", "request failed", { config: "x".repeat(65_536) });
+  file.close();
+  expect(statSync(path).size).toBeLessThan(1000);
+});
+
+test("at 5 MB the file is rotated, and three old ones are kept", () => {
+  const file = openLogFile(path, clock);
+  const line = { text: "x".repeat(500), more: "y".repeat(500) };
+  for (let count = 0; count < 25_000; count++) file.log("info", "line", { count, ...line });
+  file.close();
+  const names = [path, `${path}.1`, `${path}.2`, `${path}.3`];
+  for (const name of names) expect(statSync(name).size).toBeLessThanOrEqual(5_000_000);
+  expect(existsSync(`${path}.4`)).toBe(false);
+  const last = readFileSync(path, "utf8").trimEnd().split("\n").at(-1)!;
+  expect((JSON.parse(last) as { count: number }).count).toBe(24_999);
+});
+
+test("a file that was moved away is opened anew on request", () => {
+  const file = openLogFile(path, clock);
+  file.log("info", "before");
+  renameSync(path, `${path}.moved`);
+  file.reopen();
+  file.log("info", "after");
+  file.close();
+  expect(readFileSync(path, "utf8")).toContain("after");
+  expect(readFileSync(`${path}.moved`, "utf8")).not.toContain("after");
+});
+
+test("a link is not followed", () => {
+  symlinkSync(join(directory, "elsewhere"), path);
+  expect(() => openLogFile(path, clock)).toThrow(path);
+  expect(existsSync(join(directory, "elsewhere"))).toBe(false);
+});

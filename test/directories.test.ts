@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensurePrivateDirectory } from "../src/directories.ts";
+import { KeyholeError } from "../src/errors.ts";
+
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "keyhole-directories-"));
+});
+
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+function refusal(path: string): KeyholeError {
+  try {
+    ensurePrivateDirectory(path);
+  } catch (error) {
+    if (error instanceof KeyholeError) return error;
+  }
+  throw new Error(`${path} was not refused`);
+}
+
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+test("what is missing is made, every level for the owner alone", () => {
+  ensurePrivateDirectory(join(root, "home", "sock"));
+  expect(modeOf(join(root, "home"))).toBe(0o700);
+  expect(modeOf(join(root, "home", "sock"))).toBe(0o700);
+});
+
+test("an existing directory keeps its mode, as long as nobody else can write to it", () => {
+  mkdirSync(join(root, "sock"), { mode: 0o755 });
+  ensurePrivateDirectory(join(root, "sock"));
+  expect(modeOf(join(root, "sock"))).toBe(0o755);
+});
+
+test.each([0o770, 0o707, 0o777])("a directory of mode %o is refused with the command that mends it", (mode) => {
+  const path = join(root, "sock");
+  mkdirSync(path);
+  chmodSync(path, mode);
+  const error = refusal(path);
+  expect(error.kind).toBe("unsafe-path");
+  expect(error.message).toContain(path);
+  expect(error.hint).toBe(`chmod go-w ${path}`);
+  expect(modeOf(path)).toBe(mode);
+});
+
+test("a parent that others can write to is refused, because they could replace the directory", () => {
+  const parent = join(root, "shared");
+  mkdirSync(parent);
+  chmodSync(parent, 0o777);
+  expect(refusal(join(parent, "sock")).hint).toBe(`chmod go-w ${parent}`);
+});
+
+test("a sticky parent such as /tmp is fine", () => {
+  const parent = join(root, "sticky");
+  mkdirSync(parent);
+  chmodSync(parent, 0o1777);
+  ensurePrivateDirectory(join(parent, "sock"));
+  expect(modeOf(join(parent, "sock"))).toBe(0o700);
+});
+
+test("a link is refused, wherever it leads", () => {
+  mkdirSync(join(root, "real"), { mode: 0o700 });
+  symlinkSync(join(root, "real"), join(root, "link"));
+  expect(refusal(join(root, "link")).message).toContain("is a link or a file");
+});
+
+test("a file in the way is refused", () => {
+  writeFileSync(join(root, "sock"), "");
+  expect(refusal(join(root, "sock")).kind).toBe("unsafe-path");
+});
+
+test.skipIf(process.getuid?.() !== 0)("another user's directory is refused", async () => {
+  const { chownSync } = await import("node:fs");
+  mkdirSync(join(root, "sock"), { mode: 0o700 });
+  chownSync(join(root, "sock"), 65534, 65534);
+  expect(refusal(join(root, "sock")).message).toContain("another user (uid 65534)");
+});

@@ -1,0 +1,141 @@
+// A machine of its own for every test: a temporary home, an STS, and the compiled executable to drive from outside.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startSts, type Sts, type StsServerOptions } from "../sts/server.ts";
+
+/** The executable that people run. `KEYHOLE_TEST_EXECUTABLE` names another one, to run the same suite against it. */
+export const executable =
+  process.env["KEYHOLE_TEST_EXECUTABLE"] ?? join(import.meta.dir, "..", "..", "dist", "keyhole");
+
+if (!existsSync(executable)) throw new Error(`${executable} is missing: run \`npm run build\` first`);
+
+export interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 128 + n for a death by signal n, as a shell has it. */
+  readonly exitCode: number;
+}
+
+export interface RunOptions {
+  /** Added to the machine's environment; undefined removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** What the command reads; without it stdin is /dev/null. */
+  readonly stdin?: string;
+  /** Run by this instead, with the executable behind it: `["strace", "-f"]`. */
+  readonly under?: readonly string[];
+}
+
+export type Machine = Awaited<ReturnType<typeof createMachine>>;
+
+/** Use with `await using`: the daemon is ended by pid, and the home removed. */
+export async function createMachine(options: StsServerOptions = {}) {
+  const home = mkdtempSync(join(tmpdir(), "keyhole-e2e-"));
+  const sts: Sts = startSts(options);
+  const environment: Record<string, string> = {
+    HOME: home,
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    AWS_ACCESS_KEY_ID: sts.root.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey,
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  const paths = {
+    home: join(home, ".keyhole"),
+    configs: join(home, ".keyhole", "configs"),
+    socket: join(home, ".keyhole", "sock", "daemon.sock"),
+    lock: join(home, ".keyhole", "sock", "daemon.lock"),
+    log: join(home, ".keyhole", "logs", "daemon.log"),
+  };
+  mkdirSync(join(home, "work"));
+
+  function spawn(words: readonly string[], { env, cwd, stdin, under = [] }: RunOptions = {}) {
+    const merged = Object.entries({ ...environment, ...env }).filter((entry) => entry[1] !== undefined);
+    return Bun.spawn([...under, executable, ...words], {
+      env: Object.fromEntries(merged) as Record<string, string>,
+      cwd: cwd ?? join(home, "work"),
+      stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  /** Runs `keyhole WORDS` to its end. */
+  async function run(words: readonly string[], runOptions?: RunOptions): Promise<Result> {
+    const child = spawn(words, runOptions);
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { stdout, stderr, exitCode: code };
+  }
+
+  /** `keyhole` with words separated by single spaces, which must succeed. Returns stdout. */
+  async function keyhole(command: string, runOptions?: RunOptions): Promise<string> {
+    const result = await run(command.split(" "), runOptions);
+    if (result.exitCode !== 0) throw new Error(`keyhole ${command}: exit ${result.exitCode}\n${result.stderr}`);
+    return result.stdout;
+  }
+
+  function daemonPid(): number | undefined {
+    const text = existsSync(paths.lock) ? readFileSync(paths.lock, "utf8").trim() : "";
+    const pid = Number(text);
+    return text !== "" && isAlive(pid) ? pid : undefined;
+  }
+
+  return {
+    home,
+    paths,
+    sts,
+    environment,
+    spawn,
+    run,
+    keyhole,
+    daemonPid,
+    /** The log's lines. */
+    log: (): Record<string, unknown>[] =>
+      existsSync(paths.log)
+        ? readFileSync(paths.log, "utf8")
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line) as Record<string, unknown>)
+        : [],
+    /** Adds a config for `arn:aws:iam::111122223333:role/NAME`, with these `--set` values. */
+    addConfig: (name: string, ...set: readonly string[]) =>
+      keyhole(
+        ["config", "add", "-n", name, "--role-arn", roleArn(name), ...set.flatMap((value) => ["--set", value])].join(
+          " ",
+        ),
+      ),
+    async [Symbol.asyncDispose]() {
+      const pid = daemonPid();
+      if (pid !== undefined) {
+        process.kill(pid, "SIGKILL");
+        await until(() => !isAlive(pid));
+      }
+      await sts.stop();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export function roleArn(name: string): string {
+  return `arn:aws:iam::111122223333:role/${name}`;
+}
+
+/** Whether a process runs; a zombie whose parent does not wait for it has ended. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for a condition, not for time; the test's own timeout ends it. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(5);
+}
