@@ -1,7 +1,7 @@
 // What is wrong with a value, in our own words: valibot's repeat the value (STYLE.md, E4).
 import * as v from "valibot";
 import { suggest } from "../suggest.ts";
-import { keysAt, type Path, topLevelHome } from "./fields.ts";
+import { keysAt, kindAt, type Path, topLevelHome } from "./fields.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 
 /** One thing that is wrong with a config; no message holds a value of it. */
@@ -12,23 +12,40 @@ export interface Problem {
 
 /** Every problem of a value, or the config that it is. */
 export function checkSchema(value: unknown): { readonly config: ParsedConfig } | { readonly problems: Problem[] } {
+  const unknown = findUnknownKeys(value, []);
   const result = v.safeParse(configSchema, value, {
+    abortPipeEarly: true,
     message: ({ type }) => (type === "strict_object" ? "must be a mapping" : "is not what belongs here"),
   });
-  if (result.success) return { config: result.output };
-  return { problems: result.issues.map(describeIssue) };
+  if (result.success && unknown.length === 0) return { config: result.output };
+  const issues = (result.issues ?? []).filter((issue) => !isUnknownKey(issue));
+  return { problems: [...issues.map(describeIssue), ...unknown] };
 }
 
 type Issue = v.InferIssue<typeof configSchema>;
 
+/** valibot reports unknown keys and missing ones as strict_object. */
+function isUnknownKey(issue: Issue): boolean {
+  return issue.type === "strict_object" && issue.expected === "never";
+}
+
 function describeIssue(issue: Issue): Problem {
   const path = (issue.path ?? []).map(({ key }) => key as string | number);
-  // valibot reports both as strict_object: an unknown key as one where `never` is expected, a missing one by name.
-  if (issue.type === "strict_object" && issue.expected === "never") return { path, message: unknownKey(path) };
   if (issue.type === "strict_object" && issue.received === "undefined") return { path, message: "is required" };
   if (typeof issue.input === "number" && issue.expected === "string")
     return { path, message: `${issue.message}: a number must be put in quotes` };
   return { path, message: issue.message };
+}
+
+/** valibot stops at the first unknown key of a mapping; a person wants to see them all. */
+function findUnknownKeys(value: unknown, path: Path): Problem[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => findUnknownKeys(item, [...path, index]));
+  if (typeof value !== "object" || value === null || kindAt(path) !== "mapping") return [];
+  const known = keysAt(path);
+  return Object.entries(value).flatMap(([key, item]) => {
+    const here = [...path, key];
+    return known.includes(key) ? findUnknownKeys(item, here) : [{ path: here, message: unknownKey(here) }];
+  });
 }
 
 function unknownKey(path: Path): string {
@@ -44,14 +61,4 @@ function unknownKey(path: Path): string {
 /** `role_arn` and `RoleArn` are one word to a person. */
 function plain(key: string): string {
   return key.replaceAll(/[_-]/g, "").toLowerCase();
-}
-
-/** `constructor`, `__proto__`: keys that valibot takes for known because every object inherits them. */
-export function checkInheritedKeys(value: unknown, path: Path = []): Problem[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => checkInheritedKeys(item, [...path, index]));
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => {
-    const here = [...path, key];
-    return key in Object.prototype ? [{ path: here, message: unknownKey(here) }] : checkInheritedKeys(item, here);
-  });
 }

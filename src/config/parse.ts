@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import { KeyholeError } from "../errors.ts";
 import { showKey } from "./cursor.ts";
 import { checkRules, findWarnings, isMapping } from "./rules.ts";
-import { checkInheritedKeys, checkSchema, type Problem } from "./check.ts";
+import { checkSchema, type Problem } from "./check.ts";
 import type { Path } from "./fields.ts";
 import { lineOf, MalformedYaml, parseYaml, plainTextOf, type YamlDocument } from "./yaml.ts";
 
@@ -29,11 +29,10 @@ export function inspectConfig(source: string): Inspection {
   }
   const value = prepare(document);
   const checked = isMapping(value) ? checkSchema(value) : { problems: [NO_MAPPING] };
-  const problems = [
-    ...("problems" in checked ? checked.problems : []),
-    ...checkInheritedKeys(value),
-    ...checkRules(value),
-  ].map((problem) => ({ line: lineOf(document, problem.path), text: describe(problem) }));
+  const problems = [...("problems" in checked ? checked.problems : []), ...checkRules(value)].map((problem) => ({
+    line: lineOf(document, problem.path),
+    text: describe(problem),
+  }));
   if (problems.length > 0 || "problems" in checked) {
     const sorted = problems.toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0));
     return { problems: sorted.map(({ line, text }) => (line === undefined ? text : `line ${line}: ${text}`)) };
