@@ -1,0 +1,95 @@
+// HTTP towards AWS: Bun's fetch behind the SDK's handler, because it alone honours HTTPS_PROXY and NO_PROXY under Bun
+// (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
+import { FetchHttpHandler } from "@smithy/fetch-http-handler";
+import type { Clock } from "../daemon/clock.ts";
+import type { Tls } from "./target.ts";
+
+/** An attempt in all, in milliseconds: connecting, asking and the whole answer (DESIGN.md, 6). */
+const ATTEMPT_DEADLINE = 10_000;
+/** What STS says fits into a few KiB; a session token has no limit that AWS would state. */
+const LARGEST_ANSWER = 1024 * 1024;
+
+/** When an answer was had, and what time it said it was. Milliseconds since the epoch. */
+export interface Exchange {
+  readonly sentAt: number;
+  readonly receivedAt: number;
+  /** AWS's clock, whole seconds; undefined without a readable Date header. */
+  readonly date: number | undefined;
+}
+
+export interface HandlerOptions {
+  readonly clock: Clock;
+  readonly tls: Tls;
+  readonly onAnswer?: ((exchange: Exchange) => void) | undefined;
+}
+
+/** Nothing usable came back: refused, cut, too late, too long. The SDK retries whatever bears this name. */
+export class Unanswered extends Error {
+  override readonly name = "TimeoutError";
+}
+
+export function createHandler(options: HandlerOptions): FetchHttpHandler {
+  return new FetchHttpHandler({ customFetch: ((request: Request) => attempt(request, options)) as typeof fetch });
+}
+
+async function attempt(request: Request, { clock, tls, onAnswer }: HandlerOptions): Promise<Response> {
+  const late = new AbortController();
+  const timer = clock.after(ATTEMPT_DEADLINE, () => {
+    late.abort(new Unanswered(`no answer within ${ATTEMPT_DEADLINE / 1000} s`));
+  });
+  const sentAt = clock.wall();
+  try {
+    const response = await fetch(tls.enabled ? request : plain(request), {
+      signal: AbortSignal.any([request.signal, late.signal]),
+      // A signed request is for one host only; whoever redirects it (a captive portal) is not STS.
+      redirect: "manual",
+      // Otherwise BUN_CONFIG_VERBOSE_FETCH would print signed headers.
+      verbose: false,
+      tls: { rejectUnauthorized: tls.verify, ...(tls.ca === undefined ? {} : { ca: tls.ca }) },
+    });
+    const body = await readBody(response);
+    onAnswer?.({ sentAt, receivedAt: clock.wall(), date: dateOf(response) });
+    return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers });
+  } catch (error) {
+    throw request.signal.aborted || isCertificateError(error) ? error : asUnanswered(error);
+  } finally {
+    timer.cancel();
+  }
+}
+
+function plain(request: Request): Request {
+  return new Request(request.url.replace(/^https:/, "http:"), request);
+}
+
+async function readBody(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    // Leaving the loop cancels the stream, and with it the connection.
+    if (length > LARGEST_ANSWER) throw new Unanswered("the answer is longer than 1 MiB");
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function dateOf(response: Response): number | undefined {
+  const date = Date.parse(response.headers.get("date") ?? "");
+  return Number.isNaN(date) ? undefined : date;
+}
+
+/** A certificate that is not trusted now will not be trusted at the next attempt. */
+export function isCertificateError(error: unknown): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(codeOf(error));
+}
+
+/** The code of a system error (`ECONNREFUSED`), or nothing. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+function asUnanswered(error: unknown): Unanswered {
+  if (error instanceof Unanswered) return error;
+  return new Unanswered(codeOf(error) || "the connection failed");
+}

@@ -1,0 +1,78 @@
+// One-time codes for AssumeRole: from the config's command, or standing in the config.
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../daemon/clock.ts";
+import { type ErrorName, KeyholeError } from "../errors.ts";
+import { type ProgramEnd, runProgram } from "./program.ts";
+import { splitWords } from "./words.ts";
+
+export interface MfaRequest {
+  /** The config's name. */
+  readonly name: string;
+  readonly config: Config;
+  /** The whole environment of the command. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+export interface MfaCode {
+  /** Undefined where the config asks for no code. */
+  readonly code: string | undefined;
+  readonly notes: readonly string[];
+}
+
+/** Seconds, as elhaz's (PEERS.md, E-037). */
+const DEFAULT_TIMEOUT = 30;
+const LARGEST_OUTPUT = 64 * 1024;
+
+/**
+ * The code for one AssumeRole; the command runs anew each time. Neither the command line nor what it printed is in an
+ * error: both may hold a secret.
+ *
+ * @throws KeyholeError `invalid-config`, `person-needed`, `timeout`.
+ */
+export async function obtainCode(request: MfaRequest): Promise<MfaCode> {
+  const { AssumeRole, MFA } = request.config;
+  if (MFA === undefined) {
+    if (AssumeRole.SerialNumber !== undefined && AssumeRole.TokenCode === undefined)
+      throw failure(request, "person-needed", "AssumeRole.SerialNumber asks for a code, and nothing gives one");
+    return { code: AssumeRole.TokenCode, notes: [] };
+  }
+  if (AssumeRole.SerialNumber === undefined)
+    throw failure(request, "invalid-config", "MFA.command needs AssumeRole.SerialNumber");
+  const notes =
+    AssumeRole.TokenCode === undefined ? [] : ["AssumeRole.TokenCode is ignored: MFA.command gives the code"];
+  return { code: await runCommand(request, MFA.command, MFA.timeout ?? DEFAULT_TIMEOUT), notes };
+}
+
+async function runCommand(request: MfaRequest, line: string | readonly string[], timeout: number): Promise<string> {
+  const command = typeof line === "string" ? splitWords(line) : line;
+  if (command === undefined) throw failure(request, "invalid-config", "MFA.command has an open quote");
+  if (!command[0]) throw failure(request, "invalid-config", "MFA.command is empty");
+  const { environment, clock, signal } = request;
+  const deadline = timeout * 1_000;
+  const end = await runProgram({ command, environment, deadline, largestOutput: LARGEST_OUTPUT, clock, signal });
+  const code = end.kind === "ended" && end.exit === 0 ? end.stdout.match(/\b\d{6}\b/g)?.at(-1) : undefined;
+  if (code !== undefined) return code;
+  throw explainEnd(request, end, timeout);
+}
+
+function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): KeyholeError {
+  if (end.kind === "ended") {
+    const what = end.exit === 0 ? "printed no six-digit code" : `failed with status ${end.exit}`;
+    return failure(request, "person-needed", `MFA.command ${what}`);
+  }
+  const ends = {
+    "not-found": ["invalid-config", "is not found in the PATH of who added the session"],
+    "not-executable": ["invalid-config", "cannot be executed"],
+    timeout: ["timeout", `did not end within ${timeout} s`],
+    aborted: ["timeout", "was given up"],
+    "too-long": ["person-needed", "printed more than 64 KiB"],
+  } as const satisfies Record<typeof end.kind, readonly [ErrorName, string]>;
+  const [kind, what] = ends[end.kind];
+  return failure(request, kind, `MFA.command ${what}`);
+}
+
+function failure(request: MfaRequest, kind: ErrorName, message: string): KeyholeError {
+  return new KeyholeError(kind, message, `keyhole config update -n ${request.name}`);
+}

@@ -1,0 +1,117 @@
+// What went wrong between keyhole and STS, told to a person: the SDK's errors become KeyholeErrors.
+import { type ErrorName, KeyholeError } from "../errors.ts";
+import { codeOf, isCertificateError, Unanswered } from "./handler.ts";
+import { redact } from "./redact.ts";
+
+/** What the text of an error may need, and what it must not show. */
+export interface RefusalContext {
+  /** The config's name. */
+  readonly name: string;
+  readonly roleArn: string;
+  readonly region: string;
+  /** A command that renews the source credentials, where they are renewed by one. */
+  readonly renewal: string | undefined;
+  /** Values that are replaced by `***` wherever they stand. */
+  readonly secrets: readonly (string | undefined)[];
+}
+
+/** An error as STS states it. */
+export interface ServiceError {
+  readonly code: string;
+  readonly message: string;
+  readonly status: number;
+}
+
+/** STS's own error, or undefined where STS did not speak: no answer, or one that is not STS's. */
+export function serviceErrorOf(error: unknown): ServiceError | undefined {
+  if (!(error instanceof Error) || !("$metadata" in error) || !("$fault" in error)) return undefined;
+  const status = (error.$metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
+  // The SDK names an answer without an error code so.
+  if (typeof status !== "number" || error.name === "Unknown" || error.name === "UnknownError") return undefined;
+  return { code: error.name, message: error.message, status };
+}
+
+/** The source credentials are not, or no longer, good: fresh ones may be. */
+export function isStaleSource(error: unknown): boolean {
+  const code = serviceErrorOf(error)?.code ?? "";
+  return EXPIRED.has(code) || UNKNOWN_KEY.has(code);
+}
+
+/** A duration that role chaining does not allow: more than 3,600 s (SDKS.md, 2). */
+export function isChainingRefusal(error: unknown): boolean {
+  const refused = serviceErrorOf(error);
+  return refused !== undefined && /role chaining/i.test(refused.message) && /session limit/i.test(refused.message);
+}
+
+const EXPIRED = new Set(["ExpiredToken", "ExpiredTokenException"]);
+const UNKNOWN_KEY = new Set(["InvalidClientTokenId", "UnrecognizedClientException"]);
+const THROTTLED = /^(Throttl|RequestLimitExceeded|TooManyRequests|RequestThrottled|SlowDown|BandwidthLimitExceeded)/;
+
+/** @returns the KeyholeError for whatever `send` threw; a KeyholeError as it is. */
+export function explainFailure(error: unknown, context: RefusalContext): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  const refused = serviceErrorOf(error);
+  if (refused) return explainRefusal(refused, context);
+  if (error instanceof Unanswered) return new KeyholeError("network", `no answer from STS: ${error.message}`);
+  if (isCertificateError(error))
+    return new KeyholeError(
+      "network",
+      `the certificate of STS is not trusted: ${codeOf(error)}`,
+      "export AWS_CA_BUNDLE=/path/to/the/ca.pem, and add the session again",
+    );
+  const text = error instanceof Error ? error.message : "";
+  // The SDK's ruleset and its check of the region; both only quote what the config or the requester said.
+  if (/^(Invalid Configuration|Region not accepted|FIPS |DualStack )/.test(text))
+    return new KeyholeError(
+      "invalid-config",
+      `the STS endpoint cannot be determined: ${redact(text, context.secrets)}`,
+    );
+  if (error instanceof Error && error.name === "AbortError")
+    return new KeyholeError("network", "the request to STS was given up");
+  return new KeyholeError("network", "the answer is not STS's: a proxy or a wrong endpoint may have answered");
+}
+
+function explainRefusal(refused: ServiceError, context: RefusalContext): KeyholeError {
+  const text = `${redact(refused.code, context.secrets)}: ${redact(refused.message, context.secrets)}`;
+  return new KeyholeError(kindOf(refused), text, hintFor(refused, context));
+}
+
+function kindOf({ code, message, status }: ServiceError): ErrorName {
+  if (THROTTLED.test(code) || status === 429) return "throttled";
+  if (status >= 500) return "network";
+  if (EXPIRED.has(code) || /MultiFactorAuthentication/.test(message)) return "person-needed";
+  return "aws-refused";
+}
+
+/** A command where there is one; undefined leaves the table's default. */
+function hintFor({ code, message, status }: ServiceError, context: RefusalContext): string | undefined {
+  const edit = `keyhole config update -n ${context.name}`;
+  const role = context.roleArn.slice(context.roleArn.lastIndexOf("/") + 1);
+  if (THROTTLED.test(code) || status >= 500) return undefined;
+  if (EXPIRED.has(code)) return context.renewal ?? `renew the source credentials, then: ${addAgain(context)}`;
+  if (UNKNOWN_KEY.has(code))
+    return `check the source's access key, and that ${context.region} is enabled in its account: aws sts get-caller-identity`;
+  if (/MultiFactorAuthentication/.test(message)) return `set MFA.command, or a fresh AssumeRole.TokenCode: ${edit}`;
+  if (code.startsWith("RegionDisabled")) return `set STS.region_name to a region that is enabled: ${edit}`;
+  if (code.startsWith("PackedPolicyTooLarge")) return `shorten Policy, PolicyArns or Tags: ${edit}`;
+  if (code.startsWith("MalformedPolicyDocument")) return `correct AssumeRole.Policy: ${edit}`;
+  if (code === "SignatureDoesNotMatch" || code === "RequestExpired")
+    return "check the source's secret access key, and this machine's clock: date -u";
+  if (/DurationSeconds|MaxSessionDuration/.test(message))
+    return `lower AssumeRole.DurationSeconds (${edit}), or raise the role's maximum: aws iam update-role --role-name ${role} --max-session-duration SECONDS`;
+  if (code === "ValidationError") return edit;
+  if (code.startsWith("AccessDenied")) return accessHint(message, role);
+  return undefined;
+}
+
+/** TagSession and SetSourceIdentity are permissions of their own; STS names the one it missed. */
+function accessHint(message: string, role: string): string {
+  const action = /sts:(TagSession|SetSourceIdentity|SetContext)/.exec(message)?.[0];
+  const trust = `aws iam get-role --role-name ${role} --query Role.AssumeRolePolicyDocument`;
+  if (action) return `allow ${action} in the role's trust policy and to the caller: ${trust}`;
+  return `check the role's trust policy, and that the caller may sts:AssumeRole: ${trust}`;
+}
+
+function addAgain(context: RefusalContext): string {
+  return `keyhole daemon add -n ${context.name}`;
+}

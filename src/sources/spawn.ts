@@ -1,0 +1,122 @@
+// Source credentials by way of a child process: the SDK's chain reads the environment of its process, and everybody's
+// differs. The child's side is resolver.ts.
+import { Credentials } from "../credentials.ts";
+import type { Clock } from "../daemon/clock.ts";
+import { appendChain } from "../environment.ts";
+import { errors, type ErrorName, KeyholeError } from "../errors.ts";
+import type { SourceRequest } from "./cache.ts";
+import type { ResolvedSource } from "./known.ts";
+import { runProgram } from "./program.ts";
+
+/** Milliseconds; a hanging `credential_process` ends here. */
+export const RESOLVE_DEADLINE = 10_000;
+const LARGEST_ANSWER = 64 * 1024;
+
+/** What the child reads on its stdin, as JSON. */
+export interface ResolveRequest {
+  readonly profile?: string | undefined;
+}
+
+/** What the child prints on its stdout, as JSON. */
+export type ResolveAnswer =
+  | {
+      readonly credentials: {
+        readonly accessKeyId: string;
+        readonly secretAccessKey: string;
+        readonly sessionToken?: string | undefined;
+        readonly expiresAt?: number | undefined;
+        readonly accountId?: string | undefined;
+      };
+      readonly description: string;
+      readonly chained: boolean;
+      readonly renewal?: string | undefined;
+    }
+  | { readonly error: { readonly kind: ErrorName; readonly message: string; readonly hint?: string | undefined } };
+
+export interface SpawnOptions {
+  /** The resolver: `[process.execPath, "--resolve-source"]`. */
+  readonly command: readonly string[];
+  /** What every spawned process gets beside the requester's variables. */
+  readonly base: Readonly<Record<string, string>>;
+  /** The daemon's control socket, for the chain marker. */
+  readonly socketPath: string;
+  readonly clock: Clock;
+}
+
+/** Where a requester without PATH finds programs. */
+const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** Of the daemon's environment: what makes the network, the language and the desktop's agents reachable. No AWS_*. */
+const BASE_NAMES =
+  "LANG LC_ALL LC_CTYPE TZ USER LOGNAME TMPDIR XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK " +
+  "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy ALL_PROXY all_proxy " +
+  "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS";
+
+/** The part of the daemon's own environment that everything it spawns gets. */
+export function selectBaseEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const base: Record<string, string> = {};
+  for (const name of BASE_NAMES.split(" ")) {
+    const value = environment[name];
+    if (value) base[name] = value;
+  }
+  return base;
+}
+
+/** The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. */
+export function spawnEnvironment(
+  options: Pick<SpawnOptions, "base" | "socketPath">,
+  request: Pick<SourceRequest, "environment" | "name">,
+): Record<string, string> {
+  const environment = { PATH: DEFAULT_PATH, ...options.base, ...request.environment };
+  return appendChain(environment, request.name, options.socketPath);
+}
+
+/** @throws KeyholeError what the child says, `timeout`, or `internal` for a child that says nothing. */
+export async function resolveInChild(options: SpawnOptions, request: SourceRequest): Promise<ResolvedSource> {
+  const asked: ResolveRequest = { profile: request.profile };
+  const end = await runProgram({
+    command: options.command,
+    environment: spawnEnvironment(options, request),
+    input: JSON.stringify(asked),
+    deadline: RESOLVE_DEADLINE,
+    largestOutput: LARGEST_ANSWER,
+    clock: options.clock,
+    signal: request.signal,
+  });
+  if (end.kind === "ended") return readAnswer(end.stdout);
+  if (end.kind === "aborted") throw new KeyholeError("timeout", "resolving the source credentials was given up");
+  if (end.kind === "timeout")
+    throw new KeyholeError(
+      "timeout",
+      `the source credentials were not there within ${RESOLVE_DEADLINE / 1000} s`,
+      request.profile === undefined ? "aws configure list" : "check the credential_process of the profile",
+    );
+  throw broken();
+}
+
+function readAnswer(text: string): ResolvedSource {
+  const answer = parseAnswer(text);
+  if ("error" in answer) {
+    const { kind, message, hint } = answer.error;
+    throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint);
+  }
+  const { credentials, description, chained, renewal } = answer;
+  if (typeof credentials?.accessKeyId !== "string" || typeof credentials.secretAccessKey !== "string") throw broken();
+  return { credentials: new Credentials(credentials), description, chained, renewal };
+}
+
+/** The child is this executable: its answer is trusted to be what it says, once it is JSON at all. */
+function parseAnswer(text: string): ResolveAnswer {
+  try {
+    return JSON.parse(text) as ResolveAnswer;
+  } catch {
+    throw broken();
+  }
+}
+
+/** Without what the child said: it may be half an answer, and half an answer may hold half a secret. */
+function broken(): KeyholeError {
+  return new KeyholeError("internal", "the process that resolves source credentials gave no answer");
+}
