@@ -7,8 +7,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */
 export interface Host {
-  /** The absolute path of this executable. */
-  readonly executable: string;
+  /** The words that start keyhole again: the absolute path of this executable; from source also its script. */
+  readonly command: readonly string[];
   cwd(): string;
   /** Milliseconds since the epoch. */
   now(): number;
@@ -16,8 +16,10 @@ export interface Host {
   wait(milliseconds: number): Promise<void>;
   /** Everything on stdin. Only for a command that was told to read it (`--from-file -`). */
   readStdin(): Promise<string>;
-  /** Sends a signal; false if there is no such process. 0 only asks. */
-  signal(pid: number, signal: NodeJS.Signals | 0): boolean;
+  /** Sends a signal; false if there is no such process. */
+  signal(pid: number, signal: NodeJS.Signals): boolean;
+  /** False for a process that has ended, also if nobody has waited for it yet. */
+  isRunning(pid: number): Promise<boolean>;
   /** Starts this executable as a daemon, and resolves when it is ready. @throws KeyholeError of the child's own. */
   launch(settings: Settings): Promise<{ readonly pid: number }>;
 }
@@ -40,6 +42,8 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   readonly ui: Ui;
   readonly output: Output;
   readonly host: Host;
+  /** All commands. */
+  readonly root: CommandGroup;
 }
 
 /** A command that can be run. Options of settings.ts, `--help` and `--version` need not be defined: all have them. */

@@ -1,0 +1,90 @@
+// Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
+import { Connection } from "../client/connection.ts";
+import { refuseLoop } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
+import type { ResponseOf, SessionInfo } from "../wire/messages.ts";
+import type { CommandContext, Environment } from "./command.ts";
+import { sourceEnvironment } from "./refreshing.ts";
+
+type Caller = Pick<CommandContext, "settings" | "environment">;
+
+/** Runs `use` with a connection that is closed behind it. @throws KeyholeError as Connection.open does. */
+export async function withDaemon<Result>(settings: Settings, use: (connection: Connection) => Promise<Result>) {
+  const connection = await open(settings);
+  return closeBehind(connection, use);
+}
+
+/** As `withDaemon`, and undefined where no daemon answers. */
+export async function withDaemonIfAny<Result>(
+  settings: Settings,
+  use: (connection: Connection) => Promise<Result>,
+): Promise<Result | undefined> {
+  let connection: Connection;
+  try {
+    connection = await open(settings);
+  } catch (error) {
+    if (error instanceof KeyholeError && error.kind === "unreachable") return undefined;
+    throw error;
+  }
+  return closeBehind(connection, use);
+}
+
+function open(settings: Settings): Promise<Connection> {
+  return Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout });
+}
+
+async function closeBehind<Result>(connection: Connection, use: (connection: Connection) => Promise<Result>) {
+  try {
+    return await use(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * Credentials of a config; its session is added if there is none, with this caller's environment. A refusal by AWS
+ * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
+ */
+export function vend(caller: Caller, name: string): Promise<ResponseOf<"Vend">> {
+  return withSession(caller, name, (connection) => connection.request("Vend", { config: name }));
+}
+
+/** Asks something of a session, and adds the session if the daemon has none of that name. */
+export async function withSession<Result>(
+  caller: Caller,
+  name: string,
+  ask: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
+  const { settings, environment } = caller;
+  refuseLoop(environment, name, settings.paths.socket);
+  return withDaemon(settings, async (connection) => {
+    try {
+      return await ask(connection);
+    } catch (error) {
+      if (!(error instanceof KeyholeError) || error.kind !== "no-such-session") throw error;
+    }
+    await addSession(connection, caller, name, { verify: true, renew: false });
+    return ask(connection);
+  });
+}
+
+/** Makes a session of a config, with the variables of this caller that select source credentials. */
+export function addSession(
+  connection: Connection,
+  caller: Caller,
+  name: string,
+  options: { readonly verify: boolean; readonly renew: boolean },
+): Promise<SessionInfo> {
+  const environment = Object.entries(sourceEnvironment(caller.environment, caller.settings.paths, name)).map(
+    ([variable, value]) => ({ name: variable, value }),
+  );
+  return connection.request("Add", { config: name, environment, ...options });
+}
+
+/** The environment as a child's: without the names that have no value. */
+export function definedVariables(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}

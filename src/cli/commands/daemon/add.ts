@@ -1,0 +1,38 @@
+// keyhole daemon add: a session of a config, checked with STS.
+import { addSession, withDaemon } from "../../broker.ts";
+import { defineCommand } from "../../command.ts";
+import { configChoices } from "../../configs.ts";
+import { jsonOption, printJson, sessionToJson } from "../../json.ts";
+import { nameOption, requireName } from "../../names.ts";
+import { formatDuration } from "../../tables.ts";
+import { refuseLoop } from "../../../environment.ts";
+
+export default defineCommand({
+  meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },
+  args: {
+    name: nameOption,
+    verify: {
+      type: "boolean",
+      default: true,
+      description: "Call STS before answering",
+      negativeDescription: "Let the first use call STS",
+    },
+    force: { type: "boolean", description: "Renew credentials that are still good" },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, environment, settings, output, ui, host } = context;
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    refuseLoop(environment, name, settings.paths.socket);
+    const session = await withDaemon(settings, (connection) =>
+      addSession(connection, context, name, { verify: args.verify, renew: args.force }),
+    );
+    if (args.json) return output.line(printJson(sessionToJson(session)));
+    const expiry =
+      session.expiresAt === undefined
+        ? "not verified with STS"
+        : `expires in ${formatDuration(session.expiresAt - host.now())}`;
+    ui.notice(`session ${name} added (${expiry})`);
+    for (const note of session.notes) ui.warn(`${name}: ${note}`);
+  },
+});

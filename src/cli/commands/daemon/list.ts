@@ -1,0 +1,20 @@
+// keyhole daemon list: the sessions, from the least to the most recently used.
+import { withDaemon } from "../../broker.ts";
+import { defineCommand } from "../../command.ts";
+import { jsonOption, printJson, sessionToJson } from "../../json.ts";
+import { renderSessions } from "../../status.ts";
+
+export default defineCommand({
+  meta: { name: "daemon list", description: "List the sessions, the most recently used last" },
+  args: {
+    long: { type: "boolean", alias: "l", description: "With expiry, renewal, source and role" },
+    json: jsonOption,
+  },
+  async run({ args, settings, output, ui, host }) {
+    const { sessions } = await withDaemon(settings, (connection) => connection.request("List", {}));
+    if (args.json) return output.line(printJson(sessions.map(sessionToJson)));
+    if (sessions.length === 0) return ui.notice("no active sessions");
+    if (args.long) return output.line(renderSessions(sessions, host.now()));
+    return output.line(sessions.map((session) => session.config).join("\n"));
+  },
+});

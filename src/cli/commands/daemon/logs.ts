@@ -1,0 +1,44 @@
+// keyhole daemon logs: the daemon's log file, whether or not a daemon runs.
+import { KeyholeError } from "../../../errors.ts";
+import { defineCommand } from "../../command.ts";
+import { isAtLeast, levels, renderLogLine } from "../../loglines.ts";
+import { openLog } from "../../logreader.ts";
+
+/** Milliseconds between two looks at the file. */
+const INTERVAL = 200;
+
+export default defineCommand({
+  meta: { name: "daemon logs", description: "Show the daemon's log" },
+  args: {
+    tail: { type: "string", alias: "t", default: "50", valueHint: "N", description: "The last N lines, 0 for all" },
+    head: { type: "string", valueHint: "N", description: "The first N lines instead" },
+    follow: { type: "boolean", alias: "f", description: "Wait for more, until interrupted" },
+    level: { type: "enum", options: [...levels], default: "debug", description: "Only what is at least so important" },
+    json: { type: "boolean", description: "The lines as they are in the file" },
+  },
+  async run({ args, settings, output, ui, host }) {
+    const head = args.head === undefined ? undefined : readCount("--head", args.head);
+    const tail = readCount("--tail", args.tail);
+    if (head !== undefined && args.follow) {
+      throw new KeyholeError("usage", "--head and --follow exclude each other", "keyhole daemon logs --follow");
+    }
+    const log = openLog(settings.paths.log);
+    const render = (line: string) => (args.json ? line : renderLogLine(line));
+    const print = (lines: readonly string[]) =>
+      // As bytes, which wait for the reader and fail when it is gone: `logs -f | head` must end.
+      output.bytes(new TextEncoder().encode(lines.map((line) => `${render(line)}\n`).join("")));
+
+    if (!log.exists) ui.notice(`no log file at ${settings.paths.log}`);
+    const lines = log.read().filter((line) => isAtLeast(line, args.level));
+    await print(head === undefined ? lines.slice(tail === 0 ? 0 : -tail) : lines.slice(0, head));
+    while (args.follow) {
+      await host.wait(INTERVAL);
+      await print(log.read().filter((line) => isAtLeast(line, args.level)));
+    }
+  },
+});
+
+function readCount(option: string, text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new KeyholeError("usage", `${option} must be a whole number`, "keyhole daemon logs --help");
+}

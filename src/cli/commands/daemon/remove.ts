@@ -1,0 +1,23 @@
+// keyhole daemon remove: forgets the credentials of one config.
+import { withDaemon } from "../../broker.ts";
+import { defineCommand } from "../../command.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { nameOption, requireName } from "../../names.ts";
+
+export default defineCommand({
+  meta: { name: "daemon remove", description: "Remove a session and forget its credentials" },
+  args: { name: nameOption, json: jsonOption },
+  async run({ args, settings, output, ui }) {
+    const name = await withDaemon(settings, async (connection) => {
+      const chosen = await requireName(args.name, ui, {
+        kind: "sessions",
+        hint: "keyhole daemon add -n NAME",
+        list: async () => (await connection.request("List", {})).sessions.map((session) => session.config),
+      });
+      await connection.request("Remove", { config: chosen });
+      return chosen;
+    });
+    if (args.json) return output.line(printJson({ removed: name }));
+    return ui.notice(`session ${name} removed`);
+  },
+});

@@ -1,0 +1,22 @@
+// keyhole daemon start: a daemon in the background, ready when this returns.
+import { withDaemonIfAny } from "../../broker.ts";
+import { defineCommand } from "../../command.ts";
+import { jsonOption } from "../../json.ts";
+import { version } from "../../../version.ts";
+
+export default defineCommand({
+  meta: { name: "daemon start", description: "Start the daemon in the background" },
+  args: { json: jsonOption },
+  async run({ args, settings, output, ui, host }) {
+    const running = await withDaemonIfAny(settings, (connection) => connection.request("Hello", { version }));
+    const { pid } = running ?? (await host.launch(settings));
+    const { socket, log } = settings.paths;
+    if (args.json) {
+      output.line(JSON.stringify({ started: running === undefined, pid, socket, log }, undefined, 2));
+      return;
+    }
+    ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);
+    ui.notice(`  socket: ${socket}`);
+    ui.notice(`  log:    ${log}`);
+  },
+});

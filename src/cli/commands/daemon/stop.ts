@@ -1,0 +1,14 @@
+// keyhole daemon stop: ends the daemon in order.
+import { defineCommand } from "../../command.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { stopDaemon } from "../../lifecycle.ts";
+
+export default defineCommand({
+  meta: { name: "daemon stop", description: "Stop the daemon" },
+  args: { json: jsonOption },
+  async run({ args, settings, output, ui, host }) {
+    const pid = await stopDaemon(settings, host);
+    if (args.json) return output.line(printJson({ stopped: pid !== undefined, pid }));
+    return ui.notice(pid === undefined ? "daemon is not running" : `daemon stopped (pid ${pid})`);
+  },
+});

@@ -1,0 +1,23 @@
+// keyhole exec: becomes a program that has the credentials of a config.
+import { KeyholeError } from "../../errors.ts";
+import { defineCommand } from "../command.ts";
+import { configChoices } from "../configs.ts";
+import { nameOption, requireName } from "../names.ts";
+import { executeRefreshing, executeWithKeys } from "../running.ts";
+
+export default defineCommand({
+  meta: { name: "exec", description: "Run a program with credentials of a config" },
+  args: {
+    name: nameOption,
+    refresh: { type: "boolean", description: "Let the program's SDKs ask again, for as long as it runs" },
+  },
+  rest: true,
+  async run(context) {
+    const { args, rest, ui, settings } = context;
+    if (rest.length === 0) {
+      throw new KeyholeError("usage", "no command is given", "keyhole exec -n NAME -- COMMAND");
+    }
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    return args.refresh ? executeRefreshing(context, name, rest) : executeWithKeys(context, name, rest);
+  },
+});

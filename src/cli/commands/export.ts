@@ -1,0 +1,30 @@
+// keyhole export: credentials of one config on stdout, in the form that someone else reads.
+import { vend } from "../broker.ts";
+import { defineCommand } from "../command.ts";
+import { configChoices } from "../configs.ts";
+import { formatNames, formats, obscure, parseProcessLine } from "../formats.ts";
+import { nameOption, requireName } from "../names.ts";
+
+export default defineCommand({
+  meta: { name: "export", description: "Print credentials of a config" },
+  args: {
+    name: nameOption,
+    format: {
+      type: "enum",
+      alias: "f",
+      options: formatNames,
+      default: "json",
+      description: "Form of the answer",
+    },
+    obscure: { type: "boolean", alias: "o", description: "Print *** for the credentials; expiry and region stay" },
+  },
+  async run(context) {
+    const { args, output, ui, settings } = context;
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const { line, region } = await vend(context, name);
+    // Byte for byte as the daemon made it: this is what every SDK waits for.
+    if (args.format === "credential-process" && !args.obscure) return output.bytes(line);
+    const credentials = parseProcessLine(line, region);
+    return output.line(formats[args.format](args.obscure ? obscure(credentials) : credentials));
+  },
+});

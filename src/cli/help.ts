@@ -1,0 +1,56 @@
+// Help texts, made of the definitions by citty. Loaded when someone asks.
+import { type CommandDef, renderUsage } from "citty";
+import type { AnyCommand, CommandGroup, CommandLoader, CommandTable } from "./command.ts";
+import { commonOptions } from "./lookup.ts";
+
+/** Exit statuses worth a line in the first help; the table is in errors.ts. */
+const STATUSES = [
+  "0 done, 1 failed, 2 usage, 3 no daemon, 4 no such config or session, 5 a person is needed,",
+  "6 AWS refused, 7 throttled or network, 8 blocked by a sandbox, 9 not allowed here,",
+  "126, 127 and 128+n of exec, 130 interrupted",
+];
+
+/** The help of a command or group, without colours and without a newline at the end. */
+export async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
+  const text = "commands" in target ? await renderGroup(target) : await renderCommand(target);
+  const lines = Bun.stripANSI(text).split("\n");
+  return lines
+    .map((line) => line.trimEnd())
+    .join("\n")
+    .trim();
+}
+
+async function renderCommand(command: AnyCommand): Promise<string> {
+  const { help } = commonOptions;
+  const usage = await renderUsage({ meta: named(command), args: { ...command.args, help } });
+  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*\S)/, "$1 -- COMMAND [ARGUMENT...]");
+  return `${text}\n\nOptions of all commands: keyhole --help`;
+}
+
+async function renderGroup(group: CommandGroup): Promise<string> {
+  const subCommands = await loadTable(group.commands);
+  if (group.meta.name !== "") return renderUsage({ meta: named(group), args: {}, subCommands });
+  const args = Object.fromEntries(
+    Object.entries(commonOptions).map(([name, option]) => {
+      const variable = "variable" in option ? ` [${option.variable}]` : "";
+      return [name, { ...option, description: option.description + variable }];
+    }),
+  );
+  const usage = await renderUsage({ meta: named(group), args, subCommands });
+  return `${usage}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
+}
+
+function named({ meta }: AnyCommand | CommandGroup) {
+  return { name: meta.name === "" ? "keyhole" : `keyhole ${meta.name}`, description: meta.description };
+}
+
+async function loadTable(table: CommandTable): Promise<Record<string, CommandDef>> {
+  const entries = Object.entries(table).map(
+    async ([name, entry]) => [name, { meta: (await load(entry)).meta }] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function load(entry: CommandLoader | CommandGroup): Promise<AnyCommand | CommandGroup> {
+  return typeof entry === "function" ? (await entry()).default : entry;
+}

@@ -1,0 +1,51 @@
+// The daemon's records as JSON for scripts: instants in ISO 8601, counters as an object.
+import type { DaemonStatus, SessionInfo } from "../wire/messages.ts";
+import { skewOf } from "./status.ts";
+
+/** The option of every command that has an answer. */
+export const jsonOption = { type: "boolean", description: "Answer in JSON" } as const;
+
+export function printJson(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
+}
+
+export function sessionToJson(session: SessionInfo) {
+  return {
+    config: session.config,
+    accessKeyId: session.accessKeyId,
+    roleArn: session.roleArn,
+    source: session.source,
+    issuedAt: instant(session.issuedAt),
+    expiresAt: instant(session.expiresAt),
+    renewAt: instant(session.renewAt),
+    addedAt: instant(session.addedAt),
+    usedAt: instant(session.usedAt),
+    failures: session.failures,
+    lastError: session.lastError,
+    pinned: session.pinned,
+    notes: session.notes,
+  };
+}
+
+export function statusToJson(status: DaemonStatus, now: number) {
+  return {
+    running: true,
+    version: status.version,
+    pid: status.pid,
+    startedAt: instant(status.startedAt),
+    uptimeSeconds: Math.max(0, Math.floor((now - status.startedAt) / 1000)),
+    socket: status.socket,
+    log: status.log,
+    configDir: status.configDir,
+    maxSessions: status.maxSessions,
+    connections: status.connections,
+    residentBytes: status.residentBytes,
+    clockSkewMs: skewOf(status),
+    counters: Object.fromEntries(status.counters.map(({ name, value }) => [name, value])),
+    sessions: status.sessions.map(sessionToJson),
+  };
+}
+
+function instant(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,58 @@
+// Ending a daemon: in order, or by force. Its pid comes from whoever answers on the socket or holds the lock, never
+// from a file alone.
+import { KeyholeError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
+import { version } from "../version.ts";
+import { withDaemonIfAny } from "./broker.ts";
+import type { Host } from "./command.ts";
+
+/** Milliseconds. A daemon finishes answers under way for 2 s (DESIGN.md, 9); the rest is for a machine that swaps. */
+const PATIENCE = 10_000;
+/** Milliseconds between two looks; ending takes about 5. */
+const INTERVAL = 5;
+/** Milliseconds that a daemon may take to say its pid before it counts as hanging; it answers from memory. */
+const HANGING = 2000;
+
+/** Resolves to the pid of the daemon that has ended, undefined if none ran. @throws KeyholeError `timeout` */
+export async function stopDaemon(settings: Settings, host: Host): Promise<number | undefined> {
+  const stopped = await withDaemonIfAny(settings, (connection) => connection.request("Stop", {}));
+  if (stopped !== undefined) await waitForEnd(stopped.pid, host);
+  return stopped?.pid;
+}
+
+/**
+ * As `stopDaemon`, for a daemon that does not obey or answer: SIGKILL. Its credentials are lost and assumed again; the
+ * next daemon removes its socket.
+ */
+export async function killDaemon(settings: Settings, host: Host): Promise<number | undefined> {
+  const pid = await findDaemon(settings);
+  if (pid === undefined) return undefined;
+  if (!host.signal(pid, "SIGKILL")) {
+    throw new KeyholeError("forbidden", `the daemon (pid ${pid}) cannot be killed by this user`, `ps -fp ${pid}`);
+  }
+  await waitForEnd(pid, host);
+  return pid;
+}
+
+async function findDaemon(settings: Settings): Promise<number | undefined> {
+  const patient = { ...settings, clientTimeout: Math.min(settings.clientTimeout, HANGING) };
+  try {
+    const hello = await withDaemonIfAny(patient, (connection) => connection.request("Hello", { version }));
+    if (hello !== undefined) return hello.pid;
+  } catch (error) {
+    // It accepts and says nothing, or closes at once: the lock knows who it is.
+    if (!(error instanceof KeyholeError) || (error.kind !== "timeout" && error.kind !== "unreachable")) throw error;
+  }
+  const { lockHolder } = await import("./lock.ts");
+  return lockHolder(settings.paths.lock);
+}
+
+async function waitForEnd(pid: number, host: Host): Promise<void> {
+  const deadline = host.now() + PATIENCE;
+  while (await host.isRunning(pid)) {
+    if (host.now() > deadline) {
+      throw new KeyholeError("timeout", `the daemon (pid ${pid}) is still running`, "keyhole daemon kill");
+    }
+    await host.wait(INTERVAL);
+  }
+}

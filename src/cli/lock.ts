@@ -1,0 +1,21 @@
+// Who holds a daemon's lock file: the proof that a pid in it is a daemon's, where the daemon itself does not answer.
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { loadNative } from "../native/load.ts";
+
+/** Undefined if nobody holds the lock: then the pid in the file is of the past, and may be anyone's by now. */
+export function lockHolder(path: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+  try {
+    // Closing frees the lock again, if it was free; a daemon that starts at this very moment is told of another.
+    if (loadNative().lockFile(descriptor)) return undefined;
+    const pid = Number(readFileSync(descriptor, "latin1").trim());
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,44 @@
+// Values ⇄ the syntax of each shell. Refuses what a syntax cannot say, instead of writing something that means more.
+import { KeyholeError } from "../errors.ts";
+
+/** Characters that no POSIX shell, and no reader of .env files, gives a meaning inside a value. */
+const PLAIN = /^[A-Za-z0-9_./+=:@%,-]+$/;
+
+/** sh, bash, dash, zsh, ksh. Plain values stay as they are, as elhaz's users expect. */
+export function quotePosix(value: string): string {
+  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** fish: inside single quotes only the backslash and the quote are special. */
+export function quoteFish(value: string): string {
+  return `'${value.replace(/[\\']/g, String.raw`\$&`)}'`;
+}
+
+/** PowerShell takes typographic single quotes for the ASCII one; each is doubled. */
+export function quotePowershell(value: string): string {
+  return `'${value.replace(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
+}
+
+/** cmd.exe, for `set "NAME=value"`: it has no escape for these characters that works in a script and at the prompt. */
+export function quoteWindowsCmd(value: string): string {
+  return refuse(value, /["%!\r\n]/, "windows-cmd");
+}
+
+/** A .env file. Plain values stay bare, because Docker's --env-file takes quotes for part of the value. */
+export function quoteDotenv(value: string): string {
+  return PLAIN.test(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
+}
+
+/**
+ * A word of `credential_process`, which some SDKs give to `sh -c` and others split as Python's shlex does (SDKS.md,
+ * 1.1). Double quotes mean the same to both, unless one of these characters stands between them; and a `#` or `;`
+ * behind a space begins a comment for some readers of the file.
+ */
+export function quoteProcessWord(word: string): string {
+  return `"${refuse(word, /["$`\\\r\n]|\s[#;]/, "credential_process")}"`;
+}
+
+function refuse(value: string, unsayable: RegExp, syntax: string): string {
+  if (!unsayable.test(value)) return value;
+  throw new KeyholeError("usage", `a value has a character that ${syntax} cannot express`, "keyhole export --help");
+}

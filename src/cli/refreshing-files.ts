@@ -1,0 +1,55 @@
+// The files of `exec --refresh` and `shell`: a config file whose default profile asks keyhole, and an empty credentials
+// file. They hold no secret, and are the same whoever writes them, so shells of one config share them.
+import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { ensurePrivateDirectory } from "../directories.ts";
+import type { Paths } from "../paths.ts";
+import { quotePosix, quoteProcessWord } from "./quoting.ts";
+import { emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
+
+export interface RefreshingProfile {
+  /** The config's name. */
+  readonly name: string;
+  /** The words that start keyhole. */
+  readonly command: readonly string[];
+  readonly region: string | undefined;
+}
+
+/** @throws KeyholeError `unsafe-path` if the directory is not private, `usage` if a path cannot be quoted. */
+export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): void {
+  const text = refreshingConfig(paths, profile);
+  ensurePrivateDirectory(paths.runDir);
+  writeAtomically(refreshingConfigPath(paths, profile.name), text);
+  writeAtomically(emptyCredentialsPath(paths), "");
+}
+
+/** Both spellings of the default profile, because tools disagree about which one is right. */
+export function refreshingConfig(paths: Paths, { name, command, region }: RefreshingProfile): string {
+  const [executable = "", ...script] = command;
+  const words = [
+    quoteProcessWord(executable),
+    ...script.map(quoteProcessWord),
+    "--socket-path",
+    quoteProcessWord(paths.socket),
+    `export --format credential-process -n ${quotePosix(name)}`,
+  ];
+  const lines = [`credential_process = ${words.join(" ")}`];
+  if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
+  const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
+  return ["# Written by keyhole for exec --refresh and shell; holds no secret.\n", ...sections].join("\n");
+}
+
+/** Readers see the old file or the new one, whole. */
+function writeAtomically(path: string, text: string): void {
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const descriptor = openSync(temporary, flags, 0o600);
+  try {
+    writeSync(descriptor, text);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
