@@ -1,6 +1,6 @@
 // The one table of messages: number, request, response. A row here is a message; the compiler then says what is
-// missing (a handler in the daemon, an entry in PROTOCOL.md's vectors). Which socket speaks which message is the
-// listener's business: a grant socket will speak none of these.
+// missing in the daemon, and the tests what is missing in PROTOCOL.md and among the vectors. Which socket speaks which
+// message is the listener's business: a grant socket will speak none of these.
 import { type AnyCodec, boolean, bytes, list, optional, string, struct, u16, u32, u64, type ValueOf } from "./codec.ts";
 
 /** Spoken by this build; the second byte behind a frame's length. */
@@ -76,7 +76,7 @@ export const messages = {
     response: session,
   },
   Remove: { number: 0x04, request: struct({ config: string }), response: empty },
-  /** Sessions from the least to the most recently used. */
+  /** Sessions from the least to the most recently used; where not all fit into a response, the last ones. */
   List: { number: 0x05, request: empty, response: struct({ sessions: list(session) }) },
   Status: {
     number: 0x06,
@@ -91,7 +91,7 @@ export const messages = {
       maxSessions: u32,
       connections: u32,
       residentBytes: u64,
-      /** How far AWS's clock is from this machine's, in milliseconds, as two fields because a u64 has no sign. */
+      /** How far this machine's clock is from AWS's, in milliseconds: two fields, because a u64 has no sign. */
       clockBehindMs: u64,
       clockAheadMs: u64,
       counters: list(counter),

@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { MalformedBody, Reader, Writer } from "../../src/wire/buffer.ts";
+
+test("a writer keeps what was written while it grows", () => {
+  const writer = new Writer();
+  const pieces = Array.from({ length: 300 }, (_, index) => new Uint8Array(index).fill(index));
+  for (const piece of pieces) writer.append(piece);
+  expect(writer.finish()).toEqual(new Uint8Array(Buffer.concat(pieces)));
+});
+
+test("a writer's view follows it to a larger buffer", () => {
+  const writer = new Writer();
+  writer.append(new Uint8Array(1000));
+  const at = writer.reserve(2);
+  writer.view.setUint16(at, 0x0102);
+  expect(at).toBe(1000);
+  expect(writer.finish().subarray(at)).toEqual(Uint8Array.of(1, 2));
+});
+
+test("a writer leaves nothing in a buffer that it outgrew", () => {
+  const writer = new Writer();
+  writer.append(new TextEncoder().encode("canary"));
+  const outgrown = writer.finish();
+  writer.append(new Uint8Array(1000));
+  expect(outgrown).toEqual(new Uint8Array("canary".length));
+});
+
+test("a reader never leaves its bytes, even where they are part of a larger buffer", () => {
+  const reader = new Reader(Uint8Array.of(9, 1, 2, 3, 9).subarray(1, 4));
+  expect(reader.take(2)).toEqual(Uint8Array.of(1, 2));
+  expect(reader.remaining).toBe(1);
+  expect(() => reader.take(2)).toThrow(MalformedBody);
+  expect(reader.take(1)).toEqual(Uint8Array.of(3));
+  reader.finish();
+});
+
+test("a reader insists on having read everything", () => {
+  expect(() => new Reader(Uint8Array.of(1)).finish()).toThrow("bytes follow the last field");
+});
