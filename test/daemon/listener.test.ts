@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Listener, listen, type ListenerOptions } from "../../src/daemon/listener.ts";
+import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
+import { ERROR_NUMBER } from "../../src/wire/messages.ts";
+import { FakeClock } from "./fakes/clock.ts";
+
+let directory: string;
+let path: string;
+let clock: FakeClock;
+let events: string[];
+const listeners: Listener[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "keyhole-listener-"));
+  path = join(directory, "daemon.sock");
+  clock = new FakeClock();
+  events = [];
+});
+
+afterEach(async () => {
+  // The fake clock's patience never ends by itself, so close without waiting for peers.
+  for (const listener of listeners.splice(0)) {
+    const closed = listener.close(0);
+    await clock.advance(1);
+    await closed;
+  }
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function start(options: Partial<ListenerOptions> = {}): Promise<Listener> {
+  const listener = await listen({
+    path,
+    mode: 0o600,
+    maxConnections: 100,
+    requestLimit: CONTROL_REQUEST_LIMIT,
+    identify: () => ({ pid: 7, uid: 1000, gid: 1000 }),
+    isAllowed: () => true,
+    dispatch: ({ message, body }) => encodeFrame(message, body.slice()),
+    clock,
+    log: (_, event) => events.push(event),
+    ...options,
+  });
+  listeners.push(listener);
+  return listener;
+}
+
+/** A raw peer: what it got, and whether it was hung up on. */
+async function connect(at = path) {
+  const decoder = new FrameDecoder(RESPONSE_LIMIT);
+  const frames: number[] = [];
+  let news = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const socket = await Bun.connect({
+    unix: at,
+    socket: {
+      data: (_, chunk) => {
+        frames.push(...decoder.push(chunk).map(({ message }) => message));
+        news.resolve();
+        news = Promise.withResolvers();
+      },
+      close: () => closed.resolve(),
+      error: () => {},
+    },
+  });
+  return {
+    frames,
+    closed: closed.promise,
+    send: (bytes: Uint8Array) => socket.write(bytes),
+    answer: async () => {
+      while (frames.length === 0) await news.promise;
+      return frames.shift();
+    },
+  };
+}
+
+const hello = encodeFrame(1, new Uint8Array(0));
+
+test("the socket appears with its mode, whatever the umask", async () => {
+  const previous = process.umask(0);
+  await start();
+  process.umask(previous);
+  expect(lstatSync(path).mode & 0o777).toBe(0o600);
+  expect(existsSync(`${path}.${process.pid}`)).toBe(false);
+});
+
+test("a peer is answered", async () => {
+  await start();
+  const peer = await connect();
+  peer.send(hello);
+  expect(await peer.answer()).toBe(1);
+});
+
+test("a peer that is not allowed gets one refusal and is hung up on", async () => {
+  await start({ isAllowed: () => false });
+  const peer = await connect();
+  expect(await peer.answer()).toBe(ERROR_NUMBER);
+  await peer.closed;
+  expect(events).toEqual(["connection refused"]);
+});
+
+test("a peer that the kernel does not identify gets nothing", async () => {
+  await start({
+    identify: () => {
+      throw new Error("SO_PEERCRED is not available");
+    },
+  });
+  const peer = await connect();
+  await peer.closed;
+  expect(peer.frames).toEqual([]);
+});
+
+test("one connection too many closes the one that has been idle longest, never one that was just used", async () => {
+  const listener = await start({ maxConnections: 2 });
+  const first = await connect();
+  first.send(hello);
+  await first.answer();
+  const second = await connect();
+  second.send(hello);
+  await second.answer();
+  first.send(hello);
+  await first.answer();
+  const third = await connect();
+  third.send(hello);
+  expect(await third.answer()).toBe(1);
+  await second.closed;
+  first.send(hello);
+  expect(await first.answer()).toBe(1);
+  expect(listener.connections).toBe(2);
+});
+
+test("a request that does not come to an end is cut off", async () => {
+  await start();
+  const peer = await connect();
+  const other = await connect();
+  peer.send(hello.subarray(0, 3));
+  other.send(hello);
+  await other.answer();
+  await clock.advance(2500);
+  await peer.closed;
+  expect(events).toContain("connection too slow");
+  other.send(hello);
+  expect(await other.answer()).toBe(1);
+});
+
+test("a stale socket is removed", async () => {
+  const dead = Bun.listen({ unix: join(directory, "dead"), socket: { data: () => {} } });
+  linkSync(join(directory, "dead"), path);
+  dead.stop(true);
+  await start();
+  const peer = await connect();
+  peer.send(hello);
+  expect(await peer.answer()).toBe(1);
+});
+
+test("a socket that somebody answers on is not touched", async () => {
+  const other = Bun.listen({ unix: path, socket: { data: () => {} } });
+  await expect(start()).rejects.toThrow(`something already answers at ${path}`);
+  expect(lstatSync(path).isSocket()).toBe(true);
+  other.stop(true);
+});
+
+test("a file in the way is not touched, and named", async () => {
+  writeFileSync(path, "precious");
+  await expect(start()).rejects.toThrow("occupied by a file that is not a socket");
+  expect(existsSync(path)).toBe(true);
+});
+
+test("closing removes the socket", async () => {
+  const listener = await start();
+  await listener.close(0);
+  expect(existsSync(path)).toBe(false);
+});
+
+test("closing leaves a socket alone that another daemon has put there since", async () => {
+  const listener = await start();
+  unlinkSync(path);
+  const other = Bun.listen({ unix: path, socket: { data: () => {} } });
+  await listener.close(0);
+  expect(lstatSync(path).isSocket()).toBe(true);
+  other.stop(true);
+});
+
+test("closing leaves a socket alone that was moved", async () => {
+  const listener = await start();
+  renameSync(path, `${path}.moved`);
+  await listener.close(0);
+  expect(existsSync(`${path}.moved`)).toBe(true);
+});
+
+test("closing waits for an answer that is owed, and takes no new connection meanwhile", async () => {
+  const answer = Promise.withResolvers<Uint8Array>();
+  const asked = Promise.withResolvers<void>();
+  const listener = await start({
+    dispatch: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+  });
+  const peer = await connect();
+  peer.send(hello);
+  await asked.promise;
+  linkSync(path, `${path}.kept`);
+  const closed = listener.close(2000);
+  await expect(connect(`${path}.kept`)).rejects.toThrow();
+  answer.resolve(hello);
+  expect(await peer.answer()).toBe(1);
+  await closed;
+});
+
+test("a path that the kernel does not take is a usage error", async () => {
+  path = join(directory, "x".repeat(120));
+  await expect(start()).rejects.toThrow("is too long");
+});
+
+test("a directory that cannot be written to is named", async () => {
+  if (process.getuid?.() === 0) {
+    path = "/proc/self/daemon.sock";
+  } else chmodSync(directory, 0o500);
+  await expect(start()).rejects.toThrow("cannot bind");
+  chmodSync(directory, 0o700);
+});
