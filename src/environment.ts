@@ -78,12 +78,24 @@ export function refuseLoop(environment: Environment, name: string, socket: strin
   const chain = chainOf(environment);
   const start = chain.indexOf(formatLink(name, socket));
   if (start === -1) return;
-  const loop = [...chain.slice(start).map(nameOf), name].join(" -> ");
-  throw new KeyholeError(
-    "credential-loop",
-    `the source credentials form a loop: ${loop}`,
-    `keyhole config get -n ${name}`,
-  );
+  throw loopError([...chain.slice(start).map(nameOf), name].join(" -> "));
+}
+
+const LOOP_PHRASE = "the source credentials form a loop: ";
+
+/**
+ * The refusal of a loop in what a `credential_process` said, if that is what it was: between two keyholes stands an
+ * SDK, which passes on nothing but text.
+ */
+export function findLoop(text: string): KeyholeError | undefined {
+  const rest = text.split(LOOP_PHRASE)[1];
+  const loop = rest === undefined ? undefined : /^[\w-]+( -> [\w-]+)+/.exec(rest)?.[0];
+  return loop === undefined ? undefined : loopError(loop);
+}
+
+function loopError(loop: string): KeyholeError {
+  const first = loop.slice(0, loop.indexOf(" "));
+  return new KeyholeError("credential-loop", `${LOOP_PHRASE}${loop}`, `keyhole config get -n ${first}`);
 }
 
 function formatLink(name: string, socket: string): string {

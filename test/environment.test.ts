@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { appendChain, chainOf, refuseLoop, selectSourceEnvironment } from "../src/environment.ts";
+import { appendChain, chainOf, findLoop, refuseLoop, selectSourceEnvironment } from "../src/environment.ts";
 import { KeyholeError } from "../src/errors.ts";
 
 const SOCKET = "/home/a, b/.keyhole/sock/daemon.sock";
@@ -59,6 +59,12 @@ describe("the chain", () => {
     const refused = catchError(() => refuseLoop(environment, asked, SOCKET));
     expect(refused).toMatchObject({ kind: "credential-loop", exitStatus: 1 });
     expect(refused.message).toEndWith(loop);
+  });
+
+  test("finds the refusal of a loop in what a program said", () => {
+    const refused = catchError(() => refuseLoop(appendChain({}, "a", SOCKET), "a", SOCKET));
+    expect(findLoop(`Command failed: x\nkeyhole: error: ${refused.message}\nkeyhole: hint: y`)).toEqual(refused);
+    expect(findLoop("keyhole: error: no such config")).toBeUndefined();
   });
 
   test("survives a marker that it did not write", () => {

@@ -14,6 +14,8 @@ const LARGEST_ANSWER = 64 * 1024;
 
 /** What the child reads on its stdin, as JSON. */
 export interface ResolveRequest {
+  /** The config's name. */
+  readonly name: string;
   readonly profile?: string | undefined;
 }
 
@@ -75,7 +77,7 @@ export function spawnEnvironment(
 
 /** @throws KeyholeError what the child says, `timeout`, or `internal` for a child that says nothing. */
 export async function resolveInChild(options: SpawnOptions, request: SourceRequest): Promise<ResolvedSource> {
-  const asked: ResolveRequest = { profile: request.profile };
+  const asked: ResolveRequest = { name: request.name, profile: request.profile };
   const end = await runProgram({
     command: options.command,
     environment: spawnEnvironment(options, request),

@@ -1,0 +1,41 @@
+// The hidden role `--resolve-source`: a child of the daemon that asks the SDK's credential chain in a requester's
+// environment. One JSON request on stdin, one JSON answer on stdout (spawn.ts), secrets nowhere else.
+import { systemClock } from "../daemon/clock.ts";
+import { selectSourceEnvironment } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import { resolveChain } from "./chain.ts";
+import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
+
+/** Milliseconds beyond the daemon's own deadline, for a daemon that was killed and cannot end its children. */
+const GRACE = 2_000;
+
+export async function main(): Promise<void> {
+  systemClock.after(RESOLVE_DEADLINE + GRACE, endGroup);
+  const answer = await resolve();
+  await Bun.write(Bun.stdout, JSON.stringify(answer));
+  // Whatever a `credential_process` left behind may hold a pipe of ours and keep the loop alive.
+  process.exit(0);
+}
+
+async function resolve(): Promise<ResolveAnswer> {
+  try {
+    const { name, profile } = (await Bun.stdin.json()) as ResolveRequest;
+    const environment = selectSourceEnvironment(process.env);
+    const source = await resolveChain({ name, profile, environment, clock: systemClock });
+    const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
+    return { ...source, credentials: { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } };
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) return { error: { kind: "internal", message: "resolving failed" } };
+    const { kind, message, hint } = error;
+    return { error: { kind, message, hint } };
+  }
+}
+
+/** The daemon made this process the leader of a group, with the `credential_process` in it. */
+function endGroup(): void {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    process.exit(1);
+  }
+}
