@@ -11,6 +11,7 @@ import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
+import { selectBaseEnvironment } from "../sources/spawn.ts";
 import { createStsSource } from "../sources/sts.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
@@ -74,6 +75,11 @@ function descriptorLimit(): number {
   }
 }
 
+/** What runs this executable again; from source, with its script. */
+function ownCommand(): string[] {
+  return Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
+}
+
 async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
   const { paths } = settings;
   for (const file of [paths.socket, paths.log]) ensurePrivateDirectory(directoryOf(file));
@@ -84,7 +90,13 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
   const owner = userInfo();
   const sessions = new Sessions({
-    source: createStsSource({ user: owner.username, socketPath: paths.socket, log }),
+    source: createStsSource({
+      user: owner.username,
+      socketPath: paths.socket,
+      command: [...ownCommand(), "--resolve-source"],
+      base: selectBaseEnvironment(process.env),
+      clock: systemClock,
+    }),
     configs: createConfigReader(paths.configDir),
     clock: systemClock,
     random: Math.random,
