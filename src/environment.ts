@@ -106,9 +106,12 @@ function nameOf(link: string): string {
   return link.slice(0, link.indexOf("@"));
 }
 
-/** What a daemon needs for itself: to find its home, to reach STS, and keyhole's own settings. */
-const DAEMON_NAMES: ReadonlySet<string> = new Set(
-  "HOME PATH USER LOGNAME LANG TZ TMPDIR XDG_RUNTIME_DIR SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS".split(" "),
+/** Language, desktop and network: what a daemon and everything it spawns gets. No AWS_*: those are each requester's. */
+const BASE_NAMES: ReadonlySet<string> = new Set(
+  (
+    "HOME PATH USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK " +
+    "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS"
+  ).split(" "),
 );
 
 /** Proxies, in both spellings. */
@@ -121,7 +124,7 @@ const PROXY_NAME = /^(https?|all|no)_proxy$/i;
 export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
   const selected: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    const wanted = DAEMON_NAMES.has(name) || PROXY_NAME.test(name) || name.startsWith("KEYHOLE_");
+    const wanted = BASE_NAMES.has(name) || PROXY_NAME.test(name) || name.startsWith("KEYHOLE_");
     if (value !== undefined && wanted && name !== CHAIN_VARIABLE) selected[name] = value;
   }
   return selected;

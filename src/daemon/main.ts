@@ -1,7 +1,6 @@
 // The daemon: the only file that knows all of its parts. Hardens the process, takes the lock, listens, says that it is
 // ready, and ends in order.
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { parseArguments } from "../arguments.ts";
 import { createConfigReader } from "../config/store.ts";
 import { ensurePrivateDirectory } from "../directories.ts";
@@ -11,7 +10,6 @@ import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
-import { selectBaseEnvironment } from "../sources/spawn.ts";
 import { createStsSource } from "../sources/sts.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
@@ -25,6 +23,7 @@ import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { identifyPeer, isOwnerOrRoot } from "./peer.ts";
 import { Sessions } from "./sessions.ts";
+import { userName } from "./user.ts";
 import { VendLog } from "./vendlog.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
@@ -88,13 +87,13 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   const { log } = logFile;
 
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
-  const owner = userInfo();
+  const owner = process.geteuid?.() ?? -1;
   const sessions = new Sessions({
     source: createStsSource({
-      user: owner.username,
+      user: userName(owner, process.env),
       socketPath: paths.socket,
       command: [...ownCommand(), "--resolve-source"],
-      base: selectBaseEnvironment(process.env),
+      base: selectDaemonEnvironment(process.env),
       clock: systemClock,
     }),
     configs: createConfigReader(paths.configDir),
@@ -146,7 +145,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
     identify: (socket) => identifyPeer(native, socket),
-    isAllowed: (peer) => isOwnerOrRoot(peer, owner.uid),
+    isAllowed: (peer) => isOwnerOrRoot(peer, owner),
     dispatch: createDispatch(handlers, log),
     clock: systemClock,
     log,

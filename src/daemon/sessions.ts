@@ -232,11 +232,18 @@ export class Sessions {
 
   /** New credentials if they come soon, else the old ones. */
   async #hope(session: Session, flight: Flight): Promise<Issue> {
-    flight.patience ??= new Promise((resolve) => void this.#with.clock.after(PATIENCE, resolve));
+    flight.patience ??= this.#patience(flight);
     await Promise.race([flight.outcome, flight.patience]);
     this.#readClocks();
     if (session.closed !== undefined) throw session.closed;
     return vendableIssue(session, this.#time) ?? this.#fetch(this.#find(session.name));
+  }
+
+  #patience(flight: Flight): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#with.clock.after(PATIENCE, resolve);
+    void flight.outcome.then(() => timer.cancel());
+    return promise;
   }
 
   /** Compares the config file with the session. */

@@ -38,7 +38,7 @@ export type ResolveAnswer =
 export interface SpawnOptions {
   /** The resolver: `[process.execPath, "--resolve-source"]`. */
   readonly command: readonly string[];
-  /** What every spawned process gets beside the requester's variables. */
+  /** What every spawned process gets beside the requester's variables: the daemon's own, which has no AWS_*. */
   readonly base: Readonly<Record<string, string>>;
   /** The daemon's control socket, for the chain marker. */
   readonly socketPath: string;
@@ -47,24 +47,6 @@ export interface SpawnOptions {
 
 /** Where a requester without PATH finds programs. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
-
-/** Of the daemon's environment: what makes the network, the language and the desktop's agents reachable. No AWS_*. */
-const BASE_NAMES =
-  "LANG LC_ALL LC_CTYPE TZ USER LOGNAME TMPDIR XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK " +
-  "HTTPS_PROXY https_proxy HTTP_PROXY http_proxy NO_PROXY no_proxy ALL_PROXY all_proxy " +
-  "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS";
-
-/** The part of the daemon's own environment that everything it spawns gets. */
-export function selectBaseEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const base: Record<string, string> = {};
-  for (const name of BASE_NAMES.split(" ")) {
-    const value = environment[name];
-    if (value) base[name] = value;
-  }
-  return base;
-}
 
 /** The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. */
 export function spawnEnvironment(
