@@ -1,0 +1,179 @@
+// Each tool reads and writes S3 with what its `credential_process` gave it. The gateway (Ceph RGW) verifies signature,
+// session token, expiry and policy, so a call that succeeds was signed with what keyhole got from this gateway's STS.
+import { afterAll, beforeAll, expect } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { type Broker, type ProcessCredentials, startBroker, writeProfiles } from "./broker.ts";
+import { type Cluster, startCeph } from "./ceph.ts";
+import { clients } from "./clients.ts";
+import { isMissing, rigs, testWith } from "./rigs.ts";
+import { type Environment, run, scratch, until } from "./run.ts";
+import { bucket, keysOf, makeAccount, roleArn, source } from "./account.ts";
+import { terraformPut } from "./terraform.ts";
+
+const directory = scratch("ceph");
+const home = `${directory.path}/home`;
+const body = `${directory.path}/body`;
+
+let cluster: Cluster | undefined;
+let broker: Broker | undefined;
+let short: ProcessCredentials;
+let profile: (name: string) => Environment;
+
+beforeAll(async () => {
+  if (isMissing(rigs.ceph)) return;
+  cluster = await startCeph(directory.path);
+  await makeAccount(cluster);
+  broker = await startBroker(home, { ...source, AWS_ENDPOINT_URL_STS: cluster.endpoint });
+  await broker.add("demo", roleArn);
+  await broker.add("reader", roleArn, { "AssumeRole.Policy": denyPutObject });
+  short = await takeShortSession(broker);
+  const commands = {
+    demo: broker.command("demo"),
+    reader: broker.command("reader"),
+    forged: printing("forged", forge(await broker.export("demo"))),
+    // Without its Expiration, because SDKs would refuse it by themselves.
+    expired: printing("expired", { ...short, Expiration: undefined }),
+  };
+  profile = writeProfiles(home, cluster.endpoint, commands);
+  writeFileSync(body, "out of the keyhole\n");
+}, 120_000);
+
+afterAll(async () => {
+  await broker?.stop();
+  await cluster?.stop();
+  directory.remove();
+});
+
+/** Compact, because RGW mistakes the `+` of a space in a form. */
+const denyPutObject = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    { Effect: "Allow", Action: "s3:*", Resource: "arn:aws:s3:::*" },
+    { Effect: "Deny", Action: "s3:PutObject", Resource: "arn:aws:s3:::*" },
+  ],
+});
+
+/** The daemon vends nothing with less than 60 s left, so a session of a few seconds more is the shortest to be had. */
+async function takeShortSession(from: Broker): Promise<ProcessCredentials> {
+  await from.add("short", roleArn, { "AssumeRole.DurationSeconds": "70" });
+  const credentials = await from.export("short");
+  await from.remove("short");
+  return credentials;
+}
+
+/** The right key id and token with a secret that is wrong in one character. */
+function forge(credentials: ProcessCredentials): ProcessCredentials {
+  const secret = credentials.SecretAccessKey;
+  return { ...credentials, SecretAccessKey: secret.slice(0, -1) + (secret.endsWith("A") ? "B" : "A") };
+}
+
+/** A `credential_process` that prints this document. */
+function printing(name: string, document: object): string {
+  const file = `${directory.path}/${name}.json`;
+  writeFileSync(file, JSON.stringify({ Version: 1, ...document }), { mode: 0o600 });
+  return `/bin/cat ${file}`;
+}
+
+testWith([rigs.ceph])(
+  "the short session is good while it lasts",
+  async () => {
+    expect(await keysOf(cluster!, short)).toEqual([]);
+  },
+  30_000,
+);
+
+for (const { rig, list, put } of clients) {
+  const key = `${rig.name.replaceAll(" ", "-")}.txt`;
+
+  testWith([rigs.ceph, rig])(
+    `${rig.name} writes and lists a bucket`,
+    async () => {
+      expect(await run(put(cluster!.endpoint, bucket, key, body), profile("demo"))).toMatchObject({ exitCode: 0 });
+      expect(await keysOf(cluster!, source)).toContain(key);
+      const listed = await run(list(cluster!.endpoint, bucket), profile("demo"));
+      expect(listed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(key) });
+    },
+    150_000,
+  );
+
+  testWith([rigs.ceph, rig])(
+    `${rig.name} may list but not write where the config's session policy denies it`,
+    async () => {
+      const answers = await refused(put(cluster!.endpoint, bucket, `denied-${key}`, body), profile("reader"));
+      expect(answers).toContain(403);
+      expect(await keysOf(cluster!, source)).not.toContain(`denied-${key}`);
+      expect(await run(list(cluster!.endpoint, bucket), profile("reader"))).toMatchObject({ exitCode: 0 });
+    },
+    150_000,
+  );
+
+  testWith([rigs.ceph, rig])(
+    `${rig.name} is refused with a forged secret`,
+    async () => {
+      const answers = await refused(list(cluster!.endpoint, bucket), profile("forged"));
+      expect(new Set(answers)).toEqual(new Set([403]));
+    },
+    90_000,
+  );
+}
+
+testWith([rigs.ceph, rigs.terraform])(
+  "Terraform writes an object",
+  async () => {
+    const object = { bucket, key: "terraform.txt", content: "out of the keyhole\n" };
+    await terraformPut(`${directory.path}/terraform`, cluster!.endpoint, profile("demo"), object);
+    expect(await keysOf(cluster!, source)).toContain("terraform.txt");
+  },
+  180_000,
+);
+
+testWith([rigs.ceph])(
+  "credentials end when their Expiration says so",
+  async () => {
+    const expiration = Date.parse(short.Expiration!);
+    await until("the gateway to refuse the short session", 90, async () => !(await accepted(short)));
+    expect(Date.now()).toBeGreaterThanOrEqual(expiration);
+  },
+  120_000,
+);
+
+for (const { rig, list } of clients)
+  testWith([rigs.ceph, rig])(
+    `${rig.name} is refused with expired credentials`,
+    async () => {
+      const answers = await refused(list(cluster!.endpoint, bucket), profile("expired"));
+      expect(new Set(answers)).toEqual(new Set([403]));
+    },
+    90_000,
+  );
+
+testWith([rigs.ceph])(
+  "all of this cost one AssumeRole per config",
+  async () => {
+    const calls = (await cluster!.requests()).filter(({ method, path }) => method === "POST" && path === "/");
+    expect(calls.map(({ status }) => status)).toEqual([200, 200, 200]);
+  },
+  30_000,
+);
+
+/**
+ * Runs a command that must fail, and returns the gateway's answers to it. Not its words: RGW's errors have an empty
+ * message, over which AWS CLI stumbles.
+ */
+async function refused(argv: string[], environment: Environment): Promise<number[]> {
+  const before = (await cluster!.requests()).length;
+  expect((await run(argv, environment)).exitCode).not.toBe(0);
+  let answers: number[] = [];
+  await until("the gateway's log", 10, async () => {
+    answers = (await cluster!.requests()).slice(before).map(({ status }) => status);
+    return answers.length > 0;
+  });
+  return answers;
+}
+
+async function accepted(credentials: ProcessCredentials): Promise<boolean> {
+  return await keysOf(cluster!, credentials).then(
+    () => true,
+    () => false,
+  );
+}

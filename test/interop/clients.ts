@@ -1,0 +1,65 @@
+// The tools that read `credential_process`, each with its command lines for one call to STS and two to S3.
+// Their credentials and, where the tool can read it from there, their endpoint come from the profile in AWS_PROFILE.
+import { executables, type Rig, rigs } from "./rigs.ts";
+
+export interface Client {
+  readonly rig: Rig;
+  /** Prints the ARN of GetCallerIdentity. */
+  readonly whoami?: (endpoint: string) => string[];
+  /** Prints the keys of a bucket. */
+  readonly list: (endpoint: string, bucket: string) => string[];
+  /** Uploads a file. */
+  readonly put: (endpoint: string, bucket: string, key: string, file: string) => string[];
+}
+
+const awsV1: Client = {
+  rig: rigs.awsV1,
+  whoami: () => [executables.awsV1, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+  list: (_endpoint, bucket) => [executables.awsV1, "s3", "ls", `s3://${bucket}`],
+  put: (_endpoint, bucket, key, file) => [executables.awsV1, "s3", "cp", file, `s3://${bucket}/${key}`],
+};
+
+/** Debian's 2.9.19 knows no `endpoint_url` in a profile. */
+const awsV2: Client = {
+  rig: rigs.awsV2,
+  whoami: (endpoint) => [...awsV2Command(endpoint), "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+  list: (endpoint, bucket) => [...awsV2Command(endpoint), "s3", "ls", `s3://${bucket}`],
+  put: (endpoint, bucket, key, file) => [...awsV2Command(endpoint), "s3", "cp", file, `s3://${bucket}/${key}`],
+};
+
+function awsV2Command(endpoint: string): string[] {
+  return [executables.awsV2, "--endpoint-url", endpoint];
+}
+
+/** A program of ours around an SDK: `whoami`, `list BUCKET`, `put BUCKET KEY FILE`. */
+function program(rig: Rig, ...command: string[]): Client {
+  return {
+    rig,
+    whoami: () => [...command, "whoami"],
+    list: (_endpoint, bucket) => [...command, "list", bucket],
+    put: (_endpoint, bucket, key, file) => [...command, "put", bucket, key, file],
+  };
+}
+
+/** It speaks S3 alone. One attempt each, because it would repeat a refusal too. */
+const rclone: Client = {
+  rig: rigs.rclone,
+  list: (endpoint, bucket) => [...rcloneCommand, "lsf", rcloneRemote(endpoint, bucket)],
+  put: (endpoint, bucket, key, file) => [...rcloneCommand, "copyto", file, rcloneRemote(endpoint, `${bucket}/${key}`)],
+};
+
+const rcloneCommand = [executables.rclone, "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1"];
+
+function rcloneRemote(endpoint: string, path: string): string {
+  const options = `provider=Ceph,env_auth=true,region=us-east-1,force_path_style=true,no_check_bucket=true`;
+  return `:s3,${options},endpoint="${endpoint}":${path}`;
+}
+
+export const clients: readonly Client[] = [
+  awsV1,
+  awsV2,
+  program(rigs.boto3, executables.python, `${import.meta.dir}/python/client.py`),
+  program(rigs.node, executables.node ?? "node", executables.nodeClient),
+  program(rigs.go, executables.goClient),
+  rclone,
+];

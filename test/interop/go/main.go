@@ -1,0 +1,56 @@
+// The Go SDK's client of the interop tests: one call with whatever credentials the default chain finds.
+//
+//	client whoami | list BUCKET | put BUCKET KEY FILE
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	chain, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return err
+	}
+	storage := s3.NewFromConfig(chain, func(options *s3.Options) { options.UsePathStyle = true })
+	switch args[0] {
+	case "whoami":
+		identity, err := sts.NewFromConfig(chain).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return err
+		}
+		fmt.Println(*identity.Arn)
+	case "list":
+		page, err := storage.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &args[1]})
+		if err != nil {
+			return err
+		}
+		for _, object := range page.Contents {
+			fmt.Println(*object.Key)
+		}
+	case "put":
+		body, err := os.Open(args[3])
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		_, err = storage.PutObject(ctx, &s3.PutObjectInput{Bucket: &args[1], Key: &args[2], Body: body})
+		return err
+	default:
+		return fmt.Errorf("unknown operation %q", args[0])
+	}
+	return nil
+}

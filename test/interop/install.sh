@@ -1,0 +1,91 @@
+#!/bin/bash
+# Installs the rigs of the interop tests: Debian packages (as root), and into one directory outside the repository
+# (KEYHOLE_INTEROP_CACHE, by default in the user's cache) the pinned Python packages, the Node client with its packages
+# and the compiled Go client. Repeating it costs nothing. Arguments are names of further Debian packages.
+set -euo pipefail
+
+main() {
+  here=$(cd "$(dirname "$0")" && pwd)
+  cache=${KEYHOLE_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyhole-interop}
+  mkdir -p "$cache"
+  export PATH="$PATH:/usr/local/go/bin"
+
+  local packages
+  read -ra packages <<<"$(wanted_packages | tr '\n' ' ')"
+  install_packages "$@" "${packages[@]}"
+  local failed=0
+  install_python & local python=$!
+  install_node & local node=$!
+  install_go & local go=$!
+  wait $python || { echo "install: the Python packages failed" >&2; failed=1; }
+  wait $node || { echo "install: the Node client failed" >&2; failed=1; }
+  wait $go || { echo "install: the Go client failed" >&2; failed=1; }
+  return $failed
+}
+
+wanted_packages() {
+  echo ca-certificates ceph-mon ceph-osd radosgw ceph-common awscli rclone python3 python3-venv util-linux
+  command -v npm >/dev/null || echo nodejs npm
+  command -v go >/dev/null || echo golang-go
+}
+
+# policy-rc.d keeps a package's service from starting while it is installed.
+install_packages() {
+  local missing=() package policy=/usr/sbin/policy-rc.d
+  for package; do
+    [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  if ! command -v apt-get >/dev/null || ((EUID)); then
+    echo "install: as root, apt-get install --no-install-recommends ${missing[*]}" >&2
+    return 0
+  fi
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  apt update -q
+  apt install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# Another session's apt may hold the lock, and a mirror may stumble.
+apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@" >"$cache/apt.log" 2>&1 ||
+    { tail -n 20 "$cache/apt.log" >&2; return 1; }
+}
+
+# Debian's own Python: one of pyenv's may lack modules.
+install_python() {
+  local python=python3 target=$cache/python
+  [[ -x /usr/bin/python3 ]] && python=/usr/bin/python3
+  cmp -s "$here/requirements.txt" "$target/requirements.txt" && return 0
+  rm -rf "$target"
+  "$python" -m venv "$target"
+  "$target/bin/pip" install -q --disable-pip-version-check --retries 5 -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$target/"
+}
+
+# The SDK wants Node 20: where the machine's own is older, one comes from npm.
+install_node() {
+  local target=$cache/node
+  mkdir -p "$target"
+  cp "$here/node/client.mjs" "$target/"
+  cmp -s "$here/node/package.json" "$target/installed.json" && return 0
+  cp "$here/node/package.json" "$target/"
+  local newer=()
+  (($(node -p 'process.versions.node.split(".")[0]') >= 20)) || newer=(node@22)
+  (cd "$target" && npm install --no-audit --no-fund --no-package-lock --loglevel=error "${newer[@]}")
+  cp "$here/node/package.json" "$target/installed.json"
+}
+
+# GOTOOLCHAIN=local: Go must not fetch another Go. The modules are pinned by go.sum.
+install_go() {
+  local target=$cache/go
+  mkdir -p "$target"
+  cat "$here"/go/* | cmp -s - "$target/sources" && return 0
+  (cd "$here/go" && GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 go build -o "$target/client" .)
+  cat "$here"/go/* >"$target/sources"
+}
+
+main "$@"

@@ -1,0 +1,26 @@
+// The JavaScript SDK's client of the interop tests: one call with whatever credentials the default chain finds.
+// client.mjs whoami | list BUCKET | put BUCKET KEY FILE
+// Node 20 cannot run TypeScript, and install.sh copies this file to where its packages are.
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { readFileSync } from "node:fs";
+
+const operations = {
+  async whoami() {
+    console.log((await new STSClient().send(new GetCallerIdentityCommand())).Arn);
+  },
+  async list(bucket) {
+    const page = await storage().send(new ListObjectsV2Command({ Bucket: bucket }));
+    for (const item of page.Contents ?? []) console.log(item.Key);
+  },
+  async put(bucket, key, file) {
+    await storage().send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: readFileSync(file) }));
+  },
+};
+
+function storage() {
+  return new S3Client({ forcePathStyle: true });
+}
+
+const [name, ...operands] = process.argv.slice(2);
+await operations[name](...operands);

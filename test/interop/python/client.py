@@ -1,0 +1,25 @@
+"""boto3's client of the interop tests: one call with whatever credentials the default chain finds.
+
+client.py whoami | list BUCKET | put BUCKET KEY FILE
+"""
+
+import sys
+
+import boto3
+
+
+def whoami():
+    print(boto3.client("sts").get_caller_identity()["Arn"])
+
+
+def list(bucket):
+    for item in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", []):
+        print(item["Key"])
+
+
+def put(bucket, key, file):
+    with open(file, "rb") as body:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+
+
+{"whoami": whoami, "list": list, "put": put}[sys.argv[1]](*sys.argv[2:])
