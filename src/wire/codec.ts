@@ -89,7 +89,6 @@ export const boolean: Codec<boolean> = {
 export const string: Codec<string> = {
   write: (writer, value) => {
     const bytes = encoder.encode(value);
-    if (bytes.length > 0xffff) throw new RangeError("a string is longer than 65535 bytes");
     u16.write(writer, bytes.length);
     writer.append(bytes);
   },
@@ -129,7 +128,6 @@ export function optional<Value extends string | number | boolean | object>(
 export function list<Value>(codec: Codec<Value>): Codec<readonly Value[]> {
   return {
     write: (writer, values) => {
-      if (values.length > 0xffff) throw new RangeError("a list is longer than 65535 values");
       u16.write(writer, values.length);
       for (const value of values) codec.write(writer, value);
     },

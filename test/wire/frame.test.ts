@@ -141,11 +141,11 @@ test.each([
 test("a length that is only announced costs no memory", () => {
   const announced = Uint8Array.of(0, 0x10, 0, 0x02, 1);
   Bun.gc(true);
-  const before = process.memoryUsage().arrayBuffers;
+  const before = process.memoryUsage().external;
   const decoders = Array.from({ length: 500 }, () => new FrameDecoder(RESPONSE_LIMIT));
   for (const decoder of decoders) decoder.push(announced);
   expect(decoders.every(({ isPartial }) => isPartial)).toBe(true);
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(RESPONSE_LIMIT);
+  expect(process.memoryUsage().external - before).toBeLessThan(RESPONSE_LIMIT);
 });
 
 test("a decoder is partial from a frame's first byte to its last", () => {
@@ -186,6 +186,14 @@ function refusal(decoder: FrameDecoder, chunk: Uint8Array): MalformedFrame {
   }
   throw new Error("a malformed frame was accepted");
 }
+
+test("a decoder that threw waits for nothing, even where the bad length came in pieces", () => {
+  const decoder = new FrameDecoder(CONTROL_REQUEST_LIMIT);
+  decoder.push(Uint8Array.of(0, 0, 0));
+  expect(decoder.isPartial).toBe(true);
+  refusal(decoder, Uint8Array.of(0));
+  expect(decoder.isPartial).toBe(false);
+});
 
 test("an empty chunk is nothing, in the middle of a frame too", () => {
   const decoder = new FrameDecoder(CONTROL_REQUEST_LIMIT);
