@@ -1,5 +1,6 @@
 // Help texts, made of the definitions by citty. Loaded when someone asks.
 import { type CommandDef, renderUsage } from "citty";
+import type { ArgDef, ArgsDef } from "../arguments.ts";
 import type { AnyCommand, CommandGroup, CommandLoader, CommandTable } from "./command.ts";
 import { commonOptions } from "./lookup.ts";
 
@@ -21,10 +22,18 @@ export async function renderHelp(target: AnyCommand | CommandGroup): Promise<str
 }
 
 async function renderCommand(command: AnyCommand): Promise<string> {
-  const { help } = commonOptions;
-  const usage = await renderUsage({ meta: named(command), args: { ...command.args, help } });
-  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*\S)/, "$1 -- COMMAND [ARGUMENT...]");
-  return `${text}\n\nOptions of all commands: keyhole --help`;
+  const args = Object.entries({ ...(command.args as ArgsDef), help: commonOptions.help });
+  const shown = Object.fromEntries(args.map(([name, def]) => [name, withShortHint(def)]));
+  const usage = await renderUsage({ meta: named(command), args: shown });
+  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*\S) *$/m, "$1 -- COMMAND [ARGUMENT...]");
+  return `${text.trimEnd()}\n\nOptions of all commands: keyhole --help`;
+}
+
+/** citty writes all values of an enum into the column of names; a value hint moves them into the description. */
+function withShortHint(def: ArgDef): ArgDef {
+  if (def.type !== "enum" || def.valueHint === undefined) return def;
+  const { options, ...rest } = def;
+  return { ...rest, type: "string", description: `${def.description}: ${options.join(", ")}` };
 }
 
 async function renderGroup(group: CommandGroup): Promise<string> {
@@ -37,7 +46,7 @@ async function renderGroup(group: CommandGroup): Promise<string> {
     }),
   );
   const usage = await renderUsage({ meta: named(group), args, subCommands });
-  return `${usage}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
+  return `${usage.trimEnd()}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
 }
 
 function named({ meta }: AnyCommand | CommandGroup) {

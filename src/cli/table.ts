@@ -22,5 +22,6 @@ export const root: CommandGroup = {
         remove: () => import("./commands/daemon/remove.ts"),
       },
     },
+    completion: () => import("./commands/completion.ts"),
   },
 };

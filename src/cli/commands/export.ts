@@ -12,6 +12,7 @@ export default defineCommand({
     format: {
       type: "enum",
       alias: "f",
+      valueHint: "FORMAT",
       options: formatNames,
       default: "json",
       description: "Form of the answer",

@@ -1,0 +1,138 @@
+// The commands → scripts for the completion of bash, zsh and fish. Names of configs are asked for at each use.
+import type { ArgDef } from "../arguments.ts";
+import type { CommandGroup } from "./command.ts";
+import { commonOptions } from "./lookup.ts";
+import { quoteFish } from "./quoting.ts";
+
+interface Completion {
+  /** Long form without dashes. */
+  readonly name: string;
+  /** `-n`, `--name`. */
+  readonly words: readonly string[];
+  readonly description: string;
+  readonly takesValue: boolean;
+  /** What the value can be, where that is known. */
+  readonly values: readonly string[];
+}
+
+/** A command or a group, as far as completion sees it. */
+interface Place {
+  /** The command words: `daemon start`; empty at the root. */
+  readonly path: string;
+  readonly description: string;
+  readonly subCommands: readonly string[];
+  readonly options: readonly Completion[];
+}
+
+const NAMES = "keyhole config list 2>/dev/null";
+
+export const completionScripts = {
+  bash: async (root) => renderBash(await placesOf(root, "")),
+  /** zsh runs bash's functions; its own format would be a second program to keep right. */
+  zsh: async (root) => ["autoload -U +X bashcompinit && bashcompinit", renderBash(await placesOf(root, ""))].join("\n"),
+  fish: async (root) => renderFish(await placesOf(root, "")),
+} as const satisfies Record<string, (root: CommandGroup) => Promise<string>>;
+
+export type CompletionShell = keyof typeof completionScripts;
+
+async function placesOf(group: CommandGroup, path: string): Promise<Place[]> {
+  const entries = Object.entries(group.commands);
+  const here: Place = {
+    path,
+    description: group.meta.description,
+    subCommands: entries.map(([name]) => name),
+    options: path === "" ? optionsOf(commonOptions) : [],
+  };
+  const below = entries.map(async ([name, entry]) => {
+    const place = `${path} ${name}`.trim();
+    if (typeof entry !== "function") return placesOf(entry, place);
+    const { args, meta } = (await entry()).default;
+    const options = [...optionsOf(args as Record<string, ArgDef>), ...optionsOf({ help: commonOptions.help })];
+    return [{ path: place, description: meta.description, subCommands: [], options }];
+  });
+  return [here, ...(await Promise.all(below)).flat()];
+}
+
+function optionsOf(defs: Readonly<Record<string, ArgDef>>): Completion[] {
+  return Object.entries(defs).flatMap(([name, def]) => {
+    if (def.type === "positional") return [];
+    const aliases = [def.alias ?? []].flat().map((alias) => `-${alias}`);
+    const negations = def.type === "boolean" && def.default === true ? [`--no-${name}`] : [];
+    return {
+      name,
+      words: [...aliases, `--${name}`, ...negations],
+      description: def.description,
+      takesValue: def.type !== "boolean",
+      values: def.type === "enum" ? def.options : [],
+    };
+  });
+}
+
+function renderBash(places: readonly Place[]): string {
+  const known = places.filter(({ path }) => path !== "").map(({ path }) => `" ${path}"`);
+  const words = places.map(({ path, subCommands, options }) => {
+    const all = [...subCommands, ...options.flatMap((option) => option.words)];
+    return `    "${path && ` ${path}`}") words="${all.join(" ")}" ;;`;
+  });
+  const values = places.flatMap(({ path, options }) =>
+    options
+      .filter((option) => option.values.length > 0)
+      .map((option) => {
+        const uses = option.words.map((word) => `" ${path} ${word}"`).join("|");
+        return `    ${uses}) words="${option.values.join(" ")}" ;;`;
+      }),
+  );
+  return `_keyhole() {
+  local word words path="" cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
+  COMPREPLY=()
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in --) return ;; esac
+    case "$path $word" in
+      ${known.join("|")}) path="$path $word" ;;
+    esac
+  done
+  case "$path" in
+${words.join("\n")}
+  esac
+  case "$path $prev" in
+    *" -n"|*" --name") words="$(${NAMES})" ;;
+    *" -cd"|*" --config-dir"|*" -sp"|*" --socket-path"|*" -lp"|*" --logging-path") return ;;
+${values.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -o default -F _keyhole keyhole`;
+}
+
+function renderFish(places: readonly Place[]): string {
+  const known = places.filter(({ path }) => path !== "").map(({ path }) => quoteFish(path));
+  const lines = places.flatMap((place) => {
+    const at = `complete -c keyhole -n ${quoteFish(`test (__keyhole_path) = ${quoteFish(place.path)}`)}`;
+    const subCommands = place.subCommands.map((name) => {
+      const { description } = places.find(({ path }) => path === `${place.path} ${name}`.trim())!;
+      return `${at} -a ${name} -d ${quoteFish(description)}`;
+    });
+    return [...subCommands, ...place.options.map((option) => `${at} ${renderFishOption(option)}`)];
+  });
+  return `function __keyhole_path
+  set -l path
+  for word in (commandline -opc)[2..-1]
+    contains -- (string join ' ' $path $word) ${known.join(" ")}; and set -a path $word
+  end
+  echo "$path"
+end
+complete -c keyhole -f
+${lines.join("\n")}`;
+}
+
+function renderFishOption({ name, words, description, takesValue, values }: Completion): string {
+  const flags = words.map((word) => {
+    if (word.startsWith("--")) return `-l ${word.slice(2)}`;
+    return word.length === 2 ? `-s ${word.slice(1)}` : `-o ${word.slice(1)}`;
+  });
+  if (takesValue) flags.push("-r");
+  if (name === "name") flags.push(`-a ${quoteFish(`(${NAMES})`)}`);
+  else if (values.length > 0) flags.push(`-a ${quoteFish(values.join(" "))}`);
+  else if (name.endsWith("-dir") || name.endsWith("-path")) flags.push("-F");
+  return [...flags, "-d", quoteFish(description)].join(" ");
+}

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "bun:test";
+import { parseArguments } from "../src/arguments.ts";
+import { KeyholeError } from "../src/errors.ts";
+import { resolveSettings, settingOptions, settingsToArguments } from "../src/settings.ts";
+
+const HOME = { HOME: "/home/a" };
+const cwd = () => "/work";
+
+function resolve(words: readonly string[], environment: Readonly<Record<string, string>> = HOME) {
+  return resolveSettings(parseArguments(words, settingOptions), environment, cwd);
+}
+
+function failure(words: readonly string[], environment: Readonly<Record<string, string>> = {}): KeyholeError {
+  try {
+    resolve(words, { ...HOME, ...environment });
+  } catch (error) {
+    if (error instanceof KeyholeError) return error;
+  }
+  throw new Error("accepted");
+}
+
+test("without options and variables the defaults hold", () => {
+  const { paths, ...limits } = resolve([]);
+  expect(limits).toEqual({ maxConnections: 1024, maxSessions: 64, clientTimeout: 20_000 });
+  expect(paths.socket).toBe("/home/a/.keyhole/sock/daemon.sock");
+  expect(paths.configDir).toBe("/home/a/.keyhole/configs");
+});
+
+const cases = [
+  ["-cd", "--config-dir", "KEYHOLE_CONFIG_DIR", "c", (s: Resolved) => s.paths.configDir, "/work/c"],
+  ["-sp", "--socket-path", "KEYHOLE_SOCKET", "/s.sock", (s: Resolved) => s.paths.socket, "/s.sock"],
+  ["-lp", "--logging-path", "KEYHOLE_LOGGING_PATH", "/l.log", (s: Resolved) => s.paths.log, "/l.log"],
+  [
+    "-musc",
+    "--max-unix-socket-connections",
+    "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
+    "7",
+    (s: Resolved) => s.maxConnections,
+    7,
+  ],
+  ["-mdcs", "--max-daemon-cache-size", "KEYHOLE_MAX_DAEMON_CACHE_SIZE", "8", (s: Resolved) => s.maxSessions, 8],
+  ["-ct", "--client-timeout", "KEYHOLE_CLIENT_TIMEOUT", "1.5", (s: Resolved) => s.clientTimeout, 1500],
+] as const;
+
+type Resolved = ReturnType<typeof resolve>;
+
+describe.each(cases)("%s", (short, long, variable, text, read, expected) => {
+  test("is an option, a short option and a variable", () => {
+    expect(read(resolve([short, text]))).toBe(expected);
+    expect(read(resolve([`${long}=${text}`]))).toBe(expected);
+    expect(read(resolve([], { ...HOME, [variable]: text }))).toBe(expected);
+  });
+
+  test("wins as an option over its variable, even over a bad one", () => {
+    const bad = variable.includes("MAX") || variable.includes("TIMEOUT") ? "nonsense" : "/other";
+    expect(read(resolve([long, text], { ...HOME, [variable]: bad }))).toBe(expected);
+  });
+
+  test("counts as unset where the variable is empty, and is an error where the option is", () => {
+    expect(read(resolve([], { ...HOME, [variable]: "" }))).toBe(read(resolve([])));
+    expect(failure([`${long}=`]).message).toBe(`${long} is empty`);
+  });
+});
+
+describe("a bad value", () => {
+  const counts = ["0", "-1", "1.5", "x", "1e3", "65536", "9".repeat(30), " 5", "٣"];
+  const times = ["0", "-1", "x", "1e3", "3601", "Infinity", "NaN", ".5", "1."];
+
+  test.each(counts)("%p is no count", (value) => {
+    for (const name of ["max-daemon-cache-size", "max-unix-socket-connections"] as const) {
+      expect(failure([`--${name}=${value}`]).message).toBe(`--${name} must be a whole number from 1 to 65535`);
+      const { variable } = settingOptions[name];
+      const error = failure([], { [variable]: value });
+      expect(error.message).toBe(`${variable} must be a whole number from 1 to 65535`);
+      expect(error.exitStatus).toBe(2);
+    }
+  });
+
+  test.each(times)("%p is no time", (value) => {
+    expect(failure([`--client-timeout=${value}`]).message).toBe(
+      "--client-timeout must be seconds, above 0 and up to 3600",
+    );
+    expect(failure([], { KEYHOLE_CLIENT_TIMEOUT: value }).message).toStartWith("KEYHOLE_CLIENT_TIMEOUT must be");
+  });
+});
+
+test("settings turned into arguments resolve to the same settings, from any directory and without variables", () => {
+  const settings = resolve("-cd c -sp s.sock -lp l.log -musc 3 -mdcs 4 -ct 0.5".split(" "));
+  const words = settingsToArguments(settings);
+  expect(resolveSettings(parseArguments(words, settingOptions), HOME, () => "/elsewhere")).toEqual(settings);
+});
+
+test("no variable belongs to two options, and no option to another's short form", () => {
+  const rows = Object.values(settingOptions);
+  expect(new Set(rows.map((row) => row.variable)).size).toBe(rows.length);
+  expect(new Set(rows.map((row) => row.alias)).size).toBe(rows.length);
+});
