@@ -1,0 +1,341 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Credentials } from "../../src/credentials.ts";
+import { startProxy } from "../sts/proxy.ts";
+import { hasOpenssl } from "../sts/tls.ts";
+import { makeWorld, refusal, ROLE, type World } from "./fixture.ts";
+
+let world: World;
+
+beforeAll(() => {
+  delete process.env["AWS_CA_BUNDLE"];
+  world = makeWorld();
+});
+afterEach(() => world.sts.reset());
+afterAll(() => world.end());
+
+function lastParameters(): Readonly<Record<string, string>> {
+  return world.sts.calls.at(-1)!.parameters;
+}
+
+describe("assume", () => {
+  test("gives what STS issued", async () => {
+    const before = Date.now();
+    const assumed = await world.source.assume(world.request());
+    const issued = world.sts.issued.get(assumed.credentials.accessKeyId)!;
+    expect(assumed.credentials.secretAccessKey).toBe(issued.secretAccessKey);
+    expect(assumed.credentials.sessionToken).toBe(issued.sessionToken);
+    expect(assumed.credentials.expiresAt).toBeGreaterThan(before + 3_590_000);
+    expect(assumed.credentials.accountId).toBe("111122223333");
+    expect(assumed.arn).toBe("arn:aws:sts::111122223333:assumed-role/demo/keyhole-tester-demo");
+    expect(assumed.assumedRoleId).toMatch(/^AROA\w+:keyhole-tester-demo$/);
+    expect(assumed).toMatchObject({ region: undefined, sourceDescription: "environment", notes: [] });
+    expect(world.sts.count()).toBe(1);
+  });
+
+  test("sends every parameter of the config", async () => {
+    await world.source.assume(
+      world.request({
+        assume: {
+          RoleSessionName: "mine",
+          PolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::111122223333:policy/own"],
+          Policy: '{"Version":"2012-10-17","Statement":[]}',
+          DurationSeconds: 1_800,
+          ExternalId: "external-1",
+          Tags: [{ Key: "team", Value: "blue" }],
+          TransitiveTagKeys: ["team"],
+          SourceIdentity: "alice",
+          ProvidedContexts: [{ ProviderArn: "arn:aws:iam::aws:contextProvider/x", ContextAssertion: "assertion" }],
+        },
+      }),
+    );
+    expect(lastParameters()).toMatchObject({
+      RoleArn: ROLE,
+      RoleSessionName: "mine",
+      "PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+      "PolicyArns.member.2.arn": "arn:aws:iam::111122223333:policy/own",
+      Policy: '{"Version":"2012-10-17","Statement":[]}',
+      DurationSeconds: "1800",
+      ExternalId: "external-1",
+      "Tags.member.1.Key": "team",
+      "Tags.member.1.Value": "blue",
+      "TransitiveTagKeys.member.1": "team",
+      SourceIdentity: "alice",
+      "ProvidedContexts.member.1.ProviderArn": "arn:aws:iam::aws:contextProvider/x",
+    });
+  });
+
+  test("sends nothing that the config does not say", async () => {
+    await world.source.assume(world.request());
+    expect(Object.keys(lastParameters()).toSorted()).toEqual(["Action", "RoleArn", "RoleSessionName", "Version"]);
+  });
+
+  test("signs for the region that the config names, and says so", async () => {
+    const assumed = await world.source.assume(world.request({ config: { STS: { region_name: "eu-north-1" } } }));
+    expect(assumed.region).toBe("eu-north-1");
+    expect(world.sts.calls.at(-1)!.region).toBe("eu-north-1");
+  });
+
+  test.each(["STS", "Session"])(
+    "takes the keys of the config's %s section before the environment's",
+    async (section) => {
+      const { accessKeyId, secretAccessKey } = world.sts.root;
+      const keys = { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey };
+      const assumed = await world.source.assume(
+        world.request({
+          config: { [section]: keys },
+          environment: { AWS_ACCESS_KEY_ID: "AKIAWRONG", AWS_SECRET_ACCESS_KEY: "wrong" },
+        }),
+      );
+      expect(assumed.sourceDescription).toBe("config");
+    },
+  );
+
+  test("is not moved by the daemon's own environment and home", async () => {
+    const home = world.home.write(
+      "poisoned/.aws/config",
+      "[default]\nregion = xx-poison-1\nendpoint_url = http://127.0.0.1:1\nmax_attempts = poison\nretry_mode = poison\n" +
+        "use_fips_endpoint = true\nuse_dualstack_endpoint = true\ndefaults_mode = poison\nsdk_ua_app_id = poison\n" +
+        "auth_scheme_preference = sigv4a\nsigv4a_signing_region_set = poison\ncredential_process = false\n",
+    );
+    const poison: Record<string, string> = {
+      HOME: home.slice(0, -"/.aws/config".length),
+      AWS_ACCESS_KEY_ID: "AKIAPOISON",
+      AWS_SECRET_ACCESS_KEY: "poison",
+      AWS_REGION: "xx-poison-1",
+      AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+      AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1",
+      AWS_MAX_ATTEMPTS: "poison",
+      AWS_RETRY_MODE: "poison",
+      AWS_USE_FIPS_ENDPOINT: "true",
+      AWS_USE_DUALSTACK_ENDPOINT: "true",
+      AWS_DEFAULTS_MODE: "poison",
+      AWS_SDK_UA_APP_ID: "poison",
+      AWS_PROFILE: "poison",
+    };
+    const saved = Object.keys(poison).map((name) => [name, process.env[name]] as const);
+    Object.assign(process.env, poison);
+    try {
+      await world.source.assume(world.request());
+    } finally {
+      for (const [name, value] of saved) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
+    const call = world.sts.calls.at(-1)!;
+    expect(call).toMatchObject({ outcome: "ok", region: "us-east-1", accessKeyId: world.sts.root.accessKeyId });
+    expect(call.userAgent).not.toContain("poison");
+  });
+
+  test("measures how far STS's clock is ahead, and gets by with it", async () => {
+    const skewed = makeWorld({ clockOffset: 3_600_000 });
+    try {
+      for (let round = 0; round < 2; round++) {
+        const assumed = await skewed.source.assume(skewed.request());
+        expect(Math.abs(assumed.clockSkew! - 3_600_000)).toBeLessThan(2_000);
+      }
+      // The first call found out by a refusal; the second knew.
+      expect(skewed.sts.calls.map(({ outcome }) => outcome)).toEqual(["SignatureDoesNotMatch", "ok", "ok"]);
+    } finally {
+      await skewed.end();
+    }
+  });
+
+  test("fails at once when the request is aborted", async () => {
+    world.sts.faults.add({ hang: true });
+    const controller = new AbortController();
+    const assuming = refusal(world.source.assume(world.request({ signal: controller.signal })));
+    await world.sts.until(() => world.sts.count() === 1);
+    controller.abort();
+    expect((await assuming).kind).toBe("network");
+  });
+});
+
+describe("a failure", () => {
+  test.each([
+    { fail: "Throttling" as const, calls: 3, kind: "throttled" },
+    { fail: { code: "InternalFailure", message: "oh", status: 500 }, calls: 3, kind: "network" },
+    { fail: { code: "AccessDenied", message: "no", status: 403 }, calls: 1, kind: "aws-refused" },
+  ])("of kind $kind makes $calls calls", async ({ fail, calls, kind }) => {
+    world.sts.faults.add({ fail });
+    expect((await refusal(world.source.assume(world.request()))).kind).toBe(kind as "throttled");
+    expect(world.sts.count()).toBe(calls);
+  });
+
+  test.each(["cut", "garbage"] as const)("that passes (%s) is not seen", async (fault) => {
+    world.sts.faults.add(fault === "cut" ? { cut: "before", times: 1 } : { fail: "SlowDown", times: 2 });
+    await world.source.assume(world.request());
+    expect(world.sts.calls.at(-1)!.outcome).toBe("ok");
+  });
+
+  test.each(["text", "html", "wrong-shape", "empty"] as const)(
+    "to understand the answer (%s) is the network's",
+    async (garbage) => {
+      world.sts.faults.add({ garbage });
+      expect((await refusal(world.source.assume(world.request()))).kind).toBe("network");
+    },
+  );
+
+  test("to find an Expiration is the network's", async () => {
+    world.sts.faults.add({ omitExpiration: true });
+    expect((await refusal(world.source.assume(world.request()))).kind).toBe("network");
+  });
+
+  test("to connect names no address", async () => {
+    const refused = await refusal(
+      world.source.assume(
+        world.request({ environment: { ...world.keys, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" } }),
+      ),
+    );
+    expect(refused).toMatchObject({ kind: "network", message: "no answer from STS: ECONNREFUSED" });
+  });
+
+  test("tells AWS's code and message, without the secret that the message repeats", async () => {
+    const { secretAccessKey } = world.sts.root;
+    const message = `you sent ${secretAccessKey} and ${encodeURIComponent(secretAccessKey)}\u001b[31m\r\nkeyhole: hint: rm`;
+    world.sts.faults.add({ fail: { code: "AccessDenied", message, status: 403 } });
+    const refused = await refusal(world.source.assume(world.request()));
+    expect(refused.message).toStartWith("AccessDenied: you sent *** and ***");
+    expect(refused.message).not.toContain(secretAccessKey);
+    expect(refused.message).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("of a source that expired needs a person", async () => {
+    world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
+    const refused = await refusal(world.source.assume(world.request()));
+    expect(refused).toMatchObject({ kind: "person-needed", exitStatus: 5 });
+    expect(refused.hint).toContain("keyhole daemon add -n demo");
+  });
+
+  test("of a session that waits for itself is a loop, before STS is asked", async () => {
+    const environment = { ...world.keys, KEYHOLE_CHAIN: "demo@/run/keyhole-test/daemon.sock" };
+    const refused = await refusal(world.source.assume(world.request({ environment })));
+    expect(refused).toMatchObject({ kind: "credential-loop" });
+    expect(world.sts.count()).toBe(0);
+  });
+});
+
+/** A role's session, as its owner exports it. */
+async function chainedKeys() {
+  const { credentials } = await world.source.assume(world.request({ name: "first" }));
+  return {
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_SESSION_TOKEN: credentials.sessionToken!,
+  };
+}
+
+describe("role chaining", () => {
+  test("retries once with 3,600 s when STS refuses the duration, and notes it", async () => {
+    const environment = await chainedKeys();
+    const assumed = await world.source.assume(world.request({ environment, assume: { DurationSeconds: 7_200 } }));
+    expect(assumed.notes).toHaveLength(1);
+    expect(assumed.notes[0]).toContain("3600 instead of 7200");
+    expect(world.sts.calls.slice(1).map(({ parameters }) => parameters["DurationSeconds"])).toEqual(["7200", "3600"]);
+  });
+
+  test("leaves a duration alone that it allows", async () => {
+    const environment = await chainedKeys();
+    const assumed = await world.source.assume(world.request({ environment, assume: { DurationSeconds: 1_800 } }));
+    expect(assumed.notes).toEqual([]);
+    expect(lastParameters()["DurationSeconds"]).toBe("1800");
+  });
+
+  test("does not retry a duration over the role's own maximum", async () => {
+    world.sts.roles.set(ROLE, { maxSessionDuration: 3_600 });
+    const refused = await refusal(world.source.assume(world.request({ assume: { DurationSeconds: 7_200 } })));
+    expect(refused).toMatchObject({ kind: "aws-refused" });
+    expect(refused.hint).toContain("--max-session-duration");
+    expect(world.sts.count()).toBe(1);
+  });
+});
+
+describe("MFA", () => {
+  const SerialNumber = "arn:aws:iam::111122223333:mfa/tester";
+
+  test("runs the command again for every AssumeRole", async () => {
+    const log = `${world.home.path}/codes`;
+    const command = world.home.write("code", `#!/bin/sh\necho run >> ${log}\necho "your code is 123456"\n`, 0o700);
+    world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
+    world.sts.roles.set(ROLE, { requireMfa: true });
+    const request = world.request({ assume: { SerialNumber }, config: { MFA: { command } } });
+    await world.source.assume(request);
+    await world.source.assume(request);
+    expect(await Bun.file(log).text()).toBe("run\nrun\n");
+  });
+
+  test("says that a wrong code needs a person", async () => {
+    world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
+    const refused = await refusal(
+      world.source.assume(world.request({ assume: { SerialNumber, TokenCode: "654321" } })),
+    );
+    expect(refused.kind).toBe("person-needed");
+    expect(refused.message).not.toContain("654321");
+  });
+});
+
+describe("identify", () => {
+  test("asks with the credentials it was given", async () => {
+    const { credentials } = await world.source.assume(world.request());
+    expect(await world.source.identify(world.request(), credentials)).toEqual({
+      userId: expect.stringMatching(/^AROA\w+:keyhole-tester-demo$/),
+      account: "111122223333",
+      arn: "arn:aws:sts::111122223333:assumed-role/demo/keyhole-tester-demo",
+    });
+  });
+
+  test("refuses with AWS's words", async () => {
+    const credentials = new Credentials({ accessKeyId: "ASIANOBODY", secretAccessKey: "x", sessionToken: "y" });
+    const refused = await refusal(world.source.identify(world.request(), credentials));
+    expect(refused).toMatchObject({ kind: "aws-refused", message: expect.stringContaining("InvalidClientTokenId") });
+  });
+});
+
+describe.skipIf(!hasOpenssl())("over TLS", () => {
+  let secure: World;
+  let bundle: string;
+
+  beforeAll(() => {
+    secure = makeWorld({ tls: true });
+    bundle = secure.home.write("ca.pem", secure.sts.certificate!);
+  });
+  afterAll(() => secure.end());
+
+  test("trusts the bundle that AWS_CA_BUNDLE of the requester names", async () => {
+    await secure.source.assume(secure.request({ environment: { ...secure.keys, AWS_CA_BUNDLE: bundle } }));
+    expect(secure.sts.calls.at(-1)!.outcome).toBe("ok");
+  });
+
+  test.each([{ verify: "" }, { verify: false }])("does what STS.verify says: $verify", async ({ verify }) => {
+    const config = { STS: { verify: verify === "" ? bundle : verify } };
+    await secure.source.assume(secure.request({ config }));
+    expect(secure.sts.calls.at(-1)!.outcome).toBe("ok");
+  });
+
+  test("goes to the regional endpoint, through the daemon's proxy, whatever the daemon's environment says", async () => {
+    const proxy = await startProxy({ upstream: secure.sts.url });
+    // No such region exists, so that a request that missed the proxy would find nobody.
+    const { AWS_ENDPOINT_URL_STS: _, ...environment } = secure.request().environment;
+    const request = {
+      ...secure.request({ config: { STS: { region_name: "xx-test-1", verify: false } } }),
+      environment,
+    };
+    process.env["HTTPS_PROXY"] = proxy.url;
+    process.env["AWS_ENDPOINT_URL_STS"] = "http://127.0.0.1:1";
+    try {
+      await secure.source.assume(request);
+    } finally {
+      delete process.env["HTTPS_PROXY"];
+      delete process.env["AWS_ENDPOINT_URL_STS"];
+      await proxy.stop();
+    }
+    expect(proxy.targets).toEqual(["sts.xx-test-1.amazonaws.com:443"]);
+    expect(secure.sts.calls.at(-1)).toMatchObject({ outcome: "ok", region: "xx-test-1" });
+  });
+
+  test("refuses a certificate that nobody vouched for, once", async () => {
+    const refused = await refusal(secure.source.assume(secure.request()));
+    expect(refused).toMatchObject({ kind: "network" });
+    expect(refused.message).toContain("certificate");
+  });
+});
