@@ -86,8 +86,10 @@ export class Renewals {
   }
 
   async #attempt(session: Session, flight: Flight): Promise<void> {
-    const { clock, counters } = this.#with;
+    const { clock, time, counters } = this.#with;
     counters.assumes += 1;
+    this.#with.readClocks();
+    const { jumps } = time;
     const began = clock.monotonic();
     const guard = clock.after(GUARD, () => {
       flight.abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
@@ -100,6 +102,9 @@ export class Renewals {
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
       if (session.flight !== flight) return;
       const took = clock.monotonic() - began;
+      this.#with.readClocks();
+      // The answer may have lain in a socket while the machine slept, and then its Date says nothing about now.
+      if (time.jumps !== jumps) return this.abandon(session, { superseded: true });
       counters.took(took);
       this.#succeeded(session, flight, assumed, took);
     } finally {
@@ -109,7 +114,6 @@ export class Renewals {
 
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
     const { time, random, wiper, log } = this.#with;
-    this.#with.readClocks();
     time.measured(assumed.clockSkew);
     const durationSeconds = session.stored.config.AssumeRole.DurationSeconds;
     const issue = issueOf({ name: session.name, durationSeconds }, assumed, time, random());

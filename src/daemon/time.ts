@@ -16,6 +16,8 @@ const SMALLEST_SKEW = 2_000;
 export class Time implements Instant {
   wall = 0;
   monotonic = 0;
+  /** How often the clocks jumped so far. */
+  jumps = 0;
   readonly #clock: Clock;
   #skew: number | undefined;
   #suspect = false;
@@ -35,7 +37,10 @@ export class Time implements Instant {
     const drift = offset - this.#offset;
     this.#offset = offset;
     const jump = Math.abs(drift) > JUMP ? drift : 0;
-    if (jump !== 0) this.#suspect = true;
+    if (jump !== 0) {
+      this.jumps += 1;
+      this.#suspect = true;
+    }
     this.wall = wall + this.#correction();
     return jump;
   }

@@ -1,0 +1,183 @@
+// Keeps the sessions: who is in memory, what file each follows, who is renewed unasked, who has to leave. Answers nobody.
+import type { ConfigReader, StoredConfig } from "../config/config.ts";
+import { KeyholeError } from "../errors.ts";
+import type { CredentialSource, SourceEnvironment } from "../sources/source.ts";
+import { Alarm } from "./alarm.ts";
+import type { Clock } from "./clock.ts";
+import { Counters } from "./counters.ts";
+import { Wiper } from "./issue.ts";
+import type { Log } from "./log.ts";
+import { Renewals } from "./renewals.ts";
+import { Roster } from "./roster.ts";
+import { followConfig, newSession, renewalDue, type Session } from "./session.ts";
+import { Time } from "./time.ts";
+
+/** After a jump of the clocks all sessions may be due: background renewals spread over this. */
+const SPREAD = 5_000;
+
+/** How long a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
+const CONFIG_CHECK = 5;
+
+export interface KeeperDependencies {
+  readonly source: CredentialSource;
+  readonly configs: ConfigReader;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  /** Sessions with credentials in memory, 1 or more; the least recently used goes. Exceeded only while callers wait. */
+  readonly maxSessions: number;
+  /** AssumeRole calls at once, 1 or more. */
+  readonly maxFlights: number;
+}
+
+export class Keeper {
+  readonly counters = new Counters();
+  readonly time: Time;
+  readonly renewals: Renewals;
+  readonly #with: KeeperDependencies;
+  readonly #roster: Roster;
+  readonly #alarm: Alarm;
+  readonly #wiper: Wiper;
+
+  constructor(dependencies: KeeperDependencies) {
+    this.#with = dependencies;
+    const { source, clock, random, log, maxSessions, maxFlights } = dependencies;
+    this.time = new Time(clock);
+    this.#roster = new Roster(maxSessions);
+    this.#alarm = new Alarm(clock, () => this.#sweep());
+    this.#wiper = new Wiper(clock);
+    this.renewals = new Renewals({
+      source,
+      clock,
+      time: this.time,
+      readClocks: () => this.readClocks(),
+      random,
+      log,
+      counters: this.counters,
+      wiper: this.#wiper,
+      maxFlights,
+      beforeStart: (session) => this.#follow(session),
+      afterEnd: (session) => this.#settled(session),
+    });
+  }
+
+  /**
+   * The session of a name, as the most recently used, and the clocks just read. One that was evicted comes back
+   * without credentials.
+   *
+   * @throws KeyholeError `no-such-session`, `no-such-config`.
+   */
+  find(name: string): Session {
+    this.readClocks();
+    const session = this.#roster.get(name) ?? this.#revive(name);
+    if (this.time.monotonic - session.checkedAt >= CONFIG_CHECK) this.#follow(session);
+    if (session.closed !== undefined) throw session.closed;
+    this.#roster.touch(session, this.time);
+    return session;
+  }
+
+  /** The session of a config, as the most recently used; a new one if there is none. */
+  place(stored: StoredConfig, environment: SourceEnvironment): Session {
+    this.readClocks();
+    const session = this.#roster.get(stored.name) ?? this.#enter(stored, environment);
+    this.#roster.touch(session, this.time);
+    return session;
+  }
+
+  /** From the least to the most recently used. */
+  all(): Session[] {
+    this.readClocks();
+    return [...this.#roster.all()];
+  }
+
+  /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */
+  remove(name: string, reason: KeyholeError): boolean {
+    const session = this.#roster.get(name);
+    if (session === undefined) return this.#roster.forget(name);
+    this.#drop(session, reason);
+    return true;
+  }
+
+  /** Ends all sessions and zeroes every line at once. */
+  stop(reason: KeyholeError): void {
+    for (const session of this.#roster.all()) this.#drop(session, reason);
+    this.#alarm.cancel();
+    this.#wiper.wipe();
+  }
+
+  /** Reads them into `time`; after a jump every session is looked at again, a little spread. */
+  readClocks(): void {
+    const jump = this.time.read();
+    if (jump === 0) return;
+    this.#with.log("warn", "clock jumped", { milliseconds: Math.round(jump), sessions: this.#roster.size });
+    for (const session of this.#roster.all()) {
+      session.spreadUntil = this.time.monotonic + this.#with.random() * SPREAD;
+    }
+    if (this.#roster.size > 0) this.#alarm.wakeIn(0);
+  }
+
+  #revive(name: string): Session {
+    const environment = this.#roster.remembered(name);
+    if (environment === undefined) throw noSuchSession(name);
+    if (this.#with.configs.revision(name) === undefined) this.#roster.forget(name);
+    return this.#enter(this.#with.configs.read(name), environment);
+  }
+
+  #enter(stored: StoredConfig, environment: SourceEnvironment): Session {
+    const session = newSession(stored, environment, this.time);
+    this.#roster.enter(session);
+    this.#evict();
+    this.#alarm.wakeIn(renewalDue(session, this.time));
+    return session;
+  }
+
+  /** Compares the config file with the session. */
+  #follow(session: Session): void {
+    const change = followConfig(session, this.#with.configs, this.time, this.#with.log);
+    if (change === "none") return;
+    this.#with.log("info", "config changed", { config: session.name, change });
+    if (change === "identity") this.renewals.supersede(session);
+    else this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
+  }
+
+  #drop(session: Session, reason: KeyholeError): void {
+    if (session.closed !== undefined) return;
+    session.closed = reason;
+    this.#roster.forget(session.name);
+    this.renewals.abandon(session, { error: reason });
+    this.#wiper.drop(session.issue);
+    this.#with.log("info", "session removed", { config: session.name, reason: reason.kind });
+  }
+
+  /** Whoever was given an issue of theirs in this turn still has it: the session is not closed, its line not yet wiped. */
+  #evict(): void {
+    for (const session of this.#roster.evict()) {
+      this.counters.evictions += 1;
+      this.renewals.abandon(session, { superseded: true });
+      this.#wiper.drop(session.issue);
+      this.#with.log("info", "session evicted", { config: session.name });
+    }
+  }
+
+  #settled(session: Session): void {
+    this.#evict();
+    this.#alarm.wakeIn(renewalDue(session, this.time));
+  }
+
+  /** Renews what is due, and asks to be woken when something will be. */
+  #sweep(): void {
+    this.readClocks();
+    let next = Infinity;
+    for (const session of this.#roster.all()) {
+      const due = renewalDue(session, this.time);
+      if (due > 0) next = Math.min(next, due);
+      else this.renewals.fly(session, false);
+    }
+    if (this.#roster.size > 0) this.#alarm.wakeIn(next);
+  }
+}
+
+export function noSuchSession(name: string): KeyholeError {
+  return new KeyholeError("no-such-session", `no session of config ${JSON.stringify(name)}`);
+}

@@ -1,0 +1,110 @@
+// A scripted source of credentials: counts calls, hangs, fails, answers when told to.
+import { Credentials } from "../../../src/credentials.ts";
+import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
+import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource } from "../../../src/sources/source.ts";
+import type { FakeClock } from "./clock.ts";
+
+/** A call that waits for the test. */
+export interface HeldCall {
+  readonly request: AssumeRequest;
+  /** Answers as AWS would now. */
+  release(): void;
+  fail(kind: ErrorName): void;
+}
+
+export class FakeSource implements CredentialSource {
+  readonly #clock: FakeClock;
+  readonly calls: AssumeRequest[] = [];
+  /** AWS's time of each call. */
+  readonly times: number[] = [];
+  readonly identifications: AssumeRequest[] = [];
+  /** Milliseconds; the duration the config asks for if undefined. */
+  lifetime: number | undefined;
+  /** Whether answers carry a date. */
+  hasDate = true;
+  failure: KeyholeError | undefined;
+  identityFailure: KeyholeError | undefined;
+  /** Every call, or those of some names, wait in `held`. */
+  holds: boolean | ReadonlySet<string> = false;
+  held: HeldCall[] = [];
+  /** Calls under way that were not aborted, and the most there ever were: in all, and of one name. */
+  underWay = 0;
+  peak = 0;
+  peakOfOneName = 0;
+  readonly #byName = new Map<string, number>();
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  get count(): number {
+    return this.calls.length;
+  }
+
+  async assume(request: AssumeRequest): Promise<AssumedRole> {
+    this.calls.push(request);
+    this.times.push(this.#clock.truth);
+    const end = this.#begin(request);
+    request.signal.addEventListener("abort", end);
+    try {
+      if (this.holds === true || (this.holds !== false && this.holds.has(request.name))) await this.#hold(request);
+      else if (this.failure !== undefined) throw this.failure;
+      return this.#answer(request);
+    } finally {
+      end();
+    }
+  }
+
+  async identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity> {
+    this.identifications.push(request);
+    if (this.identityFailure !== undefined) throw this.identityFailure;
+    return { userId: "AROAFAKE:test", account: "111122223333", arn: `arn:fake:${credentials.accessKeyId}` };
+  }
+
+  #begin({ name }: AssumeRequest): () => void {
+    const ofName = (this.#byName.get(name) ?? 0) + 1;
+    this.#byName.set(name, ofName);
+    this.underWay += 1;
+    this.peak = Math.max(this.peak, this.underWay);
+    this.peakOfOneName = Math.max(this.peakOfOneName, ofName);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.underWay -= 1;
+      this.#byName.set(name, (this.#byName.get(name) ?? 0) - 1);
+    };
+  }
+
+  /** Deaf to the abort signal, as a bad source would be. */
+  #hold(request: AssumeRequest): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.held.push({ request, release: resolve, fail: (kind) => reject(failureOf(kind)) });
+    });
+  }
+
+  #answer({ name, config, environment }: AssumeRequest): AssumedRole {
+    const { truth } = this.#clock;
+    const lifetime = this.lifetime ?? (config.AssumeRole.DurationSeconds ?? 3_600) * 1000;
+    const date = Math.floor(truth / 1000) * 1000;
+    return {
+      credentials: new Credentials({
+        accessKeyId: `ASIA-${name}-${this.count}`,
+        secretAccessKey: "secret",
+        sessionToken: "token",
+        expiresAt: truth + lifetime,
+        accountId: "111122223333",
+      }),
+      assumedRoleId: "AROAFAKE:test",
+      arn: config.AssumeRole.RoleArn,
+      region: config.STS?.region_name,
+      sourceDescription: `profile ${environment["AWS_PROFILE"] ?? "none"}`,
+      clockSkew: this.hasDate ? date - this.#clock.wall() : undefined,
+      notes: [],
+    };
+  }
+}
+
+export function failureOf(kind: ErrorName): KeyholeError {
+  return new KeyholeError(kind, `scripted ${kind}`);
+}
