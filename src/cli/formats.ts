@@ -88,9 +88,9 @@ export function obscure(credentials: VendedCredentials): VendedCredentials {
 
 /** @throws KeyholeError `internal` if the line is not a `credential_process` answer. */
 export function parseProcessLine(line: Uint8Array, region: string | undefined): VendedCredentials {
-  let document: Record<string, unknown>;
+  let document: Readonly<Record<string, unknown>>;
   try {
-    document = JSON.parse(new TextDecoder().decode(line)) as Record<string, unknown>;
+    document = { ...(JSON.parse(new TextDecoder().decode(line)) as object | null) };
   } catch {
     // The parser's message would repeat a piece of the line.
     throw malformed();

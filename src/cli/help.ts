@@ -14,7 +14,7 @@ const STATUSES = [
 /** The help of a command or group, without colours and without a newline at the end. */
 export async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
   const text = "commands" in target ? await renderGroup(target) : await renderCommand(target);
-  const lines = Bun.stripANSI(text).split("\n");
+  const lines = text.split("\n");
   return lines
     .map((line) => line.trimEnd())
     .join("\n")
@@ -24,8 +24,8 @@ export async function renderHelp(target: AnyCommand | CommandGroup): Promise<str
 async function renderCommand(command: AnyCommand): Promise<string> {
   const args = Object.entries({ ...(command.args as ArgsDef), help: commonOptions.help });
   const shown = Object.fromEntries(args.map(([name, def]) => [name, withShortHint(def)]));
-  const usage = await renderUsage({ meta: named(command), args: shown });
-  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*\S) *$/m, "$1 -- COMMAND [ARGUMENT...]");
+  const usage = await renderPlainUsage({ meta: named(command), args: shown });
+  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*?) *$/m, "$1 -- COMMAND [ARGUMENT...]");
   return `${text.trimEnd()}\n\nOptions of all commands: keyhole --help`;
 }
 
@@ -38,15 +38,20 @@ function withShortHint(def: ArgDef): ArgDef {
 
 async function renderGroup(group: CommandGroup): Promise<string> {
   const subCommands = await loadTable(group.commands);
-  if (group.meta.name !== "") return renderUsage({ meta: named(group), args: {}, subCommands });
+  if (group.meta.name !== "") return renderPlainUsage({ meta: named(group), args: {}, subCommands });
   const args = Object.fromEntries(
     Object.entries(commonOptions).map(([name, option]) => {
       const variable = "variable" in option ? ` [${option.variable}]` : "";
       return [name, { ...option, description: option.description + variable }];
     }),
   );
-  const usage = await renderUsage({ meta: named(group), args, subCommands });
+  const usage = await renderPlainUsage({ meta: named(group), args, subCommands });
   return `${usage.trimEnd()}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
+}
+
+/** citty decides about colours from the environment alone; help is also read in pipes and in tests. */
+async function renderPlainUsage(command: CommandDef): Promise<string> {
+  return Bun.stripANSI(await renderUsage(command));
 }
 
 function named({ meta }: AnyCommand | CommandGroup) {

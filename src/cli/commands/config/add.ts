@@ -1,0 +1,70 @@
+// keyhole config add: a new config from flags, a file, questions or an editor.
+import { dumpYaml } from "../../../config/dump.ts";
+import { checkName, openConfigStore } from "../../../config/store.ts";
+import { KeyholeError } from "../../../errors.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configtext.ts";
+import { editText, TEMPLATE } from "../../editor.ts";
+import { nameOption } from "../../names.ts";
+import { askConfig } from "../../prompts.ts";
+
+const args = {
+  name: nameOption,
+  "role-arn": { type: "string", valueHint: "ARN", description: "The role to assume" },
+  ...changeOptions,
+  force: { type: "boolean", description: "Replace a config of that name" },
+} as const;
+
+type Context = CommandContext<typeof args>;
+
+export default defineCommand({
+  meta: { name: "config add", description: "Save the parameters of a role under a name" },
+  args,
+  async run(context) {
+    const { ui, settings } = context;
+    const store = openConfigStore(settings.paths.configDir);
+    const name = checkName(context.args.name ?? (await askName(context)));
+    const replace = context.args.force || store.exists(name);
+    if (store.exists(name) && !context.args.force && !(await mayReplace(context, name))) return;
+    const source = await obtain(context, name);
+    if (source === undefined) return ui.notice("nothing was saved");
+    saveConfig(store, name, source, replace, context);
+    ui.notice(`config ${name} created`);
+  },
+});
+
+async function askName({ ui }: Context): Promise<string> {
+  if (await ui.isInteractive()) return ui.askText("Name of the config");
+  throw new KeyholeError("usage", "-n NAME is missing", "keyhole config add -n NAME --role-arn ARN");
+}
+
+async function mayReplace({ ui }: Context, name: string): Promise<boolean> {
+  if (await ui.isInteractive()) return ui.askYesNo(`Config ${name} already exists. Overwrite?`, false);
+  throw new KeyholeError("config-exists", `config ${name} exists`, `keyhole config update -n ${name}, or add --force`);
+}
+
+/** The text from the flags if they say anything of it, else from a person. */
+async function obtain(context: Context, name: string): Promise<Source | undefined> {
+  const { args: given, ui } = context;
+  const file = given["from-file"];
+  const role = given["role-arn"] === undefined ? [] : [`AssumeRole.RoleArn=${given["role-arn"]}`];
+  if (file !== undefined || role.length > 0 || given.set.length > 0) {
+    const changes = readChanges([...role, ...given.set], [], context);
+    const source = file === undefined ? { text: "", name: "the config" } : await readSource(file, context);
+    const text = changeText(source, changes, context);
+    if (!given.editor) return { text, name: source.name };
+    return edited((await editText(text, name, context)) ?? text);
+  }
+  if (!(await ui.isInteractive())) {
+    const hint = `keyhole config add -n ${name} --role-arn ARN`;
+    throw new KeyholeError("usage", "--role-arn ARN or --from-file FILE is missing", hint);
+  }
+  if (!given.editor && (await ui.askYesNo("Create config interactively?", true)))
+    return { text: dumpYaml(await askConfig(ui, {})), name: "the config" };
+  const text = await editText(TEMPLATE, name, context);
+  return text === undefined ? undefined : edited(text);
+}
+
+function edited(text: string): Source {
+  return { text, name: "the config" };
+}

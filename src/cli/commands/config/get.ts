@@ -1,0 +1,32 @@
+// keyhole config get: one config as JSON.
+import { redact } from "../../../config/redact.ts";
+import { openConfigStore } from "../../../config/store.ts";
+import { defineCommand } from "../../command.ts";
+import { configChoices } from "../../configs.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { nameOption, requireName } from "../../names.ts";
+
+export default defineCommand({
+  meta: { name: "config get", description: "Print a config as JSON" },
+  args: {
+    name: nameOption,
+    obscure: { type: "boolean", alias: "o", description: "Print *** for ARNs, ids and keys" },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, output, ui, settings } = context;
+    const store = openConfigStore(settings.paths.configDir);
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    if (!store.exists(name) && (await ui.isInteractive())) {
+      // elhaz's offer (PEERS.md E-056); a No is an answer, not a failure.
+      if (!(await ui.askYesNo(`Config ${name} not found. Create it?`, false))) return;
+      const add = (await import("./add.ts")).default;
+      await add.run({
+        ...context,
+        args: { name, set: [], force: false, editor: false, "from-file": undefined, "role-arn": undefined },
+      });
+    }
+    const { config } = store.parse(name);
+    output.line(printJson(args.obscure ? redact(config) : config));
+  },
+});

@@ -1,0 +1,18 @@
+// keyhole config meta: what a config says about itself.
+import { openConfigStore } from "../../../config/store.ts";
+import { defineCommand } from "../../command.ts";
+import { configChoices } from "../../configs.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { nameOption, requireName } from "../../names.ts";
+
+export default defineCommand({
+  meta: { name: "config meta", description: "Print a config's description as JSON" },
+  args: { name: nameOption, json: jsonOption },
+  async run({ args, output, ui, settings }) {
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const { Meta: meta } = openConfigStore(settings.paths.configDir).parse(name).config;
+    if (meta !== undefined) return output.line(printJson(meta));
+    if (args.json) return output.line("{}");
+    ui.notice(`no metadata found for config ${name}`);
+  },
+});

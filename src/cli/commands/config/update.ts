@@ -1,0 +1,58 @@
+// keyhole config update: changes to a config that keep the rest of its file, comments included.
+import { diffValues } from "../../../config/edit.ts";
+import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import { KeyholeError } from "../../../errors.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { configChoices } from "../../configs.ts";
+import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configtext.ts";
+import { editText } from "../../editor.ts";
+import { nameOption, requireName } from "../../names.ts";
+import { askConfig, type ConfigValue } from "../../prompts.ts";
+
+const args = {
+  name: nameOption,
+  ...changeOptions,
+  unset: { type: "string", multiple: true, valueHint: "PATH", description: "Remove a value: AssumeRole.ExternalId" },
+} as const;
+
+type Context = CommandContext<typeof args>;
+
+export default defineCommand({
+  meta: { name: "config update", description: "Change a config" },
+  args,
+  async run(context) {
+    const { ui, settings } = context;
+    const store = openConfigStore(settings.paths.configDir);
+    const name = await requireName(context.args.name, ui, configChoices(settings.paths));
+    const before: Source = { text: store.readText(name), name };
+    const after = await obtain(context, store, before);
+    if (after === undefined || after.text === before.text) return ui.notice("nothing to change");
+    saveConfig(store, name, after, true, context);
+    ui.notice(`config ${name} updated`);
+  },
+});
+
+async function obtain(context: Context, store: ConfigStore, before: Source): Promise<Source | undefined> {
+  const { args: given, ui } = context;
+  const file = given["from-file"];
+  if (file !== undefined || given.set.length > 0 || given.unset.length > 0) {
+    const changes = readChanges(given.set, given.unset, context);
+    const source = file === undefined ? before : await readSource(file, context);
+    const text = changeText(source, changes, context);
+    return { text: given.editor ? await editor(text, context, before.name) : text, name: source.name };
+  }
+  if (!(await ui.isInteractive())) {
+    const hint = `keyhole config update -n ${before.name} --set AssumeRole.DurationSeconds=3600`;
+    throw new KeyholeError("usage", "--set, --unset or --from-file is missing", hint);
+  }
+  if (given.editor || !(await ui.askYesNo("Update config interactively?", true)))
+    return { text: await editor(before.text, context, before.name), name: before.name };
+  // A file that is not valid cannot fill in the answers; the error names the way through the editor.
+  const current = store.parse(before.name).config as unknown as ConfigValue;
+  const changes = diffValues(current, await askConfig(ui, current));
+  return { text: changeText(before, changes, context), name: before.name };
+}
+
+async function editor(text: string, context: Context, name: string): Promise<string> {
+  return (await editText(text, name, context)) ?? text;
+}

@@ -1,0 +1,72 @@
+// keyhole config validate: every problem of one config, of all, or of a text that is not saved yet.
+import { inspectConfig } from "../../../config/parse.ts";
+import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import { KeyholeError } from "../../../errors.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { changeOptions, readSource } from "../../configtext.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { nameOption } from "../../names.ts";
+
+const args = {
+  name: nameOption,
+  all: { type: "boolean", description: "Check all configs, as without -n" },
+  "from-file": changeOptions["from-file"],
+  json: jsonOption,
+} as const;
+
+interface Finding {
+  readonly name: string;
+  readonly valid: boolean;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export default defineCommand({
+  meta: { name: "config validate", description: "Check configs without asking STS" },
+  args,
+  async run(context) {
+    const { output } = context;
+    const findings = await inspect(context);
+    if (context.args.json) output.line(printJson(findings));
+    else for (const finding of findings) output.line(describe(finding));
+    return findings.every(({ valid }) => valid) ? 0 : 1;
+  },
+});
+
+async function inspect(context: CommandContext<typeof args>): Promise<Finding[]> {
+  const { name, all, "from-file": file } = context.args;
+  if ([name !== undefined, all, file !== undefined].filter(Boolean).length > 1)
+    throw new KeyholeError("usage", "-n, --all and --from-file exclude each other", "keyhole config validate --help");
+  if (file !== undefined) {
+    const source = await readSource(file, context);
+    return [inspectText(source.name, source.text)];
+  }
+  const store = openConfigStore(context.settings.paths.configDir);
+  if (name !== undefined) return [inspectText(name, store.readText(name))];
+  const names = store.list();
+  if (names.length === 0) context.ui.notice("no configs found");
+  return names.map((each) => inspectStored(store, each));
+}
+
+function inspectText(name: string, text: string): Finding {
+  const inspection = inspectConfig(text);
+  if ("config" in inspection) return { name, valid: true, problems: [], warnings: inspection.warnings };
+  return { name, valid: false, problems: inspection.problems, warnings: [] };
+}
+
+/** A file that may not be read is a problem of its own, and no reason to leave the others unchecked. */
+function inspectStored(store: ConfigStore, name: string): Finding {
+  try {
+    return inspectText(name, store.readText(name));
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) throw error;
+    const advice = error.hint === undefined ? "" : ` (${error.hint})`;
+    return { name, valid: false, problems: [error.message + advice], warnings: [] };
+  }
+}
+
+function describe({ name, problems, warnings }: Finding): string {
+  const lines = [...problems, ...warnings.map((warning) => `warning: ${warning}`)];
+  if (problems.length === 0) lines.unshift("ok");
+  return lines.map((line) => `${name}: ${line}`).join("\n");
+}

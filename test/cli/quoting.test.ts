@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import {
+  quoteDotenv,
+  quoteFish,
+  quotePosix,
+  quotePowershell,
+  quoteProcessWord,
+  quoteWindowsCmd,
+} from "../../src/cli/quoting.ts";
+import { KeyholeError } from "../../src/errors.ts";
+
+/** What a credential may hold, and everything that a shell could take for something else. */
+const values = [
+  "ASIAEXAMPLE",
+  "se/cr+et==",
+  "2026-11-20T13:00:00Z",
+  "",
+  " ",
+  "two words",
+  "it's",
+  'say "x"',
+  "$HOME",
+  "${HOME}",
+  "$(echo pwned)",
+  "`echo pwned`",
+  "a\\b",
+  "\\",
+  "\\'",
+  "'\\''",
+  "a;b",
+  "a&b|c<d>e",
+  "*",
+  "~",
+  "!x",
+  "#x",
+  "-n",
+  "a\nb",
+  "tab\tx",
+  "ünï ‘quoted’",
+];
+
+function present(shells: readonly string[]): string[] {
+  return shells.filter((shell) => Bun.which(shell) !== null);
+}
+
+/** What a program receives for `value` once a shell has read `quoted`. */
+function readBack(words: readonly string[], input: string): string {
+  const result = Bun.spawnSync([...words], { stdin: Buffer.from(input), env: { HOME: "/nowhere" } });
+  if (result.exitCode !== 0) throw new Error(result.stderr.toString());
+  return result.stdout.toString();
+}
+
+describe.each(present(["sh", "bash", "dash", "zsh"]))("%s", (shell) => {
+  test.each(values)("reads back %j", (value) => {
+    expect(readBack([shell], `export X=${quotePosix(value)}\nprintf %s "$X"`)).toBe(value);
+  });
+});
+
+describe.each(present(["fish"]))("%s", (shell) => {
+  test.each(values)("reads back %j", (value) => {
+    expect(readBack([shell], `set -gx X ${quoteFish(value)}\nprintf %s "$X"`)).toBe(value);
+  });
+});
+
+describe.each(present(["pwsh"]))("%s", (shell) => {
+  test.each(values)("reads back %j", (value) => {
+    expect(readBack([shell, "-Command", "-"], `[Console]::Write(${quotePowershell(value)})`)).toBe(value);
+  });
+});
+
+test("a plain value stays bare, because elhaz's users cut it out of the line", () => {
+  for (const value of ["ASIAEXAMPLE", "se/cr+et==", "2026-11-20T13:00:00Z", "eu-west-1"]) {
+    expect(quotePosix(value)).toBe(value);
+    expect(quoteDotenv(value)).toBe(value);
+  }
+});
+
+test.each([
+  [quoteFish, "it's \\ $x", String.raw`'it\'s \\ $x'`],
+  [quotePowershell, "it's ‘x’ $y", "'it''s ‘‘x’’ $y'"],
+  [quoteWindowsCmd, "a&b|c^d", "a&b|c^d"],
+  [quoteDotenv, "two words", "'two words'"],
+  [quoteProcessWord, "/a b/keyhole", '"/a b/keyhole"'],
+  [quoteProcessWord, "/it's#1;2", '"/it\'s#1;2"'],
+] as const)("%p writes %j as %j", (quote, value, expected) => {
+  expect(quote(value)).toBe(expected);
+});
+
+test.each([
+  [quoteWindowsCmd, ["%PATH%", 'a"b', "a!b", "a\nb"]],
+  [quoteDotenv, ["it's", "a\nb"]],
+  [quoteProcessWord, ['a"b', "$HOME", "`x`", "a\\b", "a\nb", "/a #b", "/a ;b"]],
+] as const)("%p refuses what its syntax cannot say, without repeating it", (quote, refused) => {
+  for (const value of refused) {
+    expect(() => quote(value)).toThrow(KeyholeError);
+    expect(() => quote(value)).not.toThrow(value);
+  }
+});
+
+describe.each(present(["python3"]))("a credential_process word", (python) => {
+  test.each(["/opt/keyhole", "/with space/keyhole", "/it's/#1/~x/*/keyhole"])("%j is one word for both", (word) => {
+    const line = `printf %s ${quoteProcessWord(word)}`;
+    expect(readBack(["sh"], line)).toBe(word);
+    const script = "import shlex, sys; print(shlex.split(sys.stdin.read())[2], end='')";
+    expect(readBack([python, "-c", script], line)).toBe(word);
+  });
+});

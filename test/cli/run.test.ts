@@ -1,0 +1,171 @@
+import { describe, expect, test } from "bun:test";
+import type { ArgDef } from "../../src/arguments.ts";
+import type { AnyCommand, CommandGroup } from "../../src/cli/command.ts";
+import { renderHelp } from "../../src/cli/help.ts";
+import { commonOptions } from "../../src/cli/lookup.ts";
+import { root } from "../../src/cli/table.ts";
+import { keyhole } from "./fakes/world.ts";
+
+const HOME = { HOME: "/home/a" };
+
+/** Every command and group with its words, in the order of the table. */
+async function everything(group: CommandGroup, path: string): Promise<[string, AnyCommand | CommandGroup][]> {
+  const found: [string, AnyCommand | CommandGroup][] = [[path, group]];
+  for (const [name, entry] of Object.entries(group.commands)) {
+    const words = `${path} ${name}`.trim();
+    if (typeof entry === "function") found.push([words, (await entry()).default]);
+    else found.push(...(await everything(entry, words)));
+  }
+  return found;
+}
+
+const all = await everything(root, "");
+const commands = all.filter((pair): pair is [string, AnyCommand] => "run" in pair[1]);
+
+describe("help", () => {
+  test.each(all)(
+    "of '%s' is asked for with -h or --help, stands on stdout, and is a success",
+    async (words, target) => {
+      const help = await renderHelp(target);
+      for (const option of ["-h", "--help"]) {
+        const result = await keyhole([...words.split(" ").filter(Boolean), option]);
+        expect(result).toEqual({ exit: 0, stdout: `${help}\n`, stderr: "", questions: [] });
+      }
+    },
+  );
+
+  test.each(all)("of '%s' reads as it was last read and found good", async (_, target) => {
+    expect(await renderHelp(target)).toMatchSnapshot();
+  });
+
+  test("has no colours and no trailing blanks, whatever the terminal", async () => {
+    for (const [, target] of all) expect(await renderHelp(target)).not.toMatch(/\p{Cc}\[|[ \t]$/mu);
+  });
+
+  test.each(["", "daemon"])(
+    "of the group '%s' follows on stderr, with exit 2, where the command is missing",
+    async (words) => {
+      const result = await keyhole(words.split(" ").filter(Boolean));
+      expect(result.exit).toBe(2);
+      expect(result.stdout).toBe("");
+      expect(result.stderr).toContain("USAGE");
+    },
+  );
+
+  test("wins over mistakes in other options, and behind -- it is the child's", async () => {
+    expect((await keyhole(["export", "--bogus", "--help"])).exit).toBe(0);
+    const result = await keyhole(["daemon", "start", "--", "--help"], { environment: HOME });
+    expect(result.exit).toBe(2);
+  });
+});
+
+describe("every command", () => {
+  test.each(commands)("'%s' is named as it is typed, and described in one line without a period", (words, command) => {
+    expect(command.meta.name).toBe(words);
+    for (const { description } of [command.meta, ...Object.values(command.args as Record<string, ArgDef>)]) {
+      expect(description).toMatch(/^[A-Z*].*[^.\n]$/);
+      expect(description).not.toContain("\n");
+    }
+  });
+
+  test.each(commands)("'%s' has no option that means two things", (_, command) => {
+    const defs: Record<string, ArgDef> = { ...(command.args as Record<string, ArgDef>), ...commonOptions };
+    const names = Object.entries(defs).flatMap(([name, def]) =>
+      def.type === "positional" ? [] : [`--${name}`, ...[def.alias ?? []].flat().map((alias) => `-${alias}`)],
+    );
+    expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
+    for (const name of Object.keys(command.args as object)) expect(Object.keys(commonOptions)).not.toContain(name);
+  });
+
+  test.each(commands)("'%s' refuses an unknown option before anything happens", async (words) => {
+    const result = await keyhole([...words.split(" "), "--no-such-option"]);
+    expect(result).toEqual({
+      exit: 2,
+      stdout: "",
+      stderr: `keyhole: error: unknown option --no-such-option\nkeyhole: hint: keyhole ${words} --help\n`,
+      questions: [],
+    });
+  });
+
+  test.each(commands.filter(([, command]) => "name" in command.args))(
+    "'%s' without a name says so where nobody can be asked",
+    async (words) => {
+      // `exec` wants its command first, `remove` its daemon.
+      if (words === "exec" || words === "daemon remove") return;
+      const result = await keyhole(words.split(" "), { environment: HOME });
+      expect(result.exit).toBe(2);
+      expect(result.stderr).toContain("missing");
+    },
+  );
+});
+
+describe("a mistake is one error line and one hint line", () => {
+  test.each([
+    ["an unknown command", ["exprot"], "unknown command exprot, did you mean export", "keyhole --help"],
+    [
+      "an unknown command of a group",
+      ["daemon", "strat"],
+      "unknown command daemon strat, did you mean start",
+      "keyhole daemon --help",
+    ],
+    ["a property of every object", ["constructor"], "unknown command constructor", "keyhole --help"],
+    [
+      "an own option before the command",
+      ["-n", "a", "export"],
+      "unknown option -n before the command",
+      "keyhole --help",
+    ],
+    ["an unknown option alone", ["--bogus"], "unknown option --bogus", "keyhole --help"],
+    ["a bad setting", ["-ct", "x", "daemon", "status"], "-ct", undefined],
+    [
+      "something behind --",
+      ["daemon", "status", "--", "x"],
+      "keyhole daemon status takes nothing behind --",
+      "keyhole daemon status --help",
+    ],
+    ["exec without a command", ["exec", "-n", "a"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
+    ["exec with an empty command", ["exec", "-n", "a", "--"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
+    ["exec with its command before --", ["exec", "-n", "a", "aws"], "unexpected argument aws", "keyhole exec --help"],
+    [
+      "a name that is a path",
+      ["export", "-n", "../../x"],
+      "a name consists of letters, digits, _ and -",
+      "keyhole config list",
+    ],
+    ["an empty name", ["export", "--name="], "a name consists of letters, digits, _ and -", "keyhole config list"],
+    ["an unknown shell", ["completion", "tcsh"], "SHELL must be one of bash, zsh, fish", "keyhole completion bash"],
+  ] as const)("%s", async (_, words, message, hint) => {
+    const result = await keyhole(words, { environment: HOME });
+    expect(result.exit).toBe(2);
+    expect(result.stdout).toBe("");
+    if (hint === undefined) expect(result.stderr).toStartWith("keyhole: error: --client-timeout must be");
+    else expect(result.stderr).toBe(`keyhole: error: ${message}\nkeyhole: hint: ${hint}\n`);
+  });
+});
+
+test("settings may stand before, between and behind the command words", async () => {
+  for (const words of [
+    ["-sp", "/nowhere/s.sock", "daemon", "status", "--json"],
+    ["daemon", "-sp", "/nowhere/s.sock", "status", "--json"],
+    ["daemon", "status", "--json", "--socket-path=/nowhere/s.sock"],
+  ]) {
+    const result = await keyhole(words, { environment: HOME });
+    expect(result.exit).toBe(3);
+    expect(JSON.parse(result.stdout)).toMatchObject({ running: false, socket: "/nowhere/s.sock" });
+  }
+});
+
+test("the version is one line, and with --json what was built from what for what", async () => {
+  const plain = await keyhole(["--version"]);
+  expect(plain.exit).toBe(0);
+  expect(plain.stdout).toMatch(/^keyhole \S+\n$/);
+  const { stdout } = await keyhole(["--version", "--json"]);
+  expect(Object.keys(JSON.parse(stdout) as object)).toEqual(["version", "commit", "target"]);
+  expect((await keyhole(["export", "--version"])).stdout).toBe(plain.stdout);
+});
+
+test("without HOME the error says what to set", async () => {
+  const result = await keyhole(["daemon", "status"]);
+  expect(result.exit).toBe(2);
+  expect(result.stderr).toContain("KEYHOLE_HOME");
+});
