@@ -1,7 +1,7 @@
 // What is wrong with a value, in our own words: valibot's repeat the value (STYLE.md, E4).
 import * as v from "valibot";
 import { suggest } from "../suggest.ts";
-import { keysAt, kindAt, type Path, topLevelHome } from "./fields.ts";
+import { keysAt, kindAt, type Path, schemaAt, topLevelHome } from "./fields.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 
 /** One thing that is wrong with a config; no message holds a value of it. */
@@ -48,6 +48,24 @@ function findUnknownKeys(value: unknown, path: Path): Problem[] {
   });
 }
 
+/** What is wrong with a path that a person wrote; undefined if the schema has it. */
+export function checkPath(path: Path): string | undefined {
+  for (let length = 1; length <= path.length; length += 1) {
+    const here = path.slice(0, length);
+    const step = here.at(-1)!;
+    if (schemaAt(here) === undefined) return typeof step === "number" ? "is no list" : unknownKey(here);
+  }
+  return undefined;
+}
+
+/** What is wrong with the value of one field, in words without the value; undefined if nothing is. */
+export function checkField(path: Path, value: unknown): string | undefined {
+  const schema = schemaAt(path);
+  if (schema === undefined) return undefined;
+  const issue = v.safeParse(schema, value, { abortPipeEarly: true }).issues?.[0];
+  return issue?.message;
+}
+
 function unknownKey(path: Path): string {
   const key = String(path.at(-1));
   const siblings = keysAt(path.slice(0, -1));
@@ -55,6 +73,7 @@ function unknownKey(path: Path): string {
   if (near !== undefined) return `is no key of the schema; did you mean ${near}`;
   const home = topLevelHome(key);
   if (home !== undefined) return `is no key here; it belongs under ${home}`;
+  if (siblings.length === 0) return "is no key of the schema";
   return `is no key of the schema; known here: ${siblings.join(", ")}`;
 }
 

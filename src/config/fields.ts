@@ -1,4 +1,6 @@
 // Questions about the schema itself: which keys are there, and what kind of value each wants.
+import type * as v from "valibot";
+import { showKey } from "./cursor.ts";
 import { configSchema } from "./schema.ts";
 
 export type Path = readonly (string | number)[];
@@ -27,8 +29,7 @@ export function kindAt(path: Path): Kind | undefined {
 }
 
 /** The parts of valibot's schemas that are looked into. A pipe is its first schema with more properties. */
-interface AnySchema {
-  readonly type: string;
+interface AnySchema extends v.GenericSchema {
   readonly wrapped?: AnySchema;
   readonly entries?: Readonly<Record<string, AnySchema>>;
   readonly item?: AnySchema;
@@ -38,7 +39,8 @@ function unwrap(schema: AnySchema | undefined): AnySchema | undefined {
   return schema?.wrapped ?? schema;
 }
 
-function schemaAt(path: Path): AnySchema | undefined {
+/** The schema of a field by itself, whether it is optional or not. */
+export function schemaAt(path: Path): AnySchema | undefined {
   let schema: AnySchema | undefined = configSchema;
   for (const step of path) {
     const entries: AnySchema["entries"] = schema?.entries;
@@ -55,4 +57,12 @@ function keysOf(schema: AnySchema): readonly string[] {
 /** The section that has this key. */
 export function topLevelHome(key: string): string | undefined {
   return Object.keys(configSchema.entries).find((section) => keysAt([section]).includes(key));
+}
+
+/** `AssumeRole.Tags[0].Key`. A key that looks like no key is not shown, for it may be a value out of place. */
+export function formatPath(path: Path): string {
+  return path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${showKey(step)}`))
+    .join("")
+    .replace(/^\./, "");
 }

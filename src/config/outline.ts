@@ -102,7 +102,7 @@ function scanMapping(cursor: Cursor, column: number, depth: number): MappingOutl
     const key = cursor.takeKey(seen);
     const value = scanEntryValue(cursor, column, depth);
     entries.push({ key, start: keyStart, value });
-    end = cursor.position;
+    end = value.end;
     cursor.skipBlank();
   }
   return { kind: "mapping", flow: false, entries, start, end };
@@ -137,7 +137,7 @@ function scanSequence(cursor: Cursor, column: number, depth: number): SequenceOu
       cursor.position = behindDash;
       items.push(emptyAt(behindDash));
     }
-    end = cursor.position;
+    end = items.at(-1)!.end;
     cursor.skipBlank();
   }
   return { kind: "sequence", items, start, end };

@@ -1,10 +1,9 @@
 // From the text of a config file to a Config, or to every problem at once.
 import type { Config } from "./config.ts";
 import { KeyholeError } from "../errors.ts";
-import { showKey } from "./cursor.ts";
 import { checkRules, findWarnings, isMapping } from "./rules.ts";
 import { checkSchema, type Problem } from "./check.ts";
-import type { Path } from "./fields.ts";
+import { formatPath } from "./fields.ts";
 import { lineOf, MalformedYaml, parseYaml, plainTextOf, type YamlDocument } from "./yaml.ts";
 
 export interface ParsedFile {
@@ -48,14 +47,6 @@ export function parseConfig(text: string, file: string, hint?: string): ParsedFi
   const inspection = inspectConfig(text);
   if ("config" in inspection) return inspection;
   throw new KeyholeError("invalid-config", inspection.problems.map((line) => `${file}: ${line}`).join("\n"), hint);
-}
-
-/** `AssumeRole.Tags[0].Key`. A key that looks like no key is not shown, for it may be a value out of place. */
-export function formatPath(path: Path): string {
-  return path
-    .map((step) => (typeof step === "number" ? `[${step}]` : `.${showKey(step)}`))
-    .join("")
-    .replace(/^\./, "");
 }
 
 function describe({ path, message }: Problem): string {

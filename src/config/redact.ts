@@ -1,0 +1,31 @@
+// What `config get --obscure` hides: elhaz's list (PEERS.md E-057). Policy, MFA.command, Tags and SourceIdentity stay
+// visible, as they do there.
+import { isMapping } from "./rules.ts";
+
+const HIDDEN: ReadonlySet<string> = new Set([
+  "RoleArn",
+  "ExternalId",
+  "SerialNumber",
+  "TokenCode",
+  "PolicyArns",
+  "aws_access_key_id",
+  "aws_secret_access_key",
+  "aws_session_token",
+  "aws_account_id",
+  "access_key",
+  "secret_key",
+  "token",
+  "AccessKeyId",
+  "SecretAccessKey",
+  "SessionToken",
+  "Account",
+  "Arn",
+  "UserId",
+]);
+
+/** A copy with `***` for every value, of whatever kind, whose key is on the list. */
+export function redact(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(redact);
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, HIDDEN.has(key) ? "***" : redact(item)]));
+}
