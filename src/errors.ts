@@ -33,11 +33,10 @@ export const errors = {
   "bad-request": { number: 21, exit: 1 },
   "unknown-message": { number: 22, exit: 1, hint: "keyhole daemon restart" },
   "unsupported-version": { number: 23, exit: 1, hint: "keyhole daemon restart" },
-  busy: { number: 24, exit: 7, hint: "try again in a few seconds" },
-  "shutting-down": { number: 25, exit: 3, hint: "keyhole daemon start" },
-  "not-executable": { number: 26, exit: 126 },
-  "not-found": { number: 27, exit: 127 },
-  interrupted: { number: 28, exit: 130 },
+  "shutting-down": { number: 24, exit: 3, hint: "keyhole daemon start" },
+  "not-executable": { number: 25, exit: 126 },
+  "not-found": { number: 26, exit: 127 },
+  interrupted: { number: 27, exit: 130 },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorName = keyof typeof errors;

@@ -1,12 +1,20 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
 import { errorNameOf, KeyholeError } from "../errors.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
-import { encodeFrame, type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
+import {
+  CONTROL_REQUEST_LIMIT,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  MalformedFrame,
+  RESPONSE_LIMIT,
+} from "../wire/frame.ts";
 import {
   ERROR_NUMBER,
   errorReply,
   type MessageName,
   messages,
+  PROTOCOL_VERSION,
   type RequestOf,
   type ResponseOf,
 } from "../wire/messages.ts";
@@ -66,9 +74,10 @@ export class Connection {
    */
   async request<Name extends MessageName>(name: Name, body: RequestOf<Name>): Promise<ResponseOf<Name>> {
     const { number, request, response } = messages[name];
-    const frame = await this.#exchange(encodeFrame(number, encode(request, body)));
+    const frame = await this.#exchange(encodeRequest(number, () => encode<any>(request, body)));
     try {
-      if (frame.message === number) return decode(response, frame.body) as ResponseOf<Name>;
+      const isSpoken = frame.message === number && frame.version === PROTOCOL_VERSION;
+      if (isSpoken) return decode<any>(response, frame.body) as ResponseOf<Name>;
       if (frame.message === ERROR_NUMBER) throw replyError(frame.body);
     } catch (error) {
       if (!(error instanceof MalformedBody)) throw error;
@@ -115,7 +124,7 @@ export class Connection {
       binaryType: "uint8array",
       data: (socket, chunk) => {
         try {
-          for (const frame of this.#decoder.push(chunk)) this.#waiters.shift()?.resolve(frame);
+          for (const frame of this.#decoder.push(chunk)) this.#deliver(frame);
         } catch (error) {
           const reason = error instanceof MalformedFrame ? error.message : "a malformed answer";
           this.#fail(new KeyholeError("unsupported-version", `what answers is not a keyhole daemon: ${reason}`));
@@ -128,6 +137,13 @@ export class Connection {
       close: () => this.#fail(new KeyholeError("unreachable", "the daemon closed the connection")),
       error: () => this.#fail(new KeyholeError("unreachable", "the connection to the daemon failed")),
     };
+  }
+
+  #deliver(frame: Frame): void {
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) waiter.resolve(frame);
+    // A daemon that refuses a peer says so before it is asked.
+    else if (frame.message === ERROR_NUMBER) this.#fail(replyError(frame.body));
   }
 
   #fail(failure: KeyholeError): void {
@@ -148,6 +164,21 @@ const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = 
 
 function connectError(path: string, code = "unknown"): KeyholeError {
   return connectErrors[code]?.(path) ?? new KeyholeError("unreachable", `cannot connect to ${path} (${code})`);
+}
+
+/** @throws KeyholeError `usage` for what no daemon would take: a name or an environment of 64 KiB. */
+function encodeRequest(number: number, encodeBody: () => Uint8Array): Uint8Array {
+  try {
+    const frame = encodeFrame(number, encodeBody());
+    if (frame.length <= CONTROL_REQUEST_LIMIT) return frame;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new KeyholeError(
+    "usage",
+    "the request is larger than a daemon takes",
+    "unset long AWS_* variables, or shorten PATH",
+  );
 }
 
 function replyError(body: Uint8Array): KeyholeError {

@@ -2,18 +2,54 @@
 import { selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
+import { version } from "../version.ts";
 import { isReady, parseFailure } from "../wire/readiness.ts";
+import { Connection } from "./connection.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
+
+/** The longest pause between two looks for the winner, in milliseconds; all of them together are three times this. */
+const WINNER_PATIENCE = 1000;
 
 /**
  * Runs `command` (this executable, and its script when run from source) as a daemon: detached, in `/`, with a clean
  * environment.
  *
+ * Of several that are launched at once one wins; the others' callers get the winner.
+ *
  * @throws KeyholeError the child's own error, or `start-failed` if it ends or stays silent without one.
  */
 export async function launchDaemon(
+  command: readonly string[],
+  settings: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<{ pid: number }> {
+  try {
+    return await launch(command, settings, environment);
+  } catch (error) {
+    if (!(error instanceof KeyholeError) || error.kind !== "already-running") throw error;
+    return await findWinner(settings, error);
+  }
+}
+
+/** The daemon that holds the lock listens soon, or ends and says why to its own caller. */
+async function findWinner(settings: Settings, reason: KeyholeError): Promise<{ pid: number }> {
+  for (let pause = 2; pause < WINNER_PATIENCE; pause *= 1.5) {
+    try {
+      const connection = await Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout });
+      const { pid } = await connection.request("Hello", { version });
+      connection.close();
+      return { pid };
+    } catch (error) {
+      if (!(error instanceof KeyholeError) || error.kind !== "unreachable") throw error;
+    }
+    await Bun.sleep(pause);
+  }
+  throw reason;
+}
+
+async function launch(
   command: readonly string[],
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,

@@ -45,6 +45,9 @@ export class Connection {
   #isPaused = false;
   /** No further bytes are read; the connection ends when everything is answered. */
   #isEnding = false;
+  #hasEnded = false;
+  /** The reply to bytes that are no request; it follows the answers to what stood before them. */
+  #refusal: Uint8Array | undefined;
   /** Monotonic time of the first byte of a request that is incomplete. */
   #partialSince: number | undefined;
   /** Monotonic time since which the peer has taken nothing. */
@@ -59,7 +62,7 @@ export class Connection {
 
   /** Whether an answer is owed. */
   get isBusy(): boolean {
-    return this.#outbox.length > 0 || this.#inbox.length > 0 || this.#unsent !== undefined;
+    return this.#outbox.length > 0 || this.#inbox.length > 0 || (this.#unsent ?? this.#refusal) !== undefined;
   }
 
   /** Whether a deadline is running. */
@@ -82,8 +85,8 @@ export class Connection {
       this.#watchRequest(frames.length > 0);
       this.#take(frames);
     } catch (error) {
-      if (error instanceof MalformedFrame) this.#take(error.completed);
       this.#refuse(error);
+      this.#take(error instanceof MalformedFrame ? error.completed : []);
     }
   }
 
@@ -120,13 +123,16 @@ export class Connection {
       while (next < inbox.length && this.#hasRoom()) {
         this.#answer(this.#options.dispatch(inbox[next++]!, this.caller));
       }
+      this.#inbox = next === inbox.length ? [] : inbox.slice(next);
     } catch (error) {
       this.#inbox = [];
       this.#refuse(error);
-      return;
     }
-    this.#inbox = next === inbox.length ? [] : inbox.slice(next);
     this.#pause(this.#inbox.length > 0);
+    if (this.#inbox.length > 0 || this.#refusal === undefined) return;
+    this.#answer(this.#refusal);
+    this.#refusal = undefined;
+    this.#settle();
   }
 
   #hasRoom(): boolean {
@@ -173,15 +179,17 @@ export class Connection {
   /** After something left: takes up requests that waited, or ends a connection that waited only for this. */
   #settle(): void {
     if (this.#inbox.length > 0) this.#serve();
-    if (this.#isEnding && !this.isBusy) this.#socket.end();
+    if (!this.#isEnding || this.#hasEnded || this.isBusy) return;
+    this.#hasEnded = true;
+    this.#socket.end();
   }
 
   #refuse(error: unknown): void {
     const reason = error instanceof Error ? error.message : "malformed";
     this.#options.log("warn", "malformed request", { pid: this.caller.pid, uid: this.caller.uid, reason });
     this.#partialSince = undefined;
-    this.#answer(encodeError(new KeyholeError("bad-request", reason)));
-    this.finish();
+    this.#isEnding = true;
+    this.#refusal = encodeError(new KeyholeError("bad-request", reason));
   }
 
   /** @param isAnother whether what is incomplete now is another request than before */

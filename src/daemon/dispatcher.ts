@@ -15,6 +15,9 @@ import {
 } from "../wire/messages.ts";
 import type { Log } from "./log.ts";
 
+/** The message numbers of this build, for people: `1 to 8`. */
+const SPOKEN = `1 to ${Math.max(...Object.values(messages).map(({ number }) => number))}`;
+
 /** One connection as handlers see it. */
 export interface Caller extends PeerIdentity {
   /** Counts connections; names one in the log. */
@@ -52,7 +55,7 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
       return encodeError(
         new KeyholeError(
           "unknown-message",
-          `this daemon does not know message ${frame.message}; it is another version`,
+          `this daemon speaks messages ${SPOKEN} of protocol version ${PROTOCOL_VERSION}, not ${frame.message}`,
         ),
       );
     }

@@ -1,6 +1,7 @@
 // What the daemon does for each message of the control socket.
 import { refuseLoop } from "../environment.ts";
 import { encode } from "../wire/codec.ts";
+import { fitSessions } from "../wire/fit.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { type DaemonStatus, messages } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
@@ -54,8 +55,8 @@ export function createHandlers({ sessions, socketPath, vendLog, status, stop }: 
       sessions.remove(config);
       return {};
     },
-    List: () => ({ sessions: sessions.list() }),
-    Status: () => ({ ...status(), sessions: sessions.list() }),
+    List: () => ({ sessions: fitSessions(sessions.list()) }),
+    Status: () => ({ ...status(), sessions: fitSessions(sessions.list()) }),
     Identity: ({ config }) => sessions.identity(config),
     Stop: () => {
       const { pid } = status();

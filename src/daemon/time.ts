@@ -9,9 +9,10 @@ const JUMP = 30_000;
 const SMALLEST_SKEW = 2_000;
 
 /**
- * The instant of the last `read`. After a jump the skew from before is suspect: a step has made it wrong, a suspend
- * has not, and the two look alike. Until it is measured again the later of both guesses counts, so that credentials
- * seem older than they are and never younger.
+ * The instant of the last `read`. `wall` may run ahead of AWS's clock after a jump, and never falls behind, so that
+ * credentials may seem older than they are and never younger: a jump back can only be a step, and is taken out of the
+ * correction; a jump forward may be a step or a sleep, which look alike, and counts as time that passed. The next
+ * measurement puts it right. A step back and a sleep of the same length, between two readings, are seen by nobody.
  */
 export class Time implements Instant {
   wall = 0;
@@ -19,8 +20,11 @@ export class Time implements Instant {
   /** How often the clocks jumped so far. */
   jumps = 0;
   readonly #clock: Clock;
-  #skew: number | undefined;
-  #suspect = false;
+  /** AWS's clock minus this machine's. */
+  #correction = 0;
+  /** Whether that was measured, and no jump has come since. */
+  #isMeasured = false;
+  /** The wall clock minus the monotonic one. */
   #offset: number;
 
   constructor(clock: Clock) {
@@ -39,28 +43,24 @@ export class Time implements Instant {
     const jump = Math.abs(drift) > JUMP ? drift : 0;
     if (jump !== 0) {
       this.jumps += 1;
-      this.#suspect = true;
+      this.#isMeasured = false;
+      this.#correction += Math.max(-jump, 0);
     }
-    this.wall = wall + this.#correction();
+    this.wall = wall + this.#correction;
     return jump;
   }
 
   /** Takes in a skew that was measured just now; undefined where the answer had no date. */
   measured(skew: number | undefined): void {
     if (skew === undefined) return;
-    this.wall -= this.#correction();
-    this.#skew = Math.abs(skew) < SMALLEST_SKEW ? 0 : skew;
-    this.#suspect = false;
-    this.wall += this.#correction();
+    const correction = Math.abs(skew) < SMALLEST_SKEW ? 0 : skew;
+    this.wall += correction - this.#correction;
+    this.#correction = correction;
+    this.#isMeasured = true;
   }
 
   /** AWS's clock minus this machine's; undefined until measured, and again after a jump. */
   get skew(): number | undefined {
-    return this.#suspect ? undefined : this.#skew;
-  }
-
-  #correction(): number {
-    const skew = this.#skew ?? 0;
-    return this.#suspect ? Math.max(skew, 0) : skew;
+    return this.#isMeasured ? this.#correction : undefined;
   }
 }

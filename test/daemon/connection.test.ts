@@ -211,6 +211,29 @@ test("a malformed body ends the connection, and nothing behind it is answered", 
   expect(socket.ended).toBe(true);
 });
 
+test("a malformed frame is answered last, also behind requests that wait for their turn", async () => {
+  const pending: ((bytes: Uint8Array) => void)[] = [];
+  const { connection, socket } = setUp(() => new Promise((resolve) => pending.push(resolve)));
+  const requests = Array.from({ length: 40 }, (_, index) => request(index));
+  connection.receive(Buffer.concat([...requests, new Uint8Array(4)]));
+  for (let index = 0; index < 40; index++) {
+    pending[index]!(request(index));
+    await settle();
+  }
+  const answers = socket.answers();
+  expect(answers.slice(0, 40)).toEqual(requests.map((_, index) => [2, index]));
+  expect(answers.slice(40).map(([number]) => number)).toEqual([ERROR_NUMBER]);
+  expect(socket.ended).toBe(true);
+});
+
+test("a malformed body before a malformed frame is one refusal", () => {
+  const { connection, socket } = setUp(() => {
+    throw new MalformedBody("bytes follow the last field");
+  });
+  connection.receive(Buffer.concat([request(1), new Uint8Array(4)]));
+  expect(socket.answers().map(([number]) => number)).toEqual([ERROR_NUMBER]);
+});
+
 test("a peer that half-closed still gets the answer it waits for", async () => {
   const answer = Promise.withResolvers<Uint8Array>();
   const { connection, socket } = setUp(() => answer.promise);
