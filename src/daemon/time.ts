@@ -11,8 +11,9 @@ const SMALLEST_SKEW = 2_000;
 /**
  * The instant of the last `read`. `wall` may run ahead of AWS's clock after a jump, and never falls behind, so that
  * credentials may seem older than they are and never younger: a jump back can only be a step, and is taken out of the
- * correction; a jump forward may be a step or a sleep, which look alike, and counts as time that passed. The next
- * measurement puts it right. A step back and a sleep of the same length, between two readings, are seen by nobody.
+ * correction; a jump forward may be a step or a sleep, which look alike, and counts as time that passed; and either may
+ * be the moment when a clock that ran ahead was set right. The next measurement puts it right. What stays unseen: a
+ * step back and a sleep between the same two readings, on a clock that was right before.
  */
 export class Time implements Instant {
   wall = 0;
@@ -44,7 +45,7 @@ export class Time implements Instant {
     if (jump !== 0) {
       this.jumps += 1;
       this.#isMeasured = false;
-      this.#correction += Math.max(-jump, 0);
+      this.#correction = Math.max(this.#correction + Math.max(-jump, 0), 0);
     }
     this.wall = wall + this.#correction;
     return jump;
