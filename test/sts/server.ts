@@ -9,7 +9,7 @@ import { serveCall } from "./service.ts";
 import { createState, type StsOptions } from "./state.ts";
 import { type Certificate, generateCertificate } from "./tls.ts";
 
-export type { Call, Fault, Key, MfaDevice, RoleDefinition, StsOptions };
+export type { Call, Fault, Key, MfaDevice, RoleDefinition };
 
 export interface StsServerOptions extends StsOptions {
   /** Serve https, with this certificate or with one made by openssl for 127.0.0.1 and localhost. */

@@ -32,7 +32,7 @@ export function verifySignature(request: SignedRequest, verification: Verificati
   checkScope(claim, verification.region);
   checkSignedHeaders(claim, request.headers);
   checkDate(claim, verification.now);
-  const expected = sign(canonicalRequest(request, claim), claim, key.secretAccessKey);
+  const expected = signatureOf(request, claim, key.secretAccessKey);
   if (!isEqual(expected, claim.signature)) {
     throw signatureDoesNotMatch(
       "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
@@ -146,10 +146,14 @@ function percentEncode(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-function sign(request: string, { scope, date }: Claim, secret: string): string {
+/** The signature that a request should carry, in hexadecimal. */
+export function signatureOf(request: SignedRequest, claim: Claim, secret: string): string {
+  const { scope, date } = claim;
   const path = [scope.date, scope.region, scope.service, scope.end];
   const key = path.reduce<string | Buffer>((derived, part) => hmac(derived, part), `AWS4${secret}`);
-  return hmac(key, [ALGORITHM, date, path.join("/"), sha256(request)].join("\n")).toString("hex");
+  return hmac(key, [ALGORITHM, date, path.join("/"), sha256(canonicalRequest(request, claim))].join("\n")).toString(
+    "hex",
+  );
 }
 
 function hmac(key: string | Buffer, text: string): Buffer {

@@ -8,16 +8,11 @@ const NAMESPACE = `https://sts.amazonaws.com/doc/${API_VERSION}/`;
 /** Text, or elements within. */
 export type Element = string | number | { readonly [name: string]: Element | undefined };
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
+/** For text between tags, where quotes stay as they are; AWS leaves them, too. */
 export function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+  return text.replace(/[&<>]/g, (character) => ENTITIES[character]!);
 }
 
 function render(element: Element): string {
