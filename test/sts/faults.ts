@@ -30,7 +30,7 @@ export interface Fault {
 
 export type Effects = Omit<Fault, "action" | "roleArn" | "accessKeyId" | "times">;
 
-export interface CallKind {
+interface CallKind {
   readonly action: string;
   readonly roleArn: string | undefined;
   readonly accessKeyId: string | undefined;

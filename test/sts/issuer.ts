@@ -1,7 +1,7 @@
 // Keys: the long-term pair that the server is born with, and every temporary one that it issued.
 import { randomBytes } from "node:crypto";
 
-export const ACCOUNT_ID = "111122223333";
+const ACCOUNT_ID = "111122223333";
 
 export interface Key {
   readonly accessKeyId: string;

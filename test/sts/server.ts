@@ -58,6 +58,7 @@ export function startSts(options: StsServerOptions = {}): Sts {
       port,
       // Seconds. A call may be told to hang for longer than any timeout.
       idleTimeout: 0,
+      development: false,
       ...(certificate && { tls: certificate }),
       fetch: (request) => {
         const { pathname } = new URL(request.url);

@@ -11,7 +11,7 @@ export type Element = string | number | { readonly [name: string]: Element | und
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 /** For text between tags, where quotes stay as they are; AWS leaves them, too. */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>]/g, (character) => ENTITIES[character]!);
 }
 
