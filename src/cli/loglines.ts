@@ -17,14 +17,14 @@ export function renderLogLine(line: string): string {
   const record = parse(line);
   if (record === undefined) return stripControls(line);
   const { time, level, event, ...fields } = record;
-  const words = Object.entries(fields).map(([name, value]) => `${name}=${renderValue(value)}`);
+  const words = Object.entries(fields).map(([name, value]) => `${stripControls(name)}=${renderValue(value)}`);
   const head = `${renderValue(time)} ${renderValue(level).toUpperCase().padEnd(5)} ${stripControls(String(event))}`;
   return [head, ...words].join("  ").replaceAll("\n", String.raw`\n`);
 }
 
 function renderValue(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
-  return stripControls(/[\s"]/.test(text) ? JSON.stringify(text) : text);
+  const isPlain = typeof value === "string" && !/[\s"]/.test(value);
+  return stripControls(isPlain ? value : (JSON.stringify(value) ?? ""));
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

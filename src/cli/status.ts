@@ -26,7 +26,7 @@ export function renderStatus(status: DaemonStatus, now: number): string {
   const lines = ["daemon is running", indent(formatTable(facts))];
   if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew));
   for (const session of status.sessions) lines.push(...renderTroubles(session));
-  return stripControls(lines.join("\n"));
+  return lines.join("\n");
 }
 
 /** AWS's clock minus this machine's, in milliseconds. */
@@ -43,7 +43,7 @@ export function renderSessions(sessions: readonly SessionInfo[], now: number): s
     session.source,
     session.roleArn,
   ]);
-  return stripControls(formatTable([["SESSION", "EXPIRES IN", "RENEWAL IN", "SOURCE", "ROLE"], ...rows]));
+  return formatTable([["SESSION", "EXPIRES IN", "RENEWAL IN", "SOURCE", "ROLE"], ...rows]);
 }
 
 function fromNow(at: number, now: number, past: string): string {
@@ -53,7 +53,7 @@ function fromNow(at: number, now: number, past: string): string {
 function renderTroubles({ config, failures, lastError, notes }: SessionInfo): string[] {
   const troubles = notes.map((note) => `${config}: ${note}`);
   if (lastError !== undefined) troubles.push(`${config}: last error: ${lastError} (${failures} in a row)`);
-  return troubles.map((line) => line.replaceAll("\n", " "));
+  return troubles.map((line) => stripControls(line).replaceAll("\n", " "));
 }
 
 function indent(text: string): string {

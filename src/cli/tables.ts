@@ -1,12 +1,16 @@
 // Columns, durations and sizes for people.
+import { stripControls } from "./ui.ts";
 
-/** Rows as aligned columns, two spaces apart. Every row has as many cells as the first. */
+/** Rows as aligned columns, two spaces apart; a cell is one line without controls, whatever came into it. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))));
-  return rows
+  const clean = rows.map((row) => row.map((cell) => stripControls(cell).replace(/\s+/g, " ")));
+  const widths = (clean[0] ?? []).map((_, column) =>
+    Math.max(...clean.map((row) => Bun.stringWidth(row[column] ?? ""))),
+  );
+  return clean
     .map((row) =>
       row
-        .map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell)))
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell)))
         .join("  ")
         .trimEnd(),
     )
@@ -20,17 +24,19 @@ const units = [
   [1, "s"],
 ] as const;
 
-/** Milliseconds as the two largest units: `59 min 12 s`. Negative durations are `0 s`. */
+/** Milliseconds as the largest unit and the one below: `59 min 12 s`. Negative durations are `0 s`. */
 export function formatDuration(milliseconds: number): string {
-  let seconds = Math.max(0, Math.floor(milliseconds / 1000));
-  const parts: string[] = [];
-  for (const [size, unit] of units) {
-    const count = Math.floor(seconds / size);
-    seconds -= count * size;
-    if (count > 0) parts.push(`${count} ${unit}`);
-    if (parts.length > 0 && (parts.length === 2 || seconds === 0)) break;
-  }
-  return parts.slice(0, 2).join(" ") || "0 s";
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const first = units.findIndex(([size]) => seconds >= size);
+  if (first === -1) return "0 s";
+  const counts = units.slice(first, first + 2).map(([size, unit], index) => {
+    const rest = index === 0 ? seconds : seconds % units[first]![0];
+    return [Math.floor(rest / size), unit] as const;
+  });
+  return counts
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
 }
 
 /** Bytes as mebibytes. */

@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { keyhole } from "./fakes/world.ts";
+import { temporaryHome } from "./fakes/daemon.ts";
+
+async function script(shell: string): Promise<string> {
+  const { stdout, exit } = await keyhole(["completion", shell], { environment: { HOME: "/nowhere" } });
+  expect(exit).toBe(0);
+  return stdout;
+}
+
+/** What bash offers for a command line whose last word is being typed; `keyhole` is a fake that knows two configs. */
+async function complete(...words: string[]): Promise<string[]> {
+  const home = temporaryHome();
+  try {
+    const fake = join(home, "keyhole");
+    writeFileSync(fake, '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n');
+    chmodSync(fake, 0o700);
+    const program = `${await script("bash")}
+      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _keyhole; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const bash = Bun.spawnSync(["bash", "-c", program, "bash", "keyhole", ...words], {
+      env: { PATH: `${home}:/usr/bin:/bin` },
+    });
+    expect(bash.stderr.toString()).toBe("");
+    return bash.stdout.toString().split("\n").filter(Boolean);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+describe("bash", () => {
+  test.each([
+    ["commands", ["exp"], ["export"]],
+    ["commands of a group", ["daemon", "st"], ["start", "stop", "status"]],
+    ["options of a command", ["export", "--f"], ["--format"]],
+    ["settings in front of a command", ["--sock"], ["--socket-path"]],
+    ["commands behind settings", ["-sp", "/x", "who"], ["whoami"]],
+    ["names of configs", ["export", "-n", ""], ["dev", "prod"]],
+    ["names of configs by a prefix", ["exec", "--name", "p"], ["prod"]],
+    ["values of an enum", ["export", "-f", "po"], ["powershell"]],
+    ["nothing for a path, which is the shell's own business", ["--config-dir", ""], []],
+    ["nothing behind --, which is the child's", ["exec", "-n", "dev", "--", "aw"], []],
+  ] as const)("completes %s", async (_, words, expected) => {
+    expect((await complete(...words)).toSorted()).toEqual([...expected].toSorted());
+  });
+});
+
+test("fish gets each command, option and value", async () => {
+  const text = await script("fish");
+  for (const word of ["-a whoami", "-l format", "powershell", "(keyhole config list 2>/dev/null)", "-o sp"]) {
+    expect(text).toContain(word);
+  }
+});
+
+test("zsh runs bash's functions", async () => {
+  expect(await script("zsh")).toBe(`autoload -U +X bashcompinit && bashcompinit\n${await script("bash")}`);
+});

@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PROCESS_LINE, startFakeDaemon, temporaryHome, vended } from "./fakes/daemon.ts";
+
+const main = join(import.meta.dir, "../../src/main.ts");
+
+/** The real program, from source, in a shell that redirects its streams. */
+async function shell(script: string, environment: Readonly<Record<string, string>>) {
+  const child = Bun.spawn(["sh", "-c", script, "sh", process.execPath, main], {
+    env: { PATH: "/usr/bin:/bin", ...environment },
+    stdin: "ignore",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  await child.exited;
+  return { exit: child.exitCode, stdout, stderr };
+}
+
+test("the answer is appended to the file that stdout is, and an empty answer leaves it alone", async () => {
+  await using daemon = startFakeDaemon({ Vend: ({ config }) => vended(config) });
+  const file = join(daemon.home, "answers");
+  writeFileSync(file, "before\n");
+  const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket, FILE: file };
+  const script = `"$1" "$2" export -n dev -f credential-process >> "$FILE"; "$1" "$2" daemon logs --head 0 >> "$FILE"`;
+  expect((await shell(script, environment)).exit).toBe(0);
+  expect(readFileSync(file, "utf8")).toBe(`before\n${PROCESS_LINE}`);
+});
+
+test("a reader that goes away ends `logs --follow` without a word", async () => {
+  const home = temporaryHome();
+  const log = join(home, "log");
+  writeFileSync(log, '{"event":"x"}\n');
+  // The second look finds a reader gone; a new line must be there to notice it.
+  const script = `{ "$1" "$2" -lp ${log} daemon logs -f; echo $? >&2; } | { head -n 1; }; `;
+  const writer = setInterval(() => writeFileSync(log, '{"event":"x"}\n', { flag: "a" }), 20);
+  const result = await shell(script, { KEYHOLE_HOME: home });
+  clearInterval(writer);
+  rmSync(home, { recursive: true, force: true });
+  expect(result.stderr).toBe("141\n");
+});
+
+test("without a terminal nobody is asked, whatever stdin says", async () => {
+  const result = await shell(`echo dev | "$1" "$2" export`, { HOME: "/nowhere" });
+  expect(result).toEqual({
+    exit: 2,
+    stdout: "",
+    stderr: "keyhole: error: -n NAME is missing\nkeyhole: hint: keyhole config list\n",
+  });
+});
+
+test("answering an SDK loads neither citty nor consola nor any node module", async () => {
+  const entry = join(import.meta.dir, "../../src/cli/commands/export.ts");
+  const bundle = await Bun.build({
+    entrypoints: [entry, join(import.meta.dir, "../../src/cli/main.ts")],
+    target: "bun",
+    splitting: true,
+    metafile: true,
+  });
+  const chunks = bundle.metafile!.outputs;
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const { path: next, kind } of chunks[path]?.imports ?? []) if (kind === "import-statement") visit(next);
+  };
+  for (const [path, chunk] of Object.entries(chunks))
+    if (chunk.entryPoint?.match(/(commands\/export|cli\/main)\.ts$/)) visit(path);
+  const inputs = [...reached].flatMap((path) => Object.keys(chunks[path]?.inputs ?? {}));
+  const external = [...reached].filter((path) => !(path in chunks));
+  expect(inputs.length).toBeGreaterThan(5);
+  expect([...inputs, ...external].filter((path) => /citty|consola|valibot|^node:|aws-sdk/.test(path))).toEqual([]);
+});

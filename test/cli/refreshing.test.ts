@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import {
+  emptyCredentialsPath,
+  refreshingConfigPath,
+  refreshingEnvironment,
+  rivals,
+  sourceEnvironment,
+} from "../../src/cli/refreshing.ts";
+import { resolvePaths } from "../../src/paths.ts";
+
+const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/work");
+const otherPaths = resolvePaths({ HOME: "/home/a" }, { socket: "/other.sock" }, () => "/work");
+
+const outer = {
+  PATH: "/bin",
+  HOME: "/home/a",
+  KEYHOLE_SOCKET: "/s",
+  AWS_PROFILE: "base",
+  AWS_CONFIG_FILE: "/home/a/aws",
+  AWS_ACCESS_KEY_ID: "AKIA",
+  AWS_SECRET_ACCESS_KEY: "SECRET",
+  AWS_SESSION_TOKEN: "TOKEN",
+  AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+};
+
+describe("the environment inside", () => {
+  const inner = refreshingEnvironment(outer, paths, "dev");
+
+  test("holds none of the variables that would win over the config file, and no key under another name", () => {
+    for (const name of rivals) expect(inner).not.toHaveProperty(name);
+    expect(JSON.stringify(inner)).not.toMatch(/SECRET|TOKEN|AKIA/);
+  });
+
+  test("points to keyhole's files and keeps the rest", () => {
+    expect(inner).toMatchObject({
+      PATH: "/bin",
+      KEYHOLE_SOCKET: "/s",
+      AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+      AWS_CONFIG_FILE: refreshingConfigPath(paths, "dev"),
+      AWS_SHARED_CREDENTIALS_FILE: emptyCredentialsPath(paths),
+      AWS_SDK_LOAD_CONFIG: "1",
+    });
+  });
+});
+
+describe("adding the session again from inside", () => {
+  test("uses what the outer environment selected, because the inner one is keyhole itself", () => {
+    const inner = refreshingEnvironment(outer, paths, "dev");
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...selection } = outer;
+    expect([AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN]).not.toContain(undefined);
+    expect(sourceEnvironment(inner, paths, "dev")).toEqual(selection);
+  });
+
+  test("works in a shell in a shell as well", () => {
+    const inner = refreshingEnvironment(outer, paths, "dev");
+    const innermost = refreshingEnvironment(inner, paths, "dev");
+    expect(sourceEnvironment(innermost, paths, "dev")).toEqual(sourceEnvironment(inner, paths, "dev"));
+  });
+
+  test("forgets what an outer shell of another config remembered", () => {
+    const other = refreshingEnvironment(outer, paths, "other");
+    const inner = refreshingEnvironment(other, paths, "dev");
+    // The source of dev is then the role of `other`, as the environment in between says.
+    expect(sourceEnvironment(inner, paths, "dev")["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "other"));
+    expect(sourceEnvironment(inner, paths, "dev")).not.toHaveProperty("AWS_PROFILE");
+  });
+
+  test("of another config chains from the role of this one", () => {
+    const inner = refreshingEnvironment(outer, paths, "dev");
+    expect(sourceEnvironment(inner, paths, "other")["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "dev"));
+  });
+
+  test("outside of any shell uses the environment as it is", () => {
+    expect(sourceEnvironment(outer, paths, "dev")).toEqual(outer);
+  });
+});
+
+test("two configs, and two daemons, have two files", () => {
+  const names = [
+    refreshingConfigPath(paths, "dev"),
+    refreshingConfigPath(paths, "other"),
+    refreshingConfigPath(otherPaths, "dev"),
+  ];
+  expect(new Set(names).size).toBe(3);
+  for (const name of names) expect(name).toMatch(/^\/home\/a\/\.keyhole\/run\/(dev|other)-[0-9a-f]{8}\.config$/);
+});
