@@ -10,35 +10,30 @@ import { sourceEnvironment } from "./refreshing.ts";
 type Caller = Pick<CommandContext, "settings" | "environment">;
 
 /** Runs `use` with a connection that is closed behind it. @throws KeyholeError as Connection.open does. */
-export async function withDaemon<Result>(settings: Settings, use: (connection: Connection) => Promise<Result>) {
-  const connection = await open(settings);
-  return closeBehind(connection, use);
-}
-
-/** As `withDaemon`, and undefined where no daemon answers. */
-export async function withDaemonIfAny<Result>(
+export async function withDaemon<Result>(
   settings: Settings,
   use: (connection: Connection) => Promise<Result>,
-): Promise<Result | undefined> {
-  let connection: Connection;
-  try {
-    connection = await open(settings);
-  } catch (error) {
-    if (error instanceof KeyholeError && error.kind === "unreachable") return undefined;
-    throw error;
-  }
-  return closeBehind(connection, use);
-}
-
-function open(settings: Settings): Promise<Connection> {
-  return Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout });
-}
-
-async function closeBehind<Result>(connection: Connection, use: (connection: Connection) => Promise<Result>) {
+  options: { readonly refusedPatienceMs?: number } = {},
+): Promise<Result> {
+  const connection = await Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout, ...options });
   try {
     return await use(connection);
   } finally {
     connection.close();
+  }
+}
+
+/** As `withDaemon`, and undefined where no daemon answers, also because it goes away meanwhile. */
+export async function withDaemonIfAny<Result>(
+  settings: Settings,
+  use: (connection: Connection) => Promise<Result>,
+  options?: { readonly refusedPatienceMs?: number },
+): Promise<Result | undefined> {
+  try {
+    return await withDaemon(settings, use, options);
+  } catch (error) {
+    if (error instanceof KeyholeError && error.kind === "unreachable") return undefined;
+    throw error;
   }
 }
 

@@ -29,7 +29,7 @@ const stdout: Output = {
 };
 
 const host: Host = {
-  command: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, process.argv[1] ?? ""],
+  command: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main],
   cwd: () => process.cwd(),
   now: () => Date.now(),
   wait: (milliseconds) => Bun.sleep(milliseconds),

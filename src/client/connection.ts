@@ -1,5 +1,6 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
 import { errorNameOf, KeyholeError } from "../errors.ts";
+import { baseOf } from "../paths.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
 import {
   CONTROL_REQUEST_LIMIT,
@@ -22,6 +23,8 @@ import {
 export interface ConnectionOptions {
   /** Milliseconds to wait for one answer, and for the connection before it. */
   readonly timeoutMs: number;
+  /** How long a refused connection is tried again, in milliseconds; REFUSED_PATIENCE if absent. */
+  readonly refusedPatienceMs?: number;
 }
 
 interface Waiter {
@@ -33,7 +36,7 @@ interface Waiter {
  * A full backlog looks like a stale socket to Bun's caller (BUN.md, 1), so ECONNREFUSED is asked again for this long,
  * in milliseconds, before it counts. The kernel answers at once, so a dead socket costs a person no more than this.
  */
-const REFUSED_PATIENCE_MS = 400;
+const REFUSED_PATIENCE = 400;
 
 /** A connection that carries one request at a time or many; responses come in order. */
 export class Connection {
@@ -53,7 +56,8 @@ export class Connection {
    *   never removes or starts anything.
    */
   static async open(socketPath: string, options: ConnectionOptions): Promise<Connection> {
-    const giveUpAt = performance.now() + Math.min(REFUSED_PATIENCE_MS, options.timeoutMs);
+    const patience = options.refusedPatienceMs ?? REFUSED_PATIENCE;
+    const giveUpAt = performance.now() + Math.min(patience, options.timeoutMs);
     for (let pause = 4; ; pause *= 2) {
       const connection = new Connection(options);
       try {
@@ -61,7 +65,7 @@ export class Connection {
         return connection;
       } catch (error) {
         const { code } = error as { code?: string };
-        if (code !== "ECONNREFUSED" || performance.now() > giveUpAt) throw connectError(socketPath, code);
+        if (code !== "ECONNREFUSED" || performance.now() >= giveUpAt) throw connectError(socketPath, code);
       }
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
     }
@@ -159,8 +163,20 @@ const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = 
   ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),
-  EINVAL: (path) => new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path"),
+  EINVAL: (path) => tooLong(path),
+  ENAMETOOLONG: (path) => tooLong(path),
 };
+
+/** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/` (BUN.md, 1). */
+const LONGEST_NAME = 90;
+
+/** Bun says EINVAL, too, where a directory on a long path does not exist. */
+function tooLong(path: string): KeyholeError {
+  if (process.platform === "linux" && baseOf(path).length <= LONGEST_NAME) {
+    return new KeyholeError("unreachable", `no daemon listens at ${path}`);
+  }
+  return new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path");
+}
 
 function connectError(path: string, code = "unknown"): KeyholeError {
   return connectErrors[code]?.(path) ?? new KeyholeError("unreachable", `cannot connect to ${path} (${code})`);

@@ -9,8 +9,10 @@ import { Connection } from "./connection.ts";
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
 
-/** The longest pause between two looks for the winner, in milliseconds; all of them together are three times this. */
-const WINNER_PATIENCE = 1000;
+/** Looks for the winner pause 4, 8, … ms and are given up before this; all pauses together are as long. */
+const LONGEST_PAUSE = 512;
+/** Starts, each after a look for a winner that was in vain. */
+const ATTEMPTS = 5;
 
 /**
  * Runs `command` (this executable, and its script when run from source) as a daemon: detached, in `/`, with a clean
@@ -25,19 +27,26 @@ export async function launchDaemon(
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<{ pid: number }> {
-  try {
-    return await launch(command, settings, environment);
-  } catch (error) {
-    if (!(error instanceof KeyholeError) || error.kind !== "already-running") throw error;
-    return await findWinner(settings, error);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launch(command, settings, environment);
+    } catch (error) {
+      if (!(error instanceof KeyholeError) || error.kind !== "already-running" || attempt === ATTEMPTS) throw error;
+    }
+    const winner = await findWinner(settings);
+    if (winner !== undefined) return winner;
   }
 }
 
-/** The daemon that holds the lock listens soon, or ends and says why to its own caller. */
-async function findWinner(settings: Settings, reason: KeyholeError): Promise<{ pid: number }> {
-  for (let pause = 2; pause < WINNER_PATIENCE; pause *= 1.5) {
+/**
+ * Whoever holds the lock will listen soon, or is about to end: a daemon that was killed keeps its lock until the
+ * kernel has put all of its threads away. Undefined if nobody answered in a while.
+ */
+async function findWinner(settings: Settings): Promise<{ pid: number } | undefined> {
+  for (let pause = 4; pause < LONGEST_PAUSE; pause *= 2) {
     try {
-      const connection = await Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout });
+      const options = { timeoutMs: settings.clientTimeout, refusedPatienceMs: 0 };
+      const connection = await Connection.open(settings.paths.socket, options);
       const { pid } = await connection.request("Hello", { version });
       connection.close();
       return { pid };
@@ -46,7 +55,7 @@ async function findWinner(settings: Settings, reason: KeyholeError): Promise<{ p
     }
     await Bun.sleep(pause);
   }
-  throw reason;
+  return undefined;
 }
 
 async function launch(

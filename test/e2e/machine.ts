@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly stdin?: string;
   /** Run by this instead, with the executable behind it: `["strace", "-f"]`. */
   readonly under?: readonly string[];
+  /** Another copy of the executable. */
+  readonly program?: string;
 }
 
 export type Machine = Awaited<ReturnType<typeof createMachine>>;
@@ -50,9 +52,9 @@ export async function createMachine(options: StsServerOptions = {}) {
   };
   mkdirSync(join(home, "work"));
 
-  function spawn(words: readonly string[], { env, cwd, stdin, under = [] }: RunOptions = {}) {
+  function spawn(words: readonly string[], { env, cwd, stdin, under = [], program }: RunOptions = {}) {
     const merged = Object.entries({ ...environment, ...env }).filter((entry) => entry[1] !== undefined);
-    return Bun.spawn([...under, executable, ...words], {
+    return Bun.spawn([...under, program ?? executable, ...words], {
       env: Object.fromEntries(merged) as Record<string, string>,
       cwd: cwd ?? join(home, "work"),
       stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),

@@ -8,7 +8,9 @@ export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
-    const running = await withDaemonIfAny(settings, (connection) => connection.request("Hello", { version }));
+    // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
+    const patience = { refusedPatienceMs: 0 };
+    const running = await withDaemonIfAny(settings, (connection) => connection.request("Hello", { version }), patience);
     const { pid } = running ?? (await host.launch(settings));
     const { socket, log } = settings.paths;
     if (args.json) {

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launchDaemon } from "../../src/client/launch.ts";
+import { KeyholeError } from "../../src/errors.ts";
+import { resolveSettings } from "../../src/settings.ts";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "keyhole-launch-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** Launches a shell script in the daemon's place. */
+function launch(script: string, environment: Record<string, string> = {}) {
+  const path = join(directory, "daemon");
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  const settings = resolveSettings({}, { HOME: directory }, () => directory);
+  return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment });
+}
+
+async function failureOf(launched: Promise<unknown>): Promise<KeyholeError> {
+  try {
+    await launched;
+  } catch (error) {
+    if (error instanceof KeyholeError) return error;
+  }
+  throw new Error("not refused");
+}
+
+test("a daemon is launched when its own line says so, with all of its settings and a clean environment", async () => {
+  const { pid } = await launch(
+    `echo "$@" >"${directory}/words"; pwd >>"${directory}/words"; env >>"${directory}/words"
+    echo "keyhole: ready at somewhere"; exec sleep 60`,
+    {
+      AWS_SECRET_ACCESS_KEY: "secret",
+      BUN_OPTIONS: "--preload x.js",
+      KEYHOLE_CHAIN: "dev@/s",
+      KEYHOLE_HOME: "/elsewhere",
+      https_proxy: "http://127.0.0.1:1",
+    },
+  );
+  process.kill(pid);
+  const [words, cwd, ...environment] = (await Bun.file(join(directory, "words")).text()).trimEnd().split("\n");
+  expect(words).toStartWith("--daemon --config-dir=");
+  expect(words).toContain(`--socket-path=${directory}/.keyhole/sock/daemon.sock`);
+  expect(cwd).toBe("/");
+  expect(environment.filter((line) => !/^(PATH|PWD|OLDPWD|SHLVL|_)=/.test(line)).toSorted()).toEqual([
+    "KEYHOLE_HOME=/elsewhere",
+    "https_proxy=http://127.0.0.1:1",
+  ]);
+});
+
+test("a daemon's own error comes back with its kind and hint", async () => {
+  const error = await failureOf(
+    launch(`printf 'keyhole: error: no room\\nkeyhole: kind: unsafe-path\\nkeyhole: hint: df\\n' >&2; exit 1`),
+  );
+  expect([error.kind, error.message, error.hint]).toEqual(["unsafe-path", "no room", "df"]);
+});
+
+test("a daemon that dies without a word is `start-failed`", async () => {
+  expect((await failureOf(launch("exit 1"))).kind).toBe("start-failed");
+});
+
+test("words that are not the daemon's do not count as ready", async () => {
+  expect((await failureOf(launch("echo Segmentation fault; exit 1"))).kind).toBe("start-failed");
+});
+
+test("where another one holds the lock and never answers, the launch fails with its error in the end", async () => {
+  const error = await failureOf(
+    launch(`echo x >>"${directory}/tries"
+      printf 'keyhole: error: a daemon is already running (pid 1)\\nkeyhole: kind: already-running\\n' >&2; exit 1`),
+  );
+  expect(error.kind).toBe("already-running");
+  expect(await Bun.file(join(directory, "tries")).text()).toBe("x\n".repeat(5));
+});

@@ -1,0 +1,67 @@
+// `npm run demo`: the main job in a few seconds, without an AWS account and without a network. An STS of our own
+// stands in for AWS: it verifies every signature and counts every call.
+import { createMachine, until } from "./e2e/machine.ts";
+
+const bold = (text: string) => (Bun.enableANSIColors ? `\u001b[1m${text}\u001b[0m` : text);
+const dim = (text: string) => (Bun.enableANSIColors ? `\u001b[2m${text}\u001b[0m` : text);
+
+await using machine = await createMachine({ minDuration: 60 });
+const { sts } = machine;
+
+function say(text: string): void {
+  console.log(`\n${dim(`# ${text}`)}`);
+}
+
+/** Types a command, runs it, shows what it says; long values are cut. */
+async function type(command: string): Promise<string> {
+  console.log(`${bold("$")} ${bold(`keyhole ${command}`)}`);
+  const { stdout, stderr, exitCode } = await machine.run(command.split(" "));
+  for (const line of `${stderr}${stdout}`.trimEnd().split("\n")) {
+    console.log(line.replaceAll(/[A-Za-z0-9/+=]{36,}/g, (value) => `${value.slice(0, 12)}…`));
+  }
+  if (exitCode !== 0) throw new Error(`keyhole ${command} ended with exit status ${exitCode}`);
+  return stdout;
+}
+
+async function assumedKey(name: string): Promise<string> {
+  const line = await machine.keyhole(`export -f credential-process -n ${name}`);
+  return (JSON.parse(line) as { AccessKeyId: string }).AccessKeyId;
+}
+
+say("a config is a role with a name");
+await type("config add -n deploy --role-arn arn:aws:iam::111122223333:role/deploy");
+
+say("one daemon holds the credentials, in memory");
+await type("daemon start");
+
+say("50 clients at once ask for a role that nobody has assumed yet");
+const clients = await Promise.all(
+  Array.from({ length: 50 }, () => machine.run(["export", "-f", "credential-process", "-n", "deploy"])),
+);
+const keys = new Set(clients.map(({ stdout }) => (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId));
+const failed = clients.filter(({ exitCode }) => exitCode !== 0).length;
+console.log(
+  `${clients.length} clients, ${failed} failures, ${keys.size} set of credentials, ` +
+    bold(`${sts.count("AssumeRole")} AssumeRole call`),
+);
+
+say("what every SDK and the AWS CLI read through credential_process");
+await type("export -f credential-process -n deploy");
+
+say("who AWS says that is");
+await type("whoami -n deploy");
+
+say("a program with the role in its environment, and no wrapper left behind");
+await type("exec -n deploy -- printenv AWS_ACCESS_KEY_ID AWS_CREDENTIAL_EXPIRATION");
+
+say("a role whose sessions last 64 seconds: the daemon renews them before anyone would notice");
+await type("config add -n short --role-arn arn:aws:iam::111122223333:role/short --set AssumeRole.DurationSeconds=64");
+const first = await assumedKey("short");
+console.log(`first credentials:   ${first}`);
+await until(async () => (await assumedKey("short")) !== first);
+console.log(`renewed credentials: ${await assumedKey("short")}   ${dim("nobody waited, nobody saw an expired key")}`);
+
+say("the end");
+await type("daemon stop");
+const calls = Map.groupBy(sts.calls, ({ action }) => action);
+for (const [action, { length }] of calls) console.log(`STS saw ${length} × ${action}`);
