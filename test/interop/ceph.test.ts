@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { type Broker, type ProcessCredentials, startBroker, writeProfiles } from "./broker.ts";
 import { type Cluster, startCeph } from "./ceph.ts";
-import { clients } from "./clients.ts";
+import { clients, resticInit } from "./clients.ts";
 import { isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch, until } from "./run.ts";
 import { bucket, keysOf, makeAccount, roleArn, source } from "./account.ts";
@@ -125,6 +125,19 @@ testWith([rigs.ceph, rigs.terraform])(
     expect(await keysOf(cluster!, source)).toContain("terraform.txt");
   },
   180_000,
+);
+
+testWith([rigs.ceph, rigs.restic])(
+  "restic makes a repository",
+  async () => {
+    const credentials = `${home}/restic-credentials`;
+    writeFileSync(credentials, `[default]\ncredential_process = ${broker!.command("demo")}\n`);
+    const { AWS_PROFILE: _, AWS_CONFIG_FILE: __, ...environment } = profile("demo");
+    const variables = { ...environment, AWS_SHARED_CREDENTIALS_FILE: credentials, RESTIC_PASSWORD: "rig" };
+    expect(await run(resticInit(cluster!.endpoint, `${bucket}/restic`), variables)).toMatchObject({ exitCode: 0 });
+    expect(await keysOf(cluster!, source)).toContain("restic/config");
+  },
+  90_000,
 );
 
 testWith([rigs.ceph])(

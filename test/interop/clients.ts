@@ -41,6 +41,16 @@ function program(rig: Rig, ...command: string[]): Client {
   };
 }
 
+/** Debian's aws-sdk-core 3.168 knows no `endpoint_url` in a profile, and runs the process twice for each client. */
+const ruby: Client = {
+  rig: rigs.ruby,
+  whoami: (endpoint) => [...rubyCommand, endpoint, "whoami"],
+  list: (endpoint, bucket) => [...rubyCommand, endpoint, "list", bucket],
+  put: (endpoint, bucket, key, file) => [...rubyCommand, endpoint, "put", bucket, key, file],
+};
+
+const rubyCommand = [executables.ruby, `${import.meta.dir}/ruby/client.rb`];
+
 /** It speaks S3 alone. One attempt each, because it would repeat a refusal too. */
 const rclone: Client = {
   rig: rigs.rclone,
@@ -61,5 +71,14 @@ export const clients: readonly Client[] = [
   program(rigs.boto3, executables.python, `${import.meta.dir}/python/client.py`),
   program(rigs.node, executables.node ?? "node", executables.nodeClient),
   program(rigs.go, executables.goClient),
+  ruby,
   rclone,
 ];
+
+/**
+ * Makes a repository in a bucket. restic looks for `credential_process` in the credentials file alone, and runs it
+ * without a shell.
+ */
+export function resticInit(endpoint: string, path: string): string[] {
+  return [executables.restic, "--no-cache", "-r", `s3:${endpoint}/${path}`, "init"];
+}

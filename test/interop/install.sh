@@ -24,7 +24,7 @@ main() {
 }
 
 wanted_packages() {
-  echo ca-certificates ceph-mon ceph-osd radosgw ceph-common awscli rclone python3 python3-venv util-linux
+  echo ca-certificates ceph-mon ceph-osd radosgw ceph-common awscli rclone restic ruby-aws-sdk-core ruby-aws-sdk-s3 python3 python3-venv util-linux
   command -v npm >/dev/null || echo nodejs npm
   command -v go >/dev/null || echo golang-go
 }
