@@ -6,26 +6,33 @@ import { encodeFrame } from "../wire/frame.ts";
 import { type DaemonStatus, messages } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Issue } from "./issue.ts";
+import type { Log } from "./log.ts";
 import type { Sessions } from "./sessions.ts";
-import type { VendLog } from "./vendlog.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
-  readonly vendLog: VendLog;
+  readonly log: Log;
   /** What `status` says besides the sessions; from memory, at once. */
   readonly status: () => Omit<DaemonStatus, "sessions">;
   /** Begins to end the daemon, once the answer is on its way. */
   readonly stop: () => void;
 }
 
-export function createHandlers({ sessions, socketPath, vendLog, status, stop }: HandlerDependencies): Handlers {
+export function createHandlers({ sessions, socketPath, log, status, stop }: HandlerDependencies): Handlers {
   /** Finished answers, so that a warm vend is a lookup and a write. They are wiped with their issue. */
   const answers = new WeakMap<Issue, Uint8Array>();
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
-    vendLog.record(issue.config, issue.credentials.accessKeyId, caller);
+    const { pid, uid, connection } = caller;
+    log("info", "credentials vended", {
+      config: issue.config,
+      accessKeyId: issue.credentials.accessKeyId,
+      pid,
+      uid,
+      connection,
+    });
     const ready = answers.get(issue);
     if (ready !== undefined) return ready;
     const { number, response } = messages.Vend;

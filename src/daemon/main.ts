@@ -21,10 +21,10 @@ import { createHandlers } from "./handlers.ts";
 import { listen } from "./listener.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
+import { limitLog } from "./loglimit.ts";
 import { identifyPeer, isOwnerOrRoot } from "./peer.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
-import { VendLog } from "./vendlog.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
 const PATIENCE = 2000;
@@ -131,11 +131,11 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   };
 
   const ended = Promise.withResolvers<string>();
-  const vendLog = new VendLog(systemClock, log);
+  const peerLog = limitLog(log, systemClock);
   const handlers = createHandlers({
     sessions,
     socketPath: paths.socket,
-    vendLog,
+    log: peerLog,
     status,
     stop: () => ended.resolve("stop"),
   });
@@ -146,9 +146,9 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     requestLimit: CONTROL_REQUEST_LIMIT,
     identify: (socket) => identifyPeer(native, socket),
     isAllowed: (peer) => isOwnerOrRoot(peer, owner),
-    dispatch: createDispatch(handlers, log),
+    dispatch: createDispatch(handlers, peerLog),
     clock: systemClock,
-    log,
+    log: peerLog,
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(signal));
