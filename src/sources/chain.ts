@@ -19,6 +19,8 @@ export interface ChainRequest {
   readonly profile: string | undefined;
   /** Must be what `process.env` holds: the SDK reads that. */
   readonly environment: SourceEnvironment;
+  /** See HandlerOptions. */
+  readonly isProxied: boolean;
   readonly clock: Clock;
 }
 
@@ -54,7 +56,8 @@ const ROLE_SESSIONS = [
  * @throws KeyholeError `no-source-credentials`, `person-needed`, `credential-loop`, `aws-refused`, `throttled`,
  *   `network`, `invalid-config`.
  */
-export async function resolveChain({ name, profile, environment, clock }: ChainRequest): Promise<ResolvedSource> {
+export async function resolveChain(request: ChainRequest): Promise<ResolvedSource> {
+  const { name, profile, environment } = request;
   const { profiles } = await readSharedConfig(environment);
   const settings = profiles.get(profile ?? DEFAULT_PROFILE);
   if (profile !== undefined && !settings)
@@ -66,7 +69,7 @@ export async function resolveChain({ name, profile, environment, clock }: ChainR
   const isAsked = CREDENTIAL_KEYS.some((key) => settings?.has(key));
   const asked = isAsked ? (profile ?? DEFAULT_PROFILE) : undefined;
   try {
-    const clientConfig = await clientConfigFor(environment, settings, clock);
+    const clientConfig = await clientConfigFor(request, settings);
     const found: ChainCredentials =
       asked === undefined
         ? await defaultProvider({ clientConfig })()
@@ -79,13 +82,13 @@ export async function resolveChain({ name, profile, environment, clock }: ChainR
 
 /** For the SSO and STS clients that the chain makes on the way. */
 async function clientConfigFor(
-  environment: SourceEnvironment,
+  { environment, isProxied, clock }: ChainRequest,
   settings: ReadonlyMap<string, string> | undefined,
-  clock: Clock,
 ) {
   const bundle = environment["AWS_CA_BUNDLE"] ?? settings?.get("ca_bundle");
   const ca = bundle === undefined ? undefined : await readCaBundle(bundle, "AWS_CA_BUNDLE");
-  return { requestHandler: createHandler({ clock, tls: { enabled: true, verify: true, ca } }), maxAttempts: 2 };
+  const tls = { enabled: true, verify: true, ca };
+  return { requestHandler: createHandler({ clock, tls, isProxied }), maxAttempts: 2 };
 }
 
 function describe(found: ChainCredentials, profile: string | undefined, renewal: string | undefined): ResolvedSource {

@@ -11,6 +11,7 @@ export interface ClientOptions {
   readonly credentials: CredentialFields;
   /** AWS's clock minus this machine's, as last measured: otherwise every first request of a skewed machine is refused. */
   readonly skew: number;
+  readonly isProxied: boolean;
   readonly onAnswer: (exchange: Exchange) => void;
 }
 
@@ -20,7 +21,8 @@ const MAX_ATTEMPTS = 3;
 /** The SDK costs 15 MB of memory, so that it is loaded when STS is first asked (BUN.md, 8). */
 export const loadSdk = (): Promise<typeof import("@aws-sdk/client-sts")> => import("@aws-sdk/client-sts");
 
-export async function createClient({ clock, target, credentials, skew, onAnswer }: ClientOptions): Promise<STSClient> {
+export async function createClient(options: ClientOptions): Promise<STSClient> {
+  const { clock, target, credentials, skew, isProxied, onAnswer } = options;
   const sdk = await loadSdk();
   return new sdk.STSClient({
     region: target.region,
@@ -34,7 +36,7 @@ export async function createClient({ clock, target, credentials, skew, onAnswer 
       secretAccessKey: credentials.secretAccessKey,
       ...(credentials.sessionToken === undefined ? {} : { sessionToken: credentials.sessionToken }),
     },
-    requestHandler: createHandler({ clock, tls: target.tls, onAnswer }),
+    requestHandler: createHandler({ clock, tls: target.tls, isProxied, onAnswer }),
     systemClockOffset: skew,
     maxAttempts: MAX_ATTEMPTS,
     retryMode: "standard",

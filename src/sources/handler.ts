@@ -2,10 +2,14 @@
 // (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
+import { canConnect } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
 /** An attempt in all, in milliseconds: connecting, asking and the whole answer (DESIGN.md, 6). */
 const ATTEMPT_DEADLINE = 10_000;
+/** Milliseconds after which a connection must stand (DESIGN.md, 6), the last of which are for finding out. */
+const CONNECT_DEADLINE = 3_000;
+const PROBE_DEADLINE = 1_000;
 /** What STS says fits into a few KiB; a session token has no limit that AWS would state. */
 const LARGEST_ANSWER = 1024 * 1024;
 
@@ -20,6 +24,8 @@ export interface Exchange {
 export interface HandlerOptions {
   readonly clock: Clock;
   readonly tls: Tls;
+  /** A proxy connects in keyhole's stead, so that nothing can be said about the host itself. */
+  readonly isProxied: boolean;
   readonly onAnswer?: ((exchange: Exchange) => void) | undefined;
 }
 
@@ -29,17 +35,26 @@ export class Unanswered extends Error {
 }
 
 export function createHandler(options: HandlerOptions): FetchHttpHandler {
-  return new FetchHttpHandler({ customFetch: ((request: Request) => attempt(request, options)) as typeof fetch });
+  const customFetch = (request: Request): Promise<Response> =>
+    attempt(options.tls.enabled ? request : plain(request), options);
+  return new FetchHttpHandler({ customFetch: customFetch as typeof fetch });
 }
 
-async function attempt(request: Request, { clock, tls, onAnswer }: HandlerOptions): Promise<Response> {
+/** Whether this environment, the process's own, makes Bun's fetch use a proxy. */
+export function hasProxy(environment: Readonly<Record<string, string | undefined>>): boolean {
+  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => environment[name]);
+}
+
+async function attempt(request: Request, options: HandlerOptions): Promise<Response> {
+  const { clock, tls, onAnswer } = options;
   const late = new AbortController();
-  const timer = clock.after(ATTEMPT_DEADLINE, () => {
-    late.abort(new Unanswered(`no answer within ${ATTEMPT_DEADLINE / 1000} s`));
-  });
+  const timers = [
+    clock.after(ATTEMPT_DEADLINE, () => late.abort(new Unanswered(`nothing within ${ATTEMPT_DEADLINE / 1000} s`))),
+    clock.after(CONNECT_DEADLINE - PROBE_DEADLINE, () => void abortIfUnreachable(request, options, late)),
+  ];
   const sentAt = clock.wall();
   try {
-    const response = await fetch(tls.enabled ? request : plain(request), {
+    const response = await fetch(request, {
       signal: AbortSignal.any([request.signal, late.signal]),
       // A signed request is for one host only; whoever redirects it (a captive portal) is not STS.
       redirect: "manual",
@@ -53,8 +68,18 @@ async function attempt(request: Request, { clock, tls, onAnswer }: HandlerOption
   } catch (error) {
     throw request.signal.aborted || isCertificateError(error) ? error : asUnanswered(error);
   } finally {
-    timer.cancel();
+    for (const timer of timers) timer.cancel();
   }
+}
+
+/** Asked only when an answer is slow: in the ordinary case there is one connection, and no other. */
+async function abortIfUnreachable(
+  request: Request,
+  { clock, isProxied }: HandlerOptions,
+  late: AbortController,
+): Promise<void> {
+  if (isProxied || (await canConnect(new URL(request.url), PROBE_DEADLINE, clock))) return;
+  late.abort(new Unanswered(`no connection within ${CONNECT_DEADLINE / 1000} s`));
 }
 
 function plain(request: Request): Request {

@@ -4,6 +4,7 @@ import { systemClock } from "../daemon/clock.ts";
 import { selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { resolveChain } from "./chain.ts";
+import { hasProxy } from "./handler.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
 
 /** Milliseconds beyond the daemon's own deadline, for a daemon that was killed and cannot end its children. */
@@ -21,7 +22,8 @@ async function resolve(): Promise<ResolveAnswer> {
   try {
     const { name, profile } = (await Bun.stdin.json()) as ResolveRequest;
     const environment = selectSourceEnvironment(process.env);
-    const source = await resolveChain({ name, profile, environment, clock: systemClock });
+    const isProxied = hasProxy(process.env);
+    const source = await resolveChain({ name, profile, environment, isProxied, clock: systemClock });
     const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
     return { ...source, credentials: { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } };
   } catch (error) {

@@ -5,7 +5,7 @@ import { refuseLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
 import { createClient, loadSdk } from "./client.ts";
-import type { Exchange } from "./handler.ts";
+import { type Exchange, hasProxy } from "./handler.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
 import { obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
@@ -33,6 +33,7 @@ interface Attempt {
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
   const sources = createSourceCache(clock, (request) => resolveInChild(options, request));
+  const isProxied = hasProxy(options.base);
   let skew = 0;
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
@@ -108,7 +109,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       clockSkew = measureSkew(exchange);
       skew = clockSkew ?? skew;
     };
-    const client = await createClient({ clock, target, credentials, skew, onAnswer });
+    const client = await createClient({ clock, target, credentials, skew, isProxied, onAnswer });
     try {
       const output = await send(client);
       return { output, clockSkew };

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Config } from "../../src/config/config.ts";
+import { resolveTarget } from "../../src/sources/target.ts";
+import { type Home, makeHome, refusal, ROLE } from "./fixture.ts";
+
+let home: Home;
+let bundle: string;
+
+beforeAll(() => {
+  home = makeHome();
+  bundle = home.write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+  home.write(
+    ".aws/config",
+    `[default]\n[profile regional]\nregion = from-profile\n[profile global]\nendpoint_url = http://profile\n` +
+      `[profile served]\nservices = s\nendpoint_url = http://profile\n[services s]\nsts =\n  endpoint_url = http://services\n` +
+      `[profile deaf]\nignore_configured_endpoint_urls = true\nendpoint_url = http://profile\n[profile ca]\nca_bundle = ${bundle}\n`,
+  );
+});
+afterAll(() => home.remove());
+
+function resolve(config: Omit<Config, "AssumeRole">, environment: Record<string, string> = {}, RoleArn = ROLE) {
+  return resolveTarget({ ...config, AssumeRole: { RoleArn } }, { HOME: home.path, ...environment });
+}
+
+describe("the region", () => {
+  const both = { AWS_REGION: "from-variable", AWS_DEFAULT_REGION: "from-default" };
+  test.each([
+    { STS: { region_name: "from-sts" }, Session: { region_name: "from-session" }, environment: both, is: "from-sts" },
+    { Session: { region_name: "from-session", profile_name: "regional" }, environment: both, is: "from-session" },
+    { Session: { profile_name: "regional" }, environment: both, is: "from-profile" },
+    { environment: { ...both, AWS_PROFILE: "regional" }, is: "from-profile" },
+    { environment: both, is: "from-variable" },
+    { environment: { AWS_DEFAULT_REGION: "from-default" }, is: "from-default" },
+  ])("is $is", async ({ STS, Session, environment, is }) => {
+    expect(await resolve({ STS, Session }, environment)).toMatchObject({ region: is, namedRegion: is });
+  });
+
+  test.each([
+    ["aws", "us-east-1"],
+    ["aws-cn", "cn-north-1"],
+    ["aws-us-gov", "us-gov-west-1"],
+    ["aws-iso", "us-iso-east-1"],
+    ["aws-iso-b", "us-isob-east-1"],
+    ["aws-eusc", "eusc-de-east-1"],
+    ["aws-unheard-of", "us-east-1"],
+  ])("is, unnamed in partition %s, %s", async (partition, region) => {
+    const target = await resolve({}, {}, `arn:${partition}:iam::111122223333:role/demo`);
+    expect(target).toMatchObject({ region, namedRegion: undefined });
+  });
+});
+
+describe("the endpoint", () => {
+  const both = { AWS_ENDPOINT_URL_STS: "http://sts-variable", AWS_ENDPOINT_URL: "http://variable" };
+  test.each([
+    { STS: { endpoint_url: "http://config" }, environment: both, is: "http://config" },
+    { environment: { ...both, AWS_PROFILE: "served" }, is: "http://sts-variable" },
+    { environment: { AWS_ENDPOINT_URL: "http://variable", AWS_PROFILE: "served" }, is: "http://variable" },
+    { environment: { AWS_PROFILE: "served" }, is: "http://services" },
+    { environment: { AWS_PROFILE: "global" }, is: "http://profile" },
+    { environment: {}, is: undefined },
+    { environment: { ...both, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }, is: undefined },
+    { environment: { AWS_PROFILE: "deaf" }, is: undefined },
+    {
+      STS: { endpoint_url: "http://config" },
+      environment: { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "TRUE" },
+      is: "http://config",
+    },
+  ])("is $is", async ({ STS, environment, is }) => {
+    expect((await resolve({ STS }, environment as Record<string, string>)).endpoint).toBe(is);
+  });
+});
+
+describe("certificates", () => {
+  test.each([
+    { title: "the config's", STS: () => ({ verify: bundle }), environment: () => ({}) },
+    { title: "the requester's", STS: () => ({}), environment: () => ({ AWS_CA_BUNDLE: bundle }) },
+    { title: "the profile's", STS: () => ({}), environment: () => ({ AWS_PROFILE: "ca" }) },
+  ])("come from $title bundle", async ({ STS, environment }) => {
+    const { tls } = await resolve({ STS: STS() }, environment());
+    expect(tls).toEqual({ enabled: true, verify: true, ca: "-----BEGIN CERTIFICATE-----\n" });
+  });
+
+  test.each([true, false])("are the built-in ones where verify is %p", async (verify) => {
+    const { tls } = await resolve({ STS: { verify } }, { AWS_CA_BUNDLE: "/nonexistent" });
+    expect(tls).toEqual({ enabled: true, verify, ca: undefined });
+  });
+
+  test.each([
+    ["relative/path", "not an absolute path"],
+    ["/nonexistent/bundle", "cannot be read"],
+  ])("that are not there (%s) are a config's fault, and their path is not shown", async (path, what) => {
+    const refused = await refusal(resolve({ STS: { verify: path } }));
+    expect(refused.kind).toBe("invalid-config");
+    expect(refused.message).toContain(what);
+    expect(refused.message).not.toContain(path);
+  });
+
+  test("that are no certificates are refused", async () => {
+    const empty = home.write("empty.pem", "nothing");
+    expect((await refusal(resolve({}, { AWS_CA_BUNDLE: empty }))).message).toContain("AWS_CA_BUNDLE");
+  });
+
+  test("are not wanted without TLS", async () => {
+    expect((await resolve({ STS: { use_ssl: false } })).tls.enabled).toBeFalse();
+  });
+});
+
+test.each([
+  [{ AWS_USE_FIPS_ENDPOINT: "true" }, { useFips: true, useDualstack: false }],
+  [{ AWS_USE_DUALSTACK_ENDPOINT: "True" }, { useFips: false, useDualstack: true }],
+])("takes the variant of the endpoint from %p", async (environment, variant) => {
+  expect(await resolve({}, environment as Record<string, string>)).toMatchObject(variant);
+});
