@@ -11,7 +11,7 @@ export interface ListenerOptions extends ConnectionOptions {
   readonly path: string;
   /** Permissions of the socket file. */
   readonly mode: number;
-  /** One more closes the connection that has been idle longest. */
+  /** One more closes one of the process that holds the most of them. */
   readonly maxConnections: number;
   /** @throws Error if the kernel does not say who it is. */
   readonly identify: (socket: object) => PeerIdentity;
@@ -90,10 +90,18 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     sockets.add(socket);
   }
 
-  /** Makes room, so that whoever holds idle connections never locks anyone out. */
+  /**
+   * Makes room, so that whoever hoards connections locks nobody out. The process that holds the most of them gives up
+   * the one that has been idle longest; a client that was accepted a moment ago and is not read yet looks idle too.
+   */
   function evict(): void {
+    const held = new Map<number | undefined, number>();
+    const heldWith = (socket: Socket): number => held.get(socket.data?.caller.pid) ?? 0;
+    for (const socket of sockets) held.set(socket.data?.caller.pid, heldWith(socket) + 1);
+    const most = Math.max(...held.values());
     let victim: Socket | undefined;
     for (const socket of sockets) {
+      if (heldWith(socket) < most) continue;
       victim ??= socket;
       if (socket.data?.isBusy === false) {
         victim = socket;

@@ -141,6 +141,26 @@ test("one connection too many closes the one that has been idle longest, never o
   expect(listener.connections).toBe(2);
 });
 
+test("of several processes the one that holds the most connections gives one up, however new the others' are", async () => {
+  let pid = 1;
+  const listener = await start({ maxConnections: 3, identify: () => ({ pid, uid: 1000, gid: 1000 }) });
+  const other = await connect();
+  other.send(hello);
+  await other.answer();
+  pid = 2;
+  const hoarders: Awaited<ReturnType<typeof connect>>[] = [];
+  for (let count = 0; count < 3; count++) {
+    const peer = await connect();
+    peer.send(hello);
+    await peer.answer();
+    hoarders.push(peer);
+  }
+  await hoarders[0]!.closed;
+  other.send(hello);
+  expect(await other.answer()).toBe(1);
+  expect(listener.connections).toBe(3);
+});
+
 test("a request that does not come to an end is cut off", async () => {
   await start();
   const peer = await connect();
