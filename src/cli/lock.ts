@@ -6,7 +6,8 @@ import { loadNative } from "../native/load.ts";
 export function lockHolder(path: string): number | undefined {
   let descriptor: number;
   try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Without waiting for a FIFO's writer.
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
     return undefined;
   }

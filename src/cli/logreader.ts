@@ -1,5 +1,5 @@
 // The daemon's log as lines, across its rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 
 /** Rotated files that the daemon keeps. */
 const KEPT = 3;
@@ -81,7 +81,8 @@ function isAnother(path: string, descriptor: number | undefined): boolean {
 
 function tryOpen(path: string): number | undefined {
   try {
-    const descriptor = openSync(path, "r");
+    // Without waiting for a FIFO's writer.
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (fstatSync(descriptor).isFile()) return descriptor;
     closeSync(descriptor);
   } catch {

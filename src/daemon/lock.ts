@@ -35,12 +35,16 @@ export function takeLock(path: string, native: Native): Lock {
 }
 
 function openLockFile(path: string): number {
+  let descriptor: number;
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   } catch (error) {
     const { code } = error as { code?: string };
     throw new KeyholeError("unsafe-path", `cannot open the lock file ${path} (${code ?? "unknown"})`, `ls -l ${path}`);
   }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new KeyholeError("unsafe-path", `the lock file ${path} is not a regular file`, `ls -l ${path}`);
 }
 
 function readHolder(descriptor: number): string {

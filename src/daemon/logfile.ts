@@ -52,7 +52,7 @@ export function openLogFile(path: string, clock: Clock): LogFile {
 }
 
 /** What JSON lets through and a terminal may act on: DEL, C1, and the marks that change the direction of text. */
-const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 function formatLine(time: number, level: string, event: string, fields: LogFields | undefined): string {
   const line = JSON.stringify({ time: new Date(time).toISOString(), level, event, ...fields }, (_, value: unknown) =>
@@ -62,13 +62,18 @@ function formatLine(time: number, level: string, event: string, fields: LogField
 }
 
 function openForAppend(path: string): number {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let descriptor: number;
   try {
-    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    // Without waiting for a FIFO's reader.
+    descriptor = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (error) {
     const { code } = error as { code?: string };
     throw new KeyholeError("unsafe-path", `cannot open the log file ${path} (${code ?? "unknown"})`, `ls -l ${path}`);
   }
+  if (fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new KeyholeError("unsafe-path", `the log file ${path} is not a regular file`, `ls -l ${path}`);
 }
 
 function renameIfThere(from: string, to: string): void {

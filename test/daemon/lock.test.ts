@@ -57,3 +57,8 @@ test("a link is not followed", () => {
   symlinkSync(join(directory, "elsewhere"), path);
   expect(() => takeLock(path, native)).toThrow(path);
 });
+
+test("a FIFO is no lock file", () => {
+  Bun.spawnSync(["mkfifo", path]);
+  expect(() => takeLock(path, native)).toThrow("not a regular file");
+});

@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../src/daemon/clock.ts";
@@ -76,4 +87,12 @@ test("a link is not followed", () => {
   symlinkSync(join(directory, "elsewhere"), path);
   expect(() => openLogFile(path, clock)).toThrow(path);
   expect(existsSync(join(directory, "elsewhere"))).toBe(false);
+});
+
+test("a FIFO is not waited for, with a reader or without", () => {
+  Bun.spawnSync(["mkfifo", path]);
+  expect(() => openLogFile(path, clock)).toThrow("cannot open");
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  expect(() => openLogFile(path, clock)).toThrow("not a regular file");
+  closeSync(reader);
 });
