@@ -21,7 +21,7 @@ export interface AssumeRequest {
 export interface AssumedRole {
   /** With session token and expiry, always. */
   readonly credentials: Credentials;
-  /** `AROA…:session-name`, the value of `aws:userid`. */
+  /** `AROA…:session-name`, the value of `aws:userid`; empty where the STS (Ceph RGW) tells none. */
   readonly assumedRoleId: string;
   readonly arn: string;
   /** The region the config, its profile or the environment names; not a partition's default. */

@@ -137,19 +137,20 @@ function durationNotes({ config }: AssumeRequest, { duration }: Attempt): string
   ];
 }
 
+/** Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account. */
 function readOutput(output: AssumeRoleCommandOutput): Pick<AssumedRole, "credentials" | "assumedRoleId" | "arn"> {
   const { Credentials: issued, AssumedRoleUser: user } = output;
   if (!issued?.AccessKeyId || !issued.SecretAccessKey || !issued.SessionToken || !issued.Expiration) throw incomplete();
-  if (!user?.AssumedRoleId || !user.Arn) throw incomplete();
+  if (!user?.Arn) throw incomplete();
   return {
     credentials: new Credentials({
       accessKeyId: issued.AccessKeyId,
       secretAccessKey: issued.SecretAccessKey,
       sessionToken: issued.SessionToken,
       expiresAt: issued.Expiration.getTime(),
-      accountId: user.Arn.split(":")[4],
+      accountId: user.Arn.split(":")[4] || undefined,
     }),
-    assumedRoleId: user.AssumedRoleId,
+    assumedRoleId: user.AssumedRoleId ?? "",
     arn: user.Arn,
   };
 }

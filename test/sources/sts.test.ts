@@ -32,6 +32,21 @@ describe("assume", () => {
     expect(world.sts.count()).toBe(1);
   });
 
+  test("takes Ceph RGW's answer, which misspells the role id and has no account", async () => {
+    const expiration = "2099-01-01T00:00:00.250000000Z";
+    const keys = "<AccessKeyId>id</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>";
+    const credentials = `<Credentials>${keys}<SessionToken>token</SessionToken><Expiration>${expiration}</Expiration></Credentials>`;
+    const user = "<Arn>arn:aws:sts:::assumed-role/demo/session</Arn><AssumeRoleId>a-b-c:session</AssumeRoleId>";
+    const result = `<AssumeRoleResult>${credentials}<AssumedRoleUser>${user}</AssumedRoleUser></AssumeRoleResult>`;
+    const document = `<AssumeRoleResponse>${result}</AssumeRoleResponse>`;
+    using gateway = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(document) });
+    const environment = { ...world.keys, AWS_ENDPOINT_URL_STS: gateway.url.origin };
+    const assumed = await world.source.assume(world.request({ environment }));
+    expect(assumed).toMatchObject({ arn: "arn:aws:sts:::assumed-role/demo/session", assumedRoleId: "" });
+    expect(assumed.credentials.accountId).toBeUndefined();
+    expect(assumed.credentials.expiresAt).toBe(Date.parse("2099-01-01T00:00:00.250Z"));
+  });
+
   test("sends every parameter of the config", async () => {
     await world.source.assume(
       world.request({
