@@ -1,4 +1,6 @@
 // What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
+// oxlint-disable-next-line import/no-unassigned-import -- for the bundler; the reason is there
+import "./hot.ts";
 import type { ArgsDef, ArgValues } from "../arguments.ts";
 import type { Settings } from "../settings.ts";
 import type { Ui } from "./ui.ts";

@@ -1,10 +1,12 @@
-// All commands: a new one is a file and a line. Each is loaded when it is called.
+// All commands: a new one is a file and a line. Each is loaded when it is called, but for `export`: that is the one that
+// SDKs call, and one file less to load for them.
 import type { CommandGroup } from "./command.ts";
+import exportCommand from "./commands/export.ts";
 
 export const root: CommandGroup = {
   meta: { name: "", description: "Short-lived AWS credentials for every tool on this machine, always fresh" },
   commands: {
-    export: () => import("./commands/export.ts"),
+    export: () => Promise.resolve({ default: exportCommand }),
     exec: () => import("./commands/exec.ts"),
     shell: () => import("./commands/shell.ts"),
     whoami: () => import("./commands/whoami.ts"),
@@ -20,6 +22,19 @@ export const root: CommandGroup = {
         list: () => import("./commands/daemon/list.ts"),
         add: () => import("./commands/daemon/add.ts"),
         remove: () => import("./commands/daemon/remove.ts"),
+      },
+    },
+    config: {
+      meta: { name: "config", description: "Save, change and check the parameters of roles" },
+      commands: {
+        add: () => import("./commands/config/add.ts"),
+        get: () => import("./commands/config/get.ts"),
+        list: () => import("./commands/config/list.ts"),
+        meta: () => import("./commands/config/meta.ts"),
+        update: () => import("./commands/config/update.ts"),
+        rename: () => import("./commands/config/rename.ts"),
+        remove: () => import("./commands/config/remove.ts"),
+        validate: () => import("./commands/config/validate.ts"),
       },
     },
     completion: () => import("./commands/completion.ts"),

@@ -1,6 +1,11 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createUi, stripControls, toKeyholeError } from "../../src/cli/ui.ts";
 import { KeyholeError } from "../../src/errors.ts";
+import { startFakeDaemon, vended } from "./fakes/daemon.ts";
+
+const main = join(import.meta.dir, "../../src/main.ts");
 
 function recorder() {
   const lines: string[] = [];
@@ -51,4 +56,50 @@ test("what came from outside cannot forge a second line or reach the terminal", 
   const { lines, ui } = recorder();
   ui.warn("a\u001b[2J\nkeyhole: error: forged", "h\nint");
   expect(lines).toEqual([String.raw`keyhole: warning: a\x1b[2J keyhole: error: forged`, "keyhole: hint: h int"]);
+});
+
+/** `keyhole export > FILE` on a terminal of its own, with a person who answers the first question with `keys`. */
+async function choose(keys: string) {
+  await using daemon = startFakeDaemon({ Vend: ({ config }) => vended(config) });
+  const configs = join(daemon.home, "configs");
+  mkdirSync(configs, { mode: 0o700 });
+  for (const name of ["dev", "prod"]) writeFileSync(join(configs, `${name}.yaml`), "", { mode: 0o600 });
+  let screen = "";
+  let answered = false;
+  const child = Bun.spawn(
+    ["sh", "-c", 'exec "$1" "$2" export > "$3"', "sh", process.execPath, main, join(configs, "out")],
+    {
+      env: { PATH: "/usr/bin:/bin", TERM: "xterm", KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket },
+      terminal: {
+        cols: 80,
+        rows: 24,
+        data: (terminal, bytes) => {
+          screen += new TextDecoder().decode(bytes);
+          if (answered || !screen.includes("prod")) return;
+          answered = true;
+          terminal.write(keys);
+        },
+      },
+    },
+  );
+  const exit = await child.exited;
+  child.terminal?.close();
+  return { exit, screen, stdout: readFileSync(join(configs, "out"), "utf8"), requests: daemon.requests };
+}
+
+describe("on a terminal", () => {
+  test("a question stands on stderr, and stdout holds the answer alone", async () => {
+    const { exit, screen, stdout, requests } = await choose("\u001b[B\r");
+    expect(screen).toContain("Which one?");
+    expect(Object.keys(JSON.parse(stdout) as object)).toContain("access_key");
+    expect(requests[0]?.body).toEqual({ config: "prod" });
+    expect(exit).toBe(0);
+  });
+
+  test("Ctrl-C leaves with 130, and nothing was asked of the daemon", async () => {
+    const { exit, stdout, requests } = await choose("\u0003");
+    expect(exit).toBe(130);
+    expect(stdout).toBe("");
+    expect(requests).toEqual([]);
+  });
 });

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import type { CommandGroup } from "../../src/cli/command.ts";
+import { lookUp } from "../../src/cli/lookup.ts";
+
+const leaf = () => Promise.reject(new Error("nothing is loaded by looking it up"));
+const group: CommandGroup = { meta: { name: "daemon", description: "" }, commands: { start: leaf } };
+const root: CommandGroup = { meta: { name: "", description: "" }, commands: { export: leaf, daemon: group } };
+
+test.each([
+  ["", "", ""],
+  ["export", "export", ""],
+  ["export -n a -f env", "export", "-n a -f env"],
+  ["daemon", "daemon", ""],
+  ["daemon start --json", "daemon start", "--json"],
+  ["-sp /s daemon -ct 5 start --json", "daemon start", "-sp /s -ct 5 --json"],
+  ["--socket-path=/s export", "export", "--socket-path=/s"],
+  ["--socket-path export daemon start", "daemon start", "--socket-path export"],
+  ["--help export", "export", "--help"],
+  ["export export", "export", "export"],
+  ["export daemon start", "export", "daemon start"],
+  ["--socket-path", "", "--socket-path"],
+])("%p is the command %p with %p", (line, name, words) => {
+  const found = lookUp(root, line.split(" ").filter(Boolean));
+  expect(found.name).toBe(name);
+  expect(found.words.join(" ")).toBe(words);
+});
+
+test.each([
+  ["exprot", "unknown command exprot, did you mean export"],
+  ["daemon strat", "unknown command daemon strat, did you mean start"],
+  ["start", "unknown command start"],
+  ["__proto__", "unknown command __proto__"],
+  ["-n a export", "unknown option -n before the command"],
+  ["--name=SECRET other", "unknown option --name before the command"],
+])("%p is refused: %p", (line, message) => {
+  expect(() => lookUp(root, line.split(" "))).toThrow(message);
+  expect(() => lookUp(root, line.split(" "))).not.toThrow("SECRET");
+});
