@@ -1,0 +1,69 @@
+// Every command that the README shows, run in its order on one machine; what it shows of the output must be there.
+import { expect, test } from "bun:test";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createMachine, executable } from "./machine.ts";
+
+const readme = readFileSync(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+
+interface Step {
+  readonly command: string;
+  readonly shown: readonly string[];
+}
+
+/** The commands of the ```console blocks: `$ ` begins one, `> ` continues it, everything else is its output. */
+function readSteps(): Step[] {
+  const steps: { command: string; shown: string[] }[] = [];
+  for (const [, block] of readme.matchAll(/^```console\n([\s\S]*?)^```$/gm)) {
+    for (const line of block!.trimEnd().split("\n")) {
+      if (line.startsWith("$ ")) steps.push({ command: line.slice(2), shown: [] });
+      else if (line.startsWith("> ")) steps.at(-1)!.command += `\n${line.slice(2)}`;
+      else steps.at(-1)!.shown.push(line);
+    }
+  }
+  return steps;
+}
+
+/** A line of the README as a pattern: `…` stands for anything. */
+const patternOf = (line: string) => new RegExp(`^${line.split("…").map(RegExp.escape).join(".*")}$`, "m");
+
+const aws = Bun.which("aws");
+
+test.skipIf(aws === null)(
+  "every command of the README works as shown (needs the AWS CLI: pip install awscli)",
+  async () => {
+    await using machine = await createMachine();
+    mkdirSync(join(machine.home, ".elhaz"));
+    const steps = readSteps();
+    expect(steps.length).toBeGreaterThan(25);
+    for (const { command, shown } of steps) {
+      const child = Bun.spawn(["sh", "-c", command], {
+        env: {
+          ...machine.environment,
+          PATH: `${dirname(executable)}:${dirname(aws!)}:${machine.environment["PATH"]}`,
+          AWS_DEFAULT_REGION: "eu-west-1",
+        },
+        cwd: join(machine.home, "work"),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const output = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+      expect([command, await child.exited, output]).toEqual([command, 0, output]);
+      for (const line of shown) expect([command, output]).toEqual([command, expect.stringMatching(patternOf(line))]);
+      // A user of elhaz has configs already.
+      if (command.startsWith("keyhole config add")) {
+        cpSync(machine.paths.configs, join(machine.home, ".elhaz", "configs"), { recursive: true });
+      }
+    }
+  },
+);
+
+test("the README's tables name what the product has", async () => {
+  await using machine = await createMachine();
+  const help = await machine.keyhole("--help");
+  for (const [option] of help.matchAll(/--[a-z-]+(?==<)/g)) expect(readme).toContain(`\`${option}\``);
+  for (const [variable] of help.matchAll(/KEYHOLE_[A-Z_]+/g)) expect(readme).toContain(`\`${variable}\``);
+  const commands = help.slice(help.indexOf("COMMANDS"), help.indexOf("Use keyhole")).matchAll(/^ +([a-z]+) {2,}/gm);
+  for (const [, command] of commands) expect(readme).toMatch(new RegExp(`^\\| .*\`${command}[ \`]`, "m"));
+});
