@@ -34,13 +34,11 @@ export function newFlight(start: (flight: Flight) => void, urgent: boolean): Fli
   return flight;
 }
 
-/** The result of `work`, or the reason of the abort if that comes first, whether `work` heeds it or not. */
+/** The result of `work`, or the reason of an abort yet to come, whether `work` heeds it or not. */
 export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     // The reason is always a KeyholeError of ours.
-    const give = (): void => reject(signal.reason as KeyholeError);
-    if (signal.aborted) give();
-    signal.addEventListener("abort", give, { once: true });
+    signal.addEventListener("abort", () => reject(signal.reason as KeyholeError), { once: true });
     work.then(resolve, reject);
   });
 }

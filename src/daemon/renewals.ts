@@ -120,6 +120,7 @@ export class Renewals {
     wiper.drop(session.issue);
     session.issue = issue;
     session.outdated = false;
+    session.provenEnvironment = session.environment;
     session.failures = 0;
     session.lastError = undefined;
     log("info", "session renewed", {

@@ -11,6 +11,8 @@ import { FLOOR, type Instant, isIdle, remainingLife } from "./refresh.ts";
 export interface Session {
   readonly name: string;
   environment: SourceEnvironment;
+  /** The environment that the issue came from. */
+  provenEnvironment: SourceEnvironment | undefined;
   stored: StoredConfig;
   /** When the file was last compared. */
   checkedAt: number;
@@ -42,6 +44,7 @@ export function newSession(stored: StoredConfig, environment: SourceEnvironment,
   return {
     name: stored.name,
     environment,
+    provenEnvironment: undefined,
     stored,
     checkedAt: now.monotonic,
     broken: undefined,

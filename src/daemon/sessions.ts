@@ -79,7 +79,8 @@ export class Sessions {
       else if (renew || (differs && session.issue !== undefined)) this.#keeper.renewals.fly(session, false);
     } catch (error) {
       // The environment that had worked is better than one that does not.
-      if (differs && session.environment === environment && session.issue !== undefined) session.environment = before;
+      const isOurs = differs && session.environment === environment;
+      if (isOurs && session.provenEnvironment !== undefined) session.environment = session.provenEnvironment;
       throw error;
     }
     this.#keeper.readClocks();

@@ -330,6 +330,19 @@ describe("a failure with nothing to vend", () => {
     expect(it.source.count).toBe(2);
   });
 
+  test("is remembered from when it came, not from when it was asked for", async () => {
+    const it = world({ random: () => 0.5 });
+    await it.add("a");
+    it.source.holds = true;
+    const waiting = errorOf(it.vend("a"));
+    await it.clock.advance(4 * SECOND);
+    it.source.held[0]?.fail("aws-refused");
+    const error = await waiting;
+    await it.clock.advance(3.4 * SECOND);
+    expect(await errorOf(it.vend("a"))).toBe(error);
+    expect(it.source.count).toBe(1);
+  });
+
   test("is not tried again unasked", async () => {
     const it = world();
     await it.add("a");
@@ -409,6 +422,42 @@ describe("add", () => {
     expect(it.source.calls.at(-1)?.environment).toEqual({ AWS_PROFILE: "other" });
   });
 
+  test("uses the config file as it is now, and throws away a flight of what it was", async () => {
+    const it = world();
+    await it.add("a");
+    it.source.holds = true;
+    const waiting = it.vend("a");
+    await settle();
+    it.configs.write("a", roleConfig("other"));
+    const added = it.sessions.add("a", {}, verify);
+    await settle();
+    for (const call of it.source.held) call.release();
+    expect(await added).toMatchObject({ roleArn: "arn:aws:iam::111122223333:role/other" });
+    expect((await waiting).arn).toBe("arn:aws:iam::111122223333:role/other");
+  });
+
+  test("from another environment does not answer from the memory of a refusal", async () => {
+    const it = world();
+    await it.add("a");
+    it.source.failure = failureOf("no-source-credentials");
+    await errorOf(it.vend("a"));
+    it.source.failure = undefined;
+    await it.sessions.add("a", { AWS_PROFILE: "dev" }, verify);
+    expect(it.source.count).toBe(2);
+  });
+
+  test("twice at once from environments that do not work leaves the one that did", async () => {
+    const it = world();
+    it.configs.write("a", roleConfig("a"));
+    await it.sessions.add("a", { AWS_PROFILE: "dev" }, verify);
+    it.source.failure = failureOf("no-source-credentials");
+    const profiles = ["one", "two"];
+    await Promise.all(profiles.map((profile) => errorOf(it.sessions.add("a", { AWS_PROFILE: profile }, verify))));
+    it.source.failure = undefined;
+    await it.clock.advance(40 * MINUTE);
+    expect(it.source.calls.at(-1)?.environment).toEqual({ AWS_PROFILE: "dev" });
+  });
+
   test("from an environment that differs in PATH alone keeps the credentials", async () => {
     const it = world();
     it.configs.write("a", roleConfig("a"));
@@ -464,6 +513,7 @@ describe("a config file", () => {
     it.source.held[0]?.release();
     expect((await next).arn).toBe("arn:aws:iam::111122223333:role/other");
     expect(await again).toBe(await next);
+    expect(vendAtOnce(it, "a")).toBe(await next);
     expect(it.source.count).toBe(2);
     await it.clock.advance(2 * SECOND);
     expect(old.line.every((byte) => byte === 0)).toBe(true);
@@ -521,6 +571,50 @@ describe("a config file", () => {
     await first;
     expect((await queued).arn).toBe("arn:aws:iam::111122223333:role/other");
     expect(it.source.count).toBe(2);
+  });
+
+  test.each([
+    { what: "the STS endpoint", config: { ...roleConfig("a"), STS: { endpoint_url: "http://sts.test" } } },
+    { what: "the profile", config: { ...roleConfig("a"), Session: { profile_name: "other" } } },
+    { what: "the MFA command", config: { ...roleConfig("a"), MFA: { command: "code" } } },
+    { what: "the duration", config: roleConfig("a", 900) },
+  ])("that changed in $what is assumed anew", async ({ config }) => {
+    const it = world();
+    await it.add("a");
+    const old = await it.vend("a");
+    it.configs.write("a", config);
+    await it.clock.advance(5);
+    expect(await it.vend("a")).not.toBe(old);
+    expect(it.source.calls.at(-1)?.config).toBe(config);
+  });
+
+  test("that changed while a caller hoped for new credentials does not get that caller the old identity", async () => {
+    const it = world();
+    await it.add("a");
+    await it.vend("a");
+    it.clock.suspend(50 * MINUTE);
+    it.source.holds = true;
+    const hoping = errorOf(it.vend("a"));
+    await settle();
+    it.configs.write("a", roleConfig("other"));
+    await it.clock.advance(5);
+    it.source.holds = false;
+    it.source.failure = failureOf("aws-refused");
+    expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "aws-refused" });
+    expect(await hoping).toMatchObject({ kind: "aws-refused" });
+  });
+
+  test("that changed while its flight was queued does not lose the flight its turn", async () => {
+    const it = world({ maxFlights: 1 });
+    for (const name of ["first", "a", "b"]) await it.add(name);
+    it.source.holds = new Set(["first"]);
+    const vends = ["first", "a", "b"].map((name) => it.vend(name));
+    it.configs.write("a", roleConfig("other"));
+    await it.clock.advance(5);
+    vends.push(it.vend("a"));
+    it.source.held[0]?.release();
+    await Promise.all(vends);
+    expect(it.source.calls.map(({ name }) => name)).toEqual(["first", "a", "b"]);
   });
 
   test.each([
@@ -639,6 +733,32 @@ describe("eviction", () => {
     expect(issues.every(({ line }) => line[0] === "{".charCodeAt(0))).toBe(true);
     expect(it.source.count).toBe(10);
     expect(it.sessions.list().length).toBe(2);
+  });
+
+  test("never takes a session whose renewal somebody began to wait for, and aborts one that nobody waits for", async () => {
+    for (const isWaitedFor of [true, false]) {
+      const it = world({ maxSessions: 1 });
+      await it.add("a");
+      await it.vend("a");
+      it.source.holds = true;
+      await it.clock.advance(34 * MINUTE);
+      it.clock.suspend(16 * MINUTE);
+      const waiting = isWaitedFor ? it.vend("a") : undefined;
+      await it.add("b");
+      expect(it.source.held[0]?.request.signal.aborted).toBe(!isWaitedFor);
+      it.source.holds = false;
+      it.source.held[0]?.release();
+      if (waiting !== undefined) expect(it.left(await waiting)).toBe(HOUR);
+    }
+  });
+
+  test("of a name whose config file is gone since forgets it", async () => {
+    const it = world({ maxSessions: 1 });
+    for (const name of ["a", "b"]) await it.add(name);
+    it.configs.delete("a");
+    expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "no-such-config" });
+    it.configs.write("a", roleConfig("a"));
+    expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "no-such-session" });
   });
 
   test("forgets the oldest of very many names", async () => {
@@ -795,6 +915,18 @@ describe("the clocks", () => {
     for (const name of ["a", "b", "c"]) expect(it.left(vendAtOnce(it, name))).toBeGreaterThan(59 * MINUTE);
   });
 
+  test("renewals after a jump are spread over 5 s", async () => {
+    const it = world({ random: () => 0.8 });
+    await it.add("a");
+    await it.vend("a");
+    it.clock.suspend(50 * MINUTE);
+    it.sessions.list();
+    await it.clock.advance(3.9 * SECOND);
+    expect(it.source.count).toBe(1);
+    await it.clock.advance(0.4 * SECOND);
+    expect(it.source.count).toBe(2);
+  });
+
   test("a step of less than 30 s is not a jump", async () => {
     const it = world();
     await it.add("a");
@@ -860,6 +992,25 @@ describe("stop", () => {
       kind: "shutting-down",
     });
   });
+});
+
+test("stop ends a question for the identity", async () => {
+  const it = world();
+  await it.add("a");
+  it.source.identityHangs = true;
+  const asked = errorOf(it.sessions.identity("a"));
+  await settle();
+  it.sessions.stop();
+  expect(await asked).toMatchObject({ kind: "shutting-down" });
+});
+
+test("a question for the identity that is never answered is given up after 45 s", async () => {
+  const it = world();
+  await it.add("a");
+  it.source.identityHangs = true;
+  const asked = errorOf(it.sessions.identity("a"));
+  await it.clock.advance(45 * SECOND);
+  expect(await asked).toMatchObject({ kind: "network" });
 });
 
 describe("what is shown", () => {

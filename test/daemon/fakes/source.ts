@@ -24,6 +24,8 @@ export class FakeSource implements CredentialSource {
   hasDate = true;
   failure: KeyholeError | undefined;
   identityFailure: KeyholeError | undefined;
+  /** GetCallerIdentity never answers. */
+  identityHangs = false;
   /** Every call, or those of some names, wait in `held`. */
   holds: boolean | ReadonlySet<string> = false;
   held: HeldCall[] = [];
@@ -57,6 +59,7 @@ export class FakeSource implements CredentialSource {
 
   async identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity> {
     this.identifications.push(request);
+    if (this.identityHangs) await Promise.withResolvers<void>().promise;
     if (this.identityFailure !== undefined) throw this.identityFailure;
     return { userId: "AROAFAKE:test", account: "111122223333", arn: `arn:fake:${credentials.accessKeyId}` };
   }
