@@ -25,10 +25,10 @@ export const changeOptions = {
 
 type Caller = Pick<CommandContext, "host" | "ui">;
 
-/** A text and what to call it in an error. */
+/** A text and what to call it in an error; undefined for one that was made of flags or answers. */
 export interface Source {
   readonly text: string;
-  readonly name: string;
+  readonly name: string | undefined;
 }
 
 /** @param file a path, taken from the working directory, or `-` */
@@ -50,21 +50,25 @@ export function readChanges(settings: readonly string[], removals: readonly stri
   if (secret !== undefined)
     ui.warn(
       `${secret.path.join(".")} stood on a command line, where other users can read it`,
-      "use --from-file - or --editor",
+      "keyhole config add --from-file - -n NAME",
     );
   return changes;
 }
 
 /** A text with changes, and a word about comments that could not be kept. */
 export function changeText(source: Source, changes: readonly Change[], { ui }: Caller): string {
-  const edited: Edited = applyChanges(source.text, changes, source.name);
-  if (edited.lostComments) ui.warn(`comments in ${source.name} could not be kept`);
+  const edited: Edited = applyChanges(source.text, changes, source.name ?? "the config");
+  if (edited.lostComments) ui.warn(`comments in ${source.name ?? "the config"} could not be kept`);
   return edited.text;
 }
 
 /** Checks a text, says what is odd about it, and saves it. @throws KeyholeError as ConfigStore.save does. */
 export function saveConfig(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): void {
-  const { warnings } = parseConfig(source.text, source.name);
+  const { warnings } = parseConfig(
+    source.text,
+    source.name,
+    `keyhole config validate --from-file ${source.name ?? "FILE"}`,
+  );
   for (const warning of warnings) ui.warn(warning);
   store.save(name, source.text, replace);
 }

@@ -1,6 +1,6 @@
 // A text in the editor of the user's choice: on a copy, which replaces nothing until it is valid.
 import * as fs from "node:fs";
-import { inspectConfig } from "../config/parse.ts";
+import { formatProblem, inspectConfig } from "../config/parse.ts";
 import { ensurePrivateDirectory } from "../directories.ts";
 import { KeyholeError } from "../errors.ts";
 import { definedVariables } from "./broker.ts";
@@ -56,7 +56,7 @@ async function editUntilValid(
     if (after === before) return undefined;
     const inspection = inspectConfig(after);
     if ("config" in inspection) return after;
-    for (const problem of inspection.problems) ui.warn(problem);
+    for (const problem of inspection.problems) ui.warn(formatProblem(problem));
     if (!(await ui.askYesNo("Edit again?", true)))
       throw new KeyholeError("invalid-config", "the text is no config; nothing was saved");
   }

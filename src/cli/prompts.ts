@@ -31,7 +31,7 @@ export async function askConfig(ui: Ui, initial: ConfigValue): Promise<ConfigVal
     // JSON is YAML: the same check as for a file.
     const inspection = inspectConfig(JSON.stringify(value));
     if ("config" in inspection) return value;
-    for (const problem of inspection.problems) ui.warn(problem.replace(/^line \d+: /, ""));
+    for (const problem of inspection.problems) ui.warn(problem.message);
     if (!(await ui.askYesNo("Go through the questions again?", true)))
       throw new KeyholeError("invalid-config", "the answers are no config; nothing was saved");
   }
@@ -115,6 +115,9 @@ function read(path: Path, text: string): { readonly value: unknown } | { readonl
 }
 
 function withoutEmpty(value: ConfigValue): ConfigValue {
-  const isEmpty = (item: unknown) => item === undefined || (isMapping(item) && Object.keys(item).length === 0);
   return Object.fromEntries(Object.entries(value).filter(([, item]) => !isEmpty(item)));
+}
+
+function isEmpty(item: unknown): boolean {
+  return item === undefined || (isMapping(item) && Object.keys(item).length === 0);
 }

@@ -12,7 +12,7 @@ export interface Ui {
   /** Whether a person can be asked: stdin and stderr are terminals. Ask this before any prompt. */
   isInteractive(): Promise<boolean>;
   /** Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C or Escape. */
-  askText(question: string, options?: { readonly initial?: string; readonly placeholder?: string }): Promise<string>;
+  askText(question: string, options?: { readonly initial?: string }): Promise<string>;
   askYesNo(question: string, byDefault: boolean): Promise<boolean>;
   askChoice(question: string, choices: readonly string[]): Promise<string>;
 }
@@ -41,8 +41,11 @@ export function createUi(write: (line: string) => void = (line) => console.error
       const { isatty } = await import("node:tty");
       return isatty(0) && isatty(2);
     },
-    askText: async (question, options = {}) =>
-      answer(await (await loadPrompt())(stripControls(question), { type: "text", cancel: "symbol", ...options })),
+    askText: async (question, options = {}) => {
+      const { promptText } = await import("./textprompt.ts");
+      const text = await promptText(`${stripControls(question)}: `, options);
+      return text ?? interrupt();
+    },
     askYesNo: async (question, byDefault) =>
       answer(
         await (
@@ -99,6 +102,9 @@ async function loadPrompt() {
 }
 
 function answer<Value>(value: Value): Exclude<Value, symbol> {
-  if (typeof value === "symbol") throw new KeyholeError("interrupted", "interrupted");
-  return value as Exclude<Value, symbol>;
+  return typeof value === "symbol" ? interrupt() : (value as Exclude<Value, symbol>);
+}
+
+function interrupt(): never {
+  throw new KeyholeError("interrupted", "interrupted");
 }

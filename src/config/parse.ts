@@ -14,8 +14,16 @@ export interface ParsedFile {
 
 const NO_MAPPING: Problem = { path: [], message: "must be a mapping with the key AssumeRole" };
 
-/** Either the config, or what is wrong with it, one line for each problem: `line 3: AssumeRole.RoleArn must be …`. */
-export type Inspection = ParsedFile | { readonly problems: readonly string[] };
+/** One thing that is wrong with a text, without any value of it. */
+export interface TextProblem {
+  /** From 1; undefined where nothing in the text is at fault. */
+  readonly line: number | undefined;
+  /** `AssumeRole.RoleArn must be …` */
+  readonly message: string;
+}
+
+/** Either the config, or everything that is wrong with it, in the order of the lines. */
+export type Inspection = ParsedFile | { readonly problems: readonly TextProblem[] };
 
 /** Reads everything, so that a person can mend a file in one go. No problem holds a value out of the text. */
 export function inspectConfig(source: string): Inspection {
@@ -24,29 +32,36 @@ export function inspectConfig(source: string): Inspection {
     document = parseYaml(source);
   } catch (error) {
     if (!(error instanceof MalformedYaml)) throw error;
-    return { problems: [error.line === undefined ? error.message : `line ${error.line}: ${error.message}`] };
+    return { problems: [{ line: error.line, message: error.message }] };
   }
   const value = prepare(document);
   const checked = isMapping(value) ? checkSchema(value) : { problems: [NO_MAPPING] };
   const problems = [...("problems" in checked ? checked.problems : []), ...checkRules(value)].map((problem) => ({
     line: lineOf(document, problem.path),
-    text: describe(problem),
+    message: describe(problem),
   }));
-  if (problems.length > 0 || "problems" in checked) {
-    const sorted = problems.toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0));
-    return { problems: sorted.map(({ line, text }) => (line === undefined ? text : `line ${line}: ${text}`)) };
-  }
+  if (problems.length > 0 || "problems" in checked)
+    return { problems: problems.toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0)) };
   return { config: checked.config, warnings: findWarnings(value).map(describe) };
 }
 
+/** `line 3: AssumeRole.RoleArn must be …` */
+export function formatProblem({ line, message }: TextProblem): string {
+  return line === undefined ? message : `line ${line}: ${message}`;
+}
+
 /**
- * @param file what to call the text in an error: its path, or `stdin`.
+ * @param file what to call the text in an error: its path, or `stdin`; undefined for a text that no one wrote, whose
+ *   lines say nothing to a person.
  * @throws KeyholeError `invalid-config` with every problem, each on a line of its own that names the file.
  */
-export function parseConfig(text: string, file: string, hint?: string): ParsedFile {
+export function parseConfig(text: string, file: string | undefined, hint?: string): ParsedFile {
   const inspection = inspectConfig(text);
   if ("config" in inspection) return inspection;
-  throw new KeyholeError("invalid-config", inspection.problems.map((line) => `${file}: ${line}`).join("\n"), hint);
+  const lines = inspection.problems.map((problem) =>
+    file === undefined ? problem.message : `${file}: ${formatProblem(problem)}`,
+  );
+  throw new KeyholeError("invalid-config", lines.join("\n"), hint);
 }
 
 function describe({ path, message }: Problem): string {

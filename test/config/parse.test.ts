@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
-import { inspectConfig, parseConfig } from "../../src/config/parse.ts";
+import { formatProblem, inspectConfig, parseConfig } from "../../src/config/parse.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/demo";
 
 function problemsOf(text: string): readonly string[] {
   const inspection = inspectConfig(text);
-  return "problems" in inspection ? inspection.problems : [];
+  return "problems" in inspection ? inspection.problems.map(formatProblem) : [];
 }
 
 /** Problems of a config whose AssumeRole has these lines beside the ARN. */

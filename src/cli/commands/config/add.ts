@@ -40,7 +40,11 @@ async function askName({ ui }: Context): Promise<string> {
 
 async function mayReplace({ ui }: Context, name: string): Promise<boolean> {
   if (await ui.isInteractive()) return ui.askYesNo(`Config ${name} already exists. Overwrite?`, false);
-  throw new KeyholeError("config-exists", `config ${name} exists`, `keyhole config update -n ${name}, or add --force`);
+  throw new KeyholeError(
+    "config-exists",
+    `config ${name} exists; --force replaces it`,
+    `keyhole config update -n ${name}`,
+  );
 }
 
 /** The text from the flags if they say anything of it, else from a person. */
@@ -50,21 +54,17 @@ async function obtain(context: Context, name: string): Promise<Source | undefine
   const role = given["role-arn"] === undefined ? [] : [`AssumeRole.RoleArn=${given["role-arn"]}`];
   if (file !== undefined || role.length > 0 || given.set.length > 0) {
     const changes = readChanges([...role, ...given.set], [], context);
-    const source = file === undefined ? { text: "", name: "the config" } : await readSource(file, context);
+    const source = file === undefined ? { text: "", name: undefined } : await readSource(file, context);
     const text = changeText(source, changes, context);
     if (!given.editor) return { text, name: source.name };
-    return edited((await editText(text, name, context)) ?? text);
+    return { text: (await editText(text, name, context)) ?? text, name: undefined };
   }
   if (!(await ui.isInteractive())) {
     const hint = `keyhole config add -n ${name} --role-arn ARN`;
     throw new KeyholeError("usage", "--role-arn ARN or --from-file FILE is missing", hint);
   }
   if (!given.editor && (await ui.askYesNo("Create config interactively?", true)))
-    return { text: dumpYaml(await askConfig(ui, {})), name: "the config" };
+    return { text: dumpYaml(await askConfig(ui, {})), name: undefined };
   const text = await editText(TEMPLATE, name, context);
-  return text === undefined ? undefined : edited(text);
-}
-
-function edited(text: string): Source {
-  return { text, name: "the config" };
+  return text === undefined ? undefined : { text, name: undefined };
 }

@@ -15,6 +15,7 @@ const args = {
   unset: { type: "string", multiple: true, valueHint: "PATH", description: "Remove a value: AssumeRole.ExternalId" },
 } as const;
 
+type Named = Source & { readonly name: string };
 type Context = CommandContext<typeof args>;
 
 export default defineCommand({
@@ -24,7 +25,7 @@ export default defineCommand({
     const { ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
     const name = await requireName(context.args.name, ui, configChoices(settings.paths));
-    const before: Source = { text: store.readText(name), name };
+    const before = { text: store.readText(name), name };
     const after = await obtain(context, store, before);
     if (after === undefined || after.text === before.text) return ui.notice("nothing to change");
     saveConfig(store, name, after, true, context);
@@ -32,7 +33,7 @@ export default defineCommand({
   },
 });
 
-async function obtain(context: Context, store: ConfigStore, before: Source): Promise<Source | undefined> {
+async function obtain(context: Context, store: ConfigStore, before: Named): Promise<Source | undefined> {
   const { args: given, ui } = context;
   const file = given["from-file"];
   if (file !== undefined || given.set.length > 0 || given.unset.length > 0) {

@@ -1,5 +1,5 @@
 // keyhole config validate: every problem of one config, of all, or of a text that is not saved yet.
-import { inspectConfig } from "../../../config/parse.ts";
+import { formatProblem, inspectConfig, type TextProblem } from "../../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
@@ -17,7 +17,7 @@ const args = {
 interface Finding {
   readonly name: string;
   readonly valid: boolean;
-  readonly problems: readonly string[];
+  readonly problems: readonly TextProblem[];
   readonly warnings: readonly string[];
 }
 
@@ -39,7 +39,7 @@ async function inspect(context: CommandContext<typeof args>): Promise<Finding[]>
     throw new KeyholeError("usage", "-n, --all and --from-file exclude each other", "keyhole config validate --help");
   if (file !== undefined) {
     const source = await readSource(file, context);
-    return [inspectText(source.name, source.text)];
+    return [inspectText(source.name ?? "stdin", source.text)];
   }
   const store = openConfigStore(context.settings.paths.configDir);
   if (name !== undefined) return [inspectText(name, store.readText(name))];
@@ -61,12 +61,12 @@ function inspectStored(store: ConfigStore, name: string): Finding {
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     const advice = error.hint === undefined ? "" : ` (${error.hint})`;
-    return { name, valid: false, problems: [error.message + advice], warnings: [] };
+    return { name, valid: false, problems: [{ line: undefined, message: error.message + advice }], warnings: [] };
   }
 }
 
 function describe({ name, problems, warnings }: Finding): string {
-  const lines = [...problems, ...warnings.map((warning) => `warning: ${warning}`)];
+  const lines = [...problems.map(formatProblem), ...warnings.map((warning) => `warning: ${warning}`)];
   if (problems.length === 0) lines.unshift("ok");
   return lines.map((line) => `${name}: ${line}`).join("\n");
 }
