@@ -18,7 +18,14 @@ const SIGPIPE = 13;
 const SIGXFSZ = 25;
 const SIG_DFL = 0n;
 /** sys/errno.h */
-const errnoNames: Readonly<Record<number, string>> = { 2: "ENOENT", 7: "E2BIG", 8: "ENOEXEC", 13: "EACCES" };
+const errnoNames: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  7: "E2BIG",
+  8: "ENOEXEC",
+  13: "EACCES",
+  20: "ENOTDIR",
+};
 
 export function loadDarwin(): Native {
   const libc = openLibrary(["libSystem.B.dylib"], {

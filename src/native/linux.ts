@@ -21,7 +21,14 @@ const SIGPIPE = 13;
 const SIGXFSZ = 25;
 const SIG_DFL = 0n;
 /** asm-generic/errno-base.h */
-const errnoNames: Readonly<Record<number, string>> = { 2: "ENOENT", 7: "E2BIG", 8: "ENOEXEC", 13: "EACCES" };
+const errnoNames: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  7: "E2BIG",
+  8: "ENOEXEC",
+  13: "EACCES",
+  20: "ENOTDIR",
+};
 
 export function loadLinux(): Native {
   // glibc's name first; musl's loader takes any `libc.*` for itself, but an absolute soname is there as well.

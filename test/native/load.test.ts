@@ -76,6 +76,7 @@ test("an executed program replaces the process, with its arguments, environment 
 test.each([
   ["/nonexistent/program", "ENOENT"],
   ["/etc/passwd", "EACCES"],
+  ["/etc/passwd/program", "ENOTDIR"],
 ])("executing %s returns %s", (path, errno) => {
   const { stdout } = runIsolated(`console.log(native.execute(${JSON.stringify(path)}, ["x"], {}));`);
   expect(stdout.trim()).toBe(errno);
