@@ -1,0 +1,111 @@
+// The machine of a benchmark: e2e's, with many configs and sessions made at once, and what is read of its daemon.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Connection } from "../../src/client/connection.ts";
+import { encode } from "../../src/wire/codec.ts";
+import { encodeFrame } from "../../src/wire/frame.ts";
+import { messages } from "../../src/wire/messages.ts";
+import { createMachine, executable, type Machine, roleArn } from "../e2e/machine.ts";
+
+export { executable, type Machine, roleArn };
+
+/** What every SDK's `credential_process` runs. */
+export function exportCommand(name: string): string[] {
+  return [executable, "export", "--format", "credential-process", "-n", name];
+}
+
+/** Configs of sessions that live for 12 hours, so that no renewal falls into a measurement. Returns their names. */
+export function writeConfigs(machine: Machine, ...names: readonly string[]): readonly string[] {
+  mkdirSync(machine.paths.configs, { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    const text = `AssumeRole:\n  RoleArn: ${roleArn(name)}\n  DurationSeconds: 43200\n`;
+    writeFileSync(join(machine.paths.configs, `${name}.yaml`), text, { mode: 0o600 });
+  }
+  return names;
+}
+
+export function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+}
+
+/** A machine with a running daemon, which ends with it. */
+export async function startMachine(env: Readonly<Record<string, string>> = {}): Promise<Machine> {
+  const machine = await createMachine();
+  try {
+    await machine.keyhole("daemon start", { env });
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  return machine;
+}
+
+/** A machine whose daemon has credentials of the config `first`. */
+export async function startWarmMachine(): Promise<Machine> {
+  const machine = await startMachine();
+  await addSessions(machine, writeConfigs(machine, "first"));
+  return machine;
+}
+
+/** One AssumeRole for each, as many at once as a daemon makes. */
+export async function addSessions(machine: Machine, names: readonly string[]): Promise<void> {
+  const waiting = names.values();
+  const environment = Object.entries(machine.environment).map(([name, value]) => ({ name, value }));
+  const work = async () => {
+    const connection = await Connection.open(machine.paths.socket, { timeoutMs: 60_000 });
+    for (const config of waiting) await connection.request("Add", { config, environment, verify: true, renew: false });
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: Math.min(8, names.length) }, work));
+}
+
+/** The frames that ask for these configs' credentials. */
+export function vendRequests(names: readonly string[]): Uint8Array {
+  const { number, request } = messages.Vend;
+  return Buffer.concat(names.map((config) => encodeFrame(number, encode(request, { config }))));
+}
+
+/** Bytes of the frame that answers a Vend. */
+export async function answerSize(machine: Machine, config: string): Promise<number> {
+  const { number, response } = messages.Vend;
+  const connection = await Connection.open(machine.paths.socket, { timeoutMs: 20_000 });
+  const answer = await connection.request("Vend", { config });
+  connection.close();
+  return encodeFrame(number, encode(response, answer)).length;
+}
+
+export interface Memory {
+  /** MiB. */
+  readonly resident: number;
+  readonly anonymous: number;
+}
+
+/**
+ * A daemon is not dumpable, so its smaps_rollup is root's to read. Anybody else gets the kernel's own counts, which
+ * may be off by some pages for each CPU.
+ */
+export function memoryOf(pid: number): Memory {
+  const fields = readFields(`/proc/${pid}/smaps_rollup`) ?? readFields(`/proc/${pid}/status`)!;
+  const mebibytes = (...names: string[]) => names.map((name) => fields.get(name)).find(Number.isFinite)! / 1024;
+  return { resident: mebibytes("Rss", "VmRSS"), anonymous: mebibytes("Anonymous", "RssAnon") };
+}
+
+/** Microseconds of user and system time that a process has taken so far, in steps of 10,000. */
+export function cpuTimeOf(pid: number): number {
+  // Behind the name, which may hold anything; utime and stime are fields 14 and 15, in ticks of 1/100 s.
+  const [utime, stime] = readFileSync(`/proc/${pid}/stat`, "latin1")
+    .replace(/^.*\) /s, "")
+    .split(" ")
+    .slice(11, 13);
+  return (Number(utime) + Number(stime)) * 10_000;
+}
+
+/** `Name: 123 kB` by name. */
+function readFields(path: string): Map<string, number> | undefined {
+  try {
+    const matches = readFileSync(path, "utf8").matchAll(/^(\w+):\s+(\d+) kB$/gm);
+    return new Map([...matches].map(([, name, value]) => [name!, Number(value)]));
+  } catch {
+    return undefined;
+  }
+}

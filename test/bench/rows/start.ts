@@ -1,0 +1,39 @@
+// How long `daemon start` takes until the daemon is ready, and the first `export` of a config after it.
+import { executable, exportCommand, startMachine, writeConfigs } from "../machines.ts";
+import { ratioTo, type Report } from "../report.ts";
+import { summarize } from "../statistics.ts";
+import type { Spawned, Tools } from "../tools.ts";
+
+export async function measureStart({ empty, isQuick, spawnRounds }: Tools): Promise<Report> {
+  await using machine = await startMachine();
+  writeConfigs(machine, "first");
+  const samples: { empty: Spawned; start: Spawned; cold: Spawned; warm: Spawned }[] = [];
+  // The first round only brings everything into memory.
+  for (let round = 0; round < (isQuick ? 5 : 20); round += 1) {
+    await machine.keyhole("daemon stop");
+    const measured = await spawnRounds(
+      1,
+      [[empty], [executable, "daemon", "start"], exportCommand("first"), exportCommand("first")],
+      machine.environment,
+    );
+    const [bare, start, cold, warm] = measured as [Spawned, Spawned, Spawned, Spawned];
+    if (round > 0) samples.push({ empty: bare, start, cold, warm });
+  }
+  const wall = (of: keyof (typeof samples)[0]) => summarize(samples.map((sample) => sample[of].wall.median));
+  const base = wall("empty");
+  const failed = samples.some((sample) => Object.values(sample).some(({ failures }) => failures > 0));
+  return {
+    rows: [
+      { what: "empty Bun executable", unit: "ms", values: base },
+      { what: "daemon start", unit: "ms", values: wall("start"), ratio: ratioTo("empty", wall("start"), base) },
+      {
+        what: "first export of a config, with its STS call",
+        unit: "ms",
+        values: wall("cold"),
+        ratio: ratioTo("empty", wall("cold"), base),
+      },
+      { what: "the next", unit: "ms", values: wall("warm"), ratio: ratioTo("empty", wall("warm"), base) },
+    ],
+    defects: failed ? ["start: a command failed"] : [],
+  };
+}
