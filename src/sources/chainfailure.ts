@@ -17,7 +17,7 @@ export interface ChainContext {
 }
 
 /** The SDK's words for a sign-in that is over, or never was. */
-const SIGN_IN = /aws (sso )?login|UnauthorizedException|re-authenticate/i;
+const SIGN_IN = /aws (sso )?login|UnauthorizedException|re-authenticate|^Failed to load token|^Token validation failed/;
 
 export function explainChainFailure(error: unknown, context: ChainContext): KeyholeError {
   if (error instanceof KeyholeError) return error;

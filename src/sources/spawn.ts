@@ -1,11 +1,12 @@
 // Source credentials by way of a child process: the SDK's chain reads the environment of its process, and everybody's
 // differs. The child's side is resolver.ts.
-import { Credentials } from "../credentials.ts";
+import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../daemon/clock.ts";
 import { appendChain } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { ResolvedSource } from "./known.ts";
+import { quoteWord } from "./login.ts";
 import { runProgram } from "./program.ts";
 
 /** Milliseconds; a hanging `credential_process` ends here. */
@@ -19,21 +20,21 @@ export interface ResolveRequest {
   readonly profile?: string | undefined;
 }
 
-/** What the child prints on its stdout, as JSON. */
-export type ResolveAnswer =
-  | {
-      readonly credentials: {
-        readonly accessKeyId: string;
-        readonly secretAccessKey: string;
-        readonly sessionToken?: string | undefined;
-        readonly expiresAt?: number | undefined;
-        readonly accountId?: string | undefined;
-      };
-      readonly description: string;
-      readonly chained: boolean;
-      readonly renewal?: string | undefined;
-    }
-  | { readonly error: { readonly kind: ErrorName; readonly message: string; readonly hint?: string | undefined } };
+/** What the child prints on its stdout, as JSON: source credentials, or why there are none. */
+export type ResolveAnswer = ResolveSuccess | ResolveFailure;
+
+interface ResolveSuccess {
+  readonly credentials: CredentialFields;
+  readonly description: string;
+  readonly chained: boolean;
+  readonly renewal?: string | undefined;
+  readonly error?: undefined;
+}
+
+interface ResolveFailure {
+  readonly error: { readonly kind: ErrorName; readonly message: string; readonly hint?: string | undefined };
+  readonly credentials?: undefined;
+}
 
 export interface SpawnOptions {
   /** The resolver: `[process.execPath, "--resolve-source"]`. */
@@ -75,26 +76,28 @@ export async function resolveInChild(options: SpawnOptions, request: SourceReque
     throw new KeyholeError(
       "timeout",
       `the source credentials were not there within ${RESOLVE_DEADLINE / 1000} s`,
-      request.profile === undefined ? "aws configure list" : "check the credential_process of the profile",
+      request.profile === undefined
+        ? "aws configure list"
+        : `time aws configure export-credentials --profile ${quoteWord(request.profile)}`,
     );
   throw broken();
 }
 
 function readAnswer(text: string): ResolvedSource {
   const answer = parseAnswer(text);
-  if ("error" in answer) {
+  if (answer?.error) {
     const { kind, message, hint } = answer.error;
     throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint);
   }
+  if (!answer?.credentials?.accessKeyId || !answer.credentials.secretAccessKey) throw broken();
   const { credentials, description, chained, renewal } = answer;
-  if (typeof credentials?.accessKeyId !== "string" || typeof credentials.secretAccessKey !== "string") throw broken();
   return { credentials: new Credentials(credentials), description, chained, renewal };
 }
 
 /** The child is this executable: its answer is trusted to be what it says, once it is JSON at all. */
-function parseAnswer(text: string): ResolveAnswer {
+function parseAnswer(text: string): ResolveAnswer | null {
   try {
-    return JSON.parse(text) as ResolveAnswer;
+    return JSON.parse(text) as ResolveAnswer | null;
   } catch {
     throw broken();
   }

@@ -1,0 +1,318 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { systemClock } from "../../src/daemon/clock.ts";
+import type { Clock } from "../../src/daemon/clock.ts";
+import { resolveInChild } from "../../src/sources/spawn.ts";
+import { FakeClock } from "../daemon/fakes/clock.ts";
+import { makeWorld, refusal, RESOLVER, ROLE, SOCKET, type World } from "./fixture.ts";
+
+let world: World;
+let log: string;
+
+beforeAll(() => {
+  world = makeWorld();
+  const { accessKeyId, secretAccessKey } = world.sts.root;
+  log = `${world.home.path}/log`;
+  const answer = JSON.stringify({ Version: 1, AccessKeyId: "AKIAPROCESS", SecretAccessKey: "canary-secret" });
+  const looping = `${process.execPath} ${join(import.meta.dir, "looping.ts")}`;
+  const sso = "sso_account_id = 111122223333\nsso_role_name = r\n";
+  world.home.write(
+    ".aws/credentials",
+    `[static]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
+  );
+  world.home.write(
+    ".aws/config",
+    `
+[profile bare]
+region = eu-west-1
+[profile role]
+role_arn = ${ROLE}
+source_profile = static
+role_session_name = nested
+[profile refused]
+role_arn = arn:aws:iam::111122223333:role/refused
+source_profile = static
+[profile mfa]
+role_arn = ${ROLE}
+source_profile = static
+mfa_serial = arn:aws:iam::111122223333:mfa/x
+[profile orphan]
+role_arn = ${ROLE}
+source_profile = nowhere
+[profile cycle]
+role_arn = ${ROLE}
+source_profile = cycle2
+[profile cycle2]
+role_arn = ${ROLE}
+source_profile = cycle
+[profile process]
+credential_process = echo run >> ${log}; echo '${answer}'
+[profile failing]
+credential_process = echo run >> ${log}; echo canary-stdout; echo canary-stderr >&2; exit 3
+[profile garbage]
+credential_process = echo canary-stdout
+[profile old]
+credential_process = echo '${JSON.stringify({ Version: 1, AccessKeyId: "A", SecretAccessKey: "canary", Expiration: "2020-01-01T00:00:00Z" })}'
+[profile hanging]
+credential_process = echo $$ > ${log}.new; mv ${log}.new ${log}; exec sleep 600
+[profile itself]
+credential_process = ${looping} demo
+[profile another]
+credential_process = ${looping} other
+[profile sso]
+sso_session = s
+${sso}
+[sso-session s]
+sso_start_url = https://sso.invalid/start
+sso_region = us-east-1
+[profile legacy]
+sso_start_url = https://sso.invalid/start
+sso_region = us-east-1
+${sso}
+[profile login]
+login_session = arn:aws:iam::111122223333:user/x
+`,
+  );
+});
+afterEach(async () => {
+  world.sts.reset();
+  await Bun.file(log)
+    .delete()
+    .catch(() => {});
+});
+afterAll(() => world.end());
+
+interface Change {
+  readonly profile?: string;
+  readonly environment?: Record<string, string>;
+  readonly clock?: Clock;
+  readonly signal?: AbortSignal;
+  readonly command?: readonly string[];
+}
+
+function resolve({ profile, environment, clock = systemClock, signal, command = RESOLVER }: Change) {
+  return resolveInChild(
+    { command, base: {}, socketPath: SOCKET, clock },
+    {
+      name: "demo",
+      profile,
+      environment: { ...world.environment, ...environment },
+      signal: signal ?? new AbortController().signal,
+    },
+  );
+}
+
+/** How often a credential_process ran. */
+async function runs(): Promise<number> {
+  return (await Bun.file(log).text()).split("\n").length - 1;
+}
+
+describe("source credentials", () => {
+  test("of a profile with keys", async () => {
+    const source = await resolve({ profile: "static" });
+    expect(source).toMatchObject({ description: "profile static", chained: false, renewal: undefined });
+    expect(source.credentials.secretAccessKey).toBe(world.sts.root.secretAccessKey);
+  });
+
+  test("of the default profile where nobody names one", async () => {
+    const path = world.home.write("default", "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = s\n");
+    const source = await resolve({ environment: { AWS_CONFIG_FILE: path } });
+    expect(source.credentials.accessKeyId).toBe("AKIADEFAULT");
+    expect(source.description).toBe("profile default");
+  });
+
+  test("of a role that a profile assumes, which makes a chain", async () => {
+    const source = await resolve({ profile: "role" });
+    expect(source).toMatchObject({ description: "profile role", chained: true });
+    expect(source.credentials.accountId).toBe("111122223333");
+    expect(world.sts.calls).toHaveLength(1);
+    expect(world.sts.calls[0]).toMatchObject({ issuedKeyId: source.credentials.accessKeyId, outcome: "ok" });
+  });
+
+  test("of a credential_process, which may give anything", async () => {
+    const source = await resolve({ profile: "process" });
+    expect(source).toMatchObject({ description: "profile process", chained: false });
+    expect(source.credentials.secretAccessKey).toBe("canary-secret");
+    expect(await runs()).toBe(1);
+  });
+
+  test("of a web identity", async () => {
+    const claims = { sub: "s", iss: "https://issuer", aud: "sts", exp: Math.floor(Date.now() / 1000) + 600 };
+    const token = ["{}", JSON.stringify(claims), "x"].map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const environment = { AWS_ROLE_ARN: ROLE, AWS_WEB_IDENTITY_TOKEN_FILE: world.home.write("token", token) };
+    expect(await resolve({ environment })).toMatchObject({ description: "web identity", chained: true });
+  });
+
+  test("of a container endpoint", async () => {
+    const answer = {
+      AccessKeyId: "ASIACONTAINER",
+      SecretAccessKey: "s",
+      Token: "t",
+      Expiration: "2099-01-01T00:00:00Z",
+    };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json(answer) });
+    try {
+      const environment = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${server.port}/` };
+      const source = await resolve({ environment });
+      expect(source).toMatchObject({ description: "container", chained: false });
+      expect(source.credentials.expiresAt).toBe(Date.UTC(2099, 0, 1));
+    } finally {
+      await server.stop(true);
+    }
+  });
+
+  test("of another session, as long as it is another", async () => {
+    const source = await resolve({ profile: "another", environment: { KEYHOLE_CHAIN: `first@${SOCKET}` } });
+    expect(source.credentials.secretAccessKey).toBe(`first@${SOCKET},demo@${SOCKET}`);
+  });
+
+  test("of two requesters at once are each one's own", async () => {
+    const profiles = ["one", "two"].map((name) =>
+      world.home.write(name, `[default]\naws_access_key_id = AKIA${name}\naws_secret_access_key = s\n`),
+    );
+    const sources = await Promise.all(profiles.map((path) => resolve({ environment: { AWS_CONFIG_FILE: path } })));
+    expect(sources.map(({ credentials }) => credentials.accessKeyId)).toEqual(["AKIAone", "AKIAtwo"]);
+  });
+});
+
+describe("no source credentials", () => {
+  test.each([
+    {
+      profile: "nowhere",
+      kind: "no-source-credentials",
+      what: "no profile 'nowhere'",
+      hint: "aws configure list-profiles",
+    },
+    { profile: "orphan", kind: "no-source-credentials", what: "no profile 'nowhere'", hint: "--profile orphan" },
+    { profile: "bare", kind: "no-source-credentials", what: "profile 'bare' gives none", hint: "--profile bare" },
+    { profile: undefined, kind: "no-source-credentials", what: "for config 'demo'", hint: "aws configure list" },
+    {
+      profile: "failing",
+      kind: "no-source-credentials",
+      what: "credential_process of profile 'failing' failed",
+      hint: "--profile failing",
+    },
+    { profile: "garbage", kind: "no-source-credentials", what: "returned invalid JSON", hint: "--profile garbage" },
+    { profile: "old", kind: "no-source-credentials", what: "returned expired credentials", hint: "--profile old" },
+    { profile: "cycle", kind: "credential-loop", what: "profile 'cycle'", hint: "--profile cycle" },
+    { profile: "itself", kind: "credential-loop", what: "demo -> demo", hint: "keyhole config get -n demo" },
+    { profile: "mfa", kind: "person-needed", what: "MFA", hint: "MFA.command" },
+    { profile: "sso", kind: "person-needed", what: "profile 'sso'", hint: "aws sso login --profile sso" },
+    { profile: "legacy", kind: "person-needed", what: "profile 'legacy'", hint: "aws sso login --profile legacy" },
+    { profile: "login", kind: "person-needed", what: "profile 'login'", hint: "aws login --profile login" },
+  ] as const)("of profile $profile: $kind", async ({ profile, kind, what, hint }) => {
+    const refused = await refusal(resolve(profile === undefined ? {} : { profile }));
+    expect(refused.kind).toBe(kind);
+    expect(refused.message).toContain(what);
+    expect(refused.hint).toContain(hint);
+    expect(`${refused.message} ${refused.hint}`).not.toContain("canary");
+  });
+
+  test("where AWS refuses the profile's role, without the secret that it repeats", async () => {
+    const message = `no: ${world.sts.root.secretAccessKey}`;
+    world.sts.faults.add({ fail: { code: "AccessDenied", message, status: 403 } });
+    const refused = await refusal(resolve({ profile: "refused" }));
+    expect(refused).toMatchObject({ kind: "aws-refused", message: "profile 'refused': AccessDenied: no: ***" });
+  });
+
+  test("after one run of a credential_process that fails", async () => {
+    await refusal(resolve({ profile: "failing" }));
+    expect(await runs()).toBe(1);
+  });
+
+  test("within 10 s of a credential_process that hangs, which is ended", async () => {
+    const clock = new FakeClock();
+    const resolving = refusal(resolve({ profile: "hanging", clock }));
+    const pid = await pidIn(log);
+    await clock.advance(10_000);
+    expect(await resolving).toMatchObject({ kind: "timeout" });
+    await untilGone(pid);
+  });
+
+  test("for who has given up, and the credential_process is ended", async () => {
+    const controller = new AbortController();
+    const resolving = refusal(resolve({ profile: "hanging", signal: controller.signal }));
+    const pid = await pidIn(log);
+    controller.abort();
+    expect((await resolving).kind).toBe("timeout");
+    await untilGone(pid);
+  });
+
+  test.each([
+    { title: "says nothing", script: "exit 0" },
+    { title: "fails", script: "echo '{'; exit 9" },
+    { title: "says something else", script: `echo '{"credentials":{}}'` },
+    { title: "says null", script: "echo null" },
+    { title: "says too much", script: "yes canary" },
+  ])("of a child that $title", async ({ script }) => {
+    const refused = await refusal(resolve({ command: ["sh", "-c", script] }));
+    expect(refused.kind).toBe("internal");
+    expect(refused.message).not.toContain("canary");
+  });
+});
+
+describe("assuming with a profile", () => {
+  test("resolves the profile once for many configs", async () => {
+    world.home.write("process", `[default]\ncredential_process = echo run >> ${log}; cat ${world.home.path}/answer\n`);
+    const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = world.sts.root;
+    world.home.write("answer", JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey }));
+    const environment = { AWS_CONFIG_FILE: `${world.home.path}/process` };
+    const names = Array.from({ length: 50 }, (_, index) => `config-${index}`);
+    const assumed = await Promise.all(names.map((name) => world.source.assume(world.request({ name, environment }))));
+    expect(new Set(assumed.map(({ arn }) => arn)).size).toBe(50);
+    expect(assumed[0]!.sourceDescription).toBe("profile default");
+    expect(await runs()).toBe(1);
+  });
+
+  test("renews source credentials that AWS does not know any more, once", async () => {
+    const { accessKeyId, secretAccessKey } = world.sts.root;
+    const answer = (id: string) => JSON.stringify({ Version: 1, AccessKeyId: id, SecretAccessKey: secretAccessKey });
+    const script = `if [ -e ${log} ]; then echo '${answer(accessKeyId)}'; else echo '${answer("AKIASTALE")}'; fi; echo run >> ${log}`;
+    const environment = { AWS_CONFIG_FILE: world.home.write("stale", `[default]\ncredential_process = ${script}\n`) };
+    await world.source.assume(world.request({ environment }));
+    expect(world.sts.calls.map(({ outcome }) => outcome)).toEqual(["InvalidClientTokenId", "ok"]);
+    expect(await runs()).toBe(2);
+  });
+
+  test("does not ask for more than a chained role may have", async () => {
+    const request = world.request({
+      config: { Session: { profile_name: "role" } },
+      environment: {},
+      assume: { DurationSeconds: 43_200 },
+    });
+    const assumed = await world.source.assume(request);
+    expect(assumed.notes[0]).toContain("3600 instead of 43200");
+    expect(world.sts.calls.map(({ outcome }) => outcome)).toEqual(["ok", "ok"]);
+  });
+
+  test("puts no key of a config into an environment", async () => {
+    const command = world.home.write("code", `#!/bin/sh\nenv > ${log}; echo 123456\n`, 0o700);
+    const { accessKeyId, secretAccessKey } = world.sts.root;
+    const SerialNumber = "arn:aws:iam::111122223333:mfa/tester";
+    world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
+    await world.source.assume(
+      world.request({
+        environment: {},
+        assume: { SerialNumber },
+        config: { MFA: { command }, STS: { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey } },
+      }),
+    );
+    const seen = await Bun.file(log).text();
+    expect(seen).toContain(`KEYHOLE_CHAIN=demo@${SOCKET}`);
+    expect(seen).not.toContain(secretAccessKey);
+  });
+});
+
+async function pidIn(file: string): Promise<number> {
+  while (!(await Bun.file(file).exists())) await Bun.sleep(1);
+  return Number(await Bun.file(file).text());
+}
+
+/** A killed process stays in the table until whoever inherited it has taken note. */
+async function untilGone(pid: number): Promise<void> {
+  for (;;) {
+    const state = await Bun.$`ps -o state= -p ${pid}`.nothrow().text();
+    if (state.trim() === "" || state.startsWith("Z")) return;
+    await Bun.sleep(1);
+  }
+}
