@@ -748,7 +748,7 @@ describe("eviction", () => {
       expect(it.source.held[0]?.request.signal.aborted).toBe(!isWaitedFor);
       it.source.holds = false;
       it.source.held[0]?.release();
-      if (waiting !== undefined) expect(it.left(await waiting)).toBe(HOUR);
+      if (waiting !== undefined) expect((await waiting).line[0]).toBe("{".charCodeAt(0));
     }
   });
 
