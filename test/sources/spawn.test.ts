@@ -161,6 +161,37 @@ describe("source credentials", () => {
     }
   });
 
+  test("of a sign-in, by way of the requester's SSO endpoint", async () => {
+    const roleCredentials = {
+      accessKeyId: "ASIASSO",
+      secretAccessKey: "s",
+      sessionToken: "t",
+      expiration: Date.UTC(2099, 0, 1),
+    };
+    const asked: string[] = [];
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        asked.push(`${new URL(request.url).pathname} ${request.headers.get("x-amz-sso_bearer_token")}`);
+        return Response.json({ roleCredentials });
+      },
+    });
+    const token = { accessToken: "canary-token", expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
+    const file = new Bun.CryptoHasher("sha1").update("s").digest("hex");
+    const path = world.home.write(`.aws/sso/cache/${file}.json`, JSON.stringify(token));
+    try {
+      const environment = { AWS_ENDPOINT_URL_SSO: `http://127.0.0.1:${server.port}` };
+      const source = await resolve({ profile: "sso", environment });
+      expect(source).toMatchObject({ chained: true, renewal: "aws sso login --profile sso" });
+      expect(source.credentials).toMatchObject({ accessKeyId: "ASIASSO", expiresAt: roleCredentials.expiration });
+      expect(asked).toEqual(["/federation/credentials canary-token"]);
+    } finally {
+      await server.stop(true);
+      await Bun.file(path).delete();
+    }
+  });
+
   test("of another session, as long as it is another", async () => {
     const source = await resolve({ profile: "another", environment: { KEYHOLE_CHAIN: `first@${SOCKET}` } });
     expect(source.credentials.secretAccessKey).toBe(`first@${SOCKET},demo@${SOCKET}`);

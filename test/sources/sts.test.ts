@@ -108,7 +108,7 @@ describe("assume", () => {
   test("is not moved by the daemon's own environment and home", async () => {
     const home = world.home.write(
       "poisoned/.aws/config",
-      "[default]\nregion = xx-poison-1\nendpoint_url = http://127.0.0.1:1\nmax_attempts = poison\nretry_mode = poison\n" +
+      "[default]\nregion = xx-poison-1\nendpoint_url = http://127.0.0.1:1\nmax_attempts = 1\nretry_mode = poison\n" +
         "use_fips_endpoint = true\nuse_dualstack_endpoint = true\ndefaults_mode = poison\nsdk_ua_app_id = poison\n" +
         "auth_scheme_preference = sigv4a\nsigv4a_signing_region_set = poison\ncredential_process = false\n",
     );
@@ -119,7 +119,7 @@ describe("assume", () => {
       AWS_REGION: "xx-poison-1",
       AWS_ENDPOINT_URL: "http://127.0.0.1:1",
       AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1",
-      AWS_MAX_ATTEMPTS: "poison",
+      AWS_MAX_ATTEMPTS: "1",
       AWS_RETRY_MODE: "poison",
       AWS_USE_FIPS_ENDPOINT: "true",
       AWS_USE_DUALSTACK_ENDPOINT: "true",
@@ -129,6 +129,8 @@ describe("assume", () => {
     };
     const saved = Object.keys(poison).map((name) => [name, process.env[name]] as const);
     Object.assign(process.env, poison);
+    // So that the number of attempts shows.
+    world.sts.faults.add({ fail: "SlowDown", times: 1 });
     try {
       await world.source.assume(world.request());
     } finally {
