@@ -27,6 +27,9 @@ export interface Listener {
   close(patience: number): Promise<void>;
 }
 
+/** How long a refused peer has to read why, in milliseconds, and how many of them have it at once. */
+const REFUSED_GRACE = 250;
+const MAX_REFUSED = 8;
 /** How often deadlines are looked at while one is running, in milliseconds. */
 const SWEEP_INTERVAL = 250;
 
@@ -37,6 +40,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { path, clock, log } = options;
   /** From the one that has been idle longest to the one that was used last. */
   const sockets = new Set<Socket>();
+  const refused = new Set<Socket>();
   let accepted = 0;
   let sweepTimer: Timer | undefined;
   let emptied: (() => void) | undefined;
@@ -80,14 +84,22 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
     if (!options.isAllowed(peer)) {
       log("warn", "connection refused", { uid: peer.uid, gid: peer.gid, pid: peer.pid });
-      socket.write(encodeError(new KeyholeError("forbidden", "this socket answers its owner only")));
-      socket.end();
+      refuse(socket);
       return;
     }
     if (sockets.size >= options.maxConnections) evict();
     accepted += 1;
     socket.data = new Connection(socket, { ...peer, connection: accepted }, options);
     sockets.add(socket);
+  }
+
+  /** Says why, and closes a moment later: closed at once, it would look to a client like a connect that failed. */
+  function refuse(socket: Socket): void {
+    socket.write(encodeError(new KeyholeError("forbidden", "this socket answers its owner only")));
+    socket.shutdown();
+    refused.add(socket);
+    clock.after(REFUSED_GRACE, () => socket.terminate());
+    for (const oldest of refused) if (refused.size > MAX_REFUSED && refused.delete(oldest)) oldest.terminate();
   }
 
   /**
@@ -132,6 +144,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   function forget(socket: Socket): void {
+    refused.delete(socket);
     sockets.delete(socket);
     if (sockets.size === 0) emptied?.();
   }
