@@ -46,7 +46,7 @@ export interface CredentialSource {
    * One AssumeRole, with its own deadlines and retries.
    *
    * @throws KeyholeError and nothing else: `aws-refused`, `person-needed`, `no-source-credentials`,
-   *   `credential-loop`, `invalid-config` (AWS's answer would be the same again), `throttled`, `network` (it may not).
+   *   `credential-loop`, `invalid-config` (AWS's answer would be the same again), `throttled`, `network`, `timeout` (it may not).
    */
   assume(request: AssumeRequest): Promise<AssumedRole>;
 
