@@ -38,9 +38,9 @@ export async function main(words: readonly string[]): Promise<void> {
   try {
     const values = parseArguments(words, settingOptions);
     const settings = resolveSettings(values, process.env, () => process.cwd());
-    cleanEnvironment();
-    const descriptors = descriptorLimit();
     const native = loadNative();
+    cleanEnvironment(native, words);
+    const descriptors = descriptorLimit();
     harden(native);
     await serve(settings, native, descriptors);
   } catch (error) {
@@ -50,10 +50,17 @@ export async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-/** A daemon that was started by hand or by a service manager gets the same environment as one that was launched. */
-function cleanEnvironment(): void {
+/**
+ * A daemon that was started by hand or by a service manager gets the same environment as one that was launched. What
+ * may be secret, or was obeyed by the runtime already, is gone only from a process that never had it: it starts again.
+ */
+function cleanEnvironment(native: Native, words: readonly string[]): void {
   const wanted = selectDaemonEnvironment(process.env);
-  for (const name of Object.keys(process.env)) if (!(name in wanted)) delete process.env[name];
+  const unwanted = Object.keys(process.env).filter((name) => !(name in wanted));
+  if (unwanted.some((name) => /^(AWS|BUN|NODE)_/.test(name))) {
+    native.execute(process.execPath, [...ownCommand(), "--daemon", ...words], wanted);
+  }
+  for (const name of unwanted) delete process.env[name];
 }
 
 function harden(native: Native): void {
