@@ -64,11 +64,8 @@ export function changeText(source: Source, changes: readonly Change[], { ui }: C
 
 /** Checks a text, says what is odd about it, and saves it. @throws KeyholeError as ConfigStore.save does. */
 export function saveConfig(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): void {
-  const { warnings } = parseConfig(
-    source.text,
-    source.name,
-    `keyhole config validate --from-file ${source.name ?? "FILE"}`,
-  );
+  const hint = source.name === undefined ? "keyhole config add --help" : `keyhole config update --editor -n ${name}`;
+  const { warnings } = parseConfig(source.text, source.name, hint);
   for (const warning of warnings) ui.warn(warning);
   store.save(name, source.text, replace);
 }
