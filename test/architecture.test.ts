@@ -87,13 +87,14 @@ const walls: readonly Wall[] = [
     because: "it meets the client in the wire alone",
   },
   { of: "native/", may: ["bun:ffi"], because: "libc and nothing else" },
+  { of: "build/", may: ["node:"], because: "the static linker is a tool of build.ts and no part of the product" },
 ];
 
 /** `process.*` and clocks, each where it may be read. */
 const owners: readonly { readonly what: RegExp; readonly where: readonly string[]; readonly because: string }[] = [
   {
     what: /\bprocess\.argv\b/,
-    where: ["main.ts"],
+    where: ["main.ts", "build/vendor/regenerate.ts"],
     because: "only the entry point knows where its words begin",
   },
   {
@@ -151,6 +152,11 @@ test("main.ts imports nothing before it knows its role", () => {
 test("the AWS SDK is imported by sources/ alone", () => {
   const importers = files.filter((file) => importsOf(file).some((target) => /^@(?:aws-sdk|smithy)\//.test(target)));
   expect(importers.filter((file) => !file.startsWith("sources/"))).toEqual([]);
+});
+
+test("the product never imports what builds it", () => {
+  const importers = files.filter((file) => importsOf(file).some((target) => target.startsWith("build/")));
+  expect(importers.filter((file) => !file.startsWith("build/"))).toEqual([]);
 });
 
 test.each(owners.map((owner) => [String(owner.what), owner] as const))("%s is read where it belongs", (_, owner) => {
