@@ -5,13 +5,13 @@ import { Connection } from "../../src/client/connection.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
-import { createMachine, executable, type Machine, roleArn } from "../e2e/machine.ts";
+import { createMachine, type Machine, roleArn } from "../e2e/machine.ts";
 
-export { executable, type Machine, roleArn };
+export { type Machine, roleArn };
 
-/** What every SDK's `credential_process` runs. */
-export function exportCommand(name: string): string[] {
-  return [executable, "export", "--format", "credential-process", "-n", name];
+/** What every SDK's `credential_process` runs. @param program keyhole */
+export function exportCommand(program: string, name: string): string[] {
+  return [program, "export", "--format", "credential-process", "-n", name];
 }
 
 /** Configs of sessions that live for 12 hours, so that no renewal falls into a measurement. Returns their names. */

@@ -1,14 +1,19 @@
 // The programs that measure and those that are measured against: built once for a run, used as functions.
-import { mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../build.ts";
+import { executable } from "../e2e/machine.ts";
 import { type Summary, summarize } from "./statistics.ts";
 
 export interface Tools {
   /** A directory for whatever a benchmark needs; removed at the end. */
   readonly directory: string;
   readonly isQuick: boolean;
-  /** Paths of executables: an empty one, an echo server, the least client. */
+  /**
+   * Paths of executables: keyhole, an empty one, an echo server, the least client. keyhole is a copy, so that all were
+   * written just now: how a file lies in the page cache changes the start of what is in it by a tenth.
+   */
+  readonly keyhole: string;
   readonly empty: string;
   readonly echo: string;
   readonly client: string;
@@ -62,6 +67,7 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
     const source = join(import.meta.dir, `${name}.c`);
     await run(["gcc", "-O2", "-static", "-o", inDirectory(name), source], process.env);
   }
+  copyFileSync(executable, inDirectory("keyhole"));
   for (const name of ["empty", "echo"]) await compile(join(import.meta.dir, `${name}.ts`), inDirectory(name));
 
   async function spawn(words: readonly string[], env: Environment): Promise<Spawned[]> {
@@ -75,6 +81,7 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
   return {
     directory,
     isQuick,
+    keyhole: inDirectory("keyhole"),
     empty: inDirectory("empty"),
     echo: inDirectory("echo"),
     client: inDirectory("client"),

@@ -3,11 +3,11 @@ import { exportCommand, startMachine, writeConfigs } from "../machines.ts";
 import { atMost, once, type Report } from "../report.ts";
 import type { Tools } from "../tools.ts";
 
-export async function measureCold({ isQuick, spawnTogether }: Tools): Promise<Report> {
+export async function measureCold({ isQuick, keyhole, spawnTogether }: Tools): Promise<Report> {
   await using machine = await startMachine();
   writeConfigs(machine, "cold");
   const count = isQuick ? 200 : 1000;
-  const clients = await spawnTogether(count, exportCommand("cold"), machine.environment);
+  const clients = await spawnTogether(count, exportCommand(keyhole, "cold"), machine.environment);
   const calls = machine.sts.count("AssumeRole");
   return {
     rows: [

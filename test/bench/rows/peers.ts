@@ -43,7 +43,7 @@ const peers: readonly Peer[] = [
   },
 ];
 
-export async function measurePeers({ isQuick, spawnRounds }: Tools): Promise<Report> {
+export async function measurePeers({ isQuick, keyhole, spawnRounds }: Tools): Promise<Report> {
   await using machine = await startWarmMachine();
   const rows: Row[] = [];
   for (const peer of peers) {
@@ -54,7 +54,7 @@ export async function measurePeers({ isQuick, spawnRounds }: Tools): Promise<Rep
     }
     try {
       await peer.prepare(machine, program);
-      const commands = [exportCommand("first"), [program, ...peer.words]];
+      const commands = [exportCommand(keyhole, "first"), [program, ...peer.words]];
       const env = peerEnvironment(machine);
       const first = await spawnRounds(1, commands, env);
       if (first[1]!.failures > 0) {

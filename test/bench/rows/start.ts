@@ -1,10 +1,10 @@
 // How long `daemon start` takes until the daemon is ready, and the first `export` of a config after it.
-import { executable, exportCommand, startMachine, writeConfigs } from "../machines.ts";
+import { exportCommand, startMachine, writeConfigs } from "../machines.ts";
 import { ratioTo, type Report } from "../report.ts";
 import { summarize } from "../statistics.ts";
 import type { Spawned, Tools } from "../tools.ts";
 
-export async function measureStart({ empty, isQuick, spawnRounds }: Tools): Promise<Report> {
+export async function measureStart({ empty, isQuick, keyhole, spawnRounds }: Tools): Promise<Report> {
   await using machine = await startMachine();
   writeConfigs(machine, "first");
   const samples: { empty: Spawned; start: Spawned; cold: Spawned; warm: Spawned }[] = [];
@@ -13,7 +13,7 @@ export async function measureStart({ empty, isQuick, spawnRounds }: Tools): Prom
     await machine.keyhole("daemon stop");
     const measured = await spawnRounds(
       1,
-      [[empty], [executable, "daemon", "start"], exportCommand("first"), exportCommand("first")],
+      [[empty], [keyhole, "daemon", "start"], exportCommand(keyhole, "first"), exportCommand(keyhole, "first")],
       machine.environment,
     );
     const [bare, start, cold, warm] = measured as [Spawned, Spawned, Spawned, Spawned];
