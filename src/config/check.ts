@@ -10,6 +10,9 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Unknown keys of one mapping that are named; for each the nearest known one is looked for. */
+const STRANGER_LIMIT = 50;
+
 /** Every problem of a value, or the config that it is. */
 export function checkSchema(value: unknown): { readonly config: ParsedConfig } | { readonly problems: Problem[] } {
   const unknown = findUnknownKeys(value, []);
@@ -42,10 +45,11 @@ function findUnknownKeys(value: unknown, path: Path): Problem[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => findUnknownKeys(item, [...path, index]));
   if (typeof value !== "object" || value === null || kindAt(path) !== "mapping") return [];
   const known = keysAt(path);
-  return Object.entries(value).flatMap(([key, item]) => {
-    const here = [...path, key];
-    return known.includes(key) ? findUnknownKeys(item, here) : [{ path: here, message: unknownKey(here) }];
-  });
+  const strangers = Object.keys(value).filter((key) => !known.includes(key));
+  return [
+    ...strangers.slice(0, STRANGER_LIMIT).map((key) => ({ path: [...path, key], message: unknownKey([...path, key]) })),
+    ...known.flatMap((key) => findUnknownKeys((value as Readonly<Record<string, unknown>>)[key], [...path, key])),
+  ];
 }
 
 /** What is wrong with a path that a person wrote; undefined if the schema has it. */

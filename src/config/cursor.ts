@@ -13,6 +13,8 @@ export class MalformedYaml extends Error {
 
 /** Deeper than any config; keeps recursion and a hostile file short. */
 const DEPTH_LIMIT = 20;
+/** Keys and list items. A config with all that STS takes has some 300; each problem of a hostile one costs a search. */
+const NODE_LIMIT = 2000;
 
 const REFUSED: Readonly<Record<string, string>> = {
   "&": "an anchor (&); keyhole reads none, write the value out",
@@ -33,6 +35,7 @@ export function lineAt(text: string, offset: number): number {
 export class Cursor {
   readonly text: string;
   position = 0;
+  #nodes = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -48,6 +51,12 @@ export class Cursor {
 
   checkDepth(depth: number): void {
     if (depth > DEPTH_LIMIT) throw this.refuse(`nesting deeper than ${DEPTH_LIMIT} levels`);
+  }
+
+  /** Called for every key and every item of a list. */
+  countNode(): void {
+    this.#nodes += 1;
+    if (this.#nodes > NODE_LIMIT) throw this.refuse(`more than ${NODE_LIMIT} keys and list items`);
   }
 
   column(): number {
@@ -129,6 +138,7 @@ export class Cursor {
   }
 
   noteKey(key: string, seen: Set<string>, at: number): void {
+    this.countNode();
     if (key === "<<") throw this.refuse("a merge key (<<); write the values out", at);
     if (seen.has(key)) throw this.refuse(`the key ${showKey(key)} for the second time`, at);
     seen.add(key);

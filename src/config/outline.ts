@@ -127,6 +127,7 @@ function scanSequence(cursor: Cursor, column: number, depth: number): SequenceOu
   const items: Outline[] = [];
   let end = start;
   while (cursor.continuesAt(column) && cursor.atDash()) {
+    cursor.countNode();
     cursor.position += 1;
     const behindDash = cursor.position;
     cursor.skipSpaces();

@@ -12,6 +12,9 @@ export interface ParsedFile {
   readonly warnings: readonly string[];
 }
 
+/** More than a person reads, and less than a message on the wire may hold. */
+const PROBLEM_LIMIT = 50;
+
 const NO_MAPPING: Problem = { path: [], message: "must be a mapping with the key AssumeRole" };
 
 /** One thing that is wrong with a text, without any value of it. */
@@ -36,10 +39,9 @@ export function inspectConfig(source: string): Inspection {
   }
   const value = prepare(document);
   const checked = isMapping(value) ? checkSchema(value) : { problems: [NO_MAPPING] };
-  const problems = [...("problems" in checked ? checked.problems : []), ...checkRules(value)].map((problem) => ({
-    line: lineOf(document, problem.path),
-    message: describe(problem),
-  }));
+  const problems = [...("problems" in checked ? checked.problems : []), ...checkRules(value)]
+    .slice(0, PROBLEM_LIMIT)
+    .map((problem) => ({ line: lineOf(document, problem.path), message: describe(problem) }));
   if (problems.length > 0 || "problems" in checked)
     return { problems: problems.toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0)) };
   return { config: checked.config, warnings: findWarnings(value).map(describe) };

@@ -94,6 +94,7 @@ function scanFlowSequence(cursor: Cursor, depth: number): SequenceOutline {
   const items: Outline[] = [];
   cursor.position += 1;
   for (skipFlowBlank(cursor); cursor.peek() !== "]"; skipFlowBlank(cursor)) {
+    cursor.countNode();
     items.push(scanFlowNode(cursor, depth + 1));
     takeComma(cursor, "]");
   }

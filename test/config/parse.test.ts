@@ -280,6 +280,13 @@ test("no problem holds a value, whatever is wrong", () => {
     expect(problemsOf(text).join("\n")).not.toContain(canary);
 });
 
+test("of very many problems the first fifty are shown, soon", () => {
+  const text = `AssumeRole:\n  RoleArn: ${ROLE}\n  Tags: [${"{Kye: 1}, ".repeat(900)}]`;
+  const started = performance.now();
+  expect(problemsOf(text)).toHaveLength(50);
+  expect(performance.now() - started).toBeLessThan(500);
+});
+
 test("an error names the file on every line", () => {
   expect(() => parseConfig("AssumeRole: {}\nx: 1", "dev.yaml")).toThrow(
     new KeyholeError(

@@ -108,6 +108,13 @@ describe("a hostile file is refused at once", () => {
     ["dashes", "- ".repeat(30_000), "1: nesting deeper than 20 levels"],
     ["aliases of aliases", "a: &a [x,x]\nb: &b [*a,*a]", "1: an anchor (&); keyhole reads none, write the value out"],
     ["backslashes", `a: "${"\\".repeat(60_000)}`, "1: a quote that does not end"],
+    [
+      "many keys",
+      Array.from({ length: 3000 }, (_, index) => `k${index}: x`).join("\n"),
+      "2001: more than 2000 keys and list items",
+    ],
+    ["many items", `[${"{},".repeat(20_000)}]`, "1: more than 2000 keys and list items"],
+    ["many dashes", "-\n".repeat(30_000), "2001: more than 2000 keys and list items"],
     ["more than 64 KiB", `a: ${"x".repeat(YAML_LIMIT)}`, "-: larger than 64 KiB"],
   ];
   test.each(bombs)("%s", (_, text, message) => {
