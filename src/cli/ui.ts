@@ -11,7 +11,7 @@ export interface Ui {
   fail(error: unknown): void;
   /** Whether a person can be asked: stdin and stderr are terminals. Ask this before any prompt. */
   isInteractive(): Promise<boolean>;
-  /** Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C or Escape. */
+  /** Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C; the choices also on Escape. */
   askText(question: string, options?: { readonly initial?: string }): Promise<string>;
   askYesNo(question: string, byDefault: boolean): Promise<boolean>;
   askChoice(question: string, choices: readonly string[]): Promise<string>;

@@ -73,7 +73,10 @@ export interface StoredConfig {
 
 /** What the daemon needs of the store. Both calls are synchronous and cheap enough to stand before an answer. */
 export interface ConfigReader {
-  /** @throws KeyholeError `no-such-config` or `invalid-config`; never with a value out of the file. */
+  /**
+   * @throws KeyholeError `no-such-config`, `invalid-config`, `unsafe-path` if others could have written the file, `usage`
+   *   for a name that is none; never with a value out of the file.
+   */
   read(name: string): StoredConfig;
   /** The revision that `read` would give, without reading; undefined where there is no such file. */
   revision(name: string): string | undefined;
