@@ -62,5 +62,6 @@ export function writeArchive(members: readonly Member[]): Uint8Array {
 function memberBytes(name: string, content: Uint8Array): Uint8Array {
   const [date, owner, group, mode] = ["0".padEnd(12), "0".padEnd(6), "0".padEnd(6), "100644".padEnd(8)];
   const header = `${name.padEnd(16)}${date}${owner}${group}${mode}${String(content.length).padEnd(10)}\`\n`;
-  return Buffer.concat([Buffer.from(header), content, Buffer.from("\n".repeat(content.length % 2))]);
+  const padding = new Uint8Array(content.length % 2).fill(0x0a);
+  return Buffer.concat([Buffer.from(header), content, padding]);
 }
