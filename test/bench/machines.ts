@@ -47,10 +47,15 @@ export async function startWarmMachine(): Promise<Machine> {
   return machine;
 }
 
+/** What a client sends with an `Add`. */
+export function sourceVariables(machine: Machine): { name: string; value: string }[] {
+  return Object.entries(machine.environment).map(([name, value]) => ({ name, value }));
+}
+
 /** One AssumeRole for each, as many at once as a daemon makes. */
 export async function addSessions(machine: Machine, names: readonly string[]): Promise<void> {
   const waiting = names.values();
-  const environment = Object.entries(machine.environment).map(([name, value]) => ({ name, value }));
+  const environment = sourceVariables(machine);
   const work = async () => {
     const connection = await Connection.open(machine.paths.socket, { timeoutMs: 60_000 });
     for (const config of waiting) await connection.request("Add", { config, environment, verify: true, renew: false });

@@ -2,7 +2,7 @@
 // where a harness in a managed runtime adds a millisecond.
 //
 //   spawn rounds N COMMAND ::: COMMAND …    interleaved: every command once in each of N rounds
-//   spawn together N COMMAND                N processes at once
+//   spawn together N COMMAND                N processes, started without waiting for any
 //
 // Prints a line of JSON for each command: wall and CPU time in microseconds and peak RSS in KiB for every process, how
 // many failed, and how many different outputs there were.
@@ -94,20 +94,34 @@ static void measure(struct command *command) {
   record(command, began, status, &usage, hash);
 }
 
+struct child {
+  pid_t pid;
+  int output;
+  double began;
+};
+
+/** Reaps one child, if one has ended or `options` says to wait. Returns whether there was one. */
+static int reap(struct command *command, const struct child *children, int options) {
+  int status, i = 0;
+  struct rusage usage;
+  pid_t pid = wait4(-1, &status, options, &usage);
+  if (pid == 0 || (pid < 0 && options == WNOHANG)) return 0;
+  if (pid < 0) die("wait4");
+  while (children[i].pid != pid) i++;
+  record(command, children[i].began, status, &usage, drain(children[i].output));
+  return 1;
+}
+
 /** What a process prints must fit into a pipe (64 KiB): nobody reads before it has ended. */
 static void measure_together(struct command *command, int count) {
-  pid_t *pids = calloc(count, sizeof *pids);
-  int *outputs = calloc(count, sizeof *outputs);
-  double began = now();
-  for (int i = 0; i < count; i++) pids[i] = start(command->words, &outputs[i]);
-  for (int left = count; left > 0; left--) {
-    int status, i = 0;
-    struct rusage usage;
-    pid_t pid = wait4(-1, &status, 0, &usage);
-    if (pid < 0) die("wait4");
-    while (pids[i] != pid) i++;
-    record(command, began, status, &usage, drain(outputs[i]));
+  struct child *children = calloc(count, sizeof *children);
+  int left = count;
+  for (int i = 0; i < count; i++) {
+    children[i].began = now();
+    children[i].pid = start(command->words, &children[i].output);
+    while (reap(command, children, WNOHANG)) left--;
   }
+  while (left > 0) left -= reap(command, children, 0);
 }
 
 static int by_value(const void *a, const void *b) {
