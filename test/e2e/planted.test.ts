@@ -1,0 +1,241 @@
+// What an attacker may plant in a daemon's way, and who may not talk to it: files of the wrong kind, links, FIFOs,
+// directories and peers of other users.
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { dial, openDescriptors } from "./attacker.ts";
+import { asNobody, isRoot, NOBODY, publicExecutable, shell, startForeground } from "./daemons.ts";
+import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
+
+/** Opens every door that file modes keep shut, so that the daemon alone is left to refuse. */
+function openDoors({ home, paths }: Machine): void {
+  for (const directory of [home, paths.home, dirname(paths.socket)]) chmodSync(directory, 0o755);
+  chmodSync(paths.socket, 0o666);
+}
+
+const makeFifo = (path: string) => {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  expect(Bun.spawnSync(["mkfifo", "-m", "600", path]).exitCode).toBe(0);
+};
+
+test.skipIf(!isRoot)("another user is refused by the daemon where no file mode does it", async () => {
+  await using machine = await createMachine();
+  const { path: program, remove } = publicExecutable();
+  try {
+    await machine.addConfig("dev");
+    await machine.keyhole("daemon start");
+    await machine.keyhole("daemon add -n dev");
+    openDoors(machine);
+    const words = ["-sp", machine.paths.socket];
+    for (const command of [
+      ["export", "-n", "dev"],
+      ["daemon", "status"],
+      ["daemon", "stop"],
+      ["daemon", "list"],
+    ]) {
+      const result = await machine.run([...words, ...command], { under: asNobody, program });
+      expect(result).toEqual({
+        stdout: "",
+        stderr: "keyhole: error: this socket answers its owner only\n",
+        exitCode: 9,
+      });
+    }
+    const refused = machine.log().filter(({ event }) => event === "connection refused");
+    expect(refused.length).toBe(4);
+    expect(refused[0]).toMatchObject({ uid: NOBODY, gid: NOBODY });
+    await machine.keyhole("daemon status");
+  } finally {
+    remove();
+  }
+});
+
+test.skipIf(!isRoot)("another user is stopped by the file modes, and is told so", async () => {
+  await using machine = await createMachine();
+  const { path: program, remove } = publicExecutable();
+  try {
+    await machine.keyhole("daemon start");
+    const { stdout, stderr, exitCode } = await machine.run(["daemon", "status"], {
+      under: asNobody,
+      program,
+      cwd: "/",
+    });
+    expect(stderr).toContain("is not permitted here (EACCES)");
+    expect(stdout).toBe("");
+    expect(exitCode).toBe(8);
+  } finally {
+    remove();
+  }
+});
+
+test.skipIf(!isRoot)("another user's flood costs the owner nothing", async () => {
+  await using machine = await createMachine();
+  const daemon = await startForeground(machine, { under: shell("ulimit -n 64") });
+  openDoors(machine);
+  const before = openDescriptors(daemon.pid);
+  // Opens a connection, says one byte, and never closes; 500 times.
+  const flood = `import socket, sys, time
+peers = []
+for _ in range(500):
+    peer = socket.socket(socket.AF_UNIX)
+    peer.connect(sys.argv[1])
+    try: peer.send(b"{")
+    except OSError: pass
+    peers.append(peer)
+print("done", flush=True)
+time.sleep(1000)`;
+  const attacker = Bun.spawn([...asNobody, "python3", "-I", "-c", flood, machine.paths.socket], {
+    env: { PATH: "/usr/bin:/bin" },
+    cwd: "/",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  try {
+    const { value } = await attacker.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("done\n");
+    const status = JSON.parse(await machine.keyhole("daemon status --json")) as { connections: number };
+    expect(status.connections).toBe(1);
+    await until(() => openDescriptors(daemon.pid) <= before);
+  } finally {
+    attacker.kill("SIGKILL");
+  }
+});
+
+test("a socket directory that is swapped for a link leads nobody's daemon out of its tree", async () => {
+  await using machine = await createMachine();
+  await machine.keyhole("daemon start");
+  const first = machine.daemonPid()!;
+  const elsewhere = join(machine.home, "elsewhere");
+  const directory = dirname(machine.paths.socket);
+  mkdirSync(elsewhere, { mode: 0o700 });
+  renameSync(directory, `${directory}.moved`);
+  symlinkSync(elsewhere, directory);
+  try {
+    const { stderr, exitCode } = await machine.run(["daemon", "start"]);
+    expect(stderr).toContain(`${directory} is a link or a file, not a directory`);
+    expect(exitCode).toBe(1);
+    expect(readdirSync(elsewhere)).toEqual([]);
+
+    // What stands at the old path is not the first one's, and stays.
+    writeFileSync(join(elsewhere, "daemon.sock"), "precious");
+    process.kill(first, "SIGTERM");
+    await until(() => !isAlive(first));
+    expect(readFileSync(join(elsewhere, "daemon.sock"), "utf8")).toBe("precious");
+  } finally {
+    if (isAlive(first)) process.kill(first, "SIGKILL");
+  }
+});
+
+test.each<[string, (machine: Machine) => string, string]>([
+  ["a lock that is a FIFO", ({ paths }) => (makeFifo(paths.lock), paths.lock), "the lock file"],
+  ["a log that is a FIFO", ({ paths }) => (makeFifo(paths.log), paths.log), "the log file"],
+  [
+    "a lock that is a link",
+    ({ home, paths }) => {
+      mkdirSync(dirname(paths.lock), { recursive: true, mode: 0o700 });
+      writeFileSync(join(home, "victim"), "precious");
+      symlinkSync(join(home, "victim"), paths.lock);
+      return paths.lock;
+    },
+    "the lock file",
+  ],
+  [
+    "a log that is a link",
+    ({ home, paths }) => {
+      mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+      writeFileSync(join(home, "victim"), "precious");
+      symlinkSync(join(home, "victim"), paths.log);
+      return paths.log;
+    },
+    "the log file",
+  ],
+  [
+    "a socket that is a link to a listening one",
+    ({ home, paths }) => {
+      mkdirSync(dirname(paths.socket), { recursive: true, mode: 0o700 });
+      symlinkSync(join(home, "other.sock"), paths.socket);
+      return paths.socket;
+    },
+    "occupied by a file that is not a socket",
+  ],
+])("start refuses %s, by name, and touches nothing", async (_, plant, message) => {
+  await using machine = await createMachine();
+  const planted = plant(machine);
+  const { stderr, exitCode } = await machine.run(["daemon", "start"]);
+  expect(stderr).toContain(message);
+  expect(stderr).toContain(planted);
+  expect(exitCode).toBe(1);
+  const victim = join(machine.home, "victim");
+  if (existsSync(victim)) expect(readFileSync(victim, "utf8")).toBe("precious");
+  expect(lstatSync(planted).isFile()).toBe(false);
+  // Neither of these waits for whoever holds the other end of a FIFO.
+  await machine.run(["daemon", "logs"]);
+  await machine.run(["daemon", "kill"]);
+  rmSync(planted);
+});
+
+test.each<[string, (machine: Machine, path: string) => void]>([
+  ["is a FIFO", (_, path) => makeFifo(path)],
+  ["is a directory", (_, path) => mkdirSync(path)],
+  ["can be written by others", (_, path) => chmodSync(path, 0o666)],
+  [
+    "leads to another user's file",
+    (machine, path) => {
+      if (!isRoot) return chmodSync(path, 0o666);
+      rmSync(path);
+      const foreign = join(machine.home, "foreign.yaml");
+      writeFileSync(foreign, `AssumeRole:\n  RoleArn: ${roleArn("foreign")}\n`, { mode: 0o644 });
+      chownSync(foreign, NOBODY, NOBODY);
+      symlinkSync(foreign, path);
+    },
+  ],
+  [
+    "leads to a device",
+    (_, path) => {
+      rmSync(path);
+      symlinkSync("/dev/zero", path);
+    },
+  ],
+])("a config that %s is not assumed", async (title, plant) => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const path = join(machine.paths.configs, "dev.yaml");
+  if (title.startsWith("is")) rmSync(path);
+  await machine.keyhole("daemon start");
+  plant(machine, path);
+  const { stdout, stderr, exitCode } = await machine.run(["export", "-n", "dev"]);
+  expect(stderr).toStartWith("keyhole: error: ");
+  expect(stdout).toBe("");
+  expect(exitCode).toBe(1);
+  expect(machine.sts.count()).toBe(0);
+});
+
+test("a socket that somebody else made before is not taken over while it answers", async () => {
+  await using machine = await createMachine();
+  mkdirSync(dirname(machine.paths.socket), { recursive: true, mode: 0o700 });
+  let bytes = 0;
+  const squatter = Bun.listen({
+    unix: machine.paths.socket,
+    socket: { data: (_, chunk) => void (bytes += chunk.length) },
+  });
+  try {
+    const { stderr, exitCode } = await machine.run(["--daemon"]);
+    expect(stderr).toContain("something already answers at");
+    expect(exitCode).toBe(1);
+    expect(bytes).toBe(0);
+    (await dial(machine.paths.socket)).close();
+  } finally {
+    squatter.stop(true);
+  }
+});
