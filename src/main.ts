@@ -4,13 +4,8 @@
 /** A compiled executable has its own name at index 1, as a script has its path. */
 const words = process.argv.slice(2);
 
-switch (words[0]) {
-  case "--daemon":
-    await (await import("./daemon/main.ts")).main(words.slice(1));
-    break;
-  case "--resolve-source":
-    await (await import("./sources/resolver.ts")).main();
-    break;
-  default:
-    await (await import("./cli/main.ts")).main(words);
-}
+const [role, ...rest] = words;
+
+if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
+else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main();
+else await (await import("./cli/main.ts")).main(words);

@@ -86,6 +86,15 @@ async function connect(at = path) {
   };
 }
 
+async function refusalOf(attempt: Promise<unknown>): Promise<string> {
+  try {
+    await attempt;
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error("not refused");
+}
+
 const hello = encodeFrame(1, new Uint8Array(0));
 
 test("the socket appears with its mode, whatever the umask", async () => {
@@ -187,14 +196,14 @@ test("a stale socket is removed", async () => {
 
 test("a socket that somebody answers on is not touched", async () => {
   const other = Bun.listen({ unix: path, socket: { data: () => {} } });
-  await expect(start()).rejects.toThrow(`something already answers at ${path}`);
+  expect(await refusalOf(start())).toContain(`something already answers at ${path}`);
   expect(lstatSync(path).isSocket()).toBe(true);
   other.stop(true);
 });
 
 test("a file in the way is not touched, and named", async () => {
   writeFileSync(path, "precious");
-  await expect(start()).rejects.toThrow("occupied by a file that is not a socket");
+  expect(await refusalOf(start())).toContain("occupied by a file that is not a socket");
   expect(existsSync(path)).toBe(true);
 });
 
@@ -234,7 +243,7 @@ test("closing waits for an answer that is owed, and takes no new connection mean
   await asked.promise;
   linkSync(path, `${path}.kept`);
   const closed = listener.close(2000);
-  await expect(connect(`${path}.kept`)).rejects.toThrow();
+  expect(await refusalOf(connect(`${path}.kept`))).toContain("");
   answer.resolve(hello);
   expect(await peer.answer()).toBe(1);
   await closed;
@@ -242,13 +251,13 @@ test("closing waits for an answer that is owed, and takes no new connection mean
 
 test("a path that the kernel does not take is a usage error", async () => {
   path = join(directory, "x".repeat(120));
-  await expect(start()).rejects.toThrow("is too long");
+  expect(await refusalOf(start())).toContain("is too long");
 });
 
 test("a directory that cannot be written to is named", async () => {
   if (process.getuid?.() === 0) {
     path = "/proc/self/daemon.sock";
   } else chmodSync(directory, 0o500);
-  await expect(start()).rejects.toThrow("cannot bind");
+  expect(await refusalOf(start())).toContain("cannot bind");
   chmodSync(directory, 0o700);
 });

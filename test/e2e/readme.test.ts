@@ -25,7 +25,14 @@ function readSteps(): Step[] {
 }
 
 /** A line of the README as a pattern: `…` stands for anything. */
-const patternOf = (line: string) => new RegExp(`^${line.split("…").map(RegExp.escape).join(".*")}$`, "m");
+const patternOf = (line: string) =>
+  new RegExp(
+    `^${line
+      .split("…")
+      .map((part) => RegExp.escape(part))
+      .join(".*")}$`,
+    "m",
+  );
 
 const aws = Bun.which("aws");
 
