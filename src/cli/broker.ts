@@ -64,17 +64,39 @@ export async function withSession<Result>(
   });
 }
 
-/** Makes a session of a config, with the variables of this caller that select source credentials. */
-export function addSession(
+/**
+ * Makes a session of a config, with the variables of this caller that select source credentials.
+ *
+ * @throws KeyholeError `unsafe-path` rather than send them to another user's process.
+ */
+export async function addSession(
   connection: Connection,
   caller: Caller,
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
+  await refuseForeignDaemon(connection, caller.settings);
   const environment = Object.entries(sourceEnvironment(caller.environment, caller.settings.paths, name)).map(
     ([variable, value]) => ({ name: variable, value }),
   );
   return connection.request("Add", { config: name, environment, ...options });
+}
+
+/**
+ * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
+ * both sides: as the daemon of a service, and as `sudo -E keyhole`.
+ */
+async function refuseForeignDaemon(connection: Connection, { paths }: Settings): Promise<void> {
+  const own = process.getuid?.();
+  if (own === undefined || own === 0) return;
+  const { loadNative } = await import("../native/load.ts");
+  const { uid } = connection.identify((socket) => loadNative().peerIdentity((socket as { fd: number }).fd));
+  if (uid === own || uid === 0) return;
+  throw new KeyholeError(
+    "unsafe-path",
+    `what answers at ${paths.socket} belongs to another user (uid ${uid})`,
+    `ls -l ${paths.socket}`,
+  );
 }
 
 /** The environment as a child's: without the names that have no value. */

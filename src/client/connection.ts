@@ -89,6 +89,14 @@ export class Connection {
     throw new KeyholeError("unsupported-version", "the daemon's answer is not one that this client understands");
   }
 
+  /** Who listens at the other end, found by `ask`, which is given the socket. */
+  identify<Identity>(ask: (socket: object) => Identity): Identity {
+    if (this.#socket === undefined || this.#failure !== undefined) {
+      throw this.#failure ?? new KeyholeError("unreachable", "the connection was closed");
+    }
+    return ask(this.#socket);
+  }
+
   /** Ends the connection; requests still waiting fail. */
   close(): void {
     this.#fail(new KeyholeError("unreachable", "the connection was closed"));
