@@ -16,8 +16,12 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { dial, openDescriptors } from "./attacker.ts";
-import { asNobody, isRoot, NOBODY, publicExecutable, shell, startForeground } from "./daemons.ts";
+import { asNobody, giveHomeToNobody, isRoot, NOBODY, publicExecutable, shell, startForeground } from "./daemons.ts";
 import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
+import { errors } from "../../src/errors.ts";
+import { encode } from "../../src/wire/codec.ts";
+import { encodeFrame } from "../../src/wire/frame.ts";
+import { ERROR_NUMBER, errorReply } from "../../src/wire/messages.ts";
 
 /** Opens every door that file modes keep shut, so that the daemon alone is left to refuse. */
 function openDoors({ home, paths }: Machine): void {
@@ -237,5 +241,48 @@ test("a socket that somebody else made before is not taken over while it answers
     (await dial(machine.paths.socket)).close();
   } finally {
     squatter.stop(true);
+  }
+});
+
+test.skipIf(!isRoot)("source credentials are not sent to another user's process", async () => {
+  await using machine = await createMachine();
+  giveHomeToNobody(machine);
+  const reply = { number: errors["no-such-session"].number, message: "none", hint: undefined };
+  const noSession = encodeFrame(ERROR_NUMBER, encode(errorReply, reply));
+  // Listens where NOBODY looks for a daemon, says that there is no session, and waits for an Add.
+  const squat = `import os, socket, sys
+os.umask(0)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("up", flush=True)
+peer, _ = listener.accept()
+peer.recv(65536)
+peer.sendall(bytes.fromhex("${Buffer.from(noSession).toString("hex")}"))
+print(peer.recv(65536), flush=True)`;
+  const directory = join(machine.home, "shared");
+  mkdirSync(directory);
+  chmodSync(directory, 0o777);
+  const socket = join(directory, "daemon.sock");
+  chmodSync(machine.home, 0o755);
+  const stranger = ["setpriv", `--reuid=${NOBODY - 1}`, `--regid=${NOBODY - 1}`, "--clear-groups"];
+  const squatter = Bun.spawn([...stranger, "python3", "-I", "-c", squat, socket], {
+    env: { PATH: "/usr/bin:/bin" },
+    cwd: "/",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const program = publicExecutable();
+  try {
+    await until(() => existsSync(socket));
+    const options = { under: asNobody, program: program.path };
+    const { stderr, exitCode } = await machine.run(["-sp", socket, "export", "-n", "dev"], options);
+    const received = await new Response(squatter.stdout).text();
+    expect(stderr).toContain(`belongs to another user (uid ${NOBODY - 1})`);
+    expect(exitCode).toBe(1);
+    expect(received).toBe("up\nb''\n");
+  } finally {
+    squatter.kill("SIGKILL");
+    program.remove();
   }
 });
