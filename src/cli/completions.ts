@@ -28,8 +28,7 @@ const NAMES = "keyhole config list 2>/dev/null";
 
 export const completionScripts = {
   bash: async (root) => renderBash(await placesOf(root, "")),
-  /** zsh runs bash's functions; its own format would be a second program to keep right. */
-  zsh: async (root) => ["autoload -U +X bashcompinit && bashcompinit", renderBash(await placesOf(root, ""))].join("\n"),
+  zsh: async (root) => renderZsh(renderBash(await placesOf(root, ""))),
   fish: async (root) => renderFish(await placesOf(root, "")),
 } as const satisfies Record<string, (root: CommandGroup) => Promise<string>>;
 
@@ -68,6 +67,7 @@ function optionsOf(defs: Readonly<Record<string, ArgDef>>): Completion[] {
   });
 }
 
+/** Also run by zsh: there `path` is the PATH, and an offset must not begin with a letter. */
 function renderBash(places: readonly Place[]): string {
   const known = places.filter(({ path }) => path !== "").map(({ path }) => `" ${path}"`);
   const words = places.map(({ path, subCommands, options }) => {
@@ -83,18 +83,18 @@ function renderBash(places: readonly Place[]): string {
       }),
   );
   return `_keyhole() {
-  local word words path="" cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
+  local word words command="" cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
   COMPREPLY=()
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     case "$word" in --) return ;; esac
-    case "$path $word" in
-      ${known.join("|")}) path="$path $word" ;;
+    case "$command $word" in
+      ${known.join("|")}) command="$command $word" ;;
     esac
   done
-  case "$path" in
+  case "$command" in
 ${words.join("\n")}
   esac
-  case "$path $prev" in
+  case "$command $prev" in
     *" -n"|*" --name") words="$(${NAMES})" ;;
     *" -cd"|*" --config-dir"|*" -sp"|*" --socket-path"|*" -lp"|*" --logging-path") return ;;
 ${values.join("\n")}
@@ -102,6 +102,17 @@ ${values.join("\n")}
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -o default -F _keyhole keyhole`;
+}
+
+/**
+ * zsh runs bash's functions; its own format would be a second program to keep right. The same text can be sourced, or
+ * be the file `_keyhole` in a directory of fpath: then it is run for the first completion, and has to give that one.
+ */
+function renderZsh(bash: string): string {
+  return `#compdef keyhole
+autoload -U +X bashcompinit && bashcompinit
+${bash}
+if [[ \${funcstack[1]} = _keyhole ]]; then _bash_complete -o default -F _keyhole; fi`;
 }
 
 function renderFish(places: readonly Place[]): string {

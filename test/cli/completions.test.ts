@@ -10,13 +10,17 @@ async function script(shell: string): Promise<string> {
   return stdout;
 }
 
+function writeFake(directory: string): void {
+  const fake = join(directory, "keyhole");
+  writeFileSync(fake, '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n');
+  chmodSync(fake, 0o700);
+}
+
 /** What bash offers for a command line whose last word is being typed; `keyhole` is a fake that knows two configs. */
 async function complete(...words: string[]): Promise<string[]> {
   const home = temporaryHome();
   try {
-    const fake = join(home, "keyhole");
-    writeFileSync(fake, '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n');
-    chmodSync(fake, 0o700);
+    writeFake(home);
     const program = `${await script("bash")}
       COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _keyhole; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const bash = Bun.spawnSync(["bash", "-c", program, "bash", "keyhole", ...words], {
@@ -53,6 +57,35 @@ test("fish gets each command, option and value", async () => {
   }
 });
 
-test("zsh runs bash's functions", async () => {
-  expect(await script("zsh")).toBe(`autoload -U +X bashcompinit && bashcompinit\n${await script("bash")}`);
+const zsh = Bun.which("zsh");
+
+describe.skipIf(zsh === null)("zsh (needs the package zsh)", () => {
+  test.each([
+    ["sourced", 'autoload -Uz compinit; compinit -u -D; . "$HOME/_keyhole"'],
+    ["found in fpath, from its first use on", "fpath=($HOME $fpath); autoload -Uz compinit; compinit -u -D"],
+  ])("completes commands and names of configs, %s", async (_, load) => {
+    const home = temporaryHome();
+    try {
+      writeFake(home);
+      writeFileSync(join(home, "_keyhole"), await script("zsh"));
+      // A pattern that never comes is ended by the timeout.
+      const program = `
+        zmodload zsh/zpty
+        zpty z zsh -f -i
+        zpty -w z 'PS1=; ${load}; print RE""ADY'
+        zpty -r z seen '*READY*'
+        for keys in 'keyhole who' 'keyhole whoami -n p'; do
+          zpty -w -n z $'\\x15'$keys$'\\t'
+          zpty -r z seen $([[ $keys = *who ]] && print '*keyhole whoami*' || print '*whoami -n prod*')
+          print -r -- $keys completed
+        done`;
+      const { stdout } = Bun.spawnSync([zsh!, "-f", "-c", program], {
+        env: { HOME: home, PATH: `${home}:/usr/bin:/bin`, TERM: "dumb" },
+        timeout: 4_000,
+      });
+      expect(stdout.toString()).toBe("keyhole who completed\nkeyhole whoami -n p completed\n");
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  });
 });
