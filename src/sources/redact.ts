@@ -1,20 +1,36 @@
 // Foreign text (AWS's, a proxy's) on its way to a person: without secrets, on one line, of bounded length.
 
-/** Enough for AWS's longest message with two ARNs. */
-const LONGEST_TEXT = 1_000;
+/** Room for an encoded authorization failure message, which cannot be decoded once it is cut. */
+const LONGEST_TEXT = 4_000;
 /** Shorter values are no secrets, and replacing them would garble the text. */
 const SHORTEST_SECRET = 6;
 
 /** Control and format characters (C0, C1, whatever turns the direction of text) and line separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
-/** `text` with every secret, plain or URL-encoded, replaced by `***`, and no control characters. */
+/**
+ * What may be a secret access key (40 characters) or a session token (hundreds), also in URL encoding; and, as `known`,
+ * two things that are as long and are none: an ARN, and what `aws sts decode-authorization-message` takes.
+ */
+const SHAPES =
+  /(?<known>\barn:[\w-]+:[\w-]*:[\w-]*:\d*:[\w+=,.@:/*-]+|\bEncoded authorization failure message: *[\w-]+)|(?:[A-Za-z0-9/+]|%2[BFbf]){40,}(?:=|%3[Dd])*/g;
+
+/**
+ * `text` with every secret, plain or URL-encoded, and everything that has the shape of one replaced by `***`, and no
+ * control characters.
+ */
 export function redact(text: string, secrets: readonly (string | undefined)[]): string {
   let clean = text;
   for (const secret of secrets) {
     if (secret === undefined || secret.length < SHORTEST_SECRET) continue;
     for (const form of [secret, encodeURIComponent(secret)]) clean = clean.replaceAll(form, "***");
   }
+  clean = clean.replaceAll(SHAPES, (found, known?: string) => (known === undefined && isMixed(found) ? "***" : found));
   clean = clean.replaceAll(UNPRINTABLE, " ").trim();
   return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
+}
+
+/** A hash in hexadecimal, a number and a path in lower case are not. */
+function isMixed(run: string): boolean {
+  return /[a-z]/.test(run) && /[A-Z]/.test(run) && /\d/.test(run);
 }
