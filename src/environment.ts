@@ -33,14 +33,34 @@ const NAMES: ReadonlySet<string> = new Set([
 /** `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
 const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_ENDPOINT_URL", "KEYHOLE_"];
 
+/** Two of which the SDKs take a leading `~/` for the home directory; everywhere else they open a directory named `~`. */
+const SHARED_FILES: ReadonlySet<string> = new Set(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]);
+
+const OTHER_PATHS: ReadonlySet<string> = new Set([
+  "AWS_CA_BUNDLE",
+  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+  "AWS_LOGIN_CACHE_DIRECTORY",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+]);
+
 /**
- * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs.
+ * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs. Relative
+ * paths are taken from `cwd`, which is asked for only then: whoever resolves them works in another directory.
  * The result may hold secrets (AWS_SECRET_ACCESS_KEY): it goes over the control socket alone and into no log.
  */
-export function selectSourceEnvironment(environment: Environment): Record<string, string> {
+export function selectSourceEnvironment(environment: Environment, cwd: () => string): Record<string, string> {
   const selected: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) if (value && selects(name)) selected[name] = value;
+  for (const [name, value] of Object.entries(environment)) {
+    if (value && selects(name)) selected[name] = absoluteValue(name, value, cwd);
+  }
   return selected;
+}
+
+/** The value of a variable as it means the same in every directory: of one that names a file, an absolute path. */
+export function absoluteValue(name: string, value: string, cwd: () => string): string {
+  if (value.startsWith("/")) return value;
+  if (SHARED_FILES.has(name)) return value.startsWith("~/") ? value : `${cwd()}/${value}`;
+  return OTHER_PATHS.has(name) ? `${cwd()}/${value}` : value;
 }
 
 function selects(name: string): boolean {

@@ -4,6 +4,11 @@ import { KeyholeError } from "../src/errors.ts";
 
 const SOCKET = "/home/a, b/.keyhole/sock/daemon.sock";
 
+/** Asking where one is costs a system call on the way to every credential. */
+function noDirectory(): string {
+  throw new Error("the directory was asked for");
+}
+
 describe("selectSourceEnvironment", () => {
   test.each([
     "AWS_PROFILE",
@@ -18,18 +23,42 @@ describe("selectSourceEnvironment", () => {
     "PATH",
     "HOME",
   ])("takes %s", (name) => {
-    expect(selectSourceEnvironment({ [name]: "value" })).toEqual({ [name]: "value" });
+    expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({ [name]: "/value" });
   });
 
   test.each(["AWS_PAGER", "GITHUB_TOKEN", "BUN_OPTIONS", "LD_PRELOAD", "NODE_OPTIONS", "aws_profile"])(
     "leaves %s behind",
     (name) => {
-      expect(selectSourceEnvironment({ [name]: "value" })).toEqual({});
+      expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({});
     },
   );
 
   test("treats an empty variable as unset", () => {
-    expect(selectSourceEnvironment({ AWS_PROFILE: "", HOME: undefined })).toEqual({});
+    expect(selectSourceEnvironment({ AWS_PROFILE: "", HOME: undefined }, noDirectory)).toEqual({});
+  });
+
+  test.each([
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_LOGIN_CACHE_DIRECTORY",
+  ])("makes %s absolute", (name) => {
+    expect(selectSourceEnvironment({ [name]: "../a b" }, () => "/work")).toEqual({ [name]: "/work/../a b" });
+  });
+
+  test.each([
+    { name: "AWS_CONFIG_FILE", is: "~/x" },
+    { name: "AWS_SHARED_CREDENTIALS_FILE", is: "~/x" },
+    { name: "AWS_CA_BUNDLE", is: "/work/~/x" },
+  ])("takes ~/ in $name as the SDKs do", ({ name, is }) => {
+    expect(selectSourceEnvironment({ [name]: "~/x" }, () => "/work")).toEqual({ [name]: is });
+  });
+
+  test("asks for no directory where nothing is relative", () => {
+    const environment = { AWS_PROFILE: "a", AWS_CONFIG_FILE: "/a", AWS_SHARED_CREDENTIALS_FILE: "~/b", PATH: "c" };
+    expect(selectSourceEnvironment(environment, noDirectory)).toEqual(environment);
   });
 });
 

@@ -7,7 +7,7 @@ import type { ResponseOf, SessionInfo } from "../wire/messages.ts";
 import type { CommandContext, Environment } from "./command.ts";
 import { sourceEnvironment } from "./refreshing.ts";
 
-type Caller = Pick<CommandContext, "settings" | "environment">;
+type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
 /** Runs `use` with a connection that is closed behind it. @throws KeyholeError as Connection.open does. */
 export async function withDaemon<Result>(
@@ -76,9 +76,9 @@ export async function addSession(
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
   await refuseForeignDaemon(connection, caller.settings);
-  const environment = Object.entries(sourceEnvironment(caller.environment, caller.settings.paths, name)).map(
-    ([variable, value]) => ({ name: variable, value }),
-  );
+  const { paths } = caller.settings;
+  const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
+  const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
   return connection.request("Add", { config: name, environment, ...options });
 }
 

@@ -1,6 +1,6 @@
 // The environment of `exec --refresh` and `shell`, whose SDKs come back for credentials as long as they run: where its
 // files lie, and what of the outer environment it remembers. The files themselves are in refreshing-files.ts.
-import { selectSourceEnvironment } from "../environment.ts";
+import { absoluteValue, selectSourceEnvironment } from "../environment.ts";
 import type { Paths } from "../paths.ts";
 import type { Environment } from "./command.ts";
 
@@ -58,11 +58,12 @@ export function emptyCredentialsPath(paths: Paths): string {
   return `${paths.runDir}/credentials`;
 }
 
-/** The environment of the child: no keys, the two files, and what is remembered. */
+/** The environment of the child: no keys, the two files, and what is remembered, which outlives a `cd` in a shell. */
 export function refreshingEnvironment(
   environment: Readonly<Record<string, string>>,
   paths: Paths,
   name: string,
+  cwd: () => string,
 ): Record<string, string> {
   const inner: Record<string, string> = { ...environment };
   const isNested = environment["AWS_CONFIG_FILE"] === refreshingConfigPath(paths, name);
@@ -70,7 +71,7 @@ export function refreshingEnvironment(
     for (const variable of remembered) {
       const value = environment[variable];
       delete inner[PREFIX + variable];
-      if (value) inner[PREFIX + variable] = value;
+      if (value) inner[PREFIX + variable] = absoluteValue(variable, value, cwd);
     }
   }
   for (const variable of rivals) delete inner[variable];
@@ -84,8 +85,13 @@ export function refreshingEnvironment(
 }
 
 /** What selects the source credentials of `name` for a caller; inside its own `shell`, what the outer one selected. */
-export function sourceEnvironment(environment: Environment, paths: Paths, name: string): Record<string, string> {
-  const selected = selectSourceEnvironment(environment);
+export function sourceEnvironment(
+  environment: Environment,
+  paths: Paths,
+  name: string,
+  cwd: () => string,
+): Record<string, string> {
+  const selected = selectSourceEnvironment(environment, cwd);
   if (selected["AWS_CONFIG_FILE"] === refreshingConfigPath(paths, name)) {
     for (const variable of remembered) {
       delete selected[variable];

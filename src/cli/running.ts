@@ -31,7 +31,8 @@ export async function executeRefreshing(context: Context, name: string, words: r
   const { region } = await vend(context, name);
   const { writeRefreshingFiles } = await import("./refreshing-files.ts");
   writeRefreshingFiles(paths, { name, command: context.host.command, region });
-  const environment = refreshingEnvironment(definedVariables(context.environment), paths, name);
+  const outer = definedVariables(context.environment);
+  const environment = refreshingEnvironment(outer, paths, name, () => context.host.cwd());
   const regions = region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
   return become(words, { ...environment, ...regions });
 }

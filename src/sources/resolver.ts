@@ -21,7 +21,7 @@ export async function main(): Promise<void> {
 async function resolve(): Promise<ResolveAnswer> {
   try {
     const { name, profile } = (await Bun.stdin.json()) as ResolveRequest;
-    const environment = selectSourceEnvironment(process.env);
+    const environment = selectSourceEnvironment(process.env, () => process.cwd());
     const isProxied = hasProxy(process.env);
     const source = await resolveChain({ name, profile, environment, isProxied, clock: systemClock });
     const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;

@@ -9,6 +9,10 @@ import {
 import { resolvePaths } from "../../src/paths.ts";
 
 const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/work");
+/** No path in these environments is relative. */
+const cwd = (): string => {
+  throw new Error("the directory was asked for");
+};
 const otherPaths = resolvePaths({ HOME: "/home/a" }, { socket: "/other.sock" }, () => "/work");
 
 const outer = {
@@ -24,7 +28,7 @@ const outer = {
 };
 
 describe("the environment inside", () => {
-  const inner = refreshingEnvironment(outer, paths, "dev");
+  const inner = refreshingEnvironment(outer, paths, "dev", cwd);
 
   test("holds none of the variables that would win over the config file, and no key under another name", () => {
     for (const name of rivals) expect(inner).not.toHaveProperty(name);
@@ -45,33 +49,42 @@ describe("the environment inside", () => {
 
 describe("adding the session again from inside", () => {
   test("uses what the outer environment selected, because the inner one is keyhole itself", () => {
-    const inner = refreshingEnvironment(outer, paths, "dev");
+    const inner = refreshingEnvironment(outer, paths, "dev", cwd);
     const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, ...selection } = outer;
     expect([AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN]).not.toContain(undefined);
-    expect(sourceEnvironment(inner, paths, "dev")).toEqual(selection);
+    expect(sourceEnvironment(inner, paths, "dev", cwd)).toEqual(selection);
   });
 
   test("works in a shell in a shell as well", () => {
-    const inner = refreshingEnvironment(outer, paths, "dev");
-    const innermost = refreshingEnvironment(inner, paths, "dev");
-    expect(sourceEnvironment(innermost, paths, "dev")).toEqual(sourceEnvironment(inner, paths, "dev"));
+    const inner = refreshingEnvironment(outer, paths, "dev", cwd);
+    const innermost = refreshingEnvironment(inner, paths, "dev", cwd);
+    expect(sourceEnvironment(innermost, paths, "dev", cwd)).toEqual(sourceEnvironment(inner, paths, "dev", cwd));
   });
 
   test("forgets what an outer shell of another config remembered", () => {
-    const other = refreshingEnvironment(outer, paths, "other");
-    const inner = refreshingEnvironment(other, paths, "dev");
+    const other = refreshingEnvironment(outer, paths, "other", cwd);
+    const inner = refreshingEnvironment(other, paths, "dev", cwd);
     // The source of dev is then the role of `other`, as the environment in between says.
-    expect(sourceEnvironment(inner, paths, "dev")["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "other"));
-    expect(sourceEnvironment(inner, paths, "dev")).not.toHaveProperty("AWS_PROFILE");
+    expect(sourceEnvironment(inner, paths, "dev", cwd)["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "other"));
+    expect(sourceEnvironment(inner, paths, "dev", cwd)).not.toHaveProperty("AWS_PROFILE");
   });
 
   test("of another config chains from the role of this one", () => {
-    const inner = refreshingEnvironment(outer, paths, "dev");
-    expect(sourceEnvironment(inner, paths, "other")["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "dev"));
+    const inner = refreshingEnvironment(outer, paths, "dev", cwd);
+    expect(sourceEnvironment(inner, paths, "other", cwd)["AWS_CONFIG_FILE"]).toBe(refreshingConfigPath(paths, "dev"));
+  });
+
+  test("means the files that the outer environment meant, wherever the shell has gone since", () => {
+    const relative = { ...outer, AWS_CONFIG_FILE: "config", AWS_SHARED_CREDENTIALS_FILE: "~/keys" };
+    const inner = refreshingEnvironment(relative, paths, "dev", () => "/work");
+    expect(sourceEnvironment(inner, paths, "dev", cwd)).toMatchObject({
+      AWS_CONFIG_FILE: "/work/config",
+      AWS_SHARED_CREDENTIALS_FILE: "~/keys",
+    });
   });
 
   test("outside of any shell uses the environment as it is", () => {
-    expect(sourceEnvironment(outer, paths, "dev")).toEqual(outer);
+    expect(sourceEnvironment(outer, paths, "dev", cwd)).toEqual(outer);
   });
 });
 

@@ -29,7 +29,7 @@ async function sessionNames(connection: Connection): Promise<string[]> {
 
 /** One that fails does not keep the others from coming back. */
 async function addAgain(
-  context: Pick<CommandContext, "settings" | "environment" | "ui">,
+  context: Pick<CommandContext, "settings" | "environment" | "host" | "ui">,
   name: string,
 ): Promise<boolean> {
   try {
