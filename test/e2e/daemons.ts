@@ -7,6 +7,8 @@ import { executable, type Machine, type RunOptions } from "./machine.ts";
 /** A user without any rights: `nobody`. */
 export const NOBODY = 65_534;
 export const isRoot = process.getuid?.() === 0;
+/** Whether processes of other users can be made here. */
+export const canBeOthers = isRoot && Bun.which("setpriv") !== null;
 /** Runs what follows as NOBODY. */
 export const asNobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
 
@@ -35,8 +37,12 @@ export function publicExecutable(): { readonly path: string; readonly remove: ()
   return { path, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }
 
-/** Gives a machine's home to NOBODY, before anything was made in it. */
-export function giveHomeToNobody(machine: Machine): void {
+/** An ordinary user: this one, unless it is root. */
+export const asOrdinary = canBeOthers ? asNobody : [];
+
+/** Gives a machine's home to the ordinary user, before anything was made in it. */
+export function giveHomeToOrdinary(machine: Machine): void {
+  if (!canBeOthers) return;
   chownSync(machine.home, NOBODY, NOBODY);
   chownSync(join(machine.home, "work"), NOBODY, NOBODY);
 }
