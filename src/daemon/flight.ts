@@ -10,28 +10,27 @@ export interface Flight {
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
   readonly abort: AbortController;
-  /** Its place in the queue. */
-  readonly ticket: () => void;
+  /** Its place in the queue, from the moment it asks for its turn. */
+  ticket: (() => void) | undefined;
   /** Somebody waits, or waited. */
   urgent: boolean;
-  /** Left the queue; its config and environment are fixed from here on. */
+  /** Its config and environment are fixed from here on. */
   started: boolean;
   /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
   patience: Promise<void> | undefined;
 }
 
-export function newFlight(start: (flight: Flight) => void, urgent: boolean): Flight {
+export function newFlight(urgent: boolean): Flight {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const flight: Flight = {
+  return {
     outcome: promise,
     settle: resolve,
     abort: new AbortController(),
-    ticket: () => start(flight),
+    ticket: undefined,
     urgent,
     started: false,
     patience: undefined,
   };
-  return flight;
 }
 
 /** The result of `work`, or the reason of an abort yet to come, whether `work` heeds it or not. */

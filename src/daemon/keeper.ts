@@ -137,8 +137,12 @@ export class Keeper {
     const change = followConfig(session, this.#with.configs, this.time, this.#with.log);
     if (change === "none") return;
     this.#with.log("info", "config changed", { config: session.name, change });
-    if (change === "identity") this.renewals.supersede(session);
-    else this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
+    if (change === "identity") {
+      this.renewals.supersede(session);
+      // Nobody may have waited for the flight, and nobody may ask: the next one is the sweep's.
+      this.#alarm.wakeIn(renewalDue(session, this.time));
+    } else
+      this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
   }
 
   #drop(session: Session, reason: KeyholeError): void {

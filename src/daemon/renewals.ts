@@ -1,8 +1,8 @@
-// Asks the source for credentials: one flight per session, a bounded number in all, and a session whose state says how
-// it went. Knows no callers and no timers but the guard.
+// Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
+// state says how it went. Knows no callers and no timers but the guard.
 import { KeyholeError } from "../errors.ts";
-import type { AssumedRole, CredentialSource } from "../sources/source.ts";
-import type { Clock } from "./clock.ts";
+import type { AssumedRole, CredentialSource, Turn } from "../sources/source.ts";
+import type { Clock, Timer } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import { type Flight, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
@@ -26,7 +26,7 @@ interface Dependencies {
   readonly counters: Counters;
   readonly wiper: Wiper;
   readonly maxFlights: number;
-  /** Called when a flight leaves the queue, which may be long after it entered. Abandons the flight or lets it be. */
+  /** Called when a flight starts, and when it leaves the queue, which may be long after. May abandon the flight. */
   readonly beforeStart: (session: Session) => void;
   /** Called after a flight has changed its session, and everybody who waits was told. */
   readonly afterEnd: (session: Session) => void;
@@ -47,13 +47,13 @@ export class Renewals {
     if (flight !== undefined) {
       if (urgent && !flight.urgent) {
         flight.urgent = true;
-        this.#slots.hurry(flight.ticket);
+        if (flight.ticket !== undefined) this.#slots.hurry(flight.ticket);
       }
       return flight;
     }
-    const created = newFlight((self) => void this.#run(session, self), urgent);
+    const created = newFlight(urgent);
     session.flight = created;
-    this.#slots.enter(created.ticket, urgent);
+    void this.#run(session, created);
     return created;
   }
 
@@ -62,12 +62,11 @@ export class Renewals {
     const { flight } = session;
     if (flight === undefined) return;
     session.flight = undefined;
-    this.#slots.leave(flight.ticket);
     flight.settle(outcome);
     flight.abort.abort(new KeyholeError("interrupted", "the answer is not needed any more"));
   }
 
-  /** Config or environment changed. A flight that is still queued will see the change; one under way has not. */
+  /** Config or environment changed. A flight that is about to start will see the change; one under way has not. */
   supersede(session: Session): void {
     if (session.flight?.started === true) this.abandon(session, { superseded: true });
   }
@@ -80,36 +79,66 @@ export class Renewals {
       await this.#attempt(session, flight);
     } catch (error) {
       if (session.flight === flight) this.#failed(session, flight, keyholeErrorOf(error));
-    } finally {
-      this.#slots.release();
     }
   }
 
   async #attempt(session: Session, flight: Flight): Promise<void> {
     const { clock, time, counters } = this.#with;
-    counters.assumes += 1;
-    this.#with.readClocks();
-    const { jumps } = time;
-    const began = clock.monotonic();
-    const guard = clock.after(GUARD, () => {
-      flight.abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
-    });
+    const { signal } = flight.abort;
+    const last = { took: 0, jumps: time.jumps };
+    let guard = this.#guard(flight);
+    const turn: Turn = async (call) => {
+      guard.cancel();
+      await this.#turnOf(flight);
+      guard = this.#guard(flight);
+      try {
+        this.#with.beforeStart(session);
+        signal.throwIfAborted();
+        counters.assumes += 1;
+        this.#with.readClocks();
+        last.jumps = time.jumps;
+        const began = clock.monotonic();
+        const result = await unlessAborted(call(), signal);
+        last.took = clock.monotonic() - began;
+        return result;
+      } finally {
+        this.#slots.release();
+      }
+    };
     try {
-      const { signal } = flight.abort;
       const { name, environment, stored } = session;
-      const work = this.#with.source.assume({ name, config: stored.config, environment, signal });
+      const work = this.#with.source.assume({ name, config: stored.config, environment, signal, turn });
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
       if (session.flight !== flight) return;
-      const took = clock.monotonic() - began;
       this.#with.readClocks();
       // The answer may have lain in a socket while the machine slept, and then its Date says nothing about now.
-      if (time.jumps !== jumps) return this.abandon(session, { superseded: true });
-      counters.took(took);
-      this.#succeeded(session, flight, assumed, took);
+      if (time.jumps !== last.jumps) return this.abandon(session, { superseded: true });
+      counters.took(last.took);
+      this.#succeeded(session, flight, assumed, last.took);
     } finally {
       guard.cancel();
     }
+  }
+
+  /** Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault. */
+  #guard(flight: Flight): Timer {
+    return this.#with.clock.after(GUARD, () => {
+      flight.abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
+    });
+  }
+
+  /** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
+  #turnOf(flight: Flight): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { signal } = flight.abort;
+      // The reason is always a KeyholeError of ours.
+      const giveUp = (): void => reject(signal.reason as KeyholeError);
+      if (signal.aborted) return giveUp();
+      flight.ticket = resolve;
+      signal.addEventListener("abort", () => void (this.#slots.leave(resolve) && giveUp()), { once: true });
+      this.#slots.enter(resolve, flight.urgent);
+    });
   }
 
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {

@@ -24,10 +24,9 @@ export class Slots {
     if (this.#background.delete(ticket)) this.#urgent.add(ticket);
   }
 
-  /** Takes a ticket out of the queue. One that was called already is not there any more. */
-  leave(ticket: Ticket): void {
-    this.#urgent.delete(ticket);
-    this.#background.delete(ticket);
+  /** Takes a ticket out of the queue. False if it is not there (any more): it may have been called. */
+  leave(ticket: Ticket): boolean {
+    return this.#urgent.delete(ticket) || this.#background.delete(ticket);
   }
 
   release(): void {

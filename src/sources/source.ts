@@ -8,13 +8,24 @@ import type { Credentials } from "../credentials.ts";
  */
 export type SourceEnvironment = Readonly<Record<string, string>>;
 
-export interface AssumeRequest {
+/**
+ * Makes a call towards STS when it is its turn: only so many are made at once. Whoever waits for anything else, such as
+ * source credentials, waits outside, because what it waits for may need a turn of its own.
+ */
+export type Turn = <Result>(call: () => Promise<Result>) => Promise<Result>;
+
+/** Which role, and on whose behalf. */
+export interface RoleRequest {
   /** The config's name. */
   readonly name: string;
   readonly config: Config;
   readonly environment: SourceEnvironment;
   /** Aborted when nobody needs the answer any more (the daemon ends, the session was removed). */
   readonly signal: AbortSignal;
+}
+
+export interface AssumeRequest extends RoleRequest {
+  readonly turn: Turn;
 }
 
 /** What STS gave. */
@@ -43,7 +54,7 @@ export interface CallerIdentity {
 /** Where credentials come from. The daemon's is STS; tests script one. */
 export interface CredentialSource {
   /**
-   * One AssumeRole, with its own deadlines and retries.
+   * One AssumeRole, with its own deadlines and retries; each call to STS is made in a turn of its own.
    *
    * @throws KeyholeError and nothing else: `aws-refused`, `person-needed`, `no-source-credentials`,
    *   `credential-loop`, `invalid-config` (AWS's answer would be the same again), `throttled`, `network`, `timeout` (it may not).
@@ -51,5 +62,5 @@ export interface CredentialSource {
   assume(request: AssumeRequest): Promise<AssumedRole>;
 
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
-  identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity>;
+  identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity>;
 }

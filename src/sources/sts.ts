@@ -7,11 +7,12 @@ import { createSourceCache, type SourceRequest } from "./cache.ts";
 import { createClient, loadSdk } from "./client.ts";
 import { type Exchange, hasProxy } from "./handler.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
-import { obtainCode } from "./mfa.ts";
+import { type MfaCode, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
+import { createPlaces } from "./places.ts";
 import { namedProfile } from "./profile.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
-import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource } from "./source.ts";
+import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import { resolveTarget, type Target } from "./target.ts";
 
@@ -23,6 +24,9 @@ export interface StsSourceOptions extends SpawnOptions {
 /** Seconds that a role assumed by a role lives at most (SDKS.md, 2). */
 const LONGEST_CHAINED = 3_600;
 
+/** Children of each kind at once, so that a thousand renewals do not become a thousand processes. */
+const MAX_CHILDREN = 32;
+
 /** One AssumeRole as it goes to STS, with what may change between two tries. */
 interface Attempt {
   readonly source: ResolvedSource;
@@ -32,7 +36,9 @@ interface Attempt {
 
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
-  const sources = createSourceCache(clock, (request) => resolveInChild(options, request));
+  const resolvers = createPlaces(MAX_CHILDREN, clock);
+  const codes = createPlaces(MAX_CHILDREN, clock);
+  const sources = createSourceCache(clock, (request) => resolvers(request, () => resolveInChild(options, request)));
   const isProxied = hasProxy(options.base);
   let skew = 0;
 
@@ -65,15 +71,18 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   async function assumeOnce(request: AssumeRequest, target: Target, attempt: Attempt): Promise<AssumedRole> {
     const { name, config, signal } = request;
     const environment = spawnEnvironment(options, request);
-    const { code, notes } = await obtainCode({ name, config, environment, clock, signal });
+    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, clock, signal });
+    const { code, notes } = await (config.MFA === undefined ? obtain() : codes(request, obtain));
     const parameters = buildParameters(config.AssumeRole, {
       sessionName: config.AssumeRole.RoleSessionName ?? defaultSessionName(options.user, name),
       duration: attempt.duration,
       tokenCode: code,
     });
     const { AssumeRoleCommand } = await loadSdk();
-    const { output, clockSkew } = await call(target, attempt.source.credentials, (client) =>
-      client.send(new AssumeRoleCommand(parameters), { abortSignal: signal }),
+    const { output, clockSkew } = await request.turn(() =>
+      call(target, attempt.source.credentials, (client) =>
+        client.send(new AssumeRoleCommand(parameters), { abortSignal: signal }),
+      ),
     );
     return {
       ...readOutput(output),
@@ -84,7 +93,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     };
   }
 
-  async function identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity> {
+  async function identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
     const target = await resolveTarget(request.config, request.environment);
     const { GetCallerIdentityCommand } = await loadSdk();
     try {
@@ -168,7 +177,7 @@ function sameKeys(one: Credentials, other: Credentials): boolean {
   return one.accessKeyId === other.accessKeyId && one.sessionToken === other.sessionToken;
 }
 
-function explain(error: unknown, request: AssumeRequest, target: Target, source: ResolvedSource): KeyholeError {
+function explain(error: unknown, request: RoleRequest, target: Target, source: ResolvedSource): KeyholeError {
   const { AssumeRole } = request.config;
   const { secretAccessKey, sessionToken } = source.credentials;
   return explainFailure(error, {

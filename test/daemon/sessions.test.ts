@@ -97,6 +97,75 @@ describe("vend", () => {
     expect(hanging.settled).toBe(false);
   });
 
+  test("a session whose source credentials come from another session holds no slot while it waits for that", async () => {
+    const it = world({ maxFlights: 1 });
+    const names = Array.from({ length: 12 }, (_, index) => `c${index}`);
+    for (const name of ["d", ...names]) await it.add(name);
+    it.source.resolve = async ({ name }) => {
+      if (name !== "d") await it.vend("d");
+    };
+    const issues = await Promise.all(names.map((name) => it.vend(name)));
+    expect(issues.map(({ config }) => config)).toEqual(names);
+    expect(it.source.calls[0]?.name).toBe("d");
+    expect(it.source.count).toBe(13);
+    expect(it.source.peak).toBe(1);
+  });
+
+  test("source credentials that never come are given up after 45 s", async () => {
+    const it = world();
+    await it.add("a");
+    it.source.resolve = () => Promise.withResolvers().promise;
+    const hanging = errorOf(it.vend("a"));
+    await it.clock.advance(45 * SECOND);
+    expect(await hanging).toMatchObject({ kind: "network" });
+    expect(it.source.count).toBe(0);
+  });
+
+  test("a turn that comes late is no reason to give up", async () => {
+    const it = world({ maxFlights: 1 });
+    for (const name of ["a", "b", "c"]) await it.add(name);
+    it.source.holds = true;
+    const vends = ["a", "b", "c"].map((name) => it.vend(name));
+    for (let call = 0; call < 3; call += 1) {
+      await it.clock.advance(44 * SECOND);
+      it.source.held[call]?.release();
+    }
+    expect(await Promise.all(vends)).toHaveLength(3);
+  });
+
+  test("a session that is removed while it is queued takes no turn", async () => {
+    const it = world({ maxFlights: 1 });
+    for (const name of ["a", "b", "c"]) await it.add(name);
+    it.source.holds = true;
+    const vends = ["a", "c"].map((name) => it.vend(name));
+    const removed = errorOf(it.vend("b"));
+    await settle();
+    it.sessions.remove("b");
+    expect(await removed).toMatchObject({ kind: "no-such-session" });
+    for (const call of [0, 1]) {
+      it.source.held[call]?.release();
+      await settle();
+    }
+    await Promise.all(vends);
+    expect(it.source.calls.map(({ name }) => name)).toEqual(["a", "c"]);
+  });
+
+  test("a session that is removed in whatever moment of its turn gives the slot back", async () => {
+    for (let moment = 0; moment < 30; moment += 1) {
+      const it = world({ maxFlights: 1 });
+      for (const name of ["a", "b", "c"]) await it.add(name);
+      it.source.holds = new Set(["a"]);
+      const first = it.vend("a");
+      const removed = it.vend("b").catch(() => "removed");
+      await settle();
+      it.source.held[0]?.release();
+      for (let tick = 0; tick < moment; tick += 1) await Promise.resolve();
+      it.sessions.remove("b");
+      await Promise.all([first, removed]);
+      expect((await it.vend("c")).config).toBe("c");
+    }
+  });
+
   test("a call that never ends is given up after 45 s, and its slot is free again", async () => {
     const it = world({ maxFlights: 1 });
     await it.add("hangs");
@@ -160,6 +229,7 @@ describe("renewal", () => {
     it.source.holds = true;
     expect(vendAtOnce(it, "a")).toBe(old);
     expect(vendAtOnce(it, "a")).toBe(old);
+    await settle();
     expect(it.source.count).toBe(2);
     it.source.held[0]?.release();
     await settle();
@@ -416,6 +486,7 @@ describe("add", () => {
     const old = await it.vend("a");
     it.source.holds = true;
     const added = it.sessions.add("a", { AWS_PROFILE: "other" }, verify);
+    await settle();
     expect(vendAtOnce(it, "a")).toBe(old);
     it.source.held[0]?.release();
     expect(await added).toMatchObject({ source: "profile other" });
@@ -604,7 +675,7 @@ describe("a config file", () => {
     expect(await hoping).toMatchObject({ kind: "aws-refused" });
   });
 
-  test("that changed while its flight was queued does not lose the flight its turn", async () => {
+  test("that changed while its flight was queued is assumed as it is now, behind those that wait", async () => {
     const it = world({ maxFlights: 1 });
     for (const name of ["first", "a", "b"]) await it.add(name);
     it.source.holds = new Set(["first"]);
@@ -614,7 +685,8 @@ describe("a config file", () => {
     vends.push(it.vend("a"));
     it.source.held[0]?.release();
     await Promise.all(vends);
-    expect(it.source.calls.map(({ name }) => name)).toEqual(["first", "a", "b"]);
+    expect(it.source.calls.map(({ name }) => name)).toEqual(["first", "b", "a"]);
+    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
   });
 
   test.each([
@@ -661,6 +733,22 @@ describe("a config file", () => {
     expect(() => it.sessions.vend("a")).toThrow(expect.objectContaining({ kind: "no-such-config" }));
     expect(() => it.sessions.vend("a")).toThrow(expect.objectContaining({ kind: "no-such-session" }));
     expect(it.sessions.list()).toEqual([]);
+  });
+
+  test("that changed while a renewal that nobody waits for was queued is still renewed", async () => {
+    const it = world({ maxFlights: 1, random: () => 0 });
+    for (const name of ["a", "b"]) {
+      await it.add(name);
+      await it.vend(name);
+    }
+    it.source.holds = true;
+    await it.clock.advance(35 * MINUTE + SECOND);
+    it.configs.write("b", roleConfig("other"));
+    it.source.holds = false;
+    it.source.held[0]?.release();
+    await it.clock.advance(SECOND);
+    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
+    expect(it.source.count).toBe(4);
   });
 
   test("that is gone when the renewal starts ends its session", async () => {
@@ -895,7 +983,11 @@ describe("the clocks", () => {
   test("an answer that waited while the machine slept is not used", async () => {
     const it = world();
     await it.add("a");
+    it.source.holds = true;
     const waiting = it.vend("a");
+    await settle();
+    it.source.holds = false;
+    it.source.held[0]?.release();
     it.clock.suspend(2 * HOUR);
     expect(it.left(await waiting)).toBe(HOUR);
     expect(it.source.count).toBe(2);

@@ -345,6 +345,34 @@ test("all of a config's parameters reach STS", async () => {
   });
 });
 
+test("twelve cold configs that take their source credentials from a thirteenth do not starve it", async () => {
+  await using machine = await createMachine();
+  const names = Array.from({ length: 12 }, (_, index) => `c${index}`);
+  const command = `${executable} --socket-path ${machine.paths.socket} export -f credential-process -n d`;
+  const profiles = names.map((name) => `[profile ${name}]\ncredential_process = ${command}\n`);
+  writeFileSync(join(machine.home, "config"), profiles.join(""));
+  writeConfig(machine, "d", `AssumeRole: {RoleArn: ${roleArn("d")}}`);
+  for (const name of names)
+    writeConfig(machine, name, `AssumeRole: {RoleArn: ${roleArn(name)}}\nSession: {profile_name: ${name}}`);
+  await machine.keyhole("daemon start");
+  // Known and cold: nothing in what asks for it later says that somebody waits.
+  await machine.keyhole("daemon add -n d --no-verify");
+  const variables = { ...machine.environment, AWS_CONFIG_FILE: join(machine.home, "config") };
+  const environment = Object.entries(variables).map(([name, value]) => ({ name, value }));
+  // From one process, so that all of them are under way before the first one asks for the thirteenth.
+  const connections = await Promise.all(
+    names.map(() => Connection.open(machine.paths.socket, { timeoutMs: 20_000, refusedPatienceMs: 10_000 })),
+  );
+  const added = await Promise.all(
+    names.map((config, index) =>
+      connections[index]!.request("Add", { config, environment, verify: true, renew: false }),
+    ),
+  );
+  for (const connection of connections) connection.close();
+  expect(new Set(added.map(({ source }) => source)).size).toBe(12);
+  expect(machine.sts.count("AssumeRole")).toBe(13);
+});
+
 test("a clock that runs behind AWS's is corrected", async () => {
   await using machine = await createMachine();
   machine.sts.clockOffset = 20 * 60_000;

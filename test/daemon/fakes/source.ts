@@ -1,7 +1,13 @@
 // A scripted source of credentials: counts calls, hangs, fails, answers when told to.
 import { Credentials } from "../../../src/credentials.ts";
 import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
-import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource } from "../../../src/sources/source.ts";
+import type {
+  AssumedRole,
+  AssumeRequest,
+  CallerIdentity,
+  CredentialSource,
+  RoleRequest,
+} from "../../../src/sources/source.ts";
 import type { FakeClock } from "./clock.ts";
 
 /** A call that waits for the test. */
@@ -17,7 +23,9 @@ export class FakeSource implements CredentialSource {
   readonly calls: AssumeRequest[] = [];
   /** AWS's time of each call. */
   readonly times: number[] = [];
-  readonly identifications: AssumeRequest[] = [];
+  readonly identifications: RoleRequest[] = [];
+  /** How source credentials are found, before STS is called. */
+  resolve: ((request: AssumeRequest) => Promise<unknown>) | undefined;
   /** Milliseconds; the duration the config asks for if undefined. */
   lifetime: number | undefined;
   /** Whether answers carry a date. */
@@ -44,6 +52,11 @@ export class FakeSource implements CredentialSource {
   }
 
   async assume(request: AssumeRequest): Promise<AssumedRole> {
+    await this.resolve?.(request);
+    return request.turn(() => this.#call(request));
+  }
+
+  async #call(request: AssumeRequest): Promise<AssumedRole> {
     this.calls.push(request);
     this.times.push(this.#clock.truth);
     const end = this.#begin(request);
@@ -57,7 +70,7 @@ export class FakeSource implements CredentialSource {
     }
   }
 
-  async identify(request: AssumeRequest, credentials: Credentials): Promise<CallerIdentity> {
+  async identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
     this.identifications.push(request);
     if (this.identityHangs) await Promise.withResolvers<void>().promise;
     if (this.identityFailure !== undefined) throw this.identityFailure;
