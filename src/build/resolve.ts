@@ -55,62 +55,86 @@ export function resolve(program: Program, members: readonly Member[], exports: r
     program.symbols.filter((symbol) => isDefinedByProgram(symbol) && !copied.has(symbol.name)).map(({ name }) => name),
   );
   const { machine } = program;
-  const objects = members.map((member) => readObject(member, machine.number));
-  const definers = indexDefinitions(objects);
+  const candidates = members.map((member) => readObject(member, machine.number));
+  const wishes = [...programWishes(program), ...exports.map((name) => ({ name, by: "the list of exports" }))];
+  const objects = selectNeeded(candidates, wishes, defined);
+  const replaced = replacedSections(objects);
+  return { objects, definitions: mergeDefinitions(objects, replaced, defined), replaced, defined };
+}
 
-  const definitions = new Map<string, Definition>();
-  const wishes = new Map<ObjectFile, Wish>();
-  const replaced = new Map<ObjectFile, ReadonlySet<number>>();
-  const groups = new Set<string>();
-  const missing: Wish[] = [];
-  const seen = new Set<string>();
-  const queue: Wish[] = [...programWishes(program), ...exports.map((name) => ({ name, by: "the list of exports" }))];
-
+/** The objects that define what is wanted, and what they want in turn, in the order of the archive. */
+function selectNeeded(
+  candidates: readonly ObjectFile[],
+  wishes: readonly Wish[],
+  defined: ReadonlySet<string>,
+): readonly ObjectFile[] {
+  const definers = indexDefinitions(candidates);
+  const needed = new Map<ObjectFile, Wish>();
+  const provided = new Set([...defined, ...linkerDefined]);
+  const missing = new Map<string, Wish>();
+  const queue = [...wishes];
   for (let wish = queue.shift(); wish !== undefined; wish = queue.shift()) {
     const name = substituteFor(wish.name, defined);
-    if (seen.has(name)) continue;
-    seen.add(name);
-    if (defined.has(name) || linkerDefined.includes(name) || definitions.has(name)) continue;
+    if (provided.has(name) || missing.has(name)) continue;
     const object = definers.get(name);
-    if (object === undefined) missing.push(wish);
-    else if (!wishes.has(object)) add(object, wish);
-  }
-  if (missing.length > 0) {
-    throw new Error(
-      missing.map(({ name, by }) => `undefined symbol ${name}, wanted by ${chain(by, wishes)}`).join("\n"),
-    );
-  }
-  return { objects: objects.filter((object) => wishes.has(object)), definitions, replaced, defined };
-
-  function add(object: ObjectFile, wish: Wish): void {
-    refuseUnsupported(object);
-    wishes.set(object, wish);
-    const dropped = new Set<number>();
-    for (const group of object.groups) {
-      if (groups.has(group.signature)) group.sections.forEach((section) => dropped.add(section));
-      groups.add(group.signature);
+    if (object === undefined) {
+      missing.set(name, wish);
+      continue;
     }
-    replaced.set(object, dropped);
+    refuseUnsupported(object);
+    needed.set(object, wish);
     for (const symbol of object.symbols) {
       if (symbol.binding === binding.local || symbol.name === "") continue;
-      if (symbol.section === sectionIndex.undefined) {
-        if (symbol.binding === binding.global) queue.push({ name: symbol.name, by: object });
-      } else if (!dropped.has(symbol.section)) define(object, symbol);
+      if (symbol.section !== sectionIndex.undefined) provided.add(symbol.name);
+      else if (symbol.binding === binding.global) queue.push({ name: symbol.name, by: object });
     }
   }
+  if (missing.size > 0) {
+    const lines = [...missing.values()].map(
+      ({ name, by }) => `undefined symbol ${name}, wanted by ${chain(by, needed)}`,
+    );
+    throw new Error(lines.join("\n"));
+  }
+  return candidates.filter((object) => needed.has(object));
+}
 
-  function define(object: ObjectFile, symbol: ElfSymbol): void {
-    if (symbol.binding === binding.global && (defined.has(symbol.name) || linkerDefined.includes(symbol.name))) {
-      const other = defined.has(symbol.name) ? "the executable" : "the linker";
-      throw new Error(`duplicate definition of ${symbol.name} in ${object.name} and ${other}`);
-    }
-    const before = definitions.get(symbol.name);
-    if (before === undefined || (before.symbol.binding === binding.weak && symbol.binding === binding.global)) {
-      definitions.set(symbol.name, { object, symbol });
-    } else if (before.symbol.binding === binding.global && symbol.binding === binding.global) {
-      throw new Error(`duplicate definition of ${symbol.name} in ${before.object.name} and ${object.name}`);
+/** Of COMDAT groups with the same signature the first is kept. */
+function replacedSections(objects: readonly ObjectFile[]): ReadonlyMap<ObjectFile, ReadonlySet<number>> {
+  const signatures = new Set<string>();
+  return new Map(
+    objects.map((object) => {
+      const again = object.groups.filter(({ signature }) => signatures.has(signature));
+      for (const { signature } of object.groups) signatures.add(signature);
+      return [object, new Set(again.flatMap(({ sections }) => sections))];
+    }),
+  );
+}
+
+/** A global definition wins over weak ones, the first weak one over the others. gABI 4, "Symbol Table". */
+function mergeDefinitions(
+  objects: readonly ObjectFile[],
+  replaced: ReadonlyMap<ObjectFile, ReadonlySet<number>>,
+  defined: ReadonlySet<string>,
+): ReadonlyMap<string, Definition> {
+  const definitions = new Map<string, Definition>();
+  for (const object of objects) {
+    for (const symbol of object.symbols) {
+      const { name, section } = symbol;
+      if (symbol.binding === binding.local || name === "" || section === sectionIndex.undefined) continue;
+      if (replaced.get(object)!.has(section)) continue;
+      const isGlobal = symbol.binding === binding.global;
+      const refuse = (other: string) => {
+        throw new Error(`duplicate definition of ${name} in ${other} and ${object.name}`);
+      };
+      if (isGlobal && defined.has(name)) refuse("the executable");
+      if (isGlobal && linkerDefined.includes(name)) refuse("the linker");
+      const before = definitions.get(name);
+      const wasGlobal = before?.symbol.binding === binding.global;
+      if (isGlobal && wasGlobal) refuse(before.object.name);
+      if (before === undefined || (isGlobal && !wasGlobal)) definitions.set(name, { object, symbol });
     }
   }
+  return definitions;
 }
 
 /** Names of variables that live in the program but begin with the library's content (copy relocations). */

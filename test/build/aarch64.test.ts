@@ -14,7 +14,7 @@ test.each<readonly [string, Applied, bigint]>([
   ["NONE changes nothing", { type: R.R_AARCH64_NONE, symbol: 1, before: bl }, bl],
   ["the old NONE too", { type: R.R_AARCH64_NONE_OLD, symbol: 1, before: bl }, bl],
   ["ABS64 is S + A", { type: R.R_AARCH64_ABS64, symbol: 0x1234567890, addend: 1 }, 0x1234567891n],
-  ["ABS32 is S + A", { type: R.R_AARCH64_ABS32, symbol: 0xfffffffe, addend: 1 }, 0xffffffffn],
+  ["ABS32 is S + A", { type: R.R_AARCH64_ABS32, symbol: 0xf2345678, addend: 1, place: 4 }, 0xf2345679n],
   ["PREL64 is S + A − P", { type: R.R_AARCH64_PREL64, symbol: 0x10, place: 0x20 }, 0xfffffffffffffff0n],
   ["PREL32 is S + A − P", { type: R.R_AARCH64_PREL32, symbol: 0x10, place: 0x20 }, 0xfffffff0n],
   [
@@ -39,7 +39,7 @@ test.each<readonly [string, Applied, bigint]>([
   ["BL", { type: R.R_AARCH64_CALL26, symbol: 0x108, place: 0x100, before: bl }, 0x94000002n],
   ["B backwards", { type: R.R_AARCH64_JUMP26, symbol: 0xfc, place: 0x100, before: 0x14000000n }, 0x17ffffffn],
   ["a call of an absent function is skipped", { type: R.R_AARCH64_CALL26, place: 0x100, before: bl }, 0xd503201fn],
-  ["TBZ", { type: R.R_AARCH64_TSTBR14, symbol: 0x108, place: 0x100, before: tbz }, 0x36000040n],
+  ["TBZ", { type: R.R_AARCH64_TSTBR14, symbol: 0xfc, place: 0x100, before: tbz }, 0x3607ffe0n],
   ["CBZ", { type: R.R_AARCH64_CONDBR19, symbol: 0xfc, place: 0x100, before: cbz }, 0xb4ffffe0n],
 ])("%s", (_, applied, expected) => {
   expect(apply(aarch64, applied)).toBe(expected);

@@ -47,6 +47,17 @@ test.each([
     "a.o: .rel.text: relocations without addends",
   ],
   [
+    "a second table of relocations",
+    buildObject("a.o", {
+      sections: [
+        { name: ".text", relocations: [{ type: 1, symbol: "f" }] },
+        { name: ".rela.more", type: 4, flags: 0, info: 1 },
+      ],
+      symbols: [{ name: "f" }],
+    }),
+    ": a second table of relocations",
+  ],
+  [
     "a group that is not COMDAT",
     buildObject("a.o", { sections: [{ name: ".group", type: 17, flags: 0, content: words(0), info: 0 }] }),
     "a.o: the section group .group is not COMDAT",

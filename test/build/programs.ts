@@ -30,6 +30,8 @@ export interface ProgramSpec {
   readonly relocations?: readonly ProgramRelocationSpec[];
   /** Added to the dynamic section. */
   readonly tags?: readonly (readonly [number, number])[];
+  /** d_tag of entries that are left out. */
+  readonly withoutTags?: readonly number[];
   /** p_type of segments that are left out. */
   readonly without?: readonly number[];
   /** Types of segments that are added, empty. */
@@ -92,7 +94,7 @@ export function buildProgram(spec: ProgramSpec = {}): Uint8Array {
     at += bytes.length;
     return programBase + at - bytes.length;
   };
-  const tags: (readonly [number, number])[] = [
+  const all: (readonly [number, number])[] = [
     [1, names.at("libc.so")],
     [4, put(hash)],
     [5, put(names.bytes)],
@@ -102,6 +104,7 @@ export function buildProgram(spec: ProgramSpec = {}): Uint8Array {
     ...(spec.tags ?? []),
     [0, 0],
   ];
+  const tags = all.filter(([tag]) => spec.withoutTags?.includes(tag) !== true);
   const elf = elfHeader(spec.type ?? 2, spec.machine ?? 62);
   tags.forEach(([tag, value], index) => {
     file.writeBigUInt64LE(BigInt(tag), page + dynamicOffset + index * 16);

@@ -1,0 +1,51 @@
+// Executables as `bun build --compile` writes them for musl, and what becomes of them. The first use on a machine
+// downloads Bun's base executables.
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { linkStatically } from "../../src/build/link.ts";
+import { loadArchive } from "../../src/build/vendor.ts";
+import type { Cpu } from "../../src/build/vendor/packages.ts";
+
+/** Enough for the download. */
+export const compileTimeout = 180_000;
+
+/** Compiles with the flags of the product (build.ts) as far as they change the executable's shape. */
+export async function compile(entrypoint: string, cpu: Cpu, folder: string, libc: string): Promise<Uint8Array> {
+  mkdirSync(folder, { recursive: true });
+  const outfile = join(folder, "program");
+  await Bun.build({
+    entrypoints: [entrypoint],
+    target: "bun",
+    format: "esm",
+    minify: true,
+    bytecode: true,
+    splitting: true,
+    define: { LIBC: JSON.stringify(libc) },
+    compile: { outfile, target: `bun-linux-${cpu}-musl`, autoloadDotenv: false, autoloadBunfig: false },
+  });
+  return readFileSync(outfile);
+}
+
+/** Hexadecimal digits of one address. */
+const width = 16;
+
+/** The addresses as one string of fixed length: several short ones might be merged, and the size would change. */
+export function encodeAddresses(names: readonly string[], addresses: ReadonlyMap<string, number>): string {
+  return names.map((name) => (addresses.get(name) ?? 0).toString(16).padStart(width, "0")).join("");
+}
+
+export function decodeAddresses(names: readonly string[], encoded: string): ReadonlyMap<string, number> {
+  return new Map(
+    names.map((name, index) => [name, Number.parseInt(encoded.slice(index * width, (index + 1) * width), 16)]),
+  );
+}
+
+/** The two passes: link to learn the addresses, compile them in, link again. */
+export async function compileStatically(entrypoint: string, cpu: Cpu, folder: string, names: readonly string[]) {
+  const archive = loadArchive(cpu);
+  const first = await compile(entrypoint, cpu, folder, encodeAddresses(names, new Map()));
+  const before = linkStatically(first, archive, { exports: names });
+  const second = await compile(entrypoint, cpu, folder, encodeAddresses(names, before.addresses));
+  const after = linkStatically(second, archive, { exports: names });
+  return { before, after };
+}
