@@ -1,0 +1,149 @@
+#!/bin/sh
+# Installs keyhole, a local broker for short-lived AWS credentials: one executable, in ~/.local/bin.
+#
+#   curl -fsSL BASE/install.sh | sh
+#   curl -fsSL BASE/install.sh | KEYHOLE_VERSION=0.2.0 sh -s -- --completions
+#   KEYHOLE_BASE_URL=file:///srv/keyhole KEYHOLE_INSTALL_DIR=/opt/bin ./install.sh
+#
+#   KEYHOLE_INSTALL_DIR  directory of the executable (default: ~/.local/bin)
+#   KEYHOLE_VERSION      a release, newer or older than what is there (default: latest)
+#   KEYHOLE_BASE_URL     the releases, at https://, http:// or file:///: BASE/latest/ and BASE/v0.2.0/ each hold
+#                        SHA256SUMS and keyhole-{linux,darwin}-{x64,arm64}
+#
+# In a checkout, with neither of the last two set, it builds with npm. It needs curl or wget, and sha256sum, shasum or
+# openssl; no sudo. It edits no file of yours. What was there stays until the new executable is complete, has the right
+# SHA-256 and runs. The braces make the shell read all before it runs any: a script that was cut does nothing.
+{
+base_url='@BASE_URL@' # a release has its address here
+
+main() {
+  set -eu
+  action=install completions=no temporary='' elsewhere='export KEYHOLE_INSTALL_DIR=/another/directory'
+  for word; do
+    case $word in
+      --completions) completions=yes ;;
+      --uninstall) action=uninstall ;;
+      -h | --help)
+        echo "usage: install.sh [--completions] [--uninstall]"
+        echo "  --completions  also write the completion files of bash, zsh and fish"
+        echo "  --uninstall    stop the daemon, remove the executable and the completion files, leave ~/.keyhole"
+        echo "variables: KEYHOLE_INSTALL_DIR (~/.local/bin), KEYHOLE_VERSION (latest), KEYHOLE_BASE_URL"; exit ;;
+      *) fail "unknown option $word" "sh install.sh --help" 2 ;;
+    esac
+  done
+  [ -n "${HOME:-}" ] || fail "HOME is not set" "export HOME=/path/to/your/home"
+  directory=${KEYHOLE_INSTALL_DIR:-$HOME/.local/bin}
+  case $directory in /*) ;; *) directory=$PWD/$directory ;; esac
+  directory=${directory%/} executable=${directory%/}/keyhole data=${XDG_DATA_HOME:-$HOME/.local/share}
+  bash_file=$data/bash-completion/completions/keyhole zsh_file=$data/zsh/site-functions/_keyhole
+  fish_file=${XDG_CONFIG_HOME:-$HOME/.config}/fish/completions/keyhole.fish
+  if [ "$action" = install ]; then install_keyhole; else uninstall_keyhole; fi
+}
+
+install_keyhole() {
+  trap '[ -z "$temporary" ] || rm -f "$temporary"' EXIT
+  trap 'exit 130' HUP INT TERM
+  [ ! -d "$executable" ] || fail "$executable is a directory" "$elsewhere"
+  if is_checkout; then build; else find_release; fi
+  create_beside "$executable"
+  say "getting $source"
+  if [ -t 2 ]; then progress=-#; else progress=-sS; fi
+  if ! fetch "$source" "$progress" >"$temporary"; then
+    printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $directory"
+    fail "cannot download $source" "check the address: $base"
+  fi
+  sum=$({ sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } <"$temporary" 2>/dev/null) || :
+  [ "${expected:-${sum%% *}}" = "${sum%% *}" ] ||
+    fail "$source has the wrong SHA-256: ${sum%% *}, not $expected" "run this again"
+  chmod 755 "$temporary"
+  version=$("$temporary" --version </dev/null) || fail "what came from $source does not run here" "$elsewhere"
+  mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"
+  say "$version is installed: $executable"
+  if daemon_runs; then say "a daemon still runs the old executable; to change that: keyhole daemon restart"; fi
+  [ "$(command -v keyhole || :)" = "$executable" ] ||
+    say "to find it by name, add to your shell's start-up file: export PATH=\"$directory:\$PATH\""
+  if [ "$completions" = yes ]; then
+    complete_in bash "$bash_file"
+    complete_in zsh "$zsh_file"
+    complete_in fish "$fish_file"
+  fi
+}
+
+# A script with an address never builds what happens to lie beside it.
+is_checkout() {
+  case $0 in */*) root=${0%/*} ;; *) root=. ;; esac
+  [ -z "${base_url##@*}${KEYHOLE_BASE_URL:-}${KEYHOLE_VERSION:-}" ] &&
+    [ "${0##*/}" = install.sh ] && [ -f "$root/src/main.ts" ] && [ -f "$root/package.json" ]
+}
+
+build() {
+  has npm || fail "npm is needed for the build, and is not here" "export KEYHOLE_BASE_URL=https://..."
+  root=$(cd "$root" && pwd)
+  (cd "$root" && npm install --no-audit --no-fund && npm run build) </dev/null >&2 ||
+    fail "the build failed" "cd $root && npm install && npm run build"
+  base=file://$root/dist source=file://$root/dist/keyhole expected=''
+}
+
+find_release() {
+  base=${KEYHOLE_BASE_URL:-${base_url##@*}} release=${KEYHOLE_VERSION:-latest}
+  case $base in https://* | http://* | file:///*) ;; *) base='' ;; esac
+  [ -n "$base" ] || fail "no address of releases here or in KEYHOLE_BASE_URL" "export KEYHOLE_BASE_URL=https://..."
+  [ "$release" = latest ] || release=v${release#v}
+  # Under Rosetta an arm64 is called x86_64; this sysctl, which macOS alone has, is 1 there.
+  case $(uname -sm)$(sysctl -n sysctl.proc_translated 2>/dev/null) in
+    'Linux x86_64') name=keyhole-linux-x64 ;;
+    'Linux aarch64' | 'Linux arm64') name=keyhole-linux-arm64 ;;
+    'Darwin arm64'* | 'Darwin x86_641') name=keyhole-darwin-arm64 ;;
+    'Darwin x86_64'*) name=keyhole-darwin-x64 ;;
+    *) fail "there is no keyhole for $(uname -sm)" "uname -a" ;;
+  esac
+  has curl || has wget || [ "${base#file:}" != "$base" ] || fail "neither curl nor wget is here" "install curl"
+  has sha256sum || has shasum || has openssl || fail "neither sha256sum, shasum nor openssl is here" "install openssl"
+  base=${base%/}/$release
+  source=$base/$name
+  sums=$(fetch "$base/SHA256SUMS" -sS) || fail "cannot download $base/SHA256SUMS" "check the address: $base"
+  expected=$(echo "$sums" | while read -r sum file; do [ "${file#\*}" != "$name" ] || { echo "$sum"; break; }; done)
+  [ -n "$expected" ] || fail "$base/SHA256SUMS has no line for $name" "export KEYHOLE_VERSION=0.2.0"
+}
+
+# curl follows no redirection from https to http; wget cannot be told so, and is what remains without curl.
+fetch() { # URL, curl's option for progress
+  if [ "${1#file://}" != "$1" ]; then cat "${1#file://}"
+  elif has curl; then curl -fL "$2" --proto "=https,${1%%:*}" --connect-timeout 20 --speed-limit 1 --speed-time 60 "$1"
+  else wget -q -t 2 -O - "$1"; fi
+}
+
+create_beside() { # FILE
+  mkdir -p "${1%/*}" 2>/dev/null || fail "cannot make the directory ${1%/*}" "$elsewhere"
+  temporary=$(mktemp "${1%/*}/.keyhole.XXXXXX" 2>/dev/null) || fail "cannot write to ${1%/*}" "$elsewhere"
+}
+
+daemon_runs() { "$executable" daemon status </dev/null >/dev/null 2>&1; }
+
+complete_in() { # SHELL, FILE
+  create_beside "$2"
+  "$executable" completion "$1" </dev/null >"$temporary" || fail "cannot write $2" "df -h ${2%/*}"
+  chmod 644 "$temporary"
+  mv -f "$temporary" "$2" || fail "cannot replace $2" "ls -ld $2"
+  say "completion for $1 is installed: $2"
+}
+
+uninstall_keyhole() {
+  if daemon_runs; then "$executable" daemon stop </dev/null || :; fi
+  for file in "$executable" "$bash_file" "$zsh_file" "$fish_file"; do
+    [ -e "$file" ] || continue
+    rm -f "$file" || fail "cannot remove $file" "ls -ld $file"
+    say "removed $file"
+  done
+  [ ! -d "${KEYHOLE_HOME:-$HOME/.keyhole}" ] || say "your configs stay in ${KEYHOLE_HOME:-$HOME/.keyhole}"
+}
+
+say() { printf '%s\n' "$*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+fail() { # MESSAGE, HINT, STATUS
+  say "keyhole: error: $1"
+  say "keyhole: hint: $2"
+  exit "${3:-1}"
+}
+
+main "$@"; exit; }

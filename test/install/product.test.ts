@@ -1,0 +1,85 @@
+// install.sh with the real executable.
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { createMachine, executable, isAlive } from "../e2e/machine.ts";
+import { createHost, fakeExecutable, run, whereIs } from "./host.ts";
+
+const asset = `keyhole-${process.platform}-${process.arch}`;
+
+/** The script installs into a machine's home, in which the daemon lives. */
+async function installInto(home: string, url: string, ...words: readonly string[]) {
+  using tools = createHost();
+  const command = tools.command({ words, machine: undefined });
+  return await run(command.words, { env: { ...command.env, HOME: home, KEYHOLE_BASE_URL: url }, cwd: home });
+}
+
+test("it installs, upgrades under a running daemon and uninstalls the product", async () => {
+  using host = createHost();
+  await using machine = await createMachine();
+  host.publishFile("0.1.0", asset, readFileSync(executable));
+  const url = host.serve();
+  const program = join(machine.home, ".local", "bin", "keyhole");
+
+  const fresh = await installInto(machine.home, url, "--completions");
+  expect(fresh.stderr).toMatch(/^keyhole \S+ is installed: /m);
+  expect(fresh.stderr).not.toContain("daemon");
+  expect(fresh.exitCode).toBe(0);
+  expect(readFileSync(join(machine.home, ".local/share/zsh/site-functions/_keyhole"), "utf8")).toStartWith("#compdef ");
+  // Nothing was started, and nothing asked of a home that has no keyhole yet.
+  expect(existsSync(machine.paths.home)).toBe(false);
+
+  await machine.addConfig("dev");
+  await machine.keyhole("daemon start", { program });
+  await machine.keyhole("daemon add -n dev", { program });
+  const pid = machine.daemonPid()!;
+  const { ino } = statSync(program);
+  const upgrade = await installInto(machine.home, url);
+  expect(upgrade.stderr).toContain("a daemon still runs the old executable; to change that: keyhole daemon restart\n");
+  expect(upgrade.exitCode).toBe(0);
+  expect(statSync(program).ino).not.toBe(ino);
+  // The same daemon serves the new executable, from the session that it has.
+  expect(machine.daemonPid()).toBe(pid);
+  expect(await machine.keyhole("export -f json -n dev", { program })).toContain("access_key");
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+  await machine.keyhole("daemon restart", { program });
+  expect(isAlive(pid)).toBe(false);
+
+  const removal = await installInto(machine.home, url, "--uninstall");
+  expect(removal.stderr).toMatch(/^daemon stopped \(pid \d+\)$/m);
+  expect(removal.stderr).toContain(`removed ${program}\n`);
+  expect(removal.exitCode).toBe(0);
+  expect(machine.daemonPid()).toBeUndefined();
+  expect(existsSync(program)).toBe(false);
+  expect(existsSync(join(machine.paths.configs, "dev.yaml"))).toBe(true);
+}, 60_000);
+
+test("a failed upgrade leaves the product and its daemon as they are", async () => {
+  using host = createHost();
+  await using machine = await createMachine();
+  host.publishFile("0.1.0", asset, readFileSync(executable));
+  await installInto(machine.home, host.fileUrl);
+  const program = join(machine.home, ".local", "bin", "keyhole");
+  await machine.keyhole("daemon start", { program });
+  const [pid, { ino }] = [machine.daemonPid(), statSync(program)];
+  host.spoil(asset, fakeExecutable("6.6.6", "evil"));
+  const { stderr, exitCode } = await installInto(machine.home, host.serve());
+  expect(stderr).toContain("has the wrong SHA-256");
+  expect(exitCode).toBe(1);
+  expect(statSync(program).ino).toBe(ino);
+  expect(machine.daemonPid()).toBe(pid);
+}, 60_000);
+
+test.skipIf(Bun.which("script") === null)(
+  "a terminal sees progress (needs script of bsdutils)",
+  async () => {
+    using host = createHost();
+    host.publishFile("0.1.0", asset, readFileSync(executable));
+    const { words, env, cwd } = host.command({ machine: undefined, env: { KEYHOLE_BASE_URL: host.serve() } });
+    const typescript = [whereIs("script"), "-qec", words.join(" "), "/dev/null"];
+    const { stdout, exitCode } = await run(typescript, { env: { ...env, SHELL: "/bin/sh", TERM: "dumb" }, cwd });
+    expect(stdout).toContain("100.0%");
+    expect(exitCode).toBe(0);
+  },
+  60_000,
+);
