@@ -65,7 +65,7 @@ function relocate(site: Site): void {
       setPage(site, target);
       return;
     case R.R_AARCH64_ADR_GOT_PAGE:
-      setPage(site, site.gotEntry() + addend);
+      setPage(site, tableEntry(site));
       return;
     case R.R_AARCH64_ADD_ABS_LO12_NC:
     case R.R_AARCH64_LDST8_ABS_LO12_NC:
@@ -84,7 +84,7 @@ function relocate(site: Site): void {
       setLow12(site, target, 16);
       return;
     case R.R_AARCH64_LD64_GOT_LO12_NC:
-      setLow12(site, site.gotEntry() + addend, 8);
+      setLow12(site, tableEntry(site), 8);
       return;
     case R.R_AARCH64_TSTBR14:
       setBranch(site, target, 14, 5);
@@ -101,6 +101,12 @@ function relocate(site: Site): void {
     default:
       throw new Error("the relocation type is not known");
   }
+}
+
+/** G(GDAT(S+A)): the entry would have to hold S + A, and the table holds S alone. */
+function tableEntry({ addend, gotEntry }: Site): number {
+  if (addend !== 0) throw new Error(`the addend ${addend} of a reference through the table is not supported`);
+  return gotEntry();
 }
 
 /** Writes `value` into the `width` bits of the instruction that begin at bit `position`. */

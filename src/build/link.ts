@@ -69,7 +69,7 @@ export function linkStatically(executable: Uint8Array, archive: Uint8Array, opti
   writeSegments(file, program, images, segments);
   return {
     executable: file,
-    addresses: new Map(options.exports.map((name) => [name, addresses.ofName(name)!])),
+    addresses: new Map(options.exports.map((name) => [name, addressOf(name, addresses)])),
     report: {
       replaced: program.needed,
       members: resolution.objects.map(({ name }) => name),
@@ -79,4 +79,10 @@ export function linkStatically(executable: Uint8Array, archive: Uint8Array, opti
       growth: file.length - executable.length,
     },
   };
+}
+
+function addressOf(name: string, addresses: Addresses): number {
+  const address = addresses.ofName(name);
+  if (address === undefined) throw new Error(`the exported function ${name} has no address`);
+  return address;
 }

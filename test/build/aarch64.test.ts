@@ -13,7 +13,7 @@ const cbz = 0xb4000000n;
 test.each<readonly [string, Applied, bigint]>([
   ["NONE changes nothing", { type: R.R_AARCH64_NONE, symbol: 1, before: bl }, bl],
   ["the old NONE too", { type: R.R_AARCH64_NONE_OLD, symbol: 1, before: bl }, bl],
-  ["ABS64 is S + A", { type: R.R_AARCH64_ABS64, symbol: 0x1234567890, addend: 1 }, 0x1234567891n],
+  ["ABS64 is S + A", { type: R.R_AARCH64_ABS64, symbol: 0x1234567890, addend: 1, place: 4 }, 0x1234567891n],
   ["ABS32 is S + A", { type: R.R_AARCH64_ABS32, symbol: 0xf2345678, addend: 1, place: 4 }, 0xf2345679n],
   ["PREL64 is S + A − P", { type: R.R_AARCH64_PREL64, symbol: 0x10, place: 0x20 }, 0xfffffffffffffff0n],
   ["PREL32 is S + A − P", { type: R.R_AARCH64_PREL32, symbol: 0x10, place: 0x20 }, 0xfffffff0n],
@@ -63,6 +63,8 @@ test.each<readonly [string, Applied]>([
 
 test.each<readonly [string, Applied, string]>([
   ["LDR of 8 bytes at an odd address", { type: R.R_AARCH64_LDST64_ABS_LO12_NC, symbol: 0x1004 }, "is not aligned to 8"],
+  ["ADRP to the table with an addend", { type: R.R_AARCH64_ADR_GOT_PAGE, addend: 8 }, "the addend 8"],
+  ["LDR from the table with an addend", { type: R.R_AARCH64_LD64_GOT_LO12_NC, addend: 8 }, "the addend 8"],
   ["BL to an odd address", { type: R.R_AARCH64_CALL26, symbol: 0x102 }, "is not aligned to 4"],
 ])("%s is refused", (_, applied, message) => {
   expect(() => apply(aarch64, applied)).toThrow(message);

@@ -97,7 +97,7 @@ test("a local reference to a copied variable is refused, for it would miss the c
   );
 });
 
-test("a local reference to another object's section with the same index is none to the copy", () => {
+test("a local reference to another object's section with the same index is not to the copy", () => {
   const other: ObjectSpec = {
     sections: [
       { name: ".bss", type: 8, flags: 3, size: 8 },
@@ -106,9 +106,15 @@ test("a local reference to another object's section with the same index is none 
     symbols: [
       { name: "here", section: ".bss", binding: 0 },
       { name: "f", section: ".text" },
+      { name: "g", section: ".bss", value: 8 },
     ],
   };
-  expect(() => plan({ program: copied, exports: ["f"], members: { "a.o": environ(8), "b.o": other } })).not.toThrow();
+  const { addresses, layout } = plan({
+    program: copied,
+    exports: ["f"],
+    members: { "a.o": environ(8), "b.o": other },
+  });
+  expect(addresses.ofName("g")).toBeGreaterThanOrEqual(layout.data.address);
 });
 
 test("a copy of what the linker defines is refused", () => {

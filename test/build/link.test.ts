@@ -14,6 +14,13 @@ test("every export has its address", () => {
   expect([...link(world).addresses]).toEqual([["f", 0x411004]]);
 });
 
+test("an export without an address is refused", () => {
+  // The linker makes this function only for a program that uses it.
+  expect(() => link({ ...world, exports: ["__once_proxy"] })).toThrow(
+    "the exported function __once_proxy has no address",
+  );
+});
+
 test("the report says what was done", () => {
   const { executable, report } = link(world);
   expect(report).toEqual({

@@ -49,6 +49,7 @@ test("AArch64 has its own numbers of relocations", () => {
 
 test("an address is found in the file if a segment has it there", () => {
   const program = readProgram(buildProgram());
+  expect(fileOffset(program, 0x410000, 8)).toBe(0x10000);
   const lastWord = 0x410000 + dataSize - 8;
   expect(fileOffset(program, wordAddress(1), 8)).toBe(wordOffset(1));
   expect(fileOffset(program, lastWord, 8)).toBe(0x10800 - 8);

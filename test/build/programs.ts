@@ -110,6 +110,8 @@ export function buildProgram(spec: ProgramSpec = {}): Uint8Array {
     file.writeBigUInt64LE(BigInt(tag), page + dynamicOffset + index * 16);
     file.writeBigUInt64LE(BigInt(value), page + dynamicOffset + index * 16 + 8);
   });
+  // So that a test sees what is written, zeroes too.
+  file.fill(0xaa, page + wordsOffset);
   file.set(threadContent.subarray(0, threadFileSize), page);
 
   // p_type, p_flags, p_offset, p_vaddr, p_filesz, p_memsz, p_align

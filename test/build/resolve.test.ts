@@ -151,6 +151,12 @@ test("local symbols of the same name are no duplicates", () => {
   expect(resolved(archive).definitions.has("helper")).toBeFalse();
 });
 
+test("a local symbol does not define the global one", () => {
+  const local: SymbolSpec = { name: "other", section: ".text", binding: 0 };
+  const archive = [member("read", ["read"], ["wanted"], [local]), member("wanted", ["wanted"], ["other"])];
+  expect(() => resolved(archive)).toThrow("undefined symbol other, wanted by libc.a(wanted.lo)");
+});
+
 test("two definitions are refused", () => {
   const archive = [member("read", ["read", "shared"], ["other"]), member("other", ["other", "shared"])];
   expect(() => resolved(archive)).toThrow("duplicate definition of shared in libc.a(read.lo) and libc.a(other.lo)");

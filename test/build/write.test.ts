@@ -40,6 +40,7 @@ test("interpreter and dynamic section go, code and data come", () => {
   expect(headers).toMatchObject({ fileSize: 6 * 56, memorySize: 6 * 56 });
   const content = ({ offset }: Segment) => Buffer.from(executable.subarray(offset, offset + 4)).toString();
   expect([content(code!), content(data!)]).toEqual(["code", "data"]);
+  expect(code).toMatchObject({ fileSize: 35, memorySize: 35 });
   expect(data).toMatchObject({ fileSize: 4, memorySize: 68 });
   expect(executable.length).toBe(data!.offset + data!.fileSize);
 });

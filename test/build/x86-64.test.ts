@@ -6,10 +6,10 @@ const all = 0xffffffffffffffffn;
 
 test.each<readonly [string, Applied, bigint]>([
   ["NONE changes nothing", { type: R.R_X86_64_NONE, symbol: 1, before: all }, all],
-  ["64 is S + A", { type: R.R_X86_64_64, symbol: 0x1234567890, addend: 1 }, 0x1234567891n],
+  ["64 is S + A", { type: R.R_X86_64_64, symbol: 0x1234567890, addend: 1, place: 4 }, 0x1234567891n],
   ["PC64 is S + A − P", { type: R.R_X86_64_PC64, symbol: 0x8, addend: 8, place: 0x20 }, 0xfffffffffffffff0n],
-  ["32 is S + A, unsigned", { type: R.R_X86_64_32, symbol: 0xffffffff, before: all }, all],
-  ["32S is S + A, signed", { type: R.R_X86_64_32S, symbol: 0, addend: -1 }, 0xffffffffn],
+  ["32 is S + A, unsigned", { type: R.R_X86_64_32, symbol: 0xfedcba97, addend: 1 }, 0xfedcba98n],
+  ["32S is S + A, signed", { type: R.R_X86_64_32S, symbol: 0, addend: -1, place: 4 }, 0xffffffffn],
   ["PC32 is S + A − P", { type: R.R_X86_64_PC32, symbol: 0x500, addend: -4, place: 0x400 }, 0xfcn],
   ["PLT32 is the same", { type: R.R_X86_64_PLT32, symbol: 0x400, addend: -4, place: 0x500 }, 0xfffffefcn],
   ["GOTPCREL is G + A − P", { type: R.R_X86_64_GOTPCREL, got: 0x600, addend: -4, place: 0x500 }, 0xfcn],
