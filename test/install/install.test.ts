@@ -161,7 +161,8 @@ describe("the place", () => {
   test("a relative one is below the working directory", async () => {
     using host = createHost();
     host.publish("0.2.0");
-    await host.install({ env: { KEYHOLE_INSTALL_DIR: "bin" } });
+    const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: "bin" } });
+    expect(stderr).toContain(`export PATH="${join(host.paths.home, "bin")}:$PATH"`);
     expect(host.files()).toEqual(["bin/keyhole"]);
   });
 
@@ -205,10 +206,11 @@ describe("a pipe", () => {
 
   test("without any address says so, also where the working directory is a checkout", async () => {
     using host = createHost();
-    const { env } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
+    const { env } = host.command({ env: { KEYHOLE_BASE_URL: undefined }, tools: ["sh"] });
     const cwd = createCheckout(host);
-    host.addTool("npm", "#!/bin/sh\ntouch npm-ran\n");
-    const { stderr, exitCode } = await run([whereIs("sh")], { env, cwd, stdin: stamped("@BASE_URL@") });
+    host.addTool("npm", "#!/bin/sh\necho >npm-ran\n");
+    // By env, the shell's name is without a directory, as in a pipe of a terminal.
+    const { stderr, exitCode } = await run([whereIs("env"), "sh"], { env, cwd, stdin: stamped("@BASE_URL@") });
     expect(stderr).toBe(
       "keyhole: error: no address of releases here or in KEYHOLE_BASE_URL\n" +
         "keyhole: hint: export KEYHOLE_BASE_URL=https://...\n",
@@ -220,6 +222,7 @@ describe("a pipe", () => {
 
 describe("a checkout", () => {
   const npm = `#!/bin/sh
+echo "npm says $*"
 echo "$*" >>npm.log
 [ "$1 $2" != "run build" ] || { mkdir -p dist && cat >dist/keyhole && chmod 755 dist/keyhole; } <<'END'
 ${fakeExecutable("0.0.9", "built")}END
@@ -230,8 +233,8 @@ ${fakeExecutable("0.0.9", "built")}END
     const cwd = createCheckout(host);
     host.addTool("npm", npm);
     const { env } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
-    const { stderr, exitCode } = await run([whereIs("sh"), path], { env, cwd });
-    expect([stderr.includes("error"), exitCode]).toEqual([false, 0]);
+    const { stdout, stderr, exitCode } = await run([whereIs("sh"), path], { env, cwd });
+    expect([stdout, stderr.includes("error"), exitCode]).toEqual(["", false, 0]);
     expect(readFileSync(join(cwd, "npm.log"), "utf8")).toBe("install --no-audit --no-fund\nrun build\n");
     expect(await host.ask("asset")).toBe("built");
     expect(host.files()).toEqual([executableFile]);

@@ -294,11 +294,17 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
         pull: () => new Promise(() => {}),
       }),
     );
-    const url = host.serve((path) => (path.endsWith(asset) ? slow : undefined));
+    let isAsked = false;
+    const url = host.serve((path) => {
+      isAsked = path.endsWith(asset);
+      return isAsked ? slow : undefined;
+    });
     const { words, env, cwd } = host.command({ env: { KEYHOLE_BASE_URL: url } });
     // A group of its own, as a terminal's job is.
     const child = Bun.spawn(words, { env, cwd, stdin: "ignore", stdout: "ignore", stderr: "ignore", detached: true });
-    while (host.files().length < 2) await Bun.sleep(5);
+    // Not earlier: a shell that is about to start curl would wait for it, and curl would not have had the signal.
+    while (!isAsked) await Bun.sleep(5);
+    expect(host.files()).toHaveLength(2);
     process.kill(-child.pid, signal);
     expect(await child.exited).toBe(130);
     await expectUntouched(host);
