@@ -1,4 +1,4 @@
-// Which role: a client, the daemon, or the short-lived child of a daemon that finds source credentials. Only dynamic
+// Which role: a client, the daemon, or a child of the daemon, which finds source credentials or calls STS. Only dynamic
 // imports, so that each role loads its own side and nothing of the others (DESIGN.md, 3).
 
 /** A compiled executable has its own name at index 1, as a script has its path. */
@@ -8,4 +8,5 @@ const [role, ...rest] = words;
 
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main();
+else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main();
 else await (await import("./cli/main.ts")).main(words);

@@ -56,6 +56,7 @@ const walls: readonly Wall[] = [
       "credentials.ts",
       "environment.ts",
       "errors.ts",
+      "native/",
       "paths.ts",
       "version.ts",
       "@aws-sdk/",
@@ -99,12 +100,12 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
   },
   {
     what: /\bprocess\.exit\b/,
-    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts"],
+    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
     because: "a function that ends the process cannot be tested",
   },
   {
     what: /\bprocess\.env\b/,
-    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts"],
+    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
     because: "the environment is a parameter",
   },
   {

@@ -10,6 +10,7 @@ import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
+import { createRemoteTransport } from "../sources/remote.ts";
 import { createStsSource } from "../sources/sts.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
@@ -95,12 +96,16 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
 
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
   const owner = process.geteuid?.() ?? -1;
+  const base = selectDaemonEnvironment(process.env);
+  const worker = [...ownCommand(), "--sts-worker"];
+  const transport = createRemoteTransport({ command: worker, environment: base, clock: systemClock });
   const sessions = new Sessions({
     source: createStsSource({
       user: userName(owner, process.env),
+      transport,
       socketPath: paths.socket,
       command: [...ownCommand(), "--resolve-source"],
-      base: selectDaemonEnvironment(process.env),
+      base,
       clock: systemClock,
     }),
     configs: createConfigReader(paths.configDir),
@@ -169,6 +174,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   log("info", "daemon ending", { reason: await ended.promise });
   await listener.close(PATIENCE);
   sessions.stop();
+  transport.close();
   log("info", "daemon ended");
   logFile.close();
   lock.release();

@@ -2,9 +2,9 @@
 // the stderr of a `credential_process`, so that none of them is passed on; what they say is recognised instead.
 import { findLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
-import { Unanswered } from "./handler.ts";
+import { serviceErrorOf, Unanswered } from "./failure.ts";
 import { loginCommand, quoteWord } from "./login.ts";
-import { explainFailure, serviceErrorOf } from "./refusal.ts";
+import { explainFailure } from "./refusal.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 export interface ChainContext {

@@ -2,6 +2,7 @@
 // (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
+import { codeOf, type Exchange, isCertificateError, Unanswered } from "./failure.ts";
 import { canConnect } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
@@ -13,25 +14,12 @@ const PROBE_DEADLINE = 1_000;
 /** What STS says fits into a few KiB; a session token has no limit that AWS would state. */
 const LARGEST_ANSWER = 1024 * 1024;
 
-/** When an answer was had, and what time it said it was. Milliseconds since the epoch. */
-export interface Exchange {
-  readonly sentAt: number;
-  readonly receivedAt: number;
-  /** AWS's clock, whole seconds; undefined without a readable Date header. */
-  readonly date: number | undefined;
-}
-
 export interface HandlerOptions {
   readonly clock: Clock;
   readonly tls: Tls;
   /** A proxy connects in keyhole's stead, so that nothing can be said about the host itself. */
   readonly isProxied: boolean;
   readonly onAnswer?: ((exchange: Exchange) => void) | undefined;
-}
-
-/** Nothing usable came back: refused, cut, too late, too long. The SDK retries whatever bears this name. */
-export class Unanswered extends Error {
-  override readonly name = "TimeoutError";
 }
 
 export function createHandler(options: HandlerOptions): FetchHttpHandler {
@@ -101,17 +89,6 @@ async function readBody(response: Response): Promise<Uint8Array<ArrayBuffer>> {
 function dateOf(response: Response): number | undefined {
   const date = Date.parse(response.headers.get("date") ?? "");
   return Number.isNaN(date) ? undefined : date;
-}
-
-/** A certificate that is not trusted now will not be trusted at the next attempt. */
-export function isCertificateError(error: unknown): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(codeOf(error));
-}
-
-/** The code of a system error (`ECONNREFUSED`), or nothing. */
-export function codeOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : "";
 }
 
 function asUnanswered(error: unknown): Unanswered {

@@ -1,6 +1,6 @@
-// What went wrong between keyhole and STS, told to a person: the SDK's errors become KeyholeErrors.
+// What went wrong between keyhole and STS, told to a person: failures become KeyholeErrors.
 import { type ErrorName, KeyholeError } from "../errors.ts";
-import { codeOf, isCertificateError, Unanswered } from "./handler.ts";
+import { failureOf, type ServiceError, serviceErrorOf } from "./failure.ts";
 import { redact } from "./redact.ts";
 
 /** What the text of an error may need, and what it must not show. */
@@ -13,22 +13,6 @@ export interface RefusalContext {
   readonly renewal: string | undefined;
   /** Values that are replaced by `***` wherever they stand. */
   readonly secrets: readonly (string | undefined)[];
-}
-
-/** An error as STS states it. */
-export interface ServiceError {
-  readonly code: string;
-  readonly message: string;
-  readonly status: number;
-}
-
-/** STS's own error, or undefined where STS did not speak: no answer, or one that is not STS's. */
-export function serviceErrorOf(error: unknown): ServiceError | undefined {
-  if (!(error instanceof Error) || !("$metadata" in error) || !("$fault" in error)) return undefined;
-  const status = (error.$metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
-  // The SDK names an answer without an error code so.
-  if (typeof status !== "number" || error.name === "Unknown" || error.name === "UnknownError") return undefined;
-  return { code: error.name, message: error.message, status };
 }
 
 /** The source credentials are not, or no longer, good: fresh ones may be. */
@@ -47,27 +31,33 @@ const EXPIRED = new Set(["ExpiredToken", "ExpiredTokenException"]);
 const UNKNOWN_KEY = new Set(["InvalidClientTokenId", "UnrecognizedClientException"]);
 const THROTTLED = /^(Throttl|RequestLimitExceeded|TooManyRequests|RequestThrottled|SlowDown|BandwidthLimitExceeded)/;
 
-/** @returns the KeyholeError for whatever `send` threw; a KeyholeError as it is. */
+/** @returns the KeyholeError for whatever a call threw; a KeyholeError as it is. */
 export function explainFailure(error: unknown, context: RefusalContext): KeyholeError {
   if (error instanceof KeyholeError) return error;
-  const refused = serviceErrorOf(error);
-  if (refused) return explainRefusal(refused, context);
-  if (error instanceof Unanswered) return new KeyholeError("network", `no answer from STS: ${error.message}`);
-  if (isCertificateError(error))
-    return new KeyholeError(
-      "network",
-      `the certificate of STS is not trusted: ${codeOf(error)}`,
-      "export AWS_CA_BUNDLE=/path/to/the/ca.pem, and add the session again",
-    );
-  const text = error instanceof Error ? error.message : "";
-  // The SDK's ruleset and its check of the region; both only quote what the config or the requester said.
-  if (/^(Invalid Configuration|Region not accepted|FIPS |DualStack )/.test(text))
-    return new KeyholeError(
-      "invalid-config",
-      `the STS endpoint cannot be determined: ${redact(text, context.secrets)}`,
-    );
-  if (error instanceof Error && error.name === "AbortError")
-    return new KeyholeError("network", "the request to STS was given up");
+  const failure = failureOf(error);
+  switch (failure.kind) {
+    case "refused":
+      return explainRefusal(failure, context);
+    case "unanswered":
+      return new KeyholeError("network", `no answer from STS: ${failure.message}`);
+    case "untrusted":
+      return new KeyholeError(
+        "network",
+        `the certificate of STS is not trusted: ${failure.code}`,
+        "export AWS_CA_BUNDLE=/path/to/the/ca.pem, and add the session again",
+      );
+    case "no-endpoint":
+      return new KeyholeError(
+        "invalid-config",
+        `the STS endpoint cannot be determined: ${redact(failure.message, context.secrets)}`,
+      );
+    case "incomplete":
+      return new KeyholeError("network", "the answer of STS is incomplete");
+    case "aborted":
+      return new KeyholeError("network", "the request to STS was given up");
+    case "unreadable":
+      break;
+  }
   return new KeyholeError("network", "the answer is not STS's: a proxy or a wrong endpoint may have answered");
 }
 

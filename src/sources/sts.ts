@@ -1,11 +1,9 @@
 // The daemon's CredentialSource: AWS STS.
-import type { AssumeRoleCommandOutput, STSClient } from "@aws-sdk/client-sts";
-import { type CredentialFields, Credentials } from "../credentials.ts";
+import { Credentials } from "../credentials.ts";
 import { refuseLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
-import { createClient, loadSdk } from "./client.ts";
-import { type Exchange, hasProxy } from "./handler.ts";
+import { type Exchange, StsFailed } from "./failure.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
 import { type MfaCode, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
@@ -15,10 +13,12 @@ import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import { resolveTarget, type Target } from "./target.ts";
+import type { OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
   /** The name of the user the daemon runs as, for role session names. */
   readonly user: string;
+  readonly transport: StsTransport;
 }
 
 /** Seconds that a role assumed by a role lives at most (SDKS.md, 2). */
@@ -39,7 +39,6 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const resolvers = createPlaces(MAX_CHILDREN, clock);
   const codes = createPlaces(MAX_CHILDREN, clock);
   const sources = createSourceCache(clock, (request) => resolvers(request, () => resolveInChild(options, request)));
-  const isProxied = hasProxy(options.base);
   let skew = 0;
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
@@ -78,14 +77,12 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       duration: attempt.duration,
       tokenCode: code,
     });
-    const { AssumeRoleCommand } = await loadSdk();
     const { output, clockSkew } = await request.turn(() =>
-      call(target, attempt.source.credentials, (client) =>
-        client.send(new AssumeRoleCommand(parameters), { abortSignal: signal }),
-      ),
+      call("AssumeRole", parameters, target, attempt.source.credentials, signal),
     );
     return {
-      ...readOutput(output),
+      ...output,
+      credentials: new Credentials(output.credentials),
       region: target.namedRegion,
       sourceDescription: attempt.source.description,
       clockSkew,
@@ -95,35 +92,29 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
 
   async function identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
     const target = await resolveTarget(request.config, request.environment);
-    const { GetCallerIdentityCommand } = await loadSdk();
     try {
-      const { output } = await call(target, credentials, (client) =>
-        client.send(new GetCallerIdentityCommand({}), { abortSignal: request.signal }),
-      );
-      if (!output.UserId || !output.Account || !output.Arn) throw incomplete();
-      return { userId: output.UserId, account: output.Account, arn: output.Arn };
+      return (await call("GetCallerIdentity", {}, target, credentials, request.signal)).output;
     } catch (error) {
       throw explain(error, request, target, { credentials, description: "", chained: true });
     }
   }
 
-  /** Sends with a client of its own, and measures the clock by the last answer. */
-  async function call<Output>(
+  /** Measures AWS's clock by every answer, a refusal as well. */
+  async function call<Name extends OperationName>(
+    name: Name,
+    input: Operations[Name]["input"],
     target: Target,
-    credentials: CredentialFields,
-    send: (client: STSClient) => Promise<Output>,
-  ): Promise<{ output: Output; clockSkew: number | undefined }> {
-    let clockSkew: number | undefined;
-    const onAnswer = (exchange: Exchange): void => {
-      clockSkew = measureSkew(exchange);
-      skew = clockSkew ?? skew;
-    };
-    const client = await createClient({ clock, target, credentials, skew, isProxied, onAnswer });
+    credentials: Credentials,
+    signal: AbortSignal,
+  ): Promise<{ output: Operations[Name]["output"]; clockSkew: number | undefined }> {
     try {
-      const output = await send(client);
+      const { output, exchange } = await options.transport.send(name, input, { target, credentials, skew }, signal);
+      const clockSkew = measureSkew(exchange);
+      skew = clockSkew ?? skew;
       return { output, clockSkew };
-    } finally {
-      client.destroy();
+    } catch (error) {
+      if (error instanceof StsFailed) skew = measureSkew(error.exchange) ?? skew;
+      throw error;
     }
   }
 
@@ -146,31 +137,10 @@ function durationNotes({ config }: AssumeRequest, { duration }: Attempt): string
   ];
 }
 
-/** Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account. */
-function readOutput(output: AssumeRoleCommandOutput): Pick<AssumedRole, "credentials" | "assumedRoleId" | "arn"> {
-  const { Credentials: issued, AssumedRoleUser: user } = output;
-  if (!issued?.AccessKeyId || !issued.SecretAccessKey || !issued.SessionToken || !issued.Expiration) throw incomplete();
-  if (!user?.Arn) throw incomplete();
-  return {
-    credentials: new Credentials({
-      accessKeyId: issued.AccessKeyId,
-      secretAccessKey: issued.SecretAccessKey,
-      sessionToken: issued.SessionToken,
-      expiresAt: issued.Expiration.getTime(),
-      accountId: user.Arn.split(":")[4] || undefined,
-    }),
-    assumedRoleId: user.AssumedRoleId ?? "",
-    arn: user.Arn,
-  };
-}
-
-function incomplete(): KeyholeError {
-  return new KeyholeError("network", "the answer of STS is incomplete");
-}
-
 /** AWS's clock minus this machine's, at the middle of the exchange. */
-function measureSkew({ sentAt, receivedAt, date }: Exchange): number | undefined {
-  return date === undefined ? undefined : Math.round(date - (sentAt + receivedAt) / 2);
+function measureSkew(exchange: Exchange | undefined): number | undefined {
+  if (exchange?.date === undefined) return undefined;
+  return Math.round(exchange.date - (exchange.sentAt + exchange.receivedAt) / 2);
 }
 
 function sameKeys(one: Credentials, other: Credentials): boolean {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/daemon/clock.ts";
 import { KeyholeError } from "../../src/errors.ts";
+import { createDirectTransport } from "../../src/sources/direct.ts";
 import type { AssumeRequest, CredentialSource, SourceEnvironment } from "../../src/sources/source.ts";
 import { createStsSource, type StsSourceOptions } from "../../src/sources/sts.ts";
 import { type Sts, startSts, type StsServerOptions } from "../sts/server.ts";
@@ -72,6 +73,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
     clock: systemClock,
     user: "tester",
     socketPath: SOCKET,
+    transport: createDirectTransport({ clock: systemClock, isProxied: false }),
     command: RESOLVER,
     base: {},
     ...options,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createHandler, type Exchange, hasProxy } from "../../src/sources/handler.ts";
+import type { Exchange } from "../../src/sources/failure.ts";
+import { createHandler, hasProxy } from "../../src/sources/handler.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { listenWithoutAccepting } from "./blackhole.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { STSServiceException } from "@aws-sdk/client-sts";
 import type { ErrorName } from "../../src/errors.ts";
 import { KeyholeError } from "../../src/errors.ts";
-import { Unanswered } from "../../src/sources/handler.ts";
+import { Unanswered } from "../../src/sources/failure.ts";
 import { explainFailure, isChainingRefusal, isStaleSource, type RefusalContext } from "../../src/sources/refusal.ts";
 import { ROLE } from "./fixture.ts";
 

@@ -1,0 +1,98 @@
+// Calls to STS in this process. Loads the AWS SDK when the first one is made.
+import type { AssumeRoleCommandOutput, GetCallerIdentityCommandOutput } from "@aws-sdk/client-sts";
+import type { Clock } from "../daemon/clock.ts";
+import { createClient, loadSdk } from "./client.ts";
+import { type Exchange, failureOf, StsFailed, Unanswered } from "./failure.ts";
+import type { CallerIdentity } from "./source.ts";
+import {
+  CALL_DEADLINE,
+  type Caller,
+  type IssuedRole,
+  type OperationName,
+  type Operations,
+  type StsAnswer,
+  type StsTransport,
+} from "./transport.ts";
+
+export interface DirectOptions {
+  readonly clock: Clock;
+  /** See HandlerOptions. */
+  readonly isProxied: boolean;
+}
+
+export function createDirectTransport({ clock, isProxied }: DirectOptions): StsTransport {
+  async function send<Name extends OperationName>(
+    name: Name,
+    input: Operations[Name]["input"],
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<StsAnswer<Name>> {
+    let exchange: Exchange | undefined;
+    const onAnswer = (latest: Exchange): void => void (exchange = latest);
+    const late = new AbortController();
+    const timer = clock.after(CALL_DEADLINE, () => late.abort());
+    try {
+      const abortSignal = AbortSignal.any([signal, late.signal]);
+      const client = await createClient({ clock, isProxied, ...caller, onAnswer });
+      try {
+        const output = await operations[name](client, input, { abortSignal });
+        return { output, exchange };
+      } finally {
+        client.destroy();
+      }
+    } catch (error) {
+      const isLate = late.signal.aborted && !signal.aborted;
+      const cause = isLate ? new Unanswered(`nothing within ${CALL_DEADLINE / 1000} s`) : error;
+      throw new StsFailed(failureOf(cause), exchange);
+    } finally {
+      timer.cancel();
+    }
+  }
+  return { send, close: () => {} };
+}
+
+type Client = Awaited<ReturnType<typeof createClient>>;
+
+/** How each operation is sent and read. */
+const operations: {
+  readonly [Name in OperationName]: (
+    client: Client,
+    input: Operations[Name]["input"],
+    options: { readonly abortSignal: AbortSignal },
+  ) => Promise<Operations[Name]["output"]>;
+} = {
+  AssumeRole: async (client, input, options) => {
+    const { AssumeRoleCommand } = await loadSdk();
+    return readRole(await client.send(new AssumeRoleCommand(input), options));
+  },
+  GetCallerIdentity: async (client, input, options) => {
+    const { GetCallerIdentityCommand } = await loadSdk();
+    return readIdentity(await client.send(new GetCallerIdentityCommand(input), options));
+  },
+};
+
+/** Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account. */
+function readRole({ Credentials: issued, AssumedRoleUser: user }: AssumeRoleCommandOutput): IssuedRole {
+  if (!issued?.AccessKeyId || !issued.SecretAccessKey || !issued.SessionToken || !issued.Expiration) throw incomplete();
+  if (!user?.Arn) throw incomplete();
+  return {
+    credentials: {
+      accessKeyId: issued.AccessKeyId,
+      secretAccessKey: issued.SecretAccessKey,
+      sessionToken: issued.SessionToken,
+      expiresAt: issued.Expiration.getTime(),
+      accountId: user.Arn.split(":")[4] || undefined,
+    },
+    assumedRoleId: user.AssumedRoleId ?? "",
+    arn: user.Arn,
+  };
+}
+
+function readIdentity({ UserId, Account, Arn }: GetCallerIdentityCommandOutput): CallerIdentity {
+  if (!UserId || !Account || !Arn) throw incomplete();
+  return { userId: UserId, account: Account, arn: Arn };
+}
+
+function incomplete(): StsFailed {
+  return new StsFailed({ kind: "incomplete" });
+}

@@ -1,0 +1,89 @@
+// How a call to STS can fail, in a form that crosses a pipe. Knows the SDK's errors by their shape and loads none of it.
+
+/** An error as STS states it. */
+export interface ServiceError {
+  readonly code: string;
+  readonly message: string;
+  readonly status: number;
+}
+
+export type StsFailure =
+  | ({ readonly kind: "refused" } & ServiceError)
+  /** Nothing usable came back; the message is in our words. */
+  | { readonly kind: "unanswered"; readonly message: string }
+  /** The certificate; the code is OpenSSL's. */
+  | { readonly kind: "untrusted"; readonly code: string }
+  /** The SDK finds no endpoint; its message only quotes what the config or the requester said. */
+  | { readonly kind: "no-endpoint"; readonly message: string }
+  /** An answer of STS without something that it must have. */
+  | { readonly kind: "incomplete" }
+  /** Nobody wanted the answer any more. */
+  | { readonly kind: "aborted" }
+  /** Something answered, and it was not STS. */
+  | { readonly kind: "unreadable" };
+
+/** When an answer was had, and what time it said it was. Milliseconds since the epoch. */
+export interface Exchange {
+  readonly sentAt: number;
+  readonly receivedAt: number;
+  /** AWS's clock, whole seconds; undefined without a readable Date header. */
+  readonly date: number | undefined;
+}
+
+/** What a StsTransport throws. The message is for nobody; refusal.ts makes one. */
+export class StsFailed extends Error {
+  override readonly name = "StsFailed";
+  readonly failure: StsFailure;
+  /** Of the last answer, if there was one. */
+  readonly exchange: Exchange | undefined;
+
+  constructor(failure: StsFailure, exchange?: Exchange) {
+    super(failure.kind);
+    this.failure = failure;
+    this.exchange = exchange;
+  }
+}
+
+/** Nothing usable came back: refused, cut, too late, too long. The SDK retries whatever bears this name. */
+export class Unanswered extends Error {
+  override readonly name = "TimeoutError";
+}
+
+/** What went wrong, whoever threw it: a transport, the SDK or handler.ts. */
+export function failureOf(error: unknown): StsFailure {
+  if (error instanceof StsFailed) return error.failure;
+  const refused = readServiceError(error);
+  if (refused) return { kind: "refused", ...refused };
+  if (error instanceof Unanswered) return { kind: "unanswered", message: error.message };
+  if (isCertificateError(error)) return { kind: "untrusted", code: codeOf(error) };
+  if (!(error instanceof Error)) return { kind: "unreadable" };
+  // The SDK's ruleset and its check of the region.
+  if (/^(Invalid Configuration|Region not accepted|FIPS |DualStack )/.test(error.message))
+    return { kind: "no-endpoint", message: error.message };
+  return { kind: error.name === "AbortError" ? "aborted" : "unreadable" };
+}
+
+/** STS's own error, or undefined where STS did not speak: no answer, or one that is not STS's. */
+export function serviceErrorOf(error: unknown): ServiceError | undefined {
+  const failure = failureOf(error);
+  return failure.kind === "refused" ? failure : undefined;
+}
+
+function readServiceError(error: unknown): ServiceError | undefined {
+  if (!(error instanceof Error) || !("$metadata" in error) || !("$fault" in error)) return undefined;
+  const status = (error.$metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
+  // The SDK names an answer without an error code so.
+  if (typeof status !== "number" || error.name === "Unknown" || error.name === "UnknownError") return undefined;
+  return { code: error.name, message: error.message, status };
+}
+
+/** A certificate that is not trusted now will not be trusted at the next attempt. */
+export function isCertificateError(error: unknown): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(codeOf(error));
+}
+
+/** The code of a system error (`ECONNREFUSED`), or nothing. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}

@@ -1,0 +1,179 @@
+// Calls to STS in a worker process, which is started for the first call, serves all sessions, and is ended when it has
+// had nothing to do for a while: the daemon that rests is small. The worker's side is worker.ts.
+import type { Clock, Timer } from "../daemon/clock.ts";
+import { KeyholeError } from "../errors.ts";
+import { StsFailed } from "./failure.ts";
+import { readLines } from "./lines.ts";
+import { LARGEST_ANSWER, type WorkerAnswer, type WorkerRequest } from "./protocol.ts";
+import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
+
+export interface RemoteOptions {
+  /** The worker: `[process.execPath, "--sts-worker"]`. */
+  readonly command: readonly string[];
+  /** All that it gets: the daemon's own, for proxies and certificates. No AWS_*. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+}
+
+/** Milliseconds without a call after which a worker is ended. */
+const IDLE = 5_000;
+/** Milliseconds that a worker has beyond the deadline of its own, and to end when it was told to. */
+const GRACE = 2_000;
+/** Workers in a row that end before they answer anything: from then on one is tried every `PAUSE` milliseconds. */
+const MOST_DEATHS = 3;
+const PAUSE = 5_000;
+
+interface Call {
+  readonly resolve: (answer: StsAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Worker {
+  readonly child: Bun.Subprocess<"pipe", "pipe", "ignore">;
+  readonly calls: Map<number, Call>;
+  /** Ended by us, because nothing is to be done. */
+  retired: boolean;
+}
+
+export function createRemoteTransport({ command, environment, clock }: RemoteOptions): StsTransport {
+  let current: Worker | undefined;
+  let idle: Timer | undefined;
+  let lastId = 0;
+  let deaths = 0;
+  /** Monotonic. */
+  let pausedUntil = -Infinity;
+
+  function start(): Worker {
+    if (deaths >= MOST_DEATHS && clock.monotonic() < pausedUntil) throw unusable(deaths);
+    const child = spawn();
+    // The daemon ends without it, and it ends with the daemon.
+    child.unref();
+    const worker: Worker = { child, calls: new Map(), retired: false };
+    void attend(worker);
+    return worker;
+  }
+
+  function spawn(): Worker["child"] {
+    try {
+      return Bun.spawn([...command], {
+        env: { ...environment },
+        cwd: "/",
+        stdin: "pipe",
+        stdout: "pipe",
+        stderr: "ignore",
+        // Ctrl-C in the daemon's terminal is the daemon's: answers under way are finished first.
+        detached: true,
+      });
+    } catch {
+      died();
+      throw new KeyholeError("internal", "the process that asks STS cannot be started");
+    }
+  }
+
+  /** Reads a worker's answers until it ends. */
+  async function attend(worker: Worker): Promise<void> {
+    try {
+      for await (const line of readLines(worker.child.stdout, LARGEST_ANSWER)) settle(worker, line);
+    } catch {
+      // Too long, or not ours: nothing it says can be trusted any more.
+      worker.child.kill("SIGKILL");
+    }
+    await worker.child.exited;
+    if (current === worker) current = undefined;
+    if (worker.retired) return;
+    died();
+    const reason = deaths >= MOST_DEATHS ? unusable(deaths) : lost();
+    for (const call of worker.calls.values()) call.reject(reason);
+    worker.calls.clear();
+  }
+
+  function settle(worker: Worker, line: string): void {
+    const answer = JSON.parse(line) as WorkerAnswer;
+    deaths = 0;
+    const call = worker.calls.get(answer.id);
+    worker.calls.delete(answer.id);
+    if (answer.failure) call?.reject(new StsFailed(answer.failure, answer.exchange));
+    else call?.resolve(answer);
+    restWhenIdle(worker);
+  }
+
+  function died(): void {
+    deaths += 1;
+    pausedUntil = clock.monotonic() + PAUSE;
+  }
+
+  function restWhenIdle(worker: Worker): void {
+    if (worker !== current || worker.calls.size > 0) return;
+    idle?.cancel();
+    idle = clock.after(IDLE, () => retire(worker));
+  }
+
+  function retire(worker: Worker): void {
+    current = undefined;
+    worker.retired = true;
+    void worker.child.stdin.end();
+    const late = clock.after(GRACE, () => worker.child.kill("SIGKILL"));
+    void worker.child.exited.then(() => late.cancel());
+  }
+
+  function write(worker: Worker, request: WorkerRequest): void {
+    // A pipe that is broken is a worker that has ended, which `attend` sees.
+    try {
+      const { stdin } = worker.child;
+      void Promise.allSettled([stdin.write(`${JSON.stringify(request)}\n`), stdin.flush()]);
+    } catch {}
+  }
+
+  async function send<Name extends OperationName>(
+    name: Name,
+    input: unknown,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<StsAnswer<Name>> {
+    if (signal.aborted) throw new StsFailed({ kind: "aborted" });
+    current ??= start();
+    const worker = current;
+    idle?.cancel();
+    const id = ++lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<StsAnswer>();
+    worker.calls.set(id, { resolve, reject });
+    const cancel = (): void => {
+      if (!worker.calls.delete(id)) return;
+      write(worker, { cancel: id });
+      reject(new StsFailed({ kind: "aborted" }));
+      restWhenIdle(worker);
+    };
+    // A worker that does not keep its own deadline does nothing any more: it is stopped, or caught in a loop.
+    const late = clock.after(CALL_DEADLINE + GRACE, () => worker.child.kill("SIGKILL"));
+    signal.addEventListener("abort", cancel, { once: true });
+    write(worker, { id, name, input, caller: plain(caller) } as WorkerRequest);
+    try {
+      return (await promise) as StsAnswer<Name>;
+    } finally {
+      late.cancel();
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  return {
+    send,
+    close: () => {
+      idle?.cancel();
+      current?.child.kill("SIGKILL");
+    },
+  };
+}
+
+/** Credentials redact themselves where they are serialised, which here is the one thing not wanted. */
+function plain({ target, credentials, skew }: Caller): Caller {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  return { target, credentials: { accessKeyId, secretAccessKey, sessionToken }, skew };
+}
+
+function lost(): KeyholeError {
+  return new KeyholeError("network", "the process that asks STS ended before it had an answer", "try again");
+}
+
+function unusable(deaths: number): KeyholeError {
+  return new KeyholeError("internal", `the process that asks STS ended ${deaths} times in a row without an answer`);
+}

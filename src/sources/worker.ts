@@ -1,0 +1,55 @@
+// The hidden role `--sts-worker`: a child of the daemon that holds the AWS SDK, so that neither its memory nor its work
+// is on the thread that vends. The daemon's side is remote.ts. Ends when its stdin does, however the daemon ended.
+import { systemClock } from "../daemon/clock.ts";
+import { loadNative } from "../native/load.ts";
+import { loadSdk } from "./client.ts";
+import { createDirectTransport } from "./direct.ts";
+import { failureOf, StsFailed } from "./failure.ts";
+import { hasProxy } from "./handler.ts";
+import { readLines } from "./lines.ts";
+import { type CallRequest, LARGEST_REQUEST, type WorkerAnswer, type WorkerRequest } from "./protocol.ts";
+import type { StsTransport } from "./transport.ts";
+
+export async function main(): Promise<void> {
+  const native = loadNative();
+  native.forbidCoreDumps();
+  native.forbidInspection();
+  // Nobody starts a worker without a call for it.
+  void loadSdk();
+  const transport = createDirectTransport({ clock: systemClock, isProxied: hasProxy(process.env) });
+  const output = Bun.stdout.writer();
+  await serveCalls(Bun.stdin.stream(), transport, (answer) => {
+    // A pipe that is broken is a daemon that has ended, and then stdin ends as well.
+    void Promise.allSettled([output.write(`${JSON.stringify(answer)}\n`), output.flush()]);
+  });
+  process.exit(0);
+}
+
+/** Makes the calls that `requests` asks for, until it ends. */
+export async function serveCalls(
+  requests: AsyncIterable<Uint8Array>,
+  transport: StsTransport,
+  answer: (answer: WorkerAnswer) => void,
+): Promise<void> {
+  const calls = new Map<number, AbortController>();
+
+  async function serve({ id, name, input, caller }: CallRequest): Promise<void> {
+    const controller = new AbortController();
+    calls.set(id, controller);
+    try {
+      const { output, exchange } = await transport.send(name, input, caller, controller.signal);
+      if (!controller.signal.aborted) answer({ id, output, exchange });
+    } catch (error) {
+      const exchange = error instanceof StsFailed ? error.exchange : undefined;
+      if (!controller.signal.aborted) answer({ id, failure: failureOf(error), exchange });
+    } finally {
+      calls.delete(id);
+    }
+  }
+
+  for await (const line of readLines(requests, LARGEST_REQUEST)) {
+    const request = JSON.parse(line) as WorkerRequest;
+    if ("cancel" in request) calls.get(request.cancel)?.abort();
+    else void serve(request);
+  }
+}
