@@ -294,16 +294,17 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
         pull: () => new Promise(() => {}),
       }),
     );
-    let isAsked = false;
+    const asked = Promise.withResolvers<void>();
     const url = host.serve((path) => {
-      isAsked = path.endsWith(asset);
-      return isAsked ? slow : undefined;
+      if (!path.endsWith(asset)) return undefined;
+      asked.resolve();
+      return slow;
     });
     const { words, env, cwd } = host.command({ env: { KEYHOLE_BASE_URL: url } });
     // A group of its own, as a terminal's job is.
     const child = Bun.spawn(words, { env, cwd, stdin: "ignore", stdout: "ignore", stderr: "ignore", detached: true });
     // Not earlier: a shell that is about to start curl would wait for it, and curl would not have had the signal.
-    while (!isAsked) await Bun.sleep(5);
+    await asked.promise;
     expect(host.files()).toHaveLength(2);
     process.kill(-child.pid, signal);
     expect(await child.exited).toBe(130);
