@@ -1,5 +1,4 @@
 // Resolved source credentials, kept for a short time: a thousand configs that share a profile resolve it once.
-import { createHash } from "node:crypto";
 import type { Clock } from "../daemon/clock.ts";
 import { KeyholeError } from "../errors.ts";
 import type { ResolvedSource } from "./known.ts";
@@ -100,9 +99,7 @@ function keepFor(source: ResolvedSource, now: number): number {
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
 function keyOf({ profile, environment }: SourceRequest): string {
   const variables = Object.entries(environment).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256")
-    .update(JSON.stringify([profile ?? null, variables]))
-    .digest("base64");
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify([profile ?? null, variables])).digest("base64");
 }
 
 async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise<T> {

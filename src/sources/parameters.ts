@@ -1,5 +1,4 @@
 // The parameters of sts:AssumeRole, out of a config.
-import { createHash } from "node:crypto";
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
 import type { AssumeRoleSection } from "../config/config.ts";
 
@@ -40,6 +39,6 @@ export function buildParameters(section: AssumeRoleSection, call: CallParameters
 export function defaultSessionName(user: string, config: string): string {
   const name = `keyhole-${user}-${config}`.replaceAll(/[^\w+=,.@-]/g, "-");
   if (name.length <= LONGEST_SESSION_NAME) return name;
-  const hash = createHash("sha256").update(`${user}\n${config}`).digest("hex").slice(0, 8);
+  const hash = new Bun.CryptoHasher("sha256").update(`${user}\n${config}`).digest("hex").slice(0, 8);
   return `${name.slice(0, LONGEST_SESSION_NAME - hash.length - 1)}-${hash}`;
 }
