@@ -1,5 +1,7 @@
-// Which role: a client, the daemon, or a child of the daemon, which finds source credentials or calls STS. Only dynamic
-// imports, so that each role loads its own side and nothing of the others (DESIGN.md, 3).
+// Which role: a client, the daemon, or a child of the daemon, which finds source credentials or calls STS. Each role is
+// a dynamic import, so that it loads its own side and nothing of the others (DESIGN.md, 3); what every SDK asks is
+// answered before any of them.
+import { answerExpress } from "./client/express.ts";
 
 /** A compiled executable has its own name at index 1, as a script has its path. */
 const words = process.argv.slice(2);
@@ -9,4 +11,5 @@ const [role, ...rest] = words;
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main();
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main();
+else if (await answerExpress(words, process.env)) process.exit(0);
 else await (await import("./cli/main.ts")).main(words);

@@ -100,12 +100,12 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
   },
   {
     what: /\bprocess\.exit\b/,
-    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
+    where: ["main.ts", "cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
     because: "a function that ends the process cannot be tested",
   },
   {
     what: /\bprocess\.env\b/,
-    where: ["cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
+    where: ["main.ts", "cli/main.ts", "daemon/main.ts", "sources/resolver.ts", "sources/worker.ts"],
     because: "the environment is a parameter",
   },
   {
@@ -146,8 +146,12 @@ test("every file below src/ stands behind a wall or at the root", () => {
   expect(homeless).toEqual([]);
 });
 
-test("main.ts imports nothing before it knows its role", () => {
-  expect(readFileSync(join(root, "main.ts"), "utf8")).not.toMatch(/^import /m);
+test("before main.ts knows its role it loads the express lane alone, which imports nothing", () => {
+  expect(importsOf("main.ts").filter((target) => !/^(?:daemon|sources|cli)\//.test(target))).toEqual([
+    "client/express.ts",
+  ]);
+  expect(readFileSync(join(root, "main.ts"), "utf8").match(/^import /gm)).toEqual(["import "]);
+  expect(importsOf("client/express.ts")).toEqual([]);
 });
 
 test("the AWS SDK is imported by sources/ alone", () => {

@@ -1,8 +1,7 @@
 // What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
-// oxlint-disable-next-line import/no-unassigned-import -- for the bundler; the reason is there
-import "./hot.ts";
 import type { ArgsDef, ArgValues } from "../arguments.ts";
 import type { Settings } from "../settings.ts";
+import type { Output } from "./stdout.ts";
 import type { Ui } from "./ui.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -24,14 +23,6 @@ export interface Host {
   isRunning(pid: number): Promise<boolean>;
   /** Starts this executable as a daemon, and resolves when it is ready. @throws KeyholeError of the child's own. */
   launch(settings: Settings): Promise<{ readonly pid: number }>;
-}
-
-/** stdout: the answer and nothing else. Talk goes through Ui to stderr. */
-export interface Output {
-  /** Text, with a newline added. */
-  line(text: string): void;
-  /** Bytes as they are. */
-  bytes(bytes: Uint8Array): Promise<void>;
 }
 
 export interface CommandContext<Args extends ArgsDef = ArgsDef> {

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { vendExpress } from "../../src/client/express.ts";
+import { resolvePaths } from "../../src/paths.ts";
+import { decode, encode } from "../../src/wire/codec.ts";
+import { encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
+import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
+
+let directory: string;
+let socket: string;
+let server: Bun.UnixSocketListener<undefined> | undefined;
+let asked: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "keyhole-express-"));
+  socket = join(directory, "s");
+  asked = [];
+});
+
+afterEach(() => {
+  server?.stop(true);
+  server = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+const line = new TextEncoder().encode('{"Version":1}\n');
+
+/** A daemon that takes the request apart with the codecs proper, and answers these bytes. */
+function serve(answer: Uint8Array = response("eu-west-1")) {
+  server = Bun.listen({
+    unix: socket,
+    socket: {
+      data: (peer, chunk) => {
+        for (const { message, body } of new FrameDecoder(RESPONSE_LIMIT).push(chunk)) {
+          asked.push(`${message} ${decode(messages.Vend.request, body).config}`);
+        }
+        peer.write(answer);
+      },
+    },
+  });
+}
+
+function response(region: string | undefined): Uint8Array {
+  return encodeFrame(messages.Vend.number, encode(messages.Vend.response, { config: "dev", region, line }));
+}
+
+const words = (text: string) => text.replace("SOCKET", socket).split(" ");
+const question = "--socket-path SOCKET export --format credential-process -n dev";
+
+test.each([
+  ["with a region", "eu-west-1"],
+  ["without a region", undefined],
+])("a session that is there is answered, %s", async (_, region) => {
+  serve(response(region));
+  expect(await vendExpress(words(question), {})).toEqual(line);
+  expect(asked).toEqual([`${messages.Vend.number} dev`]);
+});
+
+test.each([
+  "export --socket-path SOCKET --format credential-process -n dev",
+  "export -n dev -f credential-process -sp SOCKET",
+  "export --name dev --format credential-process --socket-path SOCKET",
+])("order and spelling do not matter: %s", async (text) => {
+  serve();
+  expect(await vendExpress(words(text), {})).toEqual(line);
+});
+
+test("a name of 128 characters fits, and is sent as the codecs send it", async () => {
+  serve();
+  const name = "a".repeat(128);
+  expect(await vendExpress(words(question.replace("dev", name)), {})).toEqual(line);
+  expect(asked).toEqual([`${messages.Vend.number} ${name}`]);
+});
+
+test.each([
+  ["the home's socket", { HOME: "/nowhere/ada" }],
+  ["another home's", { HOME: "/nowhere/ada", KEYHOLE_HOME: "/nowhere/else" }],
+])("without an option it is %s, as paths.ts has it", async (_, environment) => {
+  const { socket: path } = resolvePaths(environment, {}, () => "/");
+  expect(path).toStartWith("/nowhere/");
+  const home = path.slice(0, -"/sock/daemon.sock".length);
+  const moved = Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, value.replace("/nowhere", directory)]),
+  );
+  const { mkdirSync } = await import("node:fs");
+  socket = `${home.replace("/nowhere", directory)}/sock/daemon.sock`;
+  mkdirSync(join(socket, ".."), { recursive: true });
+  serve();
+  expect(await vendExpress(["export", "-f", "credential-process", "-n", "dev"], moved)).toEqual(line);
+});
+
+test("KEYHOLE_SOCKET names the socket, and an option wins over it", async () => {
+  serve();
+  const short = ["export", "-f", "credential-process", "-n", "dev"];
+  expect(await vendExpress(short, { KEYHOLE_SOCKET: socket, HOME: "/nowhere" })).toEqual(line);
+  expect(await vendExpress(words(question), { KEYHOLE_SOCKET: "/nowhere/s" })).toEqual(line);
+});
+
+test.each([
+  ["another command", "daemon status"],
+  ["another format", question.replace("credential-process", "json")],
+  ["no format", "--socket-path SOCKET export -n dev"],
+  ["no name", "--socket-path SOCKET export --format credential-process"],
+  ["a name without a value", "--socket-path SOCKET export --format credential-process -n"],
+  ["a name that is none", question.replace("dev", "../dev")],
+  ["an option twice", `${question} -n dev`],
+  ["two commands", `${question} export`],
+  ["an unknown option", `${question} --verbose`],
+  ["help", `${question} --help`],
+  ["an operand", `${question} more`],
+  ["an option of the command in front of it", "--socket-path SOCKET -n dev export --format credential-process"],
+  ["a value behind =", question.replace("--format ", "--format=")],
+  ["another setting", `${question} --client-timeout 5`],
+  ["a relative socket", question.replace("SOCKET", "s")],
+  ["an empty socket", question.replace("SOCKET", "")],
+  ["something behind --", `${question} -- x`],
+])("%s is for the command line proper, and nobody is asked", async (_, text) => {
+  serve();
+  expect(await vendExpress(words(text), {})).toBeUndefined();
+  expect(asked).toEqual([]);
+});
+
+test.each(["KEYHOLE_CHAIN", "KEYHOLE_CLIENT_TIMEOUT", "KEYHOLE_CONFIG_DIR", "KEYHOLE_MAX_DAEMON_CACHE_SIZE"])(
+  "where %s is set, it is for the command line proper",
+  async (variable) => {
+    serve();
+    expect(await vendExpress(words(question), { [variable]: "x" })).toBeUndefined();
+    expect(asked).toEqual([]);
+  },
+);
+
+test.each([
+  ["an error reply", encodeFrame(ERROR_NUMBER, encode(errorReply, { number: 6, message: "no", hint: undefined }))],
+  ["another message", encodeFrame(1, new Uint8Array(20))],
+  ["another version", encodeFrame(messages.Vend.number, response("x").subarray(6), 2)],
+  ["part of an answer", response("x").subarray(0, -1)],
+  ["more than an answer", Buffer.concat([response("x"), new Uint8Array(1)])],
+  ["a line that is longer than its frame", response("x").with(-15, 200)],
+  ["nothing but a length", new Uint8Array(4)],
+  ["text", new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")],
+])("%s is for the command line proper", async (_, answer) => {
+  serve(answer);
+  expect(await vendExpress(words(question), {})).toBeUndefined();
+});
+
+test("where nobody listens, or whoever listens hangs up, it is for the command line proper", async () => {
+  expect(await vendExpress(words(question), {})).toBeUndefined();
+  server = Bun.listen({ unix: socket, socket: { data: (peer) => void peer.end() } });
+  expect(await vendExpress(words(question), {})).toBeUndefined();
+});
