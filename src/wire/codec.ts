@@ -21,56 +21,30 @@ export type ValueOf<C> = C extends Codec<infer Value> ? Value : never;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-type SetNumber = (view: DataView, at: number, value: number) => void;
-
-function unsigned(size: 1 | 2 | 4, set: SetNumber, get: (view: DataView, at: number) => number): Codec<number> {
+function unsigned(size: 1 | 2 | 4 | 8): Codec<number> {
+  const largest = Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER);
   return {
     write: (writer, value) => {
-      assertUnsigned(value, 2 ** (8 * size) - 1);
-      const at = writer.reserve(size);
-      set(writer.view, at, value);
+      // Otherwise a number would be cut to its lowest bits without a word.
+      if (!Number.isInteger(value) || value < 0 || value > largest) {
+        throw new RangeError(`${value} is not a whole number from 0 to ${largest}`);
+      }
+      writer.unsigned(size, value);
     },
-    read: (reader) => get(reader.view, reader.advance(size)),
+    read: (reader) => {
+      const value = reader.unsigned(size);
+      if (value > largest) throw new MalformedBody("a u64 is above 2^53 - 1");
+      return value;
+    },
   };
 }
 
-// DataView would cut a number to its lowest bits without a word.
-function assertUnsigned(value: number, largest: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= largest) return;
-  throw new RangeError(`${value} is not a whole number from 0 to ${largest}`);
-}
-
-export const u8 = unsigned(
-  1,
-  (view, at, value) => view.setUint8(at, value),
-  (view, at) => view.getUint8(at),
-);
-
-export const u16 = unsigned(
-  2,
-  (view, at, value) => view.setUint16(at, value),
-  (view, at) => view.getUint16(at),
-);
-
-export const u32 = unsigned(
-  4,
-  (view, at, value) => view.setUint32(at, value),
-  (view, at) => view.getUint32(at),
-);
+export const u8 = unsigned(1);
+export const u16 = unsigned(2);
+export const u32 = unsigned(4);
 
 /** A `u64` whose value is at most 2^53 - 1; times are milliseconds since the epoch. */
-export const u64: Codec<number> = {
-  write: (writer, value) => {
-    assertUnsigned(value, Number.MAX_SAFE_INTEGER);
-    const at = writer.reserve(8);
-    writer.view.setBigUint64(at, BigInt(value));
-  },
-  read: (reader) => {
-    const value = reader.view.getBigUint64(reader.advance(8));
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new MalformedBody("a u64 is above 2^53 - 1");
-    return Number(value);
-  },
-};
+export const u64 = unsigned(8);
 
 /** One byte, 0 or 1. */
 export const boolean: Codec<boolean> = {
@@ -108,7 +82,7 @@ export const bytes: Codec<Uint8Array> = {
     u32.write(writer, value.length);
     writer.append(value);
   },
-  read: (reader) => reader.take(u32.read(reader)).slice(),
+  read: (reader) => reader.take(u32.read(reader)),
 };
 
 /** A flag byte, then the value if it is 1. An optional of an optional would have two ways to say nothing. */

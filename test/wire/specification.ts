@@ -13,7 +13,7 @@ export interface Field {
 
 /** Rows of every table whose first column is a number: `| 5 | name | … |`. */
 export function numbersUnder(heading: string): Record<string, number> {
-  const rows = sectionOf(heading).matchAll(/^\| (\d+) \| ([\w-]+) \|/gm);
+  const rows = sectionOf(heading).matchAll(/^\| *(\d+) *\| *([\w-]+) *\|/gm);
   return Object.fromEntries([...rows].map(([, number, name]) => [name, Number(number)]));
 }
 
