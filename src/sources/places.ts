@@ -6,7 +6,7 @@ import { KeyholeError } from "../errors.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 /** On behalf of whom. */
-export interface PlaceRequest {
+interface PlaceRequest {
   readonly environment: SourceEnvironment;
   readonly signal: AbortSignal;
 }

@@ -109,9 +109,10 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
   }
 
   function retire(worker: Worker): void {
+    if (worker !== current) return;
     current = undefined;
     worker.retired = true;
-    void worker.child.stdin.end();
+    void Promise.allSettled([worker.child.stdin.end()]);
     const late = clock.after(GRACE, () => worker.child.kill("SIGKILL"));
     void worker.child.exited.then(() => late.cancel());
   }
@@ -131,7 +132,7 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
     signal: AbortSignal,
   ): Promise<StsAnswer<Name>> {
     if (signal.aborted) throw new StsFailed({ kind: "aborted" });
-    current ??= start();
+    if (current === undefined || hasEnded(current.child)) current = start();
     const worker = current;
     idle?.cancel();
     const id = ++lastId;
@@ -162,6 +163,11 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
       current?.child.kill("SIGKILL");
     },
   };
+}
+
+/** Known before `attend` has read the last of its output. */
+function hasEnded({ exitCode, signalCode }: Worker["child"]): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** Credentials redact themselves where they are serialised, which here is the one thing not wanted. */

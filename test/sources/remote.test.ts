@@ -271,7 +271,19 @@ describe("the end of a worker", () => {
     expect(await worker.exited).toBe(0);
   });
 
-  test("is nobody's error who is not there any more", async () => {
+  test("while it rests is nobody's failure", async () => {
+    const clock = new FakeClock();
+    const { assume, pids } = newTransport({ clock });
+    await assume();
+    process.kill(pids()[0]!, "SIGKILL");
+    await until(() => !isAlive(pids()[0]!));
+    await clock.advance(5_000);
+    await assume();
+    await clock.advance(5_000);
+    await until(() => !isAlive(pids()[1]!));
+  });
+
+  test("comes when the transport is closed", async () => {
     const { assume, transport, pids } = newTransport();
     await assume();
     transport.close();
