@@ -34,6 +34,8 @@ const MAX_UNSENT = 256 * 1024;
 
 export class Connection {
   readonly caller: Caller;
+  /** A number that grows with every use of any connection; whoever accepts connections counts. */
+  lastUse = 0;
   readonly #socket: ByteSocket;
   readonly #options: ConnectionOptions;
   readonly #decoder: FrameDecoder;

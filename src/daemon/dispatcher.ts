@@ -63,22 +63,28 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
   };
 
   function call(name: MessageName, frame: Frame, caller: Caller): Uint8Array | Promise<Uint8Array> {
-    const { number, request, response } = messages[name];
     // The table ties each name to its types; here, where any name may come, only `any` spans them.
+    const body = decode<any>(messages[name].request, frame.body);
     const handle = handlers[name] as (request: any, caller: Caller) => unknown;
-    const reply = (answer: unknown) =>
-      answer instanceof Uint8Array ? answer : encodeFrame(number, encode<any>(response, answer));
-    const body = decode<any>(request, frame.body);
-    const failed = (error: unknown) => {
-      logFailure(name, body.config, caller, error);
-      return encodeError(error);
-    };
     try {
       const answer = handle(body, caller);
-      return answer instanceof Promise ? answer.then(reply).catch(failed) : reply(answer);
+      return answer instanceof Promise ? settle(answer, name, body, caller) : encodeReply(name, answer);
     } catch (error) {
-      return failed(error);
+      return fail(error, name, body, caller);
     }
+  }
+
+  async function settle(answer: Promise<unknown>, name: MessageName, body: any, caller: Caller): Promise<Uint8Array> {
+    try {
+      return encodeReply(name, await answer);
+    } catch (error) {
+      return fail(error, name, body, caller);
+    }
+  }
+
+  function fail(error: unknown, name: MessageName, body: any, caller: Caller): Uint8Array {
+    logFailure(name, body.config, caller, error);
+    return encodeError(error);
   }
 
   function logFailure(message: MessageName, config: string | undefined, caller: Caller, error: unknown): void {
@@ -87,6 +93,12 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
     if (error instanceof KeyholeError) log("info", "request failed", { ...request, kind: error.kind });
     else log("error", "handler failed", { ...request, stack: error instanceof Error ? error.stack : String(error) });
   }
+}
+
+function encodeReply(name: MessageName, answer: unknown): Uint8Array {
+  if (answer instanceof Uint8Array) return answer;
+  const { number, response } = messages[name];
+  return encodeFrame(number, encode<any>(response, answer));
 }
 
 /** An error reply. What is not a KeyholeError is a bug of ours, and its text stays in the log. */

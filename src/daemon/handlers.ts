@@ -21,9 +21,6 @@ export interface HandlerDependencies {
 }
 
 export function createHandlers({ sessions, socketPath, log, status, stop }: HandlerDependencies): Handlers {
-  /** Finished answers, so that a warm vend is a lookup and a write. They are wiped with their issue. */
-  const answers = new WeakMap<Issue, Uint8Array>();
-
   function answer(issue: Issue, caller: Caller): Uint8Array {
     const { pid, uid, connection } = caller;
     log("info", "credentials vended", {
@@ -33,15 +30,8 @@ export function createHandlers({ sessions, socketPath, log, status, stop }: Hand
       uid,
       connection,
     });
-    const ready = answers.get(issue);
-    if (ready !== undefined) return ready;
-    const { number, response } = messages.Vend;
-    const body = encode(response, { config: issue.config, region: issue.region, line: issue.line });
-    const frame = encodeFrame(number, body);
-    body.fill(0);
-    issue.copies.push(frame);
-    answers.set(issue, frame);
-    return frame;
+    issue.answer ??= encodeAnswer(issue);
+    return issue.answer;
   }
 
   return {
@@ -71,4 +61,13 @@ export function createHandlers({ sessions, socketPath, log, status, stop }: Hand
       return { pid };
     },
   };
+}
+
+/** Kept with the issue, so that a warm vend is a lookup and a write. */
+function encodeAnswer({ config, region, line }: Issue): Uint8Array {
+  const { number, response } = messages.Vend;
+  const body = encode(response, { config, region, line });
+  const frame = encodeFrame(number, body);
+  body.fill(0);
+  return frame;
 }

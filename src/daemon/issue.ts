@@ -15,8 +15,8 @@ export interface Issue extends Lifespan {
    * synchronous turn (nor the microtasks) in which a vend gave it out: copy or write it before waiting for anything.
    */
   readonly line: Uint8Array;
-  /** Other bytes that hold the line, such as finished answers; whoever makes one adds it, and all are zeroed with it. */
-  readonly copies: Uint8Array[];
+  /** The finished answer to a vend, once there is one (handlers.ts); zeroed with the line. */
+  answer: Uint8Array | undefined;
   /** The region the config names, for AWS_REGION. */
   readonly region: string | undefined;
   /** When the answer arrived, on AWS's clock, in milliseconds since the epoch. */
@@ -59,7 +59,7 @@ export function issueOf(
     config: config.name,
     credentials,
     line: formatProcessLine(credentials),
-    copies: [],
+    answer: undefined,
     region: assumed.region,
     issuedAt: time.wall,
     expiresAt,
@@ -100,7 +100,10 @@ export class Wiper {
   wipe(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (const { line, copies } of this.#dropped) for (const bytes of [line, ...copies]) bytes.fill(0);
+    for (const { line, answer } of this.#dropped) {
+      line.fill(0);
+      answer?.fill(0);
+    }
     this.#dropped = [];
   }
 }

@@ -38,10 +38,10 @@ type Socket = Bun.Socket<Connection | undefined>;
 /** @throws KeyholeError `already-running`, `unsafe-path`, or `usage` for a path that the kernel does not take. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { path, clock, log } = options;
-  /** From the one that has been idle longest to the one that was used last. */
   const sockets = new Set<Socket>();
   const refused = new Set<Socket>();
   let accepted = 0;
+  let uses = 0;
   let sweepTimer: Timer | undefined;
   let emptied: (() => void) | undefined;
 
@@ -90,6 +90,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     if (sockets.size >= options.maxConnections) evict();
     accepted += 1;
     socket.data = new Connection(socket, { ...peer, connection: accepted }, options);
+    socket.data.lastUse = ++uses;
     sockets.add(socket);
   }
 
@@ -111,15 +112,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const heldWith = (socket: Socket): number => held.get(socket.data?.caller.pid) ?? 0;
     for (const socket of sockets) held.set(socket.data?.caller.pid, heldWith(socket) + 1);
     const most = Math.max(...held.values());
-    let victim: Socket | undefined;
-    for (const socket of sockets) {
-      if (heldWith(socket) < most) continue;
-      victim ??= socket;
-      if (socket.data?.isBusy === false) {
-        victim = socket;
-        break;
-      }
-    }
+    const ofMost = [...sockets].filter((socket) => heldWith(socket) === most);
+    const idle = ofMost.filter((socket) => socket.data?.isBusy === false);
+    const [victim] = (idle.length > 0 ? idle : ofMost).toSorted((a, b) => a.data!.lastUse - b.data!.lastUse);
     if (victim !== undefined) cut(victim, "connection evicted");
   }
 
@@ -130,8 +125,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   function afterUse(socket: Socket): void {
-    if (sockets.size > 1 && sockets.delete(socket)) sockets.add(socket);
-    if (socket.data?.hasDeadline === true) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+    if (socket.data === undefined) return;
+    socket.data.lastUse = ++uses;
+    if (socket.data.hasDeadline) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
   }
 
   function sweep(): void {
