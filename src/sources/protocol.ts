@@ -16,6 +16,12 @@ export type WorkerAnswer =
   | ({ readonly id: number } & StsAnswer & { readonly failure?: undefined })
   | { readonly id: number; readonly failure: StsFailure; readonly exchange?: Exchange | undefined };
 
+/** As it is written. */
+export type DatedAnswer = WorkerAnswer & {
+  /** The worker's clock, since the epoch. */
+  readonly now: number;
+};
+
 /** Bytes. STS's own limit is 1 MiB (handler.ts), in which every byte of an error may have to be escaped. */
 export const LARGEST_ANSWER = 8 * 1024 * 1024;
 /** Bytes. A CA bundle and a session policy; the daemon is trusted not to exceed it. */

@@ -2,9 +2,9 @@
 // had nothing to do for a while: the daemon that rests is small. The worker's side is worker.ts.
 import type { Clock, Timer } from "../daemon/clock.ts";
 import { KeyholeError } from "../errors.ts";
-import { StsFailed } from "./failure.ts";
+import { type Exchange, StsFailed } from "./failure.ts";
 import { readLines } from "./lines.ts";
-import { LARGEST_ANSWER, type WorkerAnswer, type WorkerRequest } from "./protocol.ts";
+import { type DatedAnswer, LARGEST_ANSWER, type WorkerRequest } from "./protocol.ts";
 import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
 
 export interface RemoteOptions {
@@ -88,12 +88,13 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
   }
 
   function settle(worker: Worker, line: string): void {
-    const answer = JSON.parse(line) as WorkerAnswer;
+    const answer = JSON.parse(line) as DatedAnswer;
+    const exchange = shifted(answer.exchange, clock.wall() - answer.now);
     deaths = 0;
     const call = worker.calls.get(answer.id);
     worker.calls.delete(answer.id);
-    if (answer.failure) call?.reject(new StsFailed(answer.failure, answer.exchange));
-    else call?.resolve(answer);
+    if (answer.failure) call?.reject(new StsFailed(answer.failure, exchange));
+    else call?.resolve({ output: answer.output, exchange });
     restWhenIdle(worker);
   }
 
@@ -163,6 +164,11 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
       current?.child.kill("SIGKILL");
     },
   };
+}
+
+/** In the time of the clock that judges expiry, should the worker's be another. */
+function shifted(exchange: Exchange | undefined, by: number): Exchange | undefined {
+  return exchange && { ...exchange, sentAt: exchange.sentAt + by, receivedAt: exchange.receivedAt + by };
 }
 
 /** Known before `attend` has read the last of its output. */

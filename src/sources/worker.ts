@@ -7,7 +7,13 @@ import { createDirectTransport } from "./direct.ts";
 import { failureOf, StsFailed } from "./failure.ts";
 import { hasProxy } from "./handler.ts";
 import { readLines } from "./lines.ts";
-import { type CallRequest, LARGEST_REQUEST, type WorkerAnswer, type WorkerRequest } from "./protocol.ts";
+import {
+  type CallRequest,
+  type DatedAnswer,
+  LARGEST_REQUEST,
+  type WorkerAnswer,
+  type WorkerRequest,
+} from "./protocol.ts";
 import type { StsTransport } from "./transport.ts";
 
 export async function main(): Promise<void> {
@@ -20,7 +26,8 @@ export async function main(): Promise<void> {
   const output = Bun.stdout.writer();
   await serveCalls(Bun.stdin.stream(), transport, (answer) => {
     // A pipe that is broken is a daemon that has ended, and then stdin ends as well.
-    void Promise.allSettled([output.write(`${JSON.stringify(answer)}\n`), output.flush()]);
+    const dated: DatedAnswer = { ...answer, now: systemClock.wall() };
+    void Promise.allSettled([output.write(`${JSON.stringify(dated)}\n`), output.flush()]);
   });
   process.exit(0);
 }

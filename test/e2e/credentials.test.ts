@@ -398,6 +398,11 @@ test.skipIf(fakeTime === undefined)(
     writeFileSync(timestamps, "+0\n");
     const daemon = machine.spawn(["--daemon"], {
       env: {
+        // With any of these it would start again, without the library.
+        AWS_ACCESS_KEY_ID: undefined,
+        AWS_SECRET_ACCESS_KEY: undefined,
+        AWS_ENDPOINT_URL_STS: undefined,
+        AWS_EC2_METADATA_DISABLED: undefined,
         LD_PRELOAD: fakeTime,
         FAKETIME_TIMESTAMP_FILE: timestamps,
         FAKETIME_NO_CACHE: "1",

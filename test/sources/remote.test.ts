@@ -156,6 +156,14 @@ describe("a worker", () => {
   });
 });
 
+test("what time it was is told in the time of whoever asks", async () => {
+  const clock = new FakeClock();
+  const { exchange } = await newTransport({ clock }).assume();
+  // The fake clock stands; the worker's ran on by less than this.
+  expect(Math.abs(exchange!.receivedAt - clock.wall())).toBeLessThan(1_000);
+  expect(exchange!.sentAt).toBeLessThanOrEqual(exchange!.receivedAt);
+});
+
 describe("the end of a worker", () => {
   test("fails the calls that are under way, and the next call gets another", async () => {
     const { assume, pids } = newTransport();
