@@ -1,6 +1,6 @@
 // macOS. Written from the documented constants of Apple's headers; not run by this project's tests, which have no Mac.
 import { read } from "bun:ffi";
-import { cString, executeBlocks, openLibrary } from "./libc.ts";
+import { cString, executeBlocks, openLibc } from "./libc.ts";
 import type { Native, PeerIdentity } from "./native.ts";
 
 /** sys/un.h */
@@ -28,7 +28,7 @@ const errnoNames: Readonly<Record<number, string>> = {
 };
 
 export function loadDarwin(): Native {
-  const libc = openLibrary(["libSystem.B.dylib"], {
+  const libc = openLibc(["libSystem.B.dylib"], {
     getpeereid: { args: ["i32", "buffer", "buffer"], returns: "i32" },
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
     ptrace: { args: ["i32", "i32", "u64", "i32"], returns: "i32" },

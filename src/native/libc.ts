@@ -1,18 +1,43 @@
-// libc through dlopen: what the platforms' files share. A statically linked build has no dlopen and will bring
-// addresses instead; that back end will stand beside this one.
-import { dlopen, type FFIFunction, ptr } from "bun:ffi";
+// How the platforms' files reach libc: by address in a static executable, which has no dlopen, and by name elsewhere.
+import { CFunction, dlopen, type FFIFunction, ptr } from "bun:ffi";
+import { LIBC_FUNCTIONS } from "./functions.ts";
 
-/** Opens the first library that loads, and looks up `symbols` in it. */
-export function openLibrary<const Symbols extends Record<string, FFIFunction>>(
-  names: readonly string[],
-  symbols: Symbols,
-) {
+/** build.ts compiles in the functions' addresses, 16 hexadecimal digits each; empty or absent where there is dlopen. */
+declare const KEYHOLE_LIBC: string | undefined;
+
+const ADDRESS_DIGITS = 16;
+
+type Functions = Readonly<Record<string, FFIFunction>>;
+/** What dlopen makes of a table of functions. */
+type Library<Table extends Functions> = ReturnType<typeof dlopen<Table>>["symbols"];
+
+/**
+ * The functions of libc, callable.
+ *
+ * @param libraries file names, of which the first that loads is taken; of no use to a static executable
+ */
+export function openLibc<const Table extends Functions>(libraries: readonly string[], table: Table): Library<Table> {
+  const addresses = typeof KEYHOLE_LIBC === "string" ? KEYHOLE_LIBC : "";
+  return addresses === "" ? openLibrary(libraries, table) : callByAddress(addresses, table);
+}
+
+function callByAddress<Table extends Functions>(addresses: string, table: Table): Library<Table> {
+  const entries = Object.entries(table).map(([name, type]) => {
+    const index = (LIBC_FUNCTIONS as readonly string[]).indexOf(name);
+    if (index === -1) throw new Error(`${name} is not among the functions that build.ts links`);
+    const address = Number.parseInt(addresses.slice(index * ADDRESS_DIGITS, (index + 1) * ADDRESS_DIGITS), 16);
+    return [name, CFunction({ ...type, ptr: address as never })] as const;
+  });
+  return Object.fromEntries(entries) as unknown as Library<Table>;
+}
+
+function openLibrary<Table extends Functions>(libraries: readonly string[], table: Table): Library<Table> {
   const failures: string[] = [];
-  for (const name of names) {
+  for (const library of libraries) {
     try {
-      return dlopen(name, symbols).symbols;
+      return dlopen(library, table).symbols;
     } catch (error) {
-      failures.push(`${name}: ${String(error)}`);
+      failures.push(`${library}: ${String(error)}`);
     }
   }
   throw new Error(`libc cannot be loaded (${failures.join("; ")})`);

@@ -1,6 +1,6 @@
 // Linux, glibc and musl. Constants from the kernel's uapi headers, the same on x86-64 and AArch64.
 import { read } from "bun:ffi";
-import { cString, executeBlocks, openLibrary } from "./libc.ts";
+import { cString, executeBlocks, openLibc } from "./libc.ts";
 import type { Native, PeerIdentity } from "./native.ts";
 
 /** asm-generic/socket.h */
@@ -32,7 +32,7 @@ const errnoNames: Readonly<Record<number, string>> = {
 
 export function loadLinux(): Native {
   // glibc's name first; musl's loader takes any `libc.*` for itself, but an absolute soname is there as well.
-  const libc = openLibrary(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
+  const libc = openLibc(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     setrlimit: { args: ["i32", "buffer"], returns: "i32" },

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
-import { createMachine, executable, type Machine, roleArn, until } from "./machine.ts";
+import { createMachine, dynamicExecutable, executable, type Machine, roleArn, until } from "./machine.ts";
 
 interface ProcessDocument {
   readonly Version: number;
@@ -397,6 +397,8 @@ test.skipIf(fakeTime === undefined)(
     const timestamps = join(machine.home, "now");
     writeFileSync(timestamps, "+0\n");
     const daemon = machine.spawn(["--daemon"], {
+      // A static executable has no loader that would preload anything.
+      program: dynamicExecutable,
       env: {
         // With any of these it would start again, without the library.
         AWS_ACCESS_KEY_ID: undefined,

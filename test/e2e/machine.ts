@@ -1,12 +1,16 @@
 // A machine of its own for every test: a temporary home, an STS, and the compiled executable to drive from outside.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { startSts, type Sts, type StsServerOptions } from "../sts/server.ts";
 
+const root = join(import.meta.dir, "..", "..");
+
 /** The executable that people run. `KEYHOLE_TEST_EXECUTABLE` names another one, to run the same suite against it. */
-export const executable =
-  process.env["KEYHOLE_TEST_EXECUTABLE"] ?? join(import.meta.dir, "..", "..", "dist", "keyhole");
+export const executable = resolve(root, process.env["KEYHOLE_TEST_EXECUTABLE"] ?? "dist/keyhole");
+
+/** Bun's own executable, for what a static one cannot do: be preloaded. */
+export const dynamicExecutable = join(root, "dist", "keyhole-dynamic");
 
 if (!existsSync(executable)) throw new Error(`${executable} is missing: run \`npm run build\` first`);
 
