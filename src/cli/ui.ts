@@ -1,6 +1,7 @@
 // People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
 // characters, and no colour unless stderr is a terminal.
 import { KeyholeError } from "../errors.ts";
+import { whileTerminalStays } from "./terminal.ts";
 
 export interface Ui {
   /** One line for a person: what was done, what is going on. */
@@ -11,7 +12,10 @@ export interface Ui {
   fail(error: unknown): void;
   /** Whether a person can be asked: stdin and stderr are terminals. Ask this before any prompt. */
   isInteractive(): Promise<boolean>;
-  /** Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C; the choices also on Escape. */
+  /**
+   * Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C and where the terminal goes away; the
+   * choices also on Escape.
+   */
   askText(question: string, options?: { readonly initial?: string }): Promise<string>;
   askYesNo(question: string, byDefault: boolean): Promise<boolean>;
   askChoice(question: string, choices: readonly string[]): Promise<string>;
@@ -43,25 +47,19 @@ export function createUi(write: (line: string) => void = (line) => console.error
     },
     askText: async (question, options = {}) => {
       const { promptText } = await import("./textprompt.ts");
-      const text = await promptText(`${stripControls(question)}: `, options);
-      return text ?? interrupt();
+      return answer(await whileTerminalStays(() => promptText(`${stripControls(question)}: `, options)));
     },
-    askYesNo: async (question, byDefault) =>
-      answer(
-        await (
-          await loadPrompt()
-        )(stripControls(question), { type: "confirm", cancel: "symbol", initial: byDefault }),
-      ),
-    askChoice: async (question, choices) =>
-      answer(
-        await (
-          await loadPrompt()
-        )(stripControls(question), {
-          type: "select",
-          cancel: "symbol",
-          options: choices.map((choice) => ({ value: choice, label: stripControls(choice) })),
-        }),
-      ),
+    askYesNo: async (question, byDefault) => {
+      const prompt = await loadPrompt();
+      const options = { type: "confirm", cancel: "symbol", initial: byDefault } as const;
+      return answer(await whileTerminalStays(() => prompt(stripControls(question), options)));
+    },
+    askChoice: async (question, choices) => {
+      const prompt = await loadPrompt();
+      const options = choices.map((choice) => ({ value: choice, label: stripControls(choice) }));
+      const ask = () => prompt(stripControls(question), { type: "select", cancel: "symbol", options });
+      return answer(await whileTerminalStays(ask));
+    },
   };
 }
 
@@ -101,10 +99,8 @@ async function loadPrompt() {
   return consola.prompt.bind(consola);
 }
 
-function answer<Value>(value: Value): Exclude<Value, symbol> {
-  return typeof value === "symbol" ? interrupt() : (value as Exclude<Value, symbol>);
-}
-
-function interrupt(): never {
-  throw new KeyholeError("interrupted", "interrupted");
+/** @throws KeyholeError `interrupted` where there is none: a symbol of consola's, or nothing. */
+function answer<Value>(value: Value): Exclude<Value, symbol | undefined> {
+  if (typeof value === "symbol" || value === undefined) throw new KeyholeError("interrupted", "interrupted");
+  return value as Exclude<Value, symbol | undefined>;
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { temporaryHome } from "./fakes/daemon.ts";
+import { Person } from "./fakes/person.ts";
 
 let home = "";
 beforeAll(() => (home = temporaryHome()));
@@ -10,78 +11,51 @@ afterAll(() => fs.rmSync(home, { recursive: true, force: true }));
 const ROLE = "arn:aws:iam::123456789012:role/demo";
 const MAIN = `${import.meta.dir}/../../src/main.ts`;
 
-/** A terminal that is read and typed into as a person would: nothing before the question is there. */
-class Person implements AsyncDisposable {
-  readonly #child: Bun.Subprocess;
-  readonly #terminal: Bun.Terminal;
-  #seen = "";
-  #arrived = () => {};
-
-  constructor(words: readonly string[]) {
-    this.#terminal = new Bun.Terminal({
-      cols: 120,
-      rows: 40,
-      data: (_, bytes) => {
-        this.#seen += new TextDecoder().decode(bytes);
-        this.#arrived();
-      },
-    });
-    this.#child = Bun.spawn([process.execPath, MAIN, ...words], {
-      terminal: this.#terminal,
-      env: { HOME: home, KEYHOLE_HOME: home, PATH: process.env["PATH"] ?? "", TERM: "xterm" },
-    });
-  }
-
-  /** Waits for a text behind the last one that was waited for; the test's own deadline ends it. */
-  async sees(text: string): Promise<void> {
-    while (!this.#seen.includes(text)) await new Promise<void>((resolve) => (this.#arrived = resolve));
-    this.#seen = this.#seen.slice(this.#seen.indexOf(text) + text.length);
-  }
-
-  async answers(question: string, keys: string): Promise<void> {
-    await this.sees(question);
-    this.#terminal.write(keys);
-  }
-
-  exit(): Promise<number> {
-    return this.#child.exited;
-  }
-
-  async [Symbol.asyncDispose]() {
-    this.#child.kill();
-    await this.#child.exited;
-    this.#terminal.close();
-  }
-}
+const person = (...words: readonly string[]) =>
+  new Person([process.execPath, MAIN, ...words], { HOME: home, KEYHOLE_HOME: home });
 
 describe("on a terminal", () => {
   test("a config is made by answers, and a bad one is asked again", async () => {
-    await using person = new Person(["config", "add"]);
-    await person.answers("Name of the config:", "dev\r");
-    await person.answers("Create config interactively?", "\r");
-    await person.answers("Add a description?", "\r");
-    await person.answers("AssumeRole.RoleArn (required):", "nonsense\r");
-    await person.sees("must be the ARN of a role");
-    await person.answers("AssumeRole.RoleArn (required):", `${ROLE}\r`);
-    await person.answers("Configure optional", "\r");
-    await person.answers("Add STS?", "\r");
-    await person.answers("Add MFA?", "\r");
-    await person.answers("Add Session?", "\r");
-    await person.sees("config dev created");
-    expect(await person.exit()).toBe(0);
+    await using ada = person("config", "add");
+    await ada.answers("Name of the config:", "dev\r");
+    await ada.answers("Create config interactively?", "\r");
+    await ada.answers("Add a description?", "\r");
+    await ada.answers("AssumeRole.RoleArn (required):", "nonsense\r");
+    await ada.sees("must be the ARN of a role");
+    await ada.answers("AssumeRole.RoleArn (required):", `${ROLE}\r`);
+    await ada.answers("Configure optional", "\r");
+    await ada.answers("Add STS?", "\r");
+    await ada.answers("Add MFA?", "\r");
+    await ada.answers("Add Session?", "\r");
+    await ada.sees("config dev created");
+    expect(await ada.exit()).toBe(0);
     expect(fs.readFileSync(`${home}/configs/dev.yaml`, "utf8")).toBe(`AssumeRole:\n  RoleArn: ${ROLE}\n`);
   }, 20_000);
 
-  test.each<[title: string, question: string, words: string[]]>([
+  const prompts: [title: string, question: string, words: string[]][] = [
     ["a text prompt", "Name of the config:", ["config", "add"]],
     ["a yes or no", "Create config interactively?", ["config", "add", "-n", "other"]],
-  ])(
+    ["a choice", "Which one?", ["config", "update"]],
+  ];
+
+  test.each(prompts)(
     "Ctrl-C at %s is exit 130 and saves nothing",
     async (_, question, words) => {
-      await using person = new Person(words);
-      await person.answers(question, "\u0003");
-      expect(await person.exit()).toBe(130);
+      await using ada = person(...words);
+      await ada.answers(question, "\u0003");
+      expect(await ada.exit()).toBe(130);
       expect(fs.existsSync(`${home}/configs/other.yaml`)).toBeFalse();
+    },
+    20_000,
+  );
+
+  test.each(prompts)(
+    "a terminal that goes away at %s ends the process with 130",
+    async (_, question, words) => {
+      await using ada = person(...words);
+      await ada.sees(question);
+      ada.leaves();
+      expect(await ada.exit()).toBe(130);
     },
     20_000,
   );

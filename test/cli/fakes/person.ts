@@ -1,0 +1,49 @@
+// A terminal that is read and typed into as a person would: nothing is typed before its question is there.
+
+export class Person implements AsyncDisposable {
+  readonly #child: Bun.Subprocess;
+  readonly #terminal: Bun.Terminal;
+  #seen = "";
+  #arrived = () => {};
+
+  constructor(command: readonly string[], environment: Readonly<Record<string, string>>) {
+    this.#terminal = new Bun.Terminal({
+      cols: 120,
+      rows: 40,
+      data: (_, bytes) => {
+        this.#seen += new TextDecoder().decode(bytes);
+        this.#arrived();
+      },
+    });
+    this.#child = Bun.spawn([...command], {
+      terminal: this.#terminal,
+      env: { PATH: process.env["PATH"] ?? "", TERM: "xterm", ...environment },
+    });
+  }
+
+  /** Waits for a text behind the last one that was waited for; the test's own deadline ends it. */
+  async sees(text: string): Promise<void> {
+    while (!this.#seen.includes(text)) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    this.#seen = this.#seen.slice(this.#seen.indexOf(text) + text.length);
+  }
+
+  async answers(question: string, keys: string): Promise<void> {
+    await this.sees(question);
+    this.#terminal.write(keys);
+  }
+
+  /** Closes the window: what runs in it reads an end or an error, and gets no signal, as it has another session. */
+  leaves(): void {
+    this.#terminal.close();
+  }
+
+  exit(): Promise<number> {
+    return this.#child.exited;
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+    if (!this.#terminal.closed) this.#terminal.close();
+  }
+}
