@@ -4,6 +4,7 @@
 //   --only NAME    one benchmark; may be repeated
 //   --peers        elhaz and `aws configure export-credentials` as well, where they are on PATH
 //   --json FILE    the numbers, besides the table
+//   --soak [N]     instead: a daemon under bounded load for N minutes, 30 if absent (soak/soak.ts)
 //
 // A target that is missed is shown and nothing more: time is no test. The exit status is 1 if an answer was wrong, a
 // client failed or STS was called more often than it may be.
@@ -19,6 +20,7 @@ import { measurePeers } from "./rows/peers.ts";
 import { measureSessions } from "./rows/sessions.ts";
 import { measureStart } from "./rows/start.ts";
 import { measureThroughput } from "./rows/throughput.ts";
+import { soak } from "./soak/soak.ts";
 import { buildTools, type Tools } from "./tools.ts";
 
 const benchmarks: Readonly<Record<string, (tools: Tools) => Promise<Report>>> = {
@@ -33,14 +35,21 @@ const benchmarks: Readonly<Record<string, (tools: Tools) => Promise<Report>>> = 
 /** Those that are run only when they are named. */
 const optional = ["peers"];
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
+    soak: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     peers: { type: "boolean", default: false },
     json: { type: "string" },
   },
 });
+const minutes = values.soak ? Number(positionals[0] ?? 30) : 0;
+if (positionals.length > (values.soak ? 1 : 0) || !(minutes >= 0)) {
+  console.error("usage: bun run bench -- [--quick] [--only NAME]... [--peers] [--json FILE] | --soak [MINUTES]");
+  process.exit(2);
+}
 const wanted = values.only ?? Object.keys(benchmarks).filter((name) => values.peers || !optional.includes(name));
 const unknown = wanted.find((name) => benchmarks[name] === undefined);
 if (unknown !== undefined) {
@@ -51,11 +60,12 @@ if (unknown !== undefined) {
 const directory = mkdtempSync(join(tmpdir(), "keyhole-bench-"));
 const reports: Record<string, Report> = {};
 try {
-  const tools = await buildTools(directory, values.quick);
-  for (const name of wanted) {
+  if (values.soak) reports["soak"] = await soak(directory, minutes);
+  const tools = values.soak ? undefined : await buildTools(directory, values.quick);
+  for (const name of tools === undefined ? [] : wanted) {
     console.error(`${name} …`);
     try {
-      reports[name] = await benchmarks[name]!(tools);
+      reports[name] = await benchmarks[name]!(tools!);
     } catch (error) {
       reports[name] = { rows: [], defects: [`${name}: ${String(error)}`] };
     }

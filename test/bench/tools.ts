@@ -1,7 +1,7 @@
 // The programs that measure and those that are measured against: built once for a run, used as functions.
-import { copyFileSync, mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { compile } from "../../build.ts";
+import { compile, compileStatically } from "../../build.ts";
 import { executable } from "../e2e/machine.ts";
 import { type Summary, summarize } from "./statistics.ts";
 
@@ -9,13 +9,16 @@ export interface Tools {
   /** A directory for whatever a benchmark needs; removed at the end. */
   readonly directory: string;
   readonly isQuick: boolean;
-  /**
-   * Paths of executables: keyhole, an empty one, an echo server, the least client. keyhole is a copy, so that all were
-   * written just now: how a file lies in the page cache changes the start of what is in it by a tenth.
-   */
+  /** Paths of executables, all written by `writeExecutable`. keyhole is what people run: linked statically. */
   readonly keyhole: string;
+  /** The same from Bun's own executable, which the loader of the machine starts. */
+  readonly dynamicKeyhole: string;
+  /** Does nothing but print, as Bun makes it. */
   readonly empty: string;
+  /** The same, linked as keyhole is. */
+  readonly staticEmpty: string;
   readonly echo: string;
+  /** The least client there can be, in C. */
   readonly client: string;
   /** Runs commands by turns, each once in every round. One measurement for each command. */
   readonly spawnRounds: (rounds: number, commands: readonly Command[], env: Environment) => Promise<Spawned[]>;
@@ -60,15 +63,41 @@ export interface Load {
   readonly max: number;
 }
 
+const here = (name: string) => join(import.meta.dir, name);
+
+const compileC = (name: string) => async (outfile: string) => {
+  await run(["gcc", "-O2", "-static", "-o", outfile, here(`${name}.c`)], process.env);
+};
+
+/** By name of the file: what makes it. */
+const makers: Readonly<Record<string, (outfile: string) => Promise<void>>> = {
+  client: compileC("client"),
+  spawn: compileC("spawn"),
+  load: compileC("load"),
+  empty: (outfile) => compile(here("empty.ts"), outfile),
+  "static-empty": (outfile) => compileStatically(here("empty.ts"), outfile, process.arch as "x64" | "arm64"),
+  echo: (outfile) => compile(here("echo.ts"), outfile),
+  "dynamic-keyhole": (outfile) => compile(here("../../src/main.ts"), outfile),
+};
+
+/**
+ * A copy, by one write of all its bytes: how a file was written decides how it lies in the page cache, which changes
+ * the start of what is in it by up to 15 %. So every executable that is compared is written in this one way.
+ */
+export function writeExecutable(from: string, to: string): void {
+  writeFileSync(to, readFileSync(from), { mode: 0o755 });
+}
+
 export async function buildTools(directory: string, isQuick: boolean): Promise<Tools> {
   const inDirectory = (name: string) => join(directory, name);
   mkdirSync(directory, { recursive: true });
-  for (const name of ["client", "spawn", "load"]) {
-    const source = join(import.meta.dir, `${name}.c`);
-    await run(["gcc", "-O2", "-static", "-o", inDirectory(name), source], process.env);
+  for (const [name, make] of Object.entries(makers)) {
+    const made = inDirectory(`${name}.made`);
+    await make(made);
+    writeExecutable(made, inDirectory(name));
+    rmSync(made);
   }
-  copyFileSync(executable, inDirectory("keyhole"));
-  for (const name of ["empty", "echo"]) await compile(join(import.meta.dir, `${name}.ts`), inDirectory(name));
+  writeExecutable(executable, inDirectory("keyhole"));
 
   async function spawn(words: readonly string[], env: Environment): Promise<Spawned[]> {
     const { stdout, stderr } = await run([inDirectory("spawn"), ...words], env);
@@ -82,7 +111,9 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
     directory,
     isQuick,
     keyhole: inDirectory("keyhole"),
+    dynamicKeyhole: inDirectory("dynamic-keyhole"),
     empty: inDirectory("empty"),
+    staticEmpty: inDirectory("static-empty"),
     echo: inDirectory("echo"),
     client: inDirectory("client"),
     spawnRounds: (rounds, commands, env) =>

@@ -1,0 +1,105 @@
+// Whether a soak went well: pure functions of its samples.
+import type { Row } from "../report.ts";
+import { atMost, once } from "../report.ts";
+import type { Sample } from "./samples.ts";
+
+/**
+ * KiB a minute that memory may grow by in the second half. At 2,000 vends a second, one byte lost for every second vend
+ * is 59 KiB a minute.
+ */
+const MOST_SLOPE = 64;
+/** The last quarter against the first, by mean. */
+const MOST_GROWTH = 1.1;
+
+/** Least squares, per unit of x. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const meanX = meanOf(points.map(([x]) => x));
+  const meanY = meanOf(points.map(([, y]) => y));
+  const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  return covariance / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+}
+
+export function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** @param samples four at least */
+export function judgeMemory(samples: readonly Sample[], of: "resident" | "anonymous" | "childResident"): Row[] {
+  const second = samples.slice(Math.floor(samples.length / 2));
+  const slope = slopeOf(second.map((sample) => [sample.minutes, sample[of] * 1024] as const));
+  const quarter = Math.floor(samples.length / 4);
+  const first = meanOf(samples.slice(0, quarter).map((sample) => sample[of]));
+  const last = meanOf(samples.slice(-quarter).map((sample) => sample[of]));
+  return [
+    {
+      what: `${of}, slope of the second half`,
+      unit: "KiB/min",
+      values: once(slope),
+      target: atMost(MOST_SLOPE, slope),
+    },
+    {
+      what: `${of}, last quarter`,
+      unit: "MiB",
+      values: once(last),
+      ratio: { to: "first quarter", value: last / first },
+      target: atMost(MOST_GROWTH, last / first, " x"),
+    },
+  ];
+}
+
+/** Something of which there may not be more when the load is gone than there was before it came. */
+export function judgeRest(what: string, before: number, after: number): Row {
+  return {
+    what: `${what} at rest`,
+    unit: "",
+    values: once(after),
+    target: atMost(before, after),
+    note: `${before} before the load`,
+  };
+}
+
+/** Samples as people read them: about `rows` lines, each the mean of its part. */
+export function renderSamples(samples: readonly Sample[], rows: number): string {
+  const size = Math.max(1, Math.ceil(samples.length / rows));
+  const parts = Array.from({ length: Math.ceil(samples.length / size) }, (_, index) =>
+    samples.slice(index * size, (index + 1) * size),
+  );
+  return [headings.map(([title]) => title.padStart(title.length + 1)).join(""), ...parts.map(renderPart)].join("\n");
+}
+
+const headings: readonly (readonly [title: string, of: keyof Sample, how: "mean" | "last" | "max" | "sum"])[] = [
+  ["    min", "minutes", "last"],
+  ["RSS MiB", "resident", "mean"],
+  ["   anon", "anonymous", "mean"],
+  ["RSS max", "resident", "max"],
+  ["worker MiB", "childResident", "mean"],
+  [" fds", "descriptors", "max"],
+  ["conns", "connections", "max"],
+  ["threads", "threads", "max"],
+  ["children", "children", "max"],
+  ["  answers", "answers", "sum"],
+  ["p99 ms", "p99", "max"],
+  ["failures", "failures", "last"],
+  ["STS calls", "stsCalls", "last"],
+  ["log KiB", "logSize", "last"],
+  ["files", "files", "max"],
+  ["  CPU s", "cpu", "last"],
+];
+
+function renderPart(part: readonly Sample[]): string {
+  return headings
+    .map(([title, of, how]) => {
+      const values = part.map((sample) => sample[of]);
+      const by = {
+        mean: () => meanOf(values),
+        last: () => values.at(-1)!,
+        max: () => Math.max(...values),
+        sum: () => values.reduce((sum, value) => sum + value, 0),
+      };
+      const value = by[how]();
+      return (Number.isInteger(value) ? String(value) : value.toFixed(value >= 1000 ? 0 : 2)).padStart(
+        title.length + 1,
+      );
+    })
+    .join("");
+}
