@@ -4,6 +4,7 @@ import { type Change, parseChanges } from "../config/change.ts";
 import { applyChanges, type Edited } from "../config/edit.ts";
 import { parseConfig } from "../config/parse.ts";
 import type { ConfigStore } from "../config/store.ts";
+import { codeOf } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -38,8 +39,7 @@ export async function readSource(file: string, { host }: Caller): Promise<Source
   try {
     return { text: fs.readFileSync(path, "utf8"), name: file };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new KeyholeError("usage", `cannot read ${file} (${code ?? "unknown"})`, "keyhole config --help");
+    throw new KeyholeError("usage", `cannot read ${file} (${codeOf(error) ?? "unknown"})`, "keyhole config --help");
   }
 }
 

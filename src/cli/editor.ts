@@ -1,8 +1,8 @@
 // A text in the editor of the user's choice: on a copy, which replaces nothing until it is valid.
 import * as fs from "node:fs";
 import { formatProblem, inspectConfig } from "../config/parse.ts";
-import { ensurePrivateDirectory } from "../directories.ts";
 import { KeyholeError } from "../errors.ts";
+import { ensurePrivateDirectory } from "../files/directories.ts";
 import { definedVariables } from "./broker.ts";
 import type { CommandContext } from "./command.ts";
 

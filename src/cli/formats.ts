@@ -1,6 +1,7 @@
 // Credentials → what `export` prints: one table. A new format is an entry.
 import { KeyholeError } from "../errors.ts";
-import { quoteDotenv, quoteFish, quotePosix, quotePowershell, quoteWindowsCmd } from "./quoting.ts";
+import { quotePosix } from "../quoting.ts";
+import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "./quoting.ts";
 
 /** The daemon's `credential_process` line as values, and the region of the session where one is known. */
 export interface VendedCredentials {

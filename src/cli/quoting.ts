@@ -1,13 +1,6 @@
-// Values ⇄ the syntax of each shell. Refuses what a syntax cannot say, instead of writing something that means more.
+// Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of writing something that means more.
 import { KeyholeError } from "../errors.ts";
-
-/** Characters that no POSIX shell, and no reader of .env files, gives a meaning inside a value. */
-const PLAIN = /^[A-Za-z0-9_./+=:@%,-]+$/;
-
-/** sh, bash, dash, zsh, ksh. Plain values stay as they are, as elhaz's users expect. */
-export function quotePosix(value: string): string {
-  return PLAIN.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`;
-}
+import { isPlainWord } from "../quoting.ts";
 
 /** fish: inside single quotes only the backslash and the quote are special. */
 export function quoteFish(value: string): string {
@@ -26,7 +19,7 @@ export function quoteWindowsCmd(value: string): string {
 
 /** A .env file. Plain values stay bare, because Docker's --env-file takes quotes for part of the value. */
 export function quoteDotenv(value: string): string {
-  return PLAIN.test(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
+  return isPlainWord(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
 }
 
 /**

@@ -1,9 +1,10 @@
 // The files of `exec --refresh` and `shell`: a config file whose default profile asks keyhole, and an empty credentials
 // file. They hold no secret, and are the same whoever writes them, so shells of one config share them.
-import { closeSync, constants, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { ensurePrivateDirectory } from "../directories.ts";
+import { ensurePrivateDirectory } from "../files/directories.ts";
+import { writeAtomically } from "../files/writing.ts";
 import type { Paths } from "../paths.ts";
-import { quotePosix, quoteProcessWord } from "./quoting.ts";
+import { quotePosix } from "../quoting.ts";
+import { quoteProcessWord } from "./quoting.ts";
 import { emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
 
 export interface RefreshingProfile {
@@ -14,12 +15,15 @@ export interface RefreshingProfile {
   readonly region: string | undefined;
 }
 
+/** They are written anew each time, so a crash may take them. */
+const ANEW = { exclusive: false, durable: false };
+
 /** @throws KeyholeError `unsafe-path` if the directory is not private, `usage` if a path cannot be quoted. */
 export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): void {
   const text = refreshingConfig(paths, profile);
   ensurePrivateDirectory(paths.runDir);
-  writeAtomically(refreshingConfigPath(paths, profile.name), text);
-  writeAtomically(emptyCredentialsPath(paths), "");
+  writeAtomically(refreshingConfigPath(paths, profile.name), text, ANEW);
+  writeAtomically(emptyCredentialsPath(paths), "", ANEW);
 }
 
 /** Both spellings of the default profile, because tools disagree about which one is right. */
@@ -36,20 +40,4 @@ export function refreshingConfig(paths: Paths, { name, command, region }: Refres
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
   const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
   return ["# Written by keyhole for exec --refresh and shell; holds no secret.\n", ...sections].join("\n");
-}
-
-/** Readers see the old file or the new one, whole. */
-function writeAtomically(path: string, text: string): void {
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const descriptor = openSync(temporary, flags, 0o600);
-  try {
-    writeSync(descriptor, text);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -1,5 +1,6 @@
 // stdout: the answer and nothing else. Never `process.stdout`: touching it costs 11 ms, and cuts what is longer than a
 // pipe at the exit (BUN.md, 5).
+import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 
 /** As a shell has the end of a program that SIGPIPE ends: 128 and the signal's number. */
@@ -23,7 +24,7 @@ export function createStdout(exit: (status: number) => never): Output {
         await Bun.write(Bun.stdout, bytes);
       } catch (error) {
         // The reader has gone, as in `logs -f | head`.
-        if ((error as { code?: string }).code === "EPIPE") exit(ENDED_BY_SIGPIPE);
+        if (isErrno(error, "EPIPE")) exit(ENDED_BY_SIGPIPE);
         throw new KeyholeError("internal", "stdout cannot be written to", "keyhole daemon logs");
       }
     },

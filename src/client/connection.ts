@@ -1,4 +1,5 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
+import { codeOf } from "../errno.ts";
 import { errorNameOf, KeyholeError } from "../errors.ts";
 import { baseOf } from "../paths.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
@@ -64,7 +65,7 @@ export class Connection {
         connection.#socket = await Bun.connect({ unix: socketPath, socket: connection.#handlers() });
         return connection;
       } catch (error) {
-        const { code } = error as { code?: string };
+        const code = codeOf(error);
         if (code !== "ECONNREFUSED" || performance.now() >= giveUpAt) throw connectError(socketPath, code);
       }
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));

@@ -1,21 +1,14 @@
 // Where configs live: one YAML file for each, named after it, in one directory.
 import * as fs from "node:fs";
-import type { ConfigReader } from "./config.ts";
+import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
-import {
-  asKeyholeError,
-  checkDirectory,
-  ensureDirectory,
-  type FileStats,
-  isErrno,
-  quotePath,
-  readTrusted,
-  removeFile,
-  renameExclusively,
-  resolveLink,
-  writeAtomically,
-} from "./files.ts";
+import { checkDirectory, ensureDirectory } from "../files/directories.ts";
+import { readTrusted, resolveLink } from "../files/reading.ts";
+import { pathError } from "../files/trust.ts";
+import { removeFile, renameExclusively, writeAtomically } from "../files/writing.ts";
+import { quotePosix } from "../quoting.ts";
 import { suggest } from "../suggest.ts";
+import type { ConfigReader } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
 import { YAML_LIMIT } from "./yaml.ts";
 
@@ -101,7 +94,7 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
       parseConfig(text, name);
       ensureDirectory(directory, uid);
       const target = resolveLink(path, uid) ?? path;
-      if (!writeAtomically(target, text, !replace)) throw taken(name);
+      if (!writeAtomically(target, text, { exclusive: !replace, durable: true })) throw taken(name);
     },
 
     rename(name, to) {
@@ -144,12 +137,12 @@ function readNames(directory: string): string[] {
       .toSorted();
   } catch (error) {
     if (isErrno(error, "ENOENT")) return [];
-    throw asKeyholeError(error, directory, "read");
+    throw pathError(error, directory, "read");
   }
 }
 
 /** Changes with the content, the file and its permissions; ctime catches an edit that puts mtime back. */
-function revisionOf(stats: FileStats): string {
+function revisionOf(stats: fs.BigIntStats): string {
   return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
 }
 
@@ -159,7 +152,7 @@ function decodeText(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new KeyholeError("invalid-config", `${path}: not UTF-8`, `file ${quotePath(path)}`);
+    throw new KeyholeError("invalid-config", `${path}: not UTF-8`, `file ${quotePosix(path)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // One daemon per socket: a lock that the kernel frees when its holder dies, however it dies.
-import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, readSync, writeSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
+import { openOwnFile } from "../files/writing.ts";
 import type { Native } from "../native/native.ts";
 
 export interface Lock {
@@ -14,11 +15,11 @@ const ATTEMPTS = 10;
  * Takes the lock file's lock, without waiting, and writes our pid into it. The file is never removed: a lock on a name
  * that someone else may re-create locks nothing.
  *
- * @throws KeyholeError `already-running` with the holder's pid.
+ * @throws KeyholeError `already-running` with the holder's pid, `unsafe-path` as openOwnFile does.
  */
 export function takeLock(path: string, native: Native): Lock {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const descriptor = openLockFile(path);
+    const descriptor = openOwnFile(path, constants.O_RDWR, "lock file");
     if (!native.lockFile(descriptor)) {
       const holder = readHolder(descriptor);
       closeSync(descriptor);
@@ -32,19 +33,6 @@ export function takeLock(path: string, native: Native): Lock {
     closeSync(descriptor);
   }
   throw new KeyholeError("internal", `the lock file ${path} keeps disappearing`);
-}
-
-function openLockFile(path: string): number {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  } catch (error) {
-    const { code } = error as { code?: string };
-    throw new KeyholeError("unsafe-path", `cannot open the lock file ${path} (${code ?? "unknown"})`, `ls -l ${path}`);
-  }
-  if (fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  throw new KeyholeError("unsafe-path", `the lock file ${path} is not a regular file`, `ls -l ${path}`);
 }
 
 function readHolder(descriptor: number): string {

@@ -1,7 +1,8 @@
 // The daemon's log: a file of JSON lines that rotates by size. JSON escapes control characters, so no input can forge
 // a line or reach a terminal as an escape sequence.
-import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from "node:fs";
-import { KeyholeError } from "../errors.ts";
+import { closeSync, constants, fstatSync, renameSync, writeSync } from "node:fs";
+import { isErrno } from "../errno.ts";
+import { openOwnFile } from "../files/writing.ts";
 import type { Clock } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
 
@@ -62,24 +63,13 @@ function formatLine(time: number, level: string, event: string, fields: LogField
 }
 
 function openForAppend(path: string): number {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-  let descriptor: number;
-  try {
-    // Without waiting for a FIFO's reader.
-    descriptor = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-  } catch (error) {
-    const { code } = error as { code?: string };
-    throw new KeyholeError("unsafe-path", `cannot open the log file ${path} (${code ?? "unknown"})`, `ls -l ${path}`);
-  }
-  if (fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  throw new KeyholeError("unsafe-path", `the log file ${path} is not a regular file`, `ls -l ${path}`);
+  return openOwnFile(path, constants.O_WRONLY | constants.O_APPEND, "log file");
 }
 
 function renameIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if ((error as { code?: string }).code !== "ENOENT") throw error;
+    if (!isErrno(error, "ENOENT")) throw error;
   }
 }

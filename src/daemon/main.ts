@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { parseArguments } from "../arguments.ts";
 import { createConfigReader } from "../config/store.ts";
-import { ensurePrivateDirectory } from "../directories.ts";
 import { selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { ensurePrivateDirectory } from "../files/directories.ts";
 import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { directoryOf } from "../paths.ts";

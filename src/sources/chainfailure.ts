@@ -2,8 +2,9 @@
 // the stderr of a `credential_process`, so that none of them is passed on; what they say is recognised instead.
 import { findLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { quotePosix } from "../quoting.ts";
 import { serviceErrorOf, Unanswered } from "./failure.ts";
-import { loginCommand, quoteWord } from "./login.ts";
+import { loginCommand } from "./login.ts";
 import { explainFailure } from "./refusal.ts";
 import type { SourceEnvironment } from "./source.ts";
 
@@ -28,7 +29,7 @@ export function explainChainFailure(error: unknown, context: ChainContext): Keyh
   if (serviceErrorOf(error) || error instanceof Unanswered) return explainService(error, context);
   if (profile === undefined) return notFound(context, "", "aws configure list");
 
-  const quoted = quoteWord(profile);
+  const quoted = quotePosix(profile);
   if (SIGN_IN.test(text))
     return new KeyholeError(
       "person-needed",
@@ -62,7 +63,7 @@ function explainService(error: unknown, { name, profile, profiles, environment }
   });
   if (profile === undefined) return explained;
   const hint =
-    explained.kind === "aws-refused" ? `aws sts get-caller-identity --profile ${quoteWord(profile)}` : explained.hint;
+    explained.kind === "aws-refused" ? `aws sts get-caller-identity --profile ${quotePosix(profile)}` : explained.hint;
   return new KeyholeError(explained.kind, `profile '${profile}': ${explained.message}`, hint);
 }
 

@@ -1,4 +1,5 @@
 // How a call to STS can fail, in a form that crosses a pipe. Knows the SDK's errors by their shape and loads none of it.
+import { codeOf } from "../errno.ts";
 
 /** An error as STS states it. */
 export interface ServiceError {
@@ -55,7 +56,7 @@ export function failureOf(error: unknown): StsFailure {
   const refused = readServiceError(error);
   if (refused) return { kind: "refused", ...refused };
   if (error instanceof Unanswered) return { kind: "unanswered", message: error.message };
-  if (isCertificateError(error)) return { kind: "untrusted", code: codeOf(error) };
+  if (isCertificateError(error)) return { kind: "untrusted", code: codeOf(error) ?? "" };
   if (!(error instanceof Error)) return { kind: "unreadable" };
   // The SDK's ruleset and its check of the region.
   if (/^(Invalid Configuration|Region not accepted|FIPS |DualStack )/.test(error.message))
@@ -79,11 +80,5 @@ function readServiceError(error: unknown): ServiceError | undefined {
 
 /** A certificate that is not trusted now will not be trusted at the next attempt. */
 export function isCertificateError(error: unknown): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(codeOf(error));
-}
-
-/** The code of a system error (`ECONNREFUSED`), or nothing. */
-export function codeOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : "";
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(codeOf(error) ?? "");
 }

@@ -2,7 +2,8 @@
 // (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
-import { codeOf, type Exchange, isCertificateError, Unanswered } from "./failure.ts";
+import { codeOf } from "../errno.ts";
+import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
 import { canConnect } from "./reach.ts";
 import type { Tls } from "./target.ts";
 

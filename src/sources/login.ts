@@ -1,4 +1,6 @@
 // The command with which a person renews the sign-in behind a profile.
+import { quotePosix } from "../quoting.ts";
+
 type Profiles = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /**
@@ -11,14 +13,9 @@ export function loginCommand(profiles: Profiles, profile: string): string | unde
     seen.add(name);
     const settings = profiles.get(name);
     if (settings?.has("sso_session") || settings?.has("sso_start_url"))
-      return `aws sso login --profile ${quoteWord(name)}`;
-    if (settings?.has("login_session")) return `aws login --profile ${quoteWord(name)}`;
+      return `aws sso login --profile ${quotePosix(name)}`;
+    if (settings?.has("login_session")) return `aws login --profile ${quotePosix(name)}`;
     name = settings?.get("source_profile");
   }
   return undefined;
-}
-
-/** A word as it can be pasted into a POSIX shell. */
-export function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -4,9 +4,9 @@ import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../daemon/clock.ts";
 import { appendChain } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
+import { quotePosix } from "../quoting.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { ResolvedSource } from "./known.ts";
-import { quoteWord } from "./login.ts";
 import { runProgram } from "./program.ts";
 
 /** Milliseconds; a hanging `credential_process` ends here. */
@@ -78,7 +78,7 @@ export async function resolveInChild(options: SpawnOptions, request: SourceReque
       `the source credentials were not there within ${RESOLVE_DEADLINE / 1000} s`,
       request.profile === undefined
         ? "aws configure list"
-        : `time aws configure export-credentials --profile ${quoteWord(request.profile)}`,
+        : `time aws configure export-credentials --profile ${quotePosix(request.profile)}`,
     );
   throw broken();
 }

@@ -99,7 +99,7 @@ describe("what others could have written is refused", () => {
     const error = failure(() => openConfigStore(directory).read("dev"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "unsafe-path",
-      `other users may write to ${path}`,
+      `${path} can be written by others`,
       `chmod go-w ${path}`,
     ]);
   });
@@ -121,15 +121,22 @@ describe("what others could have written is refused", () => {
     // Root is trusted, so what is to be refused must not be root's.
     if (process.getuid?.() === 0) fs.chownSync(directory, 65534, 65534);
     const error = failure(() => openConfigStore(directory, 4242).read("dev"));
-    expect([error.kind, error.message]).toEqual(["unsafe-path", `${directory} belongs to another user`]);
+    expect([error.kind, error.message]).toEqual([
+      "unsafe-path",
+      `${directory} belongs to another user (uid ${fs.statSync(directory).uid})`,
+    ]);
   });
 
   test.skipIf(process.getuid?.() !== 0)("a file of another user", () => {
     const path = put("dev");
     fs.chownSync(path, 4242, 4242);
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(`${path} belongs to another user`);
+    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(
+      `${path} belongs to another user (uid 4242)`,
+    );
     fs.chownSync(directory, 4242, 4242);
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(`${directory} belongs to another user`);
+    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(
+      `${directory} belongs to another user (uid 4242)`,
+    );
   });
 
   test("a FIFO is no file, and nobody waits for its writer", () => {

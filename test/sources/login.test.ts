@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseIni } from "../../src/sources/ini.ts";
-import { loginCommand, quoteWord } from "../../src/sources/login.ts";
+import { loginCommand } from "../../src/sources/login.ts";
 
 const profiles = parseIni(
   "[sso]\nsso_session = s\n[legacy]\nsso_start_url = u\n[login]\nlogin_session = l\n[keys]\naws_access_key_id = k\n" +
@@ -18,8 +18,4 @@ test.each([
   ["nowhere", undefined],
 ])("renews the sign-in behind profile %s by %p", (profile, command) => {
   expect(loginCommand(profiles, profile)).toBe(command);
-});
-
-test("quotes what a shell would take apart", () => {
-  expect(quoteWord("it's; rm")).toBe(`'it'\\''s; rm'`);
 });

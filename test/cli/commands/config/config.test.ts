@@ -354,7 +354,7 @@ describe("config validate", () => {
       "bad: line 2: AssumeRole.RoleArn must be the ARN of a role, like arn:aws:iam::123456789012:role/NAME",
       expect.stringContaining("bad: line 3: AssumeRole.y is no key of the schema"),
       "good: ok",
-      `open: other users may write to ${fileOf("open")} (chmod go-w ${fileOf("open")})`,
+      `open: ${fileOf("open")} can be written by others (chmod go-w ${fileOf("open")})`,
       "",
     ]);
     expect((await config(["validate", "--all"])).stdout).toBe(result.stdout);

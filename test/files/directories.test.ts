@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensurePrivateDirectory } from "../src/directories.ts";
-import { KeyholeError } from "../src/errors.ts";
+import { KeyholeError } from "../../src/errors.ts";
+import { ensurePrivateDirectory } from "../../src/files/directories.ts";
 
 let root: string;
 

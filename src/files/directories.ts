@@ -1,0 +1,69 @@
+// Directories that keyhole trusts with its sockets, files and configs: made private, checked before every use.
+import { closeSync, constants, existsSync, fstatSync, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { codeOf, isErrno } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { directoryOf } from "../paths.ts";
+import { lookAt, pathError, refuseForeign, refuseForeignParent } from "./trust.ts";
+
+/** Everything for the owner. */
+const PRIVATE_MODE = 0o700;
+
+/**
+ * Makes `path` and what is missing above it with mode 0700, and checks that nobody else could have put something there:
+ * it is a real directory, not a link, ours, and neither it nor its parent can be written by group or others (a sticky
+ * parent such as /tmp can be).
+ *
+ * @throws KeyholeError `unsafe-path` that names the directory and the command that mends it. An existing directory's
+ *   mode is never changed.
+ */
+export function ensurePrivateDirectory(path: string): void {
+  const own = process.geteuid?.() ?? 0;
+  makeDirectory(path);
+  checkPrivate(path, own);
+  const parent = directoryOf(path);
+  refuseForeignParent(parent, lstatSync(parent), [own, 0]);
+}
+
+function checkPrivate(path: string, own: number): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    // A link is ENOTDIR on Linux and ELOOP on macOS.
+    const isOther = isErrno(error, "ENOTDIR", "ELOOP");
+    const reason = isOther ? "is a link or a file, not a directory" : `cannot be opened (${codeOf(error)})`;
+    throw new KeyholeError("unsafe-path", `${path} ${reason}`, lookAt(path));
+  }
+  try {
+    refuseForeign(path, fstatSync(descriptor), [own]);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * For directories that a person keeps, such as those of configs: links are followed, and root may own them. One that
+ * does not exist is no error.
+ *
+ * @throws KeyholeError `unsafe-path` unless it is a directory of `uid`'s or root's that no one else may write.
+ */
+export function checkDirectory(path: string, uid: number): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw new KeyholeError("unsafe-path", `${path} is not a directory`);
+  refuseForeign(path, stats, [uid, 0]);
+}
+
+/** Makes a directory, and those above it that are missing, with mode 0700; checks one that exists as `checkDirectory` does. */
+export function ensureDirectory(path: string, uid: number): void {
+  if (existsSync(path)) checkDirectory(path, uid);
+  else makeDirectory(path);
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: PRIVATE_MODE });
+  } catch (error) {
+    throw pathError(error, path, "make the directory");
+  }
+}

@@ -1,0 +1,76 @@
+// Reading files that decide something, such as which role is assumed: only where nobody else could have written them.
+import * as fs from "node:fs";
+import { constants } from "node:fs";
+import { isErrno } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { directoryOf } from "../paths.ts";
+import { checkDirectory } from "./directories.ts";
+import { pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "./trust.ts";
+
+export interface TrustedFile {
+  readonly bytes: Uint8Array;
+  readonly stats: fs.BigIntStats;
+}
+
+/**
+ * Reads a file whole. A link is followed if it leads to a file that would be read without it: dotfile managers link
+ * configs into place, and whoever can write neither directory nor file can lead it nowhere else.
+ *
+ * @param uid whose files are trusted beside root's
+ * @param limit bytes; of a longer file one more than that is returned, so that the caller can see that there was more
+ * @returns undefined if there is no such file.
+ * @throws KeyholeError `unsafe-path` for a file or a directory that another user owns or can write to.
+ */
+export function readTrusted(path: string, uid: number, limit: number): TrustedFile | undefined {
+  checkDirectory(directoryOf(path), uid);
+  const target = resolveLink(path, uid);
+  if (target === undefined) return undefined;
+  const descriptor = openForReading(target);
+  if (descriptor === undefined) return undefined;
+  try {
+    const stats = fs.fstatSync(descriptor, { bigint: true });
+    if (!stats.isFile()) throw new KeyholeError("unsafe-path", `${path} is not a regular file`);
+    refuseForeign(target, stats, [uid, 0]);
+    return { bytes: readUpTo(descriptor, limit), stats };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** The file behind a path: itself, or what a link of ours or root's leads to. Undefined if there is none. */
+export function resolveLink(path: string, uid: number): string | undefined {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (!stats.isSymbolicLink()) return path;
+  refuseForeignOwner(path, stats, [uid, 0]);
+  try {
+    const target = fs.realpathSync(path);
+    const directory = directoryOf(target);
+    // The Nix store is sticky: only the owner of a file there can take it away.
+    refuseForeignParent(directory, fs.statSync(directory), [uid, 0]);
+    return target;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw pathError(error, path, "follow the link");
+  }
+}
+
+/** Without following a link that appeared meanwhile, and without waiting for a FIFO's writer. */
+function openForReading(path: string): number | undefined {
+  try {
+    return fs.openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw pathError(error, path, "read");
+  }
+}
+
+function readUpTo(descriptor: number, limit: number): Uint8Array {
+  const buffer = Buffer.alloc(limit + 1);
+  let length = 0;
+  for (;;) {
+    const count = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
+    length += count;
+    if (count === 0 || length === buffer.length) return buffer.subarray(0, length);
+  }
+}

@@ -1,0 +1,47 @@
+// Who could have put something where keyhole looks: owners and modes, and the refusals that name what mends them.
+// Nothing here is ever repaired behind its owner's back.
+import { codeOf } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { directoryOf } from "../paths.ts";
+import { quotePosix } from "../quoting.ts";
+
+/** Write permission of group and others. */
+const FOREIGN_WRITE = 0o022;
+const STICKY = 0o1000;
+
+/** What of a file's status decides. */
+export interface Ownership {
+  readonly uid: number | bigint;
+  readonly mode: number | bigint;
+}
+
+/** @throws KeyholeError `unsafe-path` for what does not belong to one of `owners`, or others may write to. */
+export function refuseForeign(path: string, stats: Ownership, owners: readonly number[]): void {
+  refuseForeignOwner(path, stats, owners);
+  if ((Number(stats.mode) & FOREIGN_WRITE) === 0) return;
+  throw new KeyholeError("unsafe-path", `${path} can be written by others`, `chmod go-w ${quotePosix(path)}`);
+}
+
+/** As `refuseForeign`, and lets a sticky directory such as /tmp pass: in it only an owner can take a file away. */
+export function refuseForeignParent(path: string, stats: Ownership, owners: readonly number[]): void {
+  if ((Number(stats.mode) & STICKY) === 0) refuseForeign(path, stats, owners);
+  else refuseForeignOwner(path, stats, owners);
+}
+
+/** @throws KeyholeError `unsafe-path` */
+export function refuseForeignOwner(path: string, { uid }: Ownership, owners: readonly number[]): void {
+  if (owners.includes(Number(uid))) return;
+  throw new KeyholeError("unsafe-path", `${path} belongs to another user (uid ${uid})`, lookAt(path));
+}
+
+/** What the system said of a path, as something a person may read; a KeyholeError as it is. */
+export function pathError(error: unknown, path: string, verb: string): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  const message = `cannot ${verb} ${path} (${codeOf(error) ?? "unknown"})`;
+  return new KeyholeError("unsafe-path", message, lookAt(directoryOf(path)));
+}
+
+/** The hint that shows who owns a path, and its mode. */
+export function lookAt(path: string): string {
+  return `ls -ld ${quotePosix(path)}`;
+}

@@ -1,0 +1,126 @@
+// Writing files so that a reader sees the old text or the new one, and a crash leaves one of the two; and opening those
+// that stay open. Whatever is made here is the owner's alone, and never behind a link.
+import { constants } from "node:fs";
+import * as fs from "node:fs";
+import { codeOf, isErrno } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { baseOf, directoryOf } from "../paths.ts";
+import { lookAt, pathError } from "./trust.ts";
+
+/** Read and write for the owner. */
+const PRIVATE_MODE = 0o600;
+
+export interface WriteOptions {
+  /** Fail rather than replace. */
+  readonly exclusive: boolean;
+  /** Be on the disk before returning, for what cannot be made again. */
+  readonly durable: boolean;
+}
+
+/**
+ * Replaces a file or creates it, by rename of a finished copy.
+ *
+ * @returns false if `exclusive` and the file exists.
+ * @throws KeyholeError `unsafe-path`
+ */
+export function writeAtomically(path: string, text: string, { exclusive, durable }: WriteOptions): boolean {
+  const directory = directoryOf(path);
+  const temporary = `${directory}/.${baseOf(path)}.${crypto.randomUUID()}`;
+  return withPath(path, "write", () => {
+    try {
+      writeNew(temporary, text, durable);
+      if (exclusive && !linkExclusively(temporary, path)) return false;
+      if (!exclusive) fs.renameSync(temporary, path);
+    } finally {
+      fs.rmSync(temporary, { force: true });
+    }
+    if (durable) syncDirectory(directory);
+    return true;
+  });
+}
+
+/** Gives a file another name; false if that name is taken. Both stand in one directory. */
+export function renameExclusively(from: string, to: string): boolean {
+  return withPath(from, "rename", () => {
+    if (!linkExclusively(from, to)) return false;
+    fs.unlinkSync(from);
+    syncDirectory(directoryOf(to));
+    return true;
+  });
+}
+
+/** False if there is no such file. */
+export function removeFile(path: string): boolean {
+  return withPath(path, "remove", () => {
+    if (fs.lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+    fs.unlinkSync(path);
+    syncDirectory(directoryOf(path));
+    return true;
+  });
+}
+
+/**
+ * Opens a file that is kept open, and makes it if it is missing. Waits for nobody at the other end of a FIFO.
+ *
+ * @param flags of open(2), beside O_CREAT
+ * @param what for the error: `log file`
+ * @returns a descriptor
+ * @throws KeyholeError `unsafe-path` for a link, and for what is no regular file.
+ */
+export function openOwnFile(path: string, flags: number, what: string): number {
+  const { O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK, PRIVATE_MODE);
+  } catch (error) {
+    const reason = codeOf(error) ?? "unknown";
+    throw new KeyholeError("unsafe-path", `cannot open the ${what} ${path} (${reason})`, lookAt(path));
+  }
+  if (fs.fstatSync(descriptor).isFile()) return descriptor;
+  fs.closeSync(descriptor);
+  throw new KeyholeError("unsafe-path", `the ${what} ${path} is not a regular file`, lookAt(path));
+}
+
+/** A hard link fails where the name is taken, which rename does not. */
+function linkExclusively(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "EEXIST")) return false;
+    if (!isErrno(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS")) throw error;
+  }
+  // A file system without hard links: two writers at the same moment may both win here.
+  if (fs.lstatSync(to, { throwIfNoEntry: false }) !== undefined) return false;
+  fs.copyFileSync(from, to, constants.COPYFILE_EXCL);
+  return true;
+}
+
+function writeNew(path: string, text: string, durable: boolean): void {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  // Not Bun.write: it ignores modes and follows links (BUN.md, 7).
+  const descriptor = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);
+  try {
+    fs.writeFileSync(descriptor, text);
+    if (durable) fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = fs.openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function withPath<Result>(path: string, verb: string, action: () => Result): Result {
+  try {
+    return action();
+  } catch (error) {
+    throw pathError(error, path, verb);
+  }
+}

@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { openOwnFile, removeFile, renameExclusively, writeAtomically } from "../../src/files/writing.ts";
+
+let root: string;
+beforeEach(() => {
+  root = fs.mkdtempSync(`${tmpdir()}/keyhole-writing-`);
+});
+afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
+
+const read = (name: string) => fs.readFileSync(`${root}/${name}`, "utf8");
+
+test.each([true, false])("a file is replaced for its owner alone, and no other file stays (durable: %p)", (durable) => {
+  fs.writeFileSync(`${root}/a`, "old", { mode: 0o644 });
+  expect(writeAtomically(`${root}/a`, "new", { exclusive: false, durable })).toBeTrue();
+  expect(read("a")).toBe("new");
+  expect(fs.statSync(`${root}/a`).mode & 0o777).toBe(0o600);
+  expect(fs.readdirSync(root)).toEqual(["a"]);
+});
+
+test("who reads the file while it is replaced goes on reading the old text", () => {
+  fs.writeFileSync(`${root}/a`, "old");
+  const descriptor = fs.openSync(`${root}/a`, "r");
+  writeAtomically(`${root}/a`, "new", { exclusive: false, durable: false });
+  expect(fs.readFileSync(descriptor, "utf8")).toBe("old");
+  fs.closeSync(descriptor);
+});
+
+test("a link in the way is replaced, and what it leads to stays", () => {
+  fs.writeFileSync(`${root}/target`, "kept");
+  fs.symlinkSync(`${root}/target`, `${root}/a`);
+  writeAtomically(`${root}/a`, "new", { exclusive: false, durable: false });
+  expect([read("a"), read("target")]).toEqual(["new", "kept"]);
+});
+
+test("an exclusive writer, and a new name, take nobody's place", () => {
+  fs.writeFileSync(`${root}/a`, "a");
+  fs.writeFileSync(`${root}/b`, "b");
+  expect(writeAtomically(`${root}/a`, "new", { exclusive: true, durable: true })).toBeFalse();
+  expect(renameExclusively(`${root}/a`, `${root}/b`)).toBeFalse();
+  expect([read("a"), read("b")]).toEqual(["a", "b"]);
+  expect(renameExclusively(`${root}/a`, `${root}/c`)).toBeTrue();
+  expect(fs.readdirSync(root).toSorted()).toEqual(["b", "c"]);
+});
+
+test("what is not there cannot be removed, and is no error", () => {
+  fs.writeFileSync(`${root}/a`, "a");
+  expect([removeFile(`${root}/a`), removeFile(`${root}/a`)]).toEqual([true, false]);
+});
+
+test("a path that cannot be written names itself, the reason and where to look", () => {
+  const write = () => writeAtomically(`${root}/no such/a`, "", { exclusive: false, durable: true });
+  expect(write).toThrow(`cannot write ${root}/no such/a (ENOENT)`);
+  expect(write).toThrow(expect.objectContaining({ kind: "unsafe-path", hint: `ls -ld '${root}/no such'` }));
+});
+
+test("a file that stays open is made for its owner alone, and is neither a link nor a FIFO", () => {
+  const { O_WRONLY, O_RDWR } = fs.constants;
+  fs.closeSync(openOwnFile(`${root}/a`, O_WRONLY, "log file"));
+  expect(fs.statSync(`${root}/a`).mode & 0o777).toBe(0o600);
+  fs.symlinkSync(`${root}/a`, `${root}/link`);
+  expect(() => openOwnFile(`${root}/link`, O_WRONLY, "log file")).toThrow("cannot open the log file");
+  Bun.spawnSync(["mkfifo", `${root}/fifo`]);
+  expect(() => openOwnFile(`${root}/fifo`, O_RDWR, "log file")).toThrow("is not a regular file");
+});
