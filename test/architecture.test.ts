@@ -33,6 +33,8 @@ const walls: readonly Wall[] = [
       "arguments.ts",
       "client/",
       "config/",
+      "configname.ts",
+      "controls.ts",
       "credentials.ts",
       "environment.ts",
       "errno.ts",
@@ -53,7 +55,17 @@ const walls: readonly Wall[] = [
   },
   {
     of: "config/",
-    may: ["errno.ts", "errors.ts", "files/", "quoting.ts", "suggest.ts", "valibot", "node:"],
+    may: [
+      "configname.ts",
+      "controls.ts",
+      "errno.ts",
+      "errors.ts",
+      "files/",
+      "quoting.ts",
+      "suggest.ts",
+      "valibot",
+      "node:",
+    ],
     because: "client and daemon both read configs",
   },
   {
@@ -81,6 +93,7 @@ const walls: readonly Wall[] = [
     may: [
       "arguments.ts",
       "config/",
+      "controls.ts",
       "credentials.ts",
       "environment.ts",
       "errno.ts",

@@ -1,5 +1,5 @@
 // A line of the daemon's log as a person reads it.
-import { stripControls } from "./ui.ts";
+import { showControls } from "../controls.ts";
 
 /** From the least to the most important. */
 export const levels = ["debug", "info", "warn", "error"] as const;
@@ -15,16 +15,16 @@ export function isAtLeast(line: string, level: Level): boolean {
 /** `TIME LEVEL event  key=value …`, with control characters made visible. */
 export function renderLogLine(line: string): string {
   const record = parse(line);
-  if (record === undefined) return stripControls(line);
+  if (record === undefined) return showControls(line);
   const { time, level, event, ...fields } = record;
-  const words = Object.entries(fields).map(([name, value]) => `${stripControls(name)}=${renderValue(value)}`);
-  const head = `${renderValue(time)} ${renderValue(level).toUpperCase().padEnd(5)} ${stripControls(String(event))}`;
+  const words = Object.entries(fields).map(([name, value]) => `${showControls(name)}=${renderValue(value)}`);
+  const head = `${renderValue(time)} ${renderValue(level).toUpperCase().padEnd(5)} ${showControls(String(event))}`;
   return [head, ...words].join("  ").replaceAll("\n", String.raw`\n`);
 }
 
 function renderValue(value: unknown): string {
   const isPlain = typeof value === "string" && !/[\s"]/.test(value);
-  return stripControls(isPlain ? value : (JSON.stringify(value) ?? ""));
+  return showControls(isPlain ? value : (JSON.stringify(value) ?? ""));
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -1,4 +1,5 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
+import { checkConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Ui } from "./ui.ts";
 
@@ -24,18 +25,9 @@ export interface NameChoices {
  * @throws KeyholeError `usage` if it is missing and nobody is there, `no-such-config` if there is nothing to pick.
  */
 export async function requireName(name: string | undefined, ui: Ui, choices: NameChoices): Promise<string> {
-  if (name !== undefined) return checkName(name);
+  if (name !== undefined) return checkConfigName(name);
   if (!(await ui.isInteractive())) throw new KeyholeError("usage", "-n NAME is missing", "keyhole config list");
   const names = await choices.list();
   if (names.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);
   return ui.askChoice("Which one?", names);
-}
-
-/** elhaz's rule (PEERS.md E-031), in ASCII: a name is part of a file's path. */
-const NAME = /^[A-Za-z0-9_-]{1,128}$/;
-
-/** @throws KeyholeError `usage` before the daemon is asked for something that cannot be. */
-export function checkName(name: string): string {
-  if (NAME.test(name)) return name;
-  throw new KeyholeError("usage", "a name consists of letters, digits, _ and -", "keyhole config list");
 }

@@ -1,7 +1,7 @@
 // The daemon's status as a person reads it.
+import { showOnOneLine } from "../controls.ts";
 import type { DaemonStatus, SessionInfo } from "../wire/messages.ts";
 import { formatDuration, formatSize, formatTable } from "./tables.ts";
-import { stripControls } from "./ui.ts";
 
 /** Milliseconds of clock skew worth a line (DESIGN.md, 6). */
 const NOTABLE_SKEW = 60_000;
@@ -53,7 +53,7 @@ function fromNow(at: number, now: number, past: string): string {
 function renderTroubles({ config, failures, lastError, notes }: SessionInfo): string[] {
   const troubles = notes.map((note) => `${config}: ${note}`);
   if (lastError !== undefined) troubles.push(`${config}: last error: ${lastError} (${failures} in a row)`);
-  return troubles.map((line) => stripControls(line).replaceAll("\n", " "));
+  return troubles.map(showOnOneLine);
 }
 
 function indent(text: string): string {

@@ -1,9 +1,9 @@
 // Columns, durations and sizes for people.
-import { stripControls } from "./ui.ts";
+import { showControls } from "../controls.ts";
 
 /** Rows as aligned columns, two spaces apart; a cell is one line without controls, whatever came into it. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) => row.map((cell) => stripControls(cell).replace(/\s+/g, " ")));
+  const clean = rows.map((row) => row.map((cell) => showControls(cell).replace(/\s+/g, " ")));
   const widths = (clean[0] ?? []).map((_, column) =>
     Math.max(...clean.map((row) => Bun.stringWidth(row[column] ?? ""))),
   );

@@ -1,5 +1,7 @@
 // People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
 // characters, and no colour unless stderr is a terminal.
+import { showControls, showOnOneLine } from "../controls.ts";
+import { codeOf } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { whileTerminalStays } from "./terminal.ts";
 
@@ -24,18 +26,18 @@ export interface Ui {
 /** @param write one line to stderr; tests give another */
 export function createUi(write: (line: string) => void = (line) => console.error(line)): Ui {
   const hint = (text: string | undefined) => {
-    if (text !== undefined) write(`keyhole: hint: ${oneLine(text)}`);
+    if (text !== undefined) write(`keyhole: hint: ${showOnOneLine(text)}`);
   };
   return {
-    notice: (text) => write(stripControls(text)),
+    notice: (text) => write(showControls(text)),
     warn: (text, advice) => {
-      write(`keyhole: warning: ${oneLine(text)}`);
+      write(`keyhole: warning: ${showOnOneLine(text)}`);
       hint(advice);
     },
     fail: (error) => {
       const known = toKeyholeError(error);
       // A message of several lines is a list of problems, such as those of a config file.
-      const [first, ...more] = stripControls(known.message).split("\n");
+      const [first, ...more] = showControls(known.message).split("\n");
       write(`keyhole: error: ${first}`);
       for (const line of more) write(`  ${line.trimStart()}`);
       hint(known.hint);
@@ -47,17 +49,17 @@ export function createUi(write: (line: string) => void = (line) => console.error
     },
     askText: async (question, options = {}) => {
       const { promptText } = await import("./textprompt.ts");
-      return answer(await whileTerminalStays(() => promptText(`${stripControls(question)}: `, options)));
+      return answer(await whileTerminalStays(() => promptText(`${showControls(question)}: `, options)));
     },
     askYesNo: async (question, byDefault) => {
       const prompt = await loadPrompt();
       const options = { type: "confirm", cancel: "symbol", initial: byDefault } as const;
-      return answer(await whileTerminalStays(() => prompt(stripControls(question), options)));
+      return answer(await whileTerminalStays(() => prompt(showControls(question), options)));
     },
     askChoice: async (question, choices) => {
       const prompt = await loadPrompt();
-      const options = choices.map((choice) => ({ value: choice, label: stripControls(choice) }));
-      const ask = () => prompt(stripControls(question), { type: "select", cancel: "symbol", options });
+      const options = choices.map((choice) => ({ value: choice, label: showControls(choice) }));
+      const ask = () => prompt(showControls(question), { type: "select", cancel: "symbol", options });
       return answer(await whileTerminalStays(ask));
     },
   };
@@ -67,25 +69,9 @@ export function createUi(write: (line: string) => void = (line) => console.error
 export function toKeyholeError(error: unknown): KeyholeError {
   if (error instanceof KeyholeError) return error;
   const name = error instanceof Error ? error.name : typeof error;
-  const code = (error as { code?: unknown } | undefined)?.code;
-  const what = typeof code === "string" ? `${name}, ${code}` : name;
+  const code = codeOf(error);
+  const what = code === undefined ? name : `${name}, ${code}`;
   return new KeyholeError("internal", `something that keyhole did not expect (${what})`);
-}
-
-/**
- * Text from outside, safe for a terminal: escape sequences, all other controls and the marks that reorder text become
- * visible `\x1b` forms. Tab and newline stay.
- */
-export function stripControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) => {
-    if (character === "\t" || character === "\n") return character;
-    const code = character.charCodeAt(0).toString(16);
-    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
-  });
-}
-
-function oneLine(text: string): string {
-  return stripControls(text).replaceAll("\n", " ");
 }
 
 /**

@@ -1,5 +1,6 @@
 // A value as YAML that reads the same in YAML 1.1 (elhaz's PyYAML) and 1.2 (Bun's): whatever one of them could take
 // for something else than text is put in quotes.
+import { unicodeEscape } from "../controls.ts";
 import { keysAt, type Path } from "./fields.ts";
 import { isMapping } from "./rules.ts";
 
@@ -34,9 +35,7 @@ function dumpInline(value: unknown): string {
     if (PRINTABLE.test(value)) return `'${value}'`;
   }
   // What JSON leaves as it is and YAML takes for a line end or a byte order mark.
-  return JSON.stringify(value).replace(/[\u007F-\u00A0\u2028\u2029\uFEFF]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
+  return JSON.stringify(value).replace(/[\u007F-\u00A0\u2028\u2029\uFEFF]/g, unicodeEscape);
 }
 
 function dumpItem(path: Path, value: unknown, indentation: number): string {

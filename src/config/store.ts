@@ -1,5 +1,6 @@
 // Where configs live: one YAML file for each, named after it, in one directory.
 import * as fs from "node:fs";
+import { checkConfigName, isConfigName } from "../configname.ts";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { checkDirectory, ensureDirectory } from "../files/directories.ts";
@@ -12,8 +13,6 @@ import type { ConfigReader } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
 import { YAML_LIMIT } from "./yaml.ts";
 
-/** elhaz's rule for names, in ASCII alone (PEERS.md E-031): no dot and no slash, so no way out of the directory. */
-const NAME = /^[\w-]{1,128}$/;
 const EXTENSION = ".yaml";
 
 /** The store as the command line sees it; the daemon needs no more than ConfigReader. */
@@ -46,7 +45,7 @@ export interface ConfigStore extends ConfigReader {
  * Every method throws KeyholeError `unsafe-path` where another user owns or may write to what it touches.
  */
 export function openConfigStore(directory: string, uid: number = process.getuid?.() ?? 0): ConfigStore {
-  const pathOf = (name: string) => `${directory}/${checkName(name)}${EXTENSION}`;
+  const pathOf = (name: string) => `${directory}/${checkConfigName(name)}${EXTENSION}`;
   const missing = (name: string) => {
     const near = suggest(name, list());
     return new KeyholeError("no-such-config", `config ${name} not found`, near && `did you mean ${near}`);
@@ -80,7 +79,7 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
     },
 
     revision(name) {
-      if (!NAME.test(name)) return undefined;
+      if (!isConfigName(name)) return undefined;
       try {
         return revisionOf(fs.statSync(pathOf(name), { bigint: true }));
       } catch {
@@ -121,19 +120,13 @@ export function listConfigs(directory: string): readonly string[] {
   return openConfigStore(directory).list();
 }
 
-/** @throws KeyholeError `usage`, without the name, which may be anything. */
-export function checkName(name: string): string {
-  if (NAME.test(name)) return name;
-  throw new KeyholeError("usage", "a config's name has 1 to 128 letters, digits, - or _", "keyhole config list");
-}
-
 function readNames(directory: string): string[] {
   try {
     return fs
       .readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.name.endsWith(EXTENSION) && (entry.isFile() || entry.isSymbolicLink()))
       .map((entry) => entry.name.slice(0, -EXTENSION.length))
-      .filter((name) => NAME.test(name))
+      .filter(isConfigName)
       .toSorted();
   } catch (error) {
     if (isErrno(error, "ENOENT")) return [];

@@ -1,6 +1,7 @@
-// The daemon's log: a file of JSON lines that rotates by size. JSON escapes control characters, so no input can forge
+// The daemon's log: a file of JSON lines that rotates by size. Control characters are escaped, so no input can forge
 // a line or reach a terminal as an escape sequence.
 import { closeSync, constants, fstatSync, renameSync, writeSync } from "node:fs";
+import { escapeControls } from "../controls.ts";
 import { isErrno } from "../errno.ts";
 import { openOwnFile } from "../files/writing.ts";
 import type { Clock } from "./clock.ts";
@@ -52,14 +53,11 @@ export function openLogFile(path: string, clock: Clock): LogFile {
   };
 }
 
-/** What JSON lets through and a terminal may act on: DEL, C1, and the marks that change the direction of text. */
-const UNPRINTABLE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
 function formatLine(time: number, level: string, event: string, fields: LogFields | undefined): string {
   const line = JSON.stringify({ time: new Date(time).toISOString(), level, event, ...fields }, (_, value: unknown) =>
     typeof value === "string" && value.length > LONGEST_FIELD ? `${value.slice(0, LONGEST_FIELD)}…` : value,
   );
-  return line.replace(UNPRINTABLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escapeControls(line);
 }
 
 function openForAppend(path: string): number {

@@ -5,7 +5,10 @@ const LONGEST_TEXT = 4_000;
 /** Shorter values are no secrets, and replacing them would garble the text. */
 const SHORTEST_SECRET = 6;
 
-/** Control and format characters (C0, C1, whatever turns the direction of text) and line separators. */
+/**
+ * Control characters and line separators; and all format characters, not those alone that turn the direction of text
+ * (src/controls.ts): a message of AWS needs none that cannot be seen.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
 /**

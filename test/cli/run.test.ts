@@ -129,10 +129,15 @@ describe("a mistake is one error line and one hint line", () => {
     [
       "a name that is a path",
       ["export", "-n", "../../x"],
-      "a name consists of letters, digits, _ and -",
+      "a config's name has 1 to 128 letters, digits, - or _",
       "keyhole config list",
     ],
-    ["an empty name", ["export", "--name="], "a name consists of letters, digits, _ and -", "keyhole config list"],
+    [
+      "an empty name",
+      ["export", "--name="],
+      "a config's name has 1 to 128 letters, digits, - or _",
+      "keyhole config list",
+    ],
     ["an unknown shell", ["completion", "tcsh"], "SHELL must be one of bash, zsh, fish", "keyhole completion bash"],
   ] as const)("%s", async (_, words, message, hint) => {
     const result = await keyhole(words, { environment: HOME });

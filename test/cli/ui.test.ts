@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createUi, stripControls, toKeyholeError } from "../../src/cli/ui.ts";
+import { createUi, toKeyholeError } from "../../src/cli/ui.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { startFakeDaemon, vended } from "./fakes/daemon.ts";
 
@@ -38,18 +38,6 @@ test("an exception from elsewhere shows its kind, never its message or its stack
   expect(lines.join("\n")).not.toContain("  at ");
   expect(lines[0]).toBe("keyhole: error: something that keyhole did not expect (TypeError, EIO)");
   expect(toKeyholeError(undefined).exitStatus).toBe(1);
-});
-
-test.each([
-  ["\u001b[31mred\u001b[0m", String.raw`\x1b[31mred\x1b[0m`],
-  ["title \u001b]0;x\u0007", String.raw`title \x1b]0;x\x07`],
-  ["back\b\rspace\u007f", String.raw`back\x08\x0dspace\x7f`],
-  ["C1 \u009b31m", String.raw`C1 \x9b31m`],
-  ["right\u202eto left", String.raw`right\u202eto left`],
-  ["separator\u2028", String.raw`separator\u2028`],
-  ["tab\tand\nnewline, ünï", "tab\tand\nnewline, ünï"],
-])("%j becomes %j", (text, expected) => {
-  expect(stripControls(text)).toBe(expected);
 });
 
 test("what came from outside cannot forge a second line or reach the terminal", () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vendExpress } from "../../src/client/express.ts";
+import { isConfigName } from "../../src/configname.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
@@ -66,6 +67,16 @@ test.each([
   serve();
   expect(await vendExpress(words(text), {})).toEqual(line);
 });
+
+test.each(["dev", "-n", "A-1_b", "x".repeat(128), "", " ", "a.b", "a/b", "ä", "a\n", "x".repeat(129)])(
+  "%j is asked for if it is the name of a config, and only then",
+  async (name) => {
+    serve();
+    const isAsked = (await vendExpress([...words(question).slice(0, -1), name], {})) !== undefined;
+    expect(isAsked).toBe(isConfigName(name));
+    expect(asked).toEqual(isAsked ? [`${messages.Vend.number} ${name}`] : []);
+  },
+);
 
 test("a name of 128 characters fits, and is sent as the codecs send it", async () => {
   serve();
@@ -137,7 +148,7 @@ test.each([
   ["another version", encodeFrame(messages.Vend.number, response("x").subarray(6), 2)],
   ["part of an answer", response("x").subarray(0, -1)],
   ["more than an answer", Buffer.concat([response("x"), new Uint8Array(1)])],
-  ["a line that is longer than its frame", response("x").with(-15, 200)],
+  ["a line that is longer than its frame", response("x").with(response("x").length - line.length - 1, 200)],
   ["nothing but a length", new Uint8Array(4)],
   ["text", new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")],
 ])("%s is for the command line proper", async (_, answer) => {

@@ -1,6 +1,7 @@
 // keyhole config add: a new config from flags, a file, questions or an editor.
 import { dumpYaml } from "../../../config/dump.ts";
-import { checkName, openConfigStore } from "../../../config/store.ts";
+import { openConfigStore } from "../../../config/store.ts";
+import { checkConfigName } from "../../../configname.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configtext.ts";
@@ -23,7 +24,7 @@ export default defineCommand({
   async run(context) {
     const { ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
-    const name = checkName(context.args.name ?? (await askName(context)));
+    const name = checkConfigName(context.args.name ?? (await askName(context)));
     const replace = context.args.force || store.exists(name);
     if (store.exists(name) && !context.args.force && !(await mayReplace(context, name))) return;
     const source = await obtain(context, name);
