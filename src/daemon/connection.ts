@@ -29,8 +29,13 @@ const REQUEST_DEADLINE = 2000;
 const WRITE_DEADLINE = 5000;
 /** Requests of one connection that are being answered; the rest waits. */
 const MAX_IN_FLIGHT = 32;
-/** Answers that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
+/** Answers that are ready and that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
 const MAX_UNSENT = 256 * 1024;
+
+/** One answer that is owed; empty while it is still being made. */
+interface Slot {
+  bytes: Uint8Array | undefined;
+}
 
 export class Connection {
   readonly caller: Caller;
@@ -41,8 +46,10 @@ export class Connection {
   readonly #decoder: FrameDecoder;
   /** Requests that have arrived and are not taken up yet. */
   #inbox: readonly Frame[] = [];
-  /** Answers in the order of their requests; a slot is empty while its answer is still being made. */
-  readonly #outbox: { bytes: Uint8Array | undefined }[] = [];
+  /** Answers in the order of their requests. */
+  readonly #outbox: Slot[] = [];
+  /** Bytes in the outbox. */
+  #queued = 0;
   #unsent: Uint8Array | undefined;
   #isPaused = false;
   /** No further bytes are read; the connection ends when everything is answered. */
@@ -138,7 +145,7 @@ export class Connection {
   }
 
   #hasRoom(): boolean {
-    return this.#outbox.length < MAX_IN_FLIGHT && (this.#unsent?.length ?? 0) < MAX_UNSENT;
+    return this.#outbox.length < MAX_IN_FLIGHT && (this.#unsent?.length ?? 0) + this.#queued < MAX_UNSENT;
   }
 
   #pause(wanted: boolean): void {
@@ -151,19 +158,34 @@ export class Connection {
   #answer(reply: Uint8Array | Promise<Uint8Array>): void {
     if (reply instanceof Uint8Array) {
       if (this.#outbox.length === 0) this.#send(reply);
-      else this.#outbox.push({ bytes: reply });
+      else this.#outbox.push(this.#keep({ bytes: undefined }, reply));
       return;
     }
-    const slot: { bytes: Uint8Array | undefined } = { bytes: undefined };
+    const slot: Slot = { bytes: undefined };
     this.#outbox.push(slot);
     // eslint-disable-next-line promise/prefer-await-to-then -- Dispatch promises that this never rejects
     void reply.then((bytes) => this.#fill(slot, bytes));
   }
 
-  #fill(slot: { bytes: Uint8Array | undefined }, bytes: Uint8Array): void {
-    slot.bytes = bytes;
-    while (this.#outbox[0]?.bytes !== undefined) this.#send(this.#outbox.shift()!.bytes!);
+  #fill(slot: Slot, bytes: Uint8Array): void {
+    if (slot === this.#outbox[0]) {
+      this.#outbox.shift();
+      this.#send(bytes);
+      while (this.#outbox[0]?.bytes !== undefined) this.#sendKept(this.#outbox.shift()!.bytes!);
+    } else this.#keep(slot, bytes);
     this.#settle();
+  }
+
+  /** A copy, because a session wipes its bytes when they are replaced, which may be before it is their turn. */
+  #keep(slot: Slot, bytes: Uint8Array): Slot {
+    slot.bytes = bytes.slice();
+    this.#queued += bytes.length;
+    return slot;
+  }
+
+  #sendKept(bytes: Uint8Array): void {
+    this.#queued -= bytes.length;
+    this.#send(bytes);
   }
 
   #send(bytes: Uint8Array): void {

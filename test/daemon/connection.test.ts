@@ -91,6 +91,42 @@ test("answers come in the order of their requests, whichever is ready first", as
   ]);
 });
 
+test("an answer that waits for another's turn is not wiped with its session", async () => {
+  const answers: Record<number, Uint8Array | Promise<Uint8Array>> = {};
+  const late = Promise.withResolvers<Uint8Array>();
+  const kept = { atOnce: request(2), promised: request(3) };
+  Object.assign(answers, { 1: late.promise, 2: kept.atOnce, 3: Promise.resolve(kept.promised) });
+  const { connection, socket } = setUp((frame) => answers[frame.body[0]!]!);
+  connection.receive(Buffer.concat([request(1), request(2), request(3)]));
+  await settle();
+  for (const bytes of Object.values(kept)) bytes.fill(0);
+  late.resolve(request(1));
+  await settle();
+  expect(socket.answers()).toEqual([
+    [2, 1],
+    [2, 2],
+    [2, 3],
+  ]);
+});
+
+test("answers that wait for another's turn count as not taken: no more requests are answered", async () => {
+  const late = Promise.withResolvers<Uint8Array>();
+  let large = 0;
+  const { connection, socket } = setUp((frame) => {
+    if (frame.body[0] === 1) return late.promise;
+    large += 1;
+    return encodeFrame(2, new Uint8Array(200 * 1024).fill(9));
+  });
+  connection.receive(Buffer.concat([request(1), request(2), request(3), request(4), request(5)]));
+  expect(large).toBe(2);
+  expect(socket.paused).toBe(true);
+  late.resolve(request(1));
+  await settle();
+  expect(large).toBe(4);
+  expect(socket.paused).toBe(false);
+  expect(socket.answers().map(([, first]) => first)).toEqual([1, 9, 9, 9, 9]);
+});
+
 test("a request that is not complete two seconds after its first byte is overdue", async () => {
   const { connection, clock } = setUp();
   const bytes = request(1);
