@@ -1,8 +1,15 @@
-// Which variables of a requester decide about source credentials, and the marker that finds loops among them.
-// Shared by the client, which sends them, and the daemon, which resolves with them.
-import { KeyholeError } from "./errors.ts";
+// Environments of processes: which variables of a requester decide about source credentials, and which a daemon runs
+// with. Shared by the client, which selects them, and the daemon, which resolves with them. Imports nothing.
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** Of a process, as `process.env` is. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An environment as a child's: without the names that have no value. */
+export function definedVariables(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
 
 /** Variables that the SDK's credential chain, its endpoints and a `credential_process` obey. */
 const NAMES: ReadonlySet<string> = new Set([
@@ -67,64 +74,8 @@ function selects(name: string): boolean {
   return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/**
- * Carried by everything the daemon spawns: which sessions wait for the answer, from the first to the latest, as
- * `name@socket,name@socket`. The socket is percent-encoded except for its slashes; it is there because two daemons
- * may have configs of one name.
- */
+/** Marks everything the daemon spawns with the sessions that wait for it; loop.ts says how. */
 export const CHAIN_VARIABLE = "KEYHOLE_CHAIN";
-
-/** The sessions that wait for whatever runs in this environment, as they stand in the marker. */
-export function chainOf(environment: Environment): readonly string[] {
-  return (environment[CHAIN_VARIABLE] ?? "").split(",").filter((link) => link !== "");
-}
-
-/** The environment for what is spawned on behalf of the session `name` of the daemon at `socket` (absolute path). */
-export function appendChain<E extends Environment>(
-  environment: E,
-  name: string,
-  socket: string,
-): E & Record<typeof CHAIN_VARIABLE, string> {
-  return { ...environment, [CHAIN_VARIABLE]: [...chainOf(environment), formatLink(name, socket)].join(",") };
-}
-
-/**
- * Called before a session is asked for: by the client, which then fails without asking, and by the daemon's `add`,
- * which knows its own socket for certain.
- *
- * @throws KeyholeError `credential-loop` if the session itself waits for this answer.
- */
-export function refuseLoop(environment: Environment, name: string, socket: string): void {
-  const chain = chainOf(environment);
-  const start = chain.indexOf(formatLink(name, socket));
-  if (start === -1) return;
-  throw loopError([...chain.slice(start).map(nameOf), name].join(" -> "));
-}
-
-const LOOP_PHRASE = "the source credentials form a loop: ";
-
-/**
- * The refusal of a loop in what a `credential_process` said, if that is what it was: between two keyholes stands an
- * SDK, which passes on nothing but text.
- */
-export function findLoop(text: string): KeyholeError | undefined {
-  const rest = text.split(LOOP_PHRASE)[1];
-  const loop = rest === undefined ? undefined : /^[\w-]+( -> [\w-]+)+/.exec(rest)?.[0];
-  return loop === undefined ? undefined : loopError(loop);
-}
-
-function loopError(loop: string): KeyholeError {
-  const first = loop.slice(0, loop.indexOf(" "));
-  return new KeyholeError("credential-loop", `${LOOP_PHRASE}${loop}`, `keyhole config get -n ${first}`);
-}
-
-function formatLink(name: string, socket: string): string {
-  return `${name}@${encodeURIComponent(socket).replaceAll("%2F", "/")}`;
-}
-
-function nameOf(link: string): string {
-  return link.slice(0, link.indexOf("@"));
-}
 
 /** Language, desktop and network: what a daemon and everything it spawns gets. No AWS_*: those are each requester's. */
 const BASE_NAMES: ReadonlySet<string> = new Set(

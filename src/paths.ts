@@ -1,4 +1,5 @@
 // Where everything lives: a pure function of the environment and the platform. No I/O, no package.
+import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
 
 export interface Paths {
@@ -18,8 +19,6 @@ export interface PathOverrides {
   readonly socket?: string | undefined;
   readonly log?: string | undefined;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The control socket depends on the home alone, never on TMPDIR or XDG_RUNTIME_DIR, so that every shell, cron job and

@@ -1,5 +1,6 @@
 // The global options: one table for the client and the daemon, each option with its variable. No I/O.
 import type { ArgValues } from "./arguments.ts";
+import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
 import { type Paths, resolvePaths } from "./paths.ts";
 
@@ -61,8 +62,6 @@ export interface Settings {
   /** Milliseconds that a client waits for an answer. */
   readonly clientTimeout: number;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the parser found; tests and the daemon may leave options out. */
 export type SettingValues = Partial<ArgValues<typeof settingOptions>>;

@@ -15,7 +15,18 @@ interface Wall {
 const walls: readonly Wall[] = [
   { of: "credentials.ts", may: [], because: "the noun that everyone shares must drag nothing in" },
   { of: "errors.ts", may: [], because: "every part names its failures from one table" },
-  { of: "paths.ts", may: ["errors.ts"], because: "paths are a pure function" },
+  { of: "paths.ts", may: ["environment.ts", "errors.ts"], because: "paths are a pure function" },
+  {
+    of: "environment.ts",
+    may: [],
+    because: "every side knows environments, and the client loads it on its way to keys",
+  },
+  { of: "loop.ts", may: ["environment.ts", "errors.ts"], because: "client and daemon refuse a loop alike" },
+  ...["controls.ts", "errno.ts", "quoting.ts", "suggest.ts"].map((of) => ({
+    of,
+    may: [],
+    because: "it is about text alone, and every folder may need it",
+  })),
   {
     of: "files/",
     may: ["errno.ts", "errors.ts", "paths.ts", "quoting.ts", "node:"],
@@ -40,6 +51,7 @@ const walls: readonly Wall[] = [
       "errno.ts",
       "errors.ts",
       "files/",
+      "loop.ts",
       "native/",
       "paths.ts",
       "quoting.ts",
@@ -76,6 +88,7 @@ const walls: readonly Wall[] = [
       "environment.ts",
       "errno.ts",
       "errors.ts",
+      "loop.ts",
       "native/",
       "quoting.ts",
       "version.ts",
@@ -99,6 +112,7 @@ const walls: readonly Wall[] = [
       "errno.ts",
       "errors.ts",
       "files/",
+      "loop.ts",
       "native/",
       "paths.ts",
       "settings.ts",

@@ -1,8 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { appendChain, chainOf, findLoop, refuseLoop, selectSourceEnvironment } from "../src/environment.ts";
-import { KeyholeError } from "../src/errors.ts";
-
-const SOCKET = "/home/a, b/.keyhole/sock/daemon.sock";
+import { definedVariables, selectDaemonEnvironment, selectSourceEnvironment } from "../src/environment.ts";
 
 /** Asking where one is costs a system call on the way to every credential. */
 function noDirectory(): string {
@@ -62,51 +59,12 @@ describe("selectSourceEnvironment", () => {
   });
 });
 
-describe("the chain", () => {
-  test("is empty without a marker", () => {
-    expect(chainOf({})).toEqual([]);
-    expect(() => refuseLoop({}, "a", SOCKET)).not.toThrow();
-  });
-
-  test("passes two different configs", () => {
-    const environment = appendChain({ PATH: "/bin" }, "a", SOCKET);
-    expect(environment.PATH).toBe("/bin");
-    expect(() => refuseLoop(environment, "b", SOCKET)).not.toThrow();
-  });
-
-  test("passes one name of two daemons", () => {
-    expect(() => refuseLoop(appendChain({}, "a", "/one.sock"), "a", "/two.sock")).not.toThrow();
-  });
-
-  test.each([
-    { names: ["a"], asked: "a", loop: "a -> a" },
-    { names: ["a", "b"], asked: "a", loop: "a -> b -> a" },
-    { names: ["first", "a", "b"], asked: "a", loop: "a -> b -> a" },
-  ])("refuses $loop", ({ names, asked, loop }) => {
-    let environment: Record<string, string> = {};
-    for (const name of names) environment = appendChain(environment, name, SOCKET);
-    const refused = catchError(() => refuseLoop(environment, asked, SOCKET));
-    expect(refused).toMatchObject({ kind: "credential-loop", exitStatus: 1 });
-    expect(refused.message).toEndWith(loop);
-  });
-
-  test("finds the refusal of a loop in what a program said", () => {
-    const refused = catchError(() => refuseLoop(appendChain({}, "a", SOCKET), "a", SOCKET));
-    expect(findLoop(`Command failed: x\nkeyhole: error: ${refused.message}\nkeyhole: hint: y`)).toEqual(refused);
-    expect(findLoop("keyhole: error: no such config")).toBeUndefined();
-  });
-
-  test("survives a marker that it did not write", () => {
-    expect(() => refuseLoop({ KEYHOLE_CHAIN: ",%zz,@@,a" }, "a", SOCKET)).not.toThrow();
-  });
+test("a child gets the names that have a value, an empty one too", () => {
+  expect(definedVariables({ A: "1", B: undefined, C: "" })).toEqual({ A: "1", C: "" });
 });
 
-function catchError(action: () => void): KeyholeError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
+test("a daemon has nobody's AWS_*, nothing that the runtime obeys, and no marker of whoever started it", () => {
+  const kept = { HOME: "/h", PATH: "/bin", https_proxy: "p", NO_PROXY: "*", SSL_CERT_FILE: "/c", KEYHOLE_HOME: "/k" };
+  const dropped = { AWS_PROFILE: "a", BUN_OPTIONS: "b", NODE_OPTIONS: "c", LD_PRELOAD: "d", KEYHOLE_CHAIN: "e" };
+  expect(selectDaemonEnvironment({ ...kept, ...dropped })).toEqual(kept);
+});

@@ -1,10 +1,10 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../client/connection.ts";
-import { refuseLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { refuseLoop } from "../loop.ts";
 import type { Settings } from "../settings.ts";
 import type { ResponseOf, SessionInfo } from "../wire/messages.ts";
-import type { CommandContext, Environment } from "./command.ts";
+import type { CommandContext } from "./command.ts";
 import { sourceEnvironment } from "./refreshing.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
@@ -96,12 +96,5 @@ async function refuseForeignDaemon(connection: Connection, { paths }: Settings):
     "unsafe-path",
     `what answers at ${paths.socket} belongs to another user (uid ${uid})`,
     `ls -l ${paths.socket}`,
-  );
-}
-
-/** The environment as a child's: without the names that have no value. */
-export function definedVariables(environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
 }

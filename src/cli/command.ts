@@ -1,10 +1,9 @@
 // What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
 import type { ArgsDef, ArgValues } from "../arguments.ts";
+import type { Environment } from "../environment.ts";
 import type { Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
 import type { Ui } from "./ui.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */
 export interface Host {

@@ -1,9 +1,9 @@
 // A text in the editor of the user's choice: on a copy, which replaces nothing until it is valid.
 import * as fs from "node:fs";
 import { formatProblem, inspectConfig } from "../config/parse.ts";
+import { definedVariables } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
-import { definedVariables } from "./broker.ts";
 import type { CommandContext } from "./command.ts";
 
 /** What a new config begins with. */

@@ -1,4 +1,5 @@
 // Credentials → what `export` prints: one table. A new format is an entry.
+import { definedVariables } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { quotePosix } from "../quoting.ts";
 import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "./quoting.ts";
@@ -60,17 +61,14 @@ export const formatNames = Object.keys(formats) as FormatName[];
  * botocore fails once it has passed (PEERS.md E-107), as it would anyway, with a better message.
  */
 export function variablesOf(credentials: VendedCredentials): Record<string, string> {
-  const variables = {
+  return definedVariables({
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_SESSION_TOKEN: credentials.sessionToken,
     AWS_CREDENTIAL_EXPIRATION: credentials.expiration,
     AWS_REGION: credentials.region,
     AWS_DEFAULT_REGION: credentials.region,
-  };
-  return Object.fromEntries(
-    Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
+  });
 }
 
 /** elhaz's mark for what it does not show. */

@@ -1,8 +1,7 @@
 // The environment of `exec --refresh` and `shell`, whose SDKs come back for credentials as long as they run: where its
 // files lie, and what of the outer environment it remembers. The files themselves are in refreshing-files.ts.
-import { absoluteValue, selectSourceEnvironment } from "../environment.ts";
+import { absoluteValue, type Environment, selectSourceEnvironment } from "../environment.ts";
 import type { Paths } from "../paths.ts";
-import type { Environment } from "./command.ts";
 
 /** The variables that would win over a config file's `credential_process`, or over keys, in one SDK or another. */
 export const rivals = [

@@ -1,6 +1,7 @@
 // Programs with credentials: what `exec` and `shell` have in common.
+import { definedVariables } from "../environment.ts";
+import { vend } from "./broker.ts";
 import type { CommandContext } from "./command.ts";
-import { definedVariables, vend } from "./broker.ts";
 import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "./formats.ts";
 import { refreshingEnvironment, rivals } from "./refreshing.ts";

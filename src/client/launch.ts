@@ -1,5 +1,5 @@
 // Starts a daemon and waits for proof that it is ready: its first line of output, never a sleep, never log text.
-import { selectDaemonEnvironment } from "../environment.ts";
+import { type Environment, selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
 import { version } from "../version.ts";
@@ -25,7 +25,7 @@ const ATTEMPTS = 5;
 export async function launchDaemon(
   command: readonly string[],
   settings: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): Promise<{ pid: number }> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -61,7 +61,7 @@ async function findWinner(settings: Settings): Promise<{ pid: number } | undefin
 async function launch(
   command: readonly string[],
   settings: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): Promise<{ pid: number }> {
   const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings)], {
     cwd: "/",

@@ -1,5 +1,5 @@
 // What the daemon does for each message of the control socket.
-import { refuseLoop } from "../environment.ts";
+import { refuseLoop } from "../loop.ts";
 import { encode } from "../wire/codec.ts";
 import { fitSessions } from "../wire/fit.ts";
 import { encodeFrame } from "../wire/frame.ts";

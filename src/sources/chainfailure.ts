@@ -1,7 +1,7 @@
 // What went wrong in the SDK's credential chain, told to a person. The SDK's own texts may hold the command line and
 // the stderr of a `credential_process`, so that none of them is passed on; what they say is recognised instead.
-import { findLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { findLoop } from "../loop.ts";
 import { quotePosix } from "../quoting.ts";
 import { serviceErrorOf, Unanswered } from "./failure.ts";
 import { loginCommand } from "./login.ts";

@@ -2,6 +2,7 @@
 // (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
+import type { Environment } from "../environment.ts";
 import { codeOf } from "../errno.ts";
 import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
 import { canConnect } from "./reach.ts";
@@ -30,7 +31,7 @@ export function createHandler(options: HandlerOptions): FetchHttpHandler {
 }
 
 /** Whether this environment, the process's own, makes Bun's fetch use a proxy. */
-export function hasProxy(environment: Readonly<Record<string, string | undefined>>): boolean {
+export function hasProxy(environment: Environment): boolean {
   return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => environment[name]);
 }
 

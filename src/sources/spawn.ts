@@ -2,8 +2,8 @@
 // differs. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../daemon/clock.ts";
-import { appendChain } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
+import { appendChain } from "../loop.ts";
 import { quotePosix } from "../quoting.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { ResolvedSource } from "./known.ts";

@@ -1,7 +1,7 @@
 // The daemon's CredentialSource: AWS STS.
 import { Credentials } from "../credentials.ts";
-import { refuseLoop } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { refuseLoop } from "../loop.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";

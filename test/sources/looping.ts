@@ -1,5 +1,5 @@
 // What a keyhole client does first, as a credential_process: refuse to wait for itself. Argument: a config's name.
-import { refuseLoop } from "../../src/environment.ts";
+import { refuseLoop } from "../../src/loop.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { SOCKET } from "./fixture.ts";
 

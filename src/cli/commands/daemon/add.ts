@@ -5,7 +5,7 @@ import { configChoices } from "../../configs.ts";
 import { jsonOption, printJson, sessionToJson } from "../../json.ts";
 import { nameOption, requireName } from "../../names.ts";
 import { formatDuration } from "../../tables.ts";
-import { refuseLoop } from "../../../environment.ts";
+import { refuseLoop } from "../../../loop.ts";
 
 export default defineCommand({
   meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },
