@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type ArgsDef, findOption, parseArguments, splitRest } from "../src/arguments.ts";
-import { KeyholeError } from "../src/errors.ts";
+import { thrownBy } from "./thrown.ts";
 
 const defs = {
   name: { type: "string", alias: "n", description: "Name" },
@@ -14,14 +14,8 @@ const defs = {
 
 const defaults = { format: "json", obscure: false, verify: true, set: [] };
 
-function failure(words: readonly string[], definitions: ArgsDef = defs): KeyholeError {
-  try {
-    parseArguments(words, definitions, "keyhole x --help");
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-  }
-  throw new Error(`${words.join(" ")} was accepted`);
-}
+const failure = (words: readonly string[], definitions: ArgsDef = defs) =>
+  thrownBy(() => parseArguments(words, definitions, "keyhole x --help"));
 
 describe("what is understood", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseArguments } from "../src/arguments.ts";
-import { KeyholeError } from "../src/errors.ts";
 import { resolveSettings, settingOptions, settingsToArguments } from "../src/settings.ts";
+import { thrownBy } from "./thrown.ts";
 
 const HOME = { HOME: "/home/a" };
 const cwd = () => "/work";
@@ -10,14 +10,8 @@ function resolve(words: readonly string[], environment: Readonly<Record<string, 
   return resolveSettings(parseArguments(words, settingOptions), environment, cwd);
 }
 
-function failure(words: readonly string[], environment: Readonly<Record<string, string>> = {}): KeyholeError {
-  try {
-    resolve(words, { ...HOME, ...environment });
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-  }
-  throw new Error("accepted");
-}
+const failure = (words: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
+  thrownBy(() => resolve(words, { ...HOME, ...environment }));
 
 test("without options and variables the defaults hold", () => {
   const { paths, ...limits } = resolve([]);

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
-import { errors, KeyholeError } from "../../src/errors.ts";
+import { errors } from "../../src/errors.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
+import { rejectionOf } from "../thrown.ts";
 
 let directory: string;
 let path: string;
@@ -32,16 +33,6 @@ const open = (timeoutMs = 2000) => Connection.open(path, { timeoutMs });
 const hello = (version: string) => encodeFrame(1, encode(messages.Hello.response, { version, pid: 7 }));
 const failure = (kind: keyof typeof errors, message: string) =>
   encodeFrame(ERROR_NUMBER, encode(errorReply, { number: errors[kind].number, message, hint: "do this" }));
-
-async function failureOf(asked: Promise<unknown>): Promise<KeyholeError> {
-  try {
-    await asked;
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-    throw error;
-  }
-  throw new Error("not refused");
-}
 
 test("a request is answered with its response", async () => {
   serve((socket) => socket.write(hello("1.2.3")));
@@ -77,7 +68,7 @@ test("requests at once are answered in their order", async () => {
 
 test("an error reply is the daemon's error, with its hint", async () => {
   serve((socket) => socket.write(failure("aws-refused", "AccessDenied: no")));
-  const error = await failureOf((await open()).request("Vend", { config: "dev" }));
+  const error = await rejectionOf((await open()).request("Vend", { config: "dev" }));
   expect([error.kind, error.message, error.hint]).toEqual(["aws-refused", "AccessDenied: no", "do this"]);
 });
 
@@ -89,7 +80,7 @@ test("a refusal that comes before the request is heard", async () => {
       socket.end();
     },
   );
-  expect((await failureOf((await open()).request("Vend", { config: "dev" }))).kind).toBe("forbidden");
+  expect((await rejectionOf((await open()).request("Vend", { config: "dev" }))).kind).toBe("forbidden");
 });
 
 test("an answer to something else, or of another version, is not taken for one", async () => {
@@ -101,14 +92,14 @@ test("an answer to something else, or of another version, is not taken for one",
   serve((socket) => socket.write(answers.shift()!));
   const connection = await open();
   for (let count = 0; count < 3; count++) {
-    expect((await failureOf(connection.request("Hello", { version: "x" }))).kind).toBe("unsupported-version");
+    expect((await rejectionOf(connection.request("Hello", { version: "x" }))).kind).toBe("unsupported-version");
   }
   connection.close();
 });
 
 test("whoever does not speak the protocol is not believed", async () => {
   serve((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
-  const error = await failureOf((await open()).request("Hello", { version: "x" }));
+  const error = await rejectionOf((await open()).request("Hello", { version: "x" }));
   expect(error.message).toStartWith("what answers is not a keyhole daemon");
 });
 
@@ -116,19 +107,19 @@ test("an announced gigabyte is refused, not waited for", async () => {
   const header = new Uint8Array(4);
   new DataView(header.buffer).setUint32(0, RESPONSE_LIMIT + 1);
   serve((socket) => socket.write(header));
-  expect((await failureOf((await open()).request("Hello", { version: "x" }))).kind).toBe("unsupported-version");
+  expect((await rejectionOf((await open()).request("Hello", { version: "x" }))).kind).toBe("unsupported-version");
 });
 
 test("a daemon that goes away while it is asked is `unreachable`, and stays so", async () => {
   serve((socket) => socket.end());
   const connection = await open();
-  expect((await failureOf(connection.request("Hello", { version: "x" }))).kind).toBe("unreachable");
-  expect((await failureOf(connection.request("Hello", { version: "x" }))).kind).toBe("unreachable");
+  expect((await rejectionOf(connection.request("Hello", { version: "x" }))).kind).toBe("unreachable");
+  expect((await rejectionOf(connection.request("Hello", { version: "x" }))).kind).toBe("unreachable");
 });
 
 test("a daemon that says nothing is a timeout", async () => {
   serve(() => {});
-  const error = await failureOf((await open(30)).request("Hello", { version: "x" }));
+  const error = await rejectionOf((await open(30)).request("Hello", { version: "x" }));
   expect([error.kind, error.message]).toEqual(["timeout", "the daemon gave no answer in 0.03 s"]);
 });
 
@@ -137,13 +128,13 @@ test("a request that no daemon takes is not sent", async () => {
     throw new Error("sent");
   });
   const connection = await open();
-  expect((await failureOf(connection.request("Vend", { config: "x".repeat(65_536) }))).kind).toBe("usage");
-  expect((await failureOf(connection.request("Vend", { config: "x".repeat(65_535) }))).kind).toBe("usage");
+  expect((await rejectionOf(connection.request("Vend", { config: "x".repeat(65_536) }))).kind).toBe("usage");
+  expect((await rejectionOf(connection.request("Vend", { config: "x".repeat(65_535) }))).kind).toBe("usage");
   connection.close();
 });
 
 test("where nothing listens, the path is named", async () => {
-  const error = await failureOf(open());
+  const error = await rejectionOf(open());
   expect([error.kind, error.exitStatus]).toEqual(["unreachable", 3]);
   expect(error.message).toContain(path);
 });
@@ -160,7 +151,7 @@ test("a refused connection is tried again, because a full backlog looks the same
 
 test("a name that the kernel does not take is a usage error", async () => {
   path = join(directory, "x".repeat(120));
-  expect((await failureOf(open())).kind).toBe("usage");
+  expect((await rejectionOf(open())).kind).toBe("usage");
 });
 
 test.skipIf(process.getuid?.() !== 0)("a path that a mode or a sandbox forbids is `blocked`, exit 8", () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import type { KeyholeError } from "../../src/errors.ts";
 import { createConfigReader, listConfigs, openConfigStore } from "../../src/config/store.ts";
+import { thrownBy } from "../thrown.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/demo";
 const TEXT = `# kept\nAssumeRole:\n  RoleArn: ${ROLE}\n`;
@@ -23,15 +23,6 @@ function put(name: string, text = TEXT, mode = 0o644): string {
   return path;
 }
 
-function failure(action: () => unknown): KeyholeError {
-  try {
-    action();
-  } catch (error) {
-    return error as KeyholeError;
-  }
-  throw new Error("nothing was thrown");
-}
-
 const modeOf = (path: string) => (fs.statSync(path).mode & 0o7777).toString(8);
 
 describe("reading", () => {
@@ -44,7 +35,7 @@ describe("reading", () => {
 
   test("a config that is not there is no such config, with the nearest name", () => {
     put("production");
-    const error = failure(() => openConfigStore(directory).read("prodution"));
+    const error = thrownBy(() => openConfigStore(directory).read("prodution"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "no-such-config",
       "config prodution not found",
@@ -56,19 +47,19 @@ describe("reading", () => {
     const store = openConfigStore(directory);
     expect(store.list()).toEqual([]);
     expect(store.revision("dev")).toBeUndefined();
-    expect(failure(() => store.read("dev")).kind).toBe("no-such-config");
+    expect(thrownBy(() => store.read("dev")).kind).toBe("no-such-config");
     expect(fs.existsSync(directory)).toBeFalse();
   });
 
   test.each(["", "a b", "../x", "a/b", "a.b", "é", "x".repeat(129), "a\n"])("%j is no name", (name) => {
     const store = openConfigStore(directory);
-    expect(failure(() => store.read(name)).kind).toBe("usage");
+    expect(thrownBy(() => store.read(name)).kind).toBe("usage");
     expect(store.revision(name)).toBeUndefined();
   });
 
   test("an invalid file names itself, its line and the way to mend it", () => {
     const path = put("dev", "AssumeRole: {}\n");
-    const error = failure(() => openConfigStore(directory).read("dev"));
+    const error = thrownBy(() => openConfigStore(directory).read("dev"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "invalid-config",
       `${path}: line 1: AssumeRole.RoleArn is required`,
@@ -79,9 +70,9 @@ describe("reading", () => {
   test("what is no UTF-8 or too large is refused", () => {
     const path = put("dev");
     fs.writeFileSync(path, Buffer.from([0x61, 0xff]));
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(`${path}: not UTF-8`);
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).message).toBe(`${path}: not UTF-8`);
     fs.writeFileSync(path, "#".repeat(70_000));
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(`${path}: larger than 64 KiB`);
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).message).toBe(`${path}: larger than 64 KiB`);
   });
 
   test("names are sorted, and only configs are listed", () => {
@@ -96,7 +87,7 @@ describe("reading", () => {
 describe("what others could have written is refused", () => {
   test.each([0o664, 0o646, 0o666])("a file of mode %o", (mode) => {
     const path = put("dev", TEXT, mode);
-    const error = failure(() => openConfigStore(directory).read("dev"));
+    const error = thrownBy(() => openConfigStore(directory).read("dev"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "unsafe-path",
       `${path} can be written by others`,
@@ -109,7 +100,7 @@ describe("what others could have written is refused", () => {
     fs.chmodSync(directory, mode);
     const store = openConfigStore(directory);
     for (const action of [() => store.read("dev"), () => store.list(), () => store.save("x", TEXT, false)]) {
-      const error = failure(action);
+      const error = thrownBy(action);
       expect([error.kind, error.hint]).toEqual(["unsafe-path", `chmod go-w ${directory}`]);
     }
     expect(modeOf(directory)).toBe(mode.toString(8));
@@ -120,7 +111,7 @@ describe("what others could have written is refused", () => {
     put("dev");
     // Root is trusted, so what is to be refused must not be root's.
     if (process.getuid?.() === 0) fs.chownSync(directory, 65534, 65534);
-    const error = failure(() => openConfigStore(directory, 4242).read("dev"));
+    const error = thrownBy(() => openConfigStore(directory, 4242).read("dev"));
     expect([error.kind, error.message]).toEqual([
       "unsafe-path",
       `${directory} belongs to another user (uid ${fs.statSync(directory).uid})`,
@@ -130,11 +121,11 @@ describe("what others could have written is refused", () => {
   test.skipIf(process.getuid?.() !== 0)("a file of another user", () => {
     const path = put("dev");
     fs.chownSync(path, 4242, 4242);
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).message).toBe(
       `${path} belongs to another user (uid 4242)`,
     );
     fs.chownSync(directory, 4242, 4242);
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toBe(
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).message).toBe(
       `${directory} belongs to another user (uid 4242)`,
     );
   });
@@ -142,7 +133,7 @@ describe("what others could have written is refused", () => {
   test("a FIFO is no file, and nobody waits for its writer", () => {
     fs.mkdirSync(directory, { recursive: true });
     Bun.spawnSync(["mkfifo", "-m", "600", `${directory}/dev.yaml`]);
-    expect(failure(() => openConfigStore(directory).read("dev")).message).toEndWith("is not a regular file");
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).message).toEndWith("is not a regular file");
   });
 });
 
@@ -165,13 +156,13 @@ describe("links", () => {
     fs.writeFileSync(`${open}/dev.yaml`, TEXT, { mode: 0o644 });
     fs.chmodSync(open, 0o777);
     fs.symlinkSync(`${open}/dev.yaml`, `${directory}/dev.yaml`);
-    expect(failure(() => openConfigStore(directory).read("dev")).hint).toBe(`chmod go-w ${open}`);
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).hint).toBe(`chmod go-w ${open}`);
   });
 
   test("a link to nothing is no config", () => {
     put("unused");
     fs.symlinkSync(`${root}/nowhere`, `${directory}/dev.yaml`);
-    expect(failure(() => openConfigStore(directory).read("dev")).kind).toBe("no-such-config");
+    expect(thrownBy(() => openConfigStore(directory).read("dev")).kind).toBe("no-such-config");
   });
 });
 
@@ -217,7 +208,7 @@ describe("saving", () => {
   test("without replace an existing config stays", () => {
     put("dev");
     const store = openConfigStore(directory);
-    const error = failure(() => store.save("dev", `${TEXT}pin: true\n`, false));
+    const error = thrownBy(() => store.save("dev", `${TEXT}pin: true\n`, false));
     expect([error.kind, error.message]).toEqual(["config-exists", "config dev exists"]);
     expect(store.readText("dev")).toBe(TEXT);
     expect(fs.readdirSync(directory)).toEqual(["dev.yaml"]);
@@ -226,8 +217,8 @@ describe("saving", () => {
   test("a text that is no config leaves everything as it was", () => {
     put("dev");
     const store = openConfigStore(directory);
-    expect(failure(() => store.save("dev", "AssumeRole: {}", true)).kind).toBe("invalid-config");
-    expect(failure(() => store.save("new", "AssumeRole: {}", false)).kind).toBe("invalid-config");
+    expect(thrownBy(() => store.save("dev", "AssumeRole: {}", true)).kind).toBe("invalid-config");
+    expect(thrownBy(() => store.save("new", "AssumeRole: {}", false)).kind).toBe("invalid-config");
     expect(store.readText("dev")).toBe(TEXT);
     expect(fs.readdirSync(directory)).toEqual(["dev.yaml"]);
   });
@@ -264,15 +255,15 @@ describe("renaming and removing", () => {
     put("old");
     put("new", `${TEXT}pin: true\n`);
     const store = openConfigStore(directory);
-    expect(failure(() => store.rename("old", "new")).kind).toBe("config-exists");
+    expect(thrownBy(() => store.rename("old", "new")).kind).toBe("config-exists");
     expect(store.list()).toEqual(["new", "old"]);
     expect(store.readText("new")).toBe(`${TEXT}pin: true\n`);
   });
 
   test("what is not there is no such config", () => {
     const store = openConfigStore(directory);
-    expect(failure(() => store.rename("old", "new")).kind).toBe("no-such-config");
-    expect(failure(() => store.remove("old")).kind).toBe("no-such-config");
+    expect(thrownBy(() => store.rename("old", "new")).kind).toBe("no-such-config");
+    expect(thrownBy(() => store.remove("old")).kind).toBe("no-such-config");
   });
 
   test("removing takes the link, not the file behind it", () => {

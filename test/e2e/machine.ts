@@ -2,7 +2,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { isAlive, until } from "../processes.ts";
 import { startSts, type Sts, type StsServerOptions } from "../sts/server.ts";
+
+export { isAlive, until };
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -129,19 +132,4 @@ export async function createMachine(options: StsServerOptions = {}) {
 
 export function roleArn(name: string): string {
   return `arn:aws:iam::111122223333:role/${name}`;
-}
-
-/** Whether a process runs; a zombie whose parent does not wait for it has ended. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
-  } catch {
-    return false;
-  }
-}
-
-/** Waits for a condition, not for time; the test's own timeout ends it. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await Bun.sleep(5);
 }

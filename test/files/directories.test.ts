@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeyholeError } from "../../src/errors.ts";
 import { ensurePrivateDirectory } from "../../src/files/directories.ts";
+import { thrownBy } from "../thrown.ts";
 
 let root: string;
 
@@ -15,14 +15,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function refusal(path: string): KeyholeError {
-  try {
-    ensurePrivateDirectory(path);
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-  }
-  throw new Error(`${path} was not refused`);
-}
+const refusal = (path: string) => thrownBy(() => ensurePrivateDirectory(path));
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 

@@ -3,7 +3,7 @@ import { Credentials } from "../../src/credentials.ts";
 import { createSourceCache, type SourceCache, type SourceRequest } from "../../src/sources/cache.ts";
 import type { ResolvedSource } from "../../src/sources/known.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
-import { refusal } from "./fixture.ts";
+import { rejectionOf } from "../thrown.ts";
 
 interface Flight {
   readonly request: SourceRequest;
@@ -72,7 +72,7 @@ describe("a flight", () => {
 
   test("goes on while anybody waits, and is ended by the last who leaves", async () => {
     const [first, second] = [new AbortController(), new AbortController()];
-    const asking = [first, second].map(({ signal }) => refusal(cache.get(ask({ signal }))));
+    const asking = [first, second].map(({ signal }) => rejectionOf(cache.get(ask({ signal }))));
     first.abort();
     await asking[0];
     expect(flights[0]!.request.signal.aborted).toBeFalse();

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/daemon/clock.ts";
-import { KeyholeError } from "../../src/errors.ts";
 import { createDirectTransport } from "../../src/sources/direct.ts";
 import type { AssumeRequest, CredentialSource, SourceEnvironment } from "../../src/sources/source.ts";
 import { createStsSource, type StsSourceOptions } from "../../src/sources/sts.ts";
@@ -96,15 +95,4 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
       home.remove();
     },
   };
-}
-
-/** The KeyholeError that `action` ends with. @throws whatever else it ends with. */
-export async function refusal(action: Promise<unknown>): Promise<KeyholeError> {
-  try {
-    await action;
-  } catch (error) {
-    if (error instanceof KeyholeError) return error;
-    throw error;
-  }
-  throw new Error("nothing was refused");
 }

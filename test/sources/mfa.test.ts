@@ -3,7 +3,8 @@ import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/daemon/clock.ts";
 import { type MfaRequest, obtainCode } from "../../src/sources/mfa.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
-import { type Home, makeHome, refusal, ROLE } from "./fixture.ts";
+import { rejectionOf } from "../thrown.ts";
+import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 const SerialNumber = "arn:aws:iam::111122223333:mfa/tester";
 
@@ -78,7 +79,7 @@ describe("no code", () => {
     { title: "no six digits", command: "echo canary", kind: "person-needed", what: "no six-digit code" },
     { title: "too much", command: "yes canary", kind: "person-needed", what: "64 KiB" },
   ])("comes of $title", async ({ command, kind, what }) => {
-    const refused = await refusal(obtain(command));
+    const refused = await rejectionOf(obtain(command));
     expect(refused).toMatchObject({ kind, hint: "keyhole config update -n demo" });
     expect(refused.message).toContain(what);
     expect(refused.message).not.toContain("canary");
@@ -86,16 +87,16 @@ describe("no code", () => {
 
   test("comes in time from a command that hangs", async () => {
     const clock = new FakeClock();
-    const obtaining = refusal(obtain("sleep 600", { SerialNumber }, { clock }));
+    const obtaining = rejectionOf(obtain("sleep 600", { SerialNumber }, { clock }));
     await clock.advance(30_000);
     expect(await obtaining).toMatchObject({ kind: "timeout", message: "MFA.command did not end within 30 s" });
   });
 
   test("comes of a command without a device", async () => {
-    expect((await refusal(obtain("echo 123456", {}))).kind).toBe("invalid-config");
+    expect((await rejectionOf(obtain("echo 123456", {}))).kind).toBe("invalid-config");
   });
 
   test("comes of a device alone", async () => {
-    expect(await refusal(obtain(undefined))).toMatchObject({ kind: "person-needed", exitStatus: 5 });
+    expect(await rejectionOf(obtain(undefined))).toMatchObject({ kind: "person-needed", exitStatus: 5 });
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createPlaces } from "../../src/sources/places.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
-import { refusal } from "./fixture.ts";
+import { rejectionOf } from "../thrown.ts";
 
 /** Places whose work is held until the test ends it. */
 function newPlaces(limit: number) {
@@ -61,11 +61,11 @@ test("one that is given up leaves the queue, and takes no place", async () => {
   const it = newPlaces(1);
   const controller = new AbortController();
   void it.run("a");
-  const given = refusal(it.run("b", {}, controller.signal));
+  const given = rejectionOf(it.run("b", {}, controller.signal));
   void it.run("c");
   controller.abort();
   expect((await given).kind).toBe("timeout");
-  expect((await refusal(it.run("d", {}, controller.signal))).kind).toBe("timeout");
+  expect((await rejectionOf(it.run("d", {}, controller.signal))).kind).toBe("timeout");
   await it.end("a");
   expect(it.running).toEqual(["a", "c"]);
 });

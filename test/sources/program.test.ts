@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/daemon/clock.ts";
 import { type ProgramOptions, runProgram } from "../../src/sources/program.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
+import { isAlive, pidIn, until } from "../processes.ts";
 import { type Home, makeHome } from "./fixture.ts";
 
 let home: Home;
@@ -61,14 +62,14 @@ test("says not-executable of a file that may not be executed", async () => {
 async function startFamily(change: Partial<ProgramOptions> = {}) {
   const file = `${home.path}/${crypto.randomUUID()}`;
   const running = run(`sleep 600 & echo $! > ${file}.new; mv ${file}.new ${file}; wait`, change);
-  return { running, child: await readWhenThere(file) };
+  return { running, child: await pidIn(file) };
 }
 
 test("kills a program that is late, and what it started", async () => {
   const { running, child } = await startFamily();
   await clock.advance(10_000);
   expect(await running).toEqual({ kind: "timeout" });
-  await untilGone(child);
+  await until(() => !isAlive(child));
 });
 
 test("kills a program that is not wanted any more, and what it started", async () => {
@@ -76,7 +77,7 @@ test("kills a program that is not wanted any more, and what it started", async (
   const { running, child } = await startFamily({ signal: controller.signal });
   controller.abort();
   expect(await running).toEqual({ kind: "aborted" });
-  await untilGone(child);
+  await until(() => !isAlive(child));
 });
 
 test("starts nothing for who has given up", async () => {
@@ -95,17 +96,3 @@ test("does not wait for what a program leaves behind", async () => {
   expect(end).toEqual({ kind: "ended", exit: 0, stdout: "done\n" });
   process.kill(Number(await Bun.file(file).text()), "SIGKILL");
 });
-
-async function readWhenThere(file: string): Promise<number> {
-  while (!(await Bun.file(file).exists())) await Bun.sleep(1);
-  return Number(await Bun.file(file).text());
-}
-
-/** A killed process stays in the table until whoever inherited it has taken note. */
-async function untilGone(pid: number): Promise<void> {
-  for (;;) {
-    const state = await Bun.$`ps -o state= -p ${pid}`.nothrow().text();
-    if (state.trim() === "" || state.startsWith("Z")) return;
-    await Bun.sleep(1);
-  }
-}

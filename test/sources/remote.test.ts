@@ -9,7 +9,9 @@ import { createRemoteTransport } from "../../src/sources/remote.ts";
 import type { Caller, StsTransport } from "../../src/sources/transport.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { startProxy } from "../sts/proxy.ts";
-import { makeWorld, refusal, ROLE, type World } from "./fixture.ts";
+import { isAlive, until } from "../processes.ts";
+import { rejectionOf } from "../thrown.ts";
+import { makeWorld, ROLE, type World } from "./fixture.ts";
 
 /** The worker as the daemon runs it, from the sources. */
 const WORKER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--sts-worker"];
@@ -61,28 +63,6 @@ function caller(change: Partial<Caller["target"]> = {}): Caller {
 /** A worker that does this with what it reads: a shell script. */
 const scripted = (script: string): Options => ({ command: ["/bin/sh", "-c", script] });
 
-async function failure(action: Promise<unknown>): Promise<StsFailed> {
-  try {
-    await action;
-  } catch (error) {
-    if (error instanceof StsFailed) return error;
-    throw error;
-  }
-  throw new Error("nothing failed");
-}
-
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await Bun.sleep(2);
-};
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 describe("a worker", () => {
   test("serves all calls, and gives what STS issued as plain data", async () => {
     const { transport, assume, pids } = newTransport();
@@ -99,7 +79,7 @@ describe("a worker", () => {
 
   test("passes on what STS refused, and when", async () => {
     world.sts.faults.add({ fail: { code: "AccessDenied", message: "not ö\nyou", status: 403 } });
-    const refused = await failure(newTransport().assume());
+    const refused = await rejectionOf(newTransport().assume(), StsFailed);
     expect(refused.failure).toEqual({ kind: "refused", code: "AccessDenied", message: "not ö\nyou", status: 403 });
     expect(refused.exchange?.date).toBeNumber();
   });
@@ -108,14 +88,14 @@ describe("a worker", () => {
     const { transport } = newTransport();
     const nobody = caller({ endpoint: "http://127.0.0.1:1" });
     const sent = transport.send("GetCallerIdentity", {}, nobody, new AbortController().signal);
-    expect((await failure(sent)).failure).toEqual({ kind: "unanswered", message: "ECONNREFUSED" });
+    expect((await rejectionOf(sent, StsFailed)).failure).toEqual({ kind: "unanswered", message: "ECONNREFUSED" });
   });
 
   test("is not held up by a call that hangs, and gives that up when it is aborted", async () => {
     const { assume, pids } = newTransport();
     world.sts.faults.add({ hang: true, times: 1 });
     const controller = new AbortController();
-    const hanging = failure(assume(controller.signal));
+    const hanging = rejectionOf(assume(controller.signal), StsFailed);
     await world.sts.until(() => world.sts.count() === 1);
     await assume();
     controller.abort();
@@ -126,7 +106,7 @@ describe("a worker", () => {
 
   test("is not started for a call that nobody wants any more", async () => {
     const { assume, pids } = newTransport();
-    expect((await failure(assume(AbortSignal.abort()))).failure).toEqual({ kind: "aborted" });
+    expect((await rejectionOf(assume(AbortSignal.abort()), StsFailed)).failure).toEqual({ kind: "aborted" });
     expect(pids()).toEqual([]);
   });
 
@@ -137,7 +117,7 @@ describe("a worker", () => {
         environment: { HTTPS_PROXY: proxy.url, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" },
       });
       const regional = caller({ endpoint: undefined, region: "xx-test-1" });
-      await failure(transport.send("GetCallerIdentity", {}, regional, new AbortController().signal));
+      await rejectionOf(transport.send("GetCallerIdentity", {}, regional, new AbortController().signal), StsFailed);
       expect(proxy.targets[0]).toBe("sts.xx-test-1.amazonaws.com:443");
     } finally {
       await proxy.stop();
@@ -168,7 +148,7 @@ describe("the end of a worker", () => {
   test("fails the calls that are under way, and the next call gets another", async () => {
     const { assume, pids } = newTransport();
     world.sts.faults.add({ hang: true, times: 1 });
-    const hanging = refusal(assume());
+    const hanging = rejectionOf(assume());
     await world.sts.until(() => world.sts.count() === 1);
     process.kill(pids()[0]!, "SIGKILL");
     expect(await hanging).toMatchObject({ kind: "network", message: expect.stringContaining("ended") });
@@ -182,11 +162,11 @@ describe("the end of a worker", () => {
       const clock = new FakeClock();
       const { assume, pids } = newTransport({ ...scripted(script), clock });
       const kinds: string[] = [];
-      for (let call = 0; call < 5; call += 1) kinds.push((await refusal(assume())).kind);
+      for (let call = 0; call < 5; call += 1) kinds.push((await rejectionOf(assume())).kind);
       expect(kinds).toEqual(["network", "network", "internal", "internal", "internal"]);
       expect(pids()).toHaveLength(3);
       await clock.advance(5_000);
-      expect((await refusal(assume())).message).toBe(
+      expect((await rejectionOf(assume())).message).toBe(
         "the process that asks STS ended 4 times in a row without an answer",
       );
       expect(pids()).toHaveLength(4);
@@ -196,7 +176,7 @@ describe("the end of a worker", () => {
   test("that cannot be started is told from a network's failure", async () => {
     const transport = createRemoteTransport({ command: ["/nowhere/keyhole"], environment: {}, clock: systemClock });
     const sent = transport.send("GetCallerIdentity", {}, caller(), new AbortController().signal);
-    expect(await refusal(sent)).toMatchObject({ kind: "internal" });
+    expect(await rejectionOf(sent)).toMatchObject({ kind: "internal" });
   });
 
   test.each([
@@ -204,7 +184,7 @@ describe("the end of a worker", () => {
     ["says too much", "read line; head -c 9000000 /dev/zero; exec sleep 600"],
   ])("comes where it %s", async (_, script) => {
     const { assume, pids } = newTransport(scripted(script));
-    const refused = await refusal(assume());
+    const refused = await rejectionOf(assume());
     expect(refused.kind).toBe("network");
     expect(refused.message).not.toContain("canary");
     await until(() => !isAlive(pids()[0]!));
@@ -213,7 +193,7 @@ describe("the end of a worker", () => {
   test("comes where it does not keep its own deadline", async () => {
     const clock = new FakeClock();
     const { assume, pids } = newTransport({ ...scripted("read line; exec sleep 600"), clock });
-    const late = refusal(assume());
+    const late = rejectionOf(assume());
     await until(() => pids().length === 1);
     await clock.advance(37_000);
     expect((await late).kind).toBe("network");
@@ -241,7 +221,7 @@ describe("the end of a worker", () => {
     await assume();
     world.sts.faults.add({ hang: true, times: 1 });
     const controller = new AbortController();
-    const hanging = failure(assume(controller.signal));
+    const hanging = rejectionOf(assume(controller.signal), StsFailed);
     await world.sts.until(() => world.sts.count() === 2);
     await clock.advance(20_000);
     expect(isAlive(pids()[0]!)).toBe(true);
@@ -303,7 +283,7 @@ test("a KeyholeError of the transport is shown as it is", async () => {
   const { transport } = newTransport(scripted("exit 3"));
   const broken = makeWorld({}, { transport });
   try {
-    expect(await refusal(broken.source.assume(broken.request()))).toBeInstanceOf(KeyholeError);
+    expect(await rejectionOf(broken.source.assume(broken.request()))).toBeInstanceOf(KeyholeError);
   } finally {
     await broken.end();
   }
@@ -323,7 +303,7 @@ test("a source over a worker chains, measures the clock and names what is wrong,
     const chained = await skewed.source.assume(skewed.request({ environment, assume: { DurationSeconds: 7_200 } }));
     expect(chained.notes[0]).toContain("3600 instead of 7200");
     skewed.sts.faults.add({ fail: { code: "AccessDenied", message: "no", status: 403 } });
-    const refused = await refusal(skewed.source.assume(skewed.request()));
+    const refused = await rejectionOf(skewed.source.assume(skewed.request()));
     expect(refused).toMatchObject({ kind: "aws-refused", message: "AccessDenied: no" });
     // The first call found out by a refusal; the others knew.
     expect(

@@ -4,7 +4,9 @@ import { systemClock } from "../../src/daemon/clock.ts";
 import type { Clock } from "../../src/daemon/clock.ts";
 import { resolveInChild } from "../../src/sources/spawn.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
-import { makeWorld, refusal, RESOLVER, ROLE, SOCKET, type World } from "./fixture.ts";
+import { isAlive, pidIn, until } from "../processes.ts";
+import { rejectionOf } from "../thrown.ts";
+import { makeWorld, RESOLVER, ROLE, SOCKET, type World } from "./fixture.ts";
 
 let world: World;
 let log: string;
@@ -232,7 +234,7 @@ describe("no source credentials", () => {
     { profile: "legacy", kind: "person-needed", what: "profile 'legacy'", hint: "aws sso login --profile legacy" },
     { profile: "login", kind: "person-needed", what: "profile 'login'", hint: "aws login --profile login" },
   ] as const)("of profile $profile: $kind", async ({ profile, kind, what, hint }) => {
-    const refused = await refusal(resolve(profile === undefined ? {} : { profile }));
+    const refused = await rejectionOf(resolve(profile === undefined ? {} : { profile }));
     expect(refused.kind).toBe(kind);
     expect(refused.message).toContain(what);
     expect(refused.hint).toContain(hint);
@@ -242,31 +244,31 @@ describe("no source credentials", () => {
   test("where AWS refuses the profile's role, without the secret that it repeats", async () => {
     const message = `no: ${world.sts.root.secretAccessKey}`;
     world.sts.faults.add({ fail: { code: "AccessDenied", message, status: 403 } });
-    const refused = await refusal(resolve({ profile: "refused" }));
+    const refused = await rejectionOf(resolve({ profile: "refused" }));
     expect(refused).toMatchObject({ kind: "aws-refused", message: "profile 'refused': AccessDenied: no: ***" });
   });
 
   test("after one run of a credential_process that fails", async () => {
-    await refusal(resolve({ profile: "failing" }));
+    await rejectionOf(resolve({ profile: "failing" }));
     expect(await runs()).toBe(1);
   });
 
   test("within 10 s of a credential_process that hangs, which is ended", async () => {
     const clock = new FakeClock();
-    const resolving = refusal(resolve({ profile: "hanging", clock }));
+    const resolving = rejectionOf(resolve({ profile: "hanging", clock }));
     const pid = await pidIn(log);
     await clock.advance(10_000);
     expect(await resolving).toMatchObject({ kind: "timeout" });
-    await untilGone(pid);
+    await until(() => !isAlive(pid));
   });
 
   test("for who has given up, and the credential_process is ended", async () => {
     const controller = new AbortController();
-    const resolving = refusal(resolve({ profile: "hanging", signal: controller.signal }));
+    const resolving = rejectionOf(resolve({ profile: "hanging", signal: controller.signal }));
     const pid = await pidIn(log);
     controller.abort();
     expect((await resolving).kind).toBe("timeout");
-    await untilGone(pid);
+    await until(() => !isAlive(pid));
   });
 
   test.each([
@@ -276,7 +278,7 @@ describe("no source credentials", () => {
     { title: "says null", script: "echo null" },
     { title: "says too much", script: "yes canary" },
   ])("of a child that $title", async ({ script }) => {
-    const refused = await refusal(resolve({ command: ["sh", "-c", script] }));
+    const refused = await rejectionOf(resolve({ command: ["sh", "-c", script] }));
     expect(refused.kind).toBe("internal");
     expect(refused.message).not.toContain("canary");
   });
@@ -333,17 +335,3 @@ describe("assuming with a profile", () => {
     expect(seen).not.toContain(secretAccessKey);
   });
 });
-
-async function pidIn(file: string): Promise<number> {
-  while (!(await Bun.file(file).exists())) await Bun.sleep(1);
-  return Number(await Bun.file(file).text());
-}
-
-/** A killed process stays in the table until whoever inherited it has taken note. */
-async function untilGone(pid: number): Promise<void> {
-  for (;;) {
-    const state = await Bun.$`ps -o state= -p ${pid}`.nothrow().text();
-    if (state.trim() === "" || state.startsWith("Z")) return;
-    await Bun.sleep(1);
-  }
-}

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { Credentials } from "../../src/credentials.ts";
 import { startProxy } from "../sts/proxy.ts";
 import { hasOpenssl } from "../sts/tls.ts";
-import { makeWorld, refusal, ROLE, type World } from "./fixture.ts";
+import { rejectionOf } from "../thrown.ts";
+import { makeWorld, ROLE, type World } from "./fixture.ts";
 
 let world: World;
 
@@ -161,7 +162,7 @@ describe("assume", () => {
   test("fails at once when the request is aborted", async () => {
     world.sts.faults.add({ hang: true });
     const controller = new AbortController();
-    const assuming = refusal(world.source.assume(world.request({ signal: controller.signal })));
+    const assuming = rejectionOf(world.source.assume(world.request({ signal: controller.signal })));
     await world.sts.until(() => world.sts.count() === 1);
     controller.abort();
     expect((await assuming).kind).toBe("network");
@@ -175,7 +176,7 @@ describe("a failure", () => {
     { fail: { code: "AccessDenied", message: "no", status: 403 }, calls: 1, kind: "aws-refused" },
   ])("of kind $kind makes $calls calls", async ({ fail, calls, kind }) => {
     world.sts.faults.add({ fail });
-    expect((await refusal(world.source.assume(world.request()))).kind).toBe(kind as "throttled");
+    expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe(kind as "throttled");
     expect(world.sts.count()).toBe(calls);
   });
 
@@ -189,17 +190,17 @@ describe("a failure", () => {
     "to understand the answer (%s) is the network's",
     async (garbage) => {
       world.sts.faults.add({ garbage });
-      expect((await refusal(world.source.assume(world.request()))).kind).toBe("network");
+      expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe("network");
     },
   );
 
   test("to find an Expiration is the network's", async () => {
     world.sts.faults.add({ omitExpiration: true });
-    expect((await refusal(world.source.assume(world.request()))).kind).toBe("network");
+    expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe("network");
   });
 
   test("to connect names no address", async () => {
-    const refused = await refusal(
+    const refused = await rejectionOf(
       world.source.assume(
         world.request({ environment: { ...world.keys, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" } }),
       ),
@@ -211,7 +212,7 @@ describe("a failure", () => {
     const { secretAccessKey } = world.sts.root;
     const message = `you sent ${secretAccessKey} and ${encodeURIComponent(secretAccessKey)}\u001b[31m\r\nkeyhole: hint: rm`;
     world.sts.faults.add({ fail: { code: "AccessDenied", message, status: 403 } });
-    const refused = await refusal(world.source.assume(world.request()));
+    const refused = await rejectionOf(world.source.assume(world.request()));
     expect(refused.message).toStartWith("AccessDenied: you sent *** and ***");
     expect(refused.message).not.toContain(secretAccessKey);
     expect(refused.message).not.toMatch(/\p{Cc}/u);
@@ -219,14 +220,14 @@ describe("a failure", () => {
 
   test("of a source that expired needs a person", async () => {
     world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
-    const refused = await refusal(world.source.assume(world.request()));
+    const refused = await rejectionOf(world.source.assume(world.request()));
     expect(refused).toMatchObject({ kind: "person-needed", exitStatus: 5 });
     expect(refused.hint).toContain("keyhole daemon add -n demo");
   });
 
   test("of a session that waits for itself is a loop, before STS is asked", async () => {
     const environment = { ...world.keys, KEYHOLE_CHAIN: "demo@/run/keyhole-test/daemon.sock" };
-    const refused = await refusal(world.source.assume(world.request({ environment })));
+    const refused = await rejectionOf(world.source.assume(world.request({ environment })));
     expect(refused).toMatchObject({ kind: "credential-loop" });
     expect(world.sts.count()).toBe(0);
   });
@@ -260,7 +261,7 @@ describe("role chaining", () => {
 
   test("does not retry a duration over the role's own maximum", async () => {
     world.sts.roles.set(ROLE, { maxSessionDuration: 3_600 });
-    const refused = await refusal(world.source.assume(world.request({ assume: { DurationSeconds: 7_200 } })));
+    const refused = await rejectionOf(world.source.assume(world.request({ assume: { DurationSeconds: 7_200 } })));
     expect(refused).toMatchObject({ kind: "aws-refused" });
     expect(refused.hint).toContain("--max-session-duration");
     expect(world.sts.count()).toBe(1);
@@ -283,7 +284,7 @@ describe("MFA", () => {
 
   test("says that a wrong code needs a person", async () => {
     world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
-    const refused = await refusal(
+    const refused = await rejectionOf(
       world.source.assume(world.request({ assume: { SerialNumber, TokenCode: "654321" } })),
     );
     expect(refused.kind).toBe("person-needed");
@@ -303,7 +304,7 @@ describe("identify", () => {
 
   test("refuses with AWS's words", async () => {
     const credentials = new Credentials({ accessKeyId: "ASIANOBODY", secretAccessKey: "x", sessionToken: "y" });
-    const refused = await refusal(world.source.identify(world.request(), credentials));
+    const refused = await rejectionOf(world.source.identify(world.request(), credentials));
     expect(refused).toMatchObject({ kind: "aws-refused", message: expect.stringContaining("InvalidClientTokenId") });
   });
 });
@@ -351,7 +352,7 @@ describe.skipIf(!hasOpenssl())("over TLS", () => {
   });
 
   test("refuses a certificate that nobody vouched for, once", async () => {
-    const refused = await refusal(secure.source.assume(secure.request()));
+    const refused = await rejectionOf(secure.source.assume(secure.request()));
     expect(refused).toMatchObject({ kind: "network" });
     expect(refused.message).toContain("certificate");
   });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { resolveTarget } from "../../src/sources/target.ts";
-import { type Home, makeHome, refusal, ROLE } from "./fixture.ts";
+import { rejectionOf } from "../thrown.ts";
+import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 let home: Home;
 let bundle: string;
@@ -89,7 +90,7 @@ describe("certificates", () => {
     ["relative/path", "not an absolute path"],
     ["/nonexistent/bundle", "cannot be read"],
   ])("that are not there (%s) are a config's fault, and their path is not shown", async (path, what) => {
-    const refused = await refusal(resolve({ STS: { verify: path } }));
+    const refused = await rejectionOf(resolve({ STS: { verify: path } }));
     expect(refused.kind).toBe("invalid-config");
     expect(refused.message).toContain(what);
     expect(refused.message).not.toContain(path);
@@ -97,7 +98,7 @@ describe("certificates", () => {
 
   test("that are no certificates are refused", async () => {
     const empty = home.write("empty.pem", "nothing");
-    expect((await refusal(resolve({}, { AWS_CA_BUNDLE: empty }))).message).toContain("AWS_CA_BUNDLE");
+    expect((await rejectionOf(resolve({}, { AWS_CA_BUNDLE: empty }))).message).toContain("AWS_CA_BUNDLE");
   });
 
   test("are not wanted without TLS", async () => {

@@ -1,0 +1,32 @@
+// Processes that a test has something to do with, and waiting for them.
+import { existsSync, readFileSync } from "node:fs";
+
+/** Waits for a condition, not for time; the test's own timeout ends it. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(2);
+}
+
+/** False for a process that has ended, also if nobody has waited for it yet. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    return !/^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    // It ended at this moment, or there is no /proc here.
+    return !existsSync("/proc/self");
+  }
+}
+
+/** The pid that a process writes into a file with `echo $$`, as soon as it is whole. */
+export async function pidIn(file: string): Promise<number> {
+  const read = () =>
+    Bun.file(file)
+      .text()
+      .catch(() => "");
+  await until(async () => (await read()).endsWith("\n"));
+  return Number(await read());
+}
