@@ -3,11 +3,19 @@ import type { Host } from "./command.ts";
 import { run } from "./run.ts";
 import { createStdout } from "./stdout.ts";
 import { root } from "./table.ts";
-import { createUi } from "./ui.ts";
+import { createUi, toKeyholeError } from "./ui.ts";
 
 /** Runs a client to its end, and with it the process. @param words argv behind the program's name */
 export async function main(words: readonly string[]): Promise<void> {
-  process.exit(await run(words, { root, environment: process.env, ui: createUi(), output, host }));
+  const ui = createUi();
+  const status = await run(words, { root, environment: process.env, ui, output, host });
+  try {
+    await output.finish();
+  } catch (error) {
+    ui.fail(error);
+    process.exit(toKeyholeError(error).exitStatus);
+  }
+  process.exit(status);
 }
 
 const output = createStdout((status) => process.exit(status));

@@ -13,20 +13,38 @@ export interface Output {
   bytes(bytes: Uint8Array): Promise<void>;
 }
 
+export interface Stdout extends Output {
+  /** Resolves when every line has been written. @throws KeyholeError where one cannot be. */
+  finish(): Promise<void>;
+}
+
 /** @param exit ends the process with a status */
-export function createStdout(exit: (status: number) => never): Output {
+export function createStdout(exit: (status: number) => never): Stdout {
+  let writer: Bun.FileSink | undefined;
+  let lines: Promise<unknown> = Promise.resolve();
+
+  // Not Bun.write, which reserves room at the start of a file, so that zeros come before what is appended (`>>`); not
+  // console.log, which says nothing of a full disk.
+  async function write(bytes: Uint8Array): Promise<void> {
+    writer ??= Bun.stdout.writer();
+    try {
+      await writer.write(bytes);
+      await writer.flush();
+    } catch (error) {
+      // The reader has gone, as in `logs -f | head`.
+      if (isErrno(error, "EPIPE")) exit(ENDED_BY_SIGPIPE);
+      throw new KeyholeError("internal", "stdout cannot be written to", "keyhole daemon logs");
+    }
+  }
+
   return {
-    line: (text) => console.log(text),
-    bytes: async (bytes) => {
-      // Bun 1.4.5 writes nothing by truncating the file that stdout is.
-      if (bytes.length === 0) return;
-      try {
-        await Bun.write(Bun.stdout, bytes);
-      } catch (error) {
-        // The reader has gone, as in `logs -f | head`.
-        if (isErrno(error, "EPIPE")) exit(ENDED_BY_SIGPIPE);
-        throw new KeyholeError("internal", "stdout cannot be written to", "keyhole daemon logs");
-      }
+    line: (text) => {
+      const written = write(new TextEncoder().encode(`${text}\n`));
+      lines = Promise.all([lines, written]);
+      // Whoever waits for `finish` is told.
+      lines.catch(() => {});
     },
+    bytes: write,
+    finish: async () => void (await lines),
   };
 }

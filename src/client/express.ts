@@ -36,7 +36,11 @@ export async function answerExpress(words: readonly string[], environment: Envir
   const line = await vendExpress(words, environment);
   if (line === undefined) return false;
   try {
-    await Bun.write(Bun.stdout, line);
+    // Not Bun.write: it reserves the line's length at the start of a file, which puts zeros between what is there and
+    // what is appended (`>>`).
+    const stdout = Bun.stdout.writer();
+    await stdout.write(line);
+    await stdout.end();
     return true;
   } catch {
     // A full disk, a reader that has gone: the command line proper meets it again, and knows what to say.
