@@ -2,6 +2,8 @@
 import { Connection } from "../client/connection.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
+import { identifyPeer, isOwnerOrRoot } from "../native/peer.ts";
+import { quotePosix } from "../quoting.ts";
 import type { Settings } from "../settings.ts";
 import type { ResponseOf, SessionInfo } from "../wire/messages.ts";
 import type { CommandContext } from "./command.ts";
@@ -90,11 +92,11 @@ async function refuseForeignDaemon(connection: Connection, { paths }: Settings):
   const own = process.getuid?.();
   if (own === undefined || own === 0) return;
   const { loadNative } = await import("../native/load.ts");
-  const { uid } = connection.identify((socket) => loadNative().peerIdentity((socket as { fd: number }).fd));
-  if (uid === own || uid === 0) return;
+  const peer = connection.identify((socket) => identifyPeer(loadNative(), socket));
+  if (isOwnerOrRoot(peer, own)) return;
   throw new KeyholeError(
     "unsafe-path",
-    `what answers at ${paths.socket} belongs to another user (uid ${uid})`,
-    `ls -l ${paths.socket}`,
+    `what answers at ${paths.socket} belongs to another user (uid ${peer.uid})`,
+    `ls -l ${quotePosix(paths.socket)}`,
   );
 }

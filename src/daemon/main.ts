@@ -8,6 +8,7 @@ import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
+import { identifyPeer, isOwnerOrRoot } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
@@ -23,7 +24,6 @@ import { listen } from "./listener.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
-import { identifyPeer, isOwnerOrRoot } from "./peer.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
 

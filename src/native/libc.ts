@@ -49,7 +49,7 @@ export function cString(text: string): Buffer {
 }
 
 /** A NULL-terminated array of pointers to `strings`, which must stay referenced while C uses it. */
-export function pointerArray(strings: readonly Buffer[]): BigUint64Array {
+function pointerArray(strings: readonly Buffer[]): BigUint64Array {
   const array = new BigUint64Array(strings.length + 1);
   strings.forEach((string, index) => {
     array[index] = BigInt(ptr(string));

@@ -1,0 +1,17 @@
+// Who is at the other end of a socket of Bun's, and whether that is someone who may ask or answer.
+import type { Native, PeerIdentity } from "./native.ts";
+
+/** Bun's sockets have a descriptor that its types do not mention (BUN.md, 2). */
+interface WithDescriptor {
+  readonly fd: number;
+}
+
+/** @throws Error if the kernel does not say who it is; the connection must then be refused. */
+export function identifyPeer(native: Pick<Native, "peerIdentity">, socket: object): PeerIdentity {
+  return native.peerIdentity((socket as WithDescriptor).fd);
+}
+
+/** Whom a control socket answers, and whom a client believes behind one, whatever the file's mode says (DESIGN.md, 8). */
+export function isOwnerOrRoot(peer: PeerIdentity, owner: number): boolean {
+  return peer.uid === owner || peer.uid === 0;
+}

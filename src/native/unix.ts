@@ -1,0 +1,62 @@
+// What Linux and macOS have in common: calls of libc, and the numbers that are the same in the headers of both.
+import { type Pointer, read } from "bun:ffi";
+import { cString, executeBlocks } from "./libc.ts";
+import type { Native } from "./native.ts";
+
+/** sys/resource.h */
+const RLIMIT_CORE = 4;
+/** sys/fcntl.h */
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** signal.h: the signals that Bun ignores, which would stay ignored in an executed program. */
+const SIGPIPE = 13;
+const SIGXFSZ = 25;
+const SIG_DFL = 0n;
+/** errno.h */
+const errnoNames: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  7: "E2BIG",
+  8: "ENOEXEC",
+  13: "EACCES",
+  20: "ENOTDIR",
+};
+
+/** The functions that `unixCalls` needs, for openLibc. */
+export const unixFunctions = {
+  setrlimit: { args: ["i32", "buffer"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  signal: { args: ["i32", "u64"], returns: "u64" },
+  execve: { args: ["buffer", "buffer", "buffer"], returns: "i32" },
+} as const;
+
+interface UnixLibc {
+  readonly setrlimit: (resource: number, limits: BigUint64Array) => number;
+  readonly flock: (descriptor: number, operation: number) => number;
+  readonly signal: (signal: number, handler: bigint) => unknown;
+  readonly execve: (path: Buffer, argv: BigUint64Array, environment: BigUint64Array) => number;
+}
+
+/** @param errnoLocation where this thread's errno is: each libc names that function in its own way */
+export function unixCalls(
+  libc: UnixLibc,
+  errnoLocation: () => Pointer | bigint | null,
+): Pick<Native, "forbidCoreDumps" | "lockFile" | "execute"> {
+  return {
+    forbidCoreDumps() {
+      // struct rlimit { rlim_t soft, hard; }, both 64 bits wide.
+      if (libc.setrlimit(RLIMIT_CORE, new BigUint64Array(2)) !== 0) throw new Error("RLIMIT_CORE was refused");
+    },
+
+    lockFile: (descriptor) => libc.flock(descriptor, LOCK_EX | LOCK_NB) === 0,
+
+    execute(path, argv, environment) {
+      const blocks = executeBlocks(argv, environment);
+      for (const signal of [SIGPIPE, SIGXFSZ]) libc.signal(signal, SIG_DFL);
+      libc.execve(cString(path), blocks.argv, blocks.environment);
+      const location = errnoLocation();
+      const errno = location === null ? 0 : read.i32(location, 0);
+      return errnoNames[errno] ?? `errno ${errno}`;
+    },
+  };
+}
