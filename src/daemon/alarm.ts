@@ -1,10 +1,10 @@
 // One timer, however many things want to be woken: the earliest wins.
 import type { Clock, Timer } from "./clock.ts";
 
-/** The longest sleep between two comparisons of the clocks (DESIGN.md, 6). */
+/** Milliseconds: the longest sleep between two comparisons of the clocks (DESIGN.md, 6). */
 const LONGEST = 15_000;
 
-/** The shortest sleep between two calls, so that ten thousand sessions cost one loop for many renewals. */
+/** Milliseconds: the shortest sleep between two calls, so that ten thousand sessions cost one loop for many renewals. */
 const SHORTEST = 250;
 
 export class Alarm {

@@ -1,5 +1,6 @@
-// One AssumeRole under way, and everybody who waits for it.
-import type { KeyholeError } from "../errors.ts";
+// One AssumeRole under way, everybody who waits for it, and how waiting for a source ends.
+import { KeyholeError } from "../errors.ts";
+import type { Clock, Timer } from "./clock.ts";
 import type { Issue } from "./issue.ts";
 
 /** `superseded`: thrown away because config or environment changed; whoever waited asks again. */
@@ -39,5 +40,15 @@ export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal
     // The reason is always a KeyholeError of ours.
     signal.addEventListener("abort", () => reject(signal.reason as KeyholeError), { once: true });
     work.then(resolve, reject);
+  });
+}
+
+/** Milliseconds. A guard only: the source has its own deadline, well below (DESIGN.md, 6). */
+const GUARD = 45_000;
+
+/** Aborts a call to a source that has forgotten its own deadline. */
+export function guard(clock: Clock, call: AbortController): Timer {
+  return clock.after(GUARD, () => {
+    call.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
   });
 }

@@ -1,13 +1,10 @@
 // Who AWS says an issue of credentials is: asked once, by however many at once.
-import { KeyholeError } from "../errors.ts";
+import type { KeyholeError } from "../errors.ts";
 import type { CallerIdentity, CredentialSource } from "../sources/source.ts";
 import type { Clock } from "./clock.ts";
-import { unlessAborted } from "./flight.ts";
+import { guard, unlessAborted } from "./flight.ts";
 import type { Issue } from "./issue.ts";
 import type { Session } from "./session.ts";
-
-/** A guard only; the source has its own deadline, well below. */
-const GUARD = 45_000;
 
 export class Identities {
   readonly #source: CredentialSource;
@@ -30,22 +27,21 @@ export class Identities {
     return answer;
   }
 
-  stop(): void {
-    for (const call of this.#calls) call.abort(new KeyholeError("shutting-down", "the daemon is shutting down"));
+  /** Ends every call; whoever waits is told why. */
+  stop(reason: KeyholeError): void {
+    for (const call of this.#calls) call.abort(reason);
   }
 
   async #ask({ name, stored, environment }: Session, issue: Issue): Promise<CallerIdentity> {
     const abort = new AbortController();
-    const guard = this.#clock.after(GUARD, () => {
-      abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
-    });
+    const timer = guard(this.#clock, abort);
     this.#calls.add(abort);
     try {
       const request = { name, config: stored.config, environment, signal: abort.signal };
       return await unlessAborted(this.#source.identify(request, issue.credentials), abort.signal);
     } finally {
       this.#calls.delete(abort);
-      guard.cancel();
+      timer.cancel();
     }
   }
 }

@@ -31,7 +31,7 @@ export interface Issue extends Lifespan {
   readonly notes: readonly string[];
 }
 
-/** AssumeRole's own default; it bounds the lifetime where an answer without a date leaves only our clock. */
+/** Seconds: AssumeRole's own default; it bounds the lifetime where an answer without a date leaves only our clock. */
 const DEFAULT_DURATION = 3_600;
 
 /**
@@ -73,7 +73,7 @@ export function issueOf(
   };
 }
 
-/** Longer than any turn, so that callers who were given a line have copied it. */
+/** Milliseconds; longer than any turn of the event loop, so that callers who were given a line have copied it. */
 const WIPE_AFTER = 1_000;
 
 /**

@@ -12,10 +12,10 @@ import { Roster } from "./roster.ts";
 import { followConfig, newSession, renewalDue, type Session } from "./session.ts";
 import { Time } from "./time.ts";
 
-/** After a jump of the clocks all sessions may be due: background renewals spread over this. */
+/** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
 const SPREAD = 5_000;
 
-/** How long a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
+/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
 const CONFIG_CHECK = 5;
 
 export interface KeeperDependencies {

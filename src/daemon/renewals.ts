@@ -2,18 +2,15 @@
 // state says how it went. Knows no callers and no timers but the guard.
 import { KeyholeError } from "../errors.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../sources/source.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
-import { type Flight, newFlight, type Outcome, unlessAborted } from "./flight.ts";
+import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "./log.ts";
 import { failureMemory, retryDelay } from "./refresh.ts";
 import type { Session } from "./session.ts";
 import { Slots } from "./slots.ts";
 import type { Time } from "./time.ts";
-
-/** A guard only: the source has its own deadline, well below (DESIGN.md, 6). */
-const GUARD = 45_000;
 
 interface Dependencies {
   readonly source: CredentialSource;
@@ -86,11 +83,12 @@ export class Renewals {
     const { clock, time, counters } = this.#with;
     const { signal } = flight.abort;
     const last = { took: 0, jumps: time.jumps };
-    let guard = this.#guard(flight);
+    // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
+    let timer = guard(clock, flight.abort);
     const turn: Turn = async (call) => {
-      guard.cancel();
+      timer.cancel();
       await this.#turnOf(flight);
-      guard = this.#guard(flight);
+      timer = guard(clock, flight.abort);
       try {
         this.#with.beforeStart(session);
         signal.throwIfAborted();
@@ -117,15 +115,8 @@ export class Renewals {
       counters.took(last.took);
       this.#succeeded(session, flight, assumed, last.took);
     } finally {
-      guard.cancel();
+      timer.cancel();
     }
-  }
-
-  /** Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault. */
-  #guard(flight: Flight): Timer {
-    return this.#with.clock.after(GUARD, () => {
-      flight.abort.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
-    });
   }
 
   /** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */

@@ -124,7 +124,7 @@ export class Sessions {
    */
   stop(): void {
     this.#stopped = true;
-    this.#identities.stop();
+    this.#identities.stop(shuttingDown());
     this.#keeper.stop(shuttingDown());
   }
 

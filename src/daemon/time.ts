@@ -2,10 +2,10 @@
 import type { Clock } from "./clock.ts";
 import type { Instant } from "./refresh.ts";
 
-/** Two clocks that drift apart by more than this between two readings: a step, or a suspend (DESIGN.md, 6). */
+/** Milliseconds. Two clocks that drift apart by more than this between two readings: a step, or a suspend (DESIGN.md, 6). */
 const JUMP = 30_000;
 
-/** Smaller skews are the rounding of a Date header and the way of the answer, not skew. */
+/** Milliseconds. Smaller skews are the rounding of a Date header and the way of the answer, not skew. */
 const SMALLEST_SKEW = 2_000;
 
 /**

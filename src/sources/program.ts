@@ -20,7 +20,7 @@ export type ProgramEnd =
   | { readonly kind: "ended"; readonly exit: number; readonly stdout: string }
   | { readonly kind: "not-found" | "not-executable" | "timeout" | "aborted" | "too-long" };
 
-/** How long output may follow the end of a program: whatever it left behind may keep its stdout open for ever. */
+/** Milliseconds for which output may follow the end of a program: whatever it left behind may keep its stdout open for ever. */
 const LINGERING = 1_000;
 
 /**
