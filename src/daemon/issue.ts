@@ -49,8 +49,10 @@ export function issueOf(
   const { expiresAt } = credentials;
   if (expiresAt === undefined) throw new KeyholeError("internal", "AWS gave credentials without an expiry");
   const asked = (config.durationSeconds ?? DEFAULT_DURATION) * 1000;
-  const measured = expiresAt - time.wall;
-  const lifetime = assumed.clockSkew === undefined ? Math.min(measured, asked) : measured;
+  const { clockSkew, isForeignClock } = assumed;
+  const now = isForeignClock === true && clockSkew !== undefined ? time.local + clockSkew : time.wall;
+  const measured = expiresAt - now;
+  const lifetime = clockSkew === undefined ? Math.min(measured, asked) : measured;
   if (lifetime <= FLOOR) {
     const seconds = Math.floor(lifetime / 1000);
     throw new KeyholeError("too-short", `AWS gave credentials that last ${seconds} s, too short to hand out`);
@@ -62,7 +64,8 @@ export function issueOf(
     answer: undefined,
     region: assumed.region,
     issuedAt: time.wall,
-    expiresAt,
+    // On AWS's clock, like every time here; the credentials say it on the clock of whoever gave them.
+    expiresAt: time.wall + measured,
     lifetime,
     arrivedAt: time.monotonic,
     renewsAt: renewalPoint(lifetime, random),

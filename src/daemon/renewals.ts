@@ -134,7 +134,7 @@ export class Renewals {
 
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
     const { time, random, wiper, log } = this.#with;
-    time.measured(assumed.clockSkew);
+    if (assumed.isForeignClock !== true) time.measured(assumed.clockSkew);
     const durationSeconds = session.stored.config.AssumeRole.DurationSeconds;
     const issue = issueOf({ name: session.name, durationSeconds }, assumed, time, random());
     wiper.drop(session.issue);

@@ -60,6 +60,11 @@ export class Time implements Instant {
     this.#isMeasured = true;
   }
 
+  /** This machine's wall clock, uncorrected, at the last reading. */
+  get local(): number {
+    return this.wall - this.#correction;
+  }
+
   /** AWS's clock minus this machine's; undefined until measured, and again after a jump. */
   get skew(): number | undefined {
     return this.#isMeasured ? this.#correction : undefined;

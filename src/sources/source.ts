@@ -41,6 +41,11 @@ export interface AssumedRole {
   readonly sourceDescription: string;
   /** AWS's clock minus this machine's, in milliseconds, from the response's Date header (whole seconds). */
   readonly clockSkew: number | undefined;
+  /**
+   * That is the clock of some other STS (`endpoint_url`), which tells nothing of the clock by which everybody else's
+   * credentials expire. Absent: it is AWS's clock.
+   */
+  readonly isForeignClock?: boolean | undefined;
   /** Things worth knowing in `status`, such as a duration that was reduced. */
   readonly notes: readonly string[];
 }

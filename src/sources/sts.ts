@@ -2,8 +2,9 @@
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
+import { type ClockReading, createClocks } from "./clocks.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
-import { type Exchange, StsFailed } from "./failure.ts";
+import { StsFailed } from "./failure.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
 import { type MfaCode, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
@@ -39,7 +40,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const resolvers = createPlaces(MAX_CHILDREN, clock);
   const codes = createPlaces(MAX_CHILDREN, clock);
   const sources = createSourceCache(clock, (request) => resolvers(request, () => resolveInChild(options, request)));
-  let skew = 0;
+  const clocks = createClocks();
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
     refuseLoop(request.environment, request.name, options.socketPath);
@@ -77,7 +78,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       duration: attempt.duration,
       tokenCode: code,
     });
-    const { output, clockSkew } = await request.turn(() =>
+    const { output, ...reading } = await request.turn(() =>
       call("AssumeRole", parameters, target, attempt.source.credentials, signal),
     );
     return {
@@ -85,7 +86,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       credentials: new Credentials(output.credentials),
       region: target.namedRegion,
       sourceDescription: attempt.source.description,
-      clockSkew,
+      ...reading,
       notes: [...notes, ...durationNotes(request, attempt)],
     };
   }
@@ -106,14 +107,13 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     target: Target,
     credentials: Credentials,
     signal: AbortSignal,
-  ): Promise<{ output: Operations[Name]["output"]; clockSkew: number | undefined }> {
+  ): Promise<{ output: Operations[Name]["output"] } & ClockReading> {
+    const skew = clocks.skewOf(target);
     try {
       const { output, exchange } = await options.transport.send(name, input, { target, credentials, skew }, signal);
-      const clockSkew = measureSkew(exchange);
-      skew = clockSkew ?? skew;
-      return { output, clockSkew };
+      return { output, ...clocks.measure(target, exchange) };
     } catch (error) {
-      if (error instanceof StsFailed) skew = measureSkew(error.exchange) ?? skew;
+      if (error instanceof StsFailed) clocks.measure(target, error.exchange);
       throw error;
     }
   }
@@ -135,12 +135,6 @@ function durationNotes({ config }: AssumeRequest, { duration }: Attempt): string
   return [
     `DurationSeconds is ${duration} instead of ${config.AssumeRole.DurationSeconds ?? "the default"}: the source credentials are a role's session (role chaining)`,
   ];
-}
-
-/** AWS's clock minus this machine's, at the middle of the exchange. */
-function measureSkew(exchange: Exchange | undefined): number | undefined {
-  if (exchange?.date === undefined) return undefined;
-  return Math.round(exchange.date - (exchange.sentAt + exchange.receivedAt) / 2);
 }
 
 function sameKeys(one: Credentials, other: Credentials): boolean {

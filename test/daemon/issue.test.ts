@@ -31,6 +31,23 @@ function issueAt(clock: FakeClock, { lasts, clockSkew = 0, durationSeconds }: An
   return issueOf({ name: "a", durationSeconds }, assumed, time, 0);
 }
 
+test.each([-2 * HOUR, 2 * HOUR])("a lifetime by another clock, off by %d ms, is told by AWS's", (offset) => {
+  const clock = new FakeClock();
+  const time = new Time(clock);
+  time.measured(HOUR);
+  const credentials = new Credentials({
+    accessKeyId: "ASIA",
+    secretAccessKey: "s",
+    sessionToken: "t",
+    expiresAt: clock.wall() + offset + HOUR,
+  });
+  const shown = { assumedRoleId: "AROA:x", arn: "arn:x", region: undefined, sourceDescription: "", notes: [] };
+  const assumed = { credentials, ...shown, clockSkew: offset, isForeignClock: true };
+  const issue = issueOf({ name: "a", durationSeconds: undefined }, assumed, time, 0);
+  expect(issue).toMatchObject({ lifetime: HOUR, issuedAt: time.wall, expiresAt: time.wall + HOUR });
+  expect(issue.credentials.expiresAt).toBe(clock.wall() + offset + HOUR);
+});
+
 test("a lifetime is what is left by AWS's clock", () => {
   const clock = new FakeClock();
   clock.step(-3 * HOUR);

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { createClocks } from "../../src/sources/clocks.ts";
+import type { Target } from "../../src/sources/target.ts";
+
+const HOUR = 3_600_000;
+
+function targetAt(endpoint: string | undefined): Target {
+  const tls = { enabled: true, verify: true, ca: undefined };
+  return { region: "us-east-1", namedRegion: undefined, endpoint, useFips: false, useDualstack: false, tls };
+}
+
+const aws = targetAt(undefined);
+const local = targetAt("http://127.0.0.1:5000");
+const other = targetAt("http://127.0.0.1:5001");
+
+/** An answer of a server whose clock is ahead by that much. */
+const ahead = (by: number) => ({ sentAt: 1000, receivedAt: 3000, date: 2000 + by });
+
+test("an unknown clock is taken to be right, and an unknown STS to go by AWS's", () => {
+  const clocks = createClocks();
+  expect(clocks.skewOf(aws)).toBe(0);
+  expect(clocks.measure(aws, ahead(HOUR))).toEqual({ clockSkew: HOUR, isForeignClock: false });
+  expect(clocks.skewOf(local)).toBe(HOUR);
+});
+
+test("the clock of another STS is nobody else's", () => {
+  const clocks = createClocks();
+  clocks.measure(aws, ahead(0));
+  expect(clocks.measure(local, ahead(2 * HOUR))).toEqual({ clockSkew: 2 * HOUR, isForeignClock: true });
+  expect([aws, local, other].map((target) => clocks.skewOf(target))).toEqual([0, 2 * HOUR, 0]);
+});
+
+test("where AWS is not asked at all, the first STS tells the time", () => {
+  const clocks = createClocks();
+  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(false);
+  expect(clocks.measure(other, ahead(0)).isForeignClock).toBe(true);
+  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(false);
+  expect(clocks.measure(aws, ahead(0)).isForeignClock).toBe(false);
+  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(true);
+});
+
+test("an answer without a date tells nothing", () => {
+  const clocks = createClocks();
+  expect(clocks.measure(local, { sentAt: 1, receivedAt: 2, date: undefined }).clockSkew).toBeUndefined();
+  expect(clocks.measure(other, undefined).clockSkew).toBeUndefined();
+  expect(clocks.measure(other, ahead(HOUR)).isForeignClock).toBe(false);
+});
+
+test("endpoints without number leave a bounded memory, in which AWS stays", () => {
+  const clocks = createClocks();
+  clocks.measure(aws, ahead(5));
+  for (let port = 1; port <= 1000; port++) clocks.measure(targetAt(`http://127.0.0.1:${port}`), ahead(HOUR));
+  expect(clocks.skewOf(targetAt("http://127.0.0.1:1"))).toBe(5);
+  expect(clocks.skewOf(targetAt("http://127.0.0.1:1000"))).toBe(HOUR);
+});
