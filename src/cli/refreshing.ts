@@ -1,5 +1,5 @@
 // The environment of `exec --refresh` and `shell`, whose SDKs come back for credentials as long as they run: where its
-// files lie, and what of the outer environment it remembers. The files themselves are in refreshing-files.ts.
+// files lie, and what of the outer environment it remembers. The files themselves are in refreshingfiles.ts.
 import { absoluteValue, type Environment, selectSourceEnvironment } from "../environment.ts";
 import type { Paths } from "../paths.ts";
 

@@ -30,7 +30,7 @@ export async function executeRefreshing(context: Context, name: string, words: r
   const { paths } = context.settings;
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { region } = await vend(context, name);
-  const { writeRefreshingFiles } = await import("./refreshing-files.ts");
+  const { writeRefreshingFiles } = await import("./refreshingfiles.ts");
   writeRefreshingFiles(paths, { name, command: context.host.command, region });
   const outer = definedVariables(context.environment);
   const environment = refreshingEnvironment(outer, paths, name, () => context.host.cwd());

@@ -1,7 +1,7 @@
 // The daemon's status as a person reads it.
 import { showOnOneLine } from "../controls.ts";
 import type { DaemonStatus, SessionInfo } from "../wire/messages.ts";
-import { formatDuration, formatSize, formatTable } from "./tables.ts";
+import { formatDuration, formatSize, formatTable } from "./columns.ts";
 
 /** Milliseconds of clock skew worth a line (DESIGN.md, 6). */
 const NOTABLE_SKEW = 60_000;

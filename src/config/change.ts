@@ -35,7 +35,7 @@ export function parseChanges(settings: readonly string[], removals: readonly str
 const EXAMPLE = "keyhole config update -n NAME --set AssumeRole.DurationSeconds=3600";
 
 /** `AssumeRole.Tags[0].Key`. @throws KeyholeError `usage` for a path that the schema does not have. */
-export function parsePath(text: string, option: string): Path {
+function parsePath(text: string, option: string): Path {
   const path = text.split(/\.|(?=\[)/).map((step) => {
     const index = /^\[(\d{1,3})\]$/.exec(step);
     return index === null ? step : Number(index[1]);

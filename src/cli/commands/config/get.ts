@@ -1,5 +1,5 @@
 // keyhole config get: one config as JSON.
-import { redact } from "../../../config/redact.ts";
+import { obscureConfig } from "../../../config/obscure.ts";
 import { openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs.ts";
@@ -27,6 +27,6 @@ export default defineCommand({
       });
     }
     const { config } = store.parse(name);
-    output.line(printJson(args.obscure ? redact(config) : config));
+    output.line(printJson(args.obscure ? obscureConfig(config) : config));
   },
 });

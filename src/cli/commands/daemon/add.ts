@@ -4,7 +4,7 @@ import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs.ts";
 import { jsonOption, printJson, sessionToJson } from "../../json.ts";
 import { nameOption, requireName } from "../../names.ts";
-import { formatDuration } from "../../tables.ts";
+import { formatDuration } from "../../columns.ts";
 import { refuseLoop } from "../../../loop.ts";
 
 export default defineCommand({

@@ -24,8 +24,10 @@ const HIDDEN: ReadonlySet<string> = new Set([
 ]);
 
 /** A copy with `***` for every value, of whatever kind, whose key is on the list. */
-export function redact(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(redact);
+export function obscureConfig(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(obscureConfig);
   if (!isMapping(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, HIDDEN.has(key) ? "***" : redact(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, HIDDEN.has(key) ? "***" : obscureConfig(item)]),
+  );
 }

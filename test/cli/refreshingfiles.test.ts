@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { emptyCredentialsPath, refreshingConfigPath } from "../../src/cli/refreshing.ts";
-import { refreshingConfig, writeRefreshingFiles } from "../../src/cli/refreshing-files.ts";
+import { refreshingConfig, writeRefreshingFiles } from "../../src/cli/refreshingfiles.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { temporaryHome } from "./fakes/daemon.ts";

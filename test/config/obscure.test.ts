@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { redact } from "../../src/config/redact.ts";
+import { obscureConfig } from "../../src/config/obscure.ts";
 
 test("elhaz's keys are hidden at any depth, and the others stay", () => {
   expect(
-    redact({
+    obscureConfig({
       AssumeRole: { RoleArn: "a", PolicyArns: ["b"], ExternalId: "c", SerialNumber: "d", TokenCode: "e", Policy: "p" },
       STS: { aws_secret_access_key: "f", region_name: "r" },
       Session: { aws_access_key_id: "g", aws_session_token: "h", aws_account_id: "i", profile_name: "dev" },
