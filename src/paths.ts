@@ -33,7 +33,7 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     home,
     configDir: absolute(overrides.configDir ?? `${home}/configs`, cwd),
     socket,
-    // The lock stands beside its socket: whoever may bind one may lock it, and two sockets never share a lock.
+    // Beside its socket: whoever may bind one may lock it. Sockets share a lock only if `.sock` is all they differ in.
     lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,
     log: absolute(overrides.log ?? `${home}/logs/daemon.log`, cwd),
     runDir: `${home}/run`,

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { baseOf, directoryOf, resolvePaths } from "../src/paths.ts";
+import { thrownBy } from "./thrown.ts";
+
+const cwd = () => "/work";
+
+test("everything is below the home of the user", () => {
+  expect(resolvePaths({ HOME: "/home/a" }, {}, cwd)).toEqual({
+    home: "/home/a/.keyhole",
+    configDir: "/home/a/.keyhole/configs",
+    socket: "/home/a/.keyhole/sock/daemon.sock",
+    lock: "/home/a/.keyhole/sock/daemon.lock",
+    log: "/home/a/.keyhole/logs/daemon.log",
+    runDir: "/home/a/.keyhole/run",
+  });
+});
+
+test("no variable of a login session moves the socket, so that every shell and cron job finds the same daemon", () => {
+  const session = { HOME: "/home/a", TMPDIR: "/tmp/x", XDG_RUNTIME_DIR: "/run/user/1" };
+  expect(resolvePaths(session, {}, cwd)).toEqual(resolvePaths({ HOME: "/home/a" }, {}, cwd));
+});
+
+test("KEYHOLE_HOME moves everything, and what is relative is taken from the working directory", () => {
+  const paths = resolvePaths({ HOME: "/home/a", KEYHOLE_HOME: "k" }, { configDir: "c", socket: "s", log: "/l" }, cwd);
+  expect(paths).toEqual({
+    home: "/work/k",
+    configDir: "/work/c",
+    socket: "/work/s",
+    lock: "/work/s.lock",
+    log: "/l",
+    runDir: "/work/k/run",
+  });
+});
+
+test.each([
+  ["/a/daemon.sock", "/a/daemon.lock"],
+  ["/a/daemon", "/a/daemon.lock"],
+  ["/a/x.socket", "/a/x.socket.lock"],
+])("the lock of %s stands beside it: %s", (socket, lock) => {
+  expect(resolvePaths({ HOME: "/h" }, { socket }, cwd).lock).toBe(lock);
+});
+
+test.each([{}, { HOME: "" }, { HOME: "", KEYHOLE_HOME: "" }])("without a home there is an error: %j", (environment) => {
+  expect(thrownBy(() => resolvePaths(environment, {}, cwd)).kind).toBe("usage");
+});
+
+test.each([
+  ["/a/b", "/a", "b"],
+  ["/a", "/", "a"],
+])("%s is below %s, and is called %s there", (path, directory, base) => {
+  expect([directoryOf(path), baseOf(path)]).toEqual([directory, base]);
+});
