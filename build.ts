@@ -2,32 +2,45 @@
 //
 //   --if-stale   do nothing where it is newer than its sources
 //   --dynamic    dist/keyhole-dynamic instead: Bun's own executable, for what a static one cannot do (libfaketime)
+//
+// `bun build.ts --release` builds all that is published, dist/release/, the same bytes wherever it is built.
+//
+//   --base-url URL   where it will be published: stamped into install.sh
+//   --out DIR        another folder
+//   --commit ID      the commit that it is of, where git does not know it
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import manifest from "./package.json" with { type: "json" };
+import { chooseCommit, readCommit } from "./src/build/commit.ts";
 import { linkStatically } from "./src/build/link.ts";
 import { neutralise } from "./src/build/neutralise.ts";
+import { executableName, targets, writeRelease, type Target } from "./src/build/release.ts";
+import { readSignature, sign } from "./src/build/signature.ts";
 import { loadArchive } from "./src/build/vendor.ts";
+import type { Cpu } from "./src/build/vendor/packages.ts";
 import { LIBC_FUNCTIONS } from "./src/native/functions.ts";
 
 const root = import.meta.dir;
 const dist = join(root, "dist");
 
-type Cpu = "x64" | "arm64";
-
 interface CompileOptions {
   /** Bun's name of the target; this machine's if absent. */
   readonly target?: Bun.Build.CompileTarget;
-  /** What `--version --json` says: `linux-x64`. */
+  /** What `--version --json` says: `linux-x64`, and the commit. */
   readonly label?: string;
+  readonly commit?: string;
   /** Addresses of libc's functions, as functions.ts encodes them; absent where they are found by dlopen. */
   readonly libc?: string;
 }
 
-/** Compiles with the product's flags; each is justified by a measurement in BUN.md, 5 and 6. */
-export async function compile(entrypoint: string, outfile: string, options: CompileOptions = {}): Promise<void> {
-  mkdirSync(join(outfile, ".."), { recursive: true });
+/**
+ * Compiles with the product's flags; each is justified by a measurement in BUN.md, 5 and 6.
+ * Returns the paths of the modules that are in it.
+ */
+export async function compile(entrypoint: string, outfile: string, options: CompileOptions = {}): Promise<string[]> {
+  mkdirSync(dirname(outfile), { recursive: true });
   const result = await Bun.build({
     entrypoints: [entrypoint],
     target: "bun",
@@ -37,10 +50,11 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
     bytecode: true,
     splitting: true,
     sourcemap: "none",
+    metafile: true,
     define: {
       "process.env.NODE_ENV": '"production"',
       KEYHOLE_VERSION: JSON.stringify(manifest.version),
-      KEYHOLE_COMMIT: JSON.stringify(currentCommit()),
+      KEYHOLE_COMMIT: JSON.stringify(options.commit ?? "unknown"),
       KEYHOLE_TARGET: JSON.stringify(options.label ?? `${process.platform}-${process.arch}`),
       KEYHOLE_LIBC: JSON.stringify(options.libc ?? ""),
     },
@@ -54,20 +68,36 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
     },
   });
   for (const message of result.logs) console.error(message);
+  return Object.keys(result.metafile?.inputs ?? {});
+}
+
+/** The file to compile into: its base name is compiled in, so it is the same in every pass and build directory. */
+function temporaryFor(outfile: string): string {
+  return join(`${outfile}.tmp`, "keyhole");
 }
 
 /**
  * Compiles for musl and links statically, twice: the first pass learns where libc's functions come to lie, the second
  * has their addresses compiled in. Equal sizes give equal addresses; the build ends where they differ.
  */
-export async function compileStatically(entrypoint: string, outfile: string, cpu: Cpu): Promise<void> {
+export async function compileStatically(
+  entrypoint: string,
+  outfile: string,
+  cpu: Cpu,
+  commit?: string,
+): Promise<string[]> {
   const archive = loadArchive(cpu);
-  // The base name is compiled in, so it is the same in both passes and in every build directory.
-  const temporary = join(`${outfile}.tmp`, "keyhole");
+  const temporary = temporaryFor(outfile);
   const pass = async (addresses: ReadonlyMap<string, number>) => {
     const libc = LIBC_FUNCTIONS.map((name) => (addresses.get(name) ?? 0).toString(16).padStart(16, "0")).join("");
-    await compile(entrypoint, temporary, { target: `bun-linux-${cpu}-musl`, label: `linux-${cpu}`, libc });
-    return linkStatically(readFileSync(temporary), archive, { exports: LIBC_FUNCTIONS });
+    const options = {
+      target: `bun-linux-${cpu}-musl`,
+      label: `linux-${cpu}`,
+      libc,
+      ...(commit && { commit }),
+    } as const;
+    const modules = await compile(entrypoint, temporary, options);
+    return { modules, ...linkStatically(readFileSync(temporary), archive, { exports: LIBC_FUNCTIONS }) };
   };
   try {
     const first = await pass(new Map());
@@ -77,15 +107,26 @@ export async function compileStatically(entrypoint: string, outfile: string, cpu
       throw new Error("the two passes of the static link differ");
     }
     writeFileSync(outfile, neutralise(second.executable), { mode: 0o755 });
+    return second.modules;
   } finally {
-    rmSync(join(temporary, ".."), { recursive: true, force: true });
+    rmSync(dirname(temporary), { recursive: true, force: true });
   }
 }
 
-function currentCommit(): string {
-  if (Bun.which("git") === null) return "unknown";
-  const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: root, stderr: "ignore" });
-  return git.success ? git.stdout.toString().trim() : "unknown";
+/** Compiles for macOS and signs ad hoc: what Bun signed does not cover the changed bytes, or does not fit (x64). */
+export async function compileSigned(entrypoint: string, outfile: string, cpu: Cpu, commit?: string): Promise<string[]> {
+  const temporary = temporaryFor(outfile);
+  try {
+    const options = { target: `bun-darwin-${cpu}`, label: `darwin-${cpu}`, ...(commit && { commit }) } as const;
+    const modules = await compile(entrypoint, temporary, options);
+    const executable = sign(neutralise(readFileSync(temporary)), "keyhole");
+    const { isComplete, mismatches } = readSignature(executable);
+    if (!isComplete || mismatches.length > 0) throw new Error(`the signature for darwin-${cpu} does not fit`);
+    writeFileSync(outfile, executable, { mode: 0o755 });
+    return modules;
+  } finally {
+    rmSync(dirname(temporary), { recursive: true, force: true });
+  }
 }
 
 function isStale(outfile: string): boolean {
@@ -95,15 +136,68 @@ function isStale(outfile: string): boolean {
   return sources.some((source) => statSync(join(root, source)).mtimeMs > built);
 }
 
-async function buildHere(words: readonly string[]): Promise<void> {
-  const isStatic = process.platform === "linux" && !words.includes("--dynamic");
-  const outfile = join(dist, isStatic || process.platform !== "linux" ? "keyhole" : "keyhole-dynamic");
-  if (words.includes("--if-stale") && !isStale(outfile)) return;
-  const main = join(root, "src", "main.ts");
+const main = join(root, "src", "main.ts");
+
+function buildFor({ platform, cpu }: Target, outfile: string, commit: string | undefined): Promise<string[]> {
+  return (platform === "linux" ? compileStatically : compileSigned)(main, outfile, cpu, commit);
+}
+
+interface HereOptions {
+  readonly isDynamic: boolean;
+  readonly ifStale: boolean;
+}
+
+async function buildHere({ isDynamic, ifStale }: HereOptions): Promise<void> {
+  const outfile = join(dist, isDynamic ? "keyhole-dynamic" : "keyhole");
+  if (ifStale && !isStale(outfile)) return;
+  const here = targets.find(({ platform, cpu }) => platform === process.platform && cpu === process.arch);
+  const commit = readCommit(root);
   mkdirSync(dist, { recursive: true });
-  if (isStatic) await compileStatically(main, outfile, process.arch as Cpu);
-  else await compile(main, outfile);
+  if (isDynamic) await compile(main, outfile, commit === undefined ? {} : { commit });
+  else if (here !== undefined) await buildFor(here, outfile, commit);
+  else throw new Error(`there is no keyhole for ${process.platform}-${process.arch}`);
   console.error(`built ${outfile}`);
 }
 
-if (import.meta.main) await buildHere(process.argv.slice(2));
+interface ReleaseWords {
+  readonly out: string;
+  readonly baseUrl: string | undefined;
+  readonly commit: string | undefined;
+}
+
+async function buildRelease({ out, baseUrl, commit: given }: ReleaseWords): Promise<void> {
+  const commit = chooseCommit(given, readCommit(root));
+  mkdirSync(out, { recursive: true });
+  // Until the end there are no sums, so that half a release cannot be taken for one.
+  rmSync(join(out, "SHA256SUMS"), { force: true });
+  const modules = new Map<Target, readonly string[]>();
+  for (const target of targets) {
+    // One after the other: each takes half a gigabyte of memory.
+    // oxlint-disable-next-line no-await-in-loop
+    modules.set(target, await buildFor(target, join(out, executableName(target)), commit));
+  }
+  const product = { ...manifest, commit };
+  writeRelease({ root, out, product, bunVersion: Bun.version, baseUrl, modules });
+  console.error(`built ${out}`);
+}
+
+if (import.meta.main) {
+  // Chunks are named by the paths of their modules, seen from here: another directory would give another executable.
+  const from = process.cwd();
+  process.chdir(root);
+  const { values } = parseArgs({
+    options: {
+      "if-stale": { type: "boolean", default: false },
+      dynamic: { type: "boolean", default: false },
+      release: { type: "boolean", default: false },
+      "base-url": { type: "string" },
+      out: { type: "string", default: join(dist, "release") },
+      commit: { type: "string" },
+    },
+  });
+  if (values.release) {
+    await buildRelease({ out: resolve(from, values.out), baseUrl: values["base-url"], commit: values.commit });
+  } else {
+    await buildHere({ isDynamic: values.dynamic, ifStale: values["if-stale"] });
+  }
+}

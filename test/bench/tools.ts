@@ -70,7 +70,7 @@ const compileC = (name: string) => async (outfile: string) => {
 };
 
 /** By name of the file: what makes it. */
-const makers: Readonly<Record<string, (outfile: string) => Promise<void>>> = {
+const makers: Readonly<Record<string, (outfile: string) => Promise<unknown>>> = {
   client: compileC("client"),
   spawn: compileC("spawn"),
   load: compileC("load"),
