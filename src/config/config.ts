@@ -31,8 +31,16 @@ export interface AssumeRoleSection {
     readonly { readonly ProviderArn: string; readonly ContextAssertion: string }[] | undefined;
 }
 
-/** How STS is reached; keys here win over every other source credentials, and are discouraged. */
-export interface StsSection {
+/** Source credentials that stand in the config itself: supported, and discouraged. */
+export interface KeySection {
+  readonly aws_access_key_id?: string | undefined;
+  readonly aws_secret_access_key?: string | undefined;
+  readonly aws_session_token?: string | undefined;
+  readonly aws_account_id?: string | undefined;
+}
+
+/** How STS is reached; keys here win over every other source credentials. */
+export interface StsSection extends KeySection {
   readonly region_name?: string | undefined;
   /** Accepted for elhaz's sake; STS has one version, 2011-06-15. */
   readonly api_version?: string | undefined;
@@ -40,10 +48,6 @@ export interface StsSection {
   /** `false` trusts any certificate; a string is the path of a CA bundle. */
   readonly verify?: boolean | string | undefined;
   readonly endpoint_url?: string | undefined;
-  readonly aws_access_key_id?: string | undefined;
-  readonly aws_secret_access_key?: string | undefined;
-  readonly aws_session_token?: string | undefined;
-  readonly aws_account_id?: string | undefined;
 }
 
 /** A command that prints a one-time code. */
@@ -54,13 +58,9 @@ export interface MfaSection {
 }
 
 /** Which source credentials to use; empty means the default chain. */
-export interface SessionSection {
+export interface SessionSection extends KeySection {
   readonly region_name?: string | undefined;
   readonly profile_name?: string | undefined;
-  readonly aws_account_id?: string | undefined;
-  readonly aws_access_key_id?: string | undefined;
-  readonly aws_secret_access_key?: string | undefined;
-  readonly aws_session_token?: string | undefined;
 }
 
 /** A config as it was found in the store. */

@@ -1,7 +1,9 @@
-// What the daemon knows about one session, and how it shows it. Who changes it: renewals.ts and sessions.ts.
+// What the daemon knows about one session, and how it shows it. Who changes it: sessions.ts, keeper.ts,
+// roster.ts and renewals.ts.
 import type { Config, ConfigReader, StoredConfig } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
+import type { SessionInfo } from "../wire/messages.ts";
 import type { Flight } from "./flight.ts";
 import type { Issue } from "./issue.ts";
 import type { Log } from "./log.ts";
@@ -137,24 +139,8 @@ function identityOf({ AssumeRole, STS, MFA, Session }: Config): Partial<Config> 
   return { AssumeRole, STS, MFA, Session };
 }
 
-/** A session as it is shown: the fields of `session` in wire/messages.ts, and no secret. */
-export interface SessionView {
-  config: string;
-  accessKeyId: string | undefined;
-  roleArn: string;
-  source: string;
-  issuedAt: number | undefined;
-  expiresAt: number | undefined;
-  renewAt: number | undefined;
-  addedAt: number;
-  usedAt: number;
-  failures: number;
-  lastError: string | undefined;
-  pinned: boolean;
-  notes: string[];
-}
-
-export function viewOf(session: Session, now: Instant): SessionView {
+/** A session as it is shown: without a secret. */
+export function infoOf(session: Session, now: Instant): SessionInfo {
   const { issue, stored, broken } = session;
   const due = session.flight === undefined ? renewalDue(session, now) : 0;
   return {

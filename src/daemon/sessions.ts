@@ -2,6 +2,7 @@
 import type { ConfigReader } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { CallerIdentity, SourceEnvironment } from "../sources/source.ts";
+import type { SessionInfo } from "../wire/messages.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Flight } from "./flight.ts";
@@ -9,12 +10,7 @@ import { Identities } from "./identities.ts";
 import type { Issue } from "./issue.ts";
 import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
 import { ageOf, PATIENCE, remainingLife } from "./refresh.ts";
-import { adoptConfig, forgetFailures, type Session, type SessionView, vendableIssue, viewOf } from "./session.ts";
-
-export type { Issue } from "./issue.ts";
-export type { SessionView } from "./session.ts";
-
-export type SessionsDependencies = KeeperDependencies;
+import { adoptConfig, forgetFailures, infoOf, type Session, vendableIssue } from "./session.ts";
 
 export interface AddOptions {
   /** Have credentials, or the reason why not, before the answer. */
@@ -30,7 +26,7 @@ export class Sessions {
   readonly #identities: Identities;
   #stopped = false;
 
-  constructor(dependencies: SessionsDependencies) {
+  constructor(dependencies: KeeperDependencies) {
     const { source, configs, clock } = dependencies;
     this.#clock = clock;
     this.#configs = configs;
@@ -64,7 +60,7 @@ export class Sessions {
    *
    * @throws KeyholeError what ConfigReader.read throws; with `verify` also what CredentialSource.assume throws.
    */
-  async add(name: string, environment: SourceEnvironment, { verify, renew }: AddOptions): Promise<SessionView> {
+  async add(name: string, environment: SourceEnvironment, { verify, renew }: AddOptions): Promise<SessionInfo> {
     this.#refuseWhenStopped();
     const stored = this.#configs.read(name);
     const session = this.#keeper.place(stored, environment);
@@ -84,7 +80,7 @@ export class Sessions {
       throw error;
     }
     this.#keeper.readClocks();
-    return viewOf(session, this.#keeper.time);
+    return infoOf(session, this.#keeper.time);
   }
 
   /**
@@ -98,8 +94,8 @@ export class Sessions {
   }
 
   /** From the least to the most recently used; those that were evicted are not among them. */
-  list(): SessionView[] {
-    return this.#keeper.all().map((session) => viewOf(session, this.#keeper.time));
+  list(): SessionInfo[] {
+    return this.#keeper.all().map((session) => infoOf(session, this.#keeper.time));
   }
 
   /** Who AWS says the session is; asked once per issue. Throws as `vend` and CredentialSource.identify do. */

@@ -1,6 +1,6 @@
 // Source credentials that stand where everybody can read them without asking anyone: in the config, or in the
 // requester's environment.
-import type { Config } from "../config/config.ts";
+import type { Config, KeySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import type { SourceEnvironment } from "./source.ts";
@@ -14,12 +14,6 @@ export interface ResolvedSource {
   readonly chained: boolean;
   /** A command that renews them, where they are renewed by one. */
   readonly renewal?: string | undefined;
-}
-
-interface ConfigKeys {
-  readonly aws_access_key_id?: string | undefined;
-  readonly aws_secret_access_key?: string | undefined;
-  readonly aws_session_token?: string | undefined;
 }
 
 /**
@@ -37,7 +31,7 @@ export function readKnownSource(config: Config, environment: SourceEnvironment):
   return fromEnvironment && { credentials: fromEnvironment, description: "environment", chained: false };
 }
 
-function readKeys(keys: ConfigKeys | undefined, section: string): Credentials | undefined {
+function readKeys(keys: KeySection | undefined, section: string): Credentials | undefined {
   const { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey } = keys ?? {};
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   if (accessKeyId === undefined || secretAccessKey === undefined)

@@ -1,6 +1,7 @@
 // Sessions with everything around them scripted.
 import type { LogFields, LogLevel } from "../../../src/daemon/log.ts";
-import { type Issue, Sessions } from "../../../src/daemon/sessions.ts";
+import type { Issue } from "../../../src/daemon/issue.ts";
+import { Sessions } from "../../../src/daemon/sessions.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeConfigs, roleConfig } from "./configs.ts";
 import { FakeSource } from "./source.ts";
