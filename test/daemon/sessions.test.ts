@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
-import type { Issue } from "../../src/daemon/sessions.ts";
+import type { Issue } from "../../src/daemon/issue.ts";
 import { settle } from "./fakes/clock.ts";
 import { roleConfig } from "./fakes/configs.ts";
 import { failureOf } from "./fakes/source.ts";
