@@ -100,3 +100,12 @@ export function selectDaemonEnvironment(environment: Environment): Record<string
   }
   return selected;
 }
+
+/**
+ * What a daemon's children get beside their requester's variables: the daemon's own environment without its settings. A
+ * keyhole among them is the requester's, and must not take the daemon's socket for the one its requester means.
+ */
+export function selectBaseEnvironment(environment: Environment): Record<string, string> {
+  const selected = Object.entries(selectDaemonEnvironment(environment));
+  return Object.fromEntries(selected.filter(([name]) => !name.startsWith("KEYHOLE_")));
+}

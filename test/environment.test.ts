@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { definedVariables, selectDaemonEnvironment, selectSourceEnvironment } from "../src/environment.ts";
+import {
+  definedVariables,
+  selectBaseEnvironment,
+  selectDaemonEnvironment,
+  selectSourceEnvironment,
+} from "../src/environment.ts";
 
 /** Asking where one is costs a system call on the way to every credential. */
 function noDirectory(): string {
@@ -67,4 +72,9 @@ test("a daemon has nobody's AWS_*, nothing that the runtime obeys, and no marker
   const kept = { HOME: "/h", PATH: "/bin", https_proxy: "p", NO_PROXY: "*", SSL_CERT_FILE: "/c", KEYHOLE_HOME: "/k" };
   const dropped = { AWS_PROFILE: "a", BUN_OPTIONS: "b", NODE_OPTIONS: "c", LD_PRELOAD: "d", KEYHOLE_CHAIN: "e" };
   expect(selectDaemonEnvironment({ ...kept, ...dropped })).toEqual(kept);
+});
+
+test("what a daemon spawns gets none of the daemon's own settings", () => {
+  const environment = { HOME: "/h", https_proxy: "p", KEYHOLE_SOCKET: "/s", KEYHOLE_SOURCE_AWS_PROFILE: "a" };
+  expect(selectBaseEnvironment(environment)).toEqual({ HOME: "/h", https_proxy: "p" });
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { parseArguments } from "../arguments.ts";
 import { createConfigReader } from "../config/store.ts";
-import { selectDaemonEnvironment } from "../environment.ts";
+import { selectBaseEnvironment, selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { loadNative } from "../native/load.ts";
@@ -93,10 +93,11 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   const lock = takeLock(paths.lock, native);
   const logFile = openLogFile(paths.log, systemClock);
   const { log } = logFile;
+  const peerLog = limitLog(log, systemClock);
 
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
   const owner = process.geteuid?.() ?? -1;
-  const base = selectDaemonEnvironment(process.env);
+  const base = selectBaseEnvironment(process.env);
   const worker = [...ownCommand(), "--sts-worker"];
   const transport = createRemoteTransport({ command: worker, environment: base, clock: systemClock });
   const sessions = new Sessions({
@@ -111,7 +112,8 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     configs: createConfigReader(paths.configDir),
     clock: systemClock,
     random: Math.random,
-    log,
+    // A peer may add and remove sessions as often as it likes.
+    log: peerLog,
     maxSessions: settings.maxSessions,
     maxFlights: MAX_FLIGHTS,
   });
@@ -143,7 +145,6 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   };
 
   const ended = Promise.withResolvers<string>();
-  const peerLog = limitLog(log, systemClock);
   const handlers = createHandlers({
     sessions,
     socketPath: paths.socket,

@@ -231,6 +231,24 @@ test("attack 8: a flood of nonsense leaves no stack trace, and does not wash the
   expect(log.filter((line) => "stack" in line)).toEqual([]);
 });
 
+test("sessions that come and go without end do not wash the evidence out of the log", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("one");
+  await machine.keyhole("daemon start");
+  const peer = await dial(machine.paths.socket);
+  const add = request("Add", { config: "one", environment: [], verify: false, renew: false });
+  const pair = Buffer.concat([add, request("Remove", { config: "one" })]);
+  for (let pairs = 1; pairs <= 500; pairs++) {
+    await peer.write(pair);
+    await until(() => peer.frames.length === 2 * pairs);
+  }
+  peer.close();
+  const seconds = new Set(machine.log().map(({ time }) => String(time).slice(0, 19))).size;
+  const removals = machine.log().filter(({ event }) => event === "session removed");
+  expect(removals.length).toBeLessThanOrEqual(20 * (seconds + 1));
+  await until(() => machine.log().some(({ event, of }) => event === "lines left out" && of === "session removed"));
+});
+
 test("attack 11: a second daemon after the socket was removed does not exist, and the first one stays", async () => {
   await using machine = await createMachine();
   const pid = await started(machine);

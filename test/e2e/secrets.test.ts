@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Key } from "../sts/server.ts";
 import { type Canaries, leaksIn, secretKey, textsBelow, watchProcesses } from "./canaries.ts";
 import { isRoot } from "./daemons.ts";
-import { createMachine, type Machine, type RunOptions, roleArn, until } from "./machine.ts";
+import { createMachine, executable, type Machine, type RunOptions, roleArn, until } from "./machine.ts";
 
 const SERIAL = "arn:aws:iam::111122223333:mfa/dev";
 const MFA_CODE = "918273";
@@ -292,4 +292,28 @@ test("a secret that keyhole does not know, in a message of STS, is shown nowhere
   await until(() => machine.log().some(({ event }) => event === "renewal failed"));
   const log = readFileSync(machine.paths.log, "utf8");
   expect(leaksIn(stdout + stderr + log, canary)).toEqual([]);
+});
+
+test("a keyhole in a requester's profile asks the requester's daemon, not the one that runs it", async () => {
+  await using machine = await createMachine();
+  const other = `${machine.home}/other/daemon.sock`;
+  await machine.addConfig("base");
+  await machine.addConfig("chained", "Session.profile_name=chained");
+  writeFileSync(
+    `${machine.home}/aws-config`,
+    `[profile chained]\ncredential_process = ${executable} export -f credential-process -n base\n`,
+  );
+  await machine.keyhole("daemon start");
+  await machine.keyhole("daemon add -n base");
+  await machine.keyhole("daemon start", { env: { KEYHOLE_SOCKET: other } });
+  try {
+    const env = { AWS_CONFIG_FILE: `${machine.home}/aws-config`, AWS_ACCESS_KEY_ID: undefined };
+    const { exitCode, stderr } = await machine.run(["--socket-path", other, "daemon", "add", "-n", "chained"], { env });
+    expect([exitCode, stderr]).toMatchObject([0, expect.stringContaining("session chained added")]);
+    const source = machine.sts.calls.at(-1)!.accessKeyId;
+    const base = JSON.parse(await machine.keyhole("export -n base")) as { access_key: string };
+    expect(source).toBe(base.access_key);
+  } finally {
+    await machine.keyhole(`--socket-path ${other} daemon stop`);
+  }
 });
