@@ -8,7 +8,7 @@ import { endOfProgram, type Program } from "./program.ts";
 import type { ThreadPlan } from "./threads.ts";
 
 /** File offset of the first new segment: behind all that the program loads, at a page like its address. */
-export function newSegmentsOffset(program: Program): number {
+function newSegmentsOffset(program: Program): number {
   return alignUp(endOfProgram(program).file, program.machine.pageSize);
 }
 

@@ -30,7 +30,7 @@ export async function compile(entrypoint: string, cpu: Cpu, folder: string, libc
 const width = 16;
 
 /** The addresses as one string of fixed length: several short ones might be merged, and the size would change. */
-export function encodeAddresses(names: readonly string[], addresses: ReadonlyMap<string, number>): string {
+function encodeAddresses(names: readonly string[], addresses: ReadonlyMap<string, number>): string {
   return names.map((name) => (addresses.get(name) ?? 0).toString(16).padStart(width, "0")).join("");
 }
 

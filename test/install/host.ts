@@ -192,7 +192,7 @@ export function createCheckout(host: Host, text = readFileSync(script, "utf8")):
 }
 
 /** Replaces a link instead of writing through it. */
-export function writeExecutable(path: string, text: string): void {
+function writeExecutable(path: string, text: string): void {
   rmSync(path, { force: true });
   writeFileSync(path, text);
   chmodSync(path, 0o755);

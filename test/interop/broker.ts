@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type Environment, must } from "./run.ts";
 
 /** KEYHOLE_EXECUTABLE tests another build, one that was installed for instance. */
-export const executable = process.env["KEYHOLE_EXECUTABLE"] ?? resolve(import.meta.dir, "../../dist/keyhole");
+const executable = process.env["KEYHOLE_EXECUTABLE"] ?? resolve(import.meta.dir, "../../dist/keyhole");
 
 export interface Broker {
   /** What stands behind `credential_process =` for a config. */

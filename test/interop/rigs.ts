@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 
 /** Everything that install.sh puts beside the distribution's own packages; outside the repository, kept between runs. */
-export const cache =
+const cache =
   process.env["KEYHOLE_INTEROP_CACHE"] ?? `${process.env["XDG_CACHE_HOME"] ?? `${homedir()}/.cache`}/keyhole-interop`;
 
 /** Where a client or server is. Debian's tools go by full path: the same names in PATH may be other versions. */

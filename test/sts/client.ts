@@ -54,7 +54,7 @@ export async function spawnSts(options: Omit<StsServerOptions, "now"> = {}): Pro
   };
 }
 
-export function controlOf({ url, certificate }: Pick<StsAddress, "url" | "certificate">): StsControl {
+function controlOf({ url, certificate }: Pick<StsAddress, "url" | "certificate">): StsControl {
   async function call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await fetch(`${url}/_control/${path}`, {
       method,
