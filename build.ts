@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import manifest from "./package.json" with { type: "json" };
 import { chooseCommit, readCommit } from "./src/build/commit.ts";
+import { stampInstaller } from "./src/build/installer.ts";
 import { linkStatically } from "./src/build/link.ts";
 import { neutralise } from "./src/build/neutralise.ts";
 import { executableName, targets, writeRelease, type Target } from "./src/build/release.ts";
@@ -167,6 +168,7 @@ interface ReleaseWords {
 
 async function buildRelease({ out, baseUrl, commit: given }: ReleaseWords): Promise<void> {
   const commit = chooseCommit(given, readCommit(root));
+  const installer = stampInstaller(readFileSync(join(root, "install.sh"), "utf8"), baseUrl);
   mkdirSync(out, { recursive: true });
   // Until the end there are no sums, so that half a release cannot be taken for one.
   rmSync(join(out, "SHA256SUMS"), { force: true });
@@ -177,14 +179,11 @@ async function buildRelease({ out, baseUrl, commit: given }: ReleaseWords): Prom
     modules.set(target, await buildFor(target, join(out, executableName(target)), commit));
   }
   const product = { ...manifest, commit };
-  writeRelease({ root, out, product, bunVersion: Bun.version, baseUrl, modules });
+  writeRelease({ root, out, product, bunVersion: Bun.version, installer, modules });
   console.error(`built ${out}`);
 }
 
-if (import.meta.main) {
-  // Chunks are named by the paths of their modules, seen from here: another directory would give another executable.
-  const from = process.cwd();
-  process.chdir(root);
+async function run(from: string): Promise<void> {
   const { values } = parseArgs({
     options: {
       "if-stale": { type: "boolean", default: false },
@@ -199,5 +198,17 @@ if (import.meta.main) {
     await buildRelease({ out: resolve(from, values.out), baseUrl: values["base-url"], commit: values.commit });
   } else {
     await buildHere({ isDynamic: values.dynamic, ifStale: values["if-stale"] });
+  }
+}
+
+if (import.meta.main) {
+  // Chunks are named by the paths of their modules, seen from here: another directory would give another executable.
+  const from = process.cwd();
+  process.chdir(root);
+  try {
+    await run(from);
+  } catch (error) {
+    console.error(`build.ts: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
   }
 }

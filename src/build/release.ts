@@ -2,7 +2,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bun, bundled, vendored, type Component } from "./components.ts";
-import { stampInstaller } from "./installer.ts";
 import { writeNotices } from "./notices.ts";
 import { writeSbom, type Product } from "./sbom.ts";
 import { sha256 } from "./vendor.ts";
@@ -32,14 +31,14 @@ export interface ReleaseOptions {
   readonly out: string;
   readonly product: Product;
   readonly bunVersion: string;
-  /** Where it will be published; see `stampInstaller`. */
-  readonly baseUrl: string | undefined;
+  /** install.sh, stamped. */
+  readonly installer: string;
   /** The modules in the executable for each target, as the bundler names them. */
   readonly modules: ReadonlyMap<Target, readonly string[]>;
 }
 
 /** Writes them; all depend on what they describe alone, on no clock and no chance. */
-export function writeRelease({ root, out, product, bunVersion, baseUrl, modules }: ReleaseOptions): void {
+export function writeRelease({ root, out, product, bunVersion, installer, modules }: ReleaseOptions): void {
   const license = readFileSync(join(root, "LICENSE"), "utf8");
   const runtime = bun(bunVersion, root);
   const executables = [...modules].map(([target, paths]) => {
@@ -53,7 +52,7 @@ export function writeRelease({ root, out, product, bunVersion, baseUrl, modules 
     executables.flatMap(({ components }) => components),
   );
   const files = [
-    { file: "install.sh", text: stampInstaller(readFileSync(join(root, "install.sh"), "utf8"), baseUrl), mode: 0o755 },
+    { file: "install.sh", text: installer, mode: 0o755 },
     { file: "keyhole.cdx.json", text: writeSbom(product, executables), mode: 0o644 },
     { file: "THIRD-PARTY-NOTICES.txt", text: notices, mode: 0o644 },
   ];
