@@ -26,13 +26,20 @@ export function takeLock(path: string, native: Native): Lock {
       throw new KeyholeError("already-running", `a daemon is already running${holder}`);
     }
     if (isStillAt(path, descriptor)) {
-      ftruncateSync(descriptor);
-      writeSync(descriptor, `${process.pid}\n`, 0);
+      writeHolder(descriptor);
       return { release: () => closeSync(descriptor) };
     }
     closeSync(descriptor);
   }
   throw new KeyholeError("internal", `the lock file ${path} keeps disappearing`);
+}
+
+/** For people, and `daemon kill`. A full disk costs the number, never the daemon. */
+function writeHolder(descriptor: number): void {
+  ftruncateSync(descriptor);
+  try {
+    writeSync(descriptor, `${process.pid}\n`, 0);
+  } catch {}
 }
 
 function readHolder(descriptor: number): string {

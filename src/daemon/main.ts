@@ -82,6 +82,15 @@ function descriptorLimit(): number {
   }
 }
 
+/** 0 where nothing says it: on a Linux without /proc Bun throws, and Hello and Stop have to be answered there too. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
+}
+
 /** What runs this executable again; from source, with its script. */
 function ownCommand(): string[] {
   return Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
@@ -130,7 +139,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
       configDir: paths.configDir,
       maxSessions: settings.maxSessions,
       connections: listener.connections,
-      residentBytes: process.memoryUsage.rss(),
+      residentBytes: residentBytes(),
       clockBehindMs: Math.max(0, Math.round(clockSkew ?? 0)),
       clockAheadMs: Math.max(0, Math.round(-(clockSkew ?? 0))),
       counters: [
