@@ -73,7 +73,11 @@ export function checkField(path: Path, value: unknown): string | undefined {
 function unknownKey(path: Path): string {
   const key = String(path.at(-1));
   const siblings = keysAt(path.slice(0, -1));
-  const near = siblings.find((sibling) => plain(sibling) === plain(key)) ?? suggest(key, siblings);
+  const begun = siblings.filter((sibling) => key.length > 2 && plain(sibling).startsWith(plain(key)));
+  const near =
+    siblings.find((sibling) => plain(sibling) === plain(key)) ??
+    (begun.length === 1 ? begun[0] : undefined) ??
+    suggest(key, siblings);
   if (near !== undefined) return `is no key of the schema; did you mean ${near}`;
   const home = topLevelHome(key);
   if (home !== undefined) return `is no key here; it belongs under ${home}`;

@@ -178,6 +178,7 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["rolesessionname: ab", "AssumeRole.rolesessionname is no key of the schema; did you mean RoleSessionName"],
     ["RoleSesionName: ab", "AssumeRole.RoleSesionName is no key of the schema; did you mean RoleSessionName"],
     ["duration_seconds: 1", "AssumeRole.duration_seconds is no key of the schema; did you mean DurationSeconds"],
+    ["Duration: 1", "AssumeRole.Duration is no key of the schema; did you mean DurationSeconds"],
     ["profile_name: dev", "AssumeRole.profile_name is no key here; it belongs under Session"],
     ["TokenCode: 12345", "AssumeRole.TokenCode must be six digits"],
   ])("%s", (line, problem) => {
