@@ -24,7 +24,7 @@ export interface PathOverrides {
  * The control socket depends on the home alone, never on TMPDIR or XDG_RUNTIME_DIR, so that every shell, cron job and
  * editor finds the same daemon. Relative paths are taken from `cwd`.
  *
- * @throws KeyholeError `usage` without KEYHOLE_HOME and HOME.
+ * @throws KeyholeError `usage` without KEYHOLE_HOME and an absolute HOME.
  */
 export function resolvePaths(environment: Environment, overrides: PathOverrides, cwd: () => string): Paths {
   const home = absolute(environment["KEYHOLE_HOME"] || defaultHome(environment), cwd);
@@ -48,6 +48,9 @@ function defaultHome(environment: Environment): string {
       "neither KEYHOLE_HOME nor HOME is set",
       "export KEYHOLE_HOME=/path/to/a/private/directory",
     );
+  // Another daemon in every directory, and the files of whoever owns that directory.
+  if (!userHome.startsWith("/"))
+    throw new KeyholeError("usage", "HOME is not an absolute path", "export KEYHOLE_HOME=/path/to/a/private/directory");
   return `${userHome}/.keyhole`;
 }
 

@@ -40,9 +40,12 @@ test.each([
   expect(resolvePaths({ HOME: "/h" }, { socket }, cwd).lock).toBe(lock);
 });
 
-test.each([{}, { HOME: "" }, { HOME: "", KEYHOLE_HOME: "" }])("without a home there is an error: %j", (environment) => {
-  expect(thrownBy(() => resolvePaths(environment, {}, cwd)).kind).toBe("usage");
-});
+test.each([{}, { HOME: "" }, { HOME: "", KEYHOLE_HOME: "" }, { HOME: "." }, { HOME: "a/b" }])(
+  "without a home there is an error: %j",
+  (environment) => {
+    expect(thrownBy(() => resolvePaths(environment, {}, cwd)).kind).toBe("usage");
+  },
+);
 
 test.each([
   ["/a/b", "/a", "b"],
