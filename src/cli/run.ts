@@ -3,6 +3,7 @@ import { parseArguments, splitRest } from "../arguments.ts";
 import { KeyholeError } from "../errors.ts";
 import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
+import { keepPaths } from "./hints.ts";
 import { commonOptions, lookUp } from "./lookup.ts";
 import { toKeyholeError } from "./ui.ts";
 
@@ -10,16 +11,19 @@ export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host
 
 /** Returns the exit status, and throws nothing. Nothing happens before all words are understood. */
 export async function run(words: readonly string[], world: World): Promise<number> {
+  const ui = keepPaths(world.ui, splitRest(words).own);
   try {
-    return await dispatch(words, world);
+    return await dispatch(words, { ...world, ui });
   } catch (error) {
-    world.ui.fail(error);
+    ui.fail(error);
     return toKeyholeError(error).exitStatus;
   }
 }
 
 async function dispatch(words: readonly string[], world: World): Promise<number> {
-  const { own, rest } = splitRest(words);
+  const { own: typed, rest } = splitRest(words);
+  // `keyhole help config add`, as git and docker have it.
+  const own = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
   const found = lookUp(world.root, own);
   const target = typeof found.target === "function" ? (await found.target()).default : found.target;
   if (own.some((word) => word === "--help" || word === "-h")) {

@@ -8,6 +8,8 @@ import { whileTerminalStays } from "./terminal.ts";
 export interface Ui {
   /** One line for a person: what was done, what is going on. */
   notice(text: string): void;
+  /** What to do next: a command that can be pasted. */
+  hint(text: string): void;
   /** What went wrong and what to do, without ending anything. */
   warn(text: string, hint?: string): void;
   /** The last words of a command: error line and hint line. Whatever is not a KeyholeError is shown as internal. */
@@ -29,6 +31,7 @@ export function createUi(write: (line: string) => void = (line) => console.error
     if (text !== undefined) write(`keyhole: hint: ${showOnOneLine(text)}`);
   };
   return {
+    hint,
     notice: (text) => write(showControls(text)),
     warn: (text, advice) => {
       write(`keyhole: warning: ${showOnOneLine(text)}`);

@@ -29,6 +29,7 @@ function person(answers: Readonly<Record<string, unknown>>): Asked {
   };
   const ui: Ui = {
     notice: () => {},
+    hint: () => {},
     warn: (text) => void warnings.push(text),
     fail: () => {},
     isInteractive: () => Promise.resolve(true),

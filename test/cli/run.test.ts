@@ -52,6 +52,11 @@ describe("help", () => {
     },
   );
 
+  test.each(["", "daemon", "config add"])("of '%s' is also asked for by the word help", async (words) => {
+    const path = words.split(" ").filter(Boolean);
+    expect(await keyhole(["help", ...path])).toEqual(await keyhole([...path, "--help"]));
+  });
+
   test("wins over mistakes in other options, and behind -- it is the child's", async () => {
     expect((await keyhole(["export", "--bogus", "--help"])).exit).toBe(0);
     const result = await keyhole(["daemon", "start", "--", "--help"], { environment: HOME });

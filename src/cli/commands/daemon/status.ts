@@ -15,7 +15,7 @@ export default defineCommand({
       output.line(
         args.json ? printJson({ running: false, socket, log }) : `daemon is not running\n  socket  ${socket}`,
       );
-      if (!args.json) ui.notice("keyhole: hint: keyhole daemon start");
+      if (!args.json) ui.hint("keyhole daemon start");
       return errors.unreachable.exit;
     }
     return output.line(args.json ? printJson(statusToJson(status, host.now())) : renderStatus(status, host.now()));
