@@ -1,4 +1,5 @@
 // keyhole export: credentials of one config on stdout, in the form that someone else reads.
+import { KeyholeError } from "../../errors.ts";
 import { vend } from "../broker.ts";
 import { defineCommand } from "../command.ts";
 import { configChoices } from "../configs.ts";
@@ -17,10 +18,13 @@ export default defineCommand({
       default: "json",
       description: "Form of the answer",
     },
+    json: { type: "boolean", description: "As --format json" },
     obscure: { type: "boolean", alias: "o", description: "Print *** for the credentials; expiry and region stay" },
   },
   async run(context) {
     const { args, output, ui, settings } = context;
+    if (args.json && args.format !== "json")
+      throw new KeyholeError("usage", "--json and --format exclude each other", "keyhole export --help");
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const { line, region } = await vend(context, name);
     // Byte for byte as the daemon made it: this is what every SDK waits for.

@@ -34,6 +34,14 @@ test.each(formatNames)("%s ends with one newline, and tells nothing when obscure
   expect(stdout).not.toContain("ken==");
 });
 
+test("--json is json, and no other format beside it", async () => {
+  await using daemon = startFakeDaemon({ Vend: ({ config }) => vended(config) });
+  const words = ["--socket-path", daemon.socket, "export", "-n", "dev"];
+  const environment = { HOME: daemon.home };
+  expect(await keyhole([...words, "--json"], { environment })).toEqual(await keyhole(words, { environment }));
+  expect(await keyhole([...words, "--json", "-f", "env"], { environment })).toMatchObject({ exit: 2, stdout: "" });
+});
+
 test("without a name a person chooses among the saved configs", async () => {
   await using daemon = daemonOfDev();
   const configs = `${daemon.home}/configs`;
