@@ -25,8 +25,17 @@ export function keyedEnvironment(
   return { ...inner, ...variables };
 }
 
-/** Becomes a program whose SDKs ask keyhole whenever their credentials grow old; it is given no keys. */
-export async function executeRefreshing(context: Context, name: string, words: readonly string[]): Promise<never> {
+/**
+ * Becomes a program whose SDKs ask keyhole whenever their credentials grow old; it is given no keys.
+ *
+ * @param announce called when there are credentials, before the program begins
+ */
+export async function executeRefreshing(
+  context: Context,
+  name: string,
+  words: readonly string[],
+  announce: () => void = () => {},
+): Promise<never> {
   const { paths } = context.settings;
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { region } = await vend(context, name);
@@ -35,6 +44,7 @@ export async function executeRefreshing(context: Context, name: string, words: r
   const outer = definedVariables(context.environment);
   const environment = refreshingEnvironment(outer, paths, name, () => context.host.cwd());
   const regions = region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
+  announce();
   return become(words, { ...environment, ...regions });
 }
 

@@ -11,7 +11,8 @@ export default defineCommand({
     const { args, environment, ui, settings } = context;
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const shell = environment["SHELL"] || "/bin/sh";
-    ui.notice(`keyhole: ${shell} with credentials of ${name}, renewed as needed; leave it with exit`);
-    return executeRefreshing(context, name, [shell]);
+    return executeRefreshing(context, name, [shell], () =>
+      ui.notice(`keyhole: ${shell} with credentials of ${name}, renewed as needed; leave it with exit`),
+    );
   },
 });
