@@ -135,6 +135,15 @@ describe.each(["keyhole-darwin-arm64", "keyhole-darwin-x64"])("%s (not run here)
   });
 });
 
+/** What Bun would obey: be the Bun command line, load a file first, listen for a debugger. */
+const bunVariables = {
+  BUN_BE_BUN: "1",
+  BUN_OPTIONS: "--preload=/nowhere.js",
+  BUN_INSPECT: "ws://127.0.0.1:0/keyhole",
+  BUN_INSPECT_CONNECT_TO: "ws://127.0.0.1:1/",
+  BUN_INSPECT_PRELOAD: "/nowhere.js",
+};
+
 /** Lets this process's children run arm64, in a namespace of their own (Linux 6.7): what they start must, too. */
 const registration =
   ":keyhole-arm64:M::" +
@@ -165,6 +174,8 @@ for (const { cpu, under, needs } of machines) {
       const options = { program: join(out, `keyhole-linux-${cpu}`), under: under! };
       const version = JSON.parse(await machine.keyhole("--version --json", options)) as object;
       expect(version).toMatchObject({ commit, target: `linux-${cpu}` });
+      const disguised = await machine.run(["--version"], { ...options, env: bunVariables });
+      expect(disguised).toEqual({ stdout: expect.stringMatching(/^keyhole \S+\n$/), stderr: "", exitCode: 0 });
 
       await machine.keyhole("config add -n dev --role-arn arn:aws:iam::111122223333:role/dev", options);
       await machine.keyhole("daemon start", options);
