@@ -34,6 +34,9 @@ export const events: readonly Event[] = [
   { what: "STS fault", everySeconds: 45, run: disturbSts },
 ];
 
+/** Passing sessions that the daemon has room for beside the others. */
+export const PASSING = 4;
+
 /** Seconds: from 80 to 150, renewed after 10 to 45 (src/daemon/refresh.ts). */
 export function lifetimeOf(index: number): number {
   return 80 + (index % 8) * 10;
@@ -125,9 +128,12 @@ async function breakConfig({ machine, names }: World, turn: number): Promise<voi
   writeConfig(machine, names[index]!, lifetimeOf(index));
 }
 
-/** One session more than the daemon keeps: another one is evicted, and comes back with the next request for it. */
+/**
+ * Sessions that come, are used a few times and are evicted by the next: the daemon keeps fewer of them than there are.
+ * Every fourth is removed instead.
+ */
 async function passThrough({ machine }: World, turn: number): Promise<void> {
-  const config = `passing${turn % 4}`;
+  const config = `passing${turn % (2 * PASSING)}`;
   writeConfig(machine, config, 900);
   const connection = await Connection.open(machine.paths.socket, { timeoutMs: 20_000 });
   const environment = sourceVariables(machine);
@@ -135,7 +141,7 @@ async function passThrough({ machine }: World, turn: number): Promise<void> {
   await connection.request("Vend", { config });
   await connection.request("Identity", { config });
   await connection.request("List", {});
-  await connection.request("Remove", { config });
+  if (turn % 4 === 3) await connection.request("Remove", { config });
   connection.close();
 }
 

@@ -19,7 +19,7 @@ import {
   type Tally,
   within,
 } from "./clients.ts";
-import { events, frameOf, lifetimeOf, type World, writeConfig } from "./events.ts";
+import { events, frameOf, lifetimeOf, PASSING, type World, writeConfig } from "./events.ts";
 import { observe, type Sample } from "./samples.ts";
 import { judgeMemory, judgeRest, renderSamples } from "./verdict.ts";
 
@@ -38,7 +38,8 @@ export async function soak(directory: string, minutes: number): Promise<Soaked> 
   writeExecutable(executable, program);
   // Nothing below 80 s is asked for.
   await using machine = await createMachine({ minDuration: 60 });
-  await machine.keyhole("daemon start", { program });
+  const most = String(SESSIONS + PASSING);
+  await machine.keyhole("daemon start", { program, env: { KEYHOLE_MAX_DAEMON_CACHE_SIZE: most } });
   const names = numbered("role", SESSIONS);
   mkdirSync(machine.paths.configs, { recursive: true, mode: 0o700 });
   for (const [index, name] of names.entries()) writeConfig(machine, name, lifetimeOf(index));
@@ -97,7 +98,7 @@ async function load(world: World, tally: Tally, minutes: number): Promise<Sample
     every(SAMPLE_INTERVAL, "sample", async () => {
       const sample = await take(world, tally, (performance.now() - began) / 60_000);
       samples.push(sample);
-      console.error(JSON.stringify(sample));
+      console.error(JSON.stringify({ ...sample, why: [...tally.failures] }));
     }),
     ...events.map(({ what, everySeconds, run }) => every(everySeconds * 1000, what, (turn) => run(world, turn))),
   ]);
