@@ -70,7 +70,7 @@ function understand(words: readonly string[], environment: Environment): Questio
   let isExport = false;
   for (let at = 0; at < words.length; at += 2) {
     const value = words[at + 1];
-    switch (words[at]) {
+    switch (words[at]!) {
       case "export":
         if (isExport) return undefined;
         isExport = true;
