@@ -8,7 +8,7 @@
 //   --base-url URL   where it will be published: stamped into install.sh
 //   --out DIR        another folder
 //   --commit ID      the commit that it is of, where git does not know it
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
@@ -77,6 +77,13 @@ function temporaryFor(outfile: string): string {
   return join(`${outfile}.tmp`, "keyhole");
 }
 
+/** Writes beside it and renames: what is there may be running, and nobody may find half of a file. */
+function replace(outfile: string, executable: Uint8Array): void {
+  const complete = join(dirname(temporaryFor(outfile)), "complete");
+  writeFileSync(complete, executable, { mode: 0o755 });
+  renameSync(complete, outfile);
+}
+
 /**
  * Compiles for musl and links statically, twice: the first pass learns where libc's functions come to lie, the second
  * has their addresses compiled in. Equal sizes give equal addresses; the build ends where they differ.
@@ -107,7 +114,7 @@ export async function compileStatically(
     if (!isSame || first.executable.length !== second.executable.length) {
       throw new Error("the two passes of the static link differ");
     }
-    writeFileSync(outfile, neutralise(second.executable), { mode: 0o755 });
+    replace(outfile, neutralise(second.executable));
     return second.modules;
   } finally {
     rmSync(dirname(temporary), { recursive: true, force: true });
@@ -123,7 +130,7 @@ export async function compileSigned(entrypoint: string, outfile: string, cpu: Cp
     const executable = sign(neutralise(readFileSync(temporary)), "keyhole");
     const { isComplete, mismatches } = readSignature(executable);
     if (!isComplete || mismatches.length > 0) throw new Error(`the signature for darwin-${cpu} does not fit`);
-    writeFileSync(outfile, executable, { mode: 0o755 });
+    replace(outfile, executable);
     return modules;
   } finally {
     rmSync(dirname(temporary), { recursive: true, force: true });
