@@ -17,7 +17,8 @@ export function writeNotices(own: string, components: readonly Component[]): str
   return [
     "keyhole is under the Apache License 2.0, whose text ends this file. Its executables contain what is named below.",
     "musl, libstdc++ and libgcc are in those for Linux alone. The objects of libstdc++ and libgcc are Debian's; their\n" +
-      "source is Debian's source package gcc-14. The exception below allows a program with them inside any terms.",
+      "source is Debian's source package gcc-14. The exception below allows a program with them inside any terms.\n" +
+      "cp-demangle.o in it is libiberty's: GPL 2 or later, with permission to link it into any program.",
     ...sections
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([names, notice]) => `${rule}\n${names}\n${rule}\n\n${notice.trim()}`),
