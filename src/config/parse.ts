@@ -1,9 +1,9 @@
 // From the text of a config file to a Config, or to every problem at once.
-import type { Config } from "./config.ts";
 import { KeyholeError } from "../errors.ts";
-import { checkRules, findWarnings, isMapping } from "./rules.ts";
 import { checkSchema, type Problem } from "./check.ts";
+import type { Config } from "./config.ts";
 import { formatPath } from "./fields.ts";
+import { checkRules, findWarnings, isMapping } from "./rules.ts";
 import { lineOf, MalformedYaml, parseYaml, plainTextOf, type YamlDocument } from "./yaml.ts";
 
 export interface ParsedFile {

@@ -2,8 +2,8 @@
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
-import { type ClockReading, createClocks } from "./clocks.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
+import { type ClockReading, createClocks } from "./clocks.ts";
 import { StsFailed } from "./failure.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
 import { type MfaCode, obtainCode } from "./mfa.ts";

@@ -1,10 +1,10 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
 import type { Connection } from "../../../client/connection.ts";
-import { toKeyholeError } from "../../ui.ts";
 import { addSession, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
 import { stopDaemon } from "../../lifecycle.ts";
+import { toKeyholeError } from "../../ui.ts";
 
 export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },

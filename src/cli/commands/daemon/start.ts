@@ -1,8 +1,8 @@
 // keyhole daemon start: a daemon in the background, ready when this returns.
+import { version } from "../../../version.ts";
 import { withDaemonIfAny } from "../../broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption } from "../../json.ts";
-import { version } from "../../../version.ts";
 
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },

@@ -1,9 +1,9 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
+import { errors } from "../../../errors.ts";
 import { withDaemonIfAny } from "../../broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption, printJson, statusToJson } from "../../json.ts";
 import { renderStatus } from "../../status.ts";
-import { errors } from "../../../errors.ts";
 
 export default defineCommand({
   meta: { name: "daemon status", description: "Show the daemon and its sessions; exit status 3 if it is not running" },
