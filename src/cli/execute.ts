@@ -1,6 +1,7 @@
 // Becoming another program, as execvp(3) looks for it.
 import { KeyholeError } from "../errors.ts";
 import type { Native } from "../native/native.ts";
+import { quotePosix } from "../quoting.ts";
 
 /** execvp's search path where PATH is not set (confstr(3), _CS_PATH). */
 const DEFAULT_PATH = "/bin:/usr/bin";
@@ -26,7 +27,7 @@ export function execute(
     if (failure !== "ENOENT" && failure !== "ENOTDIR" && failure !== "EACCES") break;
   }
   if (refusal === undefined) throw new KeyholeError("not-found", `${program}: command not found`, "echo $PATH");
-  throw new KeyholeError("not-executable", `${program} cannot be executed (${refusal})`, `ls -l ${program}`);
+  throw new KeyholeError("not-executable", `${program} cannot be executed (${refusal})`, `ls -l ${quotePosix(program)}`);
 }
 
 function candidates(program: string, path: string | undefined): string[] {
