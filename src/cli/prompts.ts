@@ -4,8 +4,8 @@ import { parseValue } from "../config/change.ts";
 import { checkField } from "../config/check.ts";
 import { valueAt } from "../config/edit.ts";
 import { formatPath, keysAt, kindAt, type Path } from "../config/fields.ts";
+import { isMapping } from "../config/mapping.ts";
 import { inspectConfig } from "../config/parse.ts";
-import { isMapping } from "../config/rules.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Ui } from "./ui.ts";
 

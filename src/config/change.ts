@@ -2,7 +2,7 @@
 import { KeyholeError } from "../errors.ts";
 import { checkPath } from "./check.ts";
 import { formatPath, kindAt, type Path } from "./fields.ts";
-import { isMapping } from "./rules.ts";
+import { isMapping } from "./mapping.ts";
 import { MalformedYaml, parseYaml } from "./yaml.ts";
 
 /** A value to set at a path; undefined to remove what is there. */

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { suggest } from "../suggest.ts";
 import { keysAt, kindAt, type Path, schemaAt, topLevelHome } from "./fields.ts";
+import { isMapping } from "./mapping.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 
 /** One thing that is wrong with a config; no message holds a value of it. */
@@ -43,12 +44,12 @@ function describeIssue(issue: Issue): Problem {
 /** valibot stops at the first unknown key of a mapping; a person wants to see them all. */
 function findUnknownKeys(value: unknown, path: Path): Problem[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => findUnknownKeys(item, [...path, index]));
-  if (typeof value !== "object" || value === null || kindAt(path) !== "mapping") return [];
+  if (!isMapping(value) || kindAt(path) !== "mapping") return [];
   const known = keysAt(path);
   const strangers = Object.keys(value).filter((key) => !known.includes(key));
   return [
     ...strangers.slice(0, STRANGER_LIMIT).map((key) => ({ path: [...path, key], message: unknownKey([...path, key]) })),
-    ...known.flatMap((key) => findUnknownKeys((value as Readonly<Record<string, unknown>>)[key], [...path, key])),
+    ...known.flatMap((key) => findUnknownKeys(value[key], [...path, key])),
   ];
 }
 

@@ -2,7 +2,7 @@
 // for something else than text is put in quotes.
 import { unicodeEscape } from "../controls.ts";
 import { keysAt, type Path } from "./fields.ts";
-import { isMapping } from "./rules.ts";
+import { isMapping } from "./mapping.ts";
 
 /** Words of letters, digits and a few signs; no colon before a space, nothing that begins like a number. */
 const PLAIN = /^[A-Za-z/](?:[\w/.:@+=-]*[\w/])?(?: [\w/.@+=-]*[\w/])*$/;

@@ -3,10 +3,11 @@ import { KeyholeError } from "../errors.ts";
 import type { Change } from "./change.ts";
 import { dumpEntry, dumpYaml } from "./dump.ts";
 import type { Path } from "./fields.ts";
+import { isMapping } from "./mapping.ts";
 import { findOutline, type MappingOutline } from "./outline.ts";
-import { isMapping } from "./rules.ts";
 import { MalformedYaml, parseYaml, type YamlDocument } from "./yaml.ts";
 
+/** A text with its changes. */
 export interface Edited {
   readonly text: string;
   /** The text had to be written anew, and there were comments in it. */
@@ -112,6 +113,7 @@ function setAt(container: unknown, path: Path, value: unknown): unknown {
   return Object.keys(copy).length === 0 && value === undefined ? undefined : copy;
 }
 
+/** What stands at a path of a parsed file, valid or not; undefined where nothing does. */
 export function valueAt(container: unknown, path: Path): unknown {
   let value = container;
   for (const step of path) {

@@ -3,6 +3,7 @@ import type * as v from "valibot";
 import { showKey } from "./cursor.ts";
 import { configSchema } from "./schema.ts";
 
+/** Where something stands in a config: keys, and indices of lists. */
 export type Path = readonly (string | number)[];
 
 /** The keys that the schema has at a path. */
@@ -11,6 +12,7 @@ export function keysAt(path: Path): readonly string[] {
   return schema === undefined ? [] : keysOf(schema);
 }
 
+/** What a value of the schema is to a person; `union` takes more than one kind. */
 export type Kind = "text" | "number" | "flag" | "list" | "mapping" | "union";
 
 /** valibot's names for them, as far as the schema uses them. */

@@ -1,6 +1,6 @@
 // What `config get --obscure` hides: elhaz's list (PEERS.md E-057). Policy, MFA.command, Tags and SourceIdentity stay
 // visible, as they do there.
-import { isMapping } from "./rules.ts";
+import { isMapping } from "./mapping.ts";
 
 const HIDDEN: ReadonlySet<string> = new Set([
   "RoleArn",

@@ -3,9 +3,11 @@ import { KeyholeError } from "../errors.ts";
 import { checkSchema, type Problem } from "./check.ts";
 import type { Config } from "./config.ts";
 import { formatPath } from "./fields.ts";
-import { checkRules, findWarnings, isMapping } from "./rules.ts";
+import { isMapping } from "./mapping.ts";
+import { checkRules, findWarnings } from "./rules.ts";
 import { lineOf, MalformedYaml, parseYaml, plainTextOf, type YamlDocument } from "./yaml.ts";
 
+/** A text that is a config. */
 export interface ParsedFile {
   readonly config: Config;
   /** One line each; what works but is probably not meant. */

@@ -2,6 +2,7 @@
 // sees them together with the schema's problems.
 import type { Problem } from "./check.ts";
 import type { Path } from "./fields.ts";
+import { isMapping } from "./mapping.ts";
 import { POLICY_LIMIT } from "./schema.ts";
 
 type Section = Readonly<Record<string, unknown>>;
@@ -64,8 +65,4 @@ function problem(path: Path, message: string): Problem {
 function sectionOf(value: unknown, name: string): Section {
   const section = isMapping(value) ? value[name] : undefined;
   return isMapping(section) ? section : {};
-}
-
-export function isMapping(value: unknown): value is Section {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@
 // file that knows valibot. Every message here is a constant: valibot's own ones repeat the value (STYLE.md, E4).
 import * as v from "valibot";
 import type { Config } from "./config.ts";
+import { isMapping } from "./mapping.ts";
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html has every limit below. */
 const LONGEST_DURATION = 43_200;
@@ -169,8 +170,7 @@ export type ParsedConfig = Assignable<v.InferOutput<typeof configSchema>>;
 
 function isJsonObject(value: string): boolean {
   try {
-    const parsed: unknown = JSON.parse(value);
-    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+    return isMapping(JSON.parse(value));
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 // Strict YAML: Bun.YAML for the values, checked against an outline of the text of our own. Where the two disagree the
 // file is refused, so that neither one's gaps decide which role is assumed (BUN.md, 7).
+import { isMapping } from "./mapping.ts";
 import { findOutline, lineAt, MalformedYaml, type Outline, outlineYaml, type ScalarOutline } from "./outline.ts";
 
 export { MalformedYaml } from "./outline.ts";
@@ -7,6 +8,7 @@ export { MalformedYaml } from "./outline.ts";
 /** Bytes. STS takes 2,048 characters of policies, so this is far above any config. */
 export const YAML_LIMIT = 64 * 1024;
 
+/** A text, what it says, and where each value stands in it. */
 export interface YamlDocument {
   /** With `\n` line ends and without a byte order mark; offsets in `outline` refer to it. */
   readonly text: string;
@@ -77,8 +79,8 @@ function refuseDisagreement(outline: Outline, value: unknown, text: string): voi
 function agrees(outline: Outline, value: unknown, text: string): boolean {
   if (outline.kind === "scalar") return scalarAgrees(outline, value, text);
   if (outline.kind === "sequence") return Array.isArray(value) && value.length === outline.items.length;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return (
+    isMapping(value) &&
     Object.keys(value).length === outline.entries.length &&
     outline.entries.every(({ key }) => Object.hasOwn(value, key))
   );
