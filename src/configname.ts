@@ -4,6 +4,7 @@ import { KeyholeError } from "./errors.ts";
 /** elhaz's rule in ASCII alone (PEERS.md E-031): no dot and no slash, so no way out of the directory of configs. */
 const NAME = /^[\w-]{1,128}$/;
 
+/** Whether a text may be the name of a config. */
 export function isConfigName(text: string): boolean {
   return NAME.test(text);
 }

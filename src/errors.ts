@@ -9,6 +9,7 @@ interface ErrorRow {
   readonly hint?: string;
 }
 
+/** A new error is a row: the compiler and test/wire say what else it needs. */
 export const errors = {
   internal: { number: 1, exit: 1, hint: "keyhole daemon logs" },
   usage: { number: 2, exit: 2, hint: "keyhole --help" },

@@ -2,6 +2,7 @@
 import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
 
+/** All are absolute. */
 export interface Paths {
   /** `~/.keyhole`, or KEYHOLE_HOME. */
   readonly home: string;

@@ -5,6 +5,7 @@ import { codeOf } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { whileTerminalStays } from "./terminal.ts";
 
+/** What is said to a person, and asked. */
 export interface Ui {
   /** One line for a person: what was done, what is going on. */
   notice(text: string): void;

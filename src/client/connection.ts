@@ -21,6 +21,7 @@ import {
   type ResponseOf,
 } from "../wire/messages.ts";
 
+/** How long whom is waited for. */
 export interface ConnectionOptions {
   /** Milliseconds to wait for one answer, and for the connection before it. */
   readonly timeoutMs: number;

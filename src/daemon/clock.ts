@@ -20,6 +20,7 @@ export interface Clock {
 /** The longest delay a timer takes; a longer one would fire at once (BUN.md, 7). */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** The real one. */
 export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),

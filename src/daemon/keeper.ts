@@ -31,6 +31,7 @@ export interface KeeperDependencies {
   readonly maxFlights: number;
 }
 
+/** All sessions, and what happens to them unasked. */
 export class Keeper {
   readonly counters = new Counters();
   readonly time: Time;
@@ -182,6 +183,7 @@ export class Keeper {
   }
 }
 
+/** The error for a name that was never added, or was removed. */
 export function noSuchSession(name: string): KeyholeError {
   return new KeyholeError("no-such-session", `no session of config ${JSON.stringify(name)}`);
 }

@@ -19,6 +19,7 @@ export interface AddOptions {
   readonly renew: boolean;
 }
 
+/** The sessions of a daemon, as its handlers see them. */
 export class Sessions {
   readonly #keeper: Keeper;
   readonly #clock: Clock;

@@ -7,6 +7,7 @@ import { directoryOf } from "../paths.ts";
 import { checkDirectory } from "./directories.ts";
 import { pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "./trust.ts";
 
+/** A file as it was at one moment. */
 export interface TrustedFile {
   readonly bytes: Uint8Array;
   readonly stats: fs.BigIntStats;

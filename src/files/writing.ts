@@ -10,6 +10,7 @@ import { lookAt, pathError } from "./trust.ts";
 /** Read and write for the owner. */
 const PRIVATE_MODE = 0o600;
 
+/** What a writer wants beside the text. */
 export interface WriteOptions {
   /** Fail rather than replace. */
   readonly exclusive: boolean;

@@ -8,6 +8,7 @@ export interface PeerIdentity {
   readonly pid: number | undefined;
 }
 
+/** The platform, as far as Bun does not offer it. */
 export interface Native {
   /** @throws Error if the kernel does not answer; the connection must then be refused. */
   peerIdentity(socketDescriptor: number): PeerIdentity;

@@ -35,6 +35,7 @@ interface Worker {
   retired: boolean;
 }
 
+/** Starts no worker before the first call. What `send` throws beside StsFailed: KeyholeError `network`, `internal`. */
 export function createRemoteTransport({ command, environment, clock }: RemoteOptions): StsTransport {
   let current: Worker | undefined;
   let idle: Timer | undefined;

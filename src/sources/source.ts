@@ -50,6 +50,7 @@ export interface AssumedRole {
   readonly notes: readonly string[];
 }
 
+/** What GetCallerIdentity says. */
 export interface CallerIdentity {
   readonly userId: string;
   readonly account: string;

@@ -35,6 +35,7 @@ interface Attempt {
   readonly duration: number | undefined;
 }
 
+/** Holds the source credentials of a minute, and nothing that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
   const resolvers = createPlaces(MAX_CHILDREN, clock);
