@@ -74,6 +74,11 @@ export class Connection {
     return this.#outbox.length > 0 || this.#inbox.length > 0 || (this.#unsent ?? this.#refusal) !== undefined;
   }
 
+  /** Whether nothing stands before what arrives. */
+  get #isIdle(): boolean {
+    return this.#outbox.length === 0 && this.#inbox.length === 0 && this.#unsent === undefined;
+  }
+
   /** Whether a deadline is running. */
   get hasDeadline(): boolean {
     return this.#partialSince !== undefined || this.#blockedSince !== undefined;
@@ -90,6 +95,8 @@ export class Connection {
   receive(chunk: Uint8Array): void {
     if (this.#isEnding) return;
     try {
+      const frame = this.#isIdle ? this.#decoder.lone(chunk) : undefined;
+      if (frame !== undefined) return this.#answer(this.#options.dispatch(frame, this.caller));
       const frames = this.#decoder.push(chunk);
       this.#watchRequest(frames.length > 0);
       this.#take(frames);

@@ -6,14 +6,14 @@ import { encodeFrame } from "../wire/frame.ts";
 import { type DaemonStatus, messages } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Issue } from "./issue.ts";
-import type { Log } from "./log.ts";
+import type { LimitedLog } from "./loglimit.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
-  readonly log: Log;
+  readonly log: LimitedLog;
   /** What `status` says besides the sessions; from memory, at once. */
   readonly status: () => Omit<DaemonStatus, "sessions">;
   /** Begins to end the daemon, once the answer is on its way. */
@@ -22,14 +22,13 @@ export interface HandlerDependencies {
 
 export function createHandlers({ sessions, socketPath, log, status, stop }: HandlerDependencies): Handlers {
   function answer(issue: Issue, caller: Caller): Uint8Array {
-    const { pid, uid, connection } = caller;
-    log("info", "credentials vended", {
+    log("info", "credentials vended", () => ({
       config: issue.config,
       accessKeyId: issue.credentials.accessKeyId,
-      pid,
-      uid,
-      connection,
-    });
+      pid: caller.pid,
+      uid: caller.uid,
+      connection: caller.connection,
+    }));
     issue.answer ??= encodeAnswer(issue);
     return issue.answer;
   }

@@ -53,13 +53,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = bind(boundPath, options.mode, {
     binaryType: "uint8array",
     open: accept,
-    data: (socket, chunk) => {
-      socket.data?.receive(chunk);
-      afterUse(socket);
+    data: ({ data }, chunk) => {
+      data?.receive(chunk);
+      afterUse(data);
     },
-    drain: (socket) => {
-      socket.data?.drain();
-      afterUse(socket);
+    drain: ({ data }) => {
+      data?.drain();
+      afterUse(data);
     },
     end: (socket) => {
       if (socket.data === undefined) socket.end();
@@ -124,10 +124,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     forget(socket);
   }
 
-  function afterUse(socket: Socket): void {
-    if (socket.data === undefined) return;
-    socket.data.lastUse = ++uses;
-    if (socket.data.hasDeadline) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+  function afterUse(connection: Connection | undefined): void {
+    if (connection === undefined) return;
+    connection.lastUse = ++uses;
+    if (connection.hasDeadline) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
   }
 
   function sweep(): void {

@@ -45,6 +45,9 @@ export class Writer {
   }
 }
 
+/** Works on any bytes; `Buffer.from` would make a view of them. */
+const toText = Buffer.prototype.toString;
+
 /**
  * Takes fields off a buffer, from the front. It makes neither a DataView nor a subarray: either makes the engine turn a
  * small array into one with a buffer of its own, which costs more than all else that a small request does (2 µs of 5).
@@ -59,24 +62,40 @@ export class Reader {
 
   /** A big endian integer of `size` bytes; above 2^53 it is not exact, and above 2^53 it stays. */
   unsigned(size: number): number {
-    const start = this.#advance(size);
+    const start = this.#offset;
+    const end = this.#advance(size);
     let value = 0;
-    for (let at = start; at < start + size; at += 1) value = value * 256 + this.#bytes[at]!;
+    for (let at = start; at < end; at += 1) value = value * 256 + this.#bytes[at]!;
     return value;
   }
 
-  /** Moves past `size` bytes and returns the offset at which they start. */
+  /** Moves past `size` bytes and returns the offset at which they end. */
   #advance(size: number): number {
+    const end = this.#offset + size;
+    if (end > this.#bytes.length) throw new MalformedBody("the body ends inside a field");
+    this.#offset = end;
+    return end;
+  }
+
+  /**
+   * The next `size` bytes as text if all of them are ASCII; otherwise it stays where it is. Nearly all text is short
+   * and ASCII, and this is half as dear as a copy and a TextDecoder.
+   */
+  ascii(size: number): string | undefined {
     const start = this.#offset;
-    if (size > this.#bytes.length - start) throw new MalformedBody("the body ends inside a field");
-    this.#offset = start + size;
-    return start;
+    const end = this.#advance(size);
+    for (let at = start; at < end; at += 1) {
+      if (this.#bytes[at]! < 0x80) continue;
+      this.#offset = start;
+      return undefined;
+    }
+    return toText.call(this.#bytes, "latin1", start, end);
   }
 
   /** A copy of the next `size` bytes. */
   take(size: number): Uint8Array {
-    const start = this.#advance(size);
-    return this.#bytes.slice(start, start + size);
+    const start = this.#offset;
+    return this.#bytes.slice(start, this.#advance(size));
   }
 
   get remaining(): number {

@@ -67,9 +67,11 @@ export const string: Codec<string> = {
     writer.append(bytes);
   },
   read: (reader) => {
-    const bytes = reader.take(u16.read(reader));
+    const size = u16.read(reader);
+    const text = reader.ascii(size);
+    if (text !== undefined) return text;
     try {
-      return decoder.decode(bytes);
+      return decoder.decode(reader.take(size));
     } catch {
       throw new MalformedBody("a string is not UTF-8");
     }
@@ -119,14 +121,14 @@ type Struct<F> = { readonly [Name in keyof F]: ValueOf<F[Name]> };
 
 /** Fields one after the other, in the order in which they are declared. */
 export function struct<const F extends Readonly<Record<string, AnyCodec>>>(fields: F): Codec<Struct<F>> {
-  const entries = Object.entries(fields);
+  const names = Object.keys(fields);
   return {
     write: (writer, value) => {
-      for (const [name, codec] of entries) codec.write(writer, value[name]);
+      for (const name of names) fields[name]!.write(writer, value[name]);
     },
     read: (reader) => {
       const value: Record<string, unknown> = {};
-      for (const [name, codec] of entries) value[name] = codec.read(reader);
+      for (const name of names) value[name] = fields[name]!.read(reader);
       return value as Struct<F>;
     },
   };

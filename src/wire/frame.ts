@@ -70,19 +70,28 @@ export class FrameDecoder {
   }
 
   /**
+   * The frame, where the chunk is one whole frame and nothing else, and nothing is held: as nearly always. Otherwise
+   * undefined, and the chunk is to be pushed. Never throws.
+   */
+  lone(chunk: Uint8Array): Frame | undefined {
+    if (this.#held > 0 || this.#failure !== undefined || chunk.length < LENGTH_BYTES + HEADER_BYTES) return undefined;
+    const length = lengthOf(chunk);
+    if (length > this.#limit || LENGTH_BYTES + length !== chunk.length) return undefined;
+    // A copy of a small body is cheaper than a view (buffer.ts).
+    return { version: chunk[4]!, message: chunk[5]!, body: chunk.slice(LENGTH_BYTES + HEADER_BYTES) };
+  }
+
+  /**
    * Takes the next bytes and returns the frames they complete; none is not an error. A body that arrived in one chunk
    * is a view into it.
    *
    * @throws MalformedFrame on an impossible length, as soon as its fourth byte is there, and on every call after that.
    */
   push(chunk: Uint8Array): Frame[] {
+    const lone = this.lone(chunk);
+    if (lone !== undefined) return [lone];
     const frames: Frame[] = [];
     if (this.#failure !== undefined) throw new MalformedFrame(this.#failure, frames);
-    if (this.#held === 0 && chunk.length >= LENGTH_BYTES && this.#sizeOf(chunk, frames) === chunk.length) {
-      // A whole frame and nothing else, as nearly always: a copy of a small body is cheaper than a view (buffer.ts).
-      frames.push({ version: chunk[4]!, message: chunk[5]!, body: chunk.slice(LENGTH_BYTES + HEADER_BYTES) });
-      return frames;
-    }
     let rest = this.#held === 0 ? chunk : this.#complete(chunk, frames);
     for (;;) {
       const size = this.#sizeOf(rest, frames);
@@ -129,7 +138,7 @@ export class FrameDecoder {
   /** The bytes of the frame that starts here, its length field included; more than there are if that is cut off. */
   #sizeOf(start: Uint8Array, frames: readonly Frame[]): number {
     if (start.length < LENGTH_BYTES) return LENGTH_BYTES;
-    const length = start[0]! * 2 ** 24 + start[1]! * 2 ** 16 + start[2]! * 2 ** 8 + start[3]!;
+    const length = lengthOf(start);
     if (length >= HEADER_BYTES && length <= this.#limit) return LENGTH_BYTES + length;
     this.#release();
     this.#failure =
@@ -138,6 +147,10 @@ export class FrameDecoder {
         : `a frame of ${length} bytes is over the limit of ${this.#limit}`;
     throw new MalformedFrame(this.#failure, frames);
   }
+}
+
+function lengthOf(frame: Uint8Array): number {
+  return frame[0]! * 2 ** 24 + frame[1]! * 2 ** 16 + frame[2]! * 2 ** 8 + frame[3]!;
 }
 
 function cut(bytes: Uint8Array, size: number): Frame {

@@ -40,3 +40,11 @@ test("a quiet window leaves no line behind", async () => {
   await clock.advance(1000);
   expect(lines.length).toBe(1);
 });
+
+test("fields that are a function are made for the lines that are written, and for no others", () => {
+  const { lines, log } = setUp();
+  let made = 0;
+  for (let count = 0; count < 1000; count++) log("info", "credentials vended", () => ({ made: ++made }));
+  expect(made).toBe(20);
+  expect(lines.at(-1)).toEqual(["credentials vended", { made: 20 }]);
+});

@@ -32,6 +32,23 @@ test("a reader never leaves its bytes, even where they are part of a larger buff
   reader.finish();
 });
 
+test.each([
+  ["short", "dev", "dev"],
+  ["empty", "", ""],
+  ["of every ASCII character", String.fromCharCode(...Array(128).keys()), String.fromCharCode(...Array(128).keys())],
+  ["not ASCII at its end", "dév", undefined],
+])("a reader takes text that is %s, or leaves it", (_, text, expected) => {
+  const bytes = Buffer.from(text);
+  const reader = new Reader(new Uint8Array(Buffer.concat([Buffer.from("é"), bytes, Buffer.from("é")])).subarray(1));
+  reader.take(1);
+  expect(reader.ascii(bytes.length)).toBe(expected);
+  expect(reader.remaining).toBe(expected === undefined ? bytes.length + 2 : 2);
+});
+
+test("a reader of text never leaves its bytes", () => {
+  expect(() => new Reader(Uint8Array.of(65)).ascii(2)).toThrow(MalformedBody);
+});
+
 test("a reader insists on having read everything", () => {
   expect(() => new Reader(Uint8Array.of(1)).finish()).toThrow("bytes follow the last field");
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { encode } from "../../src/wire/codec.ts";
 import {
@@ -207,4 +207,42 @@ test("an empty chunk is nothing, in the middle of a frame too", () => {
 test("a frame over the largest length is refused by the writer", () => {
   expect(encodeFrame(ERROR_NUMBER, new Uint8Array(RESPONSE_LIMIT - 2)).length).toBe(RESPONSE_LIMIT + 4);
   expect(() => encodeFrame(ERROR_NUMBER, new Uint8Array(RESPONSE_LIMIT - 1))).toThrow(RangeError);
+});
+
+describe("a lone frame", () => {
+  const one = encodeFrame(2, Uint8Array.of(7, 8));
+  const limit = one.length - 4;
+
+  test("is taken in one go, with a body of its own", () => {
+    const chunk = one.slice();
+    const taken = new FrameDecoder(limit).lone(chunk);
+    chunk.fill(0);
+    expect(taken).toEqual({ version: 1, message: 2, body: Uint8Array.of(7, 8) });
+  });
+
+  test.each([
+    ["nothing", new Uint8Array(0)],
+    ["its length alone", one.slice(0, 4)],
+    ["a part of it", one.slice(0, 7)],
+    ["it and a byte", Uint8Array.of(...one, 0)],
+    ["two of them", Uint8Array.of(...one, ...one)],
+    ["one without a message number", Uint8Array.of(0, 0, 0, 1, 1)],
+    ["one over the limit", encodeFrame(2, Uint8Array.of(7, 8, 9))],
+  ])("is not %s, which changes nothing", (_, chunk) => {
+    const decoder = new FrameDecoder(limit);
+    expect(decoder.lone(chunk)).toBeUndefined();
+    expect(decoder.isPartial).toBe(false);
+    expect(decoder.push(one).length).toBe(1);
+  });
+
+  test("is not what follows a part of another, or an impossible length", () => {
+    const waiting = new FrameDecoder(limit);
+    waiting.push(one.slice(0, 3));
+    expect(waiting.lone(one)).toBeUndefined();
+    expect(waiting.push(one.slice(3)).length).toBe(1);
+
+    const broken = new FrameDecoder(limit);
+    refusal(broken, new Uint8Array(4));
+    expect(broken.lone(one)).toBeUndefined();
+  });
 });
