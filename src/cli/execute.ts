@@ -27,7 +27,11 @@ export function execute(
     if (failure !== "ENOENT" && failure !== "ENOTDIR" && failure !== "EACCES") break;
   }
   if (refusal === undefined) throw new KeyholeError("not-found", `${program}: command not found`, "echo $PATH");
-  throw new KeyholeError("not-executable", `${program} cannot be executed (${refusal})`, `ls -l ${quotePosix(program)}`);
+  throw new KeyholeError(
+    "not-executable",
+    `${program} cannot be executed (${refusal})`,
+    `ls -l ${quotePosix(program)}`,
+  );
 }
 
 function candidates(program: string, path: string | undefined): string[] {
