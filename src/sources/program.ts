@@ -20,6 +20,8 @@ export type ProgramEnd =
   | { readonly kind: "ended"; readonly exit: number; readonly stdout: string }
   | { readonly kind: "not-found" | "not-executable" | "timeout" | "aborted" | "too-long" };
 
+type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "ignore">;
+
 /** Milliseconds for which output may follow the end of a program: whatever it left behind may keep its stdout open for ever. */
 const LINGERING = 1_000;
 
@@ -32,13 +34,15 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   if (signal.aborted) return { kind: "aborted" };
   const path = findExecutable(command[0] ?? "", environment["PATH"]);
   if (path === undefined) return { kind: "not-found" };
-  let child: Bun.Subprocess<"ignore" | Blob, "pipe", "ignore">;
+  let child: Child;
   try {
     child = Bun.spawn([path, ...command.slice(1)], {
       env: { ...environment },
       // Not the daemon's directory, which is nobody's choice, nor the requester's, which the daemon does not know.
       cwd: "/",
-      stdin: input === undefined ? "ignore" : new Blob([input]),
+      // Not a Blob: the file that Bun makes of it stays open until the collector comes by, which it never does in a
+      // daemon that rests.
+      stdin: input === undefined ? "ignore" : "pipe",
       stdout: "pipe",
       stderr: "ignore",
       detached: true,
@@ -46,6 +50,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   } catch {
     return { kind: "not-executable" };
   }
+  if (input !== undefined) writeInput(child, input);
   let cause: "timeout" | "aborted" | "too-long" | undefined;
   const stop = (why: typeof cause): void => {
     cause ??= why;
@@ -70,8 +75,15 @@ function findExecutable(name: string, path: string | undefined): string | undefi
   return Bun.which(name, { PATH: path ?? "", cwd: "/" }) ?? undefined;
 }
 
+/** A program that ends before it has read all of it says so by its end. */
+function writeInput({ stdin }: Child, input: string): void {
+  try {
+    void Promise.allSettled([stdin?.write(input), stdin?.end()]);
+  } catch {}
+}
+
 async function readOutput(
-  child: Bun.Subprocess<"ignore" | Blob, "pipe", "ignore">,
+  child: Child,
   { clock, largestOutput }: ProgramOptions,
   tooLong: () => void,
 ): Promise<string> {

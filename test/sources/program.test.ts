@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/daemon/clock.ts";
 import { type ProgramOptions, runProgram } from "../../src/sources/program.ts";
@@ -32,6 +33,19 @@ test("gives what a program says, and nothing of its stderr", async () => {
   const end = await run('echo "$GREETING $(cat) in $PWD"; echo secret >&2; exit 3', { input: "you" });
   expect(end).toEqual({ kind: "ended", exit: 3, stdout: "hello you in /\n" });
   expect(clock.armed).toBeLessThanOrEqual(1);
+});
+
+const openFiles = () => readdirSync("/proc/self/fd").length;
+
+test.skipIf(!existsSync("/proc/self/fd"))("leaves nothing open behind, whether the input was read or not", async () => {
+  await run("cat", { input: "you" });
+  const before = openFiles();
+  const large = "x".repeat(1024 * 1024);
+  for (let times = 0; times < 20; times++) {
+    expect(await run("cat", { input: "you" })).toMatchObject({ kind: "ended", stdout: "you" });
+    expect(await run("exit 4", { input: large })).toMatchObject({ kind: "ended", exit: 4 });
+  }
+  await until(() => openFiles() <= before + 2);
 });
 
 test("hands down no variable of this process", async () => {
