@@ -2,7 +2,7 @@
 import { errors, KeyholeError } from "../errors.ts";
 import type { PeerIdentity } from "../native/native.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
-import { encodeFrame, type Frame } from "../wire/frame.ts";
+import { BODY_START, encodeFrame, type Frame } from "../wire/frame.ts";
 import {
   ERROR_NUMBER,
   errorReply,
@@ -64,7 +64,7 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
 
   function call(name: MessageName, frame: Frame, caller: Caller): Uint8Array | Promise<Uint8Array> {
     // The table ties each name to its types; here, where any name may come, only `any` spans them.
-    const body = decode<any>(messages[name].request, frame.body);
+    const body = decode<any>(messages[name].request, frame.bytes, BODY_START);
     const handle = handlers[name] as (request: any, caller: Caller) => unknown;
     try {
       const answer = handle(body, caller);

@@ -54,10 +54,11 @@ const toText = Buffer.prototype.toString;
  */
 export class Reader {
   readonly #bytes: Uint8Array;
-  #offset = 0;
+  #offset: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, start = 0) {
     this.#bytes = bytes;
+    this.#offset = start;
   }
 
   /** A big endian integer of `size` bytes; above 2^53 it is not exact, and above 2^53 it stays. */

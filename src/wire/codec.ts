@@ -141,9 +141,9 @@ export function encode<Value>(codec: Codec<Value>, value: Value): Uint8Array {
   return writer.finish();
 }
 
-/** Decodes bytes that hold exactly one value. @throws MalformedBody */
-export function decode<Value>(codec: Codec<Value>, body: Uint8Array): Value {
-  const reader = new Reader(body);
+/** Decodes bytes that hold exactly one value, from `start` to their end. @throws MalformedBody */
+export function decode<Value>(codec: Codec<Value>, bytes: Uint8Array, start = 0): Value {
+  const reader = new Reader(bytes, start);
   const value = codec.read(reader);
   reader.finish();
   return value;

@@ -12,10 +12,30 @@ export const CONTROL_REQUEST_LIMIT = 64 * 1024 + HEADER_BYTES;
 /** The largest length of a response on any socket: a body of 1 MiB and its header. */
 export const RESPONSE_LIMIT = 1024 * 1024 + HEADER_BYTES;
 
-export interface Frame {
-  readonly version: number;
-  readonly message: number;
-  readonly body: Uint8Array;
+/** Where the body begins in a frame. */
+export const BODY_START = LENGTH_BYTES + HEADER_BYTES;
+
+/** A complete frame. */
+export class Frame {
+  /** All of it, its length included. To be decoded from BODY_START on: any view of small bytes is dear (buffer.ts). */
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get version(): number {
+    return this.bytes[LENGTH_BYTES]!;
+  }
+
+  get message(): number {
+    return this.bytes[LENGTH_BYTES + 1]!;
+  }
+
+  /** A view, made for every call. */
+  get body(): Uint8Array {
+    return this.bytes.subarray(BODY_START);
+  }
 }
 
 /** A length that no frame can have. The stream cannot be followed any further. */
@@ -70,20 +90,19 @@ export class FrameDecoder {
   }
 
   /**
-   * The frame, where the chunk is one whole frame and nothing else, and nothing is held: as nearly always. Otherwise
-   * undefined, and the chunk is to be pushed. Never throws.
+   * The chunk as a frame, where it is one whole frame and nothing else, and nothing is held: as nearly always.
+   * Otherwise undefined, and the chunk is to be pushed. Never throws.
    */
   lone(chunk: Uint8Array): Frame | undefined {
-    if (this.#held > 0 || this.#failure !== undefined || chunk.length < LENGTH_BYTES + HEADER_BYTES) return undefined;
+    if (this.#held > 0 || this.#failure !== undefined || chunk.length < BODY_START) return undefined;
     const length = lengthOf(chunk);
     if (length > this.#limit || LENGTH_BYTES + length !== chunk.length) return undefined;
-    // A copy of a small body is cheaper than a view (buffer.ts).
-    return { version: chunk[4]!, message: chunk[5]!, body: chunk.slice(LENGTH_BYTES + HEADER_BYTES) };
+    return new Frame(chunk);
   }
 
   /**
-   * Takes the next bytes and returns the frames they complete; none is not an error. A body that arrived in one chunk
-   * is a view into it.
+   * Takes the next bytes and returns the frames they complete; none is not an error. A frame that arrived in one chunk
+   * is that chunk, or a view into it.
    *
    * @throws MalformedFrame on an impossible length, as soon as its fourth byte is there, and on every call after that.
    */
@@ -154,5 +173,5 @@ function lengthOf(frame: Uint8Array): number {
 }
 
 function cut(bytes: Uint8Array, size: number): Frame {
-  return { version: bytes[4]!, message: bytes[5]!, body: bytes.subarray(LENGTH_BYTES + HEADER_BYTES, size) };
+  return new Frame(bytes.subarray(0, size));
 }

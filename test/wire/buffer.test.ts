@@ -49,6 +49,13 @@ test("a reader of text never leaves its bytes", () => {
   expect(() => new Reader(Uint8Array.of(65)).ascii(2)).toThrow(MalformedBody);
 });
 
+test("a reader begins where it is told to", () => {
+  const reader = new Reader(Uint8Array.of(9, 9, 1, 2), 2);
+  expect(reader.remaining).toBe(2);
+  expect(reader.unsigned(2)).toBe(0x0102);
+  reader.finish();
+});
+
 test("a reader insists on having read everything", () => {
   expect(() => new Reader(Uint8Array.of(1)).finish()).toThrow("bytes follow the last field");
 });
