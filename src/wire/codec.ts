@@ -142,8 +142,8 @@ export function encode<Value>(codec: Codec<Value>, value: Value): Uint8Array {
 }
 
 /** Decodes bytes that hold exactly one value, from `start` to their end. @throws MalformedBody */
-export function decode<Value>(codec: Codec<Value>, bytes: Uint8Array, start = 0): Value {
-  const reader = new Reader(bytes, start);
+export function decode<Value>(codec: Codec<Value>, encoded: Uint8Array, start = 0): Value {
+  const reader = new Reader(encoded, start);
   const value = codec.read(reader);
   reader.finish();
   return value;
