@@ -2,6 +2,7 @@
 import { KeyholeError } from "../errors.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Issue } from "./issue.ts";
+import type { Slots, Ticket } from "./slots.ts";
 
 /** `superseded`: thrown away because config or environment changed; whoever waited asks again. */
 export type Outcome = { readonly issue: Issue } | { readonly error: KeyholeError } | { readonly superseded: true };
@@ -11,8 +12,8 @@ export interface Flight {
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
   readonly abort: AbortController;
-  /** Its place in the queue, from the moment it asks for its turn. */
-  ticket: (() => void) | undefined;
+  /** Its place in a queue, from the moment it asks for its turn. */
+  place: { readonly slots: Slots; readonly ticket: Ticket } | undefined;
   /** Somebody waits, or waited. */
   urgent: boolean;
   /** Its config and environment are fixed from here on. */
@@ -27,7 +28,7 @@ export function newFlight(urgent: boolean): Flight {
     outcome: promise,
     settle: resolve,
     abort: new AbortController(),
-    ticket: undefined,
+    place: undefined,
     urgent,
     started: false,
     patience: undefined,

@@ -27,7 +27,7 @@ export interface KeeperDependencies {
   readonly log: Log;
   /** Sessions with credentials in memory, 1 or more; the least recently used goes. Exceeded only while callers wait. */
   readonly maxSessions: number;
-  /** AssumeRole calls at once, 1 or more. */
+  /** AssumeRole calls at once to each endpoint, 1 or more. */
   readonly maxFlights: number;
 }
 

@@ -22,6 +22,7 @@ interface Dependencies {
   readonly log: Log;
   readonly counters: Counters;
   readonly wiper: Wiper;
+  /** To each endpoint. */
   readonly maxFlights: number;
   /** Called when a flight starts, and when it leaves the queue, which may be long after. May abandon the flight. */
   readonly beforeStart: (session: Session) => void;
@@ -31,11 +32,11 @@ interface Dependencies {
 
 export class Renewals {
   readonly #with: Dependencies;
-  readonly #slots: Slots;
+  /** Of every endpoint that is asked just now. */
+  readonly #slots = new Map<string, Slots>();
 
   constructor(dependencies: Dependencies) {
     this.#with = dependencies;
-    this.#slots = new Slots(dependencies.maxFlights);
   }
 
   /** The session's flight: the one under way, or a new one. `urgent` if somebody will wait for it. */
@@ -44,7 +45,7 @@ export class Renewals {
     if (flight !== undefined) {
       if (urgent && !flight.urgent) {
         flight.urgent = true;
-        if (flight.ticket !== undefined) this.#slots.hurry(flight.ticket);
+        flight.place?.slots.hurry(flight.place.ticket);
       }
       return flight;
     }
@@ -85,9 +86,10 @@ export class Renewals {
     const last = { took: 0, jumps: time.jumps };
     // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
     let timer = guard(clock, flight.abort);
-    const turn: Turn = async (call) => {
+    const turn: Turn = async (endpoint, call) => {
       timer.cancel();
-      await this.#turnOf(flight);
+      const slots = this.#slotsOf(endpoint);
+      await turnOf(flight, slots);
       timer = guard(clock, flight.abort);
       try {
         this.#with.beforeStart(session);
@@ -100,7 +102,8 @@ export class Renewals {
         last.took = clock.monotonic() - began;
         return result;
       } finally {
-        this.#slots.release();
+        slots.release();
+        if (slots.isIdle) this.#slots.delete(endpoint);
       }
     };
     try {
@@ -119,17 +122,10 @@ export class Renewals {
     }
   }
 
-  /** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
-  #turnOf(flight: Flight): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { signal } = flight.abort;
-      // The reason is always a KeyholeError of ours.
-      const giveUp = (): void => reject(signal.reason as KeyholeError);
-      if (signal.aborted) return giveUp();
-      flight.ticket = resolve;
-      signal.addEventListener("abort", () => void (this.#slots.leave(resolve) && giveUp()), { once: true });
-      this.#slots.enter(resolve, flight.urgent);
-    });
+  #slotsOf(endpoint: string): Slots {
+    const slots = this.#slots.get(endpoint) ?? new Slots(this.#with.maxFlights);
+    this.#slots.set(endpoint, slots);
+    return slots;
   }
 
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
@@ -171,6 +167,19 @@ export class Renewals {
     flight.settle(outcome);
     this.#with.afterEnd(session);
   }
+}
+
+/** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
+function turnOf(flight: Flight, slots: Slots): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { signal } = flight.abort;
+    // The reason is always a KeyholeError of ours.
+    const giveUp = (): void => reject(signal.reason as KeyholeError);
+    if (signal.aborted) return giveUp();
+    flight.place = { slots, ticket: resolve };
+    signal.addEventListener("abort", () => void (slots.leave(resolve) && giveUp()), { once: true });
+    slots.enter(resolve, flight.urgent);
+  });
 }
 
 /** The source throws KeyholeErrors; whatever else comes is our mistake, and its text might hold anything. */

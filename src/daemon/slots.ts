@@ -4,13 +4,20 @@
 export type Ticket = () => void;
 
 export class Slots {
+  readonly #limit: number;
   #free: number;
   readonly #urgent = new Set<Ticket>();
   readonly #background = new Set<Ticket>();
   #filling = false;
 
   constructor(limit: number) {
+    this.#limit = limit;
     this.#free = limit;
+  }
+
+  /** Nobody has a slot, and so nobody waits. */
+  get isIdle(): boolean {
+    return this.#free === this.#limit;
   }
 
   /** Queues a ticket; calls it at once if a slot is free. */

@@ -9,10 +9,11 @@ import type { Credentials } from "../credentials.ts";
 export type SourceEnvironment = Readonly<Record<string, string>>;
 
 /**
- * Makes a call towards STS when it is its turn: only so many are made at once. Whoever waits for anything else, such as
+ * Makes a call towards STS when it is its turn: only so many are made at once to each `endpoint` (a region or a URL), so
+ * that one that hangs delays no other. Whoever waits for anything else, such as
  * source credentials, waits outside, because what it waits for may need a turn of its own.
  */
-export type Turn = <Result>(call: () => Promise<Result>) => Promise<Result>;
+export type Turn = <Result>(endpoint: string, call: () => Promise<Result>) => Promise<Result>;
 
 /** Which role, and on whose behalf. */
 export interface RoleRequest {

@@ -79,7 +79,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       duration: attempt.duration,
       tokenCode: code,
     });
-    const { output, ...reading } = await request.turn(() =>
+    const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
       call("AssumeRole", parameters, target, attempt.source.credentials, signal),
     );
     return {

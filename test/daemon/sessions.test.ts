@@ -97,6 +97,21 @@ describe("vend", () => {
     expect(hanging.settled).toBe(false);
   });
 
+  test("an endpoint where every call hangs delays no other endpoint", async () => {
+    const it = world({ maxFlights: 2 });
+    const hanging = ["h1", "h2", "h3"];
+    for (const name of hanging) {
+      it.configs.write(name, { ...roleConfig(name), STS: { endpoint_url: "http://127.0.0.1:1" } });
+      await it.sessions.add(name, {}, { verify: false, renew: false });
+    }
+    await it.add("works");
+    it.source.holds = new Set(hanging);
+    const waiting = hanging.map((name) => watch(it.vend(name)));
+    await it.vend("works");
+    expect(waiting.some(({ settled }) => settled)).toBe(false);
+    expect(it.source.peak).toBe(3);
+  });
+
   test("a session whose source credentials come from another session holds no slot while it waits for that", async () => {
     const it = world({ maxFlights: 1 });
     const names = Array.from({ length: 12 }, (_, index) => `c${index}`);

@@ -88,7 +88,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
       config: { ...config, AssumeRole: { RoleArn: ROLE, ...assume } },
       environment: { ...environment, ...own },
       signal: signal ?? new AbortController().signal,
-      turn: (call) => call(),
+      turn: (_, call) => call(),
     }),
     end: async () => {
       await sts.stop();

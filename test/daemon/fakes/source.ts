@@ -53,7 +53,7 @@ export class FakeSource implements CredentialSource {
 
   async assume(request: AssumeRequest): Promise<AssumedRole> {
     await this.resolve?.(request);
-    return request.turn(() => this.#call(request));
+    return request.turn(request.config.STS?.endpoint_url ?? "", () => this.#call(request));
   }
 
   async #call(request: AssumeRequest): Promise<AssumedRole> {
