@@ -21,13 +21,15 @@ import {
 } from "./clients.ts";
 import { events, frameOf, lifetimeOf, PASSING, type World, writeConfig } from "./events.ts";
 import { observe, type Sample } from "./samples.ts";
-import { judgeMemory, judgeRest, renderSamples } from "./verdict.ts";
+import { judgeMemory, judgePeak, judgeRest, renderSamples } from "./verdict.ts";
 
 const SESSIONS = 64;
 /** 16 connections asked every 10 ms, and one fresh connection as well: 1,700 vends a second. */
 const CONNECTIONS = 16;
 const TICK = 10;
 const SAMPLE_INTERVAL = 10_000;
+/** Minutes below which nothing is said of trends: code is still being compiled, and not everything has happened. */
+const LEAST_TREND = 10;
 
 export interface Soaked extends Report {
   readonly samples: readonly Sample[];
@@ -49,7 +51,10 @@ export async function soak(directory: string, minutes: number): Promise<Soaked> 
   const before = observe(machine, world.pid);
   const tally = newTally();
   const samples = await load(world, tally, minutes);
-  await until(async () => (await statusOf(world)).connections === 1);
+  await within(
+    until(async () => (await statusOf(world)).connections === 1),
+    "the end of all connections",
+  );
   const after = observe(machine, world.pid);
   const status = await statusOf(world);
   await machine.keyhole("daemon stop", { program });
@@ -57,12 +62,16 @@ export async function soak(directory: string, minutes: number): Promise<Soaked> 
 
   const failures = [...tally.failures].map(([what, count]) => `soak: ${count} x ${what}`);
   const count = [...tally.failures.values()].reduce((sum, value) => sum + value, 0);
-  const rows: Row[] = [
+  const trends = [
     ...judgeMemory(samples, "resident"),
     ...judgeMemory(samples, "anonymous"),
     ...judgeMemory(samples, "childResident"),
+    judgePeak(samples, "threads"),
+    judgePeak(samples, "files"),
+  ];
+  const rows: Row[] = [
+    ...(minutes >= LEAST_TREND ? trends : []),
     judgeRest("descriptors", before.descriptors, after.descriptors),
-    judgeRest("threads", before.threads, after.threads),
     judgeRest("children", before.children, after.children),
     { what: "failures", unit: "", values: once(count), target: atMost(0, count) },
     ...status.counters.map(({ name, value }) => ({ what: name, unit: "", values: once(value) })),
