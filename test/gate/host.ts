@@ -1,0 +1,53 @@
+// The host's side: a daemon of some user, whose socket's directory is what sandboxes are given, and the executable.
+import { chownSync, chmodSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect } from "bun:test";
+import { publicExecutable } from "../e2e/daemons.ts";
+import { createMachine } from "../e2e/machine.ts";
+
+export type Host = Awaited<ReturnType<typeof startHost>>;
+
+/** Runs what follows as a user of the host, who need not be known by name. */
+export function as(uid: number): string[] {
+  return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+}
+
+/** A daemon of this user that has a session of the config `dev`. */
+export async function startHost(uid: number) {
+  const machine = await createMachine();
+  for (const directory of [machine.home, join(machine.home, "work")]) chownSync(directory, uid, uid);
+  const program = publicExecutable();
+  const keyhole = async (...words: string[]) => {
+    const result = await machine.run(words, { under: as(uid), program: program.path });
+    expect(result).toMatchObject({ exitCode: 0 });
+  };
+  const start = async () => {
+    await keyhole("daemon", "start");
+    await keyhole("daemon", "add", "-n", "dev");
+  };
+  await keyhole("config", "add", "-n", "dev", "--role-arn", "arn:aws:iam::111122223333:role/dev");
+  await start();
+  return {
+    uid,
+    program: program.path,
+    /** The directory to mount. */
+    directory: dirname(machine.paths.socket),
+    /** Another daemon, with credentials that the one before it did not have. */
+    async restart() {
+      await keyhole("daemon", "stop");
+      await start();
+    },
+    /** Opens every door that file modes keep shut, so that the daemon alone is left to refuse. */
+    openDoors() {
+      for (const directory of [machine.home, machine.paths.home, dirname(machine.paths.socket)])
+        chmodSync(directory, 0o755);
+      chmodSync(machine.paths.socket, 0o666);
+    },
+    /** The secret that the STS gave out with an access key id. */
+    secretOf: (accessKeyId: string) => machine.sts.issued.get(accessKeyId)?.secretAccessKey,
+    async stop() {
+      await machine[Symbol.asyncDispose]();
+      program.remove();
+    },
+  };
+}

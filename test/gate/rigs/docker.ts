@@ -1,0 +1,69 @@
+// A Docker engine of its own: no bridge, no rule, no route; its processes, mounts and links end with its namespaces.
+import { writeFileSync } from "node:fs";
+import { must, scratch, until } from "../../interop/run.ts";
+import type { Kind, RootName } from "../sandbox.ts";
+import { removeGroups } from "./cgroups.ts";
+import { engineKind } from "./engine.ts";
+import { type Namespaces, openNamespaces } from "./namespaces.ts";
+import { isReady, rigs } from "./rigs.ts";
+import { type Roots, rigsOf } from "./roots.ts";
+
+const NOTHING_OF_THE_HOST = [
+  "--bridge=none",
+  "--iptables=false",
+  "--ip6tables=false",
+  "--ip-forward=false",
+  "--ip-masq=false",
+  "--userland-proxy=false",
+];
+/** A machine without CAP_SYS_RESOURCE cannot give containers more than it has. */
+const LIMITS = ["--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096"];
+
+export function docker(roots: Roots): Kind & { readonly client: readonly string[] } {
+  const directory = scratch("docker");
+  const { path } = directory;
+  const group = `keyhole-gate-docker-${process.pid}`;
+  const socket = `unix://${path}/d.sock`;
+  const client = ["docker", "--host", socket];
+  // No configuration of whoever runs the tests; the classic builder needs no plugin.
+  const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DOCKER_CONFIG: path, DOCKER_BUILDKIT: "0", HOME: path };
+  let namespaces: Namespaces | undefined;
+
+  async function makeImage(root: RootName): Promise<void> {
+    if (root === "copied") {
+      writeFileSync(`${path}/Dockerfile`, "FROM scratch\nCOPY keyhole /keyhole\n");
+      const build = [...client, "build", "--quiet", "--tag", "keyhole-gate/copied", "--file", `${path}/Dockerfile`];
+      await must([...build, roots.pathOf(root)], environment);
+      return;
+    }
+    const script = 'tar -C "$1" -c . | docker --host "$2" import - "$3"';
+    await must(["sh", "-c", script, "sh", roots.pathOf(root), socket, `keyhole-gate/${root}`], environment);
+  }
+
+  return {
+    ...engineKind([rigs.docker], client, []),
+    client,
+    async open() {
+      namespaces = await openNamespaces();
+      const places = ["--data-root", `${path}/data`, "--exec-root", `${path}/exec`, "--pidfile", `${path}/pid`];
+      const groups = ["--cgroup-parent", `/${group}`, "--storage-driver=overlay2"];
+      Bun.spawn(
+        [...namespaces.enter, "dockerd", "--host", socket, ...places, ...groups, ...NOTHING_OF_THE_HOST, ...LIMITS],
+        {
+          env: environment,
+          stdin: "ignore",
+          stdout: Bun.file(`${path}/log`),
+          stderr: Bun.file(`${path}/log`),
+        },
+      );
+      await until("Docker to answer", 30, async () => (await must([...client, "version"], environment)) !== "");
+      for (const root of ["empty", "copied", "busybox", "debian"] as const)
+        if (isReady(...rigsOf(root))) await makeImage(root);
+    },
+    async close() {
+      await namespaces?.stop();
+      directory.remove();
+      await removeGroups(group);
+    },
+  };
+}

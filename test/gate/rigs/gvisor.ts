@@ -1,0 +1,67 @@
+// gVisor: a kernel of its own, in front of the host's. The ptrace platform needs nothing of the machine.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { run, scratch } from "../../interop/run.ts";
+import type { Kind, Options } from "../sandbox.ts";
+import { insideEnvironment } from "../sandbox.ts";
+import { rigs } from "./rigs.ts";
+import type { Roots } from "./roots.ts";
+
+/** @param hostSockets whether the sandbox may connect to Unix sockets of the host: gVisor's default is no */
+export function gvisor(roots: Roots, hostSockets: boolean): Kind {
+  const directory = scratch("gvisor");
+  const access = hostSockets ? ["--host-uds=open"] : [];
+  const settings = ["--ignore-cgroups", "--network=none", "--platform=ptrace", ...access];
+  const runsc = ["runsc", "--root", `${directory.path}/state`, ...settings];
+  const names: string[] = [];
+  return {
+    needs: [rigs.gvisor],
+    command(program, options, name) {
+      names.push(name);
+      const bundle = `${directory.path}/${name}`;
+      mkdirSync(bundle);
+      writeFileSync(`${bundle}/config.json`, JSON.stringify(specification(roots, options, program)));
+      return [...runsc, "run", "--bundle", bundle, name];
+    },
+    async enter(program, { uid }, { name }) {
+      const variables = Object.entries(insideEnvironment).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
+      return [...runsc, "exec", "--user", `${uid}:${uid}`, ...variables, name, ...program];
+    },
+    signal: async (signal, { name }) => [...runsc, "kill", name, signal],
+    async close() {
+      const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+      // Only what a failed test has left.
+      for (const name of names) await run([...runsc, "delete", "--force", name], environment);
+      directory.remove();
+    },
+  };
+}
+
+const bind = (source: string, destination: string) => ({
+  type: "bind",
+  source,
+  destination,
+  options: ["rbind", "ro"],
+});
+
+/** https://github.com/opencontainers/runtime-spec/blob/v1.0.2/config.md */
+function specification(roots: Roots, { host, root, uid, dropCapabilities }: Options, args: readonly string[]) {
+  const held = dropCapabilities || uid !== 0 ? [] : ["CAP_DAC_OVERRIDE"];
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      user: { uid, gid: uid },
+      args,
+      env: Object.entries(insideEnvironment).map(([name, value]) => `${name}=${value}`),
+      cwd: "/",
+      capabilities: { bounding: held, effective: held, permitted: held },
+    },
+    root: { path: roots.pathOf(root), readonly: true },
+    mounts: [
+      { type: "proc", source: "proc", destination: "/proc" },
+      { type: "tmpfs", source: "tmpfs", destination: "/state", options: ["mode=1777"] },
+      bind(host.directory, "/run/keyhole"),
+      ...(root === "copied" ? [] : [bind(host.program, "/keyhole")]),
+    ],
+    linux: { namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })) },
+  };
+}

@@ -1,0 +1,74 @@
+// Podman, as root or as a user who exists in the rig's namespaces alone. What it starts ends with them.
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { must, scratch } from "../../interop/run.ts";
+import { as } from "../host.ts";
+import type { Kind } from "../sandbox.ts";
+import { removeGroups } from "./cgroups.ts";
+import { engineKind } from "./engine.ts";
+import { type Namespaces, openNamespaces } from "./namespaces.ts";
+import { isReady, rigs } from "./rigs.ts";
+import { type Roots, rigsOf } from "./roots.ts";
+
+/** runc, because crun refuses a machine that has both kinds of cgroups; limits as in docker.ts. */
+const CONFIGURATION = `[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+`;
+
+/** The rootless user's subordinate ids start here. */
+const SUBORDINATE = 1_000_000;
+
+/** @param uid 0, or whose rootless Podman it is */
+export function podman(roots: Roots, uid: number): Kind {
+  const directory = scratch("podman");
+  const { path } = directory;
+  const group = `keyhole-gate-podman-${process.pid}-${uid}`;
+  let namespaces: Namespaces | undefined;
+  const variables = { HOME: path, XDG_RUNTIME_DIR: `${path}/run`, CONTAINERS_CONF: `${path}/containers.conf` };
+  const places = ["--root", `${path}/data`, "--runroot", `${path}/run/storage`, "--storage-driver=overlay"];
+  const engine: string[] = [];
+
+  return {
+    ...engineKind(
+      uid === 0 ? [rigs.podman] : [rigs.podman, rigs.rootless],
+      engine,
+      uid === 0 ? [`--cgroup-parent=/${group}`] : [],
+    ),
+    async open() {
+      writeFileSync(`${path}/containers.conf`, CONFIGURATION);
+      mkdirSync(`${path}/run`, { mode: 0o700 });
+      namespaces = await openNamespaces(uid === 0 ? ":" : addUser(path, uid));
+      for (const owned of [path, `${path}/run`]) chownSync(owned, uid, uid);
+      const env = ["env", ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
+      engine.push(...namespaces.enter, ...as(uid), ...env, "podman", ...places);
+      for (const root of ["empty", "copied", "busybox", "debian"] as const) {
+        if (!isReady(...rigsOf(root)) || (uid !== 0 && root === "debian")) continue;
+        const script = 'from=$1 name=$2; shift 2; tar -C "$from" -c . | "$@" import - "$name"';
+        const words = [roots.pathOf(root), `keyhole-gate/${root}`, ...engine];
+        await must(["sh", "-c", script, "sh", ...words], { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" });
+      }
+    },
+    async close() {
+      await namespaces?.stop();
+      directory.remove();
+      await removeGroups(group);
+    },
+  };
+}
+
+/** Files that know the user, over those of the machine, for these namespaces alone. */
+function addUser(path: string, uid: number): string {
+  const files = {
+    passwd: `${readFileSync("/etc/passwd", "utf8")}keyhole-gate:x:${uid}:${uid}::${path}:/bin/sh\n`,
+    group: `${readFileSync("/etc/group", "utf8")}keyhole-gate:x:${uid}:\n`,
+    subuid: `keyhole-gate:${SUBORDINATE}:65536\n`,
+    subgid: `keyhole-gate:${SUBORDINATE}:65536\n`,
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(`${path}/${name}`, text);
+  return Object.keys(files)
+    .map((name) => `mount --bind ${path}/${name} /etc/${name}`)
+    .join("; ");
+}
