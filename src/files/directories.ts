@@ -1,9 +1,19 @@
 // Directories that keyhole trusts with its sockets, files and configs: made private, checked before every use.
-import { closeSync, constants, existsSync, fstatSync, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
-import { lookAt, pathError, refuseForeign, refuseForeignParent } from "./trust.ts";
+import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "./trust.ts";
 
 /** Everything for the owner. */
 const PRIVATE_MODE = 0o700;
@@ -18,6 +28,7 @@ const PRIVATE_MODE = 0o700;
  */
 export function ensurePrivateDirectory(path: string): void {
   const own = process.geteuid?.() ?? 0;
+  refuseForeignLink(path, own);
   makeDirectory(path);
   checkPrivate(path, own);
   const parent = directoryOf(path);
@@ -48,7 +59,8 @@ function checkPrivate(path: string, own: number): void {
  * @throws KeyholeError `unsafe-path` unless it is a directory of `uid`'s or root's that no one else may write.
  */
 export function checkDirectory(path: string, uid: number): void {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  refuseForeignLink(path, uid);
+  const stats = lookUp(path, statSync);
   if (stats === undefined) return;
   if (!stats.isDirectory()) throw new KeyholeError("unsafe-path", `${path} is not a directory`);
   refuseForeign(path, stats, [uid, 0]);
@@ -56,8 +68,26 @@ export function checkDirectory(path: string, uid: number): void {
 
 /** Makes a directory, and those above it that are missing, with mode 0700; checks one that exists as `checkDirectory` does. */
 export function ensureDirectory(path: string, uid: number): void {
-  if (existsSync(path)) checkDirectory(path, uid);
-  else makeDirectory(path);
+  checkDirectory(path, uid);
+  if (!existsSync(path)) makeDirectory(path);
+}
+
+/**
+ * A link above it that another user made leads wherever that user wants: `sudo keyhole` in the home of its user would
+ * make and write files as root in any directory of root's.
+ */
+function refuseForeignLink(path: string, uid: number): void {
+  const parent = directoryOf(path);
+  const stats = lookUp(parent, lstatSync);
+  if (stats?.isSymbolicLink() === true) refuseForeignOwner(parent, stats, [uid, 0]);
+}
+
+function lookUp(path: string, look: typeof lstatSync | typeof statSync): Stats | undefined {
+  try {
+    return look(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw pathError(error, path, "look at");
+  }
 }
 
 function makeDirectory(path: string): void {

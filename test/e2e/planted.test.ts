@@ -5,6 +5,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -125,6 +126,23 @@ time.sleep(1000)`;
   } finally {
     attacker.kill("SIGKILL");
   }
+});
+
+test.skipIf(!canBeOthers)("root in another user's home follows no link of that user's", async () => {
+  await using machine = await createMachine();
+  const victim = join(machine.home, "victim");
+  const home = join(machine.home, "theirs");
+  for (const directory of [home, victim, join(victim, "configs")]) mkdirSync(directory);
+  chownSync(home, NOBODY, NOBODY);
+  symlinkSync(victim, join(home, ".keyhole"));
+  lchownSync(join(home, ".keyhole"), NOBODY, NOBODY);
+  const env = { HOME: home };
+  for (const command of ["config add -n one --role-arn arn:aws:iam::111122223333:role/one", "daemon start"]) {
+    const { exitCode, stderr } = await machine.run(command.split(" "), { env });
+    expect([command, exitCode]).toEqual([command, errors["unsafe-path"].exit]);
+    expect(stderr).toContain(`${home}/.keyhole belongs to another user`);
+  }
+  expect(readdirSync(victim, { recursive: true })).toEqual(["configs"]);
 });
 
 test("a socket directory that is swapped for a link leads nobody's daemon out of its tree", async () => {
