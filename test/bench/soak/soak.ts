@@ -66,8 +66,8 @@ export async function soak(directory: string, minutes: number): Promise<Soaked> 
     ...judgeMemory(samples, "resident"),
     ...judgeMemory(samples, "anonymous"),
     ...judgeMemory(samples, "childResident"),
-    judgePeak(samples, "threads"),
-    judgePeak(samples, "files"),
+    judgePeak(samples, "threads", 2),
+    judgePeak(samples, "files", 0),
   ];
   const rows: Row[] = [
     ...(minutes >= LEAST_TREND ? trends : []),
