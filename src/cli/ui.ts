@@ -1,5 +1,5 @@
 // People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
-// characters, and no colour unless stderr is a terminal.
+// characters, and no colour but in prompts.
 import { showControls, showOnOneLine } from "../controls.ts";
 import { codeOf } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
@@ -26,8 +26,11 @@ export interface Ui {
   askChoice(question: string, choices: readonly string[]): Promise<string>;
 }
 
-/** @param write one line to stderr; tests give another */
-export function createUi(write: (line: string) => void = (line) => console.error(line)): Ui {
+/**
+ * @param write one line to stderr; tests give another. Not console.error: Bun 1.4.5 makes each of its lines red on a
+ * terminal and wherever FORCE_COLOR is set, successes included.
+ */
+export function createUi(write: (line: string) => void = (line) => console.warn(line)): Ui {
   const hint = (text: string | undefined) => {
     if (text !== undefined) write(`keyhole: hint: ${showOnOneLine(text)}`);
   };
