@@ -172,6 +172,18 @@ test("what the kernel does not take follows when it does", () => {
   expect(connection.hasDeadline).toBe(false);
 });
 
+test.each([1, 7, 13, 1000])("many answers that wait come out whole and in order, %i bytes at a time", (room) => {
+  const { connection, socket } = setUp();
+  const asked = Array.from({ length: 50 }, (_, index) => index);
+  socket.room = 3;
+  connection.receive(Buffer.concat(asked.map(request)));
+  while (connection.isBusy) {
+    socket.room = room;
+    connection.drain();
+  }
+  expect(socket.answers()).toEqual(asked.map((number) => [2, number]));
+});
+
 test("bytes that wait are a copy, because a session wipes its own", () => {
   const kept = encodeFrame(2, new Uint8Array([1, 2, 3, 4]));
   const { connection, socket } = setUp(() => kept);
