@@ -9,7 +9,7 @@ const words = process.argv.slice(2);
 const [role, ...rest] = words;
 
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
-else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main();
-else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main();
+else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
+else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
 else if (await answerExpress(words, process.env)) process.exit(0);
 else await (await import("./cli/main.ts")).main(words);

@@ -10,3 +10,5 @@ export const version = typeof KEYHOLE_VERSION === "string" ? KEYHOLE_VERSION : "
 export const commit = typeof KEYHOLE_COMMIT === "string" ? KEYHOLE_COMMIT : "unknown";
 /** `linux-x64`. */
 export const target = typeof KEYHOLE_TARGET === "string" ? KEYHOLE_TARGET : `${process.platform}-${process.arch}`;
+/** Tells builds apart: a daemon and the children it starts from its executable must be of one. */
+export const build = `${version}+${commit}`;

@@ -25,14 +25,21 @@ export function openLogFile(path: string, clock: Clock): LogFile {
   let descriptor = openForAppend(path);
   let size = fstatSync(descriptor).size;
 
+  /** The next file is opened first: where that fails, as on a full disk, no old one is pushed out for nothing. */
   function rotate(): void {
+    const next = `${path}.next`;
+    const opened = openForAppend(next);
     for (let index = KEEP - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
     renameIfThere(path, `${path}.1`);
-    reopen();
+    renameIfThere(next, path);
+    take(opened);
   }
 
   function reopen(): void {
-    const next = openForAppend(path);
+    take(openForAppend(path));
+  }
+
+  function take(next: number): void {
     closeSync(descriptor);
     descriptor = next;
     size = fstatSync(descriptor).size;

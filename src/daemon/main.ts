@@ -13,7 +13,7 @@ import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import { createStsSource } from "../sources/sts.ts";
-import { version } from "../version.ts";
+import { build, version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
 import type { DaemonStatus } from "../wire/messages.ts";
 import { formatFailure, formatReady } from "../wire/readiness.ts";
@@ -36,6 +36,10 @@ const RESERVED_DESCRIPTORS = 48;
 
 /** `keyhole --daemon OPTIONS`: in the foreground, until a signal or a Stop. */
 export async function main(words: readonly string[]): Promise<void> {
+  if (words.some((word) => word === "--help" || word === "-h")) {
+    console.log("keyhole --daemon OPTIONS runs the daemon in the foreground; the options are those of: keyhole --help");
+    return;
+  }
   try {
     const values = parseArguments(words, settingOptions);
     const settings = resolveSettings(values, process.env, () => process.cwd());
@@ -107,14 +111,14 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
   const owner = process.geteuid?.() ?? -1;
   const base = selectBaseEnvironment(process.env);
-  const worker = [...ownCommand(), "--sts-worker"];
+  const worker = [...ownCommand(), "--sts-worker", build];
   const transport = createRemoteTransport({ command: worker, environment: base, clock: systemClock });
   const sessions = new Sessions({
     source: createStsSource({
       user: userName(owner, process.env),
       transport,
       socketPath: paths.socket,
-      command: [...ownCommand(), "--resolve-source"],
+      command: [...ownCommand(), "--resolve-source", build],
       base,
       clock: systemClock,
     }),

@@ -139,6 +139,13 @@ function identityOf({ AssumeRole, STS, MFA, Session }: Config): Partial<Config> 
   return { AssumeRole, STS, MFA, Session };
 }
 
+/** Characters of a text as it is shown: one session must not fill the answer that shows them all. */
+const LONGEST_TEXT = 2000;
+
+function cut(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+}
+
 /** A session as it is shown: without a secret. */
 export function infoOf(session: Session, now: Instant): SessionInfo {
   const { issue, stored, broken } = session;
@@ -154,9 +161,9 @@ export function infoOf(session: Session, now: Instant): SessionInfo {
     addedAt: Math.max(0, Math.floor(session.addedAt)),
     usedAt: Math.max(0, Math.floor(session.usedAt)),
     failures: session.failures,
-    lastError: session.lastError?.message,
+    lastError: session.lastError && cut(session.lastError.message),
     pinned: stored.config.pin === true,
-    notes: [...(issue?.notes ?? []), ...(broken === undefined ? [] : [broken.note])],
+    notes: [...(issue?.notes ?? []), ...(broken === undefined ? [] : [broken.note])].map(cut),
   };
 }
 

@@ -40,7 +40,7 @@ export function readTrusted(path: string, uid: number, limit: number): TrustedFi
 
 /** The file behind a path: itself, or what a link of ours or root's leads to. Undefined if there is none. */
 export function resolveLink(path: string, uid: number): string | undefined {
-  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  const stats = lookAt(path);
   if (stats === undefined) return undefined;
   if (!stats.isSymbolicLink()) return path;
   refuseForeignOwner(path, stats, [uid, 0]);
@@ -53,6 +53,14 @@ export function resolveLink(path: string, uid: number): string | undefined {
   } catch (error) {
     if (isErrno(error, "ENOENT")) return undefined;
     throw pathError(error, path, "follow the link");
+  }
+}
+
+function lookAt(path: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw pathError(error, path, "look at");
   }
 }
 

@@ -1,4 +1,5 @@
 // What the daemon and its worker write to each other: one JSON document a line. Both are one executable of one version.
+import { KeyholeError } from "../errors.ts";
 import type { Exchange, StsFailure } from "./failure.ts";
 import type { Caller, OperationName, Operations, StsAnswer } from "./transport.ts";
 
@@ -26,3 +27,17 @@ export type DatedAnswer = WorkerAnswer & {
 export const LARGEST_ANSWER = 8 * 1024 * 1024;
 /** Bytes. A CA bundle and a session policy; the daemon is trusted not to exceed it. */
 export const LARGEST_REQUEST = 64 * 1024 * 1024;
+
+/**
+ * The exit status of a child that finds itself to be another build than its daemon: the executable was replaced while
+ * the daemon ran, and nothing says that the two still speak alike.
+ */
+export const OTHER_BUILD = 86;
+
+export function replaced(): KeyholeError {
+  return new KeyholeError(
+    "unsupported-version",
+    "keyhole was replaced by another version while this daemon ran",
+    "keyhole daemon restart",
+  );
+}

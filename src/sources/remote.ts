@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../daemon/clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
 import { readLines } from "./lines.ts";
-import { type DatedAnswer, LARGEST_ANSWER, type WorkerRequest } from "./protocol.ts";
+import { type DatedAnswer, LARGEST_ANSWER, OTHER_BUILD, replaced, type WorkerRequest } from "./protocol.ts";
 import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
 
 export interface RemoteOptions {
@@ -79,11 +79,11 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
       // Too long, or not ours: nothing it says can be trusted any more.
       worker.child.kill("SIGKILL");
     }
-    await worker.child.exited;
+    const status = await worker.child.exited;
     if (current === worker) current = undefined;
     if (worker.retired) return;
     died();
-    const reason = deaths >= MOST_DEATHS ? unusable(deaths) : lost();
+    const reason = status === OTHER_BUILD ? replaced() : deaths >= MOST_DEATHS ? unusable(deaths) : lost();
     for (const call of worker.calls.values()) call.reject(reason);
     worker.calls.clear();
   }

@@ -3,14 +3,18 @@
 import { systemClock } from "../daemon/clock.ts";
 import { selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { build } from "../version.ts";
 import { resolveChain } from "./chain.ts";
 import { hasProxy } from "./handler.ts";
+import { OTHER_BUILD } from "./protocol.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
 
 /** Milliseconds beyond the daemon's own deadline, for a daemon that was killed and cannot end its children. */
 const GRACE = 2_000;
 
-export async function main(): Promise<void> {
+/** @param daemonBuild the build of the daemon that started it */
+export async function main(daemonBuild: string | undefined): Promise<void> {
+  if (daemonBuild !== build) process.exit(OTHER_BUILD);
   systemClock.after(RESOLVE_DEADLINE + GRACE, endGroup);
   const answer = await resolve();
   await Bun.write(Bun.stdout, JSON.stringify(answer));

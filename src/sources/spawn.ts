@@ -7,6 +7,7 @@ import { appendChain } from "../loop.ts";
 import { quotePosix } from "../quoting.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { ResolvedSource } from "./known.ts";
+import { OTHER_BUILD, replaced } from "./protocol.ts";
 import { runProgram } from "./program.ts";
 
 /** Milliseconds; a hanging `credential_process` ends here. */
@@ -70,6 +71,7 @@ export async function resolveInChild(options: SpawnOptions, request: SourceReque
     clock: options.clock,
     signal: request.signal,
   });
+  if (end.kind === "ended" && end.exit === OTHER_BUILD) throw replaced();
   if (end.kind === "ended") return readAnswer(end.stdout);
   if (end.kind === "aborted") throw new KeyholeError("timeout", "resolving the source credentials was given up");
   if (end.kind === "timeout")

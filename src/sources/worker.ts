@@ -11,12 +11,16 @@ import {
   type CallRequest,
   type DatedAnswer,
   LARGEST_REQUEST,
+  OTHER_BUILD,
   type WorkerAnswer,
   type WorkerRequest,
 } from "./protocol.ts";
 import type { StsTransport } from "./transport.ts";
+import { build } from "../version.ts";
 
-export async function main(): Promise<void> {
+/** @param daemonBuild the build of the daemon that started it */
+export async function main(daemonBuild: string | undefined): Promise<void> {
+  if (daemonBuild !== build) process.exit(OTHER_BUILD);
   const native = loadNative();
   native.forbidCoreDumps();
   native.forbidInspection();
@@ -24,11 +28,16 @@ export async function main(): Promise<void> {
   void loadSdk();
   const transport = createDirectTransport({ clock: systemClock, isProxied: hasProxy(process.env) });
   const output = Bun.stdout.writer();
-  await serveCalls(Bun.stdin.stream(), transport, (answer) => {
-    // A pipe that is broken is a daemon that has ended, and then stdin ends as well.
-    const dated: DatedAnswer = { ...answer, now: systemClock.wall() };
-    void Promise.allSettled([output.write(`${JSON.stringify(dated)}\n`), output.flush()]);
-  });
+  try {
+    await serveCalls(Bun.stdin.stream(), transport, (answer) => {
+      // A pipe that is broken is a daemon that has ended, and then stdin ends as well.
+      const dated: DatedAnswer = { ...answer, now: systemClock.wall() };
+      void Promise.allSettled([output.write(`${JSON.stringify(dated)}\n`), output.flush()]);
+    });
+  } catch {
+    // Not a daemon's lines: whoever typed them learns nothing of what stands here.
+    process.exit(1);
+  }
   process.exit(0);
 }
 

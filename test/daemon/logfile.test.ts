@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
+  mkdirSync,
   closeSync,
   constants,
   existsSync,
@@ -70,6 +71,16 @@ test("at 5 MB the file is rotated, and three old ones are kept", () => {
   expect(existsSync(`${path}.4`)).toBe(false);
   const last = readFileSync(path, "utf8").trimEnd().split("\n").at(-1)!;
   expect((JSON.parse(last) as { count: number }).count).toBe(24_999);
+});
+
+test("where the next file cannot be opened, no old one is lost", () => {
+  const file = openLogFile(path, clock);
+  mkdirSync(`${path}.next`);
+  const line = { text: "x".repeat(500), more: "y".repeat(500) };
+  for (let count = 0; count < 6000; count++) file.log("info", "line", { count, ...line });
+  file.close();
+  expect(statSync(path).size).toBeGreaterThan(4_900_000);
+  expect(existsSync(`${path}.1`)).toBe(false);
 });
 
 test("a file that was moved away is opened anew on request", () => {

@@ -83,6 +83,12 @@ test("a second daemon in the foreground names the first and leaves it alone", as
   await machine.keyhole("daemon status");
 });
 
+test("--daemon --help says what it is, and starts nothing", async () => {
+  await using machine = await createMachine();
+  expect(await machine.keyhole("--daemon --help")).toContain("in the foreground");
+  expect(existsSync(machine.paths.home)).toBe(false);
+});
+
 test("stop ends the daemon and removes its socket; a second stop has nothing to do", async () => {
   await using machine = await createMachine();
   await machine.keyhole("daemon start");

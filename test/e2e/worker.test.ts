@@ -1,7 +1,8 @@
 // The process that holds the AWS SDK, from outside: whose it is, when it comes and when it goes.
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
-import { createMachine, isAlive, type Machine, until } from "./machine.ts";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createMachine, executable, isAlive, type Machine, until } from "./machine.ts";
 
 const isLinux = process.platform === "linux";
 
@@ -85,7 +86,7 @@ test.skipIf(!isLinux)("has none of the environment and the words that a secret c
   await using _ = machine;
   await vend(machine, "one");
   const [worker] = workersOf(daemon);
-  expect(readFileSync(`/proc/${worker}/cmdline`, "latin1").split("\0").slice(1)).toEqual(["--sts-worker", ""]);
+  expect(readFileSync(`/proc/${worker}/cmdline`, "latin1").split("\0").slice(1, 2)).toEqual(["--sts-worker"]);
   const environ = (): string => readFileSync(`/proc/${worker}/environ`, "latin1");
   // A process that forbids inspection is root's alone to look at.
   if (process.getuid?.() === 0) expect(environ()).not.toContain("AWS_");
@@ -103,4 +104,31 @@ test.skipIf(!isLinux)("is the reason why a daemon with 64 sessions is below 64 M
   await Promise.all(Array.from({ length: 4 }, client));
   const resident = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${daemon}/status`, "latin1"))![1]);
   expect(resident / 1024).toBeLessThan(64);
+});
+
+test("an executable that was replaced under a running daemon is not started by it, and it says what to do", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.addConfig("profiled", "Session.profile_name=work");
+  // A program that knows the roles and is of another build, as after an upgrade in place.
+  const program = join(machine.home, "keyhole");
+  copyFileSync(executable, program);
+  const daemon = machine.spawn(["--daemon"], { program });
+  await daemon.stdout.getReader().read();
+  rmSync(program);
+  writeFileSync(program, "#!/bin/sh\ncase $1 in --*) exit 86 ;; esac\n", { mode: 0o755 });
+  for (const name of ["dev", "profiled"]) {
+    const { stderr, exitCode } = await machine.run(["export", "-n", name]);
+    expect(stderr).toContain("keyhole was replaced by another version while this daemon ran");
+    expect(stderr).toContain("keyhole: hint: keyhole daemon restart");
+    expect(exitCode).toBe(1);
+  }
+});
+
+test("the roles of a daemon's children are nothing for a person, and say nothing", async () => {
+  await using machine = await createMachine();
+  for (const words of [["--sts-worker"], ["--resolve-source"], ["--sts-worker", "0.0.0+0"]]) {
+    const { stdout, stderr, exitCode } = await machine.run(words, { stdin: "garbage\n" });
+    expect([words, stdout, stderr, exitCode]).toEqual([words, "", "", 86]);
+  }
 });

@@ -1,4 +1,5 @@
 // A home directory, a test STS and a source over them: nothing of the developer's is read.
+import { build } from "../../src/version.ts";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ export const ROLE = "arn:aws:iam::111122223333:role/demo";
 export const SOCKET = "/run/keyhole-test/daemon.sock";
 
 /** The resolver as the daemon runs it, from the sources. */
-export const RESOLVER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--resolve-source"];
+export const RESOLVER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--resolve-source", build];
 
 /** A directory of its own; `write` makes files in it and gives their paths. */
 export interface Home {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { build } from "../../src/version.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Credentials } from "../../src/credentials.ts";
@@ -14,7 +15,7 @@ import { rejectionOf } from "../thrown.ts";
 import { makeWorld, ROLE, type World } from "./fixture.ts";
 
 /** The worker as the daemon runs it, from the sources. */
-const WORKER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--sts-worker"];
+const WORKER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--sts-worker", build];
 
 let world: World;
 const open: StsTransport[] = [];

@@ -27,7 +27,7 @@ export function engineKind(
   };
 }
 
-export function image({ root }: Pick<Options, "root">): string {
+function image({ root }: Pick<Options, "root">): string {
   return `keyhole-gate/${root}`;
 }
 

@@ -29,7 +29,7 @@ export const rigs = {
  * Whether this machine lets a test have namespaces and mounts of its own. One that does not can run no rig at all: its
  * tests are skipped in CI too.
  */
-export const canIsolate =
+const canIsolate =
   process.platform === "linux" &&
   process.getuid?.() === 0 &&
   ["unshare", "nsenter", "setpriv", "mount"].every((tool) => Bun.which(tool) !== null) &&
