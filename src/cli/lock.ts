@@ -4,6 +4,20 @@ import { loadNative } from "../native/load.ts";
 
 /** Undefined if nobody holds the lock: then the pid in the file is of the past, and may be anyone's by now. */
 export function lockHolder(path: string): number | undefined {
+  return inspect(path, (isFree, descriptor) => {
+    if (isFree) return undefined;
+    const pid = Number(readFileSync(descriptor, "latin1").trim());
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+  });
+}
+
+/** Whether there is a lock file, and nobody holds it. */
+export function isLockFree(path: string): boolean {
+  return inspect(path, (isFree) => isFree) === true;
+}
+
+/** Undefined where there is no lock file that can be opened. */
+function inspect<Result>(path: string, look: (isFree: boolean, descriptor: number) => Result): Result | undefined {
   let descriptor: number;
   try {
     // Without waiting for a FIFO's writer.
@@ -13,9 +27,7 @@ export function lockHolder(path: string): number | undefined {
   }
   try {
     // Closing frees the lock again, if it was free; a daemon that starts at this very moment is told of another.
-    if (loadNative().lockFile(descriptor)) return undefined;
-    const pid = Number(readFileSync(descriptor, "latin1").trim());
-    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+    return look(loadNative().lockFile(descriptor), descriptor);
   } finally {
     closeSync(descriptor);
   }

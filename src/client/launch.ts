@@ -66,11 +66,13 @@ async function launch(
   const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings)], {
     cwd: "/",
     env: selectDaemonEnvironment(environment),
-    stdin: "ignore",
+    // Not "ignore", which is /dev/null: an empty root has none.
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
     detached: true,
   });
+  void child.stdin.end();
   const timer = setTimeout(() => child.kill(), PATIENCE);
   try {
     if (isReady(await firstLine(child.stdout))) return { pid: child.pid };

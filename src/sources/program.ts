@@ -1,4 +1,5 @@
 // A program that is run for its output: with a deadline, a limit, and an end for everything it started.
+import { existsSync } from "node:fs";
 import type { Clock } from "../daemon/clock.ts";
 
 export interface ProgramOptions {
@@ -20,7 +21,15 @@ export type ProgramEnd =
   | { readonly kind: "ended"; readonly exit: number; readonly stdout: string }
   | { readonly kind: "not-found" | "not-executable" | "timeout" | "aborted" | "too-long" };
 
-type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "ignore">;
+type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "ignore" | "pipe">;
+
+/**
+ * For a stream that nobody reads: /dev/null, and in an empty root, which has none, a pipe. What may say more than a
+ * pipe holds, 64 KiB, is a program, and an empty root has no others.
+ */
+export function nowhere(): "ignore" | "pipe" {
+  return existsSync("/dev/null") ? "ignore" : "pipe";
+}
 
 /** Milliseconds for which output may follow the end of a program: whatever it left behind may keep its stdout open for ever. */
 const LINGERING = 1_000;
@@ -44,7 +53,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
       // daemon that rests.
       stdin: input === undefined ? "ignore" : "pipe",
       stdout: "pipe",
-      stderr: "ignore",
+      stderr: nowhere(),
       detached: true,
     });
   } catch {

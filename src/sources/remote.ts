@@ -5,6 +5,7 @@ import { KeyholeError } from "../errors.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
 import { readLines } from "./lines.ts";
 import { type DatedAnswer, LARGEST_ANSWER, OTHER_BUILD, replaced, type WorkerRequest } from "./protocol.ts";
+import { nowhere } from "./program.ts";
 import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
 
 export interface RemoteOptions {
@@ -29,7 +30,7 @@ interface Call {
 }
 
 interface Worker {
-  readonly child: Bun.Subprocess<"pipe", "pipe", "ignore">;
+  readonly child: Bun.Subprocess<"pipe", "pipe", "ignore" | "pipe">;
   readonly calls: Map<number, Call>;
   /** Ended by us, because nothing is to be done. */
   retired: boolean;
@@ -61,7 +62,7 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
         cwd: "/",
         stdin: "pipe",
         stdout: "pipe",
-        stderr: "ignore",
+        stderr: nowhere(),
         // Ctrl-C in the daemon's terminal is the daemon's: answers under way are finished first.
         detached: true,
       });

@@ -40,9 +40,6 @@ const reported = new Set<string>();
 
 type Runner = (title: string, body: () => Promise<void>) => void;
 
-/** For what the executable should do and does not: fails as soon as it does, so that it becomes a test like others. */
-export const knownFault: Runner = (title, body) => test.failing(`KNOWN FAULT, ${title}`, body);
-
 /** `run`, if every rig is here; otherwise a skipped test that says what is missing, or in CI a failed one. */
 export function testWith(needed: readonly Rig[], run: Runner = test): Runner {
   const missing = needed.find(isMissing);
