@@ -118,11 +118,13 @@ export class Keeper {
     if (this.#roster.size > 0) this.#alarm.wakeIn(0);
   }
 
+  /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
   #revive(name: string): Session {
-    const environment = this.#roster.remembered(name);
-    if (environment === undefined) throw noSuchSession(name);
-    if (this.#with.configs.revision(name) === undefined) this.#roster.forget(name);
-    return this.#enter(this.#with.configs.read(name), environment);
+    const remembered = this.#roster.remembered(name);
+    if (remembered === undefined) throw noSuchSession(name);
+    const session = this.#enter(remembered.stored, remembered.environment);
+    session.checkedAt = -Infinity;
+    return session;
   }
 
   #enter(stored: StoredConfig, environment: SourceEnvironment): Session {

@@ -1,15 +1,17 @@
 // The sessions that are in memory, in the order of use, and the names of those that had to leave.
-import type { SourceEnvironment } from "../sources/source.ts";
 import type { Instant } from "./refresh.ts";
 import type { Session } from "./session.ts";
 
-/** Names that were evicted, with their environments; the oldest is forgotten. */
+/** Sessions that were evicted; the oldest is forgotten. */
 const MAX_REMEMBERED = 4_096;
+
+/** What brings a session back: its config as it was last good, and the environment it was added with. */
+export type Remembered = Pick<Session, "stored" | "environment">;
 
 export class Roster {
   /** The first is the least recently used. */
   readonly #sessions = new Map<string, Session>();
-  readonly #remembered = new Map<string, SourceEnvironment>();
+  readonly #remembered = new Map<string, Remembered>();
   readonly #limit: number;
   /** The most recently used. */
   #newest: Session | undefined;
@@ -31,8 +33,8 @@ export class Roster {
     return this.#sessions.values();
   }
 
-  /** The environment of a session that was evicted. */
-  remembered(name: string): SourceEnvironment | undefined {
+  /** What is left of a session that was evicted. */
+  remembered(name: string): Remembered | undefined {
     return this.#remembered.get(name);
   }
 
@@ -80,9 +82,9 @@ export class Roster {
     return evicted;
   }
 
-  #remember(session: Session): void {
-    this.#remembered.delete(session.name);
-    this.#remembered.set(session.name, session.environment);
+  #remember({ name, stored, environment }: Session): void {
+    this.#remembered.delete(name);
+    this.#remembered.set(name, { stored, environment });
     if (this.#remembered.size <= MAX_REMEMBERED) return;
     const oldest = this.#remembered.keys().next().value;
     if (oldest !== undefined) this.#remembered.delete(oldest);

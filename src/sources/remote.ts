@@ -20,6 +20,11 @@ export interface RemoteOptions {
 const IDLE = 5_000;
 /** Milliseconds that a worker has beyond the deadline of its own, and to end when it was told to. */
 const GRACE = 2_000;
+/**
+ * Calls of one worker: each leaves about half a KiB behind (`bun run bench -- --soak`), so that one that is never idle
+ * is replaced before that counts.
+ */
+const MOST_CALLS = 2_000;
 /** Workers in a row that end before they answer anything: from then on one is tried every `PAUSE` milliseconds. */
 const MOST_DEATHS = 3;
 const PAUSE = 5_000;
@@ -32,12 +37,16 @@ interface Call {
 interface Worker {
   readonly child: Bun.Subprocess<"pipe", "pipe", "ignore" | "pipe">;
   readonly calls: Map<number, Call>;
+  /** Calls that it was ever given. */
+  given: number;
   /** Ended by us, because nothing is to be done. */
   retired: boolean;
 }
 
 /** Starts no worker before the first call. What `send` throws beside StsFailed: KeyholeError `network`, `internal`. */
 export function createRemoteTransport({ command, environment, clock }: RemoteOptions): StsTransport {
+  const workers = new Set<Worker>();
+  /** The one that gets the next call. */
   let current: Worker | undefined;
   let idle: Timer | undefined;
   let lastId = 0;
@@ -50,7 +59,8 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
     const child = spawn();
     // The daemon ends without it, and it ends with the daemon.
     child.unref();
-    const worker: Worker = { child, calls: new Map(), retired: false };
+    const worker: Worker = { child, calls: new Map(), given: 0, retired: false };
+    workers.add(worker);
     void attend(worker);
     return worker;
   }
@@ -81,6 +91,7 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
       worker.child.kill("SIGKILL");
     }
     const status = await worker.child.exited;
+    workers.delete(worker);
     if (current === worker) current = undefined;
     if (worker.retired) return;
     died();
@@ -106,7 +117,8 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
   }
 
   function restWhenIdle(worker: Worker): void {
-    if (worker !== current || worker.calls.size > 0) return;
+    if (worker.calls.size > 0) return;
+    if (worker !== current) return dismiss(worker);
     idle?.cancel();
     idle = clock.after(IDLE, () => retire(worker));
   }
@@ -114,6 +126,12 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
   function retire(worker: Worker): void {
     if (worker !== current) return;
     current = undefined;
+    dismiss(worker);
+  }
+
+  /** Lets a worker end that has no calls left. */
+  function dismiss(worker: Worker): void {
+    if (worker.retired) return;
     worker.retired = true;
     void Promise.allSettled([worker.child.stdin.end()]);
     const late = clock.after(GRACE, () => worker.child.kill("SIGKILL"));
@@ -137,6 +155,9 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
     if (signal.aborted) throw new StsFailed({ kind: "aborted" });
     if (current === undefined || hasEnded(current.child)) current = start();
     const worker = current;
+    worker.given += 1;
+    // This is its last call; it is dismissed when it has answered those that it has.
+    if (worker.given === MOST_CALLS) current = undefined;
     idle?.cancel();
     const id = ++lastId;
     const { promise, resolve, reject } = Promise.withResolvers<StsAnswer>();
@@ -163,7 +184,7 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
     send,
     close: () => {
       idle?.cancel();
-      current?.child.kill("SIGKILL");
+      for (const { child } of workers) child.kill("SIGKILL");
     },
   };
 }

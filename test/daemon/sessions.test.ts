@@ -812,6 +812,27 @@ describe("eviction", () => {
     expect(it.source.calls.at(-1)?.environment).toEqual({ AWS_PROFILE: "dev" });
   });
 
+  test("shows to nobody, also while the config's file does not parse or is gone and back", async () => {
+    const it = world({ maxSessions: 1 });
+    await it.add("a");
+    await it.add("b");
+    it.configs.write("a", undefined);
+    expect((await it.vend("a")).config).toBe("a");
+    expect(it.sessions.list()[0]!.notes.join()).toContain("scripted invalid config");
+    await it.add("b");
+    it.configs.delete("a");
+    await expect(it.vend("a")).rejects.toMatchObject({ kind: "no-such-config" });
+  });
+
+  test("takes up what changed in the file meanwhile", async () => {
+    const it = world({ maxSessions: 1 });
+    await it.add("a");
+    await it.add("b");
+    it.configs.write("a", roleConfig("other"));
+    await it.vend("a");
+    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toEndWith("/other");
+  });
+
   test("takes pinned sessions last", async () => {
     const it = world({ maxSessions: 2 });
     it.configs.write("pinned", { ...roleConfig("pinned"), pin: true });

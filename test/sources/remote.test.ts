@@ -65,6 +65,25 @@ function caller(change: Partial<Caller["target"]> = {}): Caller {
 const scripted = (script: string): Options => ({ command: ["/bin/sh", "-c", script] });
 
 describe("a worker", () => {
+  test("is replaced after 2,000 calls, and ends when it has answered the last of them", async () => {
+    const { assume, pids } = newTransport({
+      command: [
+        process.execPath,
+        "-e",
+        `for await (const line of console) {
+           const { id } = JSON.parse(line);
+           console.log(JSON.stringify({ id, output: {}, now: Date.now() }));
+         }`,
+      ],
+    });
+    // Many at once, so that the last call of the first worker is not the only one under way.
+    for (let round = 0; round < 21; round += 1) await Promise.all(Array.from({ length: 96 }, () => assume()));
+    const [first, second, ...more] = pids();
+    expect(more).toEqual([]);
+    await until(() => !isAlive(first!));
+    expect(isAlive(second!)).toBe(true);
+  });
+
   test("serves all calls, and gives what STS issued as plain data", async () => {
     const { transport, assume, pids } = newTransport();
     const [{ output, exchange }] = await Promise.all([assume(), assume(), assume()]);
