@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { rejectionOf } from "../thrown.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import type { Issue } from "../../src/daemon/issue.ts";
 import { settle } from "./fakes/clock.ts";
@@ -821,7 +822,7 @@ describe("eviction", () => {
     expect(it.sessions.list()[0]!.notes.join()).toContain("scripted invalid config");
     await it.add("b");
     it.configs.delete("a");
-    await expect(it.vend("a")).rejects.toMatchObject({ kind: "no-such-config" });
+    expect(await rejectionOf(it.vend("a"))).toMatchObject({ kind: "no-such-config" });
   });
 
   test("takes up what changed in the file meanwhile", async () => {
