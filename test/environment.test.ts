@@ -47,15 +47,15 @@ describe("selectSourceEnvironment", () => {
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_LOGIN_CACHE_DIRECTORY",
   ])("makes %s absolute", (name) => {
-    expect(selectSourceEnvironment({ [name]: "../a b" }, () => "/work")).toEqual({ [name]: "/work/../a b" });
+    expect(selectSourceEnvironment({ [name]: "../a b" }, () => "/here")).toEqual({ [name]: "/here/../a b" });
   });
 
   test.each([
     { name: "AWS_CONFIG_FILE", is: "~/x" },
     { name: "AWS_SHARED_CREDENTIALS_FILE", is: "~/x" },
-    { name: "AWS_CA_BUNDLE", is: "/work/~/x" },
+    { name: "AWS_CA_BUNDLE", is: "/here/~/x" },
   ])("takes ~/ in $name as the SDKs do", ({ name, is }) => {
-    expect(selectSourceEnvironment({ [name]: "~/x" }, () => "/work")).toEqual({ [name]: is });
+    expect(selectSourceEnvironment({ [name]: "~/x" }, () => "/here")).toEqual({ [name]: is });
   });
 
   test("asks for no directory where nothing is relative", () => {

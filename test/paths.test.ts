@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { baseOf, directoryOf, resolvePaths } from "../src/paths.ts";
 import { thrownBy } from "./thrown.ts";
 
-const cwd = () => "/work";
+const cwd = () => "/here";
 
 test("everything is below the home of the user", () => {
   expect(resolvePaths({ HOME: "/home/a" }, {}, cwd)).toEqual({
@@ -23,12 +23,12 @@ test("no variable of a login session moves the socket, so that every shell and c
 test("KEYHOLE_HOME moves everything, and what is relative is taken from the working directory", () => {
   const paths = resolvePaths({ HOME: "/home/a", KEYHOLE_HOME: "k" }, { configDir: "c", socket: "s", log: "/l" }, cwd);
   expect(paths).toEqual({
-    home: "/work/k",
-    configDir: "/work/c",
-    socket: "/work/s",
-    lock: "/work/s.lock",
+    home: "/here/k",
+    configDir: "/here/c",
+    socket: "/here/s",
+    lock: "/here/s.lock",
     log: "/l",
-    runDir: "/work/k/run",
+    runDir: "/here/k/run",
   });
 });
 

@@ -4,7 +4,7 @@ import { resolveSettings, settingOptions, settingsToArguments } from "../src/set
 import { thrownBy } from "./thrown.ts";
 
 const HOME = { HOME: "/home/a" };
-const cwd = () => "/work";
+const cwd = () => "/here";
 
 function resolve(words: readonly string[], environment: Readonly<Record<string, string>> = HOME) {
   return resolveSettings(parseArguments(words, settingOptions), environment, cwd);
@@ -21,7 +21,7 @@ test("without options and variables the defaults hold", () => {
 });
 
 const cases = [
-  ["-cd", "--config-dir", "KEYHOLE_CONFIG_DIR", "c", (s: Resolved) => s.paths.configDir, "/work/c"],
+  ["-cd", "--config-dir", "KEYHOLE_CONFIG_DIR", "c", (s: Resolved) => s.paths.configDir, "/here/c"],
   ["-sp", "--socket-path", "KEYHOLE_SOCKET", "/s.sock", (s: Resolved) => s.paths.socket, "/s.sock"],
   ["-lp", "--logging-path", "KEYHOLE_LOGGING_PATH", "/l.log", (s: Resolved) => s.paths.log, "/l.log"],
   [

@@ -8,12 +8,12 @@ import {
 } from "../../src/cli/refreshing.ts";
 import { resolvePaths } from "../../src/paths.ts";
 
-const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/work");
+const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/here");
 /** No path in these environments is relative. */
 const cwd = (): string => {
   throw new Error("the directory was asked for");
 };
-const otherPaths = resolvePaths({ HOME: "/home/a" }, { socket: "/other.sock" }, () => "/work");
+const otherPaths = resolvePaths({ HOME: "/home/a" }, { socket: "/other.sock" }, () => "/here");
 
 const outer = {
   PATH: "/bin",
@@ -76,9 +76,9 @@ describe("adding the session again from inside", () => {
 
   test("means the files that the outer environment meant, wherever the shell has gone since", () => {
     const relative = { ...outer, AWS_CONFIG_FILE: "config", AWS_SHARED_CREDENTIALS_FILE: "~/keys" };
-    const inner = refreshingEnvironment(relative, paths, "dev", () => "/work");
+    const inner = refreshingEnvironment(relative, paths, "dev", () => "/here");
     expect(sourceEnvironment(inner, paths, "dev", cwd)).toMatchObject({
-      AWS_CONFIG_FILE: "/work/config",
+      AWS_CONFIG_FILE: "/here/config",
       AWS_SHARED_CREDENTIALS_FILE: "~/keys",
     });
   });

@@ -55,7 +55,7 @@ export async function keyhole(words: readonly string[], options: WorldOptions = 
 
 const quietHost: Host = {
   command: ["/opt/keyhole"],
-  cwd: () => "/work",
+  cwd: () => "/here",
   now: () => NOW,
   wait: () => Promise.resolve(),
   readStdin: () => Promise.resolve(""),
