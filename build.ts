@@ -21,7 +21,7 @@ import { executableName, targets, writeRelease, type Target } from "./src/build/
 import { readSignature, sign } from "./src/build/signature.ts";
 import { loadArchive } from "./src/build/vendor.ts";
 import type { Cpu } from "./src/build/vendor/packages.ts";
-import { LIBC_FUNCTIONS } from "./src/native/functions.ts";
+import { encodeAddresses, LIBC_FUNCTIONS } from "./src/native/functions.ts";
 
 const root = import.meta.dir;
 const dist = join(root, "dist");
@@ -97,7 +97,7 @@ export async function compileStatically(
   const archive = loadArchive(cpu);
   const temporary = temporaryFor(outfile);
   const pass = async (addresses: ReadonlyMap<string, number>) => {
-    const libc = LIBC_FUNCTIONS.map((name) => (addresses.get(name) ?? 0).toString(16).padStart(16, "0")).join("");
+    const libc = encodeAddresses(LIBC_FUNCTIONS, addresses);
     const options = {
       target: `bun-linux-${cpu}-musl`,
       label: `linux-${cpu}`,

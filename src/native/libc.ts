@@ -1,11 +1,9 @@
 // How the platforms' files reach libc: by address in a static executable, which has no dlopen, and by name elsewhere.
 import { CFunction, dlopen, type FFIFunction, ptr } from "bun:ffi";
-import { LIBC_FUNCTIONS } from "./functions.ts";
+import { decodeAddress, LIBC_FUNCTIONS } from "./functions.ts";
 
-/** build.ts compiles in the functions' addresses, 16 hexadecimal digits each; empty or absent where there is dlopen. */
+/** build.ts compiles in the functions' addresses (functions.ts); empty or absent where there is dlopen. */
 declare const KEYHOLE_LIBC: string | undefined;
-
-const ADDRESS_DIGITS = 16;
 
 type Functions = Readonly<Record<string, FFIFunction>>;
 /** What dlopen makes of a table of functions. */
@@ -25,8 +23,7 @@ function callByAddress<Table extends Functions>(addresses: string, table: Table)
   const entries = Object.entries(table).map(([name, type]) => {
     const index = (LIBC_FUNCTIONS as readonly string[]).indexOf(name);
     if (index === -1) throw new Error(`${name} is not among the functions that build.ts links`);
-    const address = Number.parseInt(addresses.slice(index * ADDRESS_DIGITS, (index + 1) * ADDRESS_DIGITS), 16);
-    return [name, CFunction({ ...type, ptr: address as never })] as const;
+    return [name, CFunction({ ...type, ptr: decodeAddress(addresses, index) as never })] as const;
   });
   return Object.fromEntries(entries) as unknown as Library<Table>;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { linkStatically } from "../../src/build/link.ts";
 import { loadArchive } from "../../src/build/vendor.ts";
 import type { Cpu } from "../../src/build/vendor/packages.ts";
+import { encodeAddresses } from "../../src/native/functions.ts";
 
 /** Enough for the download. */
 export const compileTimeout = 180_000;
@@ -24,20 +25,6 @@ export async function compile(entrypoint: string, cpu: Cpu, folder: string, libc
     compile: { outfile, target: `bun-linux-${cpu}-musl`, autoloadDotenv: false, autoloadBunfig: false },
   });
   return readFileSync(outfile);
-}
-
-/** Hexadecimal digits of one address. */
-const width = 16;
-
-/** The addresses as one string of fixed length: several short ones might be merged, and the size would change. */
-function encodeAddresses(names: readonly string[], addresses: ReadonlyMap<string, number>): string {
-  return names.map((name) => (addresses.get(name) ?? 0).toString(16).padStart(width, "0")).join("");
-}
-
-export function decodeAddresses(names: readonly string[], encoded: string): ReadonlyMap<string, number> {
-  return new Map(
-    names.map((name, index) => [name, Number.parseInt(encoded.slice(index * width, (index + 1) * width), 16)]),
-  );
 }
 
 /** The two passes: link to learn the addresses, compile them in, link again. */

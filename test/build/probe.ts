@@ -3,12 +3,12 @@ import { CFunction, type FFIFunction, type Pointer, read } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
-import { decodeAddresses } from "./executables.ts";
+import { decodeAddress } from "../../src/native/functions.ts";
 import { libcFunctions } from "./probed.ts";
 
 declare const LIBC: string;
 
-const addresses = decodeAddresses(libcFunctions, LIBC);
+const addresses = new Map(libcFunctions.map((name, index) => [name, decodeAddress(LIBC, index)]));
 
 /** uapi: linux/prctl.h, asm-generic/errno-base.h, asm-generic/fcntl.h, asm-generic/socket.h */
 const [PR_GET_DUMPABLE, PR_SET_DUMPABLE] = [3, 4];
