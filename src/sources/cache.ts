@@ -1,7 +1,7 @@
 // Resolved source credentials, kept for a short time: a thousand configs that share a profile resolve it once.
 import type { Clock } from "../daemon/clock.ts";
-import { KeyholeError } from "../errors.ts";
 import type { ResolvedSource } from "./known.ts";
+import { givenUp } from "./places.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */
@@ -104,7 +104,7 @@ function keyOf({ profile, environment }: SourceRequest): string {
 
 async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(new KeyholeError("timeout", "resolving the source credentials was given up"));
+  const abort = (): void => reject(givenUp());
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   try {

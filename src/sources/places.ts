@@ -58,8 +58,7 @@ export function createPlaces(limit: number, clock: Clock): Places {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
         // One that was admitted already has its place, and gives it back itself.
-        if (waiting.delete(resolve))
-          reject(new KeyholeError("timeout", "resolving the source credentials was given up"));
+        if (waiting.delete(resolve)) reject(givenUp());
         watch();
       };
       waiting.add(resolve);
@@ -79,4 +78,9 @@ export function createPlaces(limit: number, clock: Clock): Places {
       giveBack();
     }
   };
+}
+
+/** For whoever waits for source credentials that nobody needs any more. */
+export function givenUp(): KeyholeError {
+  return new KeyholeError("timeout", "resolving the source credentials was given up");
 }

@@ -8,6 +8,7 @@ import { quotePosix } from "../quoting.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { ResolvedSource } from "./known.ts";
 import { OTHER_BUILD, replaced } from "./protocol.ts";
+import { givenUp } from "./places.ts";
 import { runProgram } from "./program.ts";
 
 /** Milliseconds; a hanging `credential_process` ends here. */
@@ -73,7 +74,7 @@ export async function resolveInChild(options: SpawnOptions, request: SourceReque
   });
   if (end.kind === "ended" && end.exit === OTHER_BUILD) throw replaced();
   if (end.kind === "ended") return readAnswer(end.stdout);
-  if (end.kind === "aborted") throw new KeyholeError("timeout", "resolving the source credentials was given up");
+  if (end.kind === "aborted") throw givenUp();
   if (end.kind === "timeout")
     throw new KeyholeError(
       "timeout",
