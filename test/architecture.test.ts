@@ -115,6 +115,7 @@ const walls: readonly Wall[] = [
       "loop.ts",
       "native/",
       "paths.ts",
+      "quoting.ts",
       "settings.ts",
       "sources/",
       "version.ts",

@@ -3,7 +3,7 @@ import { refuseLoop } from "../loop.ts";
 import { encode } from "../wire/codec.ts";
 import { fitSessions } from "../wire/fit.ts";
 import { encodeFrame } from "../wire/frame.ts";
-import { type DaemonStatus, messages } from "../wire/messages.ts";
+import { type DaemonStatus, messages, type ResponseOf } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./loglimit.ts";
@@ -14,13 +14,15 @@ export interface HandlerDependencies {
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
   readonly log: LimitedLog;
+  /** Who answers: what Hello and Stop say. */
+  readonly self: ResponseOf<"Hello">;
   /** What `status` says besides the sessions; from memory, at once. */
   readonly status: () => Omit<DaemonStatus, "sessions">;
   /** Begins to end the daemon, once the answer is on its way. */
   readonly stop: () => void;
 }
 
-export function createHandlers({ sessions, socketPath, log, status, stop }: HandlerDependencies): Handlers {
+export function createHandlers({ sessions, socketPath, log, self, status, stop }: HandlerDependencies): Handlers {
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
       config: issue.config,
@@ -34,10 +36,7 @@ export function createHandlers({ sessions, socketPath, log, status, stop }: Hand
   }
 
   return {
-    Hello: () => {
-      const { version, pid } = status();
-      return { version, pid };
-    },
+    Hello: () => self,
     Vend: ({ config }, caller) => {
       const issue = sessions.vend(config);
       return issue instanceof Promise ? issue.then((late) => answer(late, caller)) : answer(issue, caller);
@@ -55,9 +54,8 @@ export function createHandlers({ sessions, socketPath, log, status, stop }: Hand
     Status: () => ({ ...status(), sessions: fitSessions(sessions.list()) }),
     Identity: ({ config }) => sessions.identity(config),
     Stop: () => {
-      const { pid } = status();
       stop();
-      return { pid };
+      return { pid: self.pid };
     },
   };
 }

@@ -1,7 +1,9 @@
 // A listening socket: bound where nobody else listens, accepting whom it may, up to a number of connections.
 import { lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import type { PeerIdentity } from "../native/native.ts";
+import { quotePosix } from "../quoting.ts";
 import type { Timer } from "./clock.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { encodeError } from "./dispatcher.ts";
@@ -173,11 +175,10 @@ function bind(path: string, mode: number, socket: Bun.SocketHandler<Connection |
   try {
     return Bun.listen<Connection | undefined>({ unix: path, allowHalfOpen: true, socket, data: undefined });
   } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "EINVAL" || code === "ENAMETOOLONG") {
+    if (isErrno(error, "EINVAL", "ENAMETOOLONG")) {
       throw new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path");
     }
-    throw new KeyholeError("unsafe-path", `cannot bind ${path} (${code ?? "unknown"})`);
+    throw new KeyholeError("unsafe-path", `cannot bind ${path} (${codeOf(error) ?? "unknown"})`);
   } finally {
     process.umask(previous);
   }
@@ -191,7 +192,11 @@ async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) {
-    throw new KeyholeError("unsafe-path", `${path} is occupied by a file that is not a socket`, `ls -l ${path}`);
+    throw new KeyholeError(
+      "unsafe-path",
+      `${path} is occupied by a file that is not a socket`,
+      `ls -l ${quotePosix(path)}`,
+    );
   }
   try {
     const probe = await Bun.connect({ unix: path, socket: { data: () => {} } });

@@ -86,7 +86,7 @@ function descriptorLimit(): number {
   }
 }
 
-/** 0 where nothing says it: on a Linux without /proc Bun throws, and Hello and Stop have to be answered there too. */
+/** 0 where nothing says it: on a Linux without /proc Bun throws, and Status has to be answered there too. */
 function residentBytes(): number {
   try {
     return process.memoryUsage.rss();
@@ -131,12 +131,12 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     maxFlights: MAX_FLIGHTS,
   });
 
+  const self = { version, pid: process.pid };
   const startedAt = systemClock.wall();
   const status = (): Omit<DaemonStatus, "sessions"> => {
     const { counters, clockSkew } = sessions;
     return {
-      version,
-      pid: process.pid,
+      ...self,
       startedAt,
       socket: paths.socket,
       log: paths.log,
@@ -162,6 +162,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     sessions,
     socketPath: paths.socket,
     log: peerLog,
+    self,
     status,
     stop: () => ended.resolve("stop"),
   });
