@@ -68,3 +68,6 @@ export function directoryOf(path: string): string {
 export function baseOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
+
+/** How many old logs are kept beside the log: `LOG.1`, the youngest, to `LOG.3` (DESIGN.md, 4). */
+export const KEPT_LOGS = 3;

@@ -1,8 +1,7 @@
 // The daemon's log as lines, across its rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { KEPT_LOGS } from "../paths.ts";
 
-/** Rotated files that the daemon keeps. */
-const KEPT = 3;
 /** Bytes read at once. */
 const CHUNK = 64 * 1024;
 
@@ -57,7 +56,7 @@ export function openLog(path: string): LogReader {
 function readRotated(path: string, current: number | undefined): string[] {
   const inode = current === undefined ? undefined : fstatSync(current).ino;
   const lines: string[] = [];
-  for (let index = KEPT; index >= 1; index--) {
+  for (let index = KEPT_LOGS; index >= 1; index--) {
     const descriptor = tryOpen(`${path}.${index}`);
     if (descriptor === undefined) continue;
     // Rotated between the two openings: it is read as the current one.

@@ -4,12 +4,12 @@ import { closeSync, constants, fstatSync, renameSync, writeSync } from "node:fs"
 import { escapeControls } from "../controls.ts";
 import { isErrno } from "../errno.ts";
 import { openOwnFile } from "../files/writing.ts";
+import { KEPT_LOGS } from "../paths.ts";
 import type { Clock } from "./clock.ts";
 import type { Log, LogFields } from "./log.ts";
 
-/** Bytes at which the file is rotated, and how many old ones are kept (DESIGN.md, 4). */
+/** Bytes at which the file is rotated (DESIGN.md, 4). */
 const ROTATE_AT = 5 * 1000 * 1000;
-const KEEP = 3;
 /** No field is longer, in characters: a name from the wire may be 64 KiB of anything. */
 const LONGEST_FIELD = 512;
 
@@ -29,7 +29,7 @@ export function openLogFile(path: string, clock: Clock): LogFile {
   function rotate(): void {
     const next = `${path}.next`;
     const opened = openForAppend(next);
-    for (let index = KEEP - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
+    for (let index = KEPT_LOGS - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
     renameIfThere(path, `${path}.1`);
     renameIfThere(next, path);
     take(opened);
