@@ -38,6 +38,14 @@ export const errors = {
   "not-executable": { number: 25, exit: 126 },
   "not-found": { number: 26, exit: 127 },
   interrupted: { number: 27, exit: 130 },
+  "no-such-grant": { number: 28, exit: 4, hint: "keyhole grant list" },
+  "grant-exists": { number: 29, exit: 1, hint: "keyhole grant list" },
+  "invalid-grant": { number: 30, exit: 1, hint: "keyhole grant add --help" },
+  expired: { number: 31, exit: 9, hint: "ask whoever made this grant for a new one" },
+  revoked: { number: 32, exit: 9, hint: "ask whoever made this grant for a new one" },
+  "used-up": { number: 33, exit: 9, hint: "ask whoever made this grant for a new one" },
+  denied: { number: 34, exit: 9, hint: "ask whoever made this grant to allow it, and try again" },
+  "not-a-grant": { number: 35, exit: 2, hint: "keyhole export -n NAME" },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorName = keyof typeof errors;

@@ -10,8 +10,16 @@ export interface Paths {
   readonly socket: string;
   readonly lock: string;
   readonly log: string;
-  /** Files for `exec --refresh` and `shell`; no secrets. */
+  /** Files for `exec --refresh` and `shell`, and the memory of sessions; no secrets. */
   readonly runDir: string;
+  /** One line per decision about credentials. */
+  readonly audit: string;
+  /** The definitions of grants; no secrets. */
+  readonly grantDir: string;
+  /** The directories of grants that are delivered over a socket; what is in it cannot be listed. */
+  readonly grantMounts: string;
+  /** Private copies of the executable, which the ones in grants are made from. */
+  readonly binDir: string;
 }
 
 /** What a command line or the environment may override; each is a path. */
@@ -38,6 +46,10 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,
     log: absolute(overrides.log ?? `${home}/logs/daemon.log`, cwd),
     runDir: `${home}/run`,
+    audit: `${home}/logs/audit.jsonl`,
+    grantDir: `${home}/grants`,
+    grantMounts: `${home}/g`,
+    binDir: `${home}/bin`,
   };
 }
 

@@ -55,6 +55,8 @@ type SettingName = keyof typeof settingOptions;
 /** Everything that is not said on the command line of one command. */
 export interface Settings {
   readonly paths: Paths;
+  /** Whether an option or a variable says which socket. */
+  readonly isSocketNamed: boolean;
   /** Connections that the daemon accepts at once; in elhaz this was the listen backlog. */
   readonly maxConnections: number;
   /** Sessions that the daemon keeps; the least recently used gives way. */
@@ -94,6 +96,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
       },
       cwd,
     ),
+    isSocketNamed: setting("socket-path") !== undefined,
     maxConnections: readCount(setting("max-unix-socket-connections")) ?? DEFAULT_CONNECTIONS,
     maxSessions: readCount(setting("max-daemon-cache-size")) ?? DEFAULT_SESSIONS,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,

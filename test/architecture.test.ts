@@ -35,13 +35,14 @@ const walls: readonly Wall[] = [
   { of: "wire/", may: ["errors.ts"], because: "bytes and values; both sides load it, neither side's parts" },
   {
     of: "client/",
-    may: ["errno.ts", "errors.ts", "environment.ts", "paths.ts", "settings.ts", "version.ts", "wire/"],
+    may: ["errno.ts", "errors.ts", "environment.ts", "paths.ts", "settings.ts", "version.ts", "wire/", "node:"],
     because: "it meets the daemon in the wire alone, and is the hot path",
   },
   {
     of: "cli/",
     may: [
       "arguments.ts",
+      "audit/",
       "client/",
       "config/",
       "configname.ts",
@@ -51,6 +52,7 @@ const walls: readonly Wall[] = [
       "errno.ts",
       "errors.ts",
       "files/",
+      "grants/",
       "loop.ts",
       "native/",
       "paths.ts",
@@ -81,6 +83,16 @@ const walls: readonly Wall[] = [
     because: "client and daemon both read configs",
   },
   {
+    of: "grants/",
+    may: ["config/", "configname.ts", "errno.ts", "errors.ts", "files/", "paths.ts", "quoting.ts", "valibot", "node:"],
+    because: "the client proposes grants and the daemon keeps them; what one is, both must say alike",
+  },
+  {
+    of: "audit/",
+    may: ["controls.ts", "credentials.ts", "errno.ts", "errors.ts", "files/", "paths.ts", "node:"],
+    because: "the daemon writes the lines that the client reads",
+  },
+  {
     of: "sources/",
     may: [
       "config/",
@@ -105,6 +117,7 @@ const walls: readonly Wall[] = [
     of: "daemon/",
     may: [
       "arguments.ts",
+      "audit/",
       "config/",
       "controls.ts",
       "credentials.ts",
@@ -112,6 +125,7 @@ const walls: readonly Wall[] = [
       "errno.ts",
       "errors.ts",
       "files/",
+      "grants/",
       "loop.ts",
       "native/",
       "paths.ts",

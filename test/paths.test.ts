@@ -12,6 +12,10 @@ test("everything is below the home of the user", () => {
     lock: "/home/a/.keyhole/sock/daemon.lock",
     log: "/home/a/.keyhole/logs/daemon.log",
     runDir: "/home/a/.keyhole/run",
+    audit: "/home/a/.keyhole/logs/audit.jsonl",
+    grantDir: "/home/a/.keyhole/grants",
+    grantMounts: "/home/a/.keyhole/g",
+    binDir: "/home/a/.keyhole/bin",
   });
 });
 
@@ -29,6 +33,10 @@ test("KEYHOLE_HOME moves everything, and what is relative is taken from the work
     lock: "/here/s.lock",
     log: "/l",
     runDir: "/here/k/run",
+    audit: "/here/k/logs/audit.jsonl",
+    grantDir: "/here/k/grants",
+    grantMounts: "/here/k/g",
+    binDir: "/here/k/bin",
   });
 });
 

@@ -15,7 +15,7 @@ const failure = (words: readonly string[], environment: Readonly<Record<string, 
 
 test("without options and variables the defaults hold", () => {
   const { paths, ...limits } = resolve([]);
-  expect(limits).toEqual({ maxConnections: 1024, maxSessions: 64, clientTimeout: 20_000 });
+  expect(limits).toEqual({ isSocketNamed: false, maxConnections: 1024, maxSessions: 64, clientTimeout: 20_000 });
   expect(paths.socket).toBe("/home/a/.keyhole/sock/daemon.sock");
   expect(paths.configDir).toBe("/home/a/.keyhole/configs");
 });

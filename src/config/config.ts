@@ -69,6 +69,8 @@ export interface StoredConfig {
   readonly config: Config;
   /** Changes whenever the file does. */
   readonly revision: string;
+  /** When all that is issued must have ended, in milliseconds since the epoch on AWS's clock: the end of a grant. */
+  readonly until?: number | undefined;
 }
 
 /** What the daemon needs of the store. Both calls are synchronous and cheap enough to stand before an answer. */

@@ -1,16 +1,19 @@
 // What the daemon does for each message of the control socket.
+import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { encode } from "../wire/codec.ts";
 import { fitSessions } from "../wire/fit.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { type DaemonStatus, messages, type ResponseOf } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
+import type { Grants } from "./grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./loglimit.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
+  readonly grants: Grants;
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
   readonly log: LimitedLog;
@@ -22,7 +25,9 @@ export interface HandlerDependencies {
   readonly stop: () => void;
 }
 
-export function createHandlers({ sessions, socketPath, log, self, status, stop }: HandlerDependencies): Handlers {
+export function createHandlers(dependencies: HandlerDependencies): Handlers {
+  const { sessions, grants, socketPath, log, self, status, stop } = dependencies;
+
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
       config: issue.config,
@@ -56,6 +61,21 @@ export function createHandlers({ sessions, socketPath, log, self, status, stop }
     Stop: () => {
       stop();
       return { pid: self.pid };
+    },
+    GrantAdd: (request, caller) => grants.add(request, caller),
+    GrantList: () => ({ grants: grants.list() }),
+    GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
+    GrantRemove: ({ name }, caller) => {
+      grants.remove(name, caller);
+      return {};
+    },
+    GrantQuestion: () => grants.question(),
+    GrantAnswer: ({ id, allow }, caller) => {
+      grants.answer(id, allow, caller);
+      return {};
+    },
+    Fetch: () => {
+      throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
 }

@@ -26,6 +26,8 @@ export interface Issue extends Lifespan {
   readonly arn: string;
   /** `AROA…:session-name`. */
   readonly assumedRoleId: string;
+  /** In percent; absent where there are neither policies nor tags. */
+  readonly packedPolicySize: number | undefined;
   /** What the source credentials were, in words. */
   readonly source: string;
   readonly notes: readonly string[];
@@ -71,6 +73,7 @@ export function issueOf(
     renewsAt: renewalPoint(lifetime, random),
     arn: assumed.arn,
     assumedRoleId: assumed.assumedRoleId,
+    packedPolicySize: assumed.packedPolicySize,
     source: assumed.sourceDescription,
     notes: assumed.notes,
   };

@@ -29,6 +29,8 @@ export interface KeeperDependencies {
   readonly maxSessions: number;
   /** AssumeRole calls at once to each endpoint, 1 or more. */
   readonly maxFlights: number;
+  /** Called after an attempt, when everybody who waits was told: with the session as it is now. */
+  readonly settled?: ((session: Session) => void) | undefined;
 }
 
 /** All sessions, and what happens to them unasked. */
@@ -84,6 +86,11 @@ export class Keeper {
     const session = this.#roster.get(stored.name) ?? this.#enter(stored, environment);
     this.#roster.touch(session, this.time);
     return session;
+  }
+
+  /** What selects the source credentials of a session, one that was evicted included. */
+  environmentOf(name: string): SourceEnvironment | undefined {
+    return (this.#roster.get(name) ?? this.#roster.remembered(name))?.environment;
   }
 
   /** From the least to the most recently used. */
@@ -168,6 +175,7 @@ export class Keeper {
   }
 
   #settled(session: Session): void {
+    this.#with.settled?.(session);
     this.#evict();
     this.#alarm.wakeIn(renewalDue(session, this.time));
   }

@@ -1,9 +1,8 @@
 // The daemon: the only file that knows all of its parts. Hardens the process, takes the lock, listens, says that it is
 // ready, and ends in order.
-import { readFileSync } from "node:fs";
 import { parseArguments } from "../arguments.ts";
 import { createConfigReader } from "../config/store.ts";
-import { selectBaseEnvironment, selectDaemonEnvironment } from "../environment.ts";
+import { selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { loadNative } from "../native/load.ts";
@@ -19,11 +18,13 @@ import type { DaemonStatus } from "../wire/messages.ts";
 import { formatFailure, formatReady } from "../wire/readiness.ts";
 import { systemClock } from "./clock.ts";
 import { createDispatch } from "./dispatcher.ts";
+import type { Grants } from "./grants.ts";
 import { createHandlers } from "./handlers.ts";
 import { listen } from "./listener.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
+import { cleanEnvironment, descriptorLimit, harden, ownCommand, residentBytes } from "./process.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
 
@@ -44,7 +45,7 @@ export async function main(words: readonly string[]): Promise<void> {
     const values = parseArguments(words, settingOptions);
     const settings = resolveSettings(values, process.env, () => process.cwd());
     const native = loadNative();
-    cleanEnvironment(native, words);
+    cleanEnvironment(native, words, process.env);
     const descriptors = descriptorLimit();
     harden(native);
     await serve(settings, native, descriptors);
@@ -53,51 +54,6 @@ export async function main(words: readonly string[]): Promise<void> {
     process.stderr.write(formatFailure(failure));
     process.exit(failure.exitStatus);
   }
-}
-
-/**
- * A daemon that was started by hand or by a service manager gets the same environment as one that was launched. What
- * may be secret, or was obeyed by the runtime already, is gone only from a process that never had it: it starts again.
- */
-function cleanEnvironment(native: Native, words: readonly string[]): void {
-  const wanted = selectDaemonEnvironment(process.env);
-  const unwanted = Object.keys(process.env).filter((name) => !(name in wanted));
-  if (unwanted.some((name) => /^(AWS|BUN|NODE)_/.test(name))) {
-    native.execute(process.execPath, [...ownCommand(), "--daemon", ...words], wanted);
-  }
-  for (const name of unwanted) delete process.env[name];
-}
-
-function harden(native: Native): void {
-  native.forbidCoreDumps();
-  native.forbidInspection();
-  // Whatever is made without a mode of its own is the owner's alone.
-  process.umask(0o077);
-}
-
-/** How many descriptors this process may open; read before `harden`, which closes /proc/self to us. */
-function descriptorLimit(): number {
-  try {
-    const soft = /^Max open files +([0-9]+) /m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
-    return Number(soft ?? Infinity);
-  } catch {
-    // No /proc: the default number of connections is below every limit that Bun raises to (BUN.md, 1).
-    return Infinity;
-  }
-}
-
-/** 0 where nothing says it: on a Linux without /proc Bun throws, and Status has to be answered there too. */
-function residentBytes(): number {
-  try {
-    return process.memoryUsage.rss();
-  } catch {
-    return 0;
-  }
-}
-
-/** What runs this executable again; from source, with its script. */
-function ownCommand(): string[] {
-  return Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main];
 }
 
 async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
@@ -157,9 +113,24 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     };
   };
 
+  const notYet = () => {
+    throw new KeyholeError("internal", "grants are being built");
+  };
+  const grants: Grants = {
+    connections: 0,
+    add: notYet,
+    list: () => [],
+    revoke: notYet,
+    remove: notYet,
+    question: notYet,
+    answer: notYet,
+    reload: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
   const ended = Promise.withResolvers<string>();
   const handlers = createHandlers({
     sessions,
+    grants,
     socketPath: paths.socket,
     log: peerLog,
     self,

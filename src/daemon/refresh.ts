@@ -100,6 +100,7 @@ const LASTING: ReadonlySet<ErrorName> = new Set<ErrorName>([
   "credential-loop",
   "invalid-config",
   "too-short",
+  "expired",
 ]);
 
 /** For how long a failure is answered from memory: 2 to 5 s for a refusal, 0 for what may pass by itself. */

@@ -2,6 +2,7 @@
 // state says how it went. Knows no callers and no timers but the guard.
 import { KeyholeError } from "../errors.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../sources/source.ts";
+import { boundConfig, refuseOverrun } from "./bound.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
@@ -108,7 +109,8 @@ export class Renewals {
     };
     try {
       const { name, environment, stored } = session;
-      const work = this.#with.source.assume({ name, config: stored.config, environment, signal, turn });
+      const config = boundConfig(stored, time.wall);
+      const work = this.#with.source.assume({ name, config, environment, signal, turn });
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
       if (session.flight !== flight) return;
@@ -116,6 +118,7 @@ export class Renewals {
       // The answer may have lain in a socket while the machine slept, and then its Date says nothing about now.
       if (time.jumps !== last.jumps) return this.abandon(session, { superseded: true });
       counters.took(last.took);
+      refuseOverrun(stored, assumed.credentials.expiresAt);
       this.#succeeded(session, flight, assumed, last.took);
     } finally {
       timer.cancel();

@@ -106,6 +106,17 @@ export class Sessions {
     return this.#identities.of(session, issue);
   }
 
+  /** What selects the source credentials of a session, one that was evicted included; undefined if there is none. */
+  environmentOf(name: string): SourceEnvironment | undefined {
+    return this.#keeper.environmentOf(name);
+  }
+
+  /** The best guess at AWS's clock, in milliseconds since the epoch. */
+  get wall(): number {
+    this.#keeper.readClocks();
+    return this.#keeper.time.wall;
+  }
+
   get counters(): Counters {
     return this.#keeper.counters;
   }

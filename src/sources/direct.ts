@@ -72,7 +72,11 @@ const operations: {
 };
 
 /** Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account. */
-function readRole({ Credentials: issued, AssumedRoleUser: user }: AssumeRoleCommandOutput): IssuedRole {
+function readRole({
+  Credentials: issued,
+  AssumedRoleUser: user,
+  PackedPolicySize,
+}: AssumeRoleCommandOutput): IssuedRole {
   if (!issued?.AccessKeyId || !issued.SecretAccessKey || !issued.SessionToken || !issued.Expiration) throw incomplete();
   if (!user?.Arn) throw incomplete();
   return {
@@ -85,6 +89,7 @@ function readRole({ Credentials: issued, AssumedRoleUser: user }: AssumeRoleComm
     },
     assumedRoleId: user.AssumedRoleId ?? "",
     arn: user.Arn,
+    packedPolicySize: PackedPolicySize,
   };
 }
 

@@ -36,6 +36,8 @@ export interface AssumedRole {
   /** `AROA…:session-name`, the value of `aws:userid`; empty where the STS (Ceph RGW) tells none. */
   readonly assumedRoleId: string;
   readonly arn: string;
+  /** How much of what STS lets policies and tags take is taken, in percent; absent where there are none. */
+  readonly packedPolicySize?: number | undefined;
   /** The region the config, its profile or the environment names; not a partition's default. */
   readonly region: string | undefined;
   /** What the source credentials were, in words without secrets: `profile dev`, `environment`, `config`. */

@@ -10,6 +10,8 @@ export interface IssuedRole {
   readonly credentials: CredentialFields;
   readonly assumedRoleId: string;
   readonly arn: string;
+  /** In percent; STS tells it only where there are policies or tags. */
+  readonly packedPolicySize?: number | undefined;
 }
 
 /** STS's actions by name. */

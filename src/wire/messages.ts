@@ -1,6 +1,6 @@
 // The one table of messages: number, request, response. A row here is a message; the compiler then says what is
 // missing in the daemon, and the tests what is missing in PROTOCOL.md and among the vectors. Which socket speaks which
-// message is the listener's business: a grant socket will speak none of these.
+// message is the listener's business: a grant socket answers Fetch alone, the control socket all the others.
 import { type AnyCodec, boolean, bytes, list, optional, string, struct, u16, u32, u64, type ValueOf } from "./codec.ts";
 
 /** Spoken by this build; the second byte behind a frame's length. */
@@ -28,6 +28,61 @@ const session = struct({
   lastError: optional(string),
   pinned: boolean,
   /** Things worth knowing: a duration that was reduced, a config file that no longer parses. */
+  notes: list(string),
+});
+
+const tag = struct({ key: string, value: string });
+
+/** Requests a time: `count` in each `milliseconds`. */
+const rate = struct({ count: u32, milliseconds: u32 });
+
+/** What a person decides about a grant. Absent means: as the config has it, or no limit. */
+const grantTerms = {
+  name: string,
+  config: string,
+  /** A session policy, as JSON text. */
+  policy: optional(string),
+  policyArns: list(string),
+  tags: list(tag),
+  sourceIdentity: optional(string),
+  durationSeconds: optional(u32),
+  /** `socket` or `file`. */
+  deliver: string,
+  /** Where the sandbox sees the directory: an absolute path, or `host`. */
+  mountAt: string,
+  /** Whether the executable lies in the directory. */
+  executable: boolean,
+  /** Host uids that may ask; empty means any. */
+  allowUids: list(u32),
+  allowGids: list(u32),
+  rate,
+  maxUses: optional(u32),
+  confirm: boolean,
+} as const;
+
+/** A grant as `grant list` and `grant show` have it. Times as in `session`. */
+const grant = struct({
+  ...grantTerms,
+  /** `active`, `expired`, `revoked` or `used-up`. */
+  state: string,
+  /** The host's path of the directory that is mounted. */
+  directory: string,
+  createdAt: u64,
+  endsAt: optional(u64),
+  revokedAt: optional(u64),
+  roleArn: optional(string),
+  /** The role session's name, in CloudTrail and in `--print-iam`. */
+  sessionName: string,
+  /** Of the credentials that are out; absent until there are some. */
+  accessKeyId: optional(string),
+  expiresAt: optional(u64),
+  renewAt: optional(u64),
+  /** How much of what STS lets policies and tags take is taken, in percent. */
+  packedPolicySize: optional(u32),
+  uses: u32,
+  refusals: u32,
+  connections: u32,
+  lastError: optional(string),
   notes: list(string),
 });
 
@@ -106,6 +161,36 @@ export const messages = {
   },
   /** Ends the daemon; the reply is sent before it stops listening. */
   Stop: { number: 0x08, request: empty, response: struct({ pid: u32 }) },
+  /** Makes a grant, its directory and its socket. @see grantTerms */
+  GrantAdd: {
+    number: 0x09,
+    request: struct({
+      ...grantTerms,
+      /** Seconds from now after which it vends nothing any more. */
+      ttlSeconds: optional(u32),
+      /** As that of Add; what of it is a secret is kept in memory alone. */
+      environment: list(variable),
+    }),
+    response: grant,
+  },
+  GrantList: { number: 0x0a, request: empty, response: struct({ grants: list(grant) }) },
+  /** Ends a grant for good; its directory and its socket stay and say so. */
+  GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: grant },
+  /** Revokes a grant and forgets it, its directory included. */
+  GrantRemove: { number: 0x0c, request: struct({ name: string }), response: empty },
+  /** The oldest question of a grant with `confirm` that nobody has answered; waits for one for up to 10 s. */
+  GrantQuestion: {
+    number: 0x0d,
+    request: empty,
+    response: struct({ question: optional(struct({ id: u32, grant: string, text: string })) }),
+  },
+  GrantAnswer: { number: 0x0e, request: struct({ id: u32, allow: boolean }), response: empty },
+  /** Credentials of the grant whose socket this is; the one message that a grant socket answers. */
+  Fetch: {
+    number: 0x0f,
+    request: empty,
+    response: struct({ grant: string, config: string, region: optional(string), line: bytes }),
+  },
 } as const satisfies Record<string, MessageRow>;
 
 export type MessageName = keyof typeof messages;
@@ -114,6 +199,7 @@ export type ResponseOf<Name extends MessageName> = ValueOf<(typeof messages)[Nam
 
 export type SessionInfo = ResponseOf<"Add">;
 export type DaemonStatus = ResponseOf<"Status">;
+export type GrantInfo = ResponseOf<"GrantList">["grants"][number];
 
 /** The message number of an error reply, whatever the request was. */
 export const ERROR_NUMBER = 0xff;

@@ -23,6 +23,13 @@ function setUp(handlers: Partial<Handlers>) {
     Status: notAsked,
     Identity: notAsked,
     Stop: notAsked,
+    GrantAdd: notAsked,
+    GrantList: notAsked,
+    GrantRevoke: notAsked,
+    GrantRemove: notAsked,
+    GrantQuestion: notAsked,
+    GrantAnswer: notAsked,
+    Fetch: notAsked,
     ...handlers,
   };
   return { lines, dispatch: createDispatch(all, (_, event, fields) => lines.push([event, fields])) };
@@ -87,7 +94,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 8 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 15 of protocol version 1, not 126");
 });
 
 test("another version gets an error reply that names what this daemon speaks", () => {

@@ -118,6 +118,7 @@ test("refusals are remembered for 2 to 5 s and nothing else is", () => {
   expect(remembered.toSorted()).toEqual([
     "aws-refused",
     "credential-loop",
+    "expired",
     "invalid-config",
     "no-source-credentials",
     "person-needed",

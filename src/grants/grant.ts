@@ -1,0 +1,69 @@
+// What a grant is: one config's identity, narrowed, in a directory that can be mounted. Types only.
+
+/** What is added to the config's parameters on the way to STS; all of it narrows or marks. */
+export interface GrantScope {
+  /** A session policy, as JSON text. */
+  readonly policy?: string | undefined;
+  readonly policyArns: readonly string[];
+  readonly tags: readonly { readonly key: string; readonly value: string }[];
+  readonly sourceIdentity?: string | undefined;
+  readonly durationSeconds?: number | undefined;
+}
+
+/** `count` requests in each `milliseconds`. */
+export interface Rate {
+  readonly count: number;
+  readonly milliseconds: number;
+}
+
+/** Who may ask, how often, and how it reaches whom. */
+export interface GrantTerms extends GrantScope {
+  /** `[a-z0-9][a-z0-9-]{0,31}`. */
+  readonly name: string;
+  readonly config: string;
+  /** `file` for sandboxes that forbid AF_UNIX: a lease on tmpfs, weaker than a socket. */
+  readonly deliver: "socket" | "file";
+  /** Where the sandbox sees the directory: an absolute path, or `host` where it shares the host's file system. */
+  readonly mountAt: string;
+  readonly executable: boolean;
+  /** Host uids; empty means any. */
+  readonly allowUids: readonly number[];
+  readonly allowGids: readonly number[];
+  readonly rate: Rate;
+  readonly maxUses?: number | undefined;
+  /** Ask a person before each answer. */
+  readonly confirm: boolean;
+}
+
+/** A grant as it is kept in `grants/NAME.yaml`: no secret. Times are milliseconds since the epoch. */
+export interface Grant extends GrantTerms {
+  /** 22 random characters of `A-Za-z0-9_-`: the name of its directory. */
+  readonly id: string;
+  /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. */
+  readonly sessionName: string;
+  readonly createdAt: number;
+  readonly endsAt?: number | undefined;
+  readonly revokedAt?: number | undefined;
+  /** Answers so far; kept on the disk only where `maxUses` bounds them. */
+  readonly uses: number;
+  /** What selects the source credentials and is no secret: profiles, files, regions, endpoints. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The source credentials were keys in the environment, which a restart of the daemon forgets. */
+  readonly hadKeys: boolean;
+}
+
+/** `active` answers; the others say why they do not. */
+export type GrantState = "active" | "expired" | "revoked" | "used-up";
+
+/** @param now milliseconds since the epoch, on AWS's clock */
+export function stateOf(grant: Pick<Grant, "revokedAt" | "endsAt" | "maxUses" | "uses">, now: number): GrantState {
+  if (grant.revokedAt !== undefined) return "revoked";
+  if (grant.endsAt !== undefined && now >= grant.endsAt) return "expired";
+  return grant.maxUses !== undefined && grant.uses >= grant.maxUses ? "used-up" : "active";
+}
+
+/** DESIGN.md, 8: where the directory is seen unless `--mount-at` says otherwise. */
+export const DEFAULT_MOUNT = "/run/keyhole";
+
+/** DESIGN.md, 8. */
+export const DEFAULT_RATE: Rate = { count: 10, milliseconds: 1000 };
