@@ -9,6 +9,8 @@ const HEADER_BYTES = 2;
 
 /** The largest length of a request on the control socket: a body of 64 KiB and its header (DESIGN.md, 5). */
 export const CONTROL_REQUEST_LIMIT = 64 * 1024 + HEADER_BYTES;
+/** The largest length of a request on a grant socket: a body of 4 KiB and its header. */
+export const GRANT_REQUEST_LIMIT = 4 * 1024 + HEADER_BYTES;
 /** The largest length of a response on any socket: a body of 1 MiB and its header. */
 export const RESPONSE_LIMIT = 1024 * 1024 + HEADER_BYTES;
 

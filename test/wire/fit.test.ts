@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { encode } from "../../src/wire/codec.ts";
-import { fitSessions } from "../../src/wire/fit.ts";
+import { fitGrants, fitSessions } from "../../src/wire/fit.ts";
 import { encodeFrame, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
-import { messages, type SessionInfo } from "../../src/wire/messages.ts";
+import { type GrantInfo, messages, type SessionInfo } from "../../src/wire/messages.ts";
 
 function sessionsOf(count: number, lastError?: string): SessionInfo[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -37,6 +37,67 @@ test.each([
   const frame = encodeFrame(messages.List.number, encode(messages.List.response, { sessions: fitting }));
   const largest = RESPONSE_LIMIT + 4;
   // As many as fit: what is left has room for other fields and less than one more session.
+  expect(frame.length).toBeLessThanOrEqual(largest - 64 * 1024 + 16);
+  expect(frame.length).toBeGreaterThan(largest - 3 * 64 * 1024);
+});
+
+/** In the order of their names, which is not that of their ages. */
+function grantsOf(count: number, lastError?: string): GrantInfo[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `grant-${index}`,
+    config: "dev",
+    policy: undefined,
+    policyArns: [],
+    tags: [{ key: "team", value: "a" }],
+    sourceIdentity: undefined,
+    durationSeconds: 900,
+    deliver: "socket",
+    mountAt: "/run/keyhole",
+    executable: true,
+    allowUids: [1000],
+    allowGids: [],
+    rate: { count: 10, milliseconds: 1000 },
+    maxUses: undefined,
+    confirm: false,
+    state: "active",
+    directory: "/home/ann/.keyhole/g/0123456789012345678901",
+    createdAt: ageOf(index),
+    endsAt: 2,
+    revokedAt: undefined,
+    roleArn: "arn:aws:iam::123456789012:role/example",
+    sessionName: `keyhole-grant-${index}`,
+    accessKeyId: undefined,
+    expiresAt: undefined,
+    renewAt: undefined,
+    packedPolicySize: undefined,
+    uses: 0,
+    refusals: 0,
+    connections: 0,
+    lastError,
+    notes: [],
+  }));
+}
+
+/** Any order that is neither that of the names nor its reverse: 7919 is a prime above every count here. */
+function ageOf(index: number): number {
+  return (index * 31) % 7919;
+}
+
+test("grants that fit are all there", () => {
+  const grants = grantsOf(64);
+  expect(fitGrants(grants)).toEqual(grants);
+  expect(fitGrants([])).toEqual([]);
+});
+
+test.each([
+  ["many grants", grantsOf(7000)],
+  ["grants with long errors", grantsOf(64, "e".repeat(0xffff))],
+])("of %s the youngest are there, in their order, and the response is not over its limit", (_, grants) => {
+  const fitting = fitGrants(grants);
+  const oldest = Math.min(...fitting.map(({ createdAt }) => createdAt));
+  expect(fitting).toEqual(grants.filter(({ createdAt }) => createdAt >= oldest));
+  const frame = encodeFrame(messages.GrantList.number, encode(messages.GrantList.response, { grants: fitting }));
+  const largest = RESPONSE_LIMIT + 4;
   expect(frame.length).toBeLessThanOrEqual(largest - 64 * 1024 + 16);
   expect(frame.length).toBeGreaterThan(largest - 3 * 64 * 1024);
 });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { errors } from "../../src/errors.ts";
 import { type AnyCodec, decode, encode } from "../../src/wire/codec.ts";
-import { CONTROL_REQUEST_LIMIT, encodeFrame, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
+import { CONTROL_REQUEST_LIMIT, encodeFrame, GRANT_REQUEST_LIMIT, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
 import {
   arbitraryOf,
@@ -45,6 +45,7 @@ test("the table of errors is that of errors.ts", () => {
 
 test("the limits are those of frame.ts", () => {
   expect(limitsOf("requests on the control socket")).toEqual([64 * 1024, CONTROL_REQUEST_LIMIT]);
+  expect(limitsOf("requests on a grant socket")).toEqual([4 * 1024, GRANT_REQUEST_LIMIT]);
   expect(limitsOf("responses on any socket")).toEqual([1024 * 1024, RESPONSE_LIMIT]);
 });
 

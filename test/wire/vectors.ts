@@ -15,7 +15,7 @@ export type Side = "client" | "daemon";
 
 /** What a reader says about a stream: one for each frame, and one for how it ends where that is not between frames. */
 export interface Event {
-  /** `request Vend`, `error`, `unknown-message 9`, `MalformedBody: …`, `incomplete`. */
+  /** `request Vend`, `error`, `unknown-message 127`, `MalformedBody: …`, `incomplete`. */
   readonly what: string;
   /** As JSON would carry it: nothing for what is absent, bytes as Latin-1. */
   readonly value?: unknown;
