@@ -2,7 +2,7 @@
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { encode } from "../wire/codec.ts";
-import { fitSessions } from "../wire/fit.ts";
+import { fitGrants, fitSessions } from "../wire/fit.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { type DaemonStatus, messages, type ResponseOf } from "../wire/messages.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
@@ -63,7 +63,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return { pid: self.pid };
     },
     GrantAdd: (request, caller) => grants.add(request, caller),
-    GrantList: () => ({ grants: grants.list() }),
+    GrantList: () => ({ grants: fitGrants(grants.list()) }),
     GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
     GrantRemove: ({ name }, caller) => {
       grants.remove(name, caller);
