@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly dispatch: Dispatch;
   readonly clock: Clock;
   readonly log: Log;
+  /** The reply to bytes that are no request, after which the connection ends; `bad-request` with the reason if absent. */
+  readonly refusal?: ((caller: Caller) => Uint8Array) | undefined;
 }
 
 /** A request must be complete this long after its first byte, in milliseconds (DESIGN.md, 8). */
@@ -219,7 +221,7 @@ export class Connection {
     this.#options.log("warn", "malformed request", { pid: this.caller.pid, uid: this.caller.uid, reason });
     this.#partialSince = undefined;
     this.#isEnding = true;
-    this.#refusal = encodeError(new KeyholeError("bad-request", reason));
+    this.#refusal = this.#options.refusal?.(this.caller) ?? encodeError(new KeyholeError("bad-request", reason));
   }
 
   /** @param isAnother whether what is incomplete now is another request than before */

@@ -18,10 +18,21 @@ export interface ListenerOptions extends ConnectionOptions {
   /** @throws Error if the kernel does not say who it is. */
   readonly identify: (socket: object) => PeerIdentity;
   readonly isAllowed: (peer: PeerIdentity) => boolean;
+  /**
+   * Takes the place of whatever file is at the path, in one step and without asking it: nobody else has business there.
+   * If absent, a stale socket makes way and anything else is an error.
+   */
+  readonly replaces?: boolean | undefined;
+  /** Called for each connection, when it counts. */
+  readonly accepted?: (() => void) | undefined;
 }
 
 export interface Listener {
   readonly connections: number;
+  /** Closes one connection, if there is any: as one too many does. */
+  yieldOne(): void;
+  /** Closes every connection at once, whatever it is owed; new ones are accepted. */
+  hangUp(): void;
   /**
    * No new connections, and the socket's file is removed if it is still ours. Resolves when the answers that are owed
    * have been sent, or after `patience` milliseconds.
@@ -47,7 +58,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   let sweepTimer: Timer | undefined;
   let emptied: (() => void) | undefined;
 
-  await removeStaleSocket(path);
+  if (options.replaces !== true) await removeStaleSocket(path);
   // Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So it binds another name, which
   // is then renamed: the socket appears at its path complete and with its mode, and only we remove it.
   const boundPath = `${path}.${process.pid}`;
@@ -94,6 +105,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     socket.data = new Connection(socket, { ...peer, connection: accepted }, options);
     socket.data.lastUse = ++uses;
     sockets.add(socket);
+    options.accepted?.();
   }
 
   /** Says why, and closes a moment later: closed at once, it would look to a client like a connect that failed. */
@@ -164,6 +176,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return {
     get connections() {
       return sockets.size;
+    },
+    yieldOne: () => void (sockets.size > 0 && evict()),
+    hangUp: () => {
+      for (const socket of sockets) {
+        socket.terminate();
+        forget(socket);
+      }
     },
     close,
   };

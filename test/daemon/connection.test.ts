@@ -45,14 +45,14 @@ const LIMIT = 1024;
 /** Echoes a request's body under its number, unless the test answers by itself. */
 const echo: Dispatch = ({ message, body }) => encodeFrame(message, body.slice());
 
-function setUp(dispatch: Dispatch = echo) {
+function setUp(dispatch: Dispatch = echo, refusal?: () => Uint8Array) {
   const clock = new FakeClock();
   const socket = new FakeSocket();
   const events: string[] = [];
   const connection = new Connection(
     socket,
     { pid: 7, uid: 1000, gid: 1000, connection: 1 },
-    { requestLimit: LIMIT, dispatch, clock, log: (_, event) => events.push(event) },
+    { requestLimit: LIMIT, dispatch, clock, log: (_, event) => events.push(event), refusal },
   );
   return { clock, socket, events, connection };
 }
@@ -247,6 +247,13 @@ test("a malformed frame is answered after what stood before it, and ends the con
   expect(events).toEqual(["malformed request"]);
   connection.receive(request(6));
   expect(socket.answers().length).toBe(2);
+});
+
+test("whoever owns the connection may say what a malformed frame is answered with", () => {
+  const { socket, connection } = setUp(echo, () => encodeFrame(9, new Uint8Array([9])));
+  connection.receive(new Uint8Array(6));
+  expect(socket.answers()).toEqual([[9, 9]]);
+  expect(socket.ended).toBe(true);
 });
 
 test("a malformed body ends the connection, and nothing behind it is answered", () => {

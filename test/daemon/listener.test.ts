@@ -2,9 +2,13 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
+  closeSync,
+  constants,
   linkSync,
   lstatSync,
   mkdtempSync,
+  openSync,
+  readFileSync,
   renameSync,
   rmSync,
   unlinkSync,
@@ -15,6 +19,7 @@ import { join } from "node:path";
 import { type Listener, listen, type ListenerOptions } from "../../src/daemon/listener.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER } from "../../src/wire/messages.ts";
+import { until } from "../processes.ts";
 import { FakeClock } from "./fakes/clock.ts";
 
 let directory: string;
@@ -205,6 +210,53 @@ test("a file in the way is not touched, and named", async () => {
   writeFileSync(path, "precious");
   expect(await refusalOf(start())).toContain("occupied by a file that is not a socket");
   expect(existsSync(path)).toBe(true);
+});
+
+test.each(["a file", "a socket that answers"])("%s gives way where the socket replaces what is there", async (what) => {
+  if (what === "a file") writeFileSync(path, "planted");
+  const other = what === "a file" ? undefined : Bun.listen({ unix: path, socket: { data: () => {} } });
+  await start({ replaces: true });
+  const peer = await connect();
+  peer.send(hello);
+  expect(await peer.answer()).toBe(1);
+  other?.stop(true);
+});
+
+test.skipIf(process.platform !== "linux")("below a pinned directory the kernel shows no path", async () => {
+  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  await start({ path: `/proc/self/fd/${descriptor}/pinned`, replaces: true });
+  const peer = await connect(join(directory, "pinned"));
+  peer.send(hello);
+  expect(await peer.answer()).toBe(1);
+  expect(readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
+  closeSync(descriptor);
+});
+
+test("hanging up closes every connection at once, and the next one is accepted", async () => {
+  const listener = await start({ dispatch: () => new Promise(() => {}) });
+  const peers = await Promise.all([connect(), connect()]);
+  peers[0].send(hello);
+  await until(() => listener.connections === 2);
+  listener.hangUp();
+  expect(listener.connections).toBe(0);
+  await Promise.all(peers.map(({ closed }) => closed));
+  await connect();
+  await until(() => listener.connections === 1);
+});
+
+test("a listener gives up the connection that was idle longest, and says when one was accepted", async () => {
+  let accepted = 0;
+  const listener = await start({ accepted: () => void (accepted += 1) });
+  listener.yieldOne();
+  const first = await connect();
+  const second = await connect();
+  for (const peer of [first, second]) {
+    peer.send(hello);
+    await peer.answer();
+  }
+  listener.yieldOne();
+  await first.closed;
+  expect([accepted, listener.connections]).toEqual([2, 1]);
 });
 
 test("closing removes the socket", async () => {
