@@ -20,7 +20,17 @@ export interface Paths {
   readonly grantMounts: string;
   /** Private copies of the executable, which the ones in grants are made from. */
   readonly binDir: string;
+  /** Where a daemon in shared mode is reached by others: one for the machine, outside of every home. */
+  readonly sharedSocket: string;
+  /** Who may have which configs there. */
+  readonly sharedPolicy: string;
 }
+
+/** DESIGN.md, 9; aivault's places under our name (PEERS.md A-004). */
+const SHARED_SOCKETS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
+  darwin: "/Users/Shared/keyhole/run/keyhole.sock",
+};
+const SHARED_SOCKET = "/var/run/keyhole/keyhole.sock";
 
 /** What a command line or the environment may override; each is a path. */
 export interface PathOverrides {
@@ -50,6 +60,11 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     grantDir: `${home}/grants`,
     grantMounts: `${home}/g`,
     binDir: `${home}/bin`,
+    sharedSocket: absolute(
+      environment["KEYHOLE_SHARED_SOCKET"] || (SHARED_SOCKETS[process.platform] ?? SHARED_SOCKET),
+      cwd,
+    ),
+    sharedPolicy: `${home}/shared.yaml`,
   };
 }
 

@@ -57,6 +57,13 @@ export interface Settings {
   readonly paths: Paths;
   /** Whether an option or a variable says which socket. */
   readonly isSocketNamed: boolean;
+  /** Whether an option or a variable says which configs. */
+  readonly isConfigDirNamed: boolean;
+  /**
+   * Whether a shared daemon counts. A home of its own (KEYHOLE_HOME) is a keyhole of its own, which nothing outside
+   * answers for, unless KEYHOLE_SHARED_SOCKET says so (PEERS.md A-006).
+   */
+  readonly usesShared: boolean;
   /** Connections that the daemon accepts at once; in elhaz this was the listen backlog. */
   readonly maxConnections: number;
   /** Sessions that the daemon keeps; the least recently used gives way. */
@@ -97,6 +104,8 @@ export function resolveSettings(values: SettingValues, environment: Environment,
       cwd,
     ),
     isSocketNamed: setting("socket-path") !== undefined,
+    isConfigDirNamed: setting("config-dir") !== undefined,
+    usesShared: !environment["KEYHOLE_HOME"] || Boolean(environment["KEYHOLE_SHARED_SOCKET"]),
     maxConnections: readCount(setting("max-unix-socket-connections")) ?? DEFAULT_CONNECTIONS,
     maxSessions: readCount(setting("max-daemon-cache-size")) ?? DEFAULT_SESSIONS,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,

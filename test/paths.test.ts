@@ -3,6 +3,8 @@ import { baseOf, directoryOf, resolvePaths } from "../src/paths.ts";
 import { thrownBy } from "./thrown.ts";
 
 const cwd = () => "/here";
+const SHARED =
+  process.platform === "darwin" ? "/Users/Shared/keyhole/run/keyhole.sock" : "/var/run/keyhole/keyhole.sock";
 
 test("everything is below the home of the user", () => {
   expect(resolvePaths({ HOME: "/home/a" }, {}, cwd)).toEqual({
@@ -16,6 +18,8 @@ test("everything is below the home of the user", () => {
     grantDir: "/home/a/.keyhole/grants",
     grantMounts: "/home/a/.keyhole/g",
     binDir: "/home/a/.keyhole/bin",
+    sharedSocket: SHARED,
+    sharedPolicy: "/home/a/.keyhole/shared.yaml",
   });
 });
 
@@ -37,7 +41,17 @@ test("KEYHOLE_HOME moves everything, and what is relative is taken from the work
     grantDir: "/here/k/grants",
     grantMounts: "/here/k/g",
     binDir: "/here/k/bin",
+    sharedSocket: SHARED,
+    sharedPolicy: "/here/k/shared.yaml",
   });
+});
+
+test.each([
+  ["/s/k.sock", "/s/k.sock"],
+  ["k.sock", "/here/k.sock"],
+  ["", SHARED],
+])("KEYHOLE_SHARED_SOCKET=%s is the shared socket %s", (value, expected) => {
+  expect(resolvePaths({ HOME: "/h", KEYHOLE_SHARED_SOCKET: value }, {}, cwd).sharedSocket).toBe(expected);
 });
 
 test.each([

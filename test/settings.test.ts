@@ -15,7 +15,14 @@ const failure = (words: readonly string[], environment: Readonly<Record<string, 
 
 test("without options and variables the defaults hold", () => {
   const { paths, ...limits } = resolve([]);
-  expect(limits).toEqual({ isSocketNamed: false, maxConnections: 1024, maxSessions: 64, clientTimeout: 20_000 });
+  expect(limits).toEqual({
+    isSocketNamed: false,
+    isConfigDirNamed: false,
+    usesShared: true,
+    maxConnections: 1024,
+    maxSessions: 64,
+    clientTimeout: 20_000,
+  });
   expect(paths.socket).toBe("/home/a/.keyhole/sock/daemon.sock");
   expect(paths.configDir).toBe("/home/a/.keyhole/configs");
 });
@@ -54,6 +61,16 @@ describe.each(cases)("%s", (short, long, variable, text, read, expected) => {
     expect(read(resolve([], { ...HOME, [variable]: "" }))).toBe(read(resolve([])));
     expect(failure([`${long}=`]).message).toBe(`${long} is empty`);
   });
+});
+
+test.each<[environment: Record<string, string>, uses: boolean]>([
+  [{}, true],
+  [{ KEYHOLE_HOME: "/k" }, false],
+  [{ KEYHOLE_HOME: "" }, true],
+  [{ KEYHOLE_HOME: "/k", KEYHOLE_SHARED_SOCKET: "/s" }, true],
+  [{ KEYHOLE_HOME: "/k", KEYHOLE_SHARED_SOCKET: "" }, false],
+])("with %j a shared daemon counts: %p (A-006)", (environment, uses) => {
+  expect(resolve([], { ...HOME, ...environment }).usesShared).toBe(uses);
 });
 
 describe("a bad value", () => {

@@ -6,11 +6,12 @@ import type { Settings } from "../settings.ts";
 /**
  * `own`: a control socket, whose daemon may be started. `grant`: answers Fetch alone, and is never started. `unknown`: a
  * socket that was named and may be either; its grant, if it is one, must not be told a config's name, so Fetch is asked
- * first, which a control socket answers with `not-a-grant`.
+ * first, which a control socket answers with `not-a-grant`. `shared`: answers Hello and Vend, belongs to another user, and
+ * is never started.
  */
 export interface Target {
   readonly path: string;
-  readonly kind: "own" | "grant" | "unknown";
+  readonly kind: "own" | "grant" | "unknown" | "shared";
 }
 
 /** The name of a grant's socket in its directory, beside the executable (DESIGN.md, 4). */
