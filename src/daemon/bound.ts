@@ -26,8 +26,8 @@ export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "un
 }
 
 /** @throws KeyholeError `expired` for credentials that outlive the end, however that came: they are thrown away. */
-export function refuseOverrun({ until }: Pick<StoredConfig, "until">, expiresAt: number | undefined): void {
-  if (until !== undefined && (expiresAt === undefined || expiresAt > until)) throw expired();
+export function refuseOverrun({ until }: Pick<StoredConfig, "until">, expiresAt: number): void {
+  if (until !== undefined && expiresAt > until) throw expired();
 }
 
 function expired(): KeyholeError {

@@ -2,16 +2,22 @@
 import type { Config, ConfigReader, StoredConfig } from "../../../src/config/config.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 
+interface File {
+  readonly config: Config | undefined;
+  readonly revision: string;
+  readonly until: number | undefined;
+}
+
 export class FakeConfigs implements ConfigReader {
-  readonly #files = new Map<string, { readonly config: Config | undefined; readonly revision: string }>();
+  readonly #files = new Map<string, File>();
   #revisions = 0;
   /** How often a revision was asked for. */
   looks = 0;
 
-  /** Writes a file; undefined is one that does not parse. */
-  write(name: string, config: Config | undefined): void {
+  /** Writes a file; undefined is one that does not parse. What is issued from it ends by `until`, as with a grant. */
+  write(name: string, config: Config | undefined, until?: number): void {
     this.#revisions += 1;
-    this.#files.set(name, { config, revision: String(this.#revisions) });
+    this.#files.set(name, { config, revision: String(this.#revisions), until });
   }
 
   delete(name: string): void {
@@ -22,7 +28,7 @@ export class FakeConfigs implements ConfigReader {
     const file = this.#files.get(name);
     if (file === undefined) throw new KeyholeError("no-such-config", "no such config");
     if (file.config === undefined) throw new KeyholeError("invalid-config", "scripted invalid config");
-    return { name, config: file.config, revision: file.revision };
+    return { name, config: file.config, revision: file.revision, until: file.until };
   }
 
   revision(name: string): string | undefined {

@@ -30,10 +30,18 @@ interface Options {
   readonly random?: () => number;
   readonly maxSessions?: number;
   readonly maxFlights?: number;
+  /** The wall clock minus the true one when the daemon starts, in milliseconds. */
+  readonly clockError?: number;
 }
 
-export function newWorld({ random = () => 0.5, maxSessions = 64, maxFlights = 8 }: Options = {}): World {
+export function newWorld({
+  random = () => 0.5,
+  maxSessions = 64,
+  maxFlights = 8,
+  clockError = 0,
+}: Options = {}): World {
   const clock = new FakeClock();
+  clock.step(clockError);
   const source = new FakeSource(clock);
   const configs = new FakeConfigs();
   const log: LogLine[] = [];
