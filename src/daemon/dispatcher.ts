@@ -1,6 +1,5 @@
 // A frame in, the reply's frame out: finds the handler, decodes, calls, encodes. Knows no socket.
 import { errors, KeyholeError } from "../errors.ts";
-import type { PeerIdentity } from "../native/native.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame } from "../wire/frame.ts";
 import {
@@ -14,12 +13,13 @@ import {
   type ResponseOf,
 } from "../wire/messages.ts";
 import type { Log } from "./log.ts";
+import type { WitnessedPeer } from "./peers.ts";
 
 /** The message numbers of this build, for people: `1 to 8`. */
 const SPOKEN = `1 to ${Math.max(...Object.values(messages).map(({ number }) => number))}`;
 
 /** One connection as handlers see it. */
-export interface Caller extends PeerIdentity {
+export interface Caller extends WitnessedPeer {
   /** Counts connections; names one in the log. */
   readonly connection: number;
 }

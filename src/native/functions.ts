@@ -6,10 +6,12 @@
  */
 export const LIBC_FUNCTIONS = [
   "__errno_location",
+  "close",
   "execve",
   "fcntl",
   "flock",
   "getsockopt",
+  "poll",
   "prctl",
   "setrlimit",
   "signal",

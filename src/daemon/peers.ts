@@ -1,0 +1,103 @@
+// Who asks, for the audit: the process that connected, and whether it still is that process. SO_PEERCRED is taken at
+// connect() and a descriptor can be passed on, so a pid alone may be another program's by the time it is written down.
+import { readFileSync, readlinkSync } from "node:fs";
+import type { AuditPeer } from "../audit/event.ts";
+import type { Native, PeerIdentity } from "../native/native.ts";
+
+/** What was seen of the process that connected when its connection was accepted. Holds no descriptor. */
+export interface Witness {
+  /** As the host sees it; undefined where it could not be read of that very process: no /proc, another user's, ended. */
+  readonly executable: string | undefined;
+  /** Whether that process has ended. False where nothing can tell: the connection is closed, no /proc and an old kernel. */
+  hasEnded(): boolean;
+}
+
+/** A peer, and the witness of it; without one nothing is said beside what SO_PEERCRED says. */
+export interface WitnessedPeer extends PeerIdentity {
+  readonly witness?: Witness | undefined;
+}
+
+/** Who asked, as an audit line has it. Costs three system calls, because it asks whether the process still lives. */
+export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
+  return {
+    uid,
+    gid,
+    // 0 is a process of a pid namespace that this one cannot see.
+    ...(pid !== undefined && pid !== 0 && { pid }),
+    ...(witness?.executable !== undefined && { executable: witness.executable }),
+    ...(witness?.hasEnded() === true && { exited: true }),
+  };
+}
+
+/** Looks at a peer when it is accepted. Every descriptor it takes is closed again before it returns. */
+export type Look = (descriptor: () => number, peer: PeerIdentity) => Witness;
+
+/** Of a process there is no more to know. */
+const UNKNOWN: Witness = { executable: undefined, hasEnded: () => false };
+
+/**
+ * The kernel keeps the identity of whoever connected for as long as the socket lives, so nothing is held here: it is
+ * asked again each time (SO_PEERPIDFD, Linux 6.5). On older kernels and in gVisor the start time of the pid takes its
+ * place; there, a pid that went to another process between connect and accept would not be noticed.
+ *
+ * @param ownPid of this process; a /proc of another pid namespace is not believed
+ */
+export function createLook(native: Pick<Native, "isPeerAlive">, ownPid: number): Look {
+  const hasProc = isProcOf(ownPid);
+
+  function byDescriptor(descriptor: () => number, pid: number): Witness | undefined {
+    const executable = hasProc ? executableOf(pid) : undefined;
+    const isAlive = native.isPeerAlive(descriptor());
+    if (isAlive === undefined) return undefined;
+    return {
+      // Read before the question: alive after it, the process had its pid all the time.
+      executable: isAlive ? executable : undefined,
+      hasEnded: () => isConnected(descriptor()) && native.isPeerAlive(descriptor()) === false,
+    };
+  }
+
+  function byStartTime(pid: number): Witness {
+    const started = startTimeOf(pid);
+    if (started === undefined) return UNKNOWN;
+    const executable = executableOf(pid);
+    const isSame = () => startTimeOf(pid) === started;
+    return { executable: isSame() ? executable : undefined, hasEnded: () => !isSame() };
+  }
+
+  return (descriptor, { pid }) => byDescriptor(descriptor, pid ?? 0) ?? (hasProc && pid ? byStartTime(pid) : UNKNOWN);
+}
+
+/** Bun's sockets have -1 once they are closed. */
+function isConnected(descriptor: number): boolean {
+  return descriptor >= 0;
+}
+
+function isProcOf(ownPid: number): boolean {
+  try {
+    return readlinkSync("/proc/self") === String(ownPid);
+  } catch {
+    return false;
+  }
+}
+
+/** ` (deleted)` stands behind the path of one that was replaced. */
+function executableOf(pid: number): string | undefined {
+  try {
+    return pid === 0 ? undefined : readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    // Ended, or another user's.
+    return undefined;
+  }
+}
+
+/** In clock ticks since boot, field 22 of proc_pid_stat(5); the name in parentheses before it may hold anything. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie keeps its pid, and has ended.
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
