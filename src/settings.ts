@@ -48,9 +48,15 @@ export const settingOptions = {
     variable: "KEYHOLE_CLIENT_TIMEOUT",
     description: "How long a client waits for the daemon (20)",
   },
+  once: {
+    type: "boolean",
+    variable: "KEYHOLE_AUTOSTART_ONCE",
+    description: "A daemon that this starts serves one client and ends",
+  },
 } as const;
 
-type SettingName = keyof typeof settingOptions;
+/** Those with a value. */
+type SettingName = Exclude<keyof typeof settingOptions, "once">;
 
 /** Everything that is not said on the command line of one command. */
 export interface Settings {
@@ -70,6 +76,16 @@ export interface Settings {
   readonly maxSessions: number;
   /** Milliseconds that a client waits for an answer. */
   readonly clientTimeout: number;
+  /** Whether a daemon that is started explicitly serves one client and ends. KEYHOLE_AUTOSTART_ONCE is not about it. */
+  readonly once: boolean;
+  /** What a client does that needs a daemon and finds none: starts one, one for itself alone, or fails. */
+  readonly autostart: "always" | "once" | "never";
+  /** KEYHOLE_DISABLE: the broker runs inside of the client, whatever daemon there is. */
+  readonly isInProcess: boolean;
+  /** Permissions of the control socket. */
+  readonly socketMode: number;
+  /** Permissions of the socket's directory, if the daemon makes it. */
+  readonly socketDirMode: number;
 }
 
 /** What the parser found; tests and the daemon may leave options out. */
@@ -109,6 +125,11 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     maxConnections: readCount(setting("max-unix-socket-connections")) ?? DEFAULT_CONNECTIONS,
     maxSessions: readCount(setting("max-daemon-cache-size")) ?? DEFAULT_SESSIONS,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,
+    once: values.once === true,
+    autostart: readAutostart(values, environment),
+    isInProcess: readSwitch("KEYHOLE_DISABLE", environment) ?? false,
+    socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, socketModes) ?? socketModes.least,
+    socketDirMode: readMode("KEYHOLE_SOCKET_DIR_MODE", environment, directoryModes) ?? directoryModes.least,
   };
 }
 
@@ -123,7 +144,8 @@ export function settingsToArguments(settings: Settings): string[] {
     "client-timeout": String(settings.clientTimeout / 1000),
   };
   // With `=`, so that a path that begins with a dash stays a value.
-  return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+  const words = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+  return settings.once ? [...words, "--once"] : words;
 }
 
 /** A value, and what a person calls the place it came from. */
@@ -154,4 +176,39 @@ function readSeconds(setting: Setting | undefined): number | undefined {
   const seconds = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(setting.value) ? Number(setting.value) : 0;
   if (seconds > 0 && seconds <= LONGEST_TIMEOUT) return Math.max(1, Math.round(seconds * 1000));
   throw new KeyholeError("usage", `${setting.origin} must be seconds, above 0 and up to ${LONGEST_TIMEOUT}`);
+}
+
+function readAutostart(values: SettingValues, environment: Environment): Settings["autostart"] {
+  const isOn = readSwitch("KEYHOLE_AUTOSTART", environment) ?? true;
+  const isOnce = readSwitch("KEYHOLE_AUTOSTART_ONCE", environment) ?? false;
+  if (!isOn) return "never";
+  return values.once === true || isOnce ? "once" : "always";
+}
+
+function readSwitch(variable: string, environment: Environment): boolean | undefined {
+  const value = environment[variable];
+  if (!value) return undefined;
+  if (value === "1" || value === "true") return true;
+  if (value === "0" || value === "false") return false;
+  throw new KeyholeError("usage", `${variable} must be 0 or 1`);
+}
+
+/** What the owner needs, and what a group may have beside it. */
+interface Modes {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** PEERS.md A-007 and A-008. Others get nothing; who may write to the directory could put another socket there. */
+const socketModes: Modes = { least: 0o600, most: 0o660 };
+const directoryModes: Modes = { least: 0o700, most: 0o750 };
+
+/** Octal, as chmod has it, with or without a zero in front: `660`, `0660`, `0o660`. */
+function readMode(variable: string, environment: Environment, { least, most }: Modes): number | undefined {
+  const value = environment[variable];
+  if (!value) return undefined;
+  const mode = /^(?:0o|0)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace("0o", ""), 8) : -1;
+  if (mode >= 0 && (mode & least) === least && (mode & ~most) === 0) return mode;
+  const range = [least, most].map((bound) => bound.toString(8)).join(" to ");
+  throw new KeyholeError("usage", `${variable} must be an octal mode from ${range}, with nothing for others`);
 }

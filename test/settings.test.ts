@@ -22,6 +22,11 @@ test("without options and variables the defaults hold", () => {
     maxConnections: 1024,
     maxSessions: 64,
     clientTimeout: 20_000,
+    once: false,
+    autostart: "always",
+    isInProcess: false,
+    socketMode: 0o600,
+    socketDirMode: 0o700,
   });
   expect(paths.socket).toBe("/home/a/.keyhole/sock/daemon.sock");
   expect(paths.configDir).toBe("/home/a/.keyhole/configs");
@@ -73,7 +78,50 @@ test.each<[environment: Record<string, string>, uses: boolean]>([
   expect(resolve([], { ...HOME, ...environment }).usesShared).toBe(uses);
 });
 
+test.each<[environment: Record<string, string>, words: string[], autostart: string, once: boolean]>([
+  [{}, [], "always", false],
+  [{ KEYHOLE_AUTOSTART: "1" }, [], "always", false],
+  [{ KEYHOLE_AUTOSTART: "" }, [], "always", false],
+  [{ KEYHOLE_AUTOSTART: "0" }, [], "never", false],
+  [{ KEYHOLE_AUTOSTART: "false" }, ["--once"], "never", true],
+  [{ KEYHOLE_AUTOSTART_ONCE: "1" }, [], "once", false],
+  [{ KEYHOLE_AUTOSTART_ONCE: "true", KEYHOLE_AUTOSTART: "0" }, [], "never", false],
+  [{ KEYHOLE_HOME: "/k" }, [], "always", false],
+  [{}, ["--once"], "once", true],
+])("with %j and %j a daemon is started %s (A-011)", (environment, words, autostart, once) => {
+  expect(resolve(words, { ...HOME, ...environment })).toMatchObject({ autostart, once });
+});
+
+test.each<[environment: Record<string, string>, socket: number, directory: number]>([
+  [{ KEYHOLE_SOCKET_MODE: "660" }, 0o660, 0o700],
+  [{ KEYHOLE_SOCKET_MODE: "0640", KEYHOLE_SOCKET_DIR_MODE: "0o750" }, 0o640, 0o750],
+  [{ KEYHOLE_SOCKET_MODE: "", KEYHOLE_SOCKET_DIR_MODE: "0710" }, 0o600, 0o710],
+])("with %j the modes are %o and %o (A-007, A-008)", (environment, socketMode, socketDirMode) => {
+  expect(resolve([], { ...HOME, ...environment })).toMatchObject({ socketMode, socketDirMode });
+});
+
+test.each(["1", "true"])("KEYHOLE_DISABLE=%s runs the broker in the client (A-013)", (value) => {
+  expect(resolve([], { ...HOME, KEYHOLE_DISABLE: value }).isInProcess).toBe(true);
+});
+
 describe("a bad value", () => {
+  test.each(["KEYHOLE_AUTOSTART", "KEYHOLE_AUTOSTART_ONCE", "KEYHOLE_DISABLE"])("%s is a switch", (variable) => {
+    for (const value of ["yes", "on", "2", "TRUE", " 1", "01"]) {
+      expect(failure([], { [variable]: value }).message).toBe(`${variable} must be 0 or 1`);
+    }
+  });
+
+  test.each([
+    ["KEYHOLE_SOCKET_MODE", ["666", "661", "604", "400", "060", "700", "66", "0o0660", "1660", "680", "rw", "-660"]],
+    ["KEYHOLE_SOCKET_DIR_MODE", ["755", "770", "600", "701", "500", "2750", "0x1e8", "750 "]],
+  ])("%s grants nothing to others, and takes nothing from the owner", (variable, values) => {
+    for (const value of values) {
+      const error = failure([], { [variable]: value });
+      expect([value, error.exitStatus]).toEqual([value, 2]);
+      expect(error.message).toStartWith(`${variable} must be an octal mode from `);
+    }
+  });
+
   const counts = ["0", "-1", "1.5", "x", "1e3", "65536", "9".repeat(30), " 5", "٣"];
   const times = ["0", "-1", "x", "1e3", "3601", "Infinity", "NaN", ".5", "1."];
 
@@ -96,7 +144,7 @@ describe("a bad value", () => {
 });
 
 test("settings turned into arguments resolve to the same settings, from any directory and without variables", () => {
-  const settings = resolve("-cd c -sp s.sock -lp l.log -musc 3 -mdcs 4 -ct 0.5".split(" "));
+  const settings = resolve("-cd c -sp s.sock -lp l.log -musc 3 -mdcs 4 -ct 0.5 --once".split(" "));
   const words = settingsToArguments(settings);
   expect(resolveSettings(parseArguments(words, settingOptions), HOME, () => "/elsewhere")).toEqual(settings);
 });
@@ -104,5 +152,6 @@ test("settings turned into arguments resolve to the same settings, from any dire
 test("no variable belongs to two options, and no option to another's short form", () => {
   const rows = Object.values(settingOptions);
   expect(new Set(rows.map((row) => row.variable)).size).toBe(rows.length);
-  expect(new Set(rows.map((row) => row.alias)).size).toBe(rows.length);
+  const aliases = rows.flatMap((row) => ("alias" in row ? [row.alias] : []));
+  expect(new Set(aliases).size).toBe(aliases.length);
 });
