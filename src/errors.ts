@@ -28,7 +28,7 @@ export const errors = {
   network: { number: 15, exit: 7, hint: "check the network, the proxy and AWS_ENDPOINT_URL_STS" },
   timeout: { number: 16, exit: 7, hint: "keyhole daemon status" },
   "too-short": { number: 17, exit: 7, hint: "raise AssumeRole.DurationSeconds, and check this machine's clock" },
-  blocked: { number: 18, exit: 8, hint: "allow Unix sockets in the sandbox, or use file delivery" },
+  blocked: { number: 18, exit: 8, hint: "keyhole grant add NAME --config CONFIG --deliver file" },
   forbidden: { number: 19, exit: 9 },
   "credential-loop": { number: 20, exit: 1 },
   "bad-request": { number: 21, exit: 1 },

@@ -35,7 +35,18 @@ const walls: readonly Wall[] = [
   { of: "wire/", may: ["errors.ts"], because: "bytes and values; both sides load it, neither side's parts" },
   {
     of: "client/",
-    may: ["errno.ts", "errors.ts", "environment.ts", "paths.ts", "settings.ts", "version.ts", "wire/", "node:"],
+    // native/ says what Bun does not: that a sandbox forbids to connect.
+    may: [
+      "errno.ts",
+      "errors.ts",
+      "environment.ts",
+      "native/",
+      "paths.ts",
+      "settings.ts",
+      "version.ts",
+      "wire/",
+      "node:",
+    ],
     because: "it meets the daemon in the wire alone, and is the hot path",
   },
   {

@@ -67,7 +67,11 @@ export class Connection {
         return connection;
       } catch (error) {
         const code = codeOf(error);
-        if (code !== "ECONNREFUSED" || performance.now() >= giveUpAt) throw connectError(socketPath, code);
+        if (code !== "ECONNREFUSED") throw connectError(socketPath, code);
+        const prohibition = await findProhibition(socketPath);
+        if (prohibition !== undefined || performance.now() >= giveUpAt) {
+          throw connectError(socketPath, prohibition ?? code);
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
     }
@@ -166,10 +170,24 @@ export class Connection {
   }
 }
 
+/** How seccomp filters and Seatbelt refuse socket(2) and connect(2), and the kernel a file's mode. */
+const PROHIBITIONS = ["EPERM", "EACCES", "EAFNOSUPPORT", "ENOSYS"] as const;
+
+/** The errno that Bun 1.4.5 reports as ECONNREFUSED: of connecting that is not permitted, all but EACCES. */
+async function findProhibition(path: string): Promise<string | undefined> {
+  const { loadNative } = await import("../native/load.ts");
+  const code = loadNative().connectFailure(path);
+  return PROHIBITIONS.find((prohibition) => prohibition === code);
+}
+
 /** By errno: what it means for whoever asked. */
 const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = {
-  EPERM: (path) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (EPERM)`),
-  EACCES: (path) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (EACCES)`),
+  ...Object.fromEntries(
+    PROHIBITIONS.map((code) => [
+      code,
+      (path: string) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`),
+    ]),
+  ),
   ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),

@@ -6,6 +6,8 @@ import { unixCalls, unixFunctions } from "./unix.ts";
 /** sys/un.h */
 const SOL_LOCAL = 0;
 const LOCAL_PEERPID = 2;
+/** sys/socket.h */
+const AF_UNIX = 1;
 /** sys/ptrace.h: ends the process instead of letting a debugger attach. */
 const PT_DENY_ATTACH = 31;
 
@@ -19,7 +21,12 @@ export function loadDarwin(): Native {
   });
 
   return {
-    ...unixCalls(libc, () => libc.__error()),
+    // struct sockaddr_un { u8 length; u8 family; char path[104]; }, sys/un.h.
+    ...unixCalls(
+      libc,
+      () => libc.__error(),
+      (path) => Buffer.concat([Buffer.from([path.length + 2, AF_UNIX]), path]),
+    ),
 
     peerIdentity(socketDescriptor: number): PeerIdentity {
       const uid = new Uint32Array(1);
@@ -30,9 +37,6 @@ export function loadDarwin(): Native {
       const answered = libc.getsockopt(socketDescriptor, SOL_LOCAL, LOCAL_PEERPID, pid, length) === 0;
       return { uid: uid[0]!, gid: gid[0]!, pid: answered ? pid[0] : undefined };
     },
-
-    // LOCAL_PEERPID has nothing like a pidfd.
-    isPeerAlive: () => undefined,
 
     forbidInspection(): void {
       if (libc.ptrace(PT_DENY_ATTACH, 0, 0n, 0) !== 0) throw new Error("PT_DENY_ATTACH was refused");

@@ -7,14 +7,15 @@
 export const LIBC_FUNCTIONS = [
   "__errno_location",
   "close",
+  "connect",
   "execve",
   "fcntl",
   "flock",
   "getsockopt",
-  "poll",
   "prctl",
   "setrlimit",
   "signal",
+  "socket",
 ] as const;
 
 /** Hexadecimal digits of one address. */

@@ -1,12 +1,12 @@
 // Linux, glibc and musl. Constants from the kernel's uapi headers, the same on x86-64 and AArch64.
 import { openLibc } from "./libc.ts";
-import { linuxPeerFunctions, linuxPeers } from "./linuxpeers.ts";
 import type { Native, PeerIdentity } from "./native.ts";
 import { unixCalls, unixFunctions } from "./unix.ts";
 
 /** asm-generic/socket.h */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const AF_UNIX = 1;
 /** linux/prctl.h */
 const PR_SET_DUMPABLE = 4;
 /** asm-generic/fcntl.h */
@@ -18,14 +18,18 @@ export function loadLinux(): Native {
   // glibc's name first; musl's loader takes any `libc.*` for itself, but an absolute soname is there as well.
   const libc = openLibc(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
     ...unixFunctions,
-    ...linuxPeerFunctions,
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
     __errno_location: { args: [], returns: "ptr" },
   });
 
-  const calls = unixCalls(libc, () => libc.__errno_location());
+  // struct sockaddr_un { sa_family_t family; char path[108]; }, unix(7).
+  const calls = unixCalls(
+    libc,
+    () => libc.__errno_location(),
+    (path) => Buffer.concat([Buffer.from(new Uint16Array([AF_UNIX]).buffer), path]),
+  );
 
   // struct ucred { pid_t pid; uid_t uid; gid_t gid; }, socket(7). Reused: this stands on every accept.
   const credentials = new Uint32Array(3);
@@ -33,7 +37,6 @@ export function loadLinux(): Native {
 
   return {
     ...calls,
-    ...linuxPeers(libc),
 
     peerIdentity(socketDescriptor: number): PeerIdentity {
       length[0] = credentials.byteLength;

@@ -12,11 +12,6 @@ export interface PeerIdentity {
 export interface Native {
   /** @throws Error if the kernel does not answer; the connection must then be refused. */
   peerIdentity(socketDescriptor: number): PeerIdentity;
-  /**
-   * Whether the process that called connect() still lives, however its pid is used by now; a zombie does not. Undefined
-   * where the platform does not say (macOS, Linux before 6.5), and for what is no connected Unix socket.
-   */
-  isPeerAlive(socketDescriptor: number): boolean | undefined;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
   /** No core file, whatever happens. Inherited by children. */
@@ -28,4 +23,10 @@ export interface Native {
    * with the errno's name (`ENOENT`, `EACCES`).
    */
   execute(path: string, argv: readonly string[], environment: Readonly<Record<string, string>>): string;
+  /**
+   * The errno's name of socket(2) or connect(2) to a Unix socket, undefined where it works. Bun 1.4.5 says ECONNREFUSED
+   * for EPERM, EAFNOSUPPORT and ENOSYS, which is how sandboxes refuse it. Of a path longer than the platform's limit
+   * it knows nothing useful.
+   */
+  connectFailure(path: string): string | undefined;
 }

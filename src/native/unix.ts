@@ -8,6 +8,9 @@ const RLIMIT_CORE = 4;
 /** sys/fcntl.h */
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** sys/socket.h */
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 /** signal.h: the signals that Bun ignores, which would stay ignored in an executed program. */
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
@@ -20,6 +23,9 @@ const errnoNames: Readonly<Record<number, string>> = {
   8: "ENOEXEC",
   13: "EACCES",
   20: "ENOTDIR",
+  // Linux's numbers; macOS refuses with EPERM.
+  38: "ENOSYS",
+  97: "EAFNOSUPPORT",
 };
 
 /** The functions that `unixCalls` needs, for openLibc. */
@@ -28,6 +34,9 @@ export const unixFunctions = {
   flock: { args: ["i32", "i32"], returns: "i32" },
   signal: { args: ["i32", "u64"], returns: "u64" },
   execve: { args: ["buffer", "buffer", "buffer"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  connect: { args: ["i32", "buffer", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
 } as const;
 
 interface UnixLibc {
@@ -35,13 +44,26 @@ interface UnixLibc {
   readonly flock: (descriptor: number, operation: number) => number;
   readonly signal: (signal: number, handler: bigint) => unknown;
   readonly execve: (path: Buffer, argv: BigUint64Array, environment: BigUint64Array) => number;
+  readonly socket: (domain: number, type: number, protocol: number) => number;
+  readonly connect: (descriptor: number, address: Buffer, length: number) => number;
+  readonly close: (descriptor: number) => number;
 }
 
-/** @param errnoLocation where this thread's errno is: each libc names that function in its own way */
+/**
+ * @param errnoLocation where this thread's errno is: each libc names that function in its own way
+ * @param unixAddress a struct sockaddr_un, which each platform lays out in its own way
+ */
 export function unixCalls(
   libc: UnixLibc,
   errnoLocation: () => Pointer | bigint | null,
-): Pick<Native, "forbidCoreDumps" | "lockFile" | "execute"> {
+  unixAddress: (path: Buffer) => Buffer,
+): Pick<Native, "forbidCoreDumps" | "lockFile" | "execute" | "connectFailure"> {
+  function lastError(): string {
+    const location = errnoLocation();
+    const errno = location === null ? 0 : read.i32(location, 0);
+    return errnoNames[errno] ?? `errno ${errno}`;
+  }
+
   return {
     forbidCoreDumps() {
       // struct rlimit { rlim_t soft, hard; }, both 64 bits wide.
@@ -54,9 +76,16 @@ export function unixCalls(
       const blocks = executeBlocks(argv, environment);
       for (const signal of [SIGPIPE, SIGXFSZ]) libc.signal(signal, SIG_DFL);
       libc.execve(cString(path), blocks.argv, blocks.environment);
-      const location = errnoLocation();
-      const errno = location === null ? 0 : read.i32(location, 0);
-      return errnoNames[errno] ?? `errno ${errno}`;
+      return lastError();
+    },
+
+    connectFailure(path) {
+      const address = unixAddress(cString(path));
+      const descriptor = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+      if (descriptor < 0) return lastError();
+      const failure = libc.connect(descriptor, address, address.length) === 0 ? undefined : lastError();
+      libc.close(descriptor);
+      return failure;
     },
   };
 }

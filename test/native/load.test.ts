@@ -81,3 +81,15 @@ test.each([
   const { stdout } = runIsolated(`console.log(native.execute(${JSON.stringify(path)}, ["x"], {}));`);
   expect(stdout.trim()).toBe(errno);
 });
+
+test("why connecting fails is the errno's name, and nothing where somebody listens", () => {
+  const directory = mkdtempSync(join(tmpdir(), "keyhole-native-"));
+  const path = join(directory, "s");
+  expect(native.connectFailure(path)).toBe("ENOENT");
+  expect(native.connectFailure(join(directory, "s", "s"))).toBe("ENOENT");
+  const listener = Bun.listen({ unix: path, socket: { data: () => {} } });
+  expect(native.connectFailure(path)).toBeUndefined();
+  expect(native.connectFailure(join(path, "s"))).toBe("ENOTDIR");
+  listener.stop(true);
+  rmSync(directory, { recursive: true });
+});
