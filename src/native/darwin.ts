@@ -38,6 +38,9 @@ export function loadDarwin(): Native {
       return { uid: uid[0]!, gid: gid[0]!, pid: answered ? pid[0] : undefined };
     },
 
+    // LOCAL_PEERPID has nothing like a pidfd.
+    isPeerAlive: () => undefined,
+
     forbidInspection(): void {
       if (libc.ptrace(PT_DENY_ATTACH, 0, 0n, 0) !== 0) throw new Error("PT_DENY_ATTACH was refused");
     },

@@ -12,6 +12,7 @@ export const LIBC_FUNCTIONS = [
   "fcntl",
   "flock",
   "getsockopt",
+  "poll",
   "prctl",
   "setrlimit",
   "signal",

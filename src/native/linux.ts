@@ -1,5 +1,6 @@
 // Linux, glibc and musl. Constants from the kernel's uapi headers, the same on x86-64 and AArch64.
 import { openLibc } from "./libc.ts";
+import { linuxPeerFunctions, linuxPeers } from "./linuxpeers.ts";
 import type { Native, PeerIdentity } from "./native.ts";
 import { unixCalls, unixFunctions } from "./unix.ts";
 
@@ -18,6 +19,7 @@ export function loadLinux(): Native {
   // glibc's name first; musl's loader takes any `libc.*` for itself, but an absolute soname is there as well.
   const libc = openLibc(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
     ...unixFunctions,
+    ...linuxPeerFunctions,
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -37,6 +39,7 @@ export function loadLinux(): Native {
 
   return {
     ...calls,
+    ...linuxPeers(libc),
 
     peerIdentity(socketDescriptor: number): PeerIdentity {
       length[0] = credentials.byteLength;

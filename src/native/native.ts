@@ -12,6 +12,11 @@ export interface PeerIdentity {
 export interface Native {
   /** @throws Error if the kernel does not answer; the connection must then be refused. */
   peerIdentity(socketDescriptor: number): PeerIdentity;
+  /**
+   * Whether the process that called connect() still lives, however its pid is used by now; a zombie does not. Undefined
+   * where the platform does not say (macOS, Linux before 6.5), and for what is no connected Unix socket.
+   */
+  isPeerAlive(socketDescriptor: number): boolean | undefined;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
   /** No core file, whatever happens. Inherited by children. */
