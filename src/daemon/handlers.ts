@@ -1,10 +1,9 @@
 // What the daemon does for each message of the control socket.
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
-import { encode } from "../wire/codec.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
-import { encodeFrame } from "../wire/frame.ts";
-import { type DaemonStatus, messages, type ResponseOf } from "../wire/messages.ts";
+import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
+import { answerVend } from "./answer.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants.ts";
 import type { Issue } from "./issue.ts";
@@ -36,8 +35,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       uid: caller.uid,
       connection: caller.connection,
     }));
-    issue.answer ??= encodeAnswer(issue);
-    return issue.answer;
+    return answerVend(issue);
   }
 
   return {
@@ -78,13 +76,4 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
-}
-
-/** Kept with the issue, so that a warm vend is a lookup and a write. */
-function encodeAnswer({ config, region, line }: Issue): Uint8Array {
-  const { number, response } = messages.Vend;
-  const body = encode(response, { config, region, line });
-  const frame = encodeFrame(number, body);
-  body.fill(0);
-  return frame;
 }

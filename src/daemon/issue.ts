@@ -15,7 +15,7 @@ export interface Issue extends Lifespan {
    * synchronous turn (nor the microtasks) in which a vend gave it out: copy or write it before waiting for anything.
    */
   readonly line: Uint8Array;
-  /** The finished answer to a vend, once there is one (handlers.ts); zeroed with the line. */
+  /** The finished answer to a vend, once there is one (answer.ts); zeroed with the line. */
   answer: Uint8Array | undefined;
   /** The region the config names, for AWS_REGION. */
   readonly region: string | undefined;
