@@ -56,15 +56,15 @@ export function createLook(native: Pick<Native, "isPeerAlive">, ownPid: number):
     };
   }
 
-  function byStartTime(pid: number): Witness {
-    const started = startTimeOf(pid);
-    if (started === undefined) return UNKNOWN;
-    const executable = executableOf(pid);
-    const isSame = () => startTimeOf(pid) === started;
-    return { executable: isSame() ? executable : undefined, hasEnded: () => !isSame() };
-  }
-
   return (descriptor, { pid }) => byDescriptor(descriptor, pid ?? 0) ?? (hasProc && pid ? byStartTime(pid) : UNKNOWN);
+}
+
+function byStartTime(pid: number): Witness {
+  const started = startTimeOf(pid);
+  if (started === undefined) return UNKNOWN;
+  const executable = executableOf(pid);
+  const isSame = () => startTimeOf(pid) === started;
+  return { executable: isSame() ? executable : undefined, hasEnded: () => !isSame() };
 }
 
 /** Bun's sockets have -1 once they are closed. */

@@ -1,0 +1,141 @@
+// A file of lines that rotates by size: FILE, FILE.1 … FILE.N, from young to old.
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import { isErrno } from "../errno.ts";
+import { openOwnFile } from "../files/writing.ts";
+import type { Clock } from "./clock.ts";
+
+export interface RotatingOptions {
+  readonly path: string;
+  /** For the error: `log file`. */
+  readonly what: string;
+  /** Bytes. */
+  readonly rotateAt: number;
+  /** How many old files are kept. */
+  readonly kept: number;
+  readonly clock: Clock;
+  /** Called with the path of the oldest file before it is dropped; where it throws, nothing is. */
+  readonly beforeDrop?: ((oldest: string) => void) | undefined;
+}
+
+export interface RotatingFile {
+  /**
+   * A full disk costs lines, never anything else; the next line tries again. Where the file cannot be rotated only what
+   * is `essential` is still written, so that it stays bounded.
+   */
+  append(line: string, essential?: boolean): void;
+  /** Opens the file anew, after an administrator moved it away. */
+  reopen(): void;
+  close(): void;
+}
+
+/** Milliseconds between two looks whether the file still has its name, and two attempts to rotate it. */
+const INTERVAL = 1000;
+
+/** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
+export function openRotatingFile(options: RotatingOptions): RotatingFile {
+  const { path, rotateAt, kept, clock } = options;
+  let descriptor = open(path);
+  let size = 0;
+  /** The last line was cut, by a crash or a full disk: the next one begins on a line of its own. */
+  let isTorn = false;
+  let lookedAt = clock.monotonic();
+  let failedAt = -Infinity;
+  measure();
+
+  function open(name: string): number {
+    return openOwnFile(name, constants.O_WRONLY | constants.O_APPEND, options.what);
+  }
+
+  function measure(): void {
+    size = fstatSync(descriptor).size;
+    isTorn = size > 0 && lastByte(path, size) !== 0x0a;
+  }
+
+  function take(next: number): void {
+    closeSync(descriptor);
+    descriptor = next;
+    measure();
+  }
+
+  /** The next file is opened first: where that fails, as on a full disk, no old one is pushed out for nothing. */
+  function rotate(): void {
+    const next = `${path}.next`;
+    const opened = open(next);
+    try {
+      if (isThere(`${path}.${kept - 1}`)) options.beforeDrop?.(`${path}.${kept}`);
+      for (let index = kept - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
+      renameIfThere(path, `${path}.1`);
+      renameIfThere(next, path);
+    } catch (error) {
+      closeSync(opened);
+      throw error;
+    }
+    take(opened);
+  }
+
+  function hasRotated(): boolean {
+    if (clock.monotonic() - failedAt < INTERVAL) return false;
+    try {
+      rotate();
+      return true;
+    } catch {
+      failedAt = clock.monotonic();
+      return false;
+    }
+  }
+
+  /** Another daemon of the same home may have rotated the file, and an administrator may have moved it. */
+  function follow(): void {
+    lookedAt = clock.monotonic();
+    const named = lstatSync(path, { throwIfNoEntry: false });
+    const held = fstatSync(descriptor);
+    if (named?.ino === held.ino && named.dev === held.dev) return;
+    try {
+      take(open(path));
+    } catch {
+      // What stands there now is not to be written to: the old file goes on.
+    }
+  }
+
+  return {
+    append: (line, essential = false) => {
+      const bytes = Buffer.from(`${isTorn ? "\n" : ""}${line}\n`);
+      try {
+        if (essential || clock.monotonic() - lookedAt >= INTERVAL) follow();
+        if (size + bytes.length > rotateAt && size > 0 && !hasRotated() && !essential) return;
+        const written = writeSync(descriptor, bytes);
+        size += written;
+        isTorn = written < bytes.length;
+      } catch {
+        // As promised.
+      }
+    },
+    reopen: () => take(open(path)),
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** Of a file that is open for writing alone. Undefined if it is not to be read. */
+function lastByte(path: string, size: number): number | undefined {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const byte = Buffer.alloc(1);
+    const count = readSync(descriptor, byte, 0, 1, size - 1);
+    closeSync(descriptor);
+    return count === 1 ? byte[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+  }
+}
