@@ -1,4 +1,4 @@
-// Becoming another program, as execvp(3) looks for it.
+// Becoming or starting another program, as execvp(3) looks for it.
 import { KeyholeError } from "../errors.ts";
 import type { Native } from "../native/native.ts";
 import { quotePosix } from "../quoting.ts";
@@ -16,12 +16,29 @@ export function execute(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): never {
+  search(words, environment["PATH"], (path, argv) => native.execute(path, argv, environment));
+  throw new KeyholeError("internal", "execve returned without an error");
+}
+
+/**
+ * Starts `words[0]` from where it is found.
+ *
+ * @param path the search path
+ * @param start returns undefined if the program runs, else the errno's name
+ * @throws KeyholeError `not-found` (127) or `not-executable` (126)
+ */
+export function search(
+  words: readonly string[],
+  path: string | undefined,
+  start: (path: string, argv: readonly string[]) => string | undefined,
+): void {
   const [program = "", ...parameters] = words;
   let refusal: string | undefined;
-  for (const path of candidates(program, environment["PATH"])) {
-    let failure = native.execute(path, words, environment);
+  for (const candidate of candidates(program, path)) {
+    let failure = start(candidate, words);
     // A script without a first line that names its interpreter.
-    if (failure === "ENOEXEC") failure = native.execute("/bin/sh", ["/bin/sh", path, ...parameters], environment);
+    if (failure === "ENOEXEC") failure = start("/bin/sh", ["/bin/sh", candidate, ...parameters]);
+    if (failure === undefined) return;
     if (failure !== "ENOENT" && failure !== "ENOTDIR") refusal ??= failure;
     // As execvp: a file that may not be run does not end the search, anything worse does.
     if (failure !== "ENOENT" && failure !== "ENOTDIR" && failure !== "EACCES") break;
