@@ -17,6 +17,7 @@ export const LIBC_FUNCTIONS = [
   "setrlimit",
   "signal",
   "socket",
+  "waitpid",
 ] as const;
 
 /** Hexadecimal digits of one address. */
