@@ -1,5 +1,7 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../client/connection.ts";
+import { askPatiently, type Link } from "../client/patience.ts";
+import { findTarget } from "../client/target.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { identifyPeer, isOwnerOrRoot } from "../native/peer.ts";
@@ -11,25 +13,39 @@ import { sourceEnvironment } from "./refreshing.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
-/** Runs `use` with a connection that is closed behind it. @throws KeyholeError as Connection.open does. */
-export async function withDaemon<Result>(
+/** How a daemon is asked that may be missing. */
+export interface AskOptions {
+  /** Everything may be asked again where the daemon goes away in the middle of it. */
+  readonly isRepeatable?: boolean;
+  /** False for whoever wants to know how it is now: whoever is about to listen, or has just ceased to, is not waited for. */
+  readonly isPatient?: boolean;
+}
+
+/**
+ * Runs `use` with a connection that is closed behind it. A daemon that is being replaced is waited for, and one that is
+ * missing is not started.
+ *
+ * @throws KeyholeError as Connection.open does.
+ */
+export function withDaemon<Result>(
   settings: Settings,
-  use: (connection: Connection) => Promise<Result>,
-  options: { readonly refusedPatienceMs?: number } = {},
+  use: (link: Link) => Promise<Result>,
+  { isRepeatable = false, isPatient = true }: AskOptions = {},
 ): Promise<Result> {
-  const connection = await Connection.open(settings.paths.socket, { timeoutMs: settings.clientTimeout, ...options });
-  try {
-    return await use(connection);
-  } finally {
-    connection.close();
-  }
+  const { paths, clientTimeout: timeoutMs } = settings;
+  const options = isPatient ? { timeoutMs } : { timeoutMs, refusedPatienceMs: 0 };
+  return askPatiently(() => Connection.open(paths.socket, options), use, {
+    deadlineMs: isPatient ? timeoutMs : 0,
+    isRepeatable,
+    holder: () => holderOf(settings),
+  });
 }
 
 /** As `withDaemon`, and undefined where no daemon answers, also because it goes away meanwhile. */
 export async function withDaemonIfAny<Result>(
   settings: Settings,
-  use: (connection: Connection) => Promise<Result>,
-  options?: { readonly refusedPatienceMs?: number },
+  use: (link: Link) => Promise<Result>,
+  options?: AskOptions,
 ): Promise<Result | undefined> {
   try {
     return await withDaemon(settings, use, options);
@@ -40,29 +56,58 @@ export async function withDaemonIfAny<Result>(
 }
 
 /**
+ * As `withDaemon`, and starts a daemon where there is none, with the settings of this command line. `use` must be
+ * repeatable: it is run again where the daemon goes away in the middle of it.
+ */
+export async function withOwnDaemon<Result>(
+  { settings, host }: Pick<Caller, "settings" | "host">,
+  use: (link: Link) => Promise<Result>,
+): Promise<Result> {
+  const { paths, autostart, clientTimeout: timeoutMs } = settings;
+  const { kind } = findTarget(settings, undefined);
+  // The lock says whether a refusal is a dead socket or a full backlog.
+  const open = () => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
+  return askPatiently(open, use, {
+    deadlineMs: timeoutMs,
+    isRepeatable: true,
+    holder: () => holderOf(settings),
+    start: kind === "own" ? start : undefined,
+  });
+
+  async function start(): Promise<void> {
+    if (autostart !== "never") return void (await host.launch({ ...settings, once: autostart === "once" }));
+    throw new KeyholeError("unreachable", `keyhole daemon is not running at ${paths.socket} (autostart is off)`);
+  }
+}
+
+async function holderOf({ paths }: Settings): Promise<number | undefined> {
+  const { liveLockHolder } = await import("./lock.ts");
+  return liveLockHolder(paths.lock);
+}
+
+/**
  * Credentials of a config; its session is added if there is none, with this caller's environment. A refusal by AWS
  * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
  */
 export function vend(caller: Caller, name: string): Promise<ResponseOf<"Vend">> {
-  return withSession(caller, name, (connection) => connection.request("Vend", { config: name }));
+  return withSession(caller, name, (link) => link.request("Vend", { config: name }));
 }
 
 /** Asks something of a session, and adds the session if the daemon has none of that name. */
 export async function withSession<Result>(
   caller: Caller,
   name: string,
-  ask: (connection: Connection) => Promise<Result>,
+  ask: (link: Link) => Promise<Result>,
 ): Promise<Result> {
-  const { settings, environment } = caller;
-  refuseLoop(environment, name, settings.paths.socket);
-  return withDaemon(settings, async (connection) => {
+  refuseLoop(caller.environment, name, caller.settings.paths.socket);
+  return withOwnDaemon(caller, async (link) => {
     try {
-      return await ask(connection);
+      return await ask(link);
     } catch (error) {
       if (!(error instanceof KeyholeError) || error.kind !== "no-such-session") throw error;
     }
-    await addSession(connection, caller, name, { verify: true, renew: false });
-    return ask(connection);
+    await addSession(link, caller, name, { verify: true, renew: false });
+    return ask(link);
   });
 }
 
@@ -72,27 +117,27 @@ export async function withSession<Result>(
  * @throws KeyholeError `unsafe-path` rather than send them to another user's process.
  */
 export async function addSession(
-  connection: Connection,
+  link: Link,
   caller: Caller,
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
-  await refuseForeignDaemon(connection, caller.settings);
+  await refuseForeignDaemon(link, caller.settings);
   const { paths } = caller.settings;
   const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
   const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
-  return connection.request("Add", { config: name, environment, ...options });
+  return link.request("Add", { config: name, environment, ...options });
 }
 
 /**
  * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
  * both sides: as the daemon of a service, and as `sudo -E keyhole`.
  */
-async function refuseForeignDaemon(connection: Connection, { paths }: Settings): Promise<void> {
+async function refuseForeignDaemon(link: Link, { paths }: Settings): Promise<void> {
   const own = process.getuid?.();
   if (own === undefined || own === 0) return;
   const { loadNative } = await import("../native/load.ts");
-  const peer = connection.identify((socket) => identifyPeer(loadNative(), socket));
+  const peer = link.identify((socket) => identifyPeer(loadNative(), socket));
   if (isOwnerOrRoot(peer, own)) return;
   throw new KeyholeError(
     "unsafe-path",

@@ -17,7 +17,7 @@ const HANGING = 2000;
 
 /** Resolves to the pid of the daemon that has ended, undefined if none ran. @throws KeyholeError `timeout` */
 export async function stopDaemon(settings: Settings, host: Host): Promise<number | undefined> {
-  const stopped = await withDaemonIfAny(settings, (connection) => connection.request("Stop", {}));
+  const stopped = await withDaemonIfAny(settings, (link) => link.request("Stop", {}));
   if (stopped !== undefined) await waitForEnd(stopped.pid, settings, host);
   return stopped?.pid;
 }
@@ -39,7 +39,7 @@ export async function killDaemon(settings: Settings, host: Host): Promise<number
 async function findDaemon(settings: Settings): Promise<number | undefined> {
   const patient = { ...settings, clientTimeout: Math.min(settings.clientTimeout, HANGING) };
   try {
-    const hello = await withDaemonIfAny(patient, (connection) => connection.request("Hello", { version }));
+    const hello = await withDaemonIfAny(patient, (link) => link.request("Hello", { version }), { isPatient: false });
     if (hello !== undefined) return hello.pid;
   } catch (error) {
     // It accepts and says nothing, or closes at once: the lock knows who it is.

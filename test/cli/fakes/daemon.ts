@@ -1,5 +1,5 @@
 // A daemon that answers from a script: a real socket, the real wire, no sessions.
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errors, KeyholeError } from "../../../src/errors.ts";
@@ -30,8 +30,8 @@ export interface FakeDaemon extends AsyncDisposable {
   stop(): void;
 }
 
-export function startFakeDaemon(script: Script): FakeDaemon {
-  const home = temporaryHome();
+/** @param home a directory from `temporaryHome`, for a daemon that comes after another */
+export function startFakeDaemon(script: Script, home: string = temporaryHome()): FakeDaemon {
   const socket = join(home, "daemon.sock");
   const requests: { name: MessageName; body: unknown }[] = [];
   let connections = 0;
@@ -53,6 +53,8 @@ export function startFakeDaemon(script: Script): FakeDaemon {
       },
     },
   });
+  // As a daemon's own; a grant's is open to all.
+  chmodSync(socket, 0o600);
   const stop = () => listener.stop(true);
   return {
     home,

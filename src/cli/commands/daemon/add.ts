@@ -1,6 +1,6 @@
 // keyhole daemon add: a session of a config, checked with STS.
 import { refuseLoop } from "../../../loop.ts";
-import { addSession, withDaemon } from "../../broker.ts";
+import { addSession, withOwnDaemon } from "../../broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs.ts";
@@ -24,8 +24,8 @@ export default defineCommand({
     const { args, environment, settings, output, ui, host } = context;
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     refuseLoop(environment, name, settings.paths.socket);
-    const session = await withDaemon(settings, (connection) =>
-      addSession(connection, context, name, { verify: args.verify, renew: args.force }),
+    const session = await withOwnDaemon(context, (link) =>
+      addSession(link, context, name, { verify: args.verify, renew: args.force }),
     );
     if (args.json) return output.line(printJson(sessionToJson(session)));
     const expiry =

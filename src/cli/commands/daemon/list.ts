@@ -11,7 +11,7 @@ export default defineCommand({
     json: jsonOption,
   },
   async run({ args, settings, output, ui, host }) {
-    const { sessions } = await withDaemon(settings, (connection) => connection.request("List", {}));
+    const { sessions } = await withDaemon(settings, (link) => link.request("List", {}), { isRepeatable: true });
     if (args.json) return output.line(printJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
     if (args.long) return output.line(renderSessions(sessions, host.now()));

@@ -1,5 +1,5 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
-import type { Connection } from "../../../client/connection.ts";
+import type { Link } from "../../../client/patience.ts";
 import { addSession, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
@@ -22,8 +22,8 @@ export default defineCommand({
   },
 });
 
-async function sessionNames(connection: Connection): Promise<string[]> {
-  const { sessions } = await connection.request("List", {});
+async function sessionNames(link: Link): Promise<string[]> {
+  const { sessions } = await link.request("List", {});
   return sessions.map((session) => session.config);
 }
 
@@ -33,9 +33,7 @@ async function addAgain(
   name: string,
 ): Promise<boolean> {
   try {
-    await withDaemon(context.settings, (connection) =>
-      addSession(connection, context, name, { verify: true, renew: false }),
-    );
+    await withDaemon(context.settings, (link) => addSession(link, context, name, { verify: true, renew: false }));
     return true;
   } catch (error) {
     const { message, hint } = toKeyholeError(error);

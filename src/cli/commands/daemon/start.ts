@@ -9,8 +9,8 @@ export default defineCommand({
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
-    const patience = { refusedPatienceMs: 0 };
-    const running = await withDaemonIfAny(settings, (connection) => connection.request("Hello", { version }), patience);
+    const patience = { isPatient: false };
+    const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);
     const { pid } = running ?? (await host.launch(settings));
     const { socket, log } = settings.paths;
     if (args.json) {

@@ -1,0 +1,94 @@
+// Asking a daemon that may be missing, starting, ending, or just being replaced by `daemon restart`.
+import { KeyholeError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+
+/** What a command asks a daemon through. */
+export type Link = Pick<Connection, "request" | "identify" | "close">;
+
+export interface Patience {
+  /** Milliseconds after which nothing is tried again. */
+  readonly deadlineMs: number;
+  /** Whether everything may be asked again where the daemon goes away in the middle of it. */
+  readonly isRepeatable: boolean;
+  /** Who holds the daemon's lock at this moment, and so listens soon or has just ceased to; undefined if nobody does. */
+  readonly holder: () => Promise<number | undefined>;
+  /** Starts a daemon, race-free; its errors are the caller's. Absent where that is not to be. */
+  readonly start?: (() => Promise<unknown>) | undefined;
+}
+
+/** Milliseconds between two looks: 2, 4, … as long as this. */
+const LONGEST_PAUSE = 32;
+/**
+ * Milliseconds for which a lock's holder may not listen. A daemon that ends finishes answers for 2 s, one that has lost
+ * its socket finds out within 2 s (daemon/vigil.ts), and one that starts takes 20 ms.
+ */
+const SILENCE = 5000;
+/** Daemons that one client starts: each served nobody. */
+const MOST_STARTS = 3;
+
+/**
+ * Opens a connection, runs `use` with it, and closes it. Where nobody listens, it waits for whoever holds the lock or
+ * starts a daemon, and looks again.
+ *
+ * @throws KeyholeError of `open`, `use` and `start`; nothing that says EPERM or EACCES is tried again.
+ */
+export async function askPatiently<Result>(
+  open: () => Promise<Link>,
+  use: (link: Link) => Promise<Result>,
+  patience: Patience,
+): Promise<Result> {
+  const began = performance.now();
+  let starts = 0;
+  let silentSince: number | undefined;
+  for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    const outcome = await attempt(open, use);
+    if ("result" in outcome) return outcome.result;
+    const { failure, wasHeard } = outcome;
+    const now = performance.now();
+    if (now - began >= patience.deadlineMs || !isGap(failure)) throw failure;
+    // What was refused was not done; what was not answered may have been.
+    if (wasHeard && !patience.isRepeatable && failure.kind !== "shutting-down") throw failure;
+    if (wasHeard) silentSince = undefined;
+    const holder = await patience.holder();
+    if (holder !== undefined) {
+      silentSince ??= now;
+      if (now - silentSince >= SILENCE) throw silent(holder, failure);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    } else {
+      if (patience.start === undefined || starts === MOST_STARTS) throw failure;
+      starts += 1;
+      silentSince = undefined;
+      await patience.start();
+    }
+  }
+}
+
+type Outcome<Result> =
+  | { readonly result: Result }
+  | { readonly failure: KeyholeError; /** Whether there was a connection. */ readonly wasHeard: boolean };
+
+async function attempt<Result>(
+  open: () => Promise<Link>,
+  use: (link: Link) => Promise<Result>,
+): Promise<Outcome<Result>> {
+  let link: Link | undefined;
+  try {
+    link = await open();
+    return { result: await use(link) };
+  } catch (failure) {
+    if (!(failure instanceof KeyholeError)) throw failure;
+    return { failure, wasHeard: link !== undefined };
+  } finally {
+    link?.close();
+  }
+}
+
+/** What a client meets while one daemon takes the place of another. */
+function isGap({ kind }: KeyholeError): boolean {
+  return kind === "unreachable" || kind === "shutting-down";
+}
+
+function silent(pid: number, { message }: KeyholeError): KeyholeError {
+  const holder = `a daemon (pid ${pid}) holds its lock and does not listen`;
+  return new KeyholeError("unreachable", `${message}: ${holder}`, "keyhole daemon kill");
+}
