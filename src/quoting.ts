@@ -12,3 +12,12 @@ export function isPlainWord(word: string): boolean {
 export function quotePosix(word: string): string {
   return isPlainWord(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/**
+ * A word of `credential_process`, which some SDKs give to `sh -c` and others split as Python's shlex does (SDKS.md,
+ * 1.1). Double quotes mean the same to both, unless one of these characters stands between them; and a `#` or `;`
+ * behind a space begins a comment for some readers of the file. Undefined for a word that cannot be said.
+ */
+export function quoteForProcess(word: string): string | undefined {
+  return /["$`\\\r\n]|\s[#;]/.test(word) ? undefined : `"${word}"`;
+}

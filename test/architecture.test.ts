@@ -95,7 +95,19 @@ const walls: readonly Wall[] = [
   },
   {
     of: "grants/",
-    may: ["config/", "configname.ts", "errno.ts", "errors.ts", "files/", "paths.ts", "quoting.ts", "valibot", "node:"],
+    may: [
+      "config/",
+      "configname.ts",
+      "environment.ts",
+      "errno.ts",
+      "errors.ts",
+      "files/",
+      "paths.ts",
+      "quoting.ts",
+      "suggest.ts",
+      "valibot",
+      "node:",
+    ],
     because: "the client proposes grants and the daemon keeps them; what one is, both must say alike",
   },
   {

@@ -1,6 +1,6 @@
 // Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of writing something that means more.
 import { KeyholeError } from "../errors.ts";
-import { isPlainWord } from "../quoting.ts";
+import { isPlainWord, quoteForProcess } from "../quoting.ts";
 
 /** fish: inside single quotes only the backslash and the quote are special. */
 export function quoteFish(value: string): string {
@@ -22,16 +22,15 @@ export function quoteDotenv(value: string): string {
   return isPlainWord(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
 }
 
-/**
- * A word of `credential_process`, which some SDKs give to `sh -c` and others split as Python's shlex does (SDKS.md,
- * 1.1). Double quotes mean the same to both, unless one of these characters stands between them; and a `#` or `;`
- * behind a space begins a comment for some readers of the file.
- */
+/** A word of `credential_process`. */
 export function quoteProcessWord(word: string): string {
-  return `"${refuse(word, /["$`\\\r\n]|\s[#;]/, "credential_process")}"`;
+  return quoteForProcess(word) ?? fail("credential_process");
 }
 
 function refuse(value: string, unsayable: RegExp, syntax: string): string {
-  if (!unsayable.test(value)) return value;
+  return unsayable.test(value) ? fail(syntax) : value;
+}
+
+function fail(syntax: string): never {
   throw new KeyholeError("usage", `a value has a character that ${syntax} cannot express`, "keyhole export --help");
 }

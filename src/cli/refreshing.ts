@@ -1,32 +1,7 @@
 // The environment of `exec --refresh` and `shell`, whose SDKs come back for credentials as long as they run: where its
 // files lie, and what of the outer environment it remembers. The files themselves are in refreshingfiles.ts.
-import { absoluteValue, type Environment, selectSourceEnvironment } from "../environment.ts";
+import { absoluteValue, type Environment, rivals, selectSourceEnvironment } from "../environment.ts";
 import type { Paths } from "../paths.ts";
-
-/** The variables that would win over a config file's `credential_process`, or over keys, in one SDK or another. */
-export const rivals = [
-  "AWS_ACCESS_KEY_ID",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_SESSION_TOKEN",
-  "AWS_CREDENTIAL_EXPIRATION",
-  "AWS_ACCOUNT_ID",
-  // Older names of the three.
-  "AWS_ACCESS_KEY",
-  "AWS_SECRET_KEY",
-  "AWS_SECURITY_TOKEN",
-  "AWS_CREDENTIAL_FILE",
-  "AWS_PROFILE",
-  "AWS_DEFAULT_PROFILE",
-  "AWS_ROLE_ARN",
-  "AWS_ROLE_SESSION_NAME",
-  "AWS_WEB_IDENTITY_TOKEN_FILE",
-  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-  "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-  // Read by no SDK; elhaz sets it (PEERS.md E-106).
-  "AWS_CREDENTIAL_PROCESS",
-] as const;
 
 /**
  * Which source credentials the outer environment selected, by name alone: no key and no token is remembered. Needed

@@ -1,10 +1,10 @@
 // Programs with credentials: what `exec` and `shell` have in common.
-import { definedVariables } from "../environment.ts";
+import { definedVariables, rivals } from "../environment.ts";
 import { vend } from "./broker.ts";
 import type { CommandContext } from "./command.ts";
 import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "./formats.ts";
-import { refreshingEnvironment, rivals } from "./refreshing.ts";
+import { refreshingEnvironment } from "./refreshing.ts";
 
 type Context = Pick<CommandContext, "settings" | "environment" | "host">;
 

@@ -5,12 +5,12 @@ import type { Config } from "./config.ts";
 import { isMapping } from "./mapping.ts";
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html has every limit below. */
-const LONGEST_DURATION = 43_200;
+export const LONGEST_DURATION = 43_200;
 const LONGEST_ARN = 2048;
 /** Characters of `Policy` and `PolicyArns` together; what AWS packs from them is known to AWS alone. */
 export const POLICY_LIMIT = 2048;
-const MOST_POLICIES = 10;
-const MOST_TAGS = 50;
+export const MOST_POLICIES = 10;
+export const MOST_TAGS = 50;
 const MOST_CONTEXTS = 5;
 
 const text = v.string("must be text");

@@ -3,9 +3,9 @@ import {
   emptyCredentialsPath,
   refreshingConfigPath,
   refreshingEnvironment,
-  rivals,
   sourceEnvironment,
 } from "../../src/cli/refreshing.ts";
+import { rivals } from "../../src/environment.ts";
 import { resolvePaths } from "../../src/paths.ts";
 
 const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/here");

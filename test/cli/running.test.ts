@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keyedEnvironment } from "../../src/cli/running.ts";
-import { rivals } from "../../src/cli/refreshing.ts";
+import { rivals } from "../../src/environment.ts";
 import { startFakeDaemon, vended } from "./fakes/daemon.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
