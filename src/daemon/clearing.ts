@@ -1,0 +1,117 @@
+// Removing what somebody else may have put into a directory of ours and may still be changing: links, FIFOs, trees of
+// any depth. Nothing is ever removed, or given another mode, behind a link.
+import * as fs from "node:fs";
+import { isErrno } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { pathError } from "../files/trust.ts";
+import { quotePosix } from "../quoting.ts";
+import { type Pinned, pinDirectory } from "./pinned.ts";
+
+/** Steps for one entry: whoever fills a directory with more holds up the daemon, and is left to a person. */
+const MOST_STEPS = 10_000;
+
+/** A name in a directory that nobody has: for files that are not finished, and what is about to be removed. */
+export function temporaryName(name: string): string {
+  return `.${name}.${crypto.randomUUID()}`;
+}
+
+/** Whether a name is one of `temporaryName`'s. */
+export function isTemporary(name: string): boolean {
+  return /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
+}
+
+/**
+ * Removes an entry, if it is a directory with all that is in it. Trees are flattened into `directory` rather than
+ * descended into, so that their depth costs nothing.
+ *
+ * @throws KeyholeError `unsafe-path` for what cannot be removed; where there is no /proc also for a directory that is
+ *   not empty, because a link could take the place of something in it.
+ */
+export function removeEntry(directory: Pinned, name: string): void {
+  const entries = [name];
+  try {
+    for (let steps = 0; entries.length > 0; steps++) {
+      if (steps === MOST_STEPS) throw tooMuch(directory, name);
+      removeOne(directory, entries);
+    }
+  } catch (error) {
+    throw pathError(error, `${directory.path}/${name}`, "remove");
+  }
+}
+
+/** Removes the last of `entries`, after those that turn up in it. */
+function removeOne(directory: Pinned, entries: string[]): void {
+  const entry = entries.at(-1)!;
+  if (unlinkUnlessDirectory(`${directory.base()}/${entry}`)) entries.pop();
+  else if (removeEmpty(`${directory.base()}/${entry}`)) entries.pop();
+  else entries.push(...flatten(directory, entry));
+}
+
+/** Takes everything out of a directory; other directories in it get names in `directory`, which are returned. */
+function flatten(directory: Pinned, entry: string): string[] {
+  const inner = openInner(directory, directory, entry);
+  if (inner === undefined) return [];
+  const moved: string[] = [];
+  try {
+    for (const child of fs.readdirSync(inner.base())) {
+      if (unlinkUnlessDirectory(`${inner.base()}/${child}`)) continue;
+      // Opened so that its mode lets it be moved.
+      openInner(directory, inner, child)?.close();
+      const name = temporaryName("old");
+      fs.renameSync(`${inner.base()}/${child}`, `${directory.base()}/${name}`);
+      moved.push(name);
+    }
+  } finally {
+    inner.close();
+  }
+  return moved;
+}
+
+/** Undefined for what is no directory any more. Its owner, who made it unreadable, gets all permissions. */
+function openInner(directory: Pinned, parent: Pinned, entry: string): Pinned | undefined {
+  const path = `${parent.base()}/${entry}`;
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  const inner = pinDirectory(`${directory.path}/${entry}`, path);
+  try {
+    if (!inner.isFirm) throw notEmpty(inner.path);
+    if ((inner.stats().mode & 0o700) !== 0o700) fs.chmodSync(inner.base(), 0o700);
+    return inner;
+  } catch (error) {
+    inner.close();
+    throw error;
+  }
+}
+
+/** False for a directory. */
+function unlinkUnlessDirectory(path: string): boolean {
+  try {
+    fs.unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return true;
+    // A directory is EISDIR on Linux and EPERM on macOS; EPERM is also said of a file that is immutable.
+    if (!isErrno(error, "EISDIR", "EPERM")) throw error;
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true && isErrno(error, "EPERM")) throw error;
+    return false;
+  }
+}
+
+function removeEmpty(path: string): boolean {
+  try {
+    fs.rmdirSync(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return true;
+    if (isErrno(error, "ENOTEMPTY", "EEXIST", "ENOTDIR")) return false;
+    throw error;
+  }
+}
+
+function notEmpty(path: string): KeyholeError {
+  return new KeyholeError("unsafe-path", `${path} is a directory that is not empty`, `rm -r ${quotePosix(path)}`);
+}
+
+function tooMuch({ path }: Pinned, name: string): KeyholeError {
+  const full = `${path}/${name}`;
+  return new KeyholeError("unsafe-path", `there is too much in ${full}`, `rm -r ${quotePosix(full)}`);
+}

@@ -1,0 +1,184 @@
+// A grant's directory, which a sandbox sees. Whoever was given it writable (the sandbox's root, a process of this
+// user) may put anything anywhere in it at any moment: nothing is written, removed or given a mode through what stands
+// there, nothing waits for it, and what can be put right is put right.
+import * as fs from "node:fs";
+import { isErrno } from "../errno.ts";
+import { KeyholeError } from "../errors.ts";
+import { ensurePrivateDirectory } from "../files/directories.ts";
+import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../files/trust.ts";
+import { directoryOf } from "../paths.ts";
+import { isTemporary, removeEntry } from "./clearing.ts";
+import { copyToMount } from "./executable.ts";
+import { isSameFile, type Pinned, pinDirectory } from "./pinned.ts";
+import { discard, placeFile } from "./placing.ts";
+
+/** What is written there; the socket is the listener's. */
+export type MountFile = "aws-config" | "credentials" | "env" | "lease.json";
+
+export interface Mount {
+  /** The host's path, for people and recipes. */
+  readonly path: string;
+  /** The directory's, open until `close`: for paths below /proc/self/fd, of no use for listing. */
+  readonly descriptor: number;
+  /**
+   * Replaces a file by rename, or does nothing where content and mode are right already. Keeps no byte.
+   *
+   * @throws KeyholeError `unsafe-path`
+   */
+  write(name: MountFile, bytes: Uint8Array, mode: number): void;
+  /**
+   * Puts a copy of the executable there, as `keyhole`, unless it is there already. Off the event loop; ends quietly
+   * when the mount is closed meanwhile.
+   *
+   * @param source of `createPrivateCopy`
+   * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
+   */
+  copyExecutable(source: string): Promise<void>;
+  /** Removes the directory with all that is in it, and closes. @throws KeyholeError `unsafe-path` for what stays. */
+  remove(): void;
+  /** Idempotent. The directory stays. */
+  close(): void;
+}
+
+/** DESIGN.md, 4: it can be entered by whoever knows a name in it, and listed by nobody. */
+const PARENT_MODE = 0o311;
+/** DESIGN.md, 4: whatever uid a container maps to can enter. */
+const MOUNT_MODE = 0o755;
+/** Of emptying a directory that somebody, or a copy that is under way, fills again. */
+const ATTEMPTS = 8;
+
+/**
+ * Opens the directory of a grant, and makes it and its parent if they are missing. The parent's mode is set where it is
+ * made, never later; what is above it is private (`ensurePrivateDirectory`).
+ *
+ * @param parent `<home>/g`, or that of the leases
+ * @param id of a grant: 22 characters of `A-Za-z0-9_-`
+ * @throws KeyholeError `unsafe-path` for a link, another user's directory, and a parent that others may write to.
+ */
+export function openMount(parent: string, id: string): Mount {
+  if (!/^[A-Za-z0-9_-]{22}$/.test(id)) throw new KeyholeError("internal", "the id of a grant is malformed");
+  const path = `${parent}/${id}`;
+  const directory = withParent(parent, (base) => {
+    makeDirectory(path, `${base}/${id}`, MOUNT_MODE);
+    return pinDirectory(path, `${base}/${id}`);
+  });
+  let copies = 0;
+  let isClosed = false;
+
+  async function copyExecutable(source: string): Promise<void> {
+    heal(directory);
+    copies += 1;
+    try {
+      await copyToMount(directory, source, () => !isClosed);
+    } finally {
+      copies -= 1;
+      if (isClosed) release();
+    }
+  }
+
+  function close(): void {
+    isClosed = true;
+    release();
+  }
+
+  /** A copy that is under way leads through the descriptor, whose number must not become another file's. */
+  function release(): void {
+    if (copies === 0) directory.close();
+  }
+
+  try {
+    heal(directory);
+    removeLeftovers(directory);
+  } catch (error) {
+    close();
+    throw pathError(error, path, "open");
+  }
+  return {
+    path,
+    descriptor: directory.descriptor,
+    write: (name, bytes, mode) => {
+      heal(directory);
+      placeFile(directory, name, bytes, mode);
+    },
+    copyExecutable,
+    remove: () => {
+      try {
+        heal(directory);
+        removeAll(directory, parent, id);
+      } finally {
+        close();
+      }
+    },
+    close,
+  };
+}
+
+/** @throws KeyholeError `unsafe-path` where it is another user's by now. */
+function heal(directory: Pinned): void {
+  const stats = directory.stats();
+  refuseForeignOwner(directory.path, stats, [ownUid()]);
+  if ((stats.mode & 0o777) === MOUNT_MODE) return;
+  try {
+    fs.chmodSync(directory.base(), MOUNT_MODE);
+  } catch (error) {
+    throw pathError(error, directory.path, "mend");
+  }
+}
+
+/** What a daemon that was killed had not finished. */
+function removeLeftovers(directory: Pinned): void {
+  for (const name of fs.readdirSync(directory.base())) if (isTemporary(name)) discard(directory, name);
+}
+
+function removeAll(directory: Pinned, parent: string, id: string): void {
+  try {
+    for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
+      for (const name of fs.readdirSync(directory.base())) removeEntry(directory, name);
+      if (withParent(parent, (base) => removeEmpty(`${base}/${id}`, directory))) return;
+    }
+  } catch (error) {
+    throw pathError(error, directory.path, "remove");
+  }
+  throw new KeyholeError("unsafe-path", `somebody keeps filling ${directory.path}`, lookAt(directory.path));
+}
+
+/** False if there is something in it again. Another directory at its path stays. */
+function removeEmpty(path: string, directory: Pinned): boolean {
+  if (!isSameFile(fs.lstatSync(path, { throwIfNoEntry: false }), directory.stats())) return true;
+  try {
+    fs.rmdirSync(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOTEMPTY", "EEXIST")) return false;
+    throw error;
+  }
+}
+
+/** Does something with the checked parent of mounts; `base` is what to put before `/name`. */
+function withParent<Result>(path: string, action: (base: string) => Result): Result {
+  ensurePrivateDirectory(directoryOf(path));
+  makeDirectory(path, path, PARENT_MODE);
+  const parent = pinDirectory(path);
+  try {
+    refuseForeign(path, parent.stats(), [ownUid()]);
+    return action(parent.base());
+  } finally {
+    parent.close();
+  }
+}
+
+/** With its mode from the first moment on. One that exists stays as it is. */
+function makeDirectory(path: string, through: string, mode: number): void {
+  const previous = process.umask(0);
+  try {
+    fs.mkdirSync(through, mode);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw pathError(error, path, "make the directory");
+  } finally {
+    process.umask(previous);
+  }
+}
+
+function ownUid(): number {
+  return process.geteuid?.() ?? 0;
+}
