@@ -82,6 +82,8 @@ export interface Settings {
   readonly autostart: "always" | "once" | "never";
   /** KEYHOLE_DISABLE: the broker runs inside of the client, whatever daemon there is. */
   readonly isInProcess: boolean;
+  /** False with KEYHOLE_DISABLE_DISK_LOGS: neither log nor audit is written (PEERS.md A-031). */
+  readonly hasDiskLogs: boolean;
   /** Permissions of the control socket. */
   readonly socketMode: number;
   /** Permissions of the socket's directory, if the daemon makes it. */
@@ -128,6 +130,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     once: values.once === true,
     autostart: readAutostart(values, environment),
     isInProcess: readSwitch("KEYHOLE_DISABLE", environment) ?? false,
+    hasDiskLogs: readSwitch("KEYHOLE_DISABLE_DISK_LOGS", environment) !== true,
     socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, socketModes) ?? socketModes.least,
     socketDirMode: readMode("KEYHOLE_SOCKET_DIR_MODE", environment, directoryModes) ?? directoryModes.least,
   };

@@ -25,6 +25,7 @@ test("without options and variables the defaults hold", () => {
     once: false,
     autostart: "always",
     isInProcess: false,
+    hasDiskLogs: true,
     socketMode: 0o600,
     socketDirMode: 0o700,
   });

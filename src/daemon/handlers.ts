@@ -8,6 +8,7 @@ import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./loglimit.ts";
+import type { RequestAudit } from "./requestaudit.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {
@@ -16,6 +17,7 @@ export interface HandlerDependencies {
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
   readonly log: LimitedLog;
+  readonly audit: RequestAudit;
   /** Who answers: what Hello and Stop say. */
   readonly self: ResponseOf<"Hello">;
   /** What `status` says besides the sessions; from memory, at once. */
@@ -25,7 +27,7 @@ export interface HandlerDependencies {
 }
 
 export function createHandlers(dependencies: HandlerDependencies): Handlers {
-  const { sessions, grants, socketPath, log, self, status, stop } = dependencies;
+  const { sessions, grants, socketPath, log, audit, self, status, stop } = dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
@@ -35,22 +37,51 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       uid: caller.uid,
       connection: caller.connection,
     }));
+    audit.vended(issue, caller);
     return answerVend(issue);
+  }
+
+  async function answerLate(issue: Promise<Issue>, config: string, caller: Caller): Promise<Uint8Array> {
+    try {
+      return answer(await issue, caller);
+    } catch (error) {
+      audit.refused("vend", config, error, caller);
+      throw error;
+    }
   }
 
   return {
     Hello: () => self,
     Vend: ({ config }, caller) => {
-      const issue = sessions.vend(config);
-      return issue instanceof Promise ? issue.then((late) => answer(late, caller)) : answer(issue, caller);
+      let issue: Issue | Promise<Issue>;
+      try {
+        issue = sessions.vend(config);
+      } catch (error) {
+        audit.refused("vend", config, error, caller);
+        throw error;
+      }
+      return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
     },
-    Add: ({ config, environment, verify, renew }) => {
-      const variables = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
-      refuseLoop(variables, config, socketPath);
-      return sessions.add(config, variables, { verify, renew });
+    Add: async ({ config, environment, verify, renew }, caller) => {
+      try {
+        const variables = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+        refuseLoop(variables, config, socketPath);
+        const session = await sessions.add(config, variables, { verify, renew });
+        audit.added(session, caller);
+        return session;
+      } catch (error) {
+        audit.refused("session", config, error, caller);
+        throw error;
+      }
     },
-    Remove: ({ config }) => {
-      sessions.remove(config);
+    Remove: ({ config }, caller) => {
+      try {
+        sessions.remove(config);
+      } catch (error) {
+        audit.refused("session", config, error, caller);
+        throw error;
+      }
+      audit.removed(config, caller);
       return {};
     },
     List: () => ({ sessions: fitSessions(sessions.list()) }),

@@ -23,6 +23,9 @@ export interface Issue extends Lifespan {
   readonly issuedAt: number;
   /** The remaining life, in milliseconds, at which renewal starts. */
   readonly renewsAt: number;
+  /** Of the role that was assumed, as the config had it. */
+  readonly roleArn: string;
+  /** Of the session: `arn:aws:sts::…:assumed-role/ROLE/SESSION`. */
   readonly arn: string;
   /** `AROA…:session-name`. */
   readonly assumedRoleId: string;
@@ -42,7 +45,7 @@ const DEFAULT_DURATION = 3_600;
  * @throws KeyholeError `too-short` where it could never be vended.
  */
 export function issueOf(
-  config: { readonly name: string; readonly durationSeconds: number | undefined },
+  config: { readonly name: string; readonly roleArn: string; readonly durationSeconds: number | undefined },
   assumed: AssumedRole,
   time: Time,
   random: number,
@@ -71,6 +74,7 @@ export function issueOf(
     lifetime,
     arrivedAt: time.monotonic,
     renewsAt: renewalPoint(lifetime, random),
+    roleArn: config.roleArn,
     arn: assumed.arn,
     assumedRoleId: assumed.assumedRoleId,
     packedPolicySize: assumed.packedPolicySize,

@@ -1,12 +1,12 @@
 // A listening socket: bound where nobody else listens, accepting whom it may, up to a number of connections.
-import { lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { lstatSync, renameSync, rmSync, type Stats, unlinkSync } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
-import type { PeerIdentity } from "../native/native.ts";
 import { quotePosix } from "../quoting.ts";
 import type { Timer } from "./clock.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { encodeError } from "./dispatcher.ts";
+import { type Caller, encodeError } from "./dispatcher.ts";
+import type { WitnessedPeer } from "./peers.ts";
 
 export interface ListenerOptions extends ConnectionOptions {
   /** Absolute. Its directory is private and exists; the caller holds the lock that belongs to it. */
@@ -16,8 +16,8 @@ export interface ListenerOptions extends ConnectionOptions {
   /** One more closes one of the process that holds the most of them. */
   readonly maxConnections: number;
   /** @throws Error if the kernel does not say who it is. */
-  readonly identify: (socket: object) => PeerIdentity;
-  readonly isAllowed: (peer: PeerIdentity) => boolean;
+  readonly identify: (socket: object) => WitnessedPeer;
+  readonly isAllowed: (peer: WitnessedPeer) => boolean;
   /**
    * Takes the place of whatever file is at the path, in one step and without asking it: nobody else has business there.
    * If absent, a stale socket makes way and anything else is an error.
@@ -25,10 +25,19 @@ export interface ListenerOptions extends ConnectionOptions {
   readonly replaces?: boolean | undefined;
   /** Called for each connection, when it counts. */
   readonly accepted?: (() => void) | undefined;
+  /** Called for each of them, when it is closed. */
+  readonly closed?: ((caller: Caller) => void) | undefined;
 }
 
 export interface Listener {
   readonly connections: number;
+  /** Whether the file at the path is the socket that was bound: whoever connects there comes here. */
+  readonly isInPlace: boolean;
+  /**
+   * Binds the path anew, after somebody removed the socket's file; connections stay. Its directory exists. Throws as
+   * `listen` does, and leaves everything as it was.
+   */
+  rebind(): Promise<void>;
   /** Closes one connection, if there is any: as one too many does. */
   yieldOne(): void;
   /** Closes every connection at once, whatever it is owed; new ones are accepted. */
@@ -58,12 +67,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   let sweepTimer: Timer | undefined;
   let emptied: (() => void) | undefined;
 
-  if (options.replaces !== true) await removeStaleSocket(path);
-  // Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So it binds another name, which
-  // is then renamed: the socket appears at its path complete and with its mode, and only we remove it.
-  const boundPath = `${path}.${process.pid}`;
-  rmSync(boundPath, { force: true });
-  const server = bind(boundPath, options.mode, {
+  const handlers: Bun.SocketHandler<Connection | undefined> = {
     binaryType: "uint8array",
     open: accept,
     data: ({ data }, chunk) => {
@@ -83,12 +87,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       log("error", "connection failed", { stack: error.stack });
       socket.terminate();
     },
-  });
-  renameSync(boundPath, path);
-  const bound = lstatSync(path);
+  };
+  if (options.replaces !== true) await removeStaleSocket(path);
+  let bound = place(path, options.mode, handlers);
 
   function accept(socket: Socket): void {
-    let peer: PeerIdentity;
+    let peer: WitnessedPeer;
     try {
       peer = options.identify(socket);
     } catch {
@@ -155,13 +159,21 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   function forget(socket: Socket): void {
     refused.delete(socket);
-    sockets.delete(socket);
+    const wasOpen = sockets.delete(socket);
+    if (wasOpen && socket.data !== undefined) options.closed?.(socket.data.caller);
     if (sockets.size === 0) emptied?.();
   }
 
-  async function close(patience: number): Promise<void> {
+  async function rebind(): Promise<void> {
+    if (options.replaces !== true) await removeStaleSocket(path);
+    const { server } = bound;
+    bound = place(path, options.mode, handlers);
     server.stop();
-    removeOwn(path, bound);
+  }
+
+  async function close(patience: number): Promise<void> {
+    bound.server.stop();
+    if (isAt(path, bound.file)) unlinkSync(path);
     const isEmpty = Promise.withResolvers<void>();
     emptied = isEmpty.resolve;
     if (sockets.size === 0) emptied();
@@ -170,13 +182,19 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     await isEmpty.promise;
     timer.cancel();
     sweepTimer?.cancel();
-    server.stop(true);
+    // Those of a socket that was bound before are not the server's.
+    for (const socket of [...sockets, ...refused]) socket.terminate();
+    bound.server.stop(true);
   }
 
   return {
     get connections() {
       return sockets.size;
     },
+    get isInPlace() {
+      return isAt(path, bound.file);
+    },
+    rebind,
     yieldOne: () => void (sockets.size > 0 && evict()),
     hangUp: () => {
       for (const socket of sockets) {
@@ -186,6 +204,21 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     },
     close,
   };
+}
+
+/** What stands at a path. */
+type File = Pick<Stats, "ino" | "dev">;
+
+/**
+ * Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So another name is bound, which is
+ * then renamed: the socket appears at its path complete and with its mode, and only we remove it.
+ */
+function place(path: string, mode: number, handlers: Bun.SocketHandler<Connection | undefined>) {
+  const boundPath = `${path}.${process.pid}`;
+  rmSync(boundPath, { force: true });
+  const server = bind(boundPath, mode, handlers);
+  renameSync(boundPath, path);
+  return { server, file: lstatSync(path) as File };
 }
 
 /** Binds with the mode from the first moment on: there is no instant at which the socket is open to others. */
@@ -227,8 +260,8 @@ async function removeStaleSocket(path: string): Promise<void> {
   throw new KeyholeError("already-running", `something already answers at ${path}`);
 }
 
-/** Removes the socket file, unless somebody put another one there. */
-function removeOwn(path: string, bound: { readonly ino: number; readonly dev: number }): void {
+/** Whether it is that file, and not one that somebody else put there. */
+function isAt(path: string, { ino, dev }: File): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found !== undefined && found.ino === bound.ino && found.dev === bound.dev) unlinkSync(path);
+  return found !== undefined && found.ino === ino && found.dev === dev;
 }

@@ -7,7 +7,7 @@ import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
-import { identifyPeer, isOwnerOrRoot } from "../native/peer.ts";
+import { isOwnerOrRoot } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
@@ -16,15 +16,19 @@ import { build, version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
 import type { DaemonStatus } from "../wire/messages.ts";
 import { formatFailure, formatReady } from "../wire/readiness.ts";
+import { openAuditFile } from "./audit.ts";
 import { systemClock } from "./clock.ts";
 import { createDispatch } from "./dispatcher.ts";
+import { recordIssues } from "./evidence.ts";
 import type { Grants } from "./grants.ts";
 import { createHandlers } from "./handlers.ts";
 import { listen } from "./listener.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
+import { createIdentify } from "./peers.ts";
 import { cleanEnvironment, descriptorLimit, harden, ownCommand, residentBytes } from "./process.ts";
+import { createRequestAudit } from "./requestaudit.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
 
@@ -58,11 +62,17 @@ export async function main(words: readonly string[]): Promise<void> {
 
 async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
   const { paths } = settings;
-  for (const file of [paths.socket, paths.log]) ensurePrivateDirectory(directoryOf(file));
+  const disabled = !settings.hasDiskLogs;
+  for (const file of disabled ? [paths.socket] : [paths.socket, paths.log, paths.audit]) {
+    ensurePrivateDirectory(directoryOf(file));
+  }
   const lock = takeLock(paths.lock, native);
-  const logFile = openLogFile(paths.log, systemClock);
+  const logFile = openLogFile(paths.log, systemClock, disabled);
   const { log } = logFile;
   const peerLog = limitLog(log, systemClock);
+  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, disabled });
+  const { record } = auditFile;
+  const audit = createRequestAudit(record, systemClock, "control");
 
   const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
   const owner = process.geteuid?.() ?? -1;
@@ -85,6 +95,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     log: peerLog,
     maxSessions: settings.maxSessions,
     maxFlights: MAX_FLIGHTS,
+    settled: recordIssues(record),
   });
 
   const self = { version, pid: process.pid };
@@ -109,6 +120,8 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
         { name: "evictions", value: counters.evictions },
         { name: "sts_latency_p50_ms", value: counters.percentile(0.5) },
         { name: "sts_latency_p99_ms", value: counters.percentile(0.99) },
+        // Read by `keyhole audit`.
+        { name: "disk_logs", value: disabled ? 0 : 1 },
       ],
     };
   };
@@ -133,6 +146,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     grants,
     socketPath: paths.socket,
     log: peerLog,
+    audit,
     self,
     status,
     stop: () => ended.resolve("stop"),
@@ -142,19 +156,27 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     mode: 0o600,
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
-    identify: (socket) => identifyPeer(native, socket),
-    isAllowed: (peer) => isOwnerOrRoot(peer, owner),
+    identify: createIdentify(native, process.pid),
+    isAllowed: (peer) => {
+      const isAllowed = isOwnerOrRoot(peer, owner);
+      if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);
+      return isAllowed;
+    },
     dispatch: createDispatch(handlers, peerLog),
     clock: systemClock,
     log: peerLog,
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(signal));
-  process.on("SIGHUP", () => logFile.reopen());
+  process.on("SIGHUP", () => {
+    logFile.reopen();
+    auditFile.reopen();
+  });
   process.on("unhandledRejection", (reason) => {
     log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
   });
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
+  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
   console.log(formatReady(paths.socket));
 
   log("info", "daemon ending", { reason: await ended.promise });
@@ -162,6 +184,9 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   sessions.stop();
   transport.close();
   log("info", "daemon ended");
+  audit.flush();
+  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "ended" });
+  auditFile.close();
   logFile.close();
   lock.release();
   process.exit(0);

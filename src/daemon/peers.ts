@@ -3,6 +3,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import type { AuditPeer } from "../audit/event.ts";
 import type { Native, PeerIdentity } from "../native/native.ts";
+import { descriptorOf, identifyPeer } from "../native/peer.ts";
 
 /** What was seen of the process that connected when its connection was accepted. Holds no descriptor. */
 export interface Witness {
@@ -29,47 +30,48 @@ export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
   };
 }
 
-/** Looks at a peer when it is accepted. Every descriptor it takes is closed again before it returns. */
-export type Look = (descriptor: () => number, peer: PeerIdentity) => Witness;
-
-/** Of a process there is no more to know. */
-const UNKNOWN: Witness = { executable: undefined, hasEnded: () => false };
-
 /**
- * The kernel keeps the identity of whoever connected for as long as the socket lives, so nothing is held here: it is
- * asked again each time (SO_PEERPIDFD, Linux 6.5). On older kernels and in gVisor the start time of the pid takes its
- * place; there, a pid that went to another process between connect and accept would not be noticed.
+ * Identifies whoever connected, for a listener to call at accept. Every descriptor it takes is closed again before it
+ * returns, and nothing is held: the kernel keeps the identity for as long as the socket lives, so it is asked again each
+ * time (SO_PEERPIDFD, Linux 6.5). On older kernels and in gVisor the start time of the pid takes its place; there, a pid
+ * that went to another process between connect and accept would not be noticed.
  *
  * @param ownPid of this process; a /proc of another pid namespace is not believed
  */
-export function createLook(native: Pick<Native, "isPeerAlive">, ownPid: number): Look {
+export function createIdentify(
+  native: Pick<Native, "peerIdentity" | "isPeerAlive">,
+  ownPid: number,
+): (socket: object) => WitnessedPeer {
   const hasProc = isProcOf(ownPid);
 
-  function byDescriptor(descriptor: () => number, pid: number): Witness | undefined {
+  function byDescriptor(socket: object, pid: number): Witness | undefined {
     const executable = hasProc ? executableOf(pid) : undefined;
-    const isAlive = native.isPeerAlive(descriptor());
+    const isAlive = native.isPeerAlive(descriptorOf(socket));
     if (isAlive === undefined) return undefined;
     return {
       // Read before the question: alive after it, the process had its pid all the time.
       executable: isAlive ? executable : undefined,
-      hasEnded: () => isConnected(descriptor()) && native.isPeerAlive(descriptor()) === false,
+      hasEnded: () => {
+        const descriptor = descriptorOf(socket);
+        return descriptor >= 0 && native.isPeerAlive(descriptor) === false;
+      },
     };
   }
 
-  return (descriptor, { pid }) => byDescriptor(descriptor, pid ?? 0) ?? (hasProc && pid ? byStartTime(pid) : UNKNOWN);
+  return (socket) => {
+    const peer = identifyPeer(native, socket);
+    const pid = peer.pid ?? 0;
+    const witness = byDescriptor(socket, pid) ?? (hasProc && pid !== 0 ? byStartTime(pid) : undefined);
+    return { ...peer, witness };
+  };
 }
 
-function byStartTime(pid: number): Witness {
+function byStartTime(pid: number): Witness | undefined {
   const started = startTimeOf(pid);
-  if (started === undefined) return UNKNOWN;
+  if (started === undefined) return undefined;
   const executable = executableOf(pid);
   const isSame = () => startTimeOf(pid) === started;
   return { executable: isSame() ? executable : undefined, hasEnded: () => !isSame() };
-}
-
-/** Bun's sockets have -1 once they are closed. */
-function isConnected(descriptor: number): boolean {
-  return descriptor >= 0;
 }
 
 function isProcOf(ownPid: number): boolean {

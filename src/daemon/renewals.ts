@@ -134,8 +134,8 @@ export class Renewals {
     const { time, random, wiper, log } = this.#with;
     const wasMeasured = time.skew !== undefined;
     if (assumed.isForeignClock !== true) time.measured(assumed.clockSkew);
-    const durationSeconds = session.stored.config.AssumeRole.DurationSeconds;
-    const issue = issueOf({ name: session.name, durationSeconds }, assumed, time, random());
+    const { DurationSeconds: durationSeconds, RoleArn: roleArn } = session.stored.config.AssumeRole;
+    const issue = issueOf({ name: session.name, roleArn, durationSeconds }, assumed, time, random());
     try {
       refuseOverrun(session.stored, issue.expiresAt);
     } catch (error) {

@@ -6,9 +6,14 @@ interface WithDescriptor {
   readonly fd: number;
 }
 
+/** -1 once the socket is closed. */
+export function descriptorOf(socket: object): number {
+  return (socket as WithDescriptor).fd;
+}
+
 /** @throws Error if the kernel does not say who it is; the connection must then be refused. */
 export function identifyPeer(native: Pick<Native, "peerIdentity">, socket: object): PeerIdentity {
-  return native.peerIdentity((socket as WithDescriptor).fd);
+  return native.peerIdentity(descriptorOf(socket));
 }
 
 /** Whom a control socket answers, and whom a client believes behind one, whatever the file's mode says (DESIGN.md, 8). */

@@ -28,7 +28,7 @@ function issueAt(clock: FakeClock, { lasts, clockSkew = 0, durationSeconds }: An
     clockSkew,
     notes: [],
   };
-  return issueOf({ name: "a", durationSeconds }, assumed, time, 0);
+  return issueOf({ name: "a", roleArn: "arn:r", durationSeconds }, assumed, time, 0);
 }
 
 test.each([-2 * HOUR, 2 * HOUR])("a lifetime by another clock, off by %d ms, is told by AWS's", (offset) => {
@@ -43,7 +43,7 @@ test.each([-2 * HOUR, 2 * HOUR])("a lifetime by another clock, off by %d ms, is 
   });
   const shown = { assumedRoleId: "AROA:x", arn: "arn:x", region: undefined, sourceDescription: "", notes: [] };
   const assumed = { credentials, ...shown, clockSkew: offset, isForeignClock: true };
-  const issue = issueOf({ name: "a", durationSeconds: undefined }, assumed, time, 0);
+  const issue = issueOf({ name: "a", roleArn: "arn:r", durationSeconds: undefined }, assumed, time, 0);
   expect(issue).toMatchObject({ lifetime: HOUR, issuedAt: time.wall, expiresAt: time.wall + HOUR });
   expect(issue.credentials.expiresAt).toBe(clock.wall() + offset + HOUR);
 });
