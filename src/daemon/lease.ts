@@ -1,0 +1,34 @@
+// A lease: the credentials of a grant that is delivered as a file, as what `credential_process = cat lease.json` prints.
+import { escapeControls } from "../controls.ts";
+import type { KeyholeError } from "../errors.ts";
+import type { Mount } from "./mount.ts";
+
+export interface Lease {
+  /**
+   * Replaces the lease, atomically. Keeps no byte of it.
+   *
+   * @param line the finished `credential_process` answer
+   * @throws KeyholeError `unsafe-path`; the lease before it stays.
+   */
+  write(line: Uint8Array): void;
+  /**
+   * Puts an error document in the place of the credentials: JSON without `Version`, which every SDK refuses (RIGS.md,
+   * "bad output"), with the reason for whoever reads the file.
+   *
+   * @throws KeyholeError `unsafe-path`
+   */
+  end(reason: KeyholeError): void;
+}
+
+/** DESIGN.md, 4: whatever uid a container maps to can read it. */
+const LEASE_MODE = 0o444;
+
+export function createLease(mount: Pick<Mount, "write">): Lease {
+  return {
+    write: (line) => mount.write("lease.json", line, LEASE_MODE),
+    end: (reason) => {
+      const document = escapeControls(JSON.stringify({ Error: `keyhole: ${reason.message}` }));
+      mount.write("lease.json", Buffer.from(`${document}\n`), LEASE_MODE);
+    },
+  };
+}
