@@ -34,6 +34,13 @@ export interface Mount {
    * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
    */
   copyExecutable(source: string): Promise<void>;
+  /**
+   * Where the listener binds its socket, whatever stands at the directory's path by now: through the descriptor where
+   * there is /proc. What no socket could be renamed over is removed.
+   *
+   * @throws KeyholeError `unsafe-path`
+   */
+  makeWay(name: "sock"): string;
   /** Removes the directory with all that is in it, and closes. @throws KeyholeError `unsafe-path` for what stays. */
   remove(): void;
   /** Idempotent. The directory stays. */
@@ -101,6 +108,12 @@ export function openMount(parent: string, id: string): Mount {
       placeFile(directory, name, bytes, mode);
     },
     copyExecutable,
+    makeWay: (name) => {
+      heal(directory);
+      const entry = `${directory.base()}/${name}`;
+      if (fs.lstatSync(entry, { throwIfNoEntry: false })?.isDirectory() === true) discard(directory, name);
+      return entry;
+    },
     remove: () => {
       try {
         heal(directory);
