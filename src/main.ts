@@ -11,5 +11,9 @@ const [role, ...rest] = words;
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
-else if (await answerExpress(words, process.env)) process.exit(0);
-else await (await import("./cli/main.ts")).main(words);
+else {
+  const answer = await answerExpress(words, process.env, process.execPath);
+  if (answer === "answered") process.exit(0);
+  const refusal = answer === "unusual" ? undefined : answer.refusal;
+  await (await import("./cli/main.ts")).main(words, refusal);
+}

@@ -1,13 +1,26 @@
 // The command line: argv → command → exit status. The only file of the client that touches the process it runs in.
+import type { Refusal } from "../client/express.ts";
 import type { Host } from "./command.ts";
+import { absoluteExecutable } from "./executable.ts";
 import { run } from "./run.ts";
 import { createStdout } from "./stdout.ts";
 import { root } from "./table.ts";
 import { createUi, toKeyholeError } from "./ui.ts";
 
-/** Runs a client to its end, and with it the process. @param words argv behind the program's name */
-export async function main(words: readonly string[]): Promise<void> {
+/**
+ * Runs a client to its end, and with it the process.
+ *
+ * @param words argv behind the program's name
+ * @param refusal what has been answered to these words already
+ */
+export async function main(words: readonly string[], refusal?: Refusal): Promise<void> {
   const ui = createUi();
+  if (refusal !== undefined) {
+    const { readRefusal } = await import("./refusal.ts");
+    const error = readRefusal(refusal);
+    ui.fail(error);
+    process.exit(error.exitStatus);
+  }
   const status = await run(words, { root, environment: process.env, ui, output, host });
   try {
     await output.finish();
@@ -20,8 +33,10 @@ export async function main(words: readonly string[]): Promise<void> {
 
 const output = createStdout((status) => process.exit(status));
 
+const executable = absoluteExecutable(process.execPath, () => process.cwd(), process.env["PATH"]);
+
 const host: Host = {
-  command: Bun.isStandaloneExecutable ? [process.execPath] : [process.execPath, Bun.main],
+  command: Bun.isStandaloneExecutable ? [executable] : [process.execPath, Bun.main],
   cwd: () => process.cwd(),
   now: () => Date.now(),
   wait: (milliseconds) => Bun.sleep(milliseconds),

@@ -58,6 +58,22 @@ export function refreshingEnvironment(
   };
 }
 
+/** The environment of a child that asks a grant by the files of the grant's own directory. */
+export function grantEnvironment(
+  environment: Readonly<Record<string, string>>,
+  directory: string,
+): Record<string, string> {
+  const inner: Record<string, string> = { ...environment };
+  for (const variable of rivals) delete inner[variable];
+  return {
+    ...inner,
+    AWS_CONFIG_FILE: `${directory}/aws-config`,
+    AWS_SHARED_CREDENTIALS_FILE: `${directory}/credentials`,
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_SDK_LOAD_CONFIG: "1",
+  };
+}
+
 /** What selects the source credentials of `name` for a caller; inside its own `shell`, what the outer one selected. */
 export function sourceEnvironment(
   environment: Environment,

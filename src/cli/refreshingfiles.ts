@@ -8,8 +8,10 @@ import { quoteProcessWord } from "./quoting.ts";
 import { emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
 
 export interface RefreshingProfile {
-  /** The config's name. */
+  /** The config's name, or the grant's. */
   readonly name: string;
+  /** A grant's socket is told no name. */
+  readonly isGrant?: boolean;
   /** The words that start keyhole. */
   readonly command: readonly string[];
   readonly region: string | undefined;
@@ -27,14 +29,15 @@ export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): 
 }
 
 /** Both spellings of the default profile, because tools disagree about which one is right. */
-export function refreshingConfig(paths: Paths, { name, command, region }: RefreshingProfile): string {
+export function refreshingConfig(paths: Paths, { name, isGrant = false, command, region }: RefreshingProfile): string {
   const [executable = "", ...script] = command;
   const words = [
     quoteProcessWord(executable),
     ...script.map(quoteProcessWord),
     "--socket-path",
     quoteProcessWord(paths.socket),
-    `export --format credential-process -n ${quotePosix(name)}`,
+    "export --format credential-process",
+    ...(isGrant ? [] : [`-n ${quotePosix(name)}`]),
   ];
   const lines = [`credential_process = ${words.join(" ")}`];
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);

@@ -5,6 +5,7 @@ import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";
 import { commonOptions, lookUp } from "./lookup.ts";
+import { environmentFor, ownGrantDirectory, refuseHostCommand } from "./reach.ts";
 import { toKeyholeError } from "./ui.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
@@ -13,11 +14,17 @@ export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host
 export async function run(words: readonly string[], world: World): Promise<number> {
   const ui = keepPaths(world.ui, splitRest(words).own);
   try {
-    return await dispatch(words, { ...world, ui });
+    return await dispatch(meantWords(words, world), { ...world, ui });
   } catch (error) {
     ui.fail(error);
     return toKeyholeError(error).exitStatus;
   }
+}
+
+/** In a grant's directory the executable alone is a `credential_process`. */
+function meantWords(words: readonly string[], { host }: World): readonly string[] {
+  if (words.length > 0 || ownGrantDirectory(host) === undefined) return words;
+  return ["export", "--format", "credential-process"];
 }
 
 async function dispatch(words: readonly string[], world: World): Promise<number> {
@@ -46,7 +53,8 @@ async function runCommand(
   if (rest !== undefined && command.rest === undefined) {
     throw new KeyholeError("usage", `keyhole ${command.meta.name} takes nothing behind --`, help);
   }
-  const settings = resolveSettings(args, world.environment, () => world.host.cwd());
+  const settings = resolveSettings(args, environmentFor(world.host, world.environment), () => world.host.cwd());
+  await refuseHostCommand(command.meta.name, settings, world.host);
   return (await command.run({ ...world, args, rest: rest ?? [], settings })) ?? 0;
 }
 

@@ -1,8 +1,8 @@
-// The one question that SDKs ask again and again, on the shortest way: `keyhole [--socket-path S] export --format
-// credential-process -n NAME`, for a session that is there. It is answered, or not understood; whatever is unusual or
-// wrong, the command line proper does again and says why. Imports nothing: codecs, connection and the parser of
-// options cost 2 ms of a start of 4 (`bun run bench`), which every call of every SDK would pay. The tests hold its
-// bytes against wire/.
+// The questions that SDKs ask again and again, on the shortest way: `keyhole [--socket-path S] export --format
+// credential-process -n NAME`, for a session that is there, and, from the directory of a grant, `keyhole` alone. They
+// are answered, or not understood; whatever is unusual or wrong, the command line proper does again and says why.
+// Imports nothing: codecs, connection and the parser of options cost 2 ms of a start of 4 (`bun run bench`), which
+// every call of every SDK would pay. The tests hold its bytes against wire/.
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -10,11 +10,20 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * Milliseconds. A session that is there is answered at once, unless it is just being renewed; then the command line
  * proper asks again, with all of its patience, and meets the same renewal.
  */
-const DEADLINE = 2000;
+const VEND_DEADLINE = 2000;
 
-/** wire/PROTOCOL.md: the version, and the number of Vend. */
+/** Milliseconds; DESIGN.md, 6. Asked once and waited for: a second request would be a second use, or question. */
+const FETCH_DEADLINE = 20_000;
+
+/** wire/PROTOCOL.md: the version, the numbers of Vend and Fetch, and that of an error reply. */
 const VERSION = 1;
 const VEND = 2;
+const FETCH = 15;
+const ERROR = 255;
+
+/** Files in a grant's directory (DESIGN.md, 4). */
+const GRANT_SOCKET = "sock";
+const GRANT_CONFIG = "aws-config";
 
 /** What else could change the meaning of the words: checked settings, and a chain that may be a loop. */
 const DECIDING = [
@@ -26,39 +35,67 @@ const DECIDING = [
   "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
 ];
 
+/** What a grant's socket said instead of credentials: the whole error reply, or nothing in all that time. */
+export type Refusal = Uint8Array | "timeout";
+
 /**
- * Prints the `credential_process` line and returns true, or returns false where the command line proper is to be
- * asked: nothing has happened then that it would have to know of.
+ * Prints the `credential_process` line and returns "answered". "unusual" is for the command line proper, which has
+ * nothing to know of what happened; so is a Refusal, which it explains without asking again.
  *
  * @param words argv behind the program's name
+ * @param executable the path of this executable, from the working directory
  */
-export async function answerExpress(words: readonly string[], environment: Environment): Promise<boolean> {
-  const line = await vendExpress(words, environment);
-  if (line === undefined) return false;
+export async function answerExpress(
+  words: readonly string[],
+  environment: Environment,
+  executable: string,
+): Promise<"answered" | "unusual" | { readonly refusal: Refusal }> {
+  const answer = await askExpress(words, environment, executable);
+  if (answer === undefined) return "unusual";
+  if ("refusal" in answer) return answer;
   try {
     // Not Bun.write: it reserves the line's length at the start of a file, which puts zeros between what is there and
     // what is appended (`>>`).
     const stdout = Bun.stdout.writer();
-    await stdout.write(line);
+    await stdout.write(answer.line);
     await stdout.end();
-    return true;
+    return "answered";
   } catch {
     // A full disk, a reader that has gone: the command line proper meets it again, and knows what to say.
-    return false;
+    return "unusual";
   }
 }
 
+type Answer = { readonly line: Uint8Array } | { readonly refusal: Refusal };
+
 /** The line, newline included; undefined wherever the command line proper is to be asked. */
-export async function vendExpress(words: readonly string[], environment: Environment): Promise<Uint8Array | undefined> {
+export async function askExpress(
+  words: readonly string[],
+  environment: Environment,
+  executable: string,
+): Promise<Answer | undefined> {
   const question = understand(words, environment);
-  const request = question && encodeRequest(question.name);
-  return request && ask(question.socket, request);
+  if (question === undefined) return undefined;
+  const { name, socket } = question;
+  if (socket === undefined) {
+    const directory = grantDirectoryOf(executable);
+    if (name === undefined) return directory === undefined ? undefined : fetch(`${directory}/${GRANT_SOCKET}`);
+    // Whether the grant is the one that is meant, the command line proper finds out.
+    if (directory !== undefined) return undefined;
+  }
+  const path = socket ?? socketOfHome(environment);
+  const request = name === undefined ? undefined : encodeVend(name);
+  if (request === undefined || !path?.startsWith("/")) return undefined;
+  // A grant's socket must not be told a config's name.
+  if (path !== socketOfHome(environment) && !(await isControlSocket(path))) return undefined;
+  const line = await ask(path, request, VEND_DEADLINE, (frame) => lineOf(frame, VEND));
+  return line instanceof Uint8Array ? { line } : undefined;
 }
 
 interface Question {
-  readonly name: string;
-  /** Absolute. */
-  readonly socket: string;
+  readonly name: string | undefined;
+  /** The one that was named, if one was. */
+  readonly socket: string | undefined;
 }
 
 /** Only words that are certain: long and short spellings with a separate value, each once. */
@@ -95,9 +132,26 @@ function understand(words: readonly string[], environment: Environment): Questio
         return undefined;
     }
   }
-  socket ??= environment["KEYHOLE_SOCKET"] || socketOfHome(environment);
-  if (!isExport || format !== "credential-process" || name === undefined || !socket?.startsWith("/")) return undefined;
-  return { name, socket };
+  socket ??= environment["KEYHOLE_SOCKET"] || undefined;
+  const isUnderstood = isExport ? format === "credential-process" : words.length === 0;
+  return isUnderstood ? { name, socket } : undefined;
+}
+
+/** As client/target.ts has it. Without node:fs, which costs 1.5 ms; of a socket the size is infinite. */
+function grantDirectoryOf(executable: string): string | undefined {
+  // A name without a directory was found in PATH, by whom the command line proper finds out.
+  const directory = executable.slice(0, Math.max(0, executable.lastIndexOf("/")));
+  return directory !== "" && Bun.file(`${directory}/${GRANT_CONFIG}`).size > 0 ? directory : undefined;
+}
+
+/** As client/target.ts has it: by the modes that only control sockets have. */
+async function isControlSocket(path: string): Promise<boolean> {
+  try {
+    const mode = (await Bun.file(path).stat()).mode & 0o777;
+    return mode === 0o600 || mode === 0o660;
+  } catch {
+    return false;
+  }
 }
 
 /** As paths.ts has it. */
@@ -107,7 +161,7 @@ function socketOfHome(environment: Environment): string | undefined {
 }
 
 /** A Vend's frame; undefined for a name that is none, which the command line proper refuses. */
-function encodeRequest(name: string): Uint8Array | undefined {
+function encodeVend(name: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9_-]{1,128}$/.test(name)) return undefined;
   const frame = new Uint8Array(8 + name.length);
   frame[3] = 4 + name.length;
@@ -118,17 +172,34 @@ function encodeRequest(name: string): Uint8Array | undefined {
   return frame;
 }
 
-function ask(path: string, request: Uint8Array): Promise<Uint8Array | undefined> {
+/** A grant's credentials; undefined where nobody was reached, which the command line proper tries again for a while. */
+async function fetch(path: string): Promise<Answer | undefined> {
+  const request = Uint8Array.of(0, 0, 0, 2, VERSION, FETCH);
+  const answer = await ask(path, request, FETCH_DEADLINE, (frame): Answer | undefined => {
+    if (isWhole(frame) && frame[5] === ERROR) return { refusal: frame };
+    const line = lineOf(frame, FETCH);
+    return line && { line };
+  });
+  return answer === "timeout" ? { refusal: answer } : answer;
+}
+
+/** What `read` makes of the first piece of an answer; undefined where nobody was reached or the connection was closed. */
+function ask<Read>(
+  path: string,
+  request: Uint8Array,
+  deadline: number,
+  read: (chunk: Uint8Array) => Read | undefined,
+): Promise<Read | undefined | "timeout"> {
   return new Promise((resolve) => {
     const giveUp = () => resolve(undefined);
-    setTimeout(giveUp, DEADLINE).unref();
+    setTimeout(() => resolve("timeout"), deadline).unref();
     Bun.connect({
       unix: path,
       socket: {
         binaryType: "uint8array",
         open: (socket) => void socket.write(request),
         // An answer that comes in pieces is asked for again by the command line proper.
-        data: (_, chunk) => resolve(lineOf(chunk)),
+        data: (_, chunk) => resolve(read(chunk)),
         close: giveUp,
         error: giveUp,
         connectError: giveUp,
@@ -137,12 +208,19 @@ function ask(path: string, request: Uint8Array): Promise<Uint8Array | undefined>
   });
 }
 
-/** The line of a whole response to a Vend; undefined for anything else, error replies among it. */
-function lineOf(frame: Uint8Array): Uint8Array | undefined {
-  const u16 = (at: number) => frame[at]! * 256 + frame[at + 1]!;
-  const u32 = (at: number) => u16(at) * 65_536 + u16(at + 2);
-  if (frame.length < 9 || u32(0) + 4 !== frame.length || frame[4] !== VERSION || frame[5] !== VEND) return undefined;
-  const region = 8 + u16(6);
-  const length = frame[region] === 0 ? region + 1 : region + 3 + u16(region + 1);
-  return u32(length) === frame.length - length - 4 ? frame.subarray(length + 4) : undefined;
+const u16 = (frame: Uint8Array, at: number) => frame[at]! * 256 + frame[at + 1]!;
+const u32 = (frame: Uint8Array, at: number) => u16(frame, at) * 65_536 + u16(frame, at + 2);
+
+function isWhole(frame: Uint8Array): boolean {
+  return frame.length >= 6 && u32(frame, 0) + 4 === frame.length && frame[4] === VERSION;
+}
+
+/** The line of a whole response to a Vend or a Fetch; undefined for anything else, error replies among it. */
+function lineOf(frame: Uint8Array, message: typeof VEND | typeof FETCH): Uint8Array | undefined {
+  if (!isWhole(frame) || frame[5] !== message) return undefined;
+  // The config's name, and before it the grant's.
+  let at = 6;
+  for (let names = message === VEND ? 1 : 2; names > 0; names -= 1) at += 2 + u16(frame, at);
+  at += frame[at] === 0 ? 1 : 3 + u16(frame, at + 1);
+  return u32(frame, at) === frame.length - at - 4 ? frame.subarray(at + 4) : undefined;
 }

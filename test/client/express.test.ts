@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { vendExpress } from "../../src/client/express.ts";
+import { askExpress } from "../../src/client/express.ts";
 import { isConfigName } from "../../src/configname.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
@@ -26,6 +26,14 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
+/** The line, where one was given for these words by an executable that lies in no grant's directory. */
+async function vendExpress(words: readonly string[], environment: Readonly<Record<string, string>>) {
+  const answer = await askExpress(words, environment, "/nowhere/keyhole");
+  if (answer === undefined) return undefined;
+  if ("refusal" in answer) throw new Error("no grant was asked");
+  return answer.line;
+}
+
 const line = new TextEncoder().encode('{"Version":1}\n');
 
 /** A daemon that takes the request apart with the codecs proper, and answers these bytes. */
@@ -41,6 +49,7 @@ function serve(answer: Uint8Array = response("eu-west-1")) {
       },
     },
   });
+  chmodSync(socket, 0o600);
 }
 
 function response(region: string | undefined): Uint8Array {
@@ -95,7 +104,6 @@ test.each([
   const moved = Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [name, value.replace("/nowhere", directory)]),
   );
-  const { mkdirSync } = await import("node:fs");
   socket = `${home.replace("/nowhere", directory)}/sock/daemon.sock`;
   mkdirSync(join(socket, ".."), { recursive: true });
   serve();
@@ -160,4 +168,82 @@ test("where nobody listens, or whoever listens hangs up, it is for the command l
   expect(await vendExpress(words(question), {})).toBeUndefined();
   server = Bun.listen({ unix: socket, socket: { data: (peer) => void peer.end() } });
   expect(await vendExpress(words(question), {})).toBeUndefined();
+});
+
+const fetched = (region: string | undefined) =>
+  encodeFrame(
+    messages.Fetch.number,
+    encode(messages.Fetch.response, { grant: "agent-a", config: "dev", region, line }),
+  );
+const revoked = encodeFrame(ERROR_NUMBER, encode(errorReply, { number: 32, message: "revoked", hint: undefined }));
+
+/** A grant's directory with a socket that takes the request apart with the codecs proper. */
+function serveGrant(answer: Uint8Array | "nothing" = fetched("eu-west-1")): string {
+  socket = join(directory, "sock");
+  writeFileSync(join(directory, "aws-config"), "[default]\n");
+  server = Bun.listen({
+    unix: socket,
+    socket: {
+      data: (peer, chunk) => {
+        for (const { message, body } of new FrameDecoder(RESPONSE_LIMIT).push(chunk)) {
+          asked.push(`${message} ${body.length}`);
+        }
+        if (answer === "nothing") peer.end();
+        else peer.write(answer);
+      },
+    },
+  });
+  chmodSync(socket, 0o666);
+  return join(directory, "keyhole");
+}
+
+test.each([
+  ["no words", [], "eu-west-1"],
+  ["no words", [], undefined],
+  ["the words that mean the same", ["export", "--format", "credential-process"], "eu-west-1"],
+] as const)("in a grant's directory %s are answered by its socket, which is told nothing", async (_, own, region) => {
+  const executable = serveGrant(fetched(region));
+  expect(await askExpress(own, {}, executable)).toEqual({ line });
+  expect(asked).toEqual([`${messages.Fetch.number} 0`]);
+});
+
+test("what a grant refuses is handed on, and not asked again", async () => {
+  expect(await askExpress([], {}, serveGrant(revoked))).toEqual({ refusal: revoked });
+  expect(asked).toHaveLength(1);
+});
+
+test("a grant whose socket is away or hangs up is for the command line proper", async () => {
+  expect(await askExpress([], {}, serveGrant())).toEqual({ line });
+  server!.stop(true);
+  expect(await askExpress([], {}, join(directory, "keyhole"))).toBeUndefined();
+  rmSync(socket, { force: true });
+  expect(await askExpress([], {}, serveGrant("nothing"))).toBeUndefined();
+});
+
+test.each([
+  ["a name", ["export", "-f", "credential-process", "-n", "dev"], {}],
+  ["another format", ["export", "-f", "json"], {}],
+  ["another setting", [], { KEYHOLE_CLIENT_TIMEOUT: "5" }],
+  ["a named socket", [], { KEYHOLE_SOCKET: "/nowhere/s" }],
+] as const)(
+  "in a grant's directory %s is for the command line proper, and nobody is asked",
+  async (_, own, environment) => {
+    const executable = serveGrant();
+    expect(await askExpress(own, { HOME: "/nowhere", ...environment }, executable)).toBeUndefined();
+    expect(asked).toEqual([]);
+  },
+);
+
+test.each(["/opt/keyhole", "keyhole", ""])(
+  "no words by %j, which lies beside nothing, are for the command line proper",
+  async (executable) => {
+    expect(await askExpress([], {}, executable)).toBeUndefined();
+  },
+);
+
+test.each([0o666, 0o777, 0o644])("a named socket of mode %o may be a grant's, and is told no name", async (mode) => {
+  serve();
+  chmodSync(socket, mode);
+  expect(await vendExpress(words(question), {})).toBeUndefined();
+  expect(asked).toEqual([]);
 });

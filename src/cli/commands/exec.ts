@@ -1,8 +1,7 @@
 // keyhole exec: becomes a program that has the credentials of a config.
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { configChoices } from "../configs.ts";
-import { nameOption, requireName } from "../names.ts";
+import { nameOption } from "../names.ts";
 import { executeRefreshing, executeWithKeys } from "../running.ts";
 
 export default defineCommand({
@@ -13,11 +12,10 @@ export default defineCommand({
   },
   rest: true,
   async run(context) {
-    const { args, rest, ui, settings } = context;
+    const { args, rest } = context;
     if (rest.length === 0) {
       throw new KeyholeError("usage", "no command is given", "keyhole exec -n NAME -- COMMAND");
     }
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
-    return args.refresh ? executeRefreshing(context, name, rest) : executeWithKeys(context, name, rest);
+    return args.refresh ? executeRefreshing(context, args.name, rest) : executeWithKeys(context, args.name, rest);
   },
 });

@@ -1,10 +1,9 @@
 // keyhole export: credentials of one config on stdout, in the form that someone else reads.
 import { KeyholeError } from "../../errors.ts";
-import { vend } from "../broker.ts";
 import { defineCommand } from "../command.ts";
-import { configChoices } from "../configs.ts";
 import { formatNames, formats, obscure, parseProcessLine } from "../formats.ts";
-import { nameOption, requireName } from "../names.ts";
+import { nameOption } from "../names.ts";
+import { vend } from "../vending.ts";
 
 export default defineCommand({
   meta: { name: "export", description: "Print credentials of a config" },
@@ -22,11 +21,10 @@ export default defineCommand({
     obscure: { type: "boolean", alias: "o", description: "Print *** for the credentials; expiry and region stay" },
   },
   async run(context) {
-    const { args, output, ui, settings } = context;
+    const { args, output } = context;
     if (args.json && args.format !== "json")
       throw new KeyholeError("usage", "--json and --format exclude each other", "keyhole export --help");
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
-    const { line, region } = await vend(context, name);
+    const { line, region } = await vend(context, args.name);
     // Byte for byte as the daemon made it: this is what every SDK waits for.
     if (args.format === "credential-process" && !args.obscure) return output.bytes(line);
     const credentials = parseProcessLine(line, region);

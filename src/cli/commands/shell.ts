@@ -1,17 +1,15 @@
 // keyhole shell: the user's shell, in which every tool has fresh credentials of a config for as long as it is open.
 import { defineCommand } from "../command.ts";
-import { configChoices } from "../configs.ts";
-import { nameOption, requireName } from "../names.ts";
+import { nameOption } from "../names.ts";
 import { executeRefreshing } from "../running.ts";
 
 export default defineCommand({
   meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },
   args: { name: nameOption },
   async run(context) {
-    const { args, environment, ui, settings } = context;
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const { args, environment, ui } = context;
     const shell = environment["SHELL"] || "/bin/sh";
-    return executeRefreshing(context, name, [shell], () =>
+    return executeRefreshing(context, args.name, [shell], (name) =>
       ui.notice(`keyhole: ${shell} with credentials of ${name}, renewed as needed; leave it with exit`),
     );
   },

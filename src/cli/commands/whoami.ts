@@ -1,10 +1,11 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
 import { withSession } from "../broker.ts";
-import { defineCommand } from "../command.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { configChoices } from "../configs.ts";
-import { HIDDEN } from "../formats.ts";
+import { HIDDEN, parseProcessLine } from "../formats.ts";
 import { jsonOption, printJson } from "../json.ts";
 import { nameOption, requireName } from "../names.ts";
+import { targetOf, vend } from "../vending.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
@@ -15,12 +16,26 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, output, ui, settings } = context;
+    const { args, output, ui, settings, host } = context;
+    const show = (value: string | undefined) => (args.obscure ? value && HIDDEN : value);
+    if (targetOf(settings, host).kind === "grant") {
+      const facts = Object.entries(await factsOfGrant(context, args.name));
+      return output.line(printJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)]))));
+    }
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const { userId, account, arn } = await withSession(context, name, (connection) =>
       connection.request("Identity", { config: name }),
     );
-    const show = (value: string) => (args.obscure ? HIDDEN : value);
-    output.line(printJson({ UserId: show(userId), Account: show(account), Arn: show(arn) }));
+    return output.line(printJson({ UserId: show(userId), Account: show(account), Arn: show(arn) }));
   },
 });
+
+/** A grant's socket does not ask AWS; what its answer says is all there is. It counts as a use. */
+async function factsOfGrant(
+  context: CommandContext,
+  name: string | undefined,
+): Promise<Record<string, string | undefined>> {
+  const { grant, config, line, region } = await vend(context, name);
+  const { accountId, accessKeyId, expiration } = parseProcessLine(line, region);
+  return { Grant: grant, Config: config, Account: accountId, AccessKeyId: accessKeyId, Expiration: expiration };
+}

@@ -1,0 +1,56 @@
+// Which commands a grant answers: those that want credentials. All the others are about a daemon and its files, which
+// whoever holds a grant has nothing to do with.
+import { Connection } from "../client/connection.ts";
+import { grantDirectoryOf } from "../client/target.ts";
+import type { Environment } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
+import { version } from "../version.ts";
+import type { Host } from "./command.ts";
+import { insideErrors } from "./inside.ts";
+import { targetOf } from "./vending.ts";
+
+/** First words of commands for the host alone. */
+const HOST_ONLY: ReadonlySet<string> = new Set(["audit", "config", "daemon", "grant", "service", "setup"]);
+
+/** The directory of the grant that this executable lies in, if it does. */
+export function ownGrantDirectory({ command }: Pick<Host, "command">): string | undefined {
+  const [executable, script] = command;
+  return executable === undefined || script !== undefined ? undefined : grantDirectoryOf(executable);
+}
+
+/** In a sandbox there may be no home; what is looked for below it then does not exist. */
+export function environmentFor(host: Pick<Host, "command">, environment: Environment): Environment {
+  if (environment["KEYHOLE_HOME"] || environment["HOME"]) return environment;
+  const directory = ownGrantDirectory(host);
+  return directory === undefined ? environment : { ...environment, KEYHOLE_HOME: directory };
+}
+
+/**
+ * Called before a command runs. A socket that may be a grant's is asked Hello, so that no request with a name goes there.
+ *
+ * @throws KeyholeError `forbidden`
+ */
+export async function refuseHostCommand(commandName: string, settings: Settings, host: Host): Promise<void> {
+  if (!HOST_ONLY.has(commandName.split(" ", 1)[0]!)) return;
+  const { kind, path } = targetOf(settings, host);
+  if (kind === "grant" || (kind === "unknown" && (await isGrantSocket(path, settings.clientTimeout)))) {
+    throw insideErrors.forbidden();
+  }
+}
+
+/** Whoever does not answer is left to the command. */
+async function isGrantSocket(path: string, timeoutMs: number): Promise<boolean> {
+  try {
+    const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
+    try {
+      await connection.request("Hello", { version });
+    } finally {
+      connection.close();
+    }
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) throw error;
+    return error.kind === "forbidden";
+  }
+  return false;
+}

@@ -1,0 +1,90 @@
+// Credentials for a command: of the grant whose socket this client talks to, else of a config. A grant's socket is told
+// nothing: no name, no environment; and nothing is started or added on its behalf.
+import { Connection } from "../client/connection.ts";
+import { findTarget, type Target } from "../client/target.ts";
+import { KeyholeError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
+import type { ResponseOf } from "../wire/messages.ts";
+import { vend as vendConfig } from "./broker.ts";
+import type { CommandContext, Host } from "./command.ts";
+import { configChoices } from "./configs.ts";
+import { hidePlaces, insideErrors } from "./inside.ts";
+import { requireName } from "./names.ts";
+
+/** Credentials, and whose they are; `grant` is undefined for a config's own session. */
+export type Vended = ResponseOf<"Vend"> & { readonly grant?: string };
+
+/** Milliseconds for which nobody may listen, because the broker is being replaced. */
+const PATIENCE = 2000;
+/** Milliseconds between two looks: 10, 20, … as long as this. */
+const LONGEST_PAUSE = 100;
+
+/** Which socket a command talks to. */
+export function targetOf(settings: Settings, { command }: Pick<Host, "command">): Target {
+  return findTarget(settings, command.length === 1 ? command[0] : undefined);
+}
+
+/**
+ * Credentials of the grant, or of the config `name`, which a person is asked for where it is missing and no grant
+ * answers.
+ *
+ * @throws KeyholeError `forbidden` for a grant that is not the one named, in elhaz's form `-n NAME`; and what broker.ts
+ *   and names.ts throw.
+ */
+export async function vend(
+  caller: Pick<CommandContext, "settings" | "environment" | "ui" | "host">,
+  name: string | undefined,
+): Promise<Vended> {
+  const { settings, ui, host } = caller;
+  const target = targetOf(settings, host);
+  if (target.kind === "grant" || target.kind === "unknown") {
+    const answer = await fetchIfGrant(target, settings, host);
+    if (answer !== undefined) return checkName(answer, name);
+  }
+  return vendConfig(caller, await requireName(name, ui, configChoices(settings.paths)));
+}
+
+function checkName(answer: ResponseOf<"Fetch">, name: string | undefined): Vended {
+  if (name === undefined || name === answer.grant || name === answer.config) return answer;
+  throw insideErrors.otherName();
+}
+
+/** Undefined where what answers is a control socket. */
+async function fetchIfGrant(
+  { path, kind }: Target,
+  { clientTimeout }: Settings,
+  host: Host,
+): Promise<ResponseOf<"Fetch"> | undefined> {
+  try {
+    return await fetchPatiently(path, clientTimeout, host);
+  } catch (error) {
+    if (kind === "grant") throw hidePlaces(error);
+    // An older daemon, which knows no grants, does not know the message.
+    if (isOneOf(error, ["not-a-grant", "unknown-message"])) return undefined;
+    throw error;
+  }
+}
+
+async function fetchPatiently(path: string, timeoutMs: number, host: Host): Promise<ResponseOf<"Fetch">> {
+  for (let pause = 10, waited = 0; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      return await fetchOnce(path, timeoutMs);
+    } catch (error) {
+      if (waited >= PATIENCE || !isOneOf(error, ["unreachable", "shutting-down"])) throw error;
+    }
+    await host.wait(pause);
+  }
+}
+
+async function fetchOnce(path: string, timeoutMs: number): Promise<ResponseOf<"Fetch">> {
+  const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
+  try {
+    return await connection.request("Fetch", {});
+  } finally {
+    connection.close();
+  }
+}
+
+function isOneOf(error: unknown, kinds: readonly KeyholeError["kind"][]): boolean {
+  return error instanceof KeyholeError && kinds.includes(error.kind);
+}
