@@ -52,7 +52,7 @@ function isOwn(path: string, uid: number): boolean {
 
 function isInMemory(path: string): boolean {
   try {
-    return IN_MEMORY.has(Number(statfsSync(path).type) >>> 0);
+    return IN_MEMORY.has(statfsSync(path).type >>> 0);
   } catch {
     return false;
   }

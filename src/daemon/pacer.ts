@@ -32,6 +32,9 @@ interface Waiter {
   readonly reject: (reason: KeyholeError) => void;
 }
 
+/** Milliseconds: sums of fractions of a second are not exact. */
+const ROUNDING = 0.001;
+
 /**
  * A token bucket, as one moment rather than a count of tokens: when it would be full again if nobody asked
  * (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). A request that is refused takes no token.
@@ -48,7 +51,7 @@ export function createPacer({ rate, clock, most, patience }: PacerOptions): Pace
     if (closed !== undefined) throw closed;
     const now = clock.monotonic();
     const next = Math.max(fullAt, now) + interval;
-    const at = next - rate.milliseconds;
+    const at = next - rate.milliseconds - ROUNDING;
     // Whoever comes while others wait goes behind them.
     if (at <= now && waiters.length === 0) {
       fullAt = next;
