@@ -65,5 +65,8 @@ export function stateOf(grant: Pick<Grant, "revokedAt" | "endsAt" | "maxUses" | 
 /** DESIGN.md, 8: where the directory is seen unless `--mount-at` says otherwise. */
 export const DEFAULT_MOUNT = "/run/keyhole";
 
+/** DESIGN.md, 4: `mountAt` of a sandbox that shares the host's file system. */
+export const HOST_MOUNT = "host";
+
 /** DESIGN.md, 8. */
 export const DEFAULT_RATE: Rate = { count: 10, milliseconds: 1000 };

@@ -1,0 +1,121 @@
+// The texts in a grant's directory, by which every SDK in a sandbox finds the grant and nothing else. No secret is among
+// them. Pure.
+import { rivals } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import { quoteForProcess } from "../quoting.ts";
+import { type Grant, HOST_MOUNT } from "./grant.ts";
+
+/** What of a grant decides about the texts. */
+export type MountedGrant = Pick<Grant, "name" | "deliver" | "mountAt" | "executable">;
+
+/** What is known when the directory is made. */
+export interface MountOptions {
+  /** The host's path of the directory. */
+  readonly directory: string;
+  /** The region that the config names, if it does. */
+  readonly region: string | undefined;
+}
+
+/** Texts by the names of their files (DESIGN.md, 4). */
+export interface MountFiles {
+  readonly "aws-config": string;
+  /** Empty: shadows a `~/.aws/credentials` that was baked into an image. */
+  readonly credentials: "";
+  /** For `docker run --env-file`, which takes every value as it is: no quotes. */
+  readonly env: string;
+}
+
+/** A path that some reader would cut or misread is refused: AWS documents these characters for credential_process. */
+const MOUNT_PATH = /^(?:\/[A-Za-z0-9\-_.](?:[A-Za-z0-9\-_. ]*[A-Za-z0-9\-_.])?)+$/;
+/** Bytes. A socket below it must fit into the kernel's 104 to 108. */
+const MOUNT_PATH_LIMIT = 200;
+
+/** @throws KeyholeError `usage`, without the path. */
+export function checkMountPath(path: string, option = "--mount-at"): string {
+  const isPath = path.length <= MOUNT_PATH_LIMIT && MOUNT_PATH.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path);
+  if (isPath || path === HOST_MOUNT) return path;
+  throw new KeyholeError(
+    "usage",
+    `${option} must be ${HOST_MOUNT} or an absolute path of at most ${MOUNT_PATH_LIMIT} letters, digits, spaces or -_./, without .. and without a / at its end`,
+    "keyhole grant add --help",
+  );
+}
+
+/** Where the sandbox sees the directory. */
+export function seenAt({ mountAt }: Pick<Grant, "mountAt">, directory: string): string {
+  return mountAt === HOST_MOUNT ? directory : mountAt;
+}
+
+/** @throws KeyholeError `usage` for a host directory whose path no `credential_process` can say. */
+export function mountFiles(grant: MountedGrant, { directory, region }: MountOptions): MountFiles {
+  const seen = seenAt(grant, directory);
+  const lines = [`credential_process = ${processOf(grant, seen)}`];
+  if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
+  // Both spellings, because tools disagree about which one is right.
+  const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
+  return {
+    "aws-config": [`# The grant ${grant.name} of keyhole; holds no secret.\n`, ...sections].join("\n"),
+    credentials: "",
+    env: Object.entries(grantVariables(seen))
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(""),
+  };
+}
+
+/**
+ * What an SDK runs. The executable needs no argument: it finds `sock` beside itself. Without it the image has a keyhole
+ * on its PATH, or a second mount puts one there; it is given the socket, and no name, which a grant socket takes from
+ * nobody. `cat` without a directory, because not every image has it in the same one.
+ */
+function processOf({ deliver, executable }: MountedGrant, seen: string): string {
+  if (deliver === "file") return `cat ${processWord(`${seen}/lease.json`)}`;
+  if (executable) return processWord(`${seen}/keyhole`);
+  return `keyhole --socket-path ${processWord(`${seen}/sock`)} export --format credential-process`;
+}
+
+/** Bare where that means the same: some readers of the file show the quotes to a shell, some take them off themselves. */
+function processWord(path: string): string {
+  const word = /^[A-Za-z0-9\-_./]+$/.test(path) ? path : quoteForProcess(path);
+  if (word !== undefined) return word;
+  throw new KeyholeError(
+    "usage",
+    "the path of this grant's directory has a character that credential_process cannot express",
+    "export KEYHOLE_HOME=/path/to/a/private/directory",
+  );
+}
+
+/**
+ * Rivals that are not set to nothing. The profiles: botocore takes an empty one for the name of a profile. The names of
+ * a role: without a token file no SDK uses them, and the one for Ruby takes an empty one for a role, and then fails. The
+ * last is read by no SDK.
+ */
+const LEFT_ALONE: ReadonlySet<string> = new Set([
+  "AWS_PROFILE",
+  "AWS_DEFAULT_PROFILE",
+  "AWS_ROLE_ARN",
+  "AWS_ROLE_SESSION_NAME",
+  "AWS_CREDENTIAL_PROCESS",
+]);
+
+/**
+ * What a sandbox's environment needs, in the order in which a person reads it. An empty variable counts as unset for the
+ * SDKs (botocore 1.43 looks at whether AWS_CONTAINER_* and AWS_CREDENTIAL_FILE are there, but only behind the profile,
+ * whose failure it does not pass over), and takes the place of one that the image or the pod has.
+ *
+ * @param seen where the sandbox sees the directory
+ */
+export function grantVariables(seen: string): Readonly<Record<string, string>> {
+  const empty = rivals.filter((name) => !LEFT_ALONE.has(name)).map((name) => [name, ""] as const);
+  return {
+    AWS_CONFIG_FILE: `${seen}/aws-config`,
+    AWS_SHARED_CREDENTIALS_FILE: `${seen}/credentials`,
+    // Fail closed: no instance's role where the grant does not answer.
+    AWS_EC2_METADATA_DISABLED: "true",
+    AWS_PROFILE: "default",
+    // botocore looks at it before the other.
+    AWS_DEFAULT_PROFILE: "default",
+    // Go SDK v1 and JavaScript SDK v2 read no config file without it.
+    AWS_SDK_LOAD_CONFIG: "1",
+    ...Object.fromEntries(empty),
+  };
+}

@@ -1,0 +1,21 @@
+// What may be the name of a grant: a word of the command line, a part of a file's path, of a role session's name and of
+// what sandboxes print. Narrower than a config's name, because it is seen by whoever holds the grant.
+import { KeyholeError } from "../errors.ts";
+
+/** 32 characters, so that `keyhole-<grant>-<8 hex>` fits into STS's 64. */
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** Whether a text may be the name of a grant. */
+export function isGrantName(text: string): boolean {
+  return NAME.test(text);
+}
+
+/** @throws KeyholeError `usage`, without the name, which may be anything. */
+export function checkGrantName(name: string): string {
+  if (isGrantName(name)) return name;
+  throw new KeyholeError(
+    "usage",
+    "a grant's name has 1 to 32 small letters, digits or -, and does not begin with -",
+    "keyhole grant list",
+  );
+}
