@@ -1,4 +1,5 @@
 // The lines that are kept, from new to old, each once, however the files are rotated meanwhile.
+import { closeSync } from "node:fs";
 import type { AuditKind } from "./event.ts";
 import { carriedPath, KEPT_FILES, openIfFile, type OpenFile, readLines, rotatedPath } from "./files.ts";
 import { isKept, kindOfLine } from "./line.ts";
@@ -13,36 +14,39 @@ export interface Current {
 
 /**
  * Opens the files at once, from the youngest to the oldest, because a rotation gives a file an older name only: none is
- * missed, and one that is met twice is known by its inode. Each is read when its turn has come.
+ * missed, and one that is met twice is known by its inode. Each is read when its turn has come, so that one at a time is
+ * in memory.
  *
  * @param path of the audit file
  */
-export function readHistory(path: string, current: Current): Iterable<string> {
-  const files: OpenFile[] = [];
+export function* readHistory(path: string, current: Current): Generator<string, void> {
+  const open: OpenFile[] = [];
   const met = new Set([current.inode]);
-  for (let index = 1; index <= KEPT_FILES; index++) {
-    const file = openIfFile(rotatedPath(path, index));
-    if (file !== undefined && !met.has(file.inode)) files.push(file);
-    met.add(file?.inode);
-  }
-  return walk(current.lines, files, openIfFile(carriedPath(path)));
-}
-
-function* walk(current: readonly string[], files: readonly OpenFile[], carried: OpenFile | undefined) {
-  /** A line is in the carried file and still in the oldest one for a moment, or for good after a crash. */
-  const seen = new Set<string>();
-  for (const lines of inTurn(current, files)) {
-    for (const line of lines.toReversed()) {
-      if (isKept(kindOfLine(line) as AuditKind)) seen.add(line);
-      yield line;
+  try {
+    for (let index = 1; index <= KEPT_FILES; index++) {
+      const file = openIfFile(rotatedPath(path, index));
+      if (file === undefined) continue;
+      if (met.has(file.inode)) closeSync(file.descriptor);
+      else open.push(file);
+      met.add(file.inode);
     }
-  }
-  if (carried === undefined) return;
-  for (const line of readLines(carried).toReversed()) if (!seen.has(line)) yield line;
-}
+    const carried = openIfFile(carriedPath(path));
+    if (carried !== undefined) open.push(carried);
 
-/** One file in memory at a time. */
-function* inTurn(current: readonly string[], files: readonly OpenFile[]) {
-  yield current;
-  for (const file of files) yield readLines(file);
+    /** A line is in the carried file and still in the oldest one for a moment, or for good after a crash. */
+    const seen = new Set<string>();
+    let lines = current.lines;
+    for (;;) {
+      for (const line of lines.toReversed()) {
+        if (seen.has(line)) continue;
+        if (open.length > 0 && isKept(kindOfLine(line) as AuditKind)) seen.add(line);
+        yield line;
+      }
+      const file = open.shift();
+      if (file === undefined) return;
+      lines = readLines(file);
+    }
+  } finally {
+    for (const { descriptor } of open) closeSync(descriptor);
+  }
 }

@@ -1,4 +1,4 @@
-// The daemon's log as lines, across its rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
+// The daemon's log or audit as lines, across rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { KEPT_LOGS } from "../paths.ts";
 
@@ -10,18 +10,23 @@ export interface LogReader {
   read(): string[];
   /** Whether there is a log at all. */
   readonly exists: boolean;
+  /** Of the file that the first call reads, unless it was rotated before; undefined if there is none. */
+  readonly inode: number | undefined;
 }
 
 /**
  * Reads on in a new file after finishing the old one. Two rotations between two calls lose what is in between; the
  * daemon would have to write 5 MB in that time.
+ *
+ * @param kept how many old files are read before the first
  */
-export function openLog(path: string): LogReader {
+export function openLog(path: string, kept = KEPT_LOGS): LogReader {
   let descriptor = tryOpen(path);
   let offset = 0;
   let partial = "";
   let decoder = new TextDecoder();
-  let old: string[] | undefined = readRotated(path, descriptor);
+  let old: string[] | undefined = readRotated(path, descriptor, kept);
+  const inode = descriptor === undefined ? undefined : fstatSync(descriptor).ino;
   const exists = descriptor !== undefined || old.length > 0;
 
   function readOn(): string[] {
@@ -39,6 +44,7 @@ export function openLog(path: string): LogReader {
 
   return {
     exists,
+    inode,
     read: () => {
       const lines = [...(old ?? []), ...readOn()];
       old = undefined;
@@ -53,10 +59,10 @@ export function openLog(path: string): LogReader {
   };
 }
 
-function readRotated(path: string, current: number | undefined): string[] {
+function readRotated(path: string, current: number | undefined, kept: number): string[] {
   const inode = current === undefined ? undefined : fstatSync(current).ino;
   const lines: string[] = [];
-  for (let index = KEPT_LOGS; index >= 1; index--) {
+  for (let index = kept; index >= 1; index--) {
     const descriptor = tryOpen(`${path}.${index}`);
     if (descriptor === undefined) continue;
     // Rotated between the two openings: it is read as the current one.

@@ -1,0 +1,70 @@
+// One access key id: what it is, and everybody who was given it.
+import type { AuditPeer } from "./event.ts";
+import { type AuditRecord, parseRecord } from "./line.ts";
+
+/** A process that was given the credentials; without a peer they lie in a file, and nobody knows who reads it. */
+export interface Holder {
+  readonly transport: AuditRecord["transport"];
+  readonly peer: AuditPeer | undefined;
+  readonly times: number;
+  /** ISO 8601, on this machine's clock. */
+  readonly first: string;
+  readonly last: string;
+}
+
+export interface Story {
+  readonly accessKeyId: string;
+  readonly grant: string | undefined;
+  readonly config: string | undefined;
+  readonly roleArn: string | undefined;
+  readonly sessionName: string | undefined;
+  /** Undefined where that line has been rotated out. */
+  readonly issuedAt: string | undefined;
+  readonly expiresAt: string | undefined;
+  /** In the order of their first time. */
+  readonly givenTo: readonly Holder[];
+}
+
+/**
+ * @param lines from new to old
+ * @returns undefined if no line names that key id.
+ */
+export function tellStory(lines: Iterable<string>, accessKeyId: string): Story | undefined {
+  const records: AuditRecord[] = [];
+  for (const line of lines) {
+    if (!line.includes(accessKeyId)) continue;
+    const record = parseRecord(line);
+    if (record?.accessKeyId === accessKeyId) records.push(record);
+  }
+  if (records.length === 0) return undefined;
+  records.reverse();
+  const find = <Name extends keyof AuditRecord>(name: Name): AuditRecord[Name] | undefined =>
+    records.find((record) => record[name] !== undefined)?.[name];
+  return {
+    accessKeyId,
+    grant: find("grant"),
+    config: find("config"),
+    roleArn: find("roleArn"),
+    sessionName: find("sessionName"),
+    issuedAt: records.find(({ kind }) => kind === "issue")?.time,
+    expiresAt: find("expiresAt"),
+    givenTo: holdersOf(records),
+  };
+}
+
+function holdersOf(records: readonly AuditRecord[]): Holder[] {
+  const holders = new Map<string, Holder>();
+  for (const { kind, outcome, transport, peer, count, time } of records) {
+    if (kind !== "vend" || outcome !== "ok") continue;
+    const key = JSON.stringify([transport, peer?.uid, peer?.gid, peer?.pid, peer?.executable, peer?.exited]);
+    const before = holders.get(key);
+    holders.set(key, {
+      transport,
+      peer,
+      times: (before?.times ?? 0) + (count ?? 1),
+      first: before?.first ?? time,
+      last: time,
+    });
+  }
+  return [...holders.values()];
+}

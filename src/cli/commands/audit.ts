@@ -1,0 +1,117 @@
+// keyhole audit: who was given what, and who was refused, whether or not a daemon runs.
+import { readHistory } from "../../audit/history.ts";
+import { select, type Selection } from "../../audit/selection.ts";
+import { tellStory } from "../../audit/story.ts";
+import { escapeControls } from "../../controls.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { Settings } from "../../settings.ts";
+import { renderRecords, renderStory } from "../auditlines.ts";
+import { withDaemonIfAny } from "../broker.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { jsonOption, printJson } from "../json.ts";
+import { openLog } from "../logreader.ts";
+
+/** Milliseconds between two looks at the file. */
+const INTERVAL = 200;
+
+const args = {
+  question: { type: "positional", required: false, description: "who: tell everything about one access key id" },
+  key: { type: "positional", required: false, description: "The access key id" },
+  follow: { type: "boolean", alias: "f", description: "Wait for more, until interrupted" },
+  grant: { type: "string", alias: "g", valueHint: "NAME", description: "Of one grant alone" },
+  limit: { type: "string", default: "200", valueHint: "N", description: "The last N lines, 0 for all" },
+  "before-ts-ms": { type: "string", valueHint: "N", description: "Before that moment, in milliseconds since 1970" },
+  json: { ...jsonOption, description: "Answer in JSON, the newest first; with --follow a line for each" },
+} as const;
+
+type Context = CommandContext<typeof args>;
+
+export default defineCommand({
+  meta: { name: "audit", description: "Show who was given which credentials, and who was refused" },
+  args,
+  run: (context) => {
+    const { question, key } = context.args;
+    if (question === undefined) return list(context);
+    if (question !== "who") throw usage(`unknown question ${question}`);
+    if (key === undefined || !/^[A-Za-z0-9]{4,128}$/.test(key)) throw usage("an access key id is missing");
+    return tell(context, key);
+  },
+});
+
+async function list(context: Context): Promise<void> {
+  const { settings, output, ui, host } = context;
+  const { follow, grant, limit, json, "before-ts-ms": before } = context.args;
+  const wanted = {
+    grant,
+    beforeMs: before === undefined ? undefined : readCount("--before-ts-ms", before),
+    limit: readCount("--limit", limit) || Infinity,
+  };
+  if (follow && before !== undefined) throw usage("--follow and --before-ts-ms exclude each other");
+
+  // As bytes, which wait for the reader and fail when it is gone: `audit -f | head` must end.
+  const print = (text: string) => output.bytes(new TextEncoder().encode(`${text}\n`));
+  const show = async ({ records, malformed }: Selection, withHeading: boolean) => {
+    if (json) for (const record of records) await print(escapeControls(JSON.stringify(record)));
+    else if (records.length > 0) await print(renderRecords(records, withHeading));
+    if (malformed > 0) ui.warn(`${malformed} malformed lines were left out`);
+  };
+
+  await noticeSilence(context);
+  const log = openLog(settings.paths.audit, 0);
+  const found = select(readHistory(settings.paths.audit, { lines: log.read(), inode: log.inode }), wanted);
+  if (json && !follow) {
+    await print(printSafely(found.records));
+    return show({ ...found, records: [] }, false);
+  }
+  if (found.records.length === 0 && !follow) ui.notice(`nothing in ${settings.paths.audit}`);
+  await show({ ...found, records: found.records.toReversed() }, true);
+  if (!follow) return;
+  for (;;) {
+    await host.wait(INTERVAL);
+    await show(select(log.read(), { grant, limit: Infinity }), false);
+  }
+}
+
+async function tell(context: Context, key: string): Promise<void> {
+  const { settings, output } = context;
+  const { json, follow, grant, "before-ts-ms": before } = context.args;
+  if (follow || grant !== undefined || before !== undefined) throw usage("audit who takes --json alone");
+  const log = openLog(settings.paths.audit, 0);
+  const story = tellStory(readHistory(settings.paths.audit, { lines: log.read(), inode: log.inode }), key);
+  if (story === undefined) {
+    await noticeSilence(context);
+    throw new KeyholeError("no-such-session", `the audit does not know the access key id ${key}`, "keyhole audit");
+  }
+  output.line(json ? printSafely(story) : renderStory(story));
+}
+
+/** JSON without any control but its own line breaks: the file has escaped what a peer put in, parsing undid that. */
+function printSafely(value: unknown): string {
+  return printJson(value).split("\n").map(escapeControls).join("\n");
+}
+
+/** Says so where nothing is written down, by this command's environment or by the daemon's. */
+async function noticeSilence({ settings, ui }: Pick<Context, "settings" | "ui">): Promise<void> {
+  if (settings.hasDiskLogs && (await hasDaemonDiskLogs(settings))) return;
+  ui.notice("nothing is written down: disk logs are off (KEYHOLE_DISABLE_DISK_LOGS)");
+}
+
+async function hasDaemonDiskLogs(settings: Settings): Promise<boolean> {
+  try {
+    const options = { isPatient: false };
+    const status = await withDaemonIfAny(settings, (connection) => connection.request("Status", {}), options);
+    return status?.counters.find(({ name }) => name === "disk_logs")?.value !== 0;
+  } catch {
+    // Of another user, busy, or of another version: the lines that are there can be read all the same.
+    return true;
+  }
+}
+
+function readCount(option: string, text: string): number {
+  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+  throw usage(`${option} must be a whole number`);
+}
+
+function usage(message: string): KeyholeError {
+  return new KeyholeError("usage", message, "keyhole audit --help");
+}
