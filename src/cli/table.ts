@@ -37,6 +37,7 @@ export const root: CommandGroup = {
         validate: () => import("./commands/config/validate.ts"),
       },
     },
+    audit: () => import("./commands/audit.ts"),
     completion: () => import("./commands/completion.ts"),
   },
 };
