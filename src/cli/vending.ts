@@ -65,7 +65,12 @@ async function fetchIfGrant(
   }
 }
 
-async function fetchPatiently(path: string, timeoutMs: number, host: Host): Promise<ResponseOf<"Fetch">> {
+/** Asks a grant; where nobody listens, again for a moment. @throws KeyholeError with places of this machine in it */
+export async function fetchPatiently(
+  path: string,
+  timeoutMs: number,
+  host: Pick<Host, "wait">,
+): Promise<ResponseOf<"Fetch">> {
   for (let pause = 10, waited = 0; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
       return await fetchOnce(path, timeoutMs);
