@@ -10,6 +10,7 @@ export const root: CommandGroup = {
     exec: () => import("./commands/exec.ts"),
     shell: () => import("./commands/shell.ts"),
     whoami: () => import("./commands/whoami.ts"),
+    relay: () => import("./commands/relay.ts"),
     daemon: {
       meta: { name: "daemon", description: "Start, stop and inspect the daemon and its sessions" },
       commands: {

@@ -1,0 +1,55 @@
+// keyhole relay: a grant as container credentials, on the loopback of the sandbox that it was given to.
+import { definedVariables } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { defineCommand } from "../command.ts";
+import { fetchGrant, grantSocketOf } from "../grantsocket.ts";
+import { endpointVariables, relayedEnvironment } from "../relayenvironment.ts";
+import { startRelay } from "../relayserver.ts";
+import { endings, signalled, unlessEnded, watchSignals } from "../signals.ts";
+
+/** Of TCP. */
+const HIGHEST_PORT = 65_535;
+
+export default defineCommand({
+  meta: { name: "relay", description: "Serve a grant's credentials on 127.0.0.1, as containers get them from AWS" },
+  args: {
+    port: { type: "string", default: "0", valueHint: "N", description: "Port of 127.0.0.1 (0: any that is free)" },
+  },
+  rest: true,
+  async run({ args, rest, settings, environment, host, output }) {
+    const port = readPort(args.port);
+    const socket = grantSocketOf(settings, host, "keyhole relay --socket-path /run/keyhole/sock");
+    const fetch = () => fetchGrant(socket, settings, host);
+    // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
+    const { region } = await unlessEnded(fetch(), watchSignals);
+    const relay = startRelay({ port, fetch, timeoutMs: settings.clientTimeout });
+    try {
+      if (rest.length > 0) {
+        const program = {
+          words: rest,
+          environment: relayedEnvironment(definedVariables(environment), relay, region),
+        };
+        return await runBehind(program);
+      }
+      for (const [name, value] of Object.entries(endpointVariables(relay))) output.line(`${name}=${value}`);
+      await signalled(endings, watchSignals);
+      return 0;
+    } finally {
+      relay.stop();
+    }
+  },
+});
+
+async function runBehind(program: Parameters<typeof import("../supervise.ts").supervise>[0]): Promise<number> {
+  const { supervise } = await import("../supervise.ts");
+  const { isatty } = await import("node:tty");
+  const isFirst = process.pid === 1;
+  const reap = isFirst ? (await import("../../native/children.ts")).loadReapChild() : undefined;
+  return supervise(program, { watch: watchSignals, hasTerminal: isatty(0) || isatty(1) || isatty(2), reap });
+}
+
+function readPort(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : HIGHEST_PORT + 1;
+  if (port <= HIGHEST_PORT) return port;
+  throw new KeyholeError("usage", `--port must be a whole number up to ${HIGHEST_PORT}`, "keyhole relay --help");
+}
