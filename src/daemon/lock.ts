@@ -5,6 +5,8 @@ import { openOwnFile } from "../files/writing.ts";
 import type { Native } from "../native/native.ts";
 
 export interface Lock {
+  /** Whether the file at the path is the one that is locked: else somebody else may hold the lock of that name. */
+  readonly isInPlace: boolean;
   release(): void;
 }
 
@@ -27,7 +29,12 @@ export function takeLock(path: string, native: Native): Lock {
     }
     if (isStillAt(path, descriptor)) {
       writeHolder(descriptor);
-      return { release: () => closeSync(descriptor) };
+      return {
+        get isInPlace() {
+          return isStillAt(path, descriptor);
+        },
+        release: () => closeSync(descriptor),
+      };
     }
     closeSync(descriptor);
   }

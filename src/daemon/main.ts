@@ -26,11 +26,14 @@ import { listen } from "./listener.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
+import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
+import { serveOne } from "./once.ts";
 import { createIdentify } from "./peers.ts";
 import { cleanEnvironment, descriptorLimit, harden, ownCommand, residentBytes } from "./process.ts";
 import { createRequestAudit } from "./requestaudit.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
+import { keepVigil } from "./vigil.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
 const PATIENCE = 2000;
@@ -63,9 +66,9 @@ export async function main(words: readonly string[]): Promise<void> {
 async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
   const { paths } = settings;
   const disabled = !settings.hasDiskLogs;
-  for (const file of disabled ? [paths.socket] : [paths.socket, paths.log, paths.audit]) {
-    ensurePrivateDirectory(directoryOf(file));
-  }
+  const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
+  makeSocketDirectory();
+  if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
   const lock = takeLock(paths.lock, native);
   const logFile = openLogFile(paths.log, systemClock, disabled);
   const { log } = logFile;
@@ -100,6 +103,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
 
   const self = { version, pid: process.pid };
   const startedAt = systemClock.wall();
+  let requests = 0;
   const status = (): Omit<DaemonStatus, "sessions"> => {
     const { counters, clockSkew } = sessions;
     return {
@@ -114,6 +118,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
       clockBehindMs: Math.max(0, Math.round(clockSkew ?? 0)),
       clockAheadMs: Math.max(0, Math.round(-(clockSkew ?? 0))),
       counters: [
+        { name: "requests", value: requests },
         { name: "vends", value: counters.vends },
         { name: "sts_calls", value: counters.assumes },
         { name: "sts_failures", value: counters.failures },
@@ -151,9 +156,11 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     status,
     stop: () => ended.resolve("stop"),
   });
+  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => memory.changed() }), peerLog);
+  const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const listener = await listen({
     path: paths.socket,
-    mode: 0o600,
+    mode: settings.socketMode,
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
     identify: createIdentify(native, process.pid),
@@ -162,15 +169,33 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
       if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);
       return isAllowed;
     },
-    dispatch: createDispatch(handlers, peerLog),
+    dispatch: (frame, caller) => {
+      requests += 1;
+      return oneClient.dispatch(frame, caller);
+    },
+    closed: oneClient.closed,
     clock: systemClock,
     log: peerLog,
+  });
+  const vigil = keepVigil({
+    path: paths.socket,
+    listener,
+    lock,
+    takeLock: () => takeLock(paths.lock, native),
+    makeDirectory: makeSocketDirectory,
+    clock: systemClock,
+    log: peerLog,
+    giveWay: (reason) => {
+      memory.abandon();
+      ended.resolve(reason);
+    },
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(signal));
   process.on("SIGHUP", () => {
     logFile.reopen();
     auditFile.reopen();
+    void grants.reload();
   });
   process.on("unhandledRejection", (reason) => {
     log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
@@ -178,9 +203,19 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
   console.log(formatReady(paths.socket));
+  // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
+  const memory = openMemory({
+    path: memoryPath(paths),
+    configDir: paths.configDir,
+    sessions,
+    clock: systemClock,
+    log: peerLog,
+  });
 
   log("info", "daemon ending", { reason: await ended.promise });
+  vigil.stop();
   await listener.close(PATIENCE);
+  memory.close();
   sessions.stop();
   transport.close();
   log("info", "daemon ended");
@@ -188,6 +223,6 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "ended" });
   auditFile.close();
   logFile.close();
-  lock.release();
+  vigil.lock.release();
   process.exit(0);
 }

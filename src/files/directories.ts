@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fchmodSync,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -19,17 +20,17 @@ import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignPare
 const PRIVATE_MODE = 0o700;
 
 /**
- * Makes `path` and what is missing above it with mode 0700, and checks that nobody else could have put something there:
+ * Makes `path` and what is missing above it with mode 0700, `path` itself with `mode`, and checks that nobody else could have put something there:
  * it is a real directory, not a link, ours, and neither it nor its parent can be written by group or others (a sticky
  * parent such as /tmp can be).
  *
  * @throws KeyholeError `unsafe-path` that names the directory and the command that mends it. An existing directory's
  *   mode is never changed.
  */
-export function ensurePrivateDirectory(path: string): void {
+export function ensurePrivateDirectory(path: string, mode: number = PRIVATE_MODE): void {
   const own = process.geteuid?.() ?? 0;
   refuseForeignLink(path, own);
-  makeDirectory(path);
+  makeDirectory(path, mode);
   checkPrivate(path, own);
   const parent = directoryOf(path);
   refuseForeignParent(parent, lstatSync(parent), [own, 0]);
@@ -90,10 +91,22 @@ function lookUp(path: string, look: typeof lstatSync | typeof statSync): Stats |
   }
 }
 
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, mode: number = PRIVATE_MODE): void {
   try {
-    mkdirSync(path, { recursive: true, mode: PRIVATE_MODE });
+    mkdirSync(directoryOf(path), { recursive: true, mode: PRIVATE_MODE });
+    mkdirSync(path, { mode });
+    if (mode !== PRIVATE_MODE) setMode(path, mode);
   } catch (error) {
-    throw pathError(error, path, "make the directory");
+    if (!isErrno(error, "EEXIST")) throw pathError(error, path, "make the directory");
+  }
+}
+
+/** Of a directory that was just made: the umask may have taken the group's part of its mode. */
+function setMode(path: string, mode: number): void {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    fchmodSync(descriptor, mode);
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -62,3 +62,14 @@ test("a FIFO is no lock file", () => {
   Bun.spawnSync(["mkfifo", path]);
   expect(() => takeLock(path, native)).toThrow("not a regular file");
 });
+
+test("a lock whose file was removed or replaced knows that it locks nothing any more", () => {
+  const lock = takeLock(path, native);
+  expect(lock.isInPlace).toBe(true);
+  unlinkSync(path);
+  expect(lock.isInPlace).toBe(false);
+  const second = takeLock(path, native);
+  expect([lock.isInPlace, second.isInPlace]).toEqual([false, true]);
+  lock.release();
+  second.release();
+});

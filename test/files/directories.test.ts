@@ -25,6 +25,19 @@ test("what is missing is made, every level for the owner alone", () => {
   expect(modeOf(join(root, "home", "sock"))).toBe(0o700);
 });
 
+test("a group may be let in to what is made, whatever the umask, and to nothing above it (A-008)", () => {
+  const previous = process.umask(0o077);
+  try {
+    ensurePrivateDirectory(join(root, "home", "sock"), 0o750);
+  } finally {
+    process.umask(previous);
+  }
+  expect([modeOf(join(root, "home")), modeOf(join(root, "home", "sock"))]).toEqual([0o700, 0o750]);
+  // Made by then, and never changed.
+  ensurePrivateDirectory(join(root, "home", "sock"), 0o710);
+  expect(modeOf(join(root, "home", "sock"))).toBe(0o750);
+});
+
 test("an existing directory keeps its mode, as long as nobody else can write to it", () => {
   mkdirSync(join(root, "sock"), { mode: 0o755 });
   ensurePrivateDirectory(join(root, "sock"));

@@ -1,0 +1,164 @@
+// The memory of sessions: which ones there were, so that a daemon that starts has those of the daemon before it. Names
+// and what selects their source credentials; no credentials, and nothing that is a secret. A session whose source was
+// keys in the environment is not in it: whoever asks for it next adds it, with its own environment.
+import { KeyholeError } from "../errors.ts";
+import { ensurePrivateDirectory } from "../files/directories.ts";
+import { readTrusted } from "../files/reading.ts";
+import { writeAtomically } from "../files/writing.ts";
+import { mayBeKept, splitEnvironment } from "../grants/environment.ts";
+import { directoryOf, type Paths } from "../paths.ts";
+import type { SourceEnvironment } from "../sources/source.ts";
+import type { Clock, Timer } from "./clock.ts";
+import type { Handlers } from "./dispatcher.ts";
+import type { Log } from "./log.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Milliseconds after a change, so that a burst of them is one write. */
+const DELAY = 100;
+/** Sessions, the most recently used. */
+const MOST = 1024;
+/** Bytes of a file that is read: MOST names with variables such as a PATH of several KiB are below this. */
+const LIMIT = 8 * 2 ** 20;
+const FORMAT = 1;
+
+export interface MemoryOptions {
+  /** Absolute. */
+  readonly path: string;
+  /** Where the configs are that the names mean; of another directory nothing is brought back. */
+  readonly configDir: string;
+  readonly sessions: Pick<Sessions, "add" | "list" | "environmentOf">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Memory {
+  /** The sessions may have changed; the file follows soon. */
+  changed(): void;
+  /** Writes what has changed; to be called while the sessions are there. */
+  close(): void;
+  /** Writes nothing any more: the file is another daemon's by now, or its home is gone. */
+  abandon(): void;
+}
+
+/** Each socket's daemon has its own. */
+export function memoryPath({ home, runDir, socket }: Paths): string {
+  const suffix = socket === `${home}/sock/daemon.sock` ? "" : `-${Bun.hash(socket).toString(36)}`;
+  return `${runDir}/sessions${suffix}.json`;
+}
+
+/** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
+export function openMemory(options: MemoryOptions): Memory {
+  const { path, configDir, sessions, clock, log } = options;
+  let timer: Timer | undefined;
+  let isOurs = true;
+  bringBack(options);
+
+  function write(): void {
+    timer = undefined;
+    const names = sessions.list().map(({ config }) => config);
+    const remembered = names.slice(-MOST).flatMap((name) => entryOf(name, sessions.environmentOf(name) ?? {}));
+    try {
+      ensurePrivateDirectory(directoryOf(path));
+      const text = JSON.stringify({ format: FORMAT, configDir, sessions: remembered });
+      writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
+    } catch (error) {
+      // A full disk costs the memory, never credentials. The next change tries again.
+      log("warn", "sessions not remembered", { error: messageOf(error) });
+    }
+  }
+
+  return {
+    changed: () => {
+      if (isOurs) timer ??= clock.after(DELAY, write);
+    },
+    close: () => {
+      if (timer === undefined) return;
+      timer.cancel();
+      write();
+    },
+    abandon: () => {
+      isOurs = false;
+      timer?.cancel();
+      timer = undefined;
+    },
+  };
+}
+
+/** The handlers, with what they change told to the memory. */
+export function rememberChanges(handlers: Handlers, { changed }: Pick<Memory, "changed">): Handlers {
+  return {
+    ...handlers,
+    Add: async (request, caller) => {
+      try {
+        return await handlers.Add(request, caller);
+      } finally {
+        changed();
+      }
+    },
+    Remove: (request, caller) => {
+      const answer = handlers.Remove(request, caller);
+      changed();
+      return answer;
+    },
+  };
+}
+
+interface Entry {
+  readonly config: string;
+  readonly environment: SourceEnvironment;
+}
+
+/** Nothing where something is missing that selects source credentials: others would be found without it. */
+function entryOf(config: string, environment: SourceEnvironment): Entry[] {
+  const { kept, hadKeys } = splitEnvironment(environment);
+  const isWhole = Object.keys(environment).every((name) => name in kept || name.startsWith("KEYHOLE_"));
+  return hadKeys || !isWhole ? [] : [{ config, environment: kept }];
+}
+
+function bringBack({ path, configDir, sessions, log }: MemoryOptions): void {
+  const entries = readEntries(path, configDir, log);
+  for (const { config, environment } of entries) {
+    // Only its file is read, at once; what is wrong with it shows to whoever asks for it.
+    sessions
+      .add(config, environment, { verify: false, renew: false })
+      .catch((error: unknown) => log("info", "session not brought back", { config, error: messageOf(error) }));
+  }
+  if (entries.length > 0) log("info", "sessions brought back", { sessions: entries.length });
+}
+
+function readEntries(path: string, configDir: string, log: Log): Entry[] {
+  try {
+    const file = readTrusted(path, process.geteuid?.() ?? 0, LIMIT);
+    if (file === undefined) return [];
+    const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
+    if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
+    return content.configDir === configDir ? content.sessions.map(checkEntry) : [];
+  } catch (error) {
+    log("warn", "memory of sessions not used", { path, error: messageOf(error) });
+    return [];
+  }
+}
+
+interface Content {
+  readonly format: unknown;
+  readonly configDir: unknown;
+  readonly sessions: unknown[];
+}
+
+function checkEntry(entry: unknown): Entry {
+  const { config, environment } = entry as Partial<Record<keyof Entry, unknown>>;
+  if (typeof config !== "string" || typeof environment !== "object" || environment === null) throw malformed();
+  const variables = Object.entries(environment) as [string, unknown][];
+  if (!variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value))) throw malformed();
+  return { config, environment: Object.fromEntries(variables) as SourceEnvironment };
+}
+
+function malformed(): Error {
+  return new Error("malformed");
+}
+
+/** Without what a JSON parser quotes. */
+function messageOf(error: unknown): string {
+  if (error instanceof KeyholeError) return error.message;
+  return error instanceof SyntaxError ? "no JSON" : String(error);
+}

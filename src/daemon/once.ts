@@ -1,0 +1,28 @@
+// A daemon that serves one client and ends: `--once`.
+import { messages } from "../wire/messages.ts";
+import type { Caller, Dispatch } from "./dispatcher.ts";
+
+/** What follows one client: the dispatch to serve it with, and what is to be called when a connection is closed. */
+export interface OneClient {
+  readonly dispatch: Dispatch;
+  readonly closed: (caller: Caller) => void;
+}
+
+/**
+ * The client is whoever asks first. A Hello does not count: whoever has just started a daemon makes sure with one that
+ * it is there.
+ *
+ * @param end called when the client's connection is closed
+ */
+export function serveOne(dispatch: Dispatch, end: () => void): OneClient {
+  let client: number | undefined;
+  return {
+    dispatch: (frame, caller) => {
+      if (frame.message !== messages.Hello.number) client ??= caller.connection;
+      return dispatch(frame, caller);
+    },
+    closed: ({ connection }) => {
+      if (connection === client) end();
+    },
+  };
+}
