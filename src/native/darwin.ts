@@ -41,6 +41,13 @@ export function loadDarwin(): Native {
     // LOCAL_PEERPID has nothing like a pidfd.
     isPeerAlive: () => undefined,
 
+    // LOCAL_PEERCRED has no more than sixteen groups, and no more than getpeereid of which one could be sure.
+    peerGroups: () => [],
+    // launchd hands over sockets in another way (launch_activate_socket), and wants no notice.
+    listeningPath: () => undefined,
+    sendDatagram: () => false,
+    closeOnExecute: () => true,
+
     forbidInspection(): void {
       if (libc.ptrace(PT_DENY_ATTACH, 0, 0n, 0) !== 0) throw new Error("PT_DENY_ATTACH was refused");
     },

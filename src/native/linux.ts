@@ -1,5 +1,6 @@
 // Linux, glibc and musl. Constants from the kernel's uapi headers, the same on x86-64 and AArch64.
 import { openLibc } from "./libc.ts";
+import { linuxSocketFunctions, linuxSockets } from "./linuxsockets.ts";
 import { linuxPeerFunctions, linuxPeers } from "./linuxpeers.ts";
 import type { Native, PeerIdentity } from "./native.ts";
 import { unixCalls, unixFunctions } from "./unix.ts";
@@ -20,6 +21,7 @@ export function loadLinux(): Native {
   const libc = openLibc(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
     ...unixFunctions,
     ...linuxPeerFunctions,
+    ...linuxSocketFunctions,
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
     prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
     fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -40,6 +42,7 @@ export function loadLinux(): Native {
   return {
     ...calls,
     ...linuxPeers(libc),
+    ...linuxSockets(libc),
 
     peerIdentity(socketDescriptor: number): PeerIdentity {
       length[0] = credentials.byteLength;

@@ -6,6 +6,8 @@ export interface PeerIdentity {
   readonly gid: number;
   /** Undefined where the platform does not say. */
   readonly pid: number | undefined;
+  /** Its groups beside `gid`; absent where nobody asked for them. */
+  readonly groups?: readonly number[] | undefined;
 }
 
 /** The platform, as far as Bun does not offer it. */
@@ -17,6 +19,14 @@ export interface Native {
    * where the platform does not say (macOS, Linux before 6.5), and for what is no connected Unix socket.
    */
   isPeerAlive(socketDescriptor: number): boolean | undefined;
+  /** Groups of the peer beside its primary one; empty where the platform does not say. */
+  peerGroups(socketDescriptor: number): number[];
+  /** The path at which a Unix stream socket listens; undefined for every other descriptor. */
+  listeningPath(descriptor: number): string | undefined;
+  /** Sends a datagram to a Unix socket; `@name` is abstract. False where nobody took it. */
+  sendDatagram(path: string, text: string): boolean;
+  /** Keeps a descriptor from every program that is started from now on. */
+  closeOnExecute(descriptor: number): boolean;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
   /** No core file, whatever happens. Inherited by children. */
