@@ -35,7 +35,7 @@ beforeEach(async () => {
     mode: 0o600,
     maxConnections: 10,
     requestLimit: CONTROL_REQUEST_LIMIT,
-    identify: () => ({ pid: 7, uid: 1000, gid: 1000 }) as never,
+    identify: () => ({ pid: 7, uid: 1000, gid: 1000 }),
     isAllowed: () => true,
     dispatch: ({ message, body }) => encodeFrame(message, body.slice()),
     clock,
