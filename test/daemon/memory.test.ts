@@ -193,12 +193,13 @@ test("a place that cannot be written to costs the memory and nothing else", asyn
   expect(existsSync(path)).toBe(true);
 });
 
+const pathOf = (socket?: string) => memoryPath(resolvePaths({ HOME: "/h" }, { socket }, () => "/"));
+
 test("each socket's daemon has a memory of its own", () => {
-  const of = (socket?: string) => memoryPath(resolvePaths({ HOME: "/h" }, { socket }, () => "/"));
-  expect(of()).toBe("/h/.keyhole/run/sessions.json");
-  expect(of("/h/.keyhole/sock/daemon.sock")).toBe(of());
-  expect(new Set([of(), of("/a.sock"), of("/b.sock")]).size).toBe(3);
-  expect(of("/a.sock")).toMatch(/^\/h\/\.keyhole\/run\/sessions-[0-9a-z]+\.json$/);
+  expect(pathOf()).toBe("/h/.keyhole/run/sessions.json");
+  expect(pathOf("/h/.keyhole/sock/daemon.sock")).toBe(pathOf());
+  expect(new Set([pathOf(), pathOf("/a.sock"), pathOf("/b.sock")]).size).toBe(3);
+  expect(pathOf("/a.sock")).toMatch(/^\/h\/\.keyhole\/run\/sessions-[0-9a-z]+\.json$/);
 });
 
 test("additions, also those that fail in the end, and removals are told to the memory", async () => {

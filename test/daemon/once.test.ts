@@ -6,13 +6,14 @@ import { messages } from "../../src/wire/messages.ts";
 
 const ANSWER = new Uint8Array(1);
 
+const callerOf = (connection: number) => ({ connection }) as unknown as Caller;
+
 function setUp() {
   let ends = 0;
   const client = serveOne(
     () => ANSWER,
     () => void (ends += 1),
   );
-  const callerOf = (connection: number) => ({ connection }) as unknown as Caller;
   return {
     /** Whether the answer is what the dispatch gives. */
     ask: (connection: number, message: number): boolean => {
