@@ -106,7 +106,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
     return first === undefined ? undefined : { id: first.id, grant: first.grant, text: first.text };
   }
 
-  async function question(): Promise<OpenQuestion> {
+  async function poll(): Promise<OpenQuestion> {
     if (questions.size === 0 && !isClosed) await next();
     return { question: oldest() };
   }
@@ -136,7 +136,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
     for (const wake of pollers) wake();
   }
 
-  return { ask, question, answer, close };
+  return { ask, question: poll, answer, close };
 }
 
 function denied(words: string): KeyholeError {
