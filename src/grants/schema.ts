@@ -75,7 +75,14 @@ const schema = v.strictObject({
   max_uses: v.optional(v.pipe(number, v.minValue(1, "must be a whole number above 0"))),
   uses: v.optional(number, 0),
   confirm: flag,
-  environment: v.optional(v.record(v.string(), text, "must be a mapping of variables"), {}),
+  // A record of valibot's may be a list.
+  environment: v.optional(
+    v.pipe(
+      v.custom<Readonly<Record<string, unknown>>>(isMapping, "must be a mapping of variables"),
+      v.record(v.string(), text),
+    ),
+    {},
+  ),
   had_keys: flag,
 });
 

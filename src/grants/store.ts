@@ -109,10 +109,13 @@ function parseGrant(name: string, path: string, bytes: Uint8Array): Grant {
   }
   const result = fromDocument(name, document.value);
   if ("grant" in result) return result.grant;
-  const problems = result.problems.slice(0, PROBLEM_LIMIT);
+  const problems = result.problems
+    .slice(0, PROBLEM_LIMIT)
+    .map((problem) => ({ line: lineOf(document, problem.path), message: problem.message }))
+    .toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0));
   throw invalid(
     name,
-    problems.map((problem) => describe(path, lineOf(document, problem.path), problem.message)),
+    problems.map(({ line, message }) => describe(path, line, message)),
   );
 }
 

@@ -1,0 +1,97 @@
+// Grants for tests: one that has everything, one that has nothing, and any.
+import * as fc from "fast-check";
+import type { Grant } from "../../../src/grants/grant.ts";
+
+export const FULL: Grant = {
+  name: "ci",
+  config: "dev",
+  id: "AAAAAAAAAAAAAAAAAAAA-_",
+  sessionName: "keyhole-ci-0a1b2c3d",
+  createdAt: 1_759_354_471_380,
+  endsAt: 1_759_383_271_380,
+  revokedAt: 1_759_354_472_000,
+  policy: '{"Version":"2012-10-17"}',
+  policyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+  tags: [{ key: "team", value: "a b" }],
+  sourceIdentity: "ann",
+  durationSeconds: 5400,
+  deliver: "file",
+  mountAt: "host",
+  executable: false,
+  allowUids: [0, 4_294_967_295],
+  allowGids: [100],
+  rate: { count: 10, milliseconds: 1000 },
+  maxUses: 5,
+  uses: 4,
+  confirm: true,
+  environment: { AWS_PROFILE: "dev" },
+  hadKeys: true,
+};
+
+export const LEAST: Grant = {
+  name: "agent-a",
+  config: "dev",
+  id: "-_AAAAAAAAAAAAAAAAAAAA",
+  sessionName: "keyhole-agent-a-00000000",
+  createdAt: 0,
+  endsAt: undefined,
+  revokedAt: undefined,
+  policy: undefined,
+  policyArns: [],
+  tags: [],
+  sourceIdentity: undefined,
+  durationSeconds: undefined,
+  deliver: "socket",
+  mountAt: "/run/keyhole",
+  executable: true,
+  allowUids: [],
+  allowGids: [],
+  rate: { count: 100, milliseconds: 3_600_000 },
+  maxUses: undefined,
+  uses: 0,
+  confirm: false,
+  environment: {},
+  hadKeys: false,
+};
+
+/** Any text that YAML can say, the kinds that need quotes among them. */
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc.constantFrom("", " ", "~", "null", "yes", "0x1F", "1e3", "2026-01-01", "a: b", "a #b", "'", '"', "\n", "- a", "|"),
+);
+const uint = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const time = fc.integer({ min: 0, max: 253_402_300_799_999 });
+const absent = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
+
+/** Every grant that a daemon may come to keep. */
+export const anyGrant: fc.Arbitrary<Grant> = fc.record({
+  name: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  config: fc.stringMatching(/^[\w-]{1,128}$/),
+  id: fc.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+  sessionName: fc.stringMatching(/^[\w+=,.@-]{2,64}$/),
+  createdAt: time,
+  endsAt: absent(time),
+  revokedAt: absent(time),
+  policy: absent(text),
+  policyArns: fc.array(text, { maxLength: 4 }),
+  tags: fc.array(fc.record({ key: text, value: text }), { maxLength: 4 }),
+  sourceIdentity: absent(text),
+  durationSeconds: absent(fc.integer({ min: 1, max: 43_200 })),
+  deliver: fc.constantFrom("socket", "file"),
+  mountAt: fc.constantFrom("host", "/run/keyhole", "/opt/my grant"),
+  executable: fc.boolean(),
+  allowUids: fc.array(uint, { maxLength: 4 }),
+  allowGids: fc.array(uint, { maxLength: 4 }),
+  rate: fc.record({
+    count: fc.integer({ min: 1, max: 1_000_000 }),
+    milliseconds: fc.integer({ min: 1, max: 86_400_000 }),
+  }),
+  maxUses: absent(fc.integer({ min: 1, max: 2 ** 32 - 1 })),
+  uses: uint,
+  confirm: fc.boolean(),
+  environment: fc.dictionary(fc.constantFrom("AWS_PROFILE", "AWS_REGION", "HOME", "PATH"), text, {
+    noNullPrototype: true,
+  }),
+  hadKeys: fc.boolean(),
+});
