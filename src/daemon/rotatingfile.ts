@@ -62,7 +62,8 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
     const next = `${path}.next`;
     const opened = open(next);
     try {
-      if (isThere(`${path}.${kept - 1}`)) options.beforeDrop?.(`${path}.${kept}`);
+      const isFull = [kept - 1, kept].every((index) => isThere(`${path}.${index}`));
+      if (isFull) options.beforeDrop?.(`${path}.${kept}`);
       for (let index = kept - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
       renameIfThere(path, `${path}.1`);
       renameIfThere(next, path);
