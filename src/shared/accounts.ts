@@ -1,0 +1,82 @@
+// Names of users and groups ⇄ numbers, from the files that every Unix has: passwd(5) and group(5). Directories such as
+// LDAP, and macOS's own, are not asked: whoever is only there is named by number.
+import { readFileSync, statSync } from "node:fs";
+
+/** One line of passwd(5). */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** One line of group(5). */
+export interface GroupEntry {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+/** What the files said at one moment. */
+export interface Accounts {
+  user(name: string): Account | undefined;
+  group(name: string): GroupEntry | undefined;
+}
+
+/** Where the files are; tests have their own. */
+export interface AccountFiles {
+  readonly passwd: string;
+  readonly group: string;
+}
+
+export const SYSTEM_ACCOUNTS: AccountFiles = { passwd: "/etc/passwd", group: "/etc/group" };
+
+export function parseAccounts(passwd: string, group: string): Accounts {
+  const users = new Map<string, Account>();
+  for (const [name, , uid, gid, , home] of fieldsOf(passwd)) {
+    const account = { name: name!, uid: numberOf(uid), gid: numberOf(gid), home: home ?? "" };
+    // As getpwnam(3): the first line of a name counts.
+    if (account.uid >= 0 && account.gid >= 0 && !users.has(account.name)) users.set(account.name, account);
+  }
+  const groups = new Map<string, GroupEntry>();
+  for (const [name, , gid, members] of fieldsOf(group)) {
+    const entry = { name: name!, gid: numberOf(gid), members: (members ?? "").split(",").filter(Boolean) };
+    if (entry.gid >= 0 && !groups.has(entry.name)) groups.set(entry.name, entry);
+  }
+  return { user: (name) => users.get(name), group: (name) => groups.get(name) };
+}
+
+/** A file that cannot be read has nobody in it. */
+export function readAccounts(files: AccountFiles = SYSTEM_ACCOUNTS): Accounts {
+  return parseAccounts(readOrEmpty(files.passwd), readOrEmpty(files.group));
+}
+
+/** Changes with the files. */
+export function accountsRevision(files: AccountFiles = SYSTEM_ACCOUNTS): string {
+  return [files.passwd, files.group].map(revisionOf).join(" ");
+}
+
+function revisionOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? "none" : [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function fieldsOf(text: string): string[][] {
+  return text
+    .split("\n")
+    .map((line) => line.split(":"))
+    .filter(([name]) => name !== undefined && name !== "" && !name.startsWith("#"));
+}
+
+/** -1 for what is no number of a user or a group. */
+function numberOf(text: string | undefined): number {
+  return text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : -1;
+}
