@@ -69,6 +69,7 @@ const walls: readonly Wall[] = [
       "paths.ts",
       "quoting.ts",
       "settings.ts",
+      "shared/",
       "suggest.ts",
       "version.ts",
       "wire/",
@@ -109,6 +110,11 @@ const walls: readonly Wall[] = [
       "node:",
     ],
     because: "the client proposes grants and the daemon keeps them; what one is, both must say alike",
+  },
+  {
+    of: "shared/",
+    may: ["config/", "configname.ts", "errors.ts", "files/", "valibot", "node:"],
+    because: "a policy decides by itself who may vend what, whatever socket and daemon there are",
   },
   {
     of: "audit/",
@@ -154,6 +160,7 @@ const walls: readonly Wall[] = [
       "paths.ts",
       "quoting.ts",
       "settings.ts",
+      "shared/",
       "sources/",
       "version.ts",
       "wire/",
