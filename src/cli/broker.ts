@@ -63,7 +63,8 @@ export async function withOwnDaemon<Result>(
   { settings, host }: Pick<Caller, "settings" | "host">,
   use: (link: Link) => Promise<Result>,
 ): Promise<Result> {
-  const { paths, autostart, clientTimeout: timeoutMs } = settings;
+  const { paths, autostart, isInProcess, clientTimeout: timeoutMs } = settings;
+  if (isInProcess) return withBrokerInProcess(settings, host, use);
   const { kind } = findTarget(settings, undefined);
   // The lock says whether a refusal is a dead socket or a full backlog.
   const open = () => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
@@ -78,6 +79,27 @@ export async function withOwnDaemon<Result>(
     if (autostart !== "never") return void (await host.launch({ ...settings, once: autostart === "once" }));
     throw new KeyholeError("unreachable", `keyhole daemon is not running at ${paths.socket} (autostart is off)`);
   }
+}
+
+/** Sessions that live for this one command; there is nobody whose place it could take, and nothing to wait for. */
+async function withBrokerInProcess<Result>(
+  settings: Settings,
+  host: Caller["host"],
+  use: (link: Link) => Promise<Result>,
+): Promise<Result> {
+  const { linkTo } = await import("../client/inprocess.ts");
+  const link = linkTo(await host.openInProcess(settings));
+  try {
+    return await use(link);
+  } finally {
+    link.close();
+  }
+}
+
+/** @throws KeyholeError `usage` for what only a daemon keeps, where there is to be none. */
+export function requireDaemon({ isInProcess }: Settings, what: string): void {
+  if (!isInProcess) return;
+  throw new KeyholeError("usage", `${what} needs the daemon, and KEYHOLE_DISABLE is set`, "unset KEYHOLE_DISABLE");
 }
 
 async function holderOf({ paths }: Settings): Promise<number | undefined> {
@@ -122,7 +144,7 @@ export async function addSession(
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
-  await refuseForeignDaemon(link, caller.settings);
+  if (!caller.settings.isInProcess) await refuseForeignDaemon(link, caller.settings);
   const { paths } = caller.settings;
   const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
   const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
@@ -133,7 +155,7 @@ export async function addSession(
  * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
  * both sides: as the daemon of a service, and as `sudo -E keyhole`.
  */
-async function refuseForeignDaemon(link: Link, { paths }: Settings): Promise<void> {
+export async function refuseForeignDaemon(link: Link, { paths }: Settings): Promise<void> {
   const own = process.getuid?.();
   if (own === undefined || own === 0) return;
   const { loadNative } = await import("../native/load.ts");

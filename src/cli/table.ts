@@ -11,6 +11,7 @@ export const root: CommandGroup = {
     shell: () => import("./commands/shell.ts"),
     whoami: () => import("./commands/whoami.ts"),
     relay: () => import("./commands/relay.ts"),
+    bridge: () => import("./commands/bridge.ts"),
     daemon: {
       meta: { name: "daemon", description: "Start, stop and inspect the daemon and its sessions" },
       commands: {
@@ -39,6 +40,18 @@ export const root: CommandGroup = {
       },
     },
     audit: () => import("./commands/audit.ts"),
+    grant: {
+      meta: { name: "grant", description: "Give sandboxes one identity each, and take it back" },
+      commands: {
+        add: () => import("./commands/grant/add.ts"),
+        list: () => import("./commands/grant/list.ts"),
+        show: () => import("./commands/grant/show.ts"),
+        path: () => import("./commands/grant/path.ts"),
+        revoke: () => import("./commands/grant/revoke.ts"),
+        remove: () => import("./commands/grant/remove.ts"),
+        confirm: () => import("./commands/grant/confirm.ts"),
+      },
+    },
     completion: () => import("./commands/completion.ts"),
   },
 };

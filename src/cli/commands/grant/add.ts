@@ -1,0 +1,46 @@
+// keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
+import { refuseLoop } from "../../../loop.ts";
+import { quotePosix } from "../../../quoting.ts";
+import type { RequestOf } from "../../../wire/messages.ts";
+import { refuseForeignDaemon, withOwnDaemon } from "../../broker.ts";
+import { formatDuration } from "../../columns.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { grantOperand } from "../../grants.ts";
+import { readTerms, termOptions } from "../../grantterms.ts";
+import { grantToJson } from "../../grantview.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { sourceEnvironment } from "../../refreshing.ts";
+
+/** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
+const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;
+
+export default defineCommand({
+  meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
+  args: { name: grantOperand, ...termOptions, json: jsonOption },
+  async run(context) {
+    const { args, environment, settings, output, ui, host } = context;
+    const terms = readTerms(args.name, args, context);
+    refuseLoop(environment, terms.config, settings.paths.socket);
+    const variables = environmentFor(context, terms.config, terms.confirm);
+    const grant = await withOwnDaemon(context, async (link) => {
+      await refuseForeignDaemon(link, settings);
+      return link.request("GrantAdd", { ...terms, environment: variables });
+    });
+    if (args.json) output.line(printJson(grantToJson(grant)));
+    else output.line(grant.directory);
+    const end = grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - host.now())}`;
+    ui.notice(`grant ${grant.name} gives ${grant.config} over a ${grant.deliver}, ${end}`);
+    for (const note of grant.notes) ui.warn(`${grant.name}: ${note}`);
+    ui.hint(`keyhole grant show ${quotePosix(grant.name)} --for docker`);
+  },
+});
+
+function environmentFor(
+  { environment, settings, host }: Pick<CommandContext, "environment" | "settings" | "host">,
+  config: string,
+  confirm: boolean,
+): RequestOf<"GrantAdd">["environment"] {
+  const source = sourceEnvironment(environment, settings.paths, config, () => host.cwd());
+  const asking = confirm ? ASKING.map((name) => [name, environment[name]] as const) : [];
+  return [...Object.entries(source), ...asking].flatMap(([name, value]) => (value ? [{ name, value }] : []));
+}

@@ -1,0 +1,27 @@
+// keyhole grant list: all grants, those that have ended among them.
+import { openGrantStore } from "../../../grants/store.ts";
+import { defineCommand } from "../../command.ts";
+import { listGrants } from "../../grants.ts";
+import { grantToJson, renderGrants } from "../../grantview.ts";
+import { jsonOption, printJson } from "../../json.ts";
+
+export default defineCommand({
+  meta: { name: "grant list", description: "List the grants" },
+  args: {
+    // For completions: without a daemon, and without what it knows.
+    names: { type: "boolean", description: "Print the names alone" },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, settings, output, ui, host } = context;
+    if (args.names) {
+      const names = openGrantStore(settings.paths.grantDir).list();
+      if (args.json) return output.line(printJson(names));
+      return names.length === 0 ? undefined : output.line(names.join("\n"));
+    }
+    const grants = await listGrants(context);
+    if (args.json) return output.line(printJson(grants.map(grantToJson)));
+    if (grants.length === 0) return ui.notice("no grants");
+    return output.line(renderGrants(grants, host.now()));
+  },
+});

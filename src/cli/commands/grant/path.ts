@@ -1,0 +1,14 @@
+// keyhole grant path: the directory to mount.
+import { defineCommand } from "../../command.ts";
+import { findGrant, grantOperand } from "../../grants.ts";
+import { jsonOption, printJson } from "../../json.ts";
+
+export default defineCommand({
+  meta: { name: "grant path", description: "Print the directory of a grant" },
+  args: { name: grantOperand, json: jsonOption },
+  async run(context) {
+    const { args, output } = context;
+    const { directory } = await findGrant(context, args.name);
+    output.line(args.json ? printJson({ directory }) : directory);
+  },
+});

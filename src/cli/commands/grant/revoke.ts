@@ -1,0 +1,54 @@
+// keyhole grant revoke: ends a grant for good, at once.
+import { openConfigStore } from "../../../config/store.ts";
+import { KeyholeError } from "../../../errors.ts";
+import { type Denial, denySession } from "../../../grants/denial.ts";
+import { quotePosix } from "../../../quoting.ts";
+import type { GrantInfo } from "../../../wire/messages.ts";
+import { formatDuration } from "../../columns.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { askAboutGrant, grantOperand } from "../../grants.ts";
+import { grantToJson } from "../../grantview.ts";
+import { jsonOption, printJson } from "../../json.ts";
+
+export default defineCommand({
+  meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },
+  args: {
+    name: grantOperand,
+    "print-iam": { type: "boolean", description: "Print the IAM policy that ends the credentials that are out" },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, output, ui, host } = context;
+    // First of all: whatever cannot be printed then, it is revoked.
+    const grant = await askAboutGrant(context, args.name, (link, name) => link.request("GrantRevoke", { name }));
+    ui.notice(`grant ${grant.name} revoked`);
+    const left = (grant.expiresAt ?? 0) - host.now();
+    if (left > 0)
+      ui.notice(`the credentials that are out work for ${formatDuration(left)} more, unless AWS denies them`);
+    if (!args["print-iam"]) {
+      if (left > 0) ui.hint(`keyhole grant revoke ${quotePosix(grant.name)} --print-iam`);
+      return args.json ? output.line(printJson(grantToJson(grant))) : undefined;
+    }
+    const denial = denialOf(grant, context);
+    if (args.json) output.line(printJson({ ...grantToJson(grant), iam: denial }));
+    else output.line(denial.document);
+    if (denial.note !== undefined) return ui.warn(denial.note);
+    return ui.hint(denial.command);
+  },
+});
+
+/** The role is the session's where there was one, else the config's. @throws KeyholeError where it has neither. */
+function denialOf(grant: GrantInfo, { settings }: Pick<CommandContext, "settings">): Denial {
+  try {
+    const roleArn =
+      grant.roleArn ?? openConfigStore(settings.paths.configDir).read(grant.config).config.AssumeRole.RoleArn;
+    return denySession(grant, roleArn);
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) throw error;
+    throw new KeyholeError(
+      error.kind,
+      `the grant is revoked; its IAM policy is not known: ${error.message}`,
+      error.hint,
+    );
+  }
+}

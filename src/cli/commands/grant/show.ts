@@ -1,0 +1,33 @@
+// keyhole grant show: everything about one grant, or how one tool is given it.
+import { KeyholeError } from "../../../errors.ts";
+import { defineCommand } from "../../command.ts";
+import { findGrant, grantOperand } from "../../grants.ts";
+import { grantToJson, renderGrant } from "../../grantview.ts";
+import { jsonOption, printJson } from "../../json.ts";
+import { recipeNames, recipes } from "../../recipes/table.ts";
+
+export default defineCommand({
+  meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
+  args: {
+    name: grantOperand,
+    for: {
+      type: "enum",
+      valueHint: "TOOL",
+      options: recipeNames,
+      description: "Print what to paste for a tool",
+    },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, output, settings, ui, host } = context;
+    if (args.json && args.for !== undefined)
+      throw new KeyholeError("usage", "--json and --for exclude each other", "keyhole grant show --help");
+    const grant = await findGrant(context, args.name);
+    if (args.for === undefined)
+      return output.line(args.json ? printJson(grantToJson(grant)) : renderGrant(grant, host.now()));
+    const { text, remarks } = recipes[args.for](grant, { platform: process.platform, home: settings.paths.home });
+    output.line(text);
+    for (const remark of remarks) ui.notice(remark);
+    if (grant.state !== "active") ui.warn(`grant ${grant.name} is ${grant.state}: it gives nothing any more`);
+  },
+});

@@ -1,0 +1,67 @@
+// Container engines on Linux: the directory is mounted, a socket in it works from any uid and user namespace.
+import { quotePosix } from "../../quoting.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
+
+export const docker: MakeRecipe = (grant) => run("docker", grant, "readonly");
+
+export const podman: MakeRecipe = (grant) => run("podman", grant, "ro=true");
+
+function run(engine: "docker" | "podman", grant: GrantInfo, readOnly: string) {
+  const source = mountField("src", grant.directory);
+  const mount = ["type=bind", source, mountField("dst", targetOf(grant)), readOnly].join(",");
+  const lines = [
+    ...selinux(grant),
+    `${engine} run --rm \\`,
+    `  --mount ${quotePosix(mount)} \\`,
+    `  --env-file ${quotePosix(`${grant.directory}/env`)} \\`,
+    "  IMAGE",
+  ];
+  return { text: lines.join("\n"), remarks: [] };
+}
+
+/** container_t may connect to no socket of an unconfined process, whatever label the file has (SANDBOXES.md, 5). */
+function selinux(grant: GrantInfo): string[] {
+  if (grant.deliver === "socket") {
+    return ["# with SELinux (Fedora, RHEL) add: --security-opt label=disable"];
+  }
+  const volume = quotePosix(`${grant.directory}:${targetOf(grant)}:ro,z`);
+  return [`# with SELinux (Fedora, RHEL) instead of --mount: --volume ${volume}`];
+}
+
+export const compose: MakeRecipe = (grant) => {
+  const lines = [
+    "# compose.override.yaml, beside your compose.yaml; app is the name of the service there",
+    ...(grant.deliver === "socket" ? ["# with SELinux (Fedora, RHEL) add: security_opt: [label=disable]"] : []),
+    "services:",
+    "  app:",
+    "    volumes:",
+    "      - type: bind",
+    `        source: ${composeString(grant.directory)}`,
+    `        target: ${composeString(targetOf(grant))}`,
+    "        read_only: true",
+    "        bind:",
+    "          create_host_path: false",
+    ...(grant.deliver === "file" ? ["          # with SELinux: selinux: z"] : []),
+    "    environment:",
+    ...variablesFor(grant).map(([name, value]) => `      ${name}: ${composeString(value)}`),
+  ];
+  return { text: lines.join("\n"), remarks: [] };
+};
+
+/** Compose replaces `$NAME`; a doubled dollar is one. */
+function composeString(text: string): string {
+  return quoteJson(text.replaceAll("$", "$$$$"));
+}
+
+export const devcontainer: MakeRecipe = (grant) => {
+  const mount = ["type=bind", mountField("source", grant.directory), mountField("target", targetOf(grant)), "readonly"];
+  const settings = { mounts: [mount.join(",")], containerEnv: Object.fromEntries(variablesFor(grant)) };
+  return {
+    text: JSON.stringify(settings, undefined, 2),
+    remarks: [
+      untried("devcontainer"),
+      "these keys belong into devcontainer.json; the path is of this machine: keep it out of shared repositories",
+    ],
+  };
+};

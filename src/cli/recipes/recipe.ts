@@ -1,0 +1,70 @@
+// What every recipe is made of: where the grant lies and is seen, and what it sets.
+import { KeyholeError } from "../../errors.ts";
+import { grantVariables, seenAt } from "../../grants/mount.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+
+export interface Recipe {
+  /** What is pasted, without a newline at the end. */
+  readonly text: string;
+  /** For a person: what the format of the text has no comments for. */
+  readonly remarks: readonly string[];
+}
+
+/** The machine that the recipe is for. */
+export interface RecipeHost {
+  readonly platform: NodeJS.Platform;
+  /** Keyhole's home, which no sandbox should read. */
+  readonly home: string;
+}
+
+/** @throws KeyholeError `usage` where the tool cannot reach a grant of this delivery, with the grant that it can. */
+export type MakeRecipe = (grant: GrantInfo, host: RecipeHost) => Recipe;
+
+/** Where the sandbox sees the directory. */
+export function targetOf(grant: GrantInfo): string {
+  return seenAt(grant, grant.directory);
+}
+
+/** The variables with their values. */
+export function variablesFor(grant: GrantInfo): (readonly [string, string])[] {
+  return Object.entries(grantVariables(targetOf(grant)));
+}
+
+/** The first line of a recipe for a tool that none of the tests runs. */
+export function untried(tool: string): string {
+  return `from ${tool}'s documentation, not run here`;
+}
+
+/** Where the tool forbids Unix sockets, or cannot carry them. */
+export function requireFile(grant: GrantInfo, reason: string): void {
+  if (grant.deliver === "file") return;
+  throw new KeyholeError("usage", reason, otherGrant(grant, []));
+}
+
+/** Where the tool's sandbox sees the host's own paths, and mounts nothing. */
+export function requireHostPaths(grant: GrantInfo, tool: string): void {
+  if (targetOf(grant) === grant.directory) return;
+  const message = `${tool} mounts nothing: it sees the directory where it is, and this grant is seen at ${grant.mountAt}`;
+  throw new KeyholeError("usage", message, otherGrant(grant, ["--mount-at host"]));
+}
+
+/** The longest name that a grant may have (grants/name.ts). */
+const LONGEST_NAME = 32;
+const SUFFIX = "-file";
+
+/** A name says what is in the way, so the new grant has another. */
+export function otherGrant({ name, config }: GrantInfo, more: readonly string[]): string {
+  const other = name.slice(0, LONGEST_NAME - SUFFIX.length) + SUFFIX;
+  return [`keyhole grant add ${other} --config ${config} --deliver file`, ...more].join(" ");
+}
+
+/** YAML and TOML take a JSON string for what it is. */
+export function quoteJson(text: string): string {
+  return JSON.stringify(text);
+}
+
+/** A field of Docker's and Podman's `--mount`, which is a line of CSV. */
+export function mountField(name: string, value: string): string {
+  const field = `${name}=${value}`;
+  return /[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+}

@@ -1,0 +1,23 @@
+// How each tool is given a grant: one table. A new tool is a function and a line.
+import { claudeCode, codex } from "./agents.ts";
+import { bwrap } from "./bwrap.ts";
+import { compose, devcontainer, docker, podman } from "./containers.ts";
+import { kubernetes, lima, systemd } from "./machines.ts";
+import type { MakeRecipe } from "./recipe.ts";
+
+export const recipes = {
+  docker,
+  podman,
+  compose,
+  devcontainer,
+  bwrap,
+  "claude-code": claudeCode,
+  codex,
+  kubernetes,
+  systemd,
+  lima,
+} as const satisfies Record<string, MakeRecipe>;
+
+export type RecipeName = keyof typeof recipes;
+
+export const recipeNames = Object.keys(recipes) as RecipeName[];
