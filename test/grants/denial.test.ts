@@ -32,10 +32,12 @@ test.each([
   const [service, verb, roleOption, roleName, nameOption, name, documentOption, document] = stdout
     .toString()
     .split("\n");
-  expect([service, verb, roleOption, roleName, nameOption, name, documentOption]).toEqual([
-    ...["iam", "put-role-policy", "--role-name", role],
-    ...["--policy-name", "keyhole-deny-ci", "--policy-document"],
-  ]);
+  expect([service, verb, roleOption, roleName, nameOption, name, documentOption]).toEqual(
+    [
+      ["iam", "put-role-policy", "--role-name", role],
+      ["--policy-name", "keyhole-deny-ci", "--policy-document"],
+    ].flat(),
+  );
   expect(JSON.parse(document!)).toEqual(JSON.parse(denySession(GRANT, arn).document));
 });
 

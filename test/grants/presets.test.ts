@@ -29,30 +29,34 @@ test.each([
   expect(resolvePolicy("read-only", role, noFile)).toEqual({ policy: undefined, policyArns: [arn] });
 });
 
-describe("no-escalation", () => {
-  /** What IAM would say of an action by these statements alone; resources and conditions are not looked at. */
-  function isAllowed(action: string): boolean {
-    const matches = (pattern: string) => new RegExp(`^${pattern.replaceAll("*", ".*")}$`, "i").test(action);
-    const applying = policyOf("no-escalation").Statement.filter(({ Action, NotAction }) =>
-      NotAction === undefined ? [Action ?? []].flat().some(matches) : !matches(NotAction),
-    );
-    return applying.length > 0 && applying.every(({ Effect }) => Effect === "Allow");
-  }
+/** What IAM would say of an action by these statements alone; resources and conditions are not looked at. */
+function isAllowed(action: string): boolean {
+  const matches = (pattern: string) => new RegExp(`^${pattern.replaceAll("*", ".*")}$`, "i").test(action);
+  const applying = policyOf("no-escalation").Statement.filter(({ Action, NotAction }) =>
+    NotAction === undefined ? [Action ?? []].flat().some(matches) : !matches(NotAction),
+  );
+  return applying.length > 0 && applying.every(({ Effect }) => Effect === "Allow");
+}
 
-  test.each([
-    ...["s3:PutObject", "ec2:RunInstances", "lambda:CreateFunction", "iam:GetRole", "iam:ListRoles"],
-    ...["iam:SimulatePrincipalPolicy", "sts:GetCallerIdentity", "sts:DecodeAuthorizationMessage"],
-  ])("allows %s", (action) => {
+describe("no-escalation", () => {
+  test.each(
+    [
+      ["s3:PutObject", "ec2:RunInstances", "lambda:CreateFunction", "iam:GetRole", "iam:ListRoles"],
+      ["iam:SimulatePrincipalPolicy", "sts:GetCallerIdentity", "sts:DecodeAuthorizationMessage"],
+    ].flat(),
+  )("allows %s", (action) => {
     expect(isAllowed(action)).toBeTrue();
   });
 
-  test.each([
-    ...["iam:PassRole", "iam:CreateUser", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"],
-    ...["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:AddUserToGroup", "iam:SetDefaultPolicyVersion"],
-    ...["iam:SomethingThatAwsWillAdd", "sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoot"],
-    ...["sts:GetFederationToken", "sts:GetSessionToken", "sts:GetWebIdentityToken", "organizations:LeaveOrganization"],
-    ...["account:PutAlternateContact", "sso:CreateAccountAssignment", "identitystore:CreateUser"],
-  ])("does not allow %s", (action) => {
+  test.each(
+    [
+      ["iam:PassRole", "iam:CreateUser", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy"],
+      ["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:AddUserToGroup", "iam:SetDefaultPolicyVersion"],
+      ["iam:SomethingThatAwsWillAdd", "sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoot"],
+      ["sts:GetFederationToken", "sts:GetSessionToken", "sts:GetWebIdentityToken", "organizations:LeaveOrganization"],
+      ["account:PutAlternateContact", "sso:CreateAccountAssignment", "identitystore:CreateUser"],
+    ].flat(),
+  )("does not allow %s", (action) => {
     expect(isAllowed(action)).toBeFalse();
   });
 
@@ -83,11 +87,13 @@ describe("pin-ip", () => {
     },
   );
 
-  test.each([
-    ...["pin-ip", "pin-ip=", "pin-ip=203.0.113.0/33", "pin-ip=203.0.113.256", "pin-ip=203.0.113.0/-1", "pin-ip=1.2.3"],
-    ...["pin-ip=203.0.113.0/24,", "pin-ip=2001:db8::/129", "pin-ip=::1%lo", "pin-ip=example.com", "pin-ip=1.2.3.4/08"],
-    ...["pin-ip=203.0.113.0/24/24", "pin-ip= 203.0.113.0", 'pin-ip=1.2.3.4"', "pin-ip=203.0.113.0/"],
-  ])("%j is refused without being repeated", (name) => {
+  test.each(
+    [
+      ["pin-ip", "pin-ip=", "pin-ip=203.0.113.0/33", "pin-ip=203.0.113.256", "pin-ip=203.0.113.0/-1", "pin-ip=1.2.3"],
+      ["pin-ip=203.0.113.0/24,", "pin-ip=2001:db8::/129", "pin-ip=::1%lo", "pin-ip=example.com", "pin-ip=1.2.3.4/08"],
+      ["pin-ip=203.0.113.0/24/24", "pin-ip= 203.0.113.0", 'pin-ip=1.2.3.4"', "pin-ip=203.0.113.0/"],
+    ].flat(),
+  )("%j is refused without being repeated", (name) => {
     const error = thrownBy(() => resolvePolicy(name, ROLE, noFile));
     expect([error.kind, error.message]).toEqual([
       "usage",
