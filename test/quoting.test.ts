@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { quotePosix } from "../src/quoting.ts";
+import { quoteForProcess, quotePosix } from "../src/quoting.ts";
 import { present, readBack, values } from "./shells.ts";
 
 describe.each(present(["sh", "bash", "dash", "zsh"]))("%s", (shell) => {
@@ -13,3 +13,18 @@ test("a plain word stays bare, because elhaz's users cut it out of the line", ()
     expect(quotePosix(word)).toBe(word);
   }
 });
+
+test.each([
+  ["/a b/keyhole", '"/a b/keyhole"'],
+  ["/it's#1;2", '"/it\'s#1;2"'],
+  ["", '""'],
+])("the word %j of a credential_process is %s", (word, quoted) => {
+  expect(quoteForProcess(word)).toBe(quoted);
+});
+
+test.each(['a"b', "$HOME", "`x`", "a\\b", "a\nb", "a\rb", "/a #b", "/a\t;b"])(
+  "%j is no word that every reader of a credential_process takes alike",
+  (word) => {
+    expect(quoteForProcess(word)).toBeUndefined();
+  },
+);
