@@ -15,5 +15,10 @@ else {
   const answer = await answerExpress(words, process.env, process.execPath);
   if (answer === "answered") process.exit(0);
   const refusal = answer === "unusual" ? undefined : answer.refusal;
-  await (await import("./cli/main.ts")).main(words, refusal);
+  const { main } = await import("./cli/main.ts");
+  await main(
+    words,
+    async (settings) => (await import("./daemon/inprocess.ts")).openInProcess(settings, process.env),
+    refusal,
+  );
 }

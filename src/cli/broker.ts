@@ -56,12 +56,13 @@ export async function withDaemonIfAny<Result>(
 }
 
 /**
- * As `withDaemon`, and starts a daemon where there is none, with the settings of this command line. `use` must be
- * repeatable: it is run again where the daemon goes away in the middle of it.
+ * As `withDaemon`, and starts a daemon where there is none, with the settings of this command line; with KEYHOLE_DISABLE
+ * it is a broker in this process.
  */
 export async function withOwnDaemon<Result>(
   { settings, host }: Pick<Caller, "settings" | "host">,
   use: (link: Link) => Promise<Result>,
+  { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
 ): Promise<Result> {
   const { paths, autostart, isInProcess, clientTimeout: timeoutMs } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
@@ -70,7 +71,7 @@ export async function withOwnDaemon<Result>(
   const open = () => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
   return askPatiently(open, use, {
     deadlineMs: timeoutMs,
-    isRepeatable: true,
+    isRepeatable,
     holder: () => holderOf(settings),
     start: kind === "own" ? start : undefined,
   });
@@ -144,7 +145,7 @@ export async function addSession(
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
-  if (!caller.settings.isInProcess) await refuseForeignDaemon(link, caller.settings);
+  await refuseForeignDaemon(link, caller.settings);
   const { paths } = caller.settings;
   const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
   const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
@@ -155,7 +156,8 @@ export async function addSession(
  * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
  * both sides: as the daemon of a service, and as `sudo -E keyhole`.
  */
-export async function refuseForeignDaemon(link: Link, { paths }: Settings): Promise<void> {
+export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Settings): Promise<void> {
+  if (isInProcess) return;
   const own = process.getuid?.();
   if (own === undefined || own === 0) return;
   const { loadNative } = await import("../native/load.ts");

@@ -1,5 +1,6 @@
 // What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
 import type { ArgsDef, ArgValues } from "../arguments.ts";
+import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
 import type { Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
@@ -22,12 +23,14 @@ export interface Host {
   isRunning(pid: number): Promise<boolean>;
   /** Starts this executable as a daemon, and resolves when it is ready. @throws KeyholeError of the child's own. */
   launch(settings: Settings): Promise<{ readonly pid: number }>;
+  /** Makes a broker inside of this process, for this command alone. */
+  openInProcess(settings: Settings): Promise<Exchange>;
 }
 
 export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   /** By the name of the definition; an option that is not defined does not compile. */
   readonly args: ArgValues<Args>;
-  /** What stands behind `--`; empty unless the command says `rest: true`. */
+  /** What stands behind `--`; empty unless the command has `rest`. */
   readonly rest: readonly string[];
   readonly settings: Settings;
   readonly environment: Environment;
@@ -43,8 +46,10 @@ export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
   readonly meta: { readonly name: string; readonly description: string };
   readonly args: Args;
-  /** Takes everything behind `--`. */
-  readonly rest?: true;
+  /** Takes everything behind `--`, which may be nothing if it is `optional`. */
+  readonly rest?: true | "optional";
+  /** Lines at the end of its help, for what no option says. */
+  readonly notes?: readonly string[];
   /**
    * Returns the exit status, nothing meaning 0.
    *

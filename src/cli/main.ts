@@ -11,9 +11,14 @@ import { createUi, toKeyholeError } from "./ui.ts";
  * Runs a client to its end, and with it the process.
  *
  * @param words argv behind the program's name
+ * @param openInProcess makes a broker inside of this process
  * @param refusal what has been answered to these words already
  */
-export async function main(words: readonly string[], refusal?: Refusal): Promise<void> {
+export async function main(
+  words: readonly string[],
+  openInProcess: Host["openInProcess"],
+  refusal?: Refusal,
+): Promise<void> {
   const ui = createUi();
   if (refusal !== undefined) {
     const { readRefusal } = await import("./refusal.ts");
@@ -21,7 +26,7 @@ export async function main(words: readonly string[], refusal?: Refusal): Promise
     ui.fail(error);
     process.exit(error.exitStatus);
   }
-  const status = await run(words, { root, environment: process.env, ui, output, host });
+  const status = await run(words, { root, environment: process.env, ui, output, host: { ...host, openInProcess } });
   try {
     await output.finish();
   } catch (error) {
@@ -35,7 +40,7 @@ const output = createStdout((status) => process.exit(status));
 
 const executable = absoluteExecutable(process.execPath, () => process.cwd(), process.env["PATH"]);
 
-const host: Host = {
+const host: Omit<Host, "openInProcess"> = {
   command: Bun.isStandaloneExecutable ? [executable] : [process.execPath, Bun.main],
   cwd: () => process.cwd(),
   now: () => Date.now(),

@@ -1,25 +1,10 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
 import { codeOf } from "../errno.ts";
-import { errorNameOf, KeyholeError } from "../errors.ts";
+import { KeyholeError } from "../errors.ts";
 import { baseOf } from "../paths.ts";
-import { decode, encode, MalformedBody } from "../wire/codec.ts";
-import {
-  CONTROL_REQUEST_LIMIT,
-  encodeFrame,
-  type Frame,
-  FrameDecoder,
-  MalformedFrame,
-  RESPONSE_LIMIT,
-} from "../wire/frame.ts";
-import {
-  ERROR_NUMBER,
-  errorReply,
-  type MessageName,
-  messages,
-  PROTOCOL_VERSION,
-  type RequestOf,
-  type ResponseOf,
-} from "../wire/messages.ts";
+import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
+import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
+import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
 /** How long whom is waited for. */
 export interface ConnectionOptions {
@@ -83,16 +68,7 @@ export class Connection {
    * @throws KeyholeError the daemon's own error, `timeout`, or `unreachable` if the daemon goes away meanwhile.
    */
   async request<Name extends MessageName>(name: Name, body: RequestOf<Name>): Promise<ResponseOf<Name>> {
-    const { number, request, response } = messages[name];
-    const frame = await this.#exchange(encodeRequest(number, () => encode<any>(request, body)));
-    try {
-      const isSpoken = frame.message === number && frame.version === PROTOCOL_VERSION;
-      if (isSpoken) return decode<any>(response, frame.body) as ResponseOf<Name>;
-      if (frame.message === ERROR_NUMBER) throw replyError(frame.body);
-    } catch (error) {
-      if (!(error instanceof MalformedBody)) throw error;
-    }
-    throw new KeyholeError("unsupported-version", "the daemon's answer is not one that this client understands");
+    return readAnswer(name, await this.#exchange(encodeRequest(name, body)));
   }
 
   /** Who listens at the other end, found by `ask`, which is given the socket. */
@@ -208,24 +184,4 @@ function tooLong(path: string): KeyholeError {
 
 function connectError(path: string, code = "unknown"): KeyholeError {
   return connectErrors[code]?.(path) ?? new KeyholeError("unreachable", `cannot connect to ${path} (${code})`);
-}
-
-/** @throws KeyholeError `usage` for what no daemon would take: a name or an environment of 64 KiB. */
-function encodeRequest(number: number, encodeBody: () => Uint8Array): Uint8Array {
-  try {
-    const frame = encodeFrame(number, encodeBody());
-    if (frame.length <= CONTROL_REQUEST_LIMIT) return frame;
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
-  throw new KeyholeError(
-    "usage",
-    "the request is larger than a daemon takes",
-    "unset long AWS_* variables, or shorten PATH",
-  );
-}
-
-function replyError(body: Uint8Array): KeyholeError {
-  const { number, message, hint } = decode(errorReply, body);
-  return new KeyholeError(errorNameOf(number), message, hint);
 }

@@ -47,6 +47,8 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
         new KeyholeError(
           "unsupported-version",
           `this daemon speaks protocol version ${PROTOCOL_VERSION}, the client ${frame.version}`,
+          // A client that is newer needs another daemon; one that is older would ask that one in vain.
+          frame.version < PROTOCOL_VERSION ? "update keyhole" : undefined,
         ),
       );
     }

@@ -62,4 +62,5 @@ const quietHost: Host = {
   signal: () => false,
   isRunning: () => Promise.resolve(false),
   launch: () => Promise.reject(new KeyholeError("start-failed", "the test did not expect a start")),
+  openInProcess: () => Promise.reject(new KeyholeError("internal", "the test did not expect a broker in its process")),
 };

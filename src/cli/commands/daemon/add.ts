@@ -1,6 +1,6 @@
 // keyhole daemon add: a session of a config, checked with STS.
 import { refuseLoop } from "../../../loop.ts";
-import { addSession, withOwnDaemon } from "../../broker.ts";
+import { addSession, requireDaemon, withOwnDaemon } from "../../broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs.ts";
@@ -22,6 +22,7 @@ export default defineCommand({
   },
   async run(context) {
     const { args, environment, settings, output, ui, host } = context;
+    requireDaemon(settings, "daemon add");
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     refuseLoop(environment, name, settings.paths.socket);
     const session = await withOwnDaemon(context, (link) =>

@@ -1,6 +1,6 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
 import type { Link } from "../../../client/patience.ts";
-import { addSession, withDaemon, withDaemonIfAny } from "../../broker.ts";
+import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
 import { stopDaemon } from "../../lifecycle.ts";
@@ -11,6 +11,7 @@ export default defineCommand({
   args: { json: jsonOption },
   async run(context) {
     const { args, settings, output, ui, host } = context;
+    requireDaemon(settings, "daemon restart");
     const names = (await withDaemonIfAny(settings, sessionNames)) ?? [];
     const stopped = await stopDaemon(settings, host);
     const { pid } = await host.launch(settings);

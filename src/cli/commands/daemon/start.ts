@@ -1,6 +1,6 @@
 // keyhole daemon start: a daemon in the background, ready when this returns.
 import { version } from "../../../version.ts";
-import { withDaemonIfAny } from "../../broker.ts";
+import { requireDaemon, withDaemonIfAny } from "../../broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption } from "../../json.ts";
 
@@ -8,6 +8,7 @@ export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
+    requireDaemon(settings, "daemon start");
     // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
     const patience = { isPatient: false };
     const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);

@@ -1,0 +1,93 @@
+// The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
+// file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
+import { createConfigReader } from "../config/store.ts";
+import { type Environment, selectBaseEnvironment } from "../environment.ts";
+import { KeyholeError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
+import { createRemoteTransport } from "../sources/remote.ts";
+import { createStsSource } from "../sources/sts.ts";
+import { build, version } from "../version.ts";
+import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
+import { systemClock } from "./clock.ts";
+import { type Caller, createDispatch } from "./dispatcher.ts";
+import type { Grants } from "./grants.ts";
+import { createHandlers } from "./handlers.ts";
+import { ownCommand } from "./process.ts";
+import { createRequestAudit } from "./requestaudit.ts";
+import { Sessions } from "./sessions.ts";
+import { userName } from "./user.ts";
+
+/** AssumeRole calls at once; one command makes one. */
+const MAX_FLIGHTS = 8;
+
+export interface InProcessBroker {
+  /** Takes the frame of a request, gives the frame of its reply. */
+  exchange(request: Uint8Array): Promise<Uint8Array>;
+  /** Forgets everything, and ends the worker. */
+  close(): void;
+}
+
+export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
+  const uid = process.geteuid?.() ?? -1;
+  const base = selectBaseEnvironment(environment);
+  const transport = createRemoteTransport({
+    command: [...ownCommand(), "--sts-worker", build],
+    environment: base,
+    clock: systemClock,
+  });
+  const sessions = new Sessions({
+    source: createStsSource({
+      user: userName(uid, environment),
+      transport,
+      socketPath: paths.socket,
+      command: [...ownCommand(), "--resolve-source", build],
+      base,
+      clock: systemClock,
+    }),
+    configs: createConfigReader(paths.configDir),
+    clock: systemClock,
+    random: Math.random,
+    log: () => {},
+    maxSessions,
+    maxFlights: MAX_FLIGHTS,
+  });
+  const handlers = createHandlers({
+    sessions,
+    grants: noGrants,
+    socketPath: paths.socket,
+    log: () => {},
+    audit: createRequestAudit(() => {}, systemClock, "control"),
+    self: { version, pid: process.pid },
+    status: refuse,
+    stop: refuse,
+  });
+  const dispatch = createDispatch(handlers, () => {});
+  const caller: Caller = { uid, gid: process.getegid?.() ?? -1, pid: process.pid, connection: 1 };
+  return {
+    exchange: async (request) => {
+      const [frame] = new FrameDecoder(CONTROL_REQUEST_LIMIT).push(request);
+      if (frame === undefined) throw new KeyholeError("bad-request", "half a request");
+      return dispatch(frame, caller);
+    },
+    close: () => {
+      sessions.stop();
+      transport.close();
+    },
+  };
+}
+
+function refuse(): never {
+  throw new KeyholeError("usage", "this needs the daemon, and KEYHOLE_DISABLE is set", "unset KEYHOLE_DISABLE");
+}
+
+const noGrants: Grants = {
+  connections: 0,
+  add: refuse,
+  list: refuse,
+  revoke: refuse,
+  remove: refuse,
+  question: refuse,
+  answer: refuse,
+  reload: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};
