@@ -1,6 +1,6 @@
 // Who could have put something where keyhole looks: owners and modes, and the refusals that name what mends them.
 // Nothing here is ever repaired behind its owner's back.
-import { codeOf } from "../errno.ts";
+import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import { quotePosix } from "../quoting.ts";
@@ -38,7 +38,9 @@ export function refuseForeignOwner(path: string, { uid }: Ownership, owners: rea
 export function pathError(error: unknown, path: string, verb: string): KeyholeError {
   if (error instanceof KeyholeError) return error;
   const message = `cannot ${verb} ${path} (${codeOf(error) ?? "unknown"})`;
-  return new KeyholeError("unsafe-path", message, lookAt(directoryOf(path)));
+  const directory = directoryOf(path);
+  const hint = isErrno(error, "ENOSPC", "EDQUOT") ? `df -h ${quotePosix(directory)}` : lookAt(directory);
+  return new KeyholeError("unsafe-path", message, hint);
 }
 
 /** The hint that shows who owns a path, and its mode. */
