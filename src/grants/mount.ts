@@ -14,6 +14,8 @@ export interface MountOptions {
   readonly directory: string;
   /** The region that the config names, if it does. */
   readonly region: string | undefined;
+  /** The words that start keyhole where the executable is not in the directory; `keyhole` on the PATH if absent. */
+  readonly command?: readonly string[] | undefined;
 }
 
 /** Texts by the names of their files (DESIGN.md, 4). */
@@ -47,9 +49,9 @@ export function seenAt({ mountAt }: Pick<Grant, "mountAt">, directory: string): 
 }
 
 /** @throws KeyholeError `usage` for a host directory whose path no `credential_process` can say. */
-export function mountFiles(grant: MountedGrant, { directory, region }: MountOptions): MountFiles {
+export function mountFiles(grant: MountedGrant, { directory, region, command }: MountOptions): MountFiles {
   const seen = seenAt(grant, directory);
-  const lines = [`credential_process = ${processOf(grant, seen)}`];
+  const lines = [`credential_process = ${processOf(grant, seen, command)}`];
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
   // Both spellings, because tools disagree about which one is right.
   const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
@@ -67,10 +69,15 @@ export function mountFiles(grant: MountedGrant, { directory, region }: MountOpti
  * on its PATH, or a second mount puts one there; it is given the socket, and no name, which a grant socket takes from
  * nobody. `cat` without a directory, because not every image has it in the same one.
  */
-function processOf({ deliver, executable }: MountedGrant, seen: string): string {
+function processOf(
+  { deliver, executable }: MountedGrant,
+  seen: string,
+  command: readonly string[] = ["keyhole"],
+): string {
   if (deliver === "file") return `cat ${processWord(`${seen}/lease.json`)}`;
   if (executable) return processWord(`${seen}/keyhole`);
-  return `keyhole --socket-path ${processWord(`${seen}/sock`)} export --format credential-process`;
+  const keyhole = command.map(processWord).join(" ");
+  return `${keyhole} --socket-path ${processWord(`${seen}/sock`)} export --format credential-process`;
 }
 
 /** Bare where that means the same: some readers of the file show the quotes to a shell, some take them off themselves. */

@@ -52,6 +52,15 @@ test.each<[string, Partial<MountedGrant>, string]>([
   expect(processOf(files(grant)["aws-config"])).toEqual([command, command]);
 });
 
+test("keyhole may be somewhere else, where the directory has none", () => {
+  const options = { directory: DIRECTORY, region: undefined, command: ["/opt/my bin/bun", "/src/main.ts"] };
+  const [command] = processOf(mountFiles({ ...GRANT, executable: false }, options)["aws-config"]);
+  expect(command).toBe(
+    '"/opt/my bin/bun" /src/main.ts --socket-path /run/keyhole/sock export --format credential-process',
+  );
+  expect(processOf(mountFiles(GRANT, options)["aws-config"])[0]).toBe("/run/keyhole/keyhole");
+});
+
 test("a host's path is quoted so that a shell reads it back, or refused", () => {
   const directory = "/home/jörg's files/g/A";
   const [command] = processOf(files({ mountAt: "host" }, directory)["aws-config"]);
