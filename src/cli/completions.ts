@@ -1,6 +1,7 @@
-// The commands → scripts for the completion of bash, zsh and fish. Names of configs are asked for at each use.
+// The commands → scripts for the completion of bash, zsh and fish. Names of configs and grants are asked for at each use.
 import type { ArgDef } from "../arguments.ts";
 import type { CommandGroup } from "./command.ts";
+import { grantOperand } from "./grants.ts";
 import { commonOptions } from "./lookup.ts";
 import { quoteFish } from "./quoting.ts";
 
@@ -22,9 +23,15 @@ interface Place {
   readonly description: string;
   readonly subCommands: readonly string[];
   readonly options: readonly Completion[];
+  /** Whether its operand is the name of a grant. */
+  readonly takesGrant: boolean;
 }
 
-const NAMES = "keyhole config list 2>/dev/null";
+const CONFIGS = "keyhole config list 2>/dev/null";
+const GRANTS = "keyhole grant list --names 2>/dev/null";
+
+/** What prints the values of an option, by its name. */
+const LISTERS: Readonly<Record<string, string>> = { name: CONFIGS, config: CONFIGS, grant: GRANTS };
 
 export const completionScripts = {
   bash: async (root) => renderBash(await placesOf(root, "")),
@@ -41,13 +48,15 @@ async function placesOf(group: CommandGroup, path: string): Promise<Place[]> {
     description: group.meta.description,
     subCommands: entries.map(([name]) => name),
     options: path === "" ? optionsOf(commonOptions) : [],
+    takesGrant: false,
   };
   const below = entries.map(async ([name, entry]) => {
     const place = `${path} ${name}`.trim();
     if (typeof entry !== "function") return placesOf(entry, place);
     const { args, meta } = (await entry()).default;
     const options = [...optionsOf(args as Record<string, ArgDef>), ...optionsOf({ help: commonOptions.help })];
-    return [{ path: place, description: meta.description, subCommands: [], options }];
+    const takesGrant = Object.values(args as Record<string, ArgDef>).includes(grantOperand);
+    return [{ path: place, description: meta.description, subCommands: [], options, takesGrant }];
   });
   return [here, ...(await Promise.all(below)).flat()];
 }
@@ -70,8 +79,9 @@ function optionsOf(defs: Readonly<Record<string, ArgDef>>): Completion[] {
 /** Also run by zsh: there `path` is the PATH, and an offset must not begin with a letter. */
 function renderBash(places: readonly Place[]): string {
   const known = places.filter(({ path }) => path !== "").map(({ path }) => `" ${path}"`);
-  const words = places.map(({ path, subCommands, options }) => {
-    const all = [...subCommands, ...options.flatMap((option) => option.words)];
+  const words = places.map(({ path, subCommands, options, takesGrant }) => {
+    const operands = takesGrant ? [`$(${GRANTS})`] : [];
+    const all = [...subCommands, ...operands, ...options.flatMap((option) => option.words)];
     return `    "${path && ` ${path}`}") words="${all.join(" ")}" ;;`;
   });
   const values = places.flatMap(({ path, options }) =>
@@ -95,7 +105,8 @@ function renderBash(places: readonly Place[]): string {
 ${words.join("\n")}
   esac
   case "$command $prev" in
-    *" -n"|*" --name") words="$(${NAMES})" ;;
+    *" -n"|*" --name"|*" --config") words="$(${CONFIGS})" ;;
+    *" --grant") words="$(${GRANTS})" ;;
     *" -cd"|*" --config-dir"|*" -sp"|*" --socket-path"|*" -lp"|*" --logging-path") return ;;
 ${values.join("\n")}
   esac
@@ -123,7 +134,8 @@ function renderFish(places: readonly Place[]): string {
       const { description } = places.find(({ path }) => path === `${place.path} ${name}`.trim())!;
       return `${at} -a ${name} -d ${quoteFish(description)}`;
     });
-    return [...subCommands, ...place.options.map((option) => `${at} ${renderFishOption(option)}`)];
+    const operands = place.takesGrant ? [`${at} -a ${quoteFish(`(${GRANTS})`)}`] : [];
+    return [...subCommands, ...operands, ...place.options.map((option) => `${at} ${renderFishOption(option)}`)];
   });
   return `function __keyhole_path
   set -l path
@@ -142,7 +154,8 @@ function renderFishOption({ name, words, description, takesValue, values }: Comp
     return word.length === 2 ? `-s ${word.slice(1)}` : `-o ${word.slice(1)}`;
   });
   if (takesValue) flags.push("-r");
-  if (name === "name") flags.push(`-a ${quoteFish(`(${NAMES})`)}`);
+  const lister = LISTERS[name];
+  if (lister !== undefined && takesValue) flags.push(`-a ${quoteFish(`(${lister})`)}`);
   else if (values.length > 0) flags.push(`-a ${quoteFish(values.join(" "))}`);
   else if (name.endsWith("-dir") || name.endsWith("-path")) flags.push("-F");
   return [...flags, "-d", quoteFish(description)].join(" ");

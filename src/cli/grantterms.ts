@@ -49,7 +49,7 @@ export const termOptions = {
     type: "string",
     default: DEFAULT_MOUNT,
     valueHint: "PATH",
-    description: `Where the sandbox sees the directory (${DEFAULT_MOUNT}); host: at the same place as here`,
+    description: "Where the sandbox sees the directory; host: at the same place as here",
   },
   executable: {
     type: "boolean",
@@ -73,7 +73,7 @@ export const termOptions = {
     type: "string",
     default: formatRate(DEFAULT_RATE),
     valueHint: "RATE",
-    description: `Requests in a time (${formatRate(DEFAULT_RATE)})`,
+    description: "Requests in a time",
   },
   "max-uses": { type: "string", valueHint: "N", description: "Give nothing any more after that many answers" },
   confirm: { type: "boolean", description: "Ask a person before each answer" },

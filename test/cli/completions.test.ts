@@ -12,7 +12,10 @@ async function script(shell: string): Promise<string> {
 
 function writeFake(directory: string): void {
   const fake = join(directory, "keyhole");
-  writeFileSync(fake, '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n');
+  writeFileSync(
+    fake,
+    '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n[ "$*" = "grant list --names" ] && printf "agent-a\\nagent-b\\n"\n',
+  );
   chmodSync(fake, 0o700);
 }
 
@@ -43,6 +46,10 @@ describe("bash", () => {
     ["names of configs", ["export", "-n", ""], ["dev", "prod"]],
     ["names of configs by a prefix", ["exec", "--name", "p"], ["prod"]],
     ["values of an enum", ["export", "-f", "po"], ["powershell"]],
+    ["names of configs for a grant", ["grant", "add", "--config", "d"], ["dev"]],
+    ["names of grants", ["grant", "show", "agent"], ["agent-a", "agent-b"]],
+    ["no names for a new grant", ["grant", "add", "agent"], []],
+    ["tools of recipes", ["grant", "show", "agent-a", "--for", "pod"], ["podman"]],
     ["nothing for a path, which is the shell's own business", ["--config-dir", ""], []],
     ["nothing behind --, which is the child's", ["exec", "-n", "dev", "--", "aw"], []],
   ] as const)("completes %s", async (_, words, expected) => {

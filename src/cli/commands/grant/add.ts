@@ -5,7 +5,6 @@ import type { RequestOf } from "../../../wire/messages.ts";
 import { refuseForeignDaemon, withOwnDaemon } from "../../broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { grantOperand } from "../../grants.ts";
 import { readTerms, termOptions } from "../../grantterms.ts";
 import { grantToJson } from "../../grantview.ts";
 import { jsonOption, printJson } from "../../json.ts";
@@ -16,7 +15,7 @@ const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as co
 
 export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
-  args: { name: grantOperand, ...termOptions, json: jsonOption },
+  args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {
     const { args, environment, settings, output, ui, host } = context;
     const terms = readTerms(args.name, args, context);
