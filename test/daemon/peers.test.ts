@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import { readdirSync, realpathSync } from "node:fs";
+import { createIdentify, peerOf } from "../../src/daemon/peers.ts";
+import { loadNative } from "../../src/native/load.ts";
+import { acceptOne } from "./fakes/peers.ts";
+
+const native = loadNative();
+const onLinux = test.skipIf(process.platform !== "linux");
+const bun = realpathSync(process.execPath);
+
+/** The kernel's own witness, and that of a kernel without SO_PEERPIDFD. */
+const ways = [
+  ["by the kernel", native],
+  ["by the start time", { peerIdentity: native.peerIdentity, isPeerAlive: () => undefined }],
+] as const;
+
+onLinux.each(ways)("a peer is described by uid, gid, pid and executable, %s", async (_, by) => {
+  await using accepted = await acceptOne();
+  const peer = createIdentify(by, process.pid)(accepted.socket);
+  expect(peerOf(peer)).toEqual({
+    uid: process.getuid!(),
+    gid: process.getgid!(),
+    pid: accepted.pid,
+    executable: bun,
+  });
+});
+
+onLinux.each(ways)(
+  "a connection that was passed on marks its peer as exited, and names no other program, %s",
+  async (_, by) => {
+    await using accepted = await acceptOne();
+    const peer = createIdentify(by, process.pid)(accepted.socket);
+    await accepted.passOn();
+    expect(peerOf(peer)).toMatchObject({ pid: accepted.pid, executable: bun, exited: true });
+  },
+);
+
+onLinux("a process that ended before it was looked at has no executable, whoever has its pid now", async () => {
+  await using accepted = await acceptOne();
+  const { uid, gid } = native.peerIdentity((accepted.socket as { fd: number }).fd);
+  await accepted.passOn();
+  // The pid is another program's by now: this one's.
+  const reused = { isPeerAlive: native.isPeerAlive, peerIdentity: () => ({ uid, gid, pid: process.pid }) };
+  const peer = createIdentify(reused, process.pid)(accepted.socket);
+  expect(peerOf(peer)).toEqual({ uid, gid, pid: process.pid, exited: true });
+});
+
+onLinux(
+  "after the connection was closed nothing is said of the process, and nobody else's descriptor is asked",
+  async () => {
+    await using accepted = await acceptOne();
+    const asked: number[] = [];
+    const spy = {
+      peerIdentity: native.peerIdentity,
+      isPeerAlive: (descriptor: number) => {
+        asked.push(descriptor);
+        return native.isPeerAlive(descriptor);
+      },
+    };
+    const peer = createIdentify(spy, process.pid)(accepted.socket);
+    await accepted.passOn();
+    await accepted.close();
+    expect(peerOf(peer)).not.toHaveProperty("exited");
+    expect(asked).toHaveLength(1);
+  },
+);
+
+onLinux("a /proc of another pid namespace is not believed", async () => {
+  await using accepted = await acceptOne();
+  for (const [, by] of ways) {
+    expect(peerOf(createIdentify(by, process.pid + 1)(accepted.socket))).not.toHaveProperty("executable");
+  }
+});
+
+onLinux("looking at a peer a thousand times leaves no descriptor open", async () => {
+  await using accepted = await acceptOne();
+  const identify = createIdentify(native, process.pid);
+  const count = () => readdirSync("/proc/self/fd").length;
+  const before = count();
+  for (let times = 0; times < 1000; times++) peerOf(identify(accepted.socket));
+  expect(count()).toBe(before);
+});
+
+test("of a pid namespace that cannot be seen from here the kernel says 0, and the audit nothing", () => {
+  expect(peerOf({ uid: 1, gid: 2, pid: 0 })).toEqual({ uid: 1, gid: 2 });
+  expect(peerOf({ uid: 1, gid: 2, pid: undefined })).toEqual({ uid: 1, gid: 2 });
+});
+
+test("a peer that cannot be identified is an error, so that its connection is refused", () => {
+  const identify = createIdentify(native, process.pid);
+  expect(() => identify({ fd: -1 })).toThrow();
+});
