@@ -54,6 +54,7 @@ const walls: readonly Wall[] = [
     may: [
       "arguments.ts",
       "audit/",
+      "bridge/",
       "client/",
       "config/",
       "configname.ts",
@@ -78,6 +79,11 @@ const walls: readonly Wall[] = [
       "node:",
     ],
     because: "a client never loads the daemon, a source or the AWS SDK: that is what makes it start in 5 ms",
+  },
+  {
+    of: "bridge/",
+    may: ["daemon/clock.ts", "daemon/dispatcher.ts", "daemon/listener.ts", "errors.ts", "native/", "wire/"],
+    because: "it serves a socket with the daemon's listener and its limits, and has nothing else of a daemon",
   },
   {
     of: "config/",

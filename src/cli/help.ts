@@ -25,8 +25,10 @@ async function renderCommand(command: AnyCommand): Promise<string> {
   const args = Object.entries({ ...(command.args as ArgsDef), help: commonOptions.help });
   const shown = Object.fromEntries(args.map(([name, def]) => [name, withShortHint(def)]));
   const usage = await renderPlainUsage({ meta: named(command), args: shown });
-  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*?) *$/m, "$1 -- COMMAND [ARGUMENT...]");
-  return `${text.trimEnd()}\n\nOptions of all commands: keyhole --help`;
+  const rest = command.rest === "optional" ? "[-- COMMAND [ARGUMENT...]]" : "-- COMMAND [ARGUMENT...]";
+  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*?) *$/m, `$1 ${rest}`);
+  const notes = (command.notes ?? []).map((line) => `${line}\n`).join("");
+  return `${text.trimEnd()}\n\n${notes === "" ? "" : `${notes}\n`}Options of all commands: keyhole --help`;
 }
 
 /** citty writes all values of an enum into the column of names; a value hint moves them into the description. */

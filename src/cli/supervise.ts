@@ -9,6 +9,8 @@ export interface Program {
   readonly words: readonly string[];
   /** All of it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Given its stdout and stdin, which are ours otherwise; the program is ended if this throws. */
+  readonly converse?: ((output: AsyncIterable<Uint8Array>, input: Bun.FileSink) => Promise<void>) | undefined;
 }
 
 export interface Supervision {
@@ -42,13 +44,28 @@ export async function supervise(program: Program, { watch, hasTerminal, reap }: 
   ];
   try {
     child = start(program);
-    return await Promise.race([reaped.promise, child.exited]);
+    const status = Promise.race([reaped.promise, child.exited]);
+    if (program.converse !== undefined) await Promise.race([converse(child, program.converse), status]);
+    return await status;
   } finally {
     for (const stop of stops) stop();
   }
 }
 
-function start({ words, environment }: Program): Bun.Subprocess {
+/** Until the program closes its stdout. */
+async function converse(child: Bun.Subprocess, talk: NonNullable<Program["converse"]>): Promise<void> {
+  const { stdin, stdout } = child as Bun.Subprocess<"pipe", "pipe">;
+  try {
+    await talk(stdout, stdin);
+  } catch (error) {
+    child.kill();
+    throw error;
+  } finally {
+    void Promise.resolve(stdin.end()).catch(() => {});
+  }
+}
+
+function start({ words, environment, converse: talk }: Program): Bun.Subprocess {
   let child: Bun.Subprocess | undefined;
   search(words, environment["PATH"], (path, argv) => {
     try {
@@ -58,7 +75,7 @@ function start({ words, environment }: Program): Bun.Subprocess {
         cmd: [file, ...argv.slice(1)],
         argv0: argv[0]!,
         env: { ...environment },
-        stdio: ["inherit", "inherit", "inherit"],
+        stdio: talk === undefined ? ["inherit", "inherit", "inherit"] : ["pipe", "pipe", "inherit"],
       });
       return undefined;
     } catch (error) {

@@ -15,7 +15,11 @@ export default defineCommand({
   args: {
     port: { type: "string", default: "0", valueHint: "N", description: "Port of 127.0.0.1 (0: any that is free)" },
   },
-  rest: true,
+  rest: "optional",
+  notes: [
+    "In a sandbox with a grant: `keyhole relay -- COMMAND` runs COMMAND with the two variables that lead its SDKs here,",
+    "passes signals on and ends with its status. Without COMMAND the variables are printed, for as long as it runs.",
+  ],
   async run({ args, rest, settings, environment, host, output }) {
     const port = readPort(args.port);
     const socket = grantSocketOf(settings, host, "keyhole relay --socket-path /run/keyhole/sock");

@@ -1,0 +1,70 @@
+// keyhole bridge: a grant through a pipe, into whatever a program reaches: a container, another machine.
+import { KeyholeError } from "../../errors.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { withDaemon } from "../broker.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { grantSocketOf } from "../grantsocket.ts";
+
+const USAGE = "keyhole bridge NAME -- ssh HOST keyhole bridge --stdio";
+
+export default defineCommand({
+  meta: { name: "bridge", description: "Carry a grant through a pipe, such as docker exec -i or ssh" },
+  args: {
+    name: { type: "positional", required: false, description: "The grant, on the side that has it" },
+    stdio: { type: "boolean", description: "Be the other end: ask through stdin and stdout" },
+    at: { type: "string", valueHint: "DIR", description: "Where the other end puts socket and files (one of its own)" },
+  },
+  rest: "optional",
+  notes: [
+    "On the side that has the grant: keyhole bridge NAME -- COMMAND runs COMMAND, which must lead to the other end:",
+    "  keyhole bridge agent -- docker exec -i CONTAINER /opt/keyhole bridge --stdio --at /tmp/keyhole",
+    "  keyhole bridge agent -- ssh HOST keyhole bridge --stdio --at /tmp/keyhole",
+    "There DIR is what a mounted grant is: export AWS_CONFIG_FILE=DIR/aws-config, or all of DIR/env.",
+    "It is gone when the pipe ends. Inside a sandbox that has a grant, NAME is left out.",
+  ],
+  async run(context) {
+    const { args, rest } = context;
+    if (args.stdio) {
+      if (args.name !== undefined || rest.length > 0) throw mistake("--stdio takes neither a grant nor a command");
+      return serveStdio(context, args.at);
+    }
+    if (args.at !== undefined) throw mistake("--at is for the end with --stdio");
+    if (rest.length === 0) throw mistake("no command is given");
+    const socket = await socketOf(context, args.name);
+    const [{ runAnswered }, { isatty }] = await Promise.all([import("../bridgeends.ts"), import("node:tty")]);
+    return runAnswered(context, socket, rest, isatty(2));
+  },
+});
+
+/** The grant's that is named; else the one that this process was given. */
+async function socketOf({ settings, host }: CommandContext, name: string | undefined): Promise<string> {
+  if (name === undefined) return grantSocketOf(settings, host, USAGE);
+  const { grants } = await withDaemon(settings, (connection) => connection.request("GrantList", {}));
+  const grant = grants.find((candidate) => candidate.name === name);
+  if (grant === undefined) throw new KeyholeError("no-such-grant", `there is no grant ${name}`);
+  return socketIn(grant);
+}
+
+function socketIn({ name, deliver, directory }: GrantInfo): string {
+  if (deliver === "socket") return `${directory}/sock`;
+  throw new KeyholeError("usage", `the grant ${name} has no socket: it is delivered as a file`, "keyhole grant list");
+}
+
+async function serveStdio(context: CommandContext, at: string | undefined): Promise<void> {
+  const { isatty } = await import("node:tty");
+  if (isatty(0) || isatty(1)) throw mistake("stdin and stdout are a terminal, not the two ends of a pipe");
+  const { environment, settings, host } = context;
+  const { openBridgeDirectory } = await import("../bridgefiles.ts");
+  const { serveDirectory } = await import("../bridgeends.ts");
+  const path = at === undefined || at.startsWith("/") ? at : `${host.cwd()}/${at}`;
+  const directory = openBridgeDirectory(path, environment, settings.paths);
+  try {
+    await serveDirectory(context, Bun.stdin.stream(), directory);
+  } finally {
+    directory.remove();
+  }
+}
+
+function mistake(message: string): KeyholeError {
+  return new KeyholeError("usage", message, "keyhole bridge --help");
+}
