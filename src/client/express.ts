@@ -27,12 +27,17 @@ const GRANT_CONFIG = "aws-config";
 
 /** What else could change the meaning of the words: checked settings, and a chain that may be a loop. */
 const DECIDING = [
+  "KEYHOLE_AUTOSTART",
+  "KEYHOLE_AUTOSTART_ONCE",
   "KEYHOLE_CHAIN",
   "KEYHOLE_CLIENT_TIMEOUT",
   "KEYHOLE_CONFIG_DIR",
+  "KEYHOLE_DISABLE",
   "KEYHOLE_LOGGING_PATH",
   "KEYHOLE_MAX_DAEMON_CACHE_SIZE",
   "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
+  "KEYHOLE_SOCKET_DIR_MODE",
+  "KEYHOLE_SOCKET_MODE",
 ];
 
 /** What a grant's socket said instead of credentials: the whole error reply, or nothing in all that time. */

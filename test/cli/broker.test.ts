@@ -3,6 +3,9 @@ import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { KeyholeError } from "../../src/errors.ts";
 import type { Settings } from "../../src/settings.ts";
+import { encode } from "../../src/wire/codec.ts";
+import { CONTROL_REQUEST_LIMIT, encodeFrame, type Frame, FrameDecoder } from "../../src/wire/frame.ts";
+import { messages } from "../../src/wire/messages.ts";
 import { type FakeDaemon, type Script, session, startFakeDaemon, temporaryHome, vended } from "./fakes/daemon.ts";
 import { keyhole } from "./fakes/world.ts";
 
@@ -216,4 +219,31 @@ test("a daemon that is shutting down is asked again when another has taken its p
   });
   expect(result).toMatchObject({ exit: 0, stderr: "" });
   expect(daemon.requests).toHaveLength(2);
+});
+
+function answerVend(request: Uint8Array): Promise<Uint8Array> {
+  const [{ message }] = new FrameDecoder(CONTROL_REQUEST_LIMIT).push(request) as [Frame];
+  expect(message).toBe(messages.Vend.number);
+  return Promise.resolve(encodeFrame(message, encode(messages.Vend.response, vended("dev"))));
+}
+
+describe("with KEYHOLE_DISABLE=1", () => {
+  test("the broker is in this process, for this command, and no daemon is asked", async () => {
+    await using daemon = startFakeDaemon({});
+    const environment = { ...environmentOf(daemon), KEYHOLE_DISABLE: "1" };
+    let closed = 0;
+    const openInProcess = () => Promise.resolve({ exchange: answerVend, close: () => void (closed += 1) });
+    const result = await keyhole(["export", "-n", "dev"], { environment, host: { openInProcess } });
+    expect(result).toMatchObject({ exit: 0, stderr: "" });
+    expect([closed, daemon.connections()]).toEqual([1, 0]);
+  });
+
+  test.each(["daemon start", "daemon restart", "daemon add -n dev"])("%s refuses in words", async (command) => {
+    const environment = { KEYHOLE_HOME: "/nowhere", KEYHOLE_DISABLE: "1" };
+    const result = await keyhole(command.split(" "), { environment });
+    expect(result.exit).toBe(2);
+    expect(result.stderr).toContain(
+      "needs the daemon, and KEYHOLE_DISABLE is set\nkeyhole: hint: unset KEYHOLE_DISABLE",
+    );
+  });
 });

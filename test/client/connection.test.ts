@@ -97,6 +97,18 @@ test("an answer to something else, or of another version, is not taken for one",
   connection.close();
 });
 
+test.each([
+  [2, "update keyhole"],
+  [0, "keyhole daemon restart"],
+])("a daemon that answers in version %d is named, and what helps is: %s", async (version, hint) => {
+  serve((socket) => socket.write(encodeFrame(1, hello("x").subarray(6), version)));
+  const connection = await open();
+  const error = await rejectionOf(connection.request("Hello", { version: "x" }));
+  expect(error.message).toBe(`the daemon speaks protocol version ${version}, this keyhole 1`);
+  expect([error.kind, error.hint]).toEqual(["unsupported-version", hint]);
+  connection.close();
+});
+
 test("whoever does not speak the protocol is not believed", async () => {
   serve((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const error = await rejectionOf((await open()).request("Hello", { version: "x" }));

@@ -141,14 +141,19 @@ test.each([
   expect(asked).toEqual([]);
 });
 
-test.each(["KEYHOLE_CHAIN", "KEYHOLE_CLIENT_TIMEOUT", "KEYHOLE_CONFIG_DIR", "KEYHOLE_MAX_DAEMON_CACHE_SIZE"])(
-  "where %s is set, it is for the command line proper",
-  async (variable) => {
-    serve();
-    expect(await vendExpress(words(question), { [variable]: "x" })).toBeUndefined();
-    expect(asked).toEqual([]);
-  },
-);
+test.each([
+  "KEYHOLE_AUTOSTART",
+  "KEYHOLE_CHAIN",
+  "KEYHOLE_CLIENT_TIMEOUT",
+  "KEYHOLE_CONFIG_DIR",
+  "KEYHOLE_DISABLE",
+  "KEYHOLE_MAX_DAEMON_CACHE_SIZE",
+  "KEYHOLE_SOCKET_MODE",
+])("where %s is set, it is for the command line proper", async (variable) => {
+  serve();
+  expect(await vendExpress(words(question), { [variable]: "x" })).toBeUndefined();
+  expect(asked).toEqual([]);
+});
 
 test.each([
   ["an error reply", encodeFrame(ERROR_NUMBER, encode(errorReply, { number: 6, message: "no", hint: undefined }))],

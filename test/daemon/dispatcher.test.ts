@@ -97,11 +97,15 @@ test("an unknown message gets an error reply, and says so", () => {
   expect(failure.message).toBe("this daemon speaks messages 1 to 15 of protocol version 1, not 126");
 });
 
-test("another version gets an error reply that names what this daemon speaks", () => {
+test.each([
+  [2, "keyhole daemon restart"],
+  [0, "update keyhole"],
+])("another version gets an error reply that names what this daemon speaks: %d, %s", (version, hint) => {
   const { dispatch } = setUp({});
-  const failure = failureOf(dispatch(parse(encodeFrame(1, new Uint8Array(0), 2)), caller));
+  const failure = failureOf(dispatch(parse(encodeFrame(1, new Uint8Array(0), version)), caller));
   expect(failure.number).toBe(errors["unsupported-version"].number);
-  expect(failure.message).toContain("speaks protocol version 1");
+  expect(failure.message).toBe(`this daemon speaks protocol version 1, the client ${version}`);
+  expect(failure.hint).toBe(hint);
 });
 
 test("a malformed body is thrown, because the connection cannot be trusted any more", () => {

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { linkTo } from "../../src/client/inprocess.ts";
+import { openInProcess } from "../../src/daemon/inprocess.ts";
+import { resolveSettings } from "../../src/settings.ts";
+import { rejectionOf } from "../thrown.ts";
+
+let home: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "keyhole-inprocess-"));
+  mkdirSync(join(home, ".keyhole", "configs"), { recursive: true, mode: 0o700 });
+  writeFileSync(
+    join(home, ".keyhole", "configs", "dev.yaml"),
+    "AssumeRole:\n  RoleArn: arn:aws:iam::111122223333:role/dev\n",
+    { mode: 0o600 },
+  );
+});
+
+afterEach(() => {
+  rmSync(home, { recursive: true });
+});
+
+const open = () =>
+  linkTo(
+    openInProcess(
+      resolveSettings({}, { HOME: home }, () => "/"),
+      { HOME: home },
+    ),
+  );
+
+test("sessions live as long as the broker, and nothing is left on the disk", async () => {
+  const link = open();
+  expect((await rejectionOf(link.request("Vend", { config: "dev" }))).kind).toBe("no-such-session");
+  const options = { environment: [], verify: false, renew: false };
+  expect((await link.request("Add", { config: "dev", ...options })).config).toBe("dev");
+  expect((await link.request("List", {})).sessions).toHaveLength(1);
+  link.close();
+  expect((await rejectionOf(link.request("List", {}).then(() => link.request("Vend", { config: "dev" })))).kind).toBe(
+    "shutting-down",
+  );
+  expect(readdirSync(join(home, ".keyhole"))).toEqual(["configs"]);
+});
+
+test.each(["GrantList", "Status", "Stop", "GrantQuestion"] as const)("%s needs a daemon, and says so", async (name) => {
+  const link = open();
+  const error = await rejectionOf(link.request(name, {}));
+  expect([error.kind, error.message, error.hint]).toEqual([
+    "usage",
+    "this needs the daemon, and KEYHOLE_DISABLE is set",
+    "unset KEYHOLE_DISABLE",
+  ]);
+  link.close();
+});
