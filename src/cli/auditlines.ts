@@ -7,7 +7,7 @@ import { formatTable } from "./columns.ts";
 const HEADING = ["TIME", "KIND", "OVER", "GRANT OR CONFIG", "OUTCOME", "KEY", "PEER"];
 
 /** So wide at least, that what follows later stands in the same columns: a time, a kind, a transport, …, a key id. */
-const WIDTHS = [20, 7, 7, 16, 7, 20, 0];
+const WIDTHS = [20, 7, 7, 16, 7, 20];
 
 /** Rows from old to new. */
 export function renderRecords(records: readonly AuditRecord[], withHeading: boolean): string {
@@ -18,10 +18,9 @@ export function renderRecords(records: readonly AuditRecord[], withHeading: bool
     record.grant ?? record.config ?? "-",
     record.outcome,
     record.accessKeyId ?? "-",
-    [renderPeer(record.peer), renderCount(record.count), record.note].filter(Boolean).join("  ") || "-",
+    [renderPeer(record.peer), renderCount(record.count), record.note].filter(Boolean).join(", ") || "-",
   ]);
-  const all = withHeading ? [HEADING, ...rows] : rows;
-  return formatTable(all.map((row) => row.map((cell, column) => cell.padEnd(WIDTHS[column] ?? 0))));
+  return formatTable(withHeading ? [HEADING, ...rows] : rows, WIDTHS);
 }
 
 /** `uid 1000 pid 4242 /usr/bin/python3`. */
@@ -45,14 +44,15 @@ export function renderStory(story: Story): string {
     ["expires", story.expiresAt ?? "not known"],
   ];
   const holders = story.givenTo.map(({ peer, transport, times, first, last }) => [
-    `  ${renderPeer(peer) || "whoever reads the file"}`,
+    renderPeer(peer) || "whoever reads the file",
     transport,
     times === 1 ? "once" : `${times} times`,
     shortTime(first),
     shortTime(last),
   ]);
   if (holders.length === 0) return `${formatTable(facts)}\ngiven to nobody`;
-  return `${formatTable(facts)}\ngiven to\n${formatTable([["  PEER", "OVER", "TIMES", "FIRST", "LAST"], ...holders])}`;
+  const table = formatTable([["PEER", "OVER", "TIMES", "FIRST", "LAST"], ...holders]);
+  return `${formatTable(facts)}\ngiven to\n${table.replaceAll(/^/gm, "  ")}`;
 }
 
 function renderCount(count: number | undefined): string | undefined {

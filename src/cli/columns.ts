@@ -1,11 +1,15 @@
 // Columns, durations and sizes for people.
 import { showControls } from "../controls.ts";
 
-/** Rows as aligned columns, two spaces apart; a cell is one line without controls, whatever came into it. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/**
+ * Rows as aligned columns, two spaces apart; a cell is one line without controls, whatever came into it.
+ *
+ * @param least characters that a column has at least, for rows of which more follow
+ */
+export function formatTable(rows: readonly (readonly string[])[], least: readonly number[] = []): string {
   const clean = rows.map((row) => row.map((cell) => showControls(cell).replace(/\s+/g, " ")));
   const widths = (clean[0] ?? []).map((_, column) =>
-    Math.max(...clean.map((row) => Bun.stringWidth(row[column] ?? ""))),
+    Math.max(least[column] ?? 0, ...clean.map((row) => Bun.stringWidth(row[column] ?? ""))),
   );
   return clean
     .map((row) =>

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readHistory } from "../../src/audit/history.ts";
@@ -18,6 +18,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const vend = (at: number) => lineOf({ kind: "vend" }, at);
 const grant = (at: number) => lineOf({ kind: "grant", grant: "a" }, at);
 
+const countDescriptors = () => readdirSync("/proc/self/fd").length;
 const nothing = { lines: [], inode: undefined };
 
 test("lines come from new to old, over the old files and the carried one", () => {
@@ -41,10 +42,8 @@ test("alike vends of one moment are not one", () => {
 
 test("the current file, rotated since it was read, is not read again", () => {
   writeFileSync(`${path}.1`, jsonLines([vend(1)]));
-  const inode = Bun.file(`${path}.1`).stat();
-  return inode.then(({ ino }) => {
-    expect([...readHistory(path, { lines: [vend(1)], inode: ino })]).toEqual([vend(1)]);
-  });
+  const inode = statSync(`${path}.1`).ino;
+  expect([...readHistory(path, { lines: [vend(1)], inode })]).toEqual([vend(1)]);
 });
 
 test("a rotation in the middle of reading loses nothing", () => {
@@ -68,10 +67,9 @@ test("what is no file of lines is passed over", () => {
 
 test.skipIf(process.platform !== "linux")("no descriptor stays open, also where nobody reads to the end", () => {
   for (const index of [1, 2, 3]) writeFileSync(`${path}.${index}`, jsonLines([vend(index)]));
-  const count = () => readdirSync("/proc/self/fd").length;
-  const before = count();
+  const before = countDescriptors();
   for (const _ of readHistory(path, { lines: [vend(9)], inode: undefined })) break;
-  expect(count()).toBe(before);
+  expect(countDescriptors()).toBe(before);
   expect([...readHistory(path, nothing)]).toHaveLength(3);
-  expect(count()).toBe(before);
+  expect(countDescriptors()).toBe(before);
 });

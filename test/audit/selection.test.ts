@@ -23,9 +23,10 @@ test.each([
   expect(found.malformed).toBe(malformed);
 });
 
+function* endless() {
+  for (;;) yield lines[0]!;
+}
+
 test("no line is read beyond the last that is wanted", () => {
-  function* endless() {
-    for (;;) yield lines[0]!;
-  }
   expect(select(endless(), { limit: 3 }).records).toHaveLength(3);
 });

@@ -51,8 +51,10 @@ test("where the line of the issue is gone, the vends still say what it was", () 
 });
 
 test("two grants on one role are told apart", () => {
-  const of = (grant: string, accessKeyId: string) => lineOf({ kind: "vend", grant, ...facts, accessKeyId }, 1);
-  const both = [of("a", "ASIAFIRST"), of("b", "ASIASECOND")];
+  const both = [
+    lineOf({ kind: "vend", grant: "a", ...facts, accessKeyId: "ASIAFIRST" }, 1),
+    lineOf({ kind: "vend", grant: "b", ...facts, accessKeyId: "ASIASECOND" }, 1),
+  ];
   expect(tellStory(both, "ASIAFIRST")?.grant).toBe("a");
   expect(tellStory(both, "ASIASECOND")?.grant).toBe("b");
 });

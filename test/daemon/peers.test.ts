@@ -8,10 +8,12 @@ const native = loadNative();
 const onLinux = test.skipIf(process.platform !== "linux");
 const bun = realpathSync(process.execPath);
 
+const countDescriptors = () => readdirSync("/proc/self/fd").length;
+
 /** The kernel's own witness, and that of a kernel without SO_PEERPIDFD. */
 const ways = [
   ["by the kernel", native],
-  ["by the start time", { peerIdentity: native.peerIdentity, isPeerAlive: () => undefined }],
+  ["by the start time", { ...native, isPeerAlive: () => undefined }],
 ] as const;
 
 onLinux.each(ways)("a peer is described by uid, gid, pid and executable, %s", async (_, by) => {
@@ -40,7 +42,7 @@ onLinux("a process that ended before it was looked at has no executable, whoever
   const { uid, gid } = native.peerIdentity((accepted.socket as { fd: number }).fd);
   await accepted.passOn();
   // The pid is another program's by now: this one's.
-  const reused = { isPeerAlive: native.isPeerAlive, peerIdentity: () => ({ uid, gid, pid: process.pid }) };
+  const reused = { ...native, peerIdentity: () => ({ uid, gid, pid: process.pid }) };
   const peer = createIdentify(reused, process.pid)(accepted.socket);
   expect(peerOf(peer)).toEqual({ uid, gid, pid: process.pid, exited: true });
 });
@@ -51,7 +53,7 @@ onLinux(
     await using accepted = await acceptOne();
     const asked: number[] = [];
     const spy = {
-      peerIdentity: native.peerIdentity,
+      ...native,
       isPeerAlive: (descriptor: number) => {
         asked.push(descriptor);
         return native.isPeerAlive(descriptor);
@@ -75,10 +77,9 @@ onLinux("a /proc of another pid namespace is not believed", async () => {
 onLinux("looking at a peer a thousand times leaves no descriptor open", async () => {
   await using accepted = await acceptOne();
   const identify = createIdentify(native, process.pid);
-  const count = () => readdirSync("/proc/self/fd").length;
-  const before = count();
+  const before = countDescriptors();
   for (let times = 0; times < 1000; times++) peerOf(identify(accepted.socket));
-  expect(count()).toBe(before);
+  expect(countDescriptors()).toBe(before);
 });
 
 test("of a pid namespace that cannot be seen from here the kernel says 0, and the audit nothing", () => {
