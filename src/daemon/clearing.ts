@@ -7,8 +7,11 @@ import { pathError } from "../files/trust.ts";
 import { quotePosix } from "../quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
-/** Steps for one entry: whoever fills a directory with more holds up the daemon, and is left to a person. */
-const MOST_STEPS = 10_000;
+/**
+ * Files and directories that one call removes, in some 100 ms: a mount has no ten. Whoever fills it with more would hold
+ * up the daemon, and is left to a person.
+ */
+const MOST = 1_000;
 
 /** A name in a directory that nobody has: for files that are not finished, and what is about to be removed. */
 export function temporaryName(name: string): string {
@@ -21,39 +24,51 @@ export function isTemporary(name: string): boolean {
 }
 
 /**
- * Removes an entry, if it is a directory with all that is in it. Trees are flattened into `directory` rather than
- * descended into, so that their depth costs nothing.
+ * Removes entries, directories with all that is in them. Trees are flattened into `directory` rather than descended
+ * into, so that their depth costs nothing.
  *
  * @throws KeyholeError `unsafe-path` for what cannot be removed; where there is no /proc also for a directory that is
  *   not empty, because a link could take the place of something in it.
  */
-export function removeEntry(directory: Pinned, name: string): void {
-  const entries = [name];
+export function removeEntries(directory: Pinned, names: readonly string[]): void {
+  const entries = [...names];
+  const spend = createBudget(directory);
   try {
-    for (let steps = 0; entries.length > 0; steps++) {
-      if (steps === MOST_STEPS) throw tooMuch(directory, name);
-      removeOne(directory, entries);
+    while (entries.length > 0) {
+      spend();
+      removeLast(directory, entries, spend);
     }
   } catch (error) {
-    throw pathError(error, `${directory.path}/${name}`, "remove");
+    throw pathError(error, `${directory.path}/${entries.at(-1)}`, "remove");
   }
 }
 
-/** Removes the last of `entries`, after those that turn up in it. */
-function removeOne(directory: Pinned, entries: string[]): void {
+/** Counts what is removed. */
+function createBudget({ path }: Pinned): () => void {
+  let spent = 0;
+  return () => {
+    spent += 1;
+    if (spent <= MOST) return;
+    throw new KeyholeError("unsafe-path", `there is too much in ${path}`, `rm -r ${quotePosix(path)}`);
+  };
+}
+
+/** Removes the last of `entries`, or puts what is in it behind it. */
+function removeLast(directory: Pinned, entries: string[], spend: () => void): void {
   const entry = entries.at(-1)!;
-  if (unlinkUnlessDirectory(`${directory.base()}/${entry}`)) entries.pop();
-  else if (removeEmpty(`${directory.base()}/${entry}`)) entries.pop();
-  else entries.push(...flatten(directory, entry));
+  const path = `${directory.base()}/${entry}`;
+  if (unlinkUnlessDirectory(path) || removeEmpty(path)) entries.pop();
+  else entries.push(...flatten(directory, entry, spend));
 }
 
 /** Takes everything out of a directory; other directories in it get names in `directory`, which are returned. */
-function flatten(directory: Pinned, entry: string): string[] {
+function flatten(directory: Pinned, entry: string, spend: () => void): string[] {
   const inner = openInner(directory, directory, entry);
   if (inner === undefined) return [];
   const moved: string[] = [];
   try {
     for (const child of fs.readdirSync(inner.base())) {
+      spend();
       if (unlinkUnlessDirectory(`${inner.base()}/${child}`)) continue;
       // Opened so that its mode lets it be moved.
       openInner(directory, inner, child)?.close();
@@ -71,9 +86,9 @@ function flatten(directory: Pinned, entry: string): string[] {
 function openInner(directory: Pinned, parent: Pinned, entry: string): Pinned | undefined {
   const path = `${parent.base()}/${entry}`;
   if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  if (!parent.isFirm) throw notEmpty(path);
   const inner = pinDirectory(`${directory.path}/${entry}`, path);
   try {
-    if (!inner.isFirm) throw notEmpty(inner.path);
     if ((inner.stats().mode & 0o700) !== 0o700) fs.chmodSync(inner.base(), 0o700);
     return inner;
   } catch (error) {
@@ -109,9 +124,4 @@ function removeEmpty(path: string): boolean {
 
 function notEmpty(path: string): KeyholeError {
   return new KeyholeError("unsafe-path", `${path} is a directory that is not empty`, `rm -r ${quotePosix(path)}`);
-}
-
-function tooMuch({ path }: Pinned, name: string): KeyholeError {
-  const full = `${path}/${name}`;
-  return new KeyholeError("unsafe-path", `there is too much in ${full}`, `rm -r ${quotePosix(full)}`);
 }

@@ -7,10 +7,10 @@ import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../files/trust.ts";
 import { directoryOf } from "../paths.ts";
-import { isTemporary, removeEntry } from "./clearing.ts";
+import { isTemporary, removeEntries } from "./clearing.ts";
 import { copyToMount } from "./executable.ts";
 import { isSameFile, type Pinned, pinDirectory } from "./pinned.ts";
-import { discard, placeFile } from "./placing.ts";
+import { placeFile } from "./placing.ts";
 
 /** What is written there; the socket is the listener's. */
 export type MountFile = "aws-config" | "credentials" | "env" | "lease.json";
@@ -138,15 +138,18 @@ function heal(directory: Pinned): void {
   }
 }
 
-/** What a daemon that was killed had not finished. */
+/** What a daemon that was killed had not finished. What cannot be removed stays until `remove` says why. */
 function removeLeftovers(directory: Pinned): void {
-  for (const name of fs.readdirSync(directory.base())) if (isTemporary(name)) discard(directory, name);
+  const leftovers = fs.readdirSync(directory.base()).filter(isTemporary);
+  try {
+    removeEntries(directory, leftovers);
+  } catch {}
 }
 
 function removeAll(directory: Pinned, parent: string, id: string): void {
   try {
     for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
-      for (const name of fs.readdirSync(directory.base())) removeEntry(directory, name);
+      removeEntries(directory, fs.readdirSync(directory.base()));
       if (withParent(parent, (base) => removeEmpty(`${base}/${id}`, directory))) return;
     }
   } catch (error) {

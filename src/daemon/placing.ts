@@ -5,7 +5,7 @@ import { constants } from "node:fs";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { lookAt, pathError } from "../files/trust.ts";
-import { removeEntry, temporaryName } from "./clearing.ts";
+import { removeEntries, temporaryName } from "./clearing.ts";
 import { isSameFile, type Pinned } from "./pinned.ts";
 
 /** Of a write against somebody who swaps entries in a loop. */
@@ -59,7 +59,7 @@ export function discard(directory: Pinned, name: string): void {
   const aside = temporaryName("old");
   try {
     fs.renameSync(`${directory.base()}/${name}`, `${directory.base()}/${aside}`);
-    removeEntry(directory, aside);
+    removeEntries(directory, [aside]);
   } catch {
     // It is gone; or it stays, and whoever removes the whole directory is told.
   }
