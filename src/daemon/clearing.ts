@@ -8,10 +8,10 @@ import { quotePosix } from "../quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
 /**
- * Files and directories that one call removes, in some 100 ms: a mount has no ten. Whoever fills it with more would hold
+ * Files and directories that one call removes, in some 50 ms: a mount has no ten. Whoever fills it with more would hold
  * up the daemon, and is left to a person.
  */
-const MOST = 1_000;
+const MOST = 250;
 
 /** A name in a directory that nobody has: for files that are not finished, and what is about to be removed. */
 export function temporaryName(name: string): string {

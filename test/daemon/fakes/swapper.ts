@@ -44,6 +44,7 @@ function harass(orders: Orders, round: number): void {
     if (libc.renameat2(AT_FDCWD, cString(mine), AT_FDCWD, cString(path), RENAME_EXCHANGE) !== 0) {
       attempt(() => fs.renameSync(mine, path));
     }
+    attempt(() => fs.chmodSync(`${mine}/a`, 0o700));
     attempt(() => fs.rmSync(mine, { recursive: true, force: true }));
     round += 1;
   }
