@@ -6,7 +6,7 @@ import type { Pipe } from "./pipe.ts";
 
 export interface Asker {
   /** A whole frame: the grant's answer, or an error reply of this end. Never rejects. */
-  ask(): Promise<Uint8Array>;
+  readonly ask: () => Promise<Uint8Array>;
   /** Resolves when the pipe ends. @throws KeyholeError where it breaks, or says what nobody asked for. */
   readonly done: Promise<void>;
 }
@@ -69,6 +69,6 @@ function cut(decoder: FrameDecoder, chunk: Uint8Array) {
 }
 
 function foreign(): KeyholeError {
-  const hint = "keyhole bridge NAME -- ssh HOST keyhole bridge --stdio";
+  const hint = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
   return new KeyholeError("bad-request", "what comes through the pipe is not from keyhole bridge", hint);
 }

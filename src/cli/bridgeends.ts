@@ -72,6 +72,6 @@ function noAnswer(patience: number): KeyholeError {
   return new KeyholeError(
     "unreachable",
     `nobody at the other end of the pipe has answered in ${Math.round(patience / 1000)} s`,
-    "keyhole bridge NAME -- ssh HOST keyhole bridge --stdio",
+    "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio",
   );
 }

@@ -5,32 +5,32 @@ import { withDaemon } from "../broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { grantSocketOf } from "../grantsocket.ts";
 
-const USAGE = "keyhole bridge NAME -- ssh HOST keyhole bridge --stdio";
+const USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
 
 export default defineCommand({
   meta: { name: "bridge", description: "Carry a grant through a pipe, such as docker exec -i or ssh" },
   args: {
-    name: { type: "positional", required: false, description: "The grant, on the side that has it" },
+    grant: { type: "positional", required: false, description: "The grant, on the side that has it" },
     stdio: { type: "boolean", description: "Be the other end: ask through stdin and stdout" },
     at: { type: "string", valueHint: "DIR", description: "Where the other end puts socket and files (one of its own)" },
   },
   rest: "optional",
   notes: [
-    "On the side that has the grant: keyhole bridge NAME -- COMMAND runs COMMAND, which must lead to the other end:",
+    "On the side that has the grant: keyhole bridge GRANT -- COMMAND runs COMMAND, which must lead to the other end:",
     "  keyhole bridge agent -- docker exec -i CONTAINER /opt/keyhole bridge --stdio --at /tmp/keyhole",
     "  keyhole bridge agent -- ssh HOST keyhole bridge --stdio --at /tmp/keyhole",
     "There DIR is what a mounted grant is: export AWS_CONFIG_FILE=DIR/aws-config, or all of DIR/env.",
-    "It is gone when the pipe ends. Inside a sandbox that has a grant, NAME is left out.",
+    "It is gone when the pipe ends. Inside a sandbox that has a grant, GRANT is left out.",
   ],
   async run(context) {
     const { args, rest } = context;
     if (args.stdio) {
-      if (args.name !== undefined || rest.length > 0) throw mistake("--stdio takes neither a grant nor a command");
+      if (args.grant !== undefined || rest.length > 0) throw mistake("--stdio takes neither a grant nor a command");
       return serveStdio(context, args.at);
     }
     if (args.at !== undefined) throw mistake("--at is for the end with --stdio");
     if (rest.length === 0) throw mistake("no command is given");
-    const socket = await socketOf(context, args.name);
+    const socket = await socketOf(context, args.grant);
     const [{ runAnswered }, { isatty }] = await Promise.all([import("../bridgeends.ts"), import("node:tty")]);
     return runAnswered(context, socket, rest, isatty(2));
   },
