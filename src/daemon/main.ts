@@ -5,6 +5,7 @@ import { createConfigReader } from "../config/store.ts";
 import { selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
+import { openGrantStore } from "../grants/store.ts";
 import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { isOwnerOrRoot } from "../native/peer.ts";
@@ -12,18 +13,24 @@ import { directoryOf } from "../paths.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import { createStsSource } from "../sources/sts.ts";
+import { resolveTarget } from "../sources/target.ts";
 import { build, version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
 import type { DaemonStatus } from "../wire/messages.ts";
-import { formatFailure, formatReady } from "../wire/readiness.ts";
+import { formatFailure, formatReady, WAITING } from "../wire/readiness.ts";
+import { selectAskpass } from "./askpass.ts";
 import { openAuditFile } from "./audit.ts";
 import { systemClock } from "./clock.ts";
+import { createConfirmer } from "./confirmer.ts";
 import { createDispatch } from "./dispatcher.ts";
 import { recordIssues } from "./evidence.ts";
-import type { Grants } from "./grants.ts";
+import { createPrivateCopy } from "./executable.ts";
+import { createGrants } from "./grantregistry.ts";
+import { divideDescriptors } from "./grantroom.ts";
 import { createHandlers } from "./handlers.ts";
+import { leaseParentOf } from "./leaseroot.ts";
 import { listen } from "./listener.ts";
-import { takeLock } from "./lock.ts";
+import { awaitLock, takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
 import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
@@ -39,8 +46,19 @@ import { keepVigil } from "./vigil.ts";
 const PATIENCE = 2000;
 /** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit (DESIGN.md, 6). */
 const MAX_FLIGHTS = 8;
+/** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
+const CONFIRMATION = 15_000;
 /** Descriptors kept for everything but connections: STS, children, files. */
 const RESERVED_DESCRIPTORS = 48;
+
+/** Milliseconds between two looks at the lock of a daemon that ends, and how often it is looked at: for 20 s. */
+const PAUSE = 1;
+const MOST_PAUSES = 20_000;
+
+/** What a daemon is told beside the settings. */
+const ownOptions = {
+  replace: { type: "boolean", description: "Wait for the daemon that runs to end; of `keyhole daemon restart`" },
+} as const;
 
 /** `keyhole --daemon OPTIONS`: in the foreground, until a signal or a Stop. */
 export async function main(words: readonly string[]): Promise<void> {
@@ -49,13 +67,13 @@ export async function main(words: readonly string[]): Promise<void> {
     return;
   }
   try {
-    const values = parseArguments(words, settingOptions);
+    const values = parseArguments(words, { ...settingOptions, ...ownOptions });
     const settings = resolveSettings(values, process.env, () => process.cwd());
     const native = loadNative();
     cleanEnvironment(native, words, process.env);
     const descriptors = descriptorLimit();
     harden(native);
-    await serve(settings, native, descriptors);
+    await serve(settings, native, descriptors, values.replace);
   } catch (error) {
     const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));
     process.stderr.write(formatFailure(failure));
@@ -63,13 +81,15 @@ export async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-async function serve(settings: Settings, native: Native, descriptors: number): Promise<void> {
+async function serve(settings: Settings, native: Native, descriptors: number, replaces: boolean): Promise<void> {
   const { paths } = settings;
   const disabled = !settings.hasDiskLogs;
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
   makeSocketDirectory();
   if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
-  const lock = takeLock(paths.lock, native);
+  const lock = replaces
+    ? await awaitLock(paths.lock, native, pause, MOST_PAUSES, () => console.log(WAITING))
+    : takeLock(paths.lock, native);
   const logFile = openLogFile(paths.log, systemClock, disabled);
   const { log } = logFile;
   const peerLog = limitLog(log, systemClock);
@@ -77,21 +97,24 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   const { record } = auditFile;
   const audit = createRequestAudit(record, systemClock, "control");
 
-  const maxConnections = Math.max(1, Math.min(settings.maxConnections, descriptors - RESERVED_DESCRIPTORS));
+  const room = divideDescriptors(descriptors - RESERVED_DESCRIPTORS, settings.maxConnections);
+  const maxConnections = room.control;
   const owner = process.geteuid?.() ?? -1;
   const base = selectBaseEnvironment(process.env);
   const worker = [...ownCommand(), "--sts-worker", build];
   const transport = createRemoteTransport({ command: worker, environment: base, clock: systemClock });
+  const source = createStsSource({
+    user: userName(owner, process.env),
+    transport,
+    socketPath: paths.socket,
+    command: [...ownCommand(), "--resolve-source", build],
+    base,
+    clock: systemClock,
+  });
+  const configs = createConfigReader(paths.configDir);
   const sessions = new Sessions({
-    source: createStsSource({
-      user: userName(owner, process.env),
-      transport,
-      socketPath: paths.socket,
-      command: [...ownCommand(), "--resolve-source", build],
-      base,
-      clock: systemClock,
-    }),
-    configs: createConfigReader(paths.configDir),
+    source,
+    configs,
     clock: systemClock,
     random: Math.random,
     // A peer may add and remove sessions as often as it likes.
@@ -131,20 +154,34 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     };
   };
 
-  const notYet = () => {
-    throw new KeyholeError("internal", "grants are being built");
-  };
-  const grants: Grants = {
-    connections: 0,
-    add: notYet,
-    list: () => [],
-    revoke: notYet,
-    remove: notYet,
-    question: notYet,
-    answer: notYet,
-    reload: () => Promise.resolve(),
-    close: () => Promise.resolve(),
-  };
+  const identify = createIdentify(native, process.pid);
+  const places = { environment: process.env, runDir: paths.runDir, uid: owner, platform: process.platform };
+  const grants = await createGrants({
+    store: openGrantStore(paths.grantDir),
+    configs,
+    source,
+    clock: systemClock,
+    random: Math.random,
+    log: peerLog,
+    record,
+    confirmer: createConfirmer({ clock: systemClock, patience: CONFIRMATION }),
+    askpassOf: (environment) => selectAskpass(environment, base),
+    descriptors: room.grants,
+    maxFlights: MAX_FLIGHTS,
+    environmentOf: (config) => sessions.environmentOf(config),
+    regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
+    takeLock: () => {
+      ensurePrivateDirectory(paths.grantDir);
+      return takeLock(`${paths.grantDir}/.lock`, native);
+    },
+    socketPath: paths.socket,
+    mounts: paths.grantMounts,
+    leaseParentOf: (id) => leaseParentOf(id, { ...places, sharedMemory: "/dev/shm" }),
+    executable: Bun.isStandaloneExecutable
+      ? createPrivateCopy({ binDir: paths.binDir, build, source: process.execPath })
+      : undefined,
+    identify,
+  });
   const ended = Promise.withResolvers<string>();
   const handlers = createHandlers({
     sessions,
@@ -163,7 +200,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
     mode: settings.socketMode,
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
-    identify: createIdentify(native, process.pid),
+    identify,
     isAllowed: (peer) => {
       const isAllowed = isOwnerOrRoot(peer, owner);
       if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);
@@ -214,7 +251,7 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
 
   log("info", "daemon ending", { reason: await ended.promise });
   vigil.stop();
-  await listener.close(PATIENCE);
+  await Promise.all([listener.close(PATIENCE), grants.close(PATIENCE)]);
   memory.close();
   sessions.stop();
   transport.close();
@@ -225,4 +262,8 @@ async function serve(settings: Settings, native: Native, descriptors: number): P
   logFile.close();
   vigil.lock.release();
   process.exit(0);
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, PAUSE));
 }

@@ -1,0 +1,207 @@
+// The grants of a daemon, as its handlers see them. What one grant does is in grantlife.ts, how one is made in
+// grantadding.ts, how definitions are read in grantloading.ts.
+import { KeyholeError } from "../errors.ts";
+import { stateOf } from "../grants/grant.ts";
+import { isGrantName } from "../grants/name.ts";
+import type { GrantInfo } from "../wire/messages.ts";
+import { Alarm } from "./alarm.ts";
+import type { Confirmer } from "./confirmer.ts";
+import type { Caller } from "./dispatcher.ts";
+import { type AddingDependencies, createGrantAdding } from "./grantadding.ts";
+import { createGrantBook, recordLife } from "./grantbook.ts";
+import { noSuchGrant } from "./grantconfigs.ts";
+import { grantInfoOf } from "./grantinfo.ts";
+import { createGrantLife, type LifeDependencies } from "./grantlife.ts";
+import { createGrantLoading, type LoadingDependencies } from "./grantloading.ts";
+import { createGrantLock } from "./grantlock.ts";
+import type { GrantRequest } from "./grantplan.ts";
+import { createRoom, makeRoom } from "./grantroom.ts";
+import type { Grants } from "./grants.ts";
+import { keyholeErrorOf } from "./grantsocket.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import type { Lock } from "./lock.ts";
+import { peerOf } from "./peers.ts";
+
+/** What the parts give one another. */
+type Inner = "confirmer" | "find" | "liveOf" | "maxSessions" | "accepted" | "book" | "life" | "mostGrants" | "isClosed";
+
+export interface GrantsOptions extends Omit<LifeDependencies & LoadingDependencies & AddingDependencies, Inner> {
+  readonly confirmer: Confirmer;
+  /** Descriptors that grants may take; Infinity where nothing bounds them. */
+  readonly descriptors: number;
+  /**
+   * So that two daemons of one home do not serve the same grants.
+   *
+   * @throws KeyholeError `already-running` if another one does, `unsafe-path`
+   */
+  readonly takeLock: () => Lock;
+}
+
+/** Serves the grants that are defined, as far as they can be. Never rejects: a daemon without grants is one, too. */
+export async function createGrants(options: GrantsOptions): Promise<Grants> {
+  const { store, log, record, confirmer } = options;
+  const book = createGrantBook();
+  const { lives, pending } = book;
+  const room = createRoom(options.descriptors);
+  const lock = createGrantLock(options.takeLock);
+  const alarm = new Alarm(options.clock, look);
+  let isClosed = false;
+  /** The last of those that are under way: a second one sees what the first has done. */
+  let loading: Promise<void> = Promise.resolve();
+
+  const life = createGrantLife({
+    ...options,
+    find: book.find,
+    liveOf: (name) => lives.get(name),
+    maxSessions: Math.max(1, room.mostGrants),
+    accepted: () => makeRoom(book.listeners(), room.connections(lives.size)),
+  });
+  const { sessions } = life;
+  const loader = createGrantLoading({ ...options, book, life });
+  const make = createGrantAdding({ ...options, book, life, mostGrants: room.mostGrants, isClosed: () => isClosed });
+
+  /** What happens unasked: ends, leases, sockets that somebody removed. */
+  function look(): void {
+    if (isClosed) return;
+    let next = Infinity;
+    for (const live of lives.values()) {
+      const state = stateOf(live.grant, sessions.wall);
+      if (state === "expired") expire(live);
+      if (state === "active") life.tend(live);
+      if (state === "active") next = Math.min(next, (live.grant.endsAt ?? Infinity) - sessions.wall);
+      void life.mend(live);
+    }
+    if (lives.size > 0) alarm.wakeIn(Math.max(next, 0));
+  }
+
+  function expire(live: LiveGrant): void {
+    if (live.hasExpired) return;
+    live.hasExpired = true;
+    life.end(live, "expired");
+    recordLife(record, "expire", live, undefined);
+    log("info", "grant expired", { grant: live.grant.name });
+  }
+
+  function reload(): Promise<void> {
+    const before = loading;
+    loading = (async () => {
+      await before;
+      if (isClosed || !mayServe()) return;
+      await loader.load();
+      look();
+    })();
+    return loading;
+  }
+
+  function mayServe(): boolean {
+    try {
+      lock.require();
+      return true;
+    } catch (error) {
+      log("warn", "grants not served", { error: keyholeErrorOf(error).message });
+      return false;
+    }
+  }
+
+  /** @throws KeyholeError `shutting-down`, `already-running`, `unsafe-path` */
+  async function requireServing(): Promise<void> {
+    if (isClosed) throw new KeyholeError("shutting-down", "the daemon is shutting down");
+    const wasHeld = lock.isHeld;
+    lock.require();
+    if (!wasHeld) await reload();
+  }
+
+  async function add(request: GrantRequest, caller: Caller): Promise<GrantInfo> {
+    try {
+      await requireServing();
+      const live = await make(request);
+      recordLife(record, "grant", live, caller);
+      log("info", "grant added", { grant: live.grant.name, config: live.grant.config });
+      alarm.wakeIn(0);
+      return infoOf(live);
+    } catch (error) {
+      const grant = isGrantName(request.name) ? request.name : undefined;
+      record({ kind: "grant", transport: "control", outcome: keyholeErrorOf(error).kind, grant, peer: peerOf(caller) });
+      throw error;
+    }
+  }
+
+  function revoke(name: string, caller: Caller): GrantInfo {
+    lock.require();
+    const live = lives.get(name);
+    if (live === undefined) throw noSuchGrant(name);
+    if (live.grant.revokedAt === undefined) {
+      close(live);
+      recordLife(record, "revoke", live, caller);
+      log("info", "grant revoked", { grant: name });
+    }
+    if (live.revision === undefined) {
+      store.write(live.grant, { durable: true });
+      live.revision = store.revision(name);
+    }
+    return infoOf(live);
+  }
+
+  /** In force before it is written: a slow disk, or a full one, must not keep it open. */
+  function close(live: LiveGrant): void {
+    live.grant = { ...live.grant, revokedAt: Math.floor(sessions.wall) };
+    live.revision = undefined;
+    life.end(live, "revoked");
+  }
+
+  function remove(name: string, caller: Caller): void {
+    lock.require();
+    const live = lives.get(name);
+    if (live === undefined) return removeUnserved(name, caller);
+    if (live.grant.revokedAt === undefined) close(live);
+    store.remove(name);
+    recordLife(record, "remove", live, caller);
+    log("info", "grant removed", { grant: name });
+    loader.dismantle(live);
+  }
+
+  /** A definition that does not parse is served by nobody, and can be removed all the same. */
+  function removeUnserved(name: string, caller: Caller): void {
+    if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name);
+    record({ kind: "remove", transport: "control", outcome: "ok", grant: name, peer: peerOf(caller) });
+  }
+
+  function infoOf(live: LiveGrant): GrantInfo {
+    return grantInfoOf(live, sessions.list().get(live.grant.name), sessions.wall);
+  }
+
+  await reload();
+  return {
+    get connections() {
+      return book.listeners().reduce((sum, { connections }) => sum + connections, 0);
+    },
+    add,
+    list: () => {
+      const infos = sessions.list();
+      const now = sessions.wall;
+      return [...lives.values()]
+        .map((live) => grantInfoOf(live, infos.get(live.grant.name), now))
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    },
+    revoke,
+    remove,
+    question: () => confirmer.question(),
+    answer: (id, allow, caller) => {
+      const grant = confirmer.answer(id, allow);
+      if (grant === undefined) return;
+      const outcome = allow ? "ok" : "denied";
+      record({ kind: "confirm", transport: "control", outcome, grant, peer: peerOf(caller), note: "answered" });
+    },
+    reload,
+    close: async (patience) => {
+      isClosed = true;
+      alarm.cancel();
+      confirmer.close();
+      await Promise.all(book.listeners().map((listener) => listener.close(patience)));
+      sessions.stop();
+      for (const { mount } of lives.values()) mount.close();
+      life.flush();
+      lock.release();
+    },
+  };
+}
