@@ -10,7 +10,7 @@ import { directoryOf } from "../paths.ts";
 import { isTemporary, removeEntries } from "./clearing.ts";
 import { copyToMount } from "./executable.ts";
 import { isSameFile, type Pinned, pinDirectory } from "./pinned.ts";
-import { placeFile } from "./placing.ts";
+import { discard, placeFile } from "./placing.ts";
 
 /** What is written there; the socket is the listener's. */
 export type MountFile = "aws-config" | "credentials" | "env" | "lease.json";
