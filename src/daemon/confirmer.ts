@@ -12,12 +12,7 @@ export interface ConfirmerOptions {
   readonly patience: number;
   /** How a program is run; tests put another in its place. */
   readonly runProgram?: typeof runAskpass;
-  /** For the audit log: each question once, when it is settled. */
-  readonly settled?: (grant: string, allow: boolean, by: Answerer) => void;
 }
-
-/** Nobody: the time is over, or the daemon ends. */
-export type Answerer = "terminal" | "program" | "nobody";
 
 type OpenQuestion = ResponseOf<"GrantQuestion">;
 
@@ -47,16 +42,18 @@ const MOST_QUESTIONS = 32;
 /** Milliseconds that `question` waits (wire/messages.ts). */
 const POLL = 10_000;
 
+const REFUSED = "whoever was asked did not allow it";
+
 interface Question {
   readonly id: number;
   readonly grant: string;
   readonly text: string;
   readonly outcome: Promise<void>;
-  readonly settle: (allow: boolean, by: Answerer, words: string) => void;
+  readonly settle: (allow: boolean, words: string) => void;
 }
 
 export function createConfirmer(options: ConfirmerOptions): Confirmer {
-  const { clock, patience, runProgram = runAskpass, settled } = options;
+  const { clock, patience, runProgram = runAskpass } = options;
   /** By grant, from the oldest to the youngest. */
   const questions = new Map<string, Question>();
   const pollers = new Set<() => void>();
@@ -76,19 +73,18 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
   function open(grant: string, text: string, askpass: Askpass | undefined): Question {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const isSettled = new AbortController();
-    const timer = clock.after(patience, () => settle(false, "nobody", "nobody allowed it in time"));
+    const timer = clock.after(patience, () => settle(false, "nobody allowed it in time"));
     lastId += 1;
     const question: Question = { id: lastId, grant, text, outcome: promise, settle };
     questions.set(grant, question);
 
-    function settle(allow: boolean, by: Answerer, words: string): void {
+    function settle(allow: boolean, words: string): void {
       if (isSettled.signal.aborted) return;
       isSettled.abort();
       timer.cancel();
       questions.delete(grant);
       if (allow) resolve();
       else reject(denied(words));
-      settled?.(grant, allow, by);
     }
 
     if (askpass !== undefined) void askProgram(question, askpass, isSettled.signal);
@@ -98,7 +94,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
   async function askProgram(question: Question, askpass: Askpass, signal: AbortSignal): Promise<void> {
     const allow = await runProgram({ ...askpass, text: question.text, clock, patience, signal });
     // One that could not be asked leaves the question to the terminal.
-    if (allow !== undefined) question.settle(allow, "program", "whoever was asked did not allow it");
+    if (allow !== undefined) question.settle(allow, REFUSED);
   }
 
   function oldest(): OpenQuestion["question"] {
@@ -124,7 +120,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
   function answer(id: number, allow: boolean): string | undefined {
     for (const asked of questions.values()) {
       if (asked.id !== id) continue;
-      asked.settle(allow, "terminal", "whoever was asked did not allow it");
+      asked.settle(allow, REFUSED);
       return asked.grant;
     }
     return undefined;
@@ -132,7 +128,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
 
   function close(): void {
     isClosed = true;
-    for (const { settle } of questions.values()) settle(false, "nobody", "the daemon is shutting down");
+    for (const { settle } of questions.values()) settle(false, "the daemon is shutting down");
     for (const wake of pollers) wake();
   }
 
