@@ -21,8 +21,11 @@ export interface Host {
   signal(pid: number, signal: NodeJS.Signals): boolean;
   /** False for a process that has ended, also if nobody has waited for it yet. */
   isRunning(pid: number): Promise<boolean>;
-  /** Starts this executable as a daemon, and resolves when it is ready. @throws KeyholeError of the child's own. */
-  launch(settings: Settings): Promise<{ readonly pid: number }>;
+  /**
+   * Starts this executable as a daemon, and resolves when it is ready. `endOther` ends the one that runs; it is called
+   * when the new one waits for nothing else. @throws KeyholeError of the child's own.
+   */
+  launch(settings: Settings, endOther?: () => Promise<unknown>): Promise<{ readonly pid: number }>;
   /** Makes a broker inside of this process, for this command alone. */
   openInProcess(settings: Settings): Promise<Exchange>;
 }

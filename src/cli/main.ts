@@ -65,8 +65,8 @@ const host: Omit<Host, "openInProcess"> = {
       .catch(() => "");
     return !/^.*\) Z /s.test(state);
   },
-  launch: async (settings) => {
+  launch: async (settings, endOther) => {
     const { launchDaemon } = await import("../client/launch.ts");
-    return launchDaemon(host.command, settings, process.env);
+    return launchDaemon(host.command, settings, process.env, endOther);
   },
 };

@@ -3,7 +3,7 @@ import { type Environment, selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
 import { version } from "../version.ts";
-import { isReady, parseFailure } from "../wire/readiness.ts";
+import { isReady, parseFailure, WAITING } from "../wire/readiness.ts";
 import { Connection } from "./connection.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
@@ -20,16 +20,19 @@ const ATTEMPTS = 5;
  *
  * Of several that are launched at once one wins; the others' callers get the winner.
  *
+ * @param endOther ends the daemon that runs; if given, it is called when the new one is loaded and waits for that, so
+ *   that next to no time passes between the two. Not called where none runs.
  * @throws KeyholeError the child's own error, or `start-failed` if it ends or stays silent without one.
  */
 export async function launchDaemon(
   command: readonly string[],
   settings: Settings,
   environment: Environment,
+  endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await launch(command, settings, environment);
+      return await launch(command, settings, environment, endOther);
     } catch (error) {
       if (!(error instanceof KeyholeError) || error.kind !== "already-running" || attempt === ATTEMPTS) throw error;
     }
@@ -62,8 +65,10 @@ async function launch(
   command: readonly string[],
   settings: Settings,
   environment: Environment,
+  endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
-  const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings)], {
+  const replacing = endOther === undefined ? [] : ["--replace"];
+  const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
     env: selectDaemonEnvironment(environment),
     // Not "ignore", which is /dev/null: an empty root has none.
@@ -73,11 +78,20 @@ async function launch(
     detached: true,
   });
   void child.stdin.end();
-  const timer = setTimeout(() => child.kill(), PATIENCE);
+  let timer = setTimeout(() => child.kill(), PATIENCE);
   try {
-    if (isReady(await firstLine(child.stdout))) return { pid: child.pid };
+    for await (const line of linesOf(child.stdout)) {
+      if (isReady(line)) return { pid: child.pid };
+      if (line !== WAITING || endOther === undefined) break;
+      clearTimeout(timer);
+      await endOther();
+      timer = setTimeout(() => child.kill(), PATIENCE);
+    }
     const report = await new Response(child.stderr).text();
     throw parseFailure(report) ?? new KeyholeError("start-failed", "the daemon ended before it was ready");
+  } catch (error) {
+    child.kill();
+    throw error;
   } finally {
     clearTimeout(timer);
     // The pipes stay the daemon's; this process must be able to end.
@@ -85,14 +99,13 @@ async function launch(
   }
 }
 
-/** Empty if the stream ends without one. */
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+/** Without what follows the last newline. */
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    const end = text.indexOf("\n");
-    if (end !== -1) return text.slice(0, end);
+    const lines = (text + decoder.decode(chunk, { stream: true })).split("\n");
+    text = lines.pop()!;
+    yield* lines;
   }
-  return "";
 }

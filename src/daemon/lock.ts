@@ -20,12 +20,50 @@ const ATTEMPTS = 10;
  * @throws KeyholeError `already-running` with the holder's pid, `unsafe-path` as openOwnFile does.
  */
 export function takeLock(path: string, native: Native): Lock {
+  const outcome = tryLock(path, native);
+  if (typeof outcome !== "string") return outcome;
+  throw alreadyRunning(outcome);
+}
+
+/**
+ * As `takeLock`, and waits for whoever holds the lock at first; somebody else who comes before us keeps it.
+ *
+ * @param wait lets a little time pass
+ * @param patience how often that is done
+ * @param waiting called before the first time
+ */
+export async function awaitLock(
+  path: string,
+  native: Native,
+  wait: () => Promise<void>,
+  patience: number,
+  waiting: () => void,
+): Promise<Lock> {
+  const first = tryLock(path, native);
+  if (typeof first !== "string") return first;
+  waiting();
+  for (let times = 0; times < patience; times++) {
+    await wait();
+    const outcome = tryLock(path, native);
+    if (typeof outcome !== "string") return outcome;
+    // One that has just taken it may not have written its pid yet.
+    if (outcome !== first && outcome !== "") throw alreadyRunning(outcome);
+  }
+  throw alreadyRunning(first);
+}
+
+function alreadyRunning(holder: string): KeyholeError {
+  return new KeyholeError("already-running", `a daemon is already running${holder}`);
+}
+
+/** The lock, or who holds it. */
+function tryLock(path: string, native: Native): Lock | string {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const descriptor = openOwnFile(path, constants.O_RDWR, "lock file");
     if (!native.lockFile(descriptor)) {
       const holder = readHolder(descriptor);
       closeSync(descriptor);
-      throw new KeyholeError("already-running", `a daemon is already running${holder}`);
+      return holder;
     }
     if (isStillAt(path, descriptor)) {
       writeHolder(descriptor);
@@ -49,6 +87,7 @@ function writeHolder(descriptor: number): void {
   } catch {}
 }
 
+/** ` (pid 77)`; empty where the file does not say. */
 function readHolder(descriptor: number): string {
   const text = Buffer.alloc(16);
   const pid = text.toString("latin1", 0, readSync(descriptor, text, 0, text.length, 0)).trim();

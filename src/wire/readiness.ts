@@ -3,6 +3,8 @@
 import { type ErrorName, errors, KeyholeError } from "../errors.ts";
 
 const READY = "keyhole: ready";
+/** From a daemon that is to replace another: everything is loaded, and it waits for the other one's lock. */
+export const WAITING = "keyhole: waiting";
 
 /** The line on stdout, without its newline. */
 export function formatReady(socketPath: string): string {

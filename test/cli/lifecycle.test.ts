@@ -3,6 +3,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { loadNative } from "../../src/native/load.ts";
 import type { Host } from "../../src/cli/command.ts";
 import { KeyholeError } from "../../src/errors.ts";
+import type { Settings } from "../../src/settings.ts";
 import { session, startFakeDaemon } from "./fakes/daemon.ts";
 import { keyhole, NOW } from "./fakes/world.ts";
 
@@ -91,19 +92,30 @@ describe("kill", () => {
   });
 });
 
+/** Launches a daemon, in place of one that runs where `isReplacing`. */
+function launching(isReplacing: boolean) {
+  return async (_: Settings, endOther?: () => Promise<unknown>) => {
+    if (isReplacing) await endOther!();
+    return { pid: 78 };
+  };
+}
+
 describe("restart", () => {
   const sessions = [session({ config: "a" }), session({ config: "b" })];
 
-  test("stops, starts and adds again what was there; what fails is said and does not hold up the rest", async () => {
+  test("stops when the next one is loaded, and adds again what that one did not bring back", async () => {
+    let asked = 0;
     await using daemon = startFakeDaemon({
-      List: () => ({ sessions }),
+      List: () => ({
+        sessions: asked++ === 0 ? [session({ config: "back" }), ...sessions] : [session({ config: "back" })],
+      }),
       Stop,
       Add: ({ config }) => {
         if (config === "a") throw new KeyholeError("aws-refused", "AccessDenied");
         return session({ config });
       },
     });
-    const host = { ...dying(1), launch: () => Promise.resolve({ pid: 78 }) };
+    const host = { ...dying(1), launch: launching(true) };
     const result = await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host });
     expect(result).toMatchObject({
       exit: 0,
@@ -111,13 +123,20 @@ describe("restart", () => {
       stderr:
         "daemon restarted (pid 78)\n" +
         "keyhole: warning: session a was not added again: AccessDenied\n" +
-        "  sessions: 1 of 2 added again\n",
+        "  sessions: 2 of 3 added again\n",
     });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["List", "Stop", "Add", "Add"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["List", "Stop", "List", "Add", "Add"]);
+  });
+
+  test("leaves the daemon that runs alone where the next one cannot start", async () => {
+    await using daemon = startFakeDaemon({ List: () => ({ sessions }), Stop });
+    const host = { launch: () => Promise.reject(new KeyholeError("unsafe-path", "the directory /x is bad")) };
+    expect((await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host })).exit).toBe(1);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["List"]);
   });
 
   test("starts a daemon where none runs", async () => {
-    const host = { launch: () => Promise.resolve({ pid: 78 }) };
+    const host = { launch: launching(false) };
     const { stdout } = await keyhole(["daemon", "restart", "--json"], { environment: nobody, host });
     expect(JSON.parse(stdout)).toEqual({ pid: 78, sessions: [] });
   });

@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launchDaemon } from "../../src/client/launch.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { resolveSettings } from "../../src/settings.ts";
+import { isAlive, pidIn, until } from "../processes.ts";
 
 let directory: string;
 
@@ -17,12 +18,12 @@ afterEach(() => {
 });
 
 /** Launches a shell script in the daemon's place. */
-function launch(script: string, environment: Record<string, string> = {}) {
+function launch(script: string, environment: Record<string, string> = {}, endOther?: () => Promise<unknown>) {
   const path = join(directory, "daemon");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
   const settings = resolveSettings({}, { HOME: directory }, () => directory);
-  return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment });
+  return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
 }
 
 async function failureOf(launched: Promise<unknown>): Promise<KeyholeError> {
@@ -79,4 +80,39 @@ test("where another one holds the lock and never answers, the launch fails with 
   );
   expect(error.kind).toBe("already-running");
   expect(await Bun.file(join(directory, "tries")).text()).toBe("x\n".repeat(5));
+});
+
+describe("a daemon that replaces another", () => {
+  test("is told to wait, and the other one is ended when it does", async () => {
+    const { pid } = await launch(
+      `echo "$@" >"${directory}/words"; echo "keyhole: waiting"
+      until [ -e "${directory}/gone" ]; do :; done; echo "keyhole: ready at somewhere"; exec sleep 60`,
+      {},
+      () => Bun.write(join(directory, "gone"), ""),
+    );
+    process.kill(pid);
+    expect((await Bun.file(join(directory, "words")).text()).trimEnd()).toEndWith(" --replace");
+  });
+
+  test("ends nobody where it cannot start", async () => {
+    let ended = 0;
+    const launched = launch(
+      "printf 'keyhole: error: no room\\nkeyhole: kind: unsafe-path\\n' >&2; exit 1",
+      {},
+      async () => {
+        ended += 1;
+      },
+    );
+    expect((await failureOf(launched)).message).toBe("no room");
+    expect(ended).toBe(0);
+  });
+
+  test("is not left behind where the other one does not end", async () => {
+    const launched = launch(`echo $$ >"${directory}/pid"; echo "keyhole: waiting"; exec sleep 60`, {}, () =>
+      Promise.reject(new KeyholeError("timeout", "still running")),
+    );
+    expect((await failureOf(launched)).message).toBe("still running");
+    const pid = await pidIn(join(directory, "pid"));
+    await until(() => !isAlive(pid));
+  });
 });

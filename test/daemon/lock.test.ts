@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { takeLock } from "../../src/daemon/lock.ts";
+import { awaitLock, takeLock } from "../../src/daemon/lock.ts";
 import { loadNative } from "../../src/native/load.ts";
 import type { Native } from "../../src/native/native.ts";
+import { rejectionOf } from "../thrown.ts";
 
 const native = loadNative();
 let directory: string;
@@ -72,4 +73,45 @@ test("a lock whose file was removed or replaced knows that it locks nothing any 
   expect([lock.isInPlace, second.isInPlace]).toEqual([false, true]);
   lock.release();
   second.release();
+});
+
+describe("waiting for the lock", () => {
+  test("of nobody is taking it", async () => {
+    let waits = 0;
+    const wait = () => Promise.resolve(void (waits += 1));
+    (await awaitLock(path, native, wait, 9, () => void (waits += 1))).release();
+    expect(waits).toBe(0);
+  });
+
+  test("lasts until its holder lets go, and says so once", async () => {
+    const other = takeLock(path, native);
+    let waits = 0;
+    let said = 0;
+    const wait = () => Promise.resolve(++waits === 3 ? other.release() : undefined);
+    const lock = await awaitLock(path, native, wait, 9, () => void (said += 1));
+    expect([waits, said, lock.isInPlace]).toEqual([3, 1, true]);
+    lock.release();
+  });
+
+  test("ends where it takes too long", async () => {
+    const other = takeLock(path, native);
+    const awaited = awaitLock(
+      path,
+      native,
+      () => Promise.resolve(),
+      9,
+      () => {},
+    );
+    expect((await rejectionOf(awaited)).kind).toBe("already-running");
+    other.release();
+  });
+
+  test("ends where somebody else was faster", async () => {
+    const other = takeLock(path, native);
+    // Another holder, as far as the file says.
+    const wait = () => Promise.resolve(writeFileSync(path, "77\n"));
+    const awaited = awaitLock(path, native, wait, 9, () => {});
+    expect((await rejectionOf(awaited)).message).toBe("a daemon is already running (pid 77)");
+    other.release();
+  });
 });

@@ -6,6 +6,8 @@ import { jsonOption, printJson } from "../../json.ts";
 import { stopDaemon } from "../../lifecycle.ts";
 import { toKeyholeError } from "../../ui.ts";
 
+type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
+
 export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },
   args: { json: jsonOption },
@@ -13,11 +15,10 @@ export default defineCommand({
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon restart");
     const names = (await withDaemonIfAny(settings, sessionNames)) ?? [];
-    const stopped = await stopDaemon(settings, host);
-    const { pid } = await host.launch(settings);
+    let stopped: number | undefined;
+    const { pid } = await host.launch(settings, async () => (stopped = await stopDaemon(settings, host)));
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
-    const results = await Promise.all(names.map((name) => addAgain(context, name)));
-    const added = names.filter((_, index) => results[index]);
+    const added = names.length === 0 ? [] : await completeSessions(context, names);
     if (args.json) output.line(printJson({ pid, stopped, sessions: added }));
     else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
   },
@@ -28,11 +29,20 @@ async function sessionNames(link: Link): Promise<string[]> {
   return sessions.map((session) => session.config);
 }
 
+/**
+ * Adds what the daemon could not bring back by itself: sessions whose source was keys in somebody's environment. They
+ * get this one's.
+ */
+async function completeSessions(context: Caller, names: readonly string[]): Promise<string[]> {
+  const back = new Set((await withDaemonIfAny(context.settings, sessionNames)) ?? []);
+  const missing = names.filter((name) => !back.has(name));
+  const results = await Promise.all(missing.map((name) => addAgain(context, name)));
+  const failed = new Set(missing.filter((_, index) => !results[index]));
+  return names.filter((name) => !failed.has(name));
+}
+
 /** One that fails does not keep the others from coming back. */
-async function addAgain(
-  context: Pick<CommandContext, "settings" | "environment" | "host" | "ui">,
-  name: string,
-): Promise<boolean> {
+async function addAgain(context: Caller, name: string): Promise<boolean> {
   try {
     await withDaemon(context.settings, (link) => addSession(link, context, name, { verify: true, renew: false }));
     return true;
