@@ -65,7 +65,7 @@ test("every key id is one that STS issued, under the session name that CloudTrai
   expect(lines.filter(({ kind }) => kind === "vend")).toHaveLength(4);
   for (const { accessKeyId, roleArn: role, sessionName, expiresAt, kind } of lines) {
     const key = machine.sts.issued.get(accessKeyId!)!;
-    expect(key.roleArn).toBe(role!);
+    expect(key.roleArn).toBe(role);
     expect(Date.parse(expiresAt!)).toBe(key.expiresAt!);
     if (kind !== "session") expect(key.arn).toEndWith(`/${sessionName}`);
   }
