@@ -15,8 +15,8 @@ import { openLog } from "../logreader.ts";
 const INTERVAL = 200;
 
 const args = {
-  question: { type: "positional", required: false, description: "who: tell everything about one access key id" },
-  key: { type: "positional", required: false, description: "The access key id" },
+  who: { type: "positional", required: false, description: "The word who: everything about one access key id" },
+  key: { type: "positional", required: false, description: "That access key id" },
   follow: { type: "boolean", alias: "f", description: "Wait for more, until interrupted" },
   grant: { type: "string", alias: "g", valueHint: "NAME", description: "Of one grant alone" },
   limit: { type: "string", default: "200", valueHint: "N", description: "The last N lines, 0 for all" },
@@ -30,9 +30,9 @@ export default defineCommand({
   meta: { name: "audit", description: "Show who was given which credentials, and who was refused" },
   args,
   run: (context) => {
-    const { question, key } = context.args;
-    if (question === undefined) return list(context);
-    if (question !== "who") throw usage(`unknown question ${question}`);
+    const { who, key } = context.args;
+    if (who === undefined) return list(context);
+    if (who !== "who") throw usage(`unexpected argument ${who}`);
     if (key === undefined || !/^[A-Za-z0-9]{4,128}$/.test(key)) throw usage("an access key id is missing");
     return tell(context, key);
   },

@@ -116,7 +116,7 @@ test("who tells everything about one key, or that nobody knows it", async () => 
 });
 
 test.each([
-  [["what"], "unknown question what"],
+  [["what"], "unexpected argument what"],
   [["who"], "an access key id is missing"],
   [["who", "../x"], "an access key id is missing"],
   [["who", "ASIAEXAMPLE", "--follow"], "audit who takes --json alone"],
