@@ -210,6 +210,17 @@ describe("a place that is not safe", () => {
   });
 });
 
+test("a socket can be renamed to where a directory was, and is bound in the directory wherever that stands", () => {
+  const mount = open();
+  fs.mkdirSync(`${mount.path}/sock/a`, { recursive: true });
+  const path = mount.makeWay("sock");
+  fs.writeFileSync(`${path}.1`, "");
+  fs.renameSync(`${path}.1`, path);
+  expect(namesIn(mount.path)).toEqual(["sock"]);
+  // What can be renamed over stays until it is: a client may be connecting.
+  expect([mount.makeWay("sock"), namesIn(mount.path)]).toEqual([path, ["sock"]]);
+});
+
 test("removing one leaves the others, and whoever holds the directory open sees it empty", () => {
   const [mount, other] = [open(), open(OTHER)];
   for (const each of [mount, other]) each.write("env", bytes("A=1\n"), 0o444);
