@@ -1,0 +1,169 @@
+// What the recipes print, as the program that it is for would take it apart.
+import { describe, expect, test } from "bun:test";
+import { type RecipeName, recipeNames, recipes } from "../../../src/cli/recipes/table.ts";
+import { grantVariables } from "../../../src/grants/mount.ts";
+import type { GrantInfo } from "../../../src/wire/messages.ts";
+import { thrownBy } from "../../thrown.ts";
+import { grantInfo } from "../fakes/grants.ts";
+
+/** Whatever a home's path may have in it. */
+const NASTY = `/home/a d'a "$x",%y:z/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA`;
+const PLAIN = "/dev/shm/keyhole-1000/keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
+
+const socket = grantInfo({ directory: NASTY });
+const file = grantInfo({ directory: NASTY, deliver: "file", executable: false });
+const shared = grantInfo({ directory: PLAIN, deliver: "file", executable: false, mountAt: "host" });
+
+const host = { platform: "linux", home: "/home/ada/.keyhole" } as const;
+const textOf = (name: RecipeName, grant: GrantInfo) => recipes[name](grant, host).text;
+const variables = grantVariables("/run/keyhole");
+
+/** The words that a shell gives to a program. */
+function wordsOf(program: string, script: string): string[] {
+  const stub = `${program}() { printf '%s\\0' "$@"; }\n${script}\n`;
+  const { stdout, stderr, exitCode } = Bun.spawnSync(["sh", "-c", stub], {
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin", PWD: "/" },
+  });
+  expect({ stderr: stderr.toString(), exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  return stdout.toString().split("\0").slice(0, -1);
+}
+
+/** What stands behind an option, each time that it is there. */
+const behind = (words: readonly string[], option: string, count = 1) =>
+  words.flatMap((word, at) => (word === option ? [words.slice(at + 1, at + 1 + count)] : []));
+
+/** A line of CSV with doubled quotes, as Docker and Podman read `--mount`. */
+function csvFields(line: string): string[] {
+  const fields = line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/g);
+  return [...fields].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "");
+}
+
+describe.each(["docker", "podman"] as const)("%s", (engine) => {
+  test.each([
+    ["socket", socket],
+    ["file", file],
+  ])("mounts the directory of a %s read-only and sets the variables", (_, grant) => {
+    const words = wordsOf(engine, textOf(engine, grant));
+    expect(words.slice(0, 2)).toEqual(["run", "--rm"]);
+    const [[mount]] = behind(words, "--mount") as [[string]];
+    const readOnly = engine === "docker" ? "readonly" : "ro=true";
+    expect(csvFields(mount)).toEqual(["type=bind", `src=${NASTY}`, "dst=/run/keyhole", readOnly]);
+    expect(behind(words, "--env-file")).toEqual([[`${NASTY}/env`]]);
+    expect(words.at(-1)).toBe("IMAGE");
+  });
+
+  test("says of SELinux what its delivery needs", () => {
+    expect(textOf(engine, socket)).toContain("--security-opt label=disable");
+    expect(textOf(engine, file)).toContain(":ro,z");
+  });
+
+  test("mounts at the host's path where that is where it is seen", () => {
+    const [[mount]] = behind(wordsOf(engine, textOf(engine, shared)), "--mount") as [[string]];
+    expect(mount).toContain(`dst=${PLAIN}`);
+  });
+});
+
+test("compose mounts the directory read-only, never makes one, and sets the variables", () => {
+  const { services } = Bun.YAML.parse(textOf("compose", socket)) as any;
+  const source = NASTY.replace("$", "$$$$");
+  const bind = { create_host_path: false };
+  expect(services.app.volumes).toEqual([{ type: "bind", source, target: "/run/keyhole", read_only: true, bind }]);
+  expect(services.app.environment).toEqual(variables);
+});
+
+test("devcontainer mounts the directory read-only and sets the variables", () => {
+  const { mounts, containerEnv } = JSON.parse(textOf("devcontainer", socket)) as any;
+  expect(csvFields(mounts[0])).toEqual(["type=bind", `source=${NASTY}`, "target=/run/keyhole", "readonly"]);
+  expect(containerEnv).toEqual(variables);
+});
+
+test("bwrap binds the directory read-only into an empty world, and sets the variables", () => {
+  const words = wordsOf("bwrap", textOf("bwrap", socket));
+  expect(words).toContain("--clearenv");
+  expect(behind(words, "--ro-bind", 2)).toContainEqual([NASTY, "/run/keyhole"]);
+  const set = Object.fromEntries(behind(words, "--setenv", 2) as [string, string][]);
+  expect(set).toMatchObject({ AWS_CONFIG_FILE: "/run/keyhole/aws-config", AWS_EC2_METADATA_DISABLED: "true" });
+  expect(words.slice(-2)).toEqual(["--", "sh"]);
+  // What is bound later lies above what was bound before.
+  expect(words.indexOf(NASTY)).toBeGreaterThan(words.lastIndexOf("--tmpfs"));
+});
+
+test("kubernetes mounts the directory read-only and sets the variables", () => {
+  const { kind, spec } = Bun.YAML.parse(textOf("kubernetes", socket)) as any;
+  expect(kind).toBe("Pod");
+  expect(spec.volumes).toEqual([{ name: "keyhole", hostPath: { path: NASTY, type: "Directory" } }]);
+  const [container] = spec.containers;
+  expect(container.volumeMounts).toEqual([{ name: "keyhole", mountPath: "/run/keyhole", readOnly: true }]);
+  expect(container.env).toEqual(Object.entries(variables).map(([name, value]) => ({ name, value })));
+});
+
+test("systemd binds the directory read-only and sets the variables, each as one word without a specifier", () => {
+  const lines = textOf("systemd", socket)
+    .split("\n")
+    .filter((line) => !line.startsWith("#"));
+  expect(lines[0]).toBe("[Service]");
+  const unquote = (line: string) => (JSON.parse(line.slice(line.indexOf("=") + 1)) as string).replaceAll("%%", "%");
+  expect(unquote(lines[1]!)).toBe(`${NASTY.replaceAll(":", "\\:")}:/run/keyhole`);
+  expect(lines[1]).not.toMatch(/(?<!%)%(?!%)/);
+  expect(lines.slice(2).map(unquote)).toEqual(Object.entries(variables).map((pair) => pair.join("=")));
+});
+
+test("lima mounts the directory of a file read-only and sets the variables", () => {
+  const { mounts, env } = Bun.YAML.parse(textOf("lima", file)) as any;
+  expect(mounts).toEqual([{ location: NASTY, mountPoint: "/run/keyhole", writable: false }]);
+  expect(env).toEqual(variables);
+});
+
+test("codex sets the variables and nothing inherited beside them", () => {
+  const { shell_environment_policy: policy, sandbox_workspace_write: write } = Bun.TOML.parse(
+    textOf("codex", shared),
+  ) as any;
+  expect(policy.exclude).toEqual(["AWS_*"]);
+  expect(policy.set).toEqual(grantVariables(PLAIN));
+  expect(write).toEqual({ network_access: true });
+});
+
+test("claude-code sets the variables, opens the directory, and closes what else leads to credentials", () => {
+  const { env, sandbox } = JSON.parse(textOf("claude-code", shared)) as any;
+  expect(env).toEqual(grantVariables(PLAIN));
+  expect(sandbox.filesystem.allowRead).toEqual([`/${PLAIN}`]);
+  expect(sandbox.filesystem.denyRead).toEqual(["~/.aws", "//home/ada/.keyhole", "//dev/shm/keyhole-1000/keyhole/g"]);
+  expect(sandbox.network).not.toContainKeys(["allowUnixSockets", "allowAllUnixSockets"]);
+});
+
+test("claude-code on macOS may be given a socket, by its path", () => {
+  const grant = grantInfo({ directory: PLAIN, mountAt: "host" });
+  const { text } = recipes["claude-code"](grant, { platform: "darwin", home: "/Users/ada/.keyhole" });
+  expect((JSON.parse(text) as any).sandbox.network.allowUnixSockets).toEqual([`${PLAIN}/sock`]);
+});
+
+test.each([
+  [
+    "claude-code",
+    grantInfo({ mountAt: "host" }),
+    "keyhole grant add agent-a-file --config dev --deliver file --mount-at host",
+  ],
+  ["claude-code", file, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
+  [
+    "codex",
+    grantInfo({ mountAt: "host" }),
+    "keyhole grant add agent-a-file --config dev --deliver file --mount-at host",
+  ],
+  ["codex", file, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
+  ["lima", socket, "keyhole grant add agent-a-file --config dev --deliver file"],
+] as const)("%s refuses a grant that it cannot reach, and says which it can", (name, grant, hint) => {
+  expect(thrownBy(() => textOf(name, grant))).toMatchObject({ kind: "usage", hint });
+});
+
+test("a name that is as long as may be leaves room for the other grant's", () => {
+  const long = grantInfo({ name: "a".repeat(32) });
+  expect(thrownBy(() => textOf("lima", long)).hint).toContain(` ${"a".repeat(27)}-file `);
+});
+
+test.each(recipeNames)("%s holds no key, and is marked where nothing here runs it", (name) => {
+  const { text, remarks } = recipes[name](shared, host);
+  expect(text).not.toContain("ASIA");
+  const isMarked = [text.split("\n")[0], ...remarks].some((line) => line!.includes("documentation, not run here"));
+  expect(isMarked).toBe(!["docker", "podman", "compose", "bwrap"].includes(name));
+});
