@@ -55,6 +55,11 @@ export const settingOptions = {
   },
 } as const;
 
+/** What only `keyhole --daemon` takes. */
+export const daemonOptions = {
+  shared: { type: "boolean", description: "Serve the shared socket, too" },
+} as const;
+
 /** Those with a value. */
 type SettingName = Exclude<keyof typeof settingOptions, "once">;
 
@@ -80,6 +85,8 @@ export interface Settings {
   readonly once: boolean;
   /** What a client does that needs a daemon and finds none: starts one, one for itself alone, or fails. */
   readonly autostart: "always" | "once" | "never";
+  /** Whether a daemon that is started serves the shared socket, too. */
+  readonly isShared: boolean;
   /** KEYHOLE_DISABLE: the broker runs inside of the client, whatever daemon there is. */
   readonly isInProcess: boolean;
   /** False with KEYHOLE_DISABLE_DISK_LOGS: neither log nor audit is written (PEERS.md A-031). */
@@ -91,7 +98,7 @@ export interface Settings {
 }
 
 /** What the parser found; tests and the daemon may leave options out. */
-export type SettingValues = Partial<ArgValues<typeof settingOptions>>;
+export type SettingValues = Partial<ArgValues<typeof settingOptions & typeof daemonOptions>>;
 
 /** DESIGN.md, 6 and 9; far below the descriptor limit that the daemon raises for itself. */
 const DEFAULT_CONNECTIONS = 1024;
@@ -129,6 +136,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,
     once: values.once === true,
     autostart: readAutostart(values, environment),
+    isShared: values.shared === true,
     isInProcess: readSwitch("KEYHOLE_DISABLE", environment) ?? false,
     hasDiskLogs: readSwitch("KEYHOLE_DISABLE_DISK_LOGS", environment) !== true,
     socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, socketModes) ?? socketModes.least,
@@ -148,7 +156,7 @@ export function settingsToArguments(settings: Settings): string[] {
   };
   // With `=`, so that a path that begins with a dash stays a value.
   const words = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
-  return settings.once ? [...words, "--once"] : words;
+  return [...words, ...(settings.once ? ["--once"] : []), ...(settings.isShared ? ["--shared"] : [])];
 }
 
 /** A value, and what a person calls the place it came from. */

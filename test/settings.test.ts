@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseArguments } from "../src/arguments.ts";
-import { resolveSettings, settingOptions, settingsToArguments } from "../src/settings.ts";
+import { daemonOptions, resolveSettings, settingOptions, settingsToArguments } from "../src/settings.ts";
 import { thrownBy } from "./thrown.ts";
 
 const HOME = { HOME: "/home/a" };
@@ -24,6 +24,7 @@ test("without options and variables the defaults hold", () => {
     clientTimeout: 20_000,
     once: false,
     autostart: "always",
+    isShared: false,
     isInProcess: false,
     hasDiskLogs: true,
     socketMode: 0o600,
@@ -148,6 +149,13 @@ test("settings turned into arguments resolve to the same settings, from any dire
   const settings = resolve("-cd c -sp s.sock -lp l.log -musc 3 -mdcs 4 -ct 0.5 --once".split(" "));
   const words = settingsToArguments(settings);
   expect(resolveSettings(parseArguments(words, settingOptions), HOME, () => "/elsewhere")).toEqual(settings);
+});
+
+test("shared mode is a word of the daemon's alone, and is passed on to the next daemon", () => {
+  const words = settingsToArguments({ ...resolve([]), isShared: true });
+  const again = parseArguments(words, { ...settingOptions, ...daemonOptions });
+  expect(resolveSettings(again, HOME, cwd).isShared).toBe(true);
+  expect(thrownBy(() => resolve(["--shared"])).kind).toBe("usage");
 });
 
 test("no variable belongs to two options, and no option to another's short form", () => {

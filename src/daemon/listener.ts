@@ -1,7 +1,8 @@
 // A listening socket: bound where nobody else listens, accepting whom it may, up to a number of connections.
-import { lstatSync, renameSync, rmSync, type Stats, unlinkSync } from "node:fs";
+import { lchownSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
+import { directoryOf } from "../paths.ts";
 import { quotePosix } from "../quoting.ts";
 import type { Timer } from "./clock.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
@@ -13,6 +14,10 @@ export interface ListenerOptions extends ConnectionOptions {
   readonly path: string;
   /** Permissions of the socket file. */
   readonly mode: number;
+  /** Its group; that of the process if absent. */
+  readonly group?: number | undefined;
+  /** A socket that listens at the path already: a service manager's, whose file outlives this process. */
+  readonly inherited?: number | undefined;
   /** One more closes one of the process that holds the most of them. */
   readonly maxConnections: number;
   /** @throws Error if the kernel does not say who it is. */
@@ -88,8 +93,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       socket.terminate();
     },
   };
-  if (options.replaces !== true) await removeStaleSocket(path);
-  let bound = place(path, options.mode, handlers);
+  if (options.inherited === undefined && options.replaces !== true) await removeStaleSocket(path);
+  let bound = options.inherited === undefined ? place(options, handlers) : inherit(options.inherited, path, handlers);
 
   function accept(socket: Socket): void {
     let peer: WitnessedPeer;
@@ -167,13 +172,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   async function rebind(): Promise<void> {
     if (options.replaces !== true) await removeStaleSocket(path);
     const { server } = bound;
-    bound = place(path, options.mode, handlers);
+    bound = place(options, handlers);
     server.stop();
   }
 
   async function close(patience: number): Promise<void> {
     bound.server.stop();
-    if (isAt(path, bound.file)) unlinkSync(path);
+    if (!bound.isInherited && isAt(path, bound.file)) unlinkSync(path);
     const isEmpty = Promise.withResolvers<void>();
     emptied = isEmpty.resolve;
     if (sockets.size === 0) emptied();
@@ -213,12 +218,35 @@ type File = Pick<Stats, "ino" | "dev">;
  * Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So another name is bound, which is
  * then renamed: the socket appears at its path complete and with its mode, and only we remove it.
  */
-function place(path: string, mode: number, handlers: Bun.SocketHandler<Connection | undefined>) {
+function place({ path, mode, group }: ListenerOptions, handlers: Bun.SocketHandler<Connection | undefined>) {
   const boundPath = `${path}.${process.pid}`;
   rmSync(boundPath, { force: true });
   const server = bind(boundPath, mode, handlers);
+  if (group !== undefined) giveToGroup(boundPath, group, () => server.stop(true));
   renameSync(boundPath, path);
-  return { server, file: lstatSync(path) as File };
+  return { server, file: lstatSync(path) as File, isInherited: false };
+}
+
+/** A set-group-ID directory has done it already; in any other, whoever is no member of the group may not. */
+function giveToGroup(path: string, group: number, giveUp: () => void): void {
+  const { uid, gid } = lstatSync(path);
+  if (gid === group) return;
+  try {
+    lchownSync(path, uid, group);
+  } catch (error) {
+    giveUp();
+    const directory = directoryOf(path);
+    const what = `the socket in ${directory} cannot be given to its group ${group} (${codeOf(error) ?? "unknown"})`;
+    throw new KeyholeError("unsafe-path", what, `sudo chmod g+s ${quotePosix(directory)}`);
+  }
+}
+
+/** Bun does not remove the file of a socket that it did not bind (BUN.md, 1). */
+function inherit(descriptor: number, path: string, socket: Bun.SocketHandler<Connection | undefined>) {
+  // Neither its types nor its documentation mention `fd`.
+  const options = { fd: descriptor, allowHalfOpen: true, socket, data: undefined } as unknown;
+  const server = Bun.listen(options as Bun.UnixSocketOptions<Connection | undefined>);
+  return { server, file: lstatSync(path) as File, isInherited: true };
 }
 
 /** Binds with the mode from the first moment on: there is no instant at which the socket is open to others. */

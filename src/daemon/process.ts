@@ -1,7 +1,8 @@
 // What the daemon does to its own process before it serves, and what it knows of it.
 import { readFileSync } from "node:fs";
-import { selectDaemonEnvironment } from "../environment.ts";
+import { definedVariables, selectDaemonEnvironment } from "../environment.ts";
 import type { Native } from "../native/native.ts";
+import { MANAGER_VARIABLES } from "./manager.ts";
 
 /**
  * A daemon that was started by hand or by a service manager gets the same environment as one that was launched. What
@@ -15,7 +16,11 @@ export function cleanEnvironment(
   const wanted = selectDaemonEnvironment(environment);
   const unwanted = Object.keys(environment).filter((name) => !(name in wanted));
   if (unwanted.some((name) => /^(AWS|BUN|NODE)_/.test(name))) {
-    native.execute(process.execPath, [...ownCommand(), "--daemon", ...words], wanted);
+    native.execute(process.execPath, [...ownCommand(), "--daemon", ...words], {
+      ...wanted,
+      // The same process, so LISTEN_PID stays right.
+      ...definedVariables(Object.fromEntries(MANAGER_VARIABLES.map((name) => [name, environment[name]]))),
+    });
   }
   for (const name of unwanted) delete environment[name];
 }

@@ -259,6 +259,37 @@ test("a listener gives up the connection that was idle longest, and says when on
   expect([accepted, listener.connections]).toEqual([2, 1]);
 });
 
+test("a socket that listens already is taken over, and its file stays for whoever comes next", async () => {
+  const manager = Bun.listen({ unix: path, socket: { data: () => {} } });
+  const file = lstatSync(path).ino;
+  const script = `const { listen } = await import(${JSON.stringify(join(import.meta.dir, "../../src/daemon/listener.ts"))});
+    const clock = { after: (_, action) => (action(), { cancel() {} }) };
+    const listener = await listen({ path: ${JSON.stringify(path)}, inherited: 3, clock, maxConnections: 1 });
+    const { isInPlace } = listener;
+    await listener.close(0);
+    console.log(isInPlace);`;
+  // In a process of its own: two listeners of one process cannot wait for the same socket.
+  const { fd } = manager as unknown as { readonly fd: number };
+  const child = Bun.spawn([process.execPath, "-e", script], { stdio: ["ignore", "pipe", "inherit", fd] });
+  expect([await new Response(child.stdout).text(), await child.exited]).toEqual(["true\n", 0]);
+  expect(lstatSync(path).ino).toBe(file);
+  manager.stop(true);
+});
+
+test.skipIf(process.getuid?.() !== 0)("a socket is its group's from the moment on at which it appears", async () => {
+  await start({ mode: 0o660, group: 12_345 });
+  const { gid, mode } = lstatSync(path);
+  expect([gid, mode & 0o777]).toEqual([12_345, 0o660]);
+});
+
+test.skipIf(process.getuid?.() === 0)(
+  "a group that is not the daemon's own is refused, and nothing is left",
+  async () => {
+    expect(await refusalOf(start({ mode: 0o660, group: 12_345 }))).toContain("cannot be given to its group 12345");
+    expect(existsSync(path)).toBe(false);
+  },
+);
+
 test("closing removes the socket", async () => {
   const listener = await start();
   await listener.close(0);

@@ -1,0 +1,100 @@
+// Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
+import type { RecordAudit } from "../audit/event.ts";
+import type { Native } from "../native/native.ts";
+import { descriptorOf } from "../native/peer.ts";
+import { directoryOf } from "../paths.ts";
+import { openPolicy, type PolicyState } from "../shared/reader.ts";
+import type { SourceEnvironment } from "../sources/source.ts";
+import { GRANT_REQUEST_LIMIT } from "../wire/frame.ts";
+import type { ResponseOf } from "../wire/messages.ts";
+import type { Clock } from "./clock.ts";
+import { createDispatch } from "./dispatcher.ts";
+import { listen } from "./listener.ts";
+import type { LimitedLog } from "./loglimit.ts";
+import type { WitnessedPeer } from "./peers.ts";
+import { createRequestAudit } from "./requestaudit.ts";
+import type { Sessions } from "./sessions.ts";
+import { createSharedHandlers } from "./shared.ts";
+import { checkSharedDirectory } from "./shareddirectory.ts";
+
+export interface SharedOptions {
+  /** Absolute. */
+  readonly socketPath: string;
+  /** A service manager's socket that listens there already. */
+  readonly inherited?: number | undefined;
+  readonly policyPath: string;
+  /** The uid that this daemon runs as. */
+  readonly owner: number;
+  readonly maxConnections: number;
+  readonly sessions: Pick<Sessions, "vend" | "add">;
+  /** What selects the source credentials of sessions that nobody has added yet. */
+  readonly environment: SourceEnvironment;
+  readonly native: Pick<Native, "peerGroups">;
+  readonly identify: (socket: object) => WitnessedPeer;
+  readonly self: ResponseOf<"Hello">;
+  readonly clock: Clock;
+  readonly log: LimitedLog;
+  readonly record: RecordAudit;
+}
+
+export interface Shared {
+  readonly socketPath: string;
+  readonly connections: number;
+  /** What is wrong with the policy at this moment, for `daemon status`. */
+  problems(): readonly string[];
+  reload(): void;
+  close(patience: number): Promise<void>;
+}
+
+/** Members of the directory's group may connect (DESIGN.md, 9). */
+const SOCKET_MODE = 0o660;
+
+/** @throws KeyholeError `unsafe-path` as checkSharedDirectory does, and what `listen` throws. */
+export async function serveShared(options: SharedOptions): Promise<Shared> {
+  const { socketPath, native, clock, log, sessions, environment, self } = options;
+  const group = checkSharedDirectory(directoryOf(socketPath), options.owner);
+  const policy = openPolicy(options.policyPath, options.owner, (state) => logState(state, log));
+  const audit = createRequestAudit(options.record, clock, "shared");
+  const handlers = createSharedHandlers({
+    sessions,
+    decision: () => policy.current().decision,
+    environment,
+    log,
+    audit,
+    self,
+  });
+  const listener = await listen({
+    path: socketPath,
+    mode: SOCKET_MODE,
+    group,
+    inherited: options.inherited,
+    maxConnections: options.maxConnections,
+    // No question there is longer than a config's name.
+    requestLimit: GRANT_REQUEST_LIMIT,
+    identify: (socket) => ({ ...options.identify(socket), groups: native.peerGroups(descriptorOf(socket)) }),
+    // The modes of directory and socket have let it in; what it may have is the policy's business.
+    isAllowed: () => true,
+    dispatch: createDispatch(handlers, log),
+    clock,
+    log,
+  });
+  policy.current();
+
+  return {
+    socketPath,
+    get connections() {
+      return listener.connections;
+    },
+    problems: () => policy.current().problems,
+    reload: () => void policy.reload(),
+    async close(patience) {
+      await listener.close(patience);
+      audit.flush();
+    },
+  };
+}
+
+function logState({ problems }: PolicyState, log: LimitedLog): void {
+  if (problems.length === 0) log("info", "policy read");
+  for (const problem of problems) log("warn", "policy not used as it is written", { problem });
+}
