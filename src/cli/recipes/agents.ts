@@ -1,6 +1,7 @@
 // Coding agents that bring a sandbox of their own, which sees the host's paths.
 import { directoryOf } from "../../paths.ts";
 import {
+  AT_HOST,
   type MakeRecipe,
   quoteJson,
   requireFile,
@@ -16,7 +17,7 @@ import {
  */
 export const claudeCode: MakeRecipe = (grant, { platform, home }) => {
   const isMac = platform === "darwin";
-  if (!isMac) requireFile(grant, "Claude Code's sandbox forbids Unix sockets on Linux");
+  if (!isMac) requireFile(grant, "Claude Code's sandbox forbids Unix sockets on Linux", AT_HOST);
   requireHostPaths(grant, "Claude Code's sandbox");
   const directory = targetOf(grant);
   const sockets = grant.deliver === "socket" ? { allowUnixSockets: [`${directory}/sock`] } : {};
@@ -45,7 +46,7 @@ function absolute(path: string): string {
 
 /** Its seccomp filter forbids AF_UNIX on Linux even for paths that are listed (SANDBOXES.md, 5). */
 export const codex: MakeRecipe = (grant) => {
-  requireFile(grant, "Codex's sandbox forbids Unix sockets on Linux");
+  requireFile(grant, "Codex's sandbox forbids Unix sockets on Linux", AT_HOST);
   requireHostPaths(grant, "Codex's sandbox");
   const lines = [
     `# ${untried("Codex")}`,

@@ -35,17 +35,24 @@ export function untried(tool: string): string {
   return `from ${tool}'s documentation, not run here`;
 }
 
-/** Where the tool forbids Unix sockets, or cannot carry them. */
-export function requireFile(grant: GrantInfo, reason: string): void {
+/** For a sandbox that sees the host's own paths. */
+export const AT_HOST = "--mount-at host";
+
+/**
+ * Where the tool forbids Unix sockets, or cannot carry them.
+ *
+ * @param more options of the grant that it takes
+ */
+export function requireFile(grant: GrantInfo, reason: string, ...more: readonly string[]): void {
   if (grant.deliver === "file") return;
-  throw new KeyholeError("usage", reason, otherGrant(grant, []));
+  throw new KeyholeError("usage", reason, otherGrant(grant, more));
 }
 
 /** Where the tool's sandbox sees the host's own paths, and mounts nothing. */
 export function requireHostPaths(grant: GrantInfo, tool: string): void {
   if (targetOf(grant) === grant.directory) return;
   const message = `${tool} mounts nothing: it sees the directory where it is, and this grant is seen at ${grant.mountAt}`;
-  throw new KeyholeError("usage", message, otherGrant(grant, ["--mount-at host"]));
+  throw new KeyholeError("usage", message, otherGrant(grant, [AT_HOST]));
 }
 
 /** The longest name that a grant may have (grants/name.ts). */
@@ -53,7 +60,7 @@ const LONGEST_NAME = 32;
 const SUFFIX = "-file";
 
 /** A name says what is in the way, so the new grant has another. */
-export function otherGrant({ name, config }: GrantInfo, more: readonly string[]): string {
+function otherGrant({ name, config }: GrantInfo, more: readonly string[]): string {
   const other = name.slice(0, LONGEST_NAME - SUFFIX.length) + SUFFIX;
   return [`keyhole grant add ${other} --config ${config} --deliver file`, ...more].join(" ");
 }

@@ -73,7 +73,7 @@ test("compose mounts the directory read-only, never makes one, and sets the vari
 });
 
 test("devcontainer mounts the directory read-only and sets the variables", () => {
-  const { mounts, containerEnv } = JSON.parse(textOf("devcontainer", socket)) as any;
+  const { mounts, containerEnv } = JSON.parse(textOf("devcontainer", socket));
   expect(csvFields(mounts[0])).toEqual(["type=bind", `source=${NASTY}`, "target=/run/keyhole", "readonly"]);
   expect(containerEnv).toEqual(variables);
 });
@@ -125,7 +125,7 @@ test("codex sets the variables and nothing inherited beside them", () => {
 });
 
 test("claude-code sets the variables, opens the directory, and closes what else leads to credentials", () => {
-  const { env, sandbox } = JSON.parse(textOf("claude-code", shared)) as any;
+  const { env, sandbox } = JSON.parse(textOf("claude-code", shared));
   expect(env).toEqual(grantVariables(PLAIN));
   expect(sandbox.filesystem.allowRead).toEqual([`/${PLAIN}`]);
   expect(sandbox.filesystem.denyRead).toEqual(["~/.aws", "//home/ada/.keyhole", "//dev/shm/keyhole-1000/keyhole/g"]);
@@ -135,7 +135,7 @@ test("claude-code sets the variables, opens the directory, and closes what else 
 test("claude-code on macOS may be given a socket, by its path", () => {
   const grant = grantInfo({ directory: PLAIN, mountAt: "host" });
   const { text } = recipes["claude-code"](grant, { platform: "darwin", home: "/Users/ada/.keyhole" });
-  expect((JSON.parse(text) as any).sandbox.network.allowUnixSockets).toEqual([`${PLAIN}/sock`]);
+  expect(JSON.parse(text).sandbox.network.allowUnixSockets).toEqual([`${PLAIN}/sock`]);
 });
 
 test.each([

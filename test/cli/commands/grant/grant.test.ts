@@ -10,13 +10,26 @@ import { keyhole, NOW, type WorldOptions } from "../../fakes/world.ts";
 function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeDaemon {
   return startFakeDaemon({
     GrantList: () => ({ grants: [...grants] }),
-    GrantAdd: ({ ttlSeconds, environment: _, ...terms }) =>
-      grantInfo({ ...terms, endsAt: ttlSeconds === undefined ? undefined : NOW + ttlSeconds * 1000 }),
+    GrantAdd: ({ ttlSeconds, name, config, deliver, tags, rate }) =>
+      grantInfo({
+        name,
+        config,
+        deliver,
+        tags,
+        rate,
+        endsAt: ttlSeconds === undefined ? undefined : NOW + ttlSeconds * 1000,
+      }),
     GrantRevoke: ({ name }) => grantInfo({ name, state: "revoked", revokedAt: NOW }),
     GrantRemove: () => ({}),
     ...script,
   });
 }
+
+function refuseTwin(): never {
+  throw new KeyholeError("grant-exists", "grant agent-a exists");
+}
+
+const questionOf = (id: number, text: string) => ({ id, grant: "agent-a", text });
 
 function run(daemon: FakeDaemon, words: string | readonly string[], options: WorldOptions = {}) {
   const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket, ...options.environment };
@@ -49,7 +62,8 @@ describe("grant add", () => {
   test("without terms asks for the defaults", async () => {
     await using daemon = daemonOf();
     await run(daemon, "grant add agent-a --config dev");
-    const { environment: _, ...terms } = requestOf(daemon);
+    const { environment, ...terms } = requestOf(daemon);
+    expect(environment.map(({ name }) => name)).toEqual(["KEYHOLE_HOME", "KEYHOLE_SOCKET"]);
     expect(terms).toEqual({
       name: "agent-a",
       config: "dev",
@@ -169,10 +183,7 @@ describe("grant add", () => {
   });
 
   test("what the daemon refuses is printed, and no directory", async () => {
-    const refuse = () => {
-      throw new KeyholeError("grant-exists", "grant agent-a exists");
-    };
-    await using daemon = daemonOf([], { GrantAdd: refuse });
+    await using daemon = daemonOf([], { GrantAdd: refuseTwin });
     const result = await run(daemon, "grant add agent-a --config dev");
     expect(result).toMatchObject({ exit: 1, stdout: "" });
     expect(result.stderr).toContain("grant agent-a exists");
@@ -305,7 +316,6 @@ describe("grant confirm", () => {
   });
 
   test("asks each question, sends the answers, and ends with ^C", async () => {
-    const questionOf = (id: number, text: string) => ({ id, grant: "agent-a", text });
     const questions = [undefined, questionOf(7, "first?"), questionOf(8, "second?"), questionOf(9, "third?")];
     let at = 0;
     const answered: unknown[] = [];
