@@ -98,12 +98,14 @@ test("kubernetes mounts the directory read-only and sets the variables", () => {
   expect(container.env).toEqual(Object.entries(variables).map(([name, value]) => ({ name, value })));
 });
 
+/** The value of a line of a unit, whose strings are JSON's but for specifiers. */
+const unquote = (line: string) => (JSON.parse(line.slice(line.indexOf("=") + 1)) as string).replaceAll("%%", "%");
+
 test("systemd binds the directory read-only and sets the variables, each as one word without a specifier", () => {
   const lines = textOf("systemd", socket)
     .split("\n")
     .filter((line) => !line.startsWith("#"));
   expect(lines[0]).toBe("[Service]");
-  const unquote = (line: string) => (JSON.parse(line.slice(line.indexOf("=") + 1)) as string).replaceAll("%%", "%");
   expect(unquote(lines[1]!)).toBe(`${NASTY.replaceAll(":", "\\:")}:/run/keyhole`);
   expect(lines[1]).not.toMatch(/(?<!%)%(?!%)/);
   expect(lines.slice(2).map(unquote)).toEqual(Object.entries(variables).map((pair) => pair.join("=")));
