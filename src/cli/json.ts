@@ -37,11 +37,14 @@ export function statusToJson(status: DaemonStatus, now: number) {
     socket: status.socket,
     log: status.log,
     configDir: status.configDir,
+    sharedSocket: status.sharedSocket,
+    managed: status.managed,
     maxSessions: status.maxSessions,
     connections: status.connections,
     residentBytes: status.residentBytes,
     clockSkewMs: skewOf(status),
     counters: Object.fromEntries(status.counters.map(({ name, value }) => [name, value])),
+    notes: status.notes,
     sessions: status.sessions.map(sessionToJson),
   };
 }

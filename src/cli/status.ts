@@ -13,6 +13,7 @@ export function renderStatus(status: DaemonStatus, now: number): string {
     ["version", status.version],
     ["uptime", formatDuration(now - status.startedAt)],
     ["socket", status.socket],
+    ...(status.sharedSocket === undefined ? [] : [["shared", status.sharedSocket]]),
     ["log", status.log],
     ["configs", status.configDir],
     ["memory", formatSize(status.residentBytes)],
@@ -25,6 +26,7 @@ export function renderStatus(status: DaemonStatus, now: number): string {
   }
   const lines = ["daemon is running", indent(formatTable(facts))];
   if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew));
+  lines.push(...status.notes.map(showOnOneLine));
   for (const session of status.sessions) lines.push(...renderTroubles(session));
   return lines.join("\n");
 }

@@ -2,7 +2,7 @@
 // ready, and ends in order.
 import { parseArguments } from "../arguments.ts";
 import { createConfigReader } from "../config/store.ts";
-import { selectBaseEnvironment } from "../environment.ts";
+import { selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { openGrantStore } from "../grants/store.ts";
@@ -10,7 +10,7 @@ import { loadNative } from "../native/load.ts";
 import type { Native } from "../native/native.ts";
 import { isOwnerOrRoot } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
-import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
+import { daemonOptions, resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import { createStsSource } from "../sources/sts.ts";
 import { resolveTarget } from "../sources/target.ts";
@@ -34,10 +34,12 @@ import { awaitLock, takeLock } from "./lock.ts";
 import { openLogFile } from "./logfile.ts";
 import { limitLog } from "./loglimit.ts";
 import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
+import { createNotices, type Offer, readOffer, takeSockets } from "./manager.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify } from "./peers.ts";
 import { cleanEnvironment, descriptorLimit, harden, ownCommand, residentBytes } from "./process.ts";
 import { createRequestAudit } from "./requestaudit.ts";
+import { serveShared } from "./serveshared.ts";
 import { Sessions } from "./sessions.ts";
 import { userName } from "./user.ts";
 import { keepVigil } from "./vigil.ts";
@@ -51,6 +53,8 @@ const CONFIRMATION = 15_000;
 /** Descriptors kept for everything but connections: STS, children, files. */
 const RESERVED_DESCRIPTORS = 48;
 
+/** Of members on the shared socket; a member's question takes a millisecond. */
+const MEMBER_CONNECTIONS = 256;
 /** Milliseconds between two looks at the lock of a daemon that ends, and how often it is looked at: for 20 s. */
 const PAUSE = 1;
 const MOST_PAUSES = 20_000;
@@ -67,13 +71,14 @@ export async function main(words: readonly string[]): Promise<void> {
     return;
   }
   try {
-    const values = parseArguments(words, { ...settingOptions, ...ownOptions });
+    const values = parseArguments(words, { ...settingOptions, ...daemonOptions, ...ownOptions });
     const settings = resolveSettings(values, process.env, () => process.cwd());
     const native = loadNative();
+    const offer = readOffer(process.env, process.pid);
     cleanEnvironment(native, words, process.env);
     const descriptors = descriptorLimit();
     harden(native);
-    await serve(settings, native, descriptors, values.replace);
+    await serve(settings, { native, offer, descriptors, replaces: values.replace });
   } catch (error) {
     const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));
     process.stderr.write(formatFailure(failure));
@@ -81,8 +86,20 @@ export async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-async function serve(settings: Settings, native: Native, descriptors: number, replaces: boolean): Promise<void> {
+/** How this process came to be, and what it may use. */
+interface Start {
+  readonly native: Native;
+  readonly offer: Offer;
+  readonly descriptors: number;
+  /** Wait for the daemon that runs to end. */
+  readonly replaces: boolean;
+}
+
+async function serve(settings: Settings, { native, offer, descriptors, replaces }: Start): Promise<void> {
   const { paths } = settings;
+  const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
+  const inherited = takeSockets(offer, { control: paths.socket, shared: sharedSocket }, native);
+  const notices = createNotices(offer, native, systemClock);
   const disabled = !settings.hasDiskLogs;
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
   makeSocketDirectory();
@@ -99,6 +116,8 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
 
   const room = divideDescriptors(descriptors - RESERVED_DESCRIPTORS, settings.maxConnections);
   const maxConnections = room.control;
+  const members =
+    sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
   const owner = process.geteuid?.() ?? -1;
   const base = selectBaseEnvironment(process.env);
   const worker = [...ownCommand(), "--sts-worker", build];
@@ -140,6 +159,9 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
       residentBytes: residentBytes(),
       clockBehindMs: Math.max(0, Math.round(clockSkew ?? 0)),
       clockAheadMs: Math.max(0, Math.round(-(clockSkew ?? 0))),
+      sharedSocket,
+      managed: inherited.control !== undefined,
+      notes: shared ? [...shared.problems()] : [],
       counters: [
         { name: "requests", value: requests },
         { name: "vends", value: counters.vends },
@@ -166,7 +188,7 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
     record,
     confirmer: createConfirmer({ clock: systemClock, patience: CONFIRMATION }),
     askpassOf: (environment) => selectAskpass(environment, base),
-    descriptors: room.grants,
+    descriptors: room.grants - members,
     maxFlights: MAX_FLIGHTS,
     environmentOf: (config) => sessions.environmentOf(config),
     regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
@@ -195,8 +217,26 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
   });
   const dispatch = createDispatch(rememberChanges(handlers, { changed: () => memory.changed() }), peerLog);
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
+  const shared =
+    sharedSocket &&
+    (await serveShared({
+      socketPath: sharedSocket,
+      inherited: inherited.shared,
+      policyPath: paths.sharedPolicy,
+      owner,
+      maxConnections: members,
+      sessions,
+      environment: selectSourceEnvironment(base, () => process.cwd()),
+      native,
+      identify,
+      self,
+      clock: systemClock,
+      log: peerLog,
+      record,
+    }));
   const listener = await listen({
     path: paths.socket,
+    inherited: inherited.control,
     mode: settings.socketMode,
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
@@ -233,6 +273,7 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
     logFile.reopen();
     auditFile.reopen();
     void grants.reload();
+    if (shared) shared.reload();
   });
   process.on("unhandledRejection", (reason) => {
     log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
@@ -240,6 +281,7 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
   console.log(formatReady(paths.socket));
+  notices.ready(`serving at ${[paths.socket, ...(sharedSocket ? [sharedSocket] : [])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
   const memory = openMemory({
     path: memoryPath(paths),
@@ -250,8 +292,9 @@ async function serve(settings: Settings, native: Native, descriptors: number, re
   });
 
   log("info", "daemon ending", { reason: await ended.promise });
+  notices.stopping();
   vigil.stop();
-  await Promise.all([listener.close(PATIENCE), grants.close(PATIENCE)]);
+  await Promise.all([listener, grants, ...(shared ? [shared] : [])].map((each) => each.close(PATIENCE)));
   memory.close();
   sessions.stop();
   transport.close();

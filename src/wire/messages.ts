@@ -149,6 +149,12 @@ export const messages = {
       /** How far this machine's clock is from AWS's, in milliseconds: two fields, because a u64 has no sign. */
       clockBehindMs: u64,
       clockAheadMs: u64,
+      /** Where members of a group are served, if they are. */
+      sharedSocket: optional(string),
+      /** Whether the control socket is a service manager's, which starts the daemon again for whoever connects. */
+      managed: boolean,
+      /** Things worth knowing of the daemon itself: a policy that cannot be used. */
+      notes: list(string),
       counters: list(counter),
       sessions: list(session),
     }),

@@ -161,6 +161,9 @@ test.each([
     residentBytes: 1,
     clockBehindMs: 0,
     clockAheadMs: 0,
+    sharedSocket: undefined,
+    managed: false,
+    notes: [],
     counters: [{ name: "disk_logs", value }],
     sessions: [],
   };

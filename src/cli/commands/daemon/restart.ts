@@ -1,5 +1,7 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
 import type { Link } from "../../../client/patience.ts";
+import type { Settings } from "../../../settings.ts";
+import { version } from "../../../version.ts";
 import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
@@ -14,15 +16,24 @@ export default defineCommand({
   async run(context) {
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon restart");
-    const names = (await withDaemonIfAny(settings, sessionNames)) ?? [];
+    const before = await withDaemonIfAny(settings, (link) => link.request("Status", {}));
+    const names = before?.sessions.map((session) => session.config) ?? [];
     let stopped: number | undefined;
-    const { pid } = await host.launch(settings, async () => (stopped = await stopDaemon(settings, host)));
+    const stop = async () => (stopped = await stopDaemon(settings, host));
+    const again = { ...settings, isShared: before?.sharedSocket !== undefined };
+    const { pid } = before?.managed === true ? await restartManaged(settings, stop) : await host.launch(again, stop);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     if (args.json) output.line(printJson({ pid, stopped, sessions: added }));
     else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
   },
 });
+
+/** The service manager starts it for the next connection; another daemon would find its socket taken. */
+async function restartManaged(settings: Settings, stop: () => Promise<unknown>): Promise<{ readonly pid: number }> {
+  await stop();
+  return withDaemon(settings, (link) => link.request("Hello", { version }), { isRepeatable: true });
+}
 
 async function sessionNames(link: Link): Promise<string[]> {
   const { sessions } = await link.request("List", {});

@@ -15,6 +15,9 @@ const status: DaemonStatus = {
   residentBytes: 50 * 2 ** 20,
   clockBehindMs: 0,
   clockAheadMs: 0,
+  sharedSocket: undefined,
+  managed: false,
+  notes: [],
   counters: [{ name: "requests", value: 12 }],
   sessions: [
     session({ config: "dev", pinned: true, expiresAt: NOW + 3_000_000, renewAt: NOW + 1_500_000 }),
