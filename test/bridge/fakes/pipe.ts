@@ -14,13 +14,15 @@ export interface FakePipe extends Pipe {
   wrote(count: number): Promise<void>;
 }
 
+const nobody = () => {};
+
 /** @param fail what writing throws */
 export function fakePipe(fail?: Error): FakePipe {
   const stream = new TransformStream<Uint8Array, Uint8Array>();
   const writer = stream.writable.getWriter();
   const decoder = new FrameDecoder(ANSWER_LIMIT);
   const written: Frame[] = [];
-  let arrived = () => {};
+  let arrived = nobody;
   return {
     incoming: stream.readable,
     write: async (bytes) => {
