@@ -1,7 +1,7 @@
 // Credentials for a command: of the grant whose socket this client talks to, else of a config. A grant's socket is told
 // nothing: no name, no environment; and nothing is started or added on its behalf.
 import { Connection } from "../client/connection.ts";
-import { findTarget, type Target } from "../client/target.ts";
+import { findSource, type Target } from "../client/target.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import type { ResponseOf } from "../wire/messages.ts";
@@ -10,6 +10,7 @@ import type { CommandContext, Host } from "./command.ts";
 import { configChoices } from "./configs.ts";
 import { hidePlaces, insideErrors } from "./inside.ts";
 import { requireName } from "./names.ts";
+import { requireSharedName, vendShared } from "./sharing.ts";
 
 /** Credentials, and whose they are; `grant` is undefined for a config's own session. */
 export type Vended = ResponseOf<"Vend"> & { readonly grant?: string };
@@ -21,7 +22,7 @@ const LONGEST_PAUSE = 100;
 
 /** Which socket a command talks to. */
 export function targetOf(settings: Settings, { command }: Pick<Host, "command">): Target {
-  return findTarget(settings, command.length === 1 ? command[0] : undefined);
+  return findSource(settings, command.length === 1 ? command[0] : undefined);
 }
 
 /**
@@ -35,16 +36,25 @@ export async function vend(
   caller: Pick<CommandContext, "settings" | "environment" | "ui" | "host">,
   name: string | undefined,
 ): Promise<Vended> {
-  const { settings, ui, host } = caller;
-  const target = targetOf(settings, host);
-  if (target.kind === "grant" || target.kind === "unknown") {
-    const answer = await fetchIfGrant(target, settings, host);
-    if (answer !== undefined) return checkName(answer, name);
-  }
-  return vendConfig(caller, await requireName(name, ui, configChoices(settings.paths)));
+  const answer = await vendGrant(caller, name);
+  if (answer !== undefined) return answer;
+  const { settings, host } = caller;
+  if (targetOf(settings, host).kind === "shared") return vendShared(settings, requireSharedName(name));
+  return vendConfig(caller, await requireName(name, caller.ui, configChoices(caller.settings.paths)));
 }
 
-function checkName(answer: ResponseOf<"Fetch">, name: string | undefined): Vended {
+/** As `vend`; undefined where no grant answers. */
+export async function vendGrant(
+  { settings, host }: Pick<CommandContext, "settings" | "host">,
+  name: string | undefined,
+): Promise<ResponseOf<"Fetch"> | undefined> {
+  const target = targetOf(settings, host);
+  if (target.kind !== "grant" && target.kind !== "unknown") return undefined;
+  const answer = await fetchIfGrant(target, settings, host);
+  return answer && checkName(answer, name);
+}
+
+function checkName(answer: ResponseOf<"Fetch">, name: string | undefined): ResponseOf<"Fetch"> {
   if (name === undefined || name === answer.grant || name === answer.config) return answer;
   throw insideErrors.otherName();
 }

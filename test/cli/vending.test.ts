@@ -131,6 +131,20 @@ describe("a named socket that may be a grant's", () => {
     expect(daemon.requests.map(({ name }) => name)).toEqual(["Fetch", "Vend"]);
   });
 
+  test("and is a control socket is asked by whoami for the config's identity, and not before", async () => {
+    const identity = {
+      userId: "AROA:dev",
+      account: "111122223333",
+      arn: "arn:aws:sts::111122223333:assumed-role/dev/x",
+    };
+    await using daemon = startFakeDaemon({ Fetch: refuse("not-a-grant"), Identity: () => identity });
+    chmodSync(daemon.socket, 0o666);
+    const words = ["--socket-path", daemon.socket, "whoami", "-n", "dev"];
+    const { stdout } = await keyhole(words, { environment: { HOME: daemon.home } });
+    expect(JSON.parse(stdout)).toMatchObject({ UserId: "AROA:dev" });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Fetch", "Identity"]);
+  });
+
   test("is told no name by commands for the host", async () => {
     await using daemon = startFakeDaemon({ Hello: refuse("forbidden") });
     chmodSync(daemon.socket, 0o666);

@@ -1,11 +1,12 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
+import type { ResponseOf } from "../../wire/messages.ts";
 import { withSession } from "../broker.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import { defineCommand } from "../command.ts";
 import { configChoices } from "../configs.ts";
 import { HIDDEN, parseProcessLine } from "../formats.ts";
 import { jsonOption, printJson } from "../json.ts";
 import { nameOption, requireName } from "../names.ts";
-import { targetOf, vend } from "../vending.ts";
+import { vendGrant } from "../vending.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
@@ -16,10 +17,11 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, output, ui, settings, host } = context;
+    const { args, output, ui, settings } = context;
     const show = (value: string | undefined) => (args.obscure ? value && HIDDEN : value);
-    if (targetOf(settings, host).kind === "grant") {
-      const facts = Object.entries(await factsOfGrant(context, args.name));
+    const answer = await vendGrant(context, args.name);
+    if (answer !== undefined) {
+      const facts = Object.entries(factsOf(answer));
       return output.line(printJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)]))));
     }
     const name = await requireName(args.name, ui, configChoices(settings.paths));
@@ -31,11 +33,7 @@ export default defineCommand({
 });
 
 /** A grant's socket does not ask AWS; what its answer says is all there is. It counts as a use. */
-async function factsOfGrant(
-  context: CommandContext,
-  name: string | undefined,
-): Promise<Record<string, string | undefined>> {
-  const { grant, config, line, region } = await vend(context, name);
+function factsOf({ grant, config, line, region }: ResponseOf<"Fetch">): Record<string, string | undefined> {
   const { accountId, accessKeyId, expiration } = parseProcessLine(line, region);
   return { Grant: grant, Config: config, Account: accountId, AccessKeyId: accessKeyId, Expiration: expiration };
 }

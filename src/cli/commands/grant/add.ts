@@ -17,7 +17,7 @@ export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
   args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {
-    const { args, environment, settings, output, ui, host } = context;
+    const { args, environment, settings, output, ui } = context;
     const terms = readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
     const variables = environmentFor(context, terms.config, terms.confirm);
@@ -27,7 +27,8 @@ export default defineCommand({
     });
     if (args.json) output.line(printJson(grantToJson(grant)));
     else output.line(grant.directory);
-    const end = grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - host.now())}`;
+    const end =
+      grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - grant.createdAt)}`;
     ui.notice(`grant ${grant.name} gives ${grant.config} over a ${grant.deliver}, ${end}`);
     for (const note of grant.notes) ui.warn(`${grant.name}: ${note}`);
     ui.hint(`keyhole grant show ${quotePosix(grant.name)} --for docker`);

@@ -17,6 +17,7 @@ function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeD
         deliver,
         tags,
         rate,
+        createdAt: NOW,
         endsAt: ttlSeconds === undefined ? undefined : NOW + ttlSeconds * 1000,
       }),
     GrantRevoke: ({ name }) => grantInfo({ name, state: "revoked", revokedAt: NOW }),
