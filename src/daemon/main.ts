@@ -240,7 +240,8 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
     mode: settings.socketMode,
     maxConnections,
     requestLimit: CONTROL_REQUEST_LIMIT,
-    identify,
+    // Only the owner's own processes come here, many of them a second.
+    identify: createIdentify(native, process.pid, "question"),
     isAllowed: (peer) => {
       const isAllowed = isOwnerOrRoot(peer, owner);
       if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);

@@ -37,6 +37,45 @@ onLinux.each(ways)(
   },
 );
 
+onLinux("who is looked at only when something is written down costs nothing until then", async () => {
+  await using first = await acceptOne();
+  await using second = await acceptOne();
+  let asked = 0;
+  const spy = { ...native, isPeerAlive: (descriptor: number) => (asked++, native.isPeerAlive(descriptor)) };
+  const identify = createIdentify(spy, process.pid, "question");
+  // The first shows whether the kernel can tell later.
+  identify(first.socket);
+  if (native.isPeerAlive((first.socket as { fd: number }).fd) === undefined) return;
+  const before = asked;
+  const peer = identify(second.socket);
+  expect(asked).toBe(before);
+  expect(peerOf(peer)).toMatchObject({ pid: second.pid, executable: bun });
+  await second.passOn();
+  expect(peerOf(peer)).toMatchObject({ pid: second.pid, executable: bun, exited: true });
+});
+
+onLinux("who ended before that is marked, and named by no program", async () => {
+  await using first = await acceptOne();
+  await using second = await acceptOne();
+  const identify = createIdentify(native, process.pid, "question");
+  identify(first.socket);
+  const peer = identify(second.socket);
+  await second.passOn();
+  expect(peerOf(peer)).toMatchObject({ pid: second.pid, exited: true });
+  const closed = identify(first.socket);
+  await first.close();
+  expect(peerOf(closed)).not.toHaveProperty("exited");
+});
+
+onLinux("where only the start time tells, nobody is looked at later", async () => {
+  await using first = await acceptOne();
+  await using second = await acceptOne();
+  const identify = createIdentify({ ...native, isPeerAlive: () => undefined }, process.pid, "question");
+  const peers = [identify(first.socket), identify(second.socket)];
+  await Promise.all([first.passOn(), second.passOn()]);
+  for (const peer of peers) expect(peerOf(peer)).toMatchObject({ executable: bun, exited: true });
+});
+
 onLinux("a process that ended before it was looked at has no executable, whoever has its pid now", async () => {
   await using accepted = await acceptOne();
   const { uid, gid } = native.peerIdentity((accepted.socket as { fd: number }).fd);
