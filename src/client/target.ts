@@ -1,4 +1,5 @@
 // Which socket a command talks to, and what it may expect there.
+import { codeOf } from "../errno.ts";
 import { directoryOf } from "../paths.ts";
 import type { Settings } from "../settings.ts";
 
@@ -26,11 +27,37 @@ const CONTROL_MODES: readonly number[] = [0o600, 0o660];
  * @param executable absolute path; undefined where keyhole runs from source
  */
 export function findTarget(settings: Settings, executable: string | undefined): Target {
-  const { socket } = settings.paths;
-  if (settings.isSocketNamed) return { path: socket, kind: kindOf(socket) };
+  const { socket, sharedSocket } = settings.paths;
+  if (settings.isSocketNamed) return { path: socket, kind: socket === sharedSocket ? "shared" : kindOf(socket) };
   const directory = executable && grantDirectoryOf(executable);
   if (directory) return { path: `${directory}/${GRANT_SOCKET}`, kind: "grant" };
   return { path: socket, kind: "own" };
+}
+
+/**
+ * As `findTarget`, for whoever wants credentials: the shared socket of this machine, if it has one, and the user has
+ * neither a socket nor configs. Whoever has any is served by a daemon of their own, which may have to be started; who
+ * has none gets nothing from it but the news that there is no such config.
+ */
+export function findSource(settings: Settings, executable: string | undefined): Target {
+  const target = findTarget(settings, executable);
+  if (target.kind !== "own" || settings.isSocketNamed || !settings.usesShared || settings.isInProcess) return target;
+  if (isSpecial(target.path) || settings.isConfigDirNamed || hasConfigs(settings.paths.configDir)) return target;
+  const { sharedSocket } = settings.paths;
+  // Of the directory, because it is the promise that somebody serves there: without its daemon it is fail, not fall back.
+  return lookAt(directoryOf(sharedSocket)) === undefined ? target : { path: sharedSocket, kind: "shared" };
+}
+
+/** Whether a directory has a config. Of one that cannot be read nothing is known, and its owner is told so elsewhere. */
+function hasConfigs(directory: string): boolean {
+  try {
+    return process
+      .getBuiltinModule("node:fs")
+      .readdirSync(directory)
+      .some((name) => name.endsWith(".yaml"));
+  } catch (error) {
+    return codeOf(error) !== "ENOENT";
+  }
 }
 
 /**

@@ -1,12 +1,11 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
-import type { ResponseOf } from "../../wire/messages.ts";
 import { withSession } from "../broker.ts";
 import { defineCommand } from "../command.ts";
 import { configChoices } from "../configs.ts";
 import { HIDDEN, parseProcessLine } from "../formats.ts";
 import { jsonOption, printJson } from "../json.ts";
 import { nameOption, requireName } from "../names.ts";
-import { vendGrant } from "../vending.ts";
+import { targetOf, vend, type Vended, vendGrant } from "../vending.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
@@ -17,12 +16,19 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, output, ui, settings } = context;
+    const { args, output, ui, settings, host } = context;
     const show = (value: string | undefined) => (args.obscure ? value && HIDDEN : value);
+    const factsToJson = (answer: Vended): string => {
+      const facts = Object.entries(factsOf(answer));
+      return printJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)])));
+    };
     const answer = await vendGrant(context, args.name);
     if (answer !== undefined) {
-      const facts = Object.entries(factsOf(answer));
-      return output.line(printJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)]))));
+      return output.line(factsToJson(answer));
+    }
+    if (targetOf(settings, host).kind === "shared") {
+      const { config, line, region } = await vend(context, args.name);
+      return output.line(factsToJson({ config, line, region }));
     }
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const { userId, account, arn } = await withSession(context, name, (connection) =>
@@ -32,8 +38,8 @@ export default defineCommand({
   },
 });
 
-/** A grant's socket does not ask AWS; what its answer says is all there is. It counts as a use. */
-function factsOf({ grant, config, line, region }: ResponseOf<"Fetch">): Record<string, string | undefined> {
+/** A grant's socket and a shared one do not ask AWS; what its answer says is all there is. Of a grant it counts as a use. */
+function factsOf({ grant, config, line, region }: Vended): Record<string, string | undefined> {
   const { accountId, accessKeyId, expiration } = parseProcessLine(line, region);
   return { Grant: grant, Config: config, Account: accountId, AccessKeyId: accessKeyId, Expiration: expiration };
 }
