@@ -23,12 +23,13 @@ const MARGIN = 5000;
 
 /** Runs a program whose stdout asks and whose stdin is answered; returns its exit status. */
 export async function runAnswered(
-  { settings, environment, host }: Context,
+  { settings, environment }: Context,
   socket: string,
   words: readonly string[],
   hasTerminal: boolean,
 ): Promise<number> {
-  const fetch = () => fetchGrant(socket, settings, host);
+  // Once: a client at the other end asks again while a daemon is being replaced.
+  const fetch = () => fetchGrant(socket, settings);
   const program = {
     words,
     environment: definedVariables(environment),

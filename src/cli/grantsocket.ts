@@ -4,7 +4,7 @@ import type { Settings } from "../settings.ts";
 import type { ResponseOf } from "../wire/messages.ts";
 import type { Host } from "./command.ts";
 import { hidePlaces } from "./inside.ts";
-import { fetchPatiently, targetOf } from "./vending.ts";
+import { fetchOnce, fetchPatiently, targetOf } from "./vending.ts";
 
 /**
  * The socket beside this executable, or the one that was named, whatever it turns out to be.
@@ -21,15 +21,16 @@ export function grantSocketOf(settings: Settings, host: Pick<Host, "command">, h
 /**
  * Asks a grant for its credentials, over a connection of its own: nothing is held that a revocation would cut.
  *
+ * @param host waits for a daemon that is being replaced; absent where whoever asks is patient himself
  * @throws KeyholeError the grant's own, or one that names no place of this machine
  */
 export async function fetchGrant(
   socket: string,
   { clientTimeout }: Pick<Settings, "clientTimeout">,
-  host: Pick<Host, "wait">,
+  host?: Pick<Host, "wait">,
 ): Promise<ResponseOf<"Fetch">> {
   try {
-    return await fetchPatiently(socket, clientTimeout, host);
+    return await (host === undefined ? fetchOnce(socket, clientTimeout) : fetchPatiently(socket, clientTimeout, host));
   } catch (error) {
     throw hidePlaces(error);
   }

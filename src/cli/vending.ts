@@ -91,7 +91,8 @@ export async function fetchPatiently(
   }
 }
 
-async function fetchOnce(path: string, timeoutMs: number): Promise<ResponseOf<"Fetch">> {
+/** As `fetchPatiently`, and nothing is tried again. */
+export async function fetchOnce(path: string, timeoutMs: number): Promise<ResponseOf<"Fetch">> {
   const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
   try {
     return await connection.request("Fetch", {});
