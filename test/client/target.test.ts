@@ -72,40 +72,40 @@ test("a named socket in a grant's directory is the grant's, also while it is awa
   expect(findTarget(settings(join(grant, "sock")), undefined).kind).toBe("grant");
 });
 
-describe("whoever wants credentials", () => {
-  /** With a shared socket of this test's own. */
-  const source = (environment: Record<string, string> = {}, configDir?: string) =>
-    findSource(
-      resolveSettings(
-        { "config-dir": configDir },
-        { HOME: join(directory, "home"), KEYHOLE_SHARED_SOCKET: join(directory, "run", "s.sock"), ...environment },
-        () => "/",
-      ),
-      executable(),
-    ).kind;
-  const own = () => join(directory, "home", ".keyhole");
+/** With a shared socket of this test's own. */
+const sourceOf = (environment: Record<string, string> = {}, configDir?: string) =>
+  findSource(
+    resolveSettings(
+      { "config-dir": configDir },
+      { HOME: join(directory, "home"), KEYHOLE_SHARED_SOCKET: join(directory, "run", "s.sock"), ...environment },
+      () => "/",
+    ),
+    executable(),
+  ).kind;
+const ownHome = () => join(directory, "home", ".keyhole");
 
+describe("whoever wants credentials", () => {
   test("and has nothing of their own is served by the machine's shared daemon, running or not", () => {
-    expect(source()).toBe("own");
+    expect(sourceOf()).toBe("own");
     mkdirSync(join(directory, "run"));
-    expect(source()).toBe("shared");
-    mkdirSync(join(own(), "configs"), { recursive: true });
-    expect(source()).toBe("shared");
+    expect(sourceOf()).toBe("shared");
+    mkdirSync(join(ownHome(), "configs"), { recursive: true });
+    expect(sourceOf()).toBe("shared");
   });
 
   test("and has configs, or names them, is served by a daemon of their own, which may have to be started", () => {
     mkdirSync(join(directory, "run"));
-    expect(source({}, "/elsewhere")).toBe("own");
-    mkdirSync(join(own(), "configs"), { recursive: true });
-    writeFileSync(join(own(), "configs", "dev.yaml"), "");
-    expect(source()).toBe("own");
+    expect(sourceOf({}, "/elsewhere")).toBe("own");
+    mkdirSync(join(ownHome(), "configs"), { recursive: true });
+    writeFileSync(join(ownHome(), "configs", "dev.yaml"), "");
+    expect(sourceOf()).toBe("own");
   });
 
   test("and has a socket of their own is served there", () => {
     mkdirSync(join(directory, "run"));
-    mkdirSync(join(own(), "sock"), { recursive: true });
+    mkdirSync(join(ownHome(), "sock"), { recursive: true });
     listen("home/.keyhole/sock/daemon.sock", 0o600);
-    expect(source()).toBe("own");
+    expect(sourceOf()).toBe("own");
   });
 
   test.each<[environment: Record<string, string>, kind: string]>([
@@ -114,19 +114,19 @@ describe("whoever wants credentials", () => {
     [{ KEYHOLE_SOCKET: "/nowhere/s" }, "own"],
   ])("with %j finds what is %s", (environment, kind) => {
     mkdirSync(join(directory, "run"));
-    expect(source(environment)).toBe(kind as never);
+    expect(sourceOf(environment)).toBe(kind as never);
   });
 
   test("with a home of its own finds no shared daemon that was not named (A-006)", () => {
-    const settings = resolveSettings({}, { KEYHOLE_HOME: directory }, () => "/");
-    const shared = { ...settings, paths: { ...settings.paths, sharedSocket: join(directory, "s.sock") } };
+    const lonely = resolveSettings({}, { KEYHOLE_HOME: directory }, () => "/");
+    const shared = { ...lonely, paths: { ...lonely.paths, sharedSocket: join(directory, "s.sock") } };
     expect(findSource(shared, undefined).kind).toBe("own");
   });
 
   test("in a grant's directory asks the grant", () => {
     mkdirSync(join(directory, "run"));
     writeFileSync(join(directory, "aws-config"), "[default]\n");
-    expect(source()).toBe("grant");
+    expect(sourceOf()).toBe("grant");
   });
 
   test("and names the shared socket is never taken for its owner", () => {
