@@ -15,6 +15,7 @@ export interface RequestAudit {
   removed(config: string, peer: WitnessedPeer): void;
   /**
    * Something was refused. That there is no session yet is no refusal: the client then adds it, and that is written.
+   * Names cost nothing to make up, so of one user's only some are written in a second; the others are counted.
    *
    * @param config as the peer named it
    */
@@ -23,12 +24,33 @@ export interface RequestAudit {
   flush(): void;
 }
 
+/** Names that one user is refused in a second, each on a line of its own; as many as loglimit.ts lets through. */
+const REFUSALS = 20;
+/** Milliseconds. */
+const WINDOW = 1000;
+
 export function createRequestAudit(
   record: RecordAudit,
   clock: Clock,
   transport: AuditEvent["transport"],
 ): RequestAudit {
   const repeats = collectRepeats(record, clock);
+  let begun = -Infinity;
+  /** Refusals of the current second, each once, by uid. */
+  const refusals = new Map<number, Set<string>>();
+
+  /** What is alike: that name and that process, or all that is over the limit. */
+  function classOf(name: string, { uid, pid }: WitnessedPeer): string | undefined {
+    if (clock.monotonic() - begun >= WINDOW) {
+      begun = clock.monotonic();
+      refusals.clear();
+    }
+    const names = refusals.get(uid) ?? new Set();
+    refusals.set(uid, names);
+    const full = `${name}\n${pid}`;
+    if (names.size < REFUSALS) names.add(full);
+    return names.has(full) ? full : undefined;
+  }
 
   return {
     vended: (issue, peer) =>
@@ -56,14 +78,14 @@ export function createRequestAudit(
     refused: (kind, config, error, peer) => {
       const outcome = error instanceof KeyholeError ? error.kind : "internal";
       if (kind === "vend" && outcome === "no-such-session") return;
-      // One text for all that is alike: no name holds a line break.
-      repeats.record(`${kind}\n${outcome}\n${config}`, peer.pid, () => ({
-        kind,
-        transport,
-        outcome,
-        config,
-        peer: peerOf(peer),
-      }));
+      const named = classOf(`${kind}\n${outcome}\n${config}`, peer);
+      if (named === undefined) {
+        const { uid, gid } = peer;
+        const note = "other names and processes";
+        repeats.record(`${kind}\n${outcome}`, uid, () => ({ kind, transport, outcome, peer: { uid, gid }, note }));
+      } else {
+        repeats.record(named, peer.pid, () => ({ kind, transport, outcome, config, peer: peerOf(peer) }));
+      }
     },
     flush: () => repeats.flush(),
   };

@@ -81,6 +81,23 @@ test("that there is no session yet is no refusal of a vend, and is one of a remo
   expect(lines).toHaveLength(1);
 });
 
+function refuse(name: string, by: WitnessedPeer): void {
+  audit.refused("vend", name, new KeyholeError("forbidden", "no"), by);
+}
+
+test("a million refused names of one user are a few lines a second, and hide nobody else's", async () => {
+  for (let count = 0; count < 1_000_000; count++) refuse(`name-${count}`, { ...peer, pid: count % 50 });
+  refuse("dev", { ...peer, uid: 7, pid: 7 });
+  await world.clock.advance(1000);
+  expect(lines).toHaveLength(23);
+  expect(lines.filter(({ config }) => config !== undefined)).toHaveLength(21);
+  expect(lines.find(({ peer: by }) => by?.uid === 7)).toMatchObject({ outcome: "forbidden", config: "dev" });
+  const counted = lines.map(({ count }) => count ?? 1);
+  expect(counted.reduce((sum, count) => sum + count)).toBe(1_000_001);
+  refuse("later", peer);
+  expect(lines.at(-1)).toMatchObject({ config: "later" });
+});
+
 test("a daemon that ends writes what it has counted", async () => {
   const issue = await world.vend("dev");
   for (let count = 0; count < 3; count++) audit.vended(issue, peer);
