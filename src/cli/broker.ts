@@ -32,10 +32,13 @@ export function withDaemon<Result>(
   use: (link: Link) => Promise<Result>,
   { isRepeatable = false, isPatient = true }: AskOptions = {},
 ): Promise<Result> {
-  const { paths, clientTimeout: timeoutMs } = settings;
-  const options = isPatient ? { timeoutMs } : { timeoutMs, refusedPatienceMs: 0 };
-  return askPatiently(() => Connection.open(paths.socket, options), use, {
-    deadlineMs: isPatient ? timeoutMs : 0,
+  const { paths, clientTimeout } = settings;
+  const open = (timeoutMs: number) =>
+    isPatient
+      ? Connection.open(paths.socket, { timeoutMs })
+      : Connection.open(paths.socket, { timeoutMs: clientTimeout, refusedPatienceMs: 0 });
+  return askPatiently(open, use, {
+    deadlineMs: isPatient ? clientTimeout : 0,
     isRepeatable,
     holder: () => holderOf(settings),
   });
@@ -64,13 +67,13 @@ export async function withOwnDaemon<Result>(
   use: (link: Link) => Promise<Result>,
   { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
 ): Promise<Result> {
-  const { paths, autostart, isInProcess, clientTimeout: timeoutMs } = settings;
+  const { paths, autostart, isInProcess, clientTimeout } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
   const { kind } = findTarget(settings, undefined);
   // The lock says whether a refusal is a dead socket or a full backlog.
-  const open = () => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
+  const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
   return askPatiently(open, use, {
-    deadlineMs: timeoutMs,
+    deadlineMs: clientTimeout,
     isRepeatable,
     holder: () => holderOf(settings),
     start: kind === "own" ? start : undefined,

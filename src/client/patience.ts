@@ -30,22 +30,27 @@ const MOST_STARTS = 3;
  * Opens a connection, runs `use` with it, and closes it. Where nobody listens, it waits for whoever holds the lock or
  * starts a daemon, and looks again.
  *
+ * @param open is told how long it may wait for an answer: what is left of the deadline
  * @throws KeyholeError of `open`, `use` and `start`; nothing that says EPERM or EACCES is tried again.
  */
 export async function askPatiently<Result>(
-  open: () => Promise<Link>,
+  open: (timeoutMs: number) => Promise<Link>,
   use: (link: Link) => Promise<Result>,
   patience: Patience,
 ): Promise<Result> {
   const began = performance.now();
+  let left = patience.deadlineMs;
   let starts = 0;
   let silentSince: number | undefined;
   for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-    const outcome = await attempt(open, use);
+    const timeoutMs = left;
+    const outcome = await attempt(() => open(timeoutMs), use);
     if ("result" in outcome) return outcome.result;
     const { failure, wasHeard } = outcome;
     const now = performance.now();
-    if (now - began >= patience.deadlineMs || !isGap(failure)) throw failure;
+    // In tenths of a second, because a person may read it.
+    left = Math.ceil((began + patience.deadlineMs - now) / 100) * 100;
+    if (left <= 0 || !isGap(failure)) throw failure;
     // What was refused was not done; what was not answered may have been.
     if (wasHeard && !patience.isRepeatable && failure.kind !== "shutting-down") throw failure;
     if (wasHeard) silentSince = undefined;

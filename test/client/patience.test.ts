@@ -96,6 +96,24 @@ describe("a daemon that goes away in the middle", () => {
   });
 });
 
+test("what is asked again has what is left of the deadline, in tenths of a second", async () => {
+  const given: number[] = [];
+  const patience = { deadlineMs: 3000, isRepeatable: true, holder: () => Promise.resolve(77) };
+  const outcomes = ["unreachable", "ok"];
+  await askPatiently(
+    async (timeoutMs) => {
+      given.push(timeoutMs);
+      if (outcomes.shift() === "unreachable") throw new KeyholeError("unreachable", "not yet");
+      return { close: () => {} } as unknown as Link;
+    },
+    () => Promise.resolve(),
+    patience,
+  );
+  expect(given[0]).toBe(3000);
+  expect(given[1]! % 100).toBe(0);
+  expect(given[1]).toBeLessThanOrEqual(3000);
+});
+
 test("after the deadline nothing is tried again", async () => {
   const daemon = scripted(["unreachable", "ok"]);
   daemon.counts.held = 9;
