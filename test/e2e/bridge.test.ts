@@ -131,13 +131,39 @@ test.each([
 
 test("a grant is found by its name", async () => {
   await using grant = startFakeGrant();
+  const unknown = undefined;
   const listed = (name: string, deliver: string) => ({
-    ...{ name, config: "dev", policyArns: [], tags: [], deliver, mountAt: "/run/keyhole", executable: true },
-    ...{ policy: undefined, sourceIdentity: undefined, durationSeconds: undefined, maxUses: undefined },
-    ...{ allowUids: [], allowGids: [], rate: { count: 10, milliseconds: 1000 }, confirm: false, state: "active" },
-    ...{ directory: grant.directory, createdAt: 0, endsAt: undefined, revokedAt: undefined, roleArn: undefined },
-    ...{ sessionName: "keyhole-agent-00000000", accessKeyId: undefined, expiresAt: undefined, renewAt: undefined },
-    ...{ packedPolicySize: undefined, uses: 0, refusals: 0, connections: 0, lastError: undefined, notes: [] },
+    name,
+    config: "dev",
+    policy: unknown,
+    policyArns: [],
+    tags: [],
+    sourceIdentity: unknown,
+    durationSeconds: unknown,
+    deliver,
+    mountAt: "/run/keyhole",
+    executable: true,
+    allowUids: [],
+    allowGids: [],
+    rate: { count: 10, milliseconds: 1000 },
+    maxUses: unknown,
+    confirm: false,
+    state: "active",
+    directory: grant.directory,
+    createdAt: 0,
+    endsAt: unknown,
+    revokedAt: unknown,
+    roleArn: unknown,
+    sessionName: `keyhole-${name}-00000000`,
+    accessKeyId: unknown,
+    expiresAt: unknown,
+    renewAt: unknown,
+    packedPolicySize: unknown,
+    uses: 0,
+    refusals: 0,
+    connections: 0,
+    lastError: unknown,
+    notes: [],
   });
   await using control = startFakeDaemon({
     GrantList: () => ({ grants: [listed("agent", "socket"), listed("leased", "file")] }),
@@ -160,10 +186,10 @@ test("a grant is found by its name", async () => {
 });
 
 /** A sandbox without a network that was given the executable and no grant. */
-const apart = (grant: FakeGrant, ...binds: readonly string[]) => [
-  ..."bwrap --unshare-all --die-with-parent --ro-bind / / --proc /proc --dev /dev --tmpfs /run --tmpfs /tmp".split(" "),
-  ...["--bind", grant.home, grant.home, "--ro-bind", executable, "/run/keyhole", ...binds, "--"],
-];
+function apart({ home }: FakeGrant): string[] {
+  const empty = "bwrap --unshare-all --die-with-parent --ro-bind / / --proc /proc --dev /dev --tmpfs /run --tmpfs /tmp";
+  return [...empty.split(" "), "--bind", home, home, "--ro-bind", executable, "/run/keyhole", "--"];
+}
 
 test.skipIf(!hasBubblewrap || !hasBoto3)(
   "boto3 in a sandbox that has a pipe and no mount works with the grant's credentials",
