@@ -1,0 +1,39 @@
+// A machine with a config that grants can be made of, and what a sandbox does with a grant.
+import { expect } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createMachine, type Machine, type Result } from "./machine.ts";
+
+/** A machine whose source credentials are in a file, so that a grant still has them after a restart of the daemon. */
+export async function createHost(): Promise<Machine> {
+  const machine = await createMachine();
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+  mkdirSync(join(machine.home, ".aws"), { mode: 0o700 });
+  writeFileSync(join(machine.home, ".aws", "credentials"), keys, { mode: 0o600 });
+  delete machine.environment["AWS_ACCESS_KEY_ID"];
+  delete machine.environment["AWS_SECRET_ACCESS_KEY"];
+  await machine.addConfig("dev");
+  return machine;
+}
+
+/** Makes a grant; returns its directory. */
+export async function addGrant(machine: Machine, words = "agent-a --config dev --mount-at host"): Promise<string> {
+  return (await machine.keyhole(`grant add ${words}`)).trimEnd();
+}
+
+/** What a sandbox has of its environment: nothing that leads to the host's keyhole. */
+export const inside = { HOME: undefined, AWS_ENDPOINT_URL_STS: undefined } as const;
+
+/** Runs the executable of a grant's directory. */
+export function runIn(directory: string, machine: Machine, words: readonly string[] = [], env = {}): Promise<Result> {
+  return machine.run(words, { program: `${directory}/keyhole`, env: { ...inside, ...env } });
+}
+
+/** The answer of a `credential_process`, with keys that the STS has given out. */
+export function keysOf(machine: Machine, { stdout, stderr, exitCode }: Result): string {
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  const answer = JSON.parse(stdout) as Record<string, string>;
+  expect(machine.sts.issued.get(answer["AccessKeyId"]!)?.secretAccessKey).toBe(answer["SecretAccessKey"]!);
+  return answer["AccessKeyId"]!;
+}

@@ -1,0 +1,147 @@
+// Grants with the executable that people run: made, used from their own directory, listed, revoked, removed.
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { addGrant, createHost, inside, keysOf, runIn } from "./granthost.ts";
+import { roleArn, until } from "./machine.ts";
+
+const GRANT_FILES = ["aws-config", "credentials", "env", "keyhole", "sock"];
+
+test("G=$(keyhole grant add …) is a directory that a credential_process can be run from", async () => {
+  await using machine = await createHost();
+  const script = 'G=$("$1" grant add agent-a --config dev --ttl 8h --mount-at host) && echo "$G" && "$G/keyhole"';
+  const { stdout } = await machine.run([], { under: ["sh", "-c", script, "sh"] });
+  const [directory, ...line] = stdout.split("\n");
+  expect(readdirSync(directory!).toSorted()).toEqual(GRANT_FILES);
+  keysOf(machine, { stdout: line.join("\n"), stderr: "", exitCode: 0 });
+});
+
+test("the config file of a grant names a process that answers with the grant's own session", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const [, process] = /^credential_process = (.+)$/m.exec(readFileSync(`${directory}/aws-config`, "utf8"))!;
+  const answer = await machine.run([process!], { under: ["sh", "-c"], program: process!, env: inside });
+  const ofGrant = keysOf(machine, answer);
+  const ofConfig = keysOf(machine, await machine.run(["export", "-f", "credential-process", "-n", "dev"]));
+  expect(ofGrant).not.toBe(ofConfig);
+  const names = machine.sts.calls.map(({ parameters }) => parameters["RoleSessionName"]);
+  expect(names[0]).toMatch(/^keyhole-agent-a-[0-9a-f]{8}$/);
+});
+
+test("inside, every command that wants credentials takes the grant's, without a home", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const key = keysOf(machine, await runIn(directory, machine));
+  expect((await runIn(directory, machine, ["export", "-f", "env"])).stdout).toContain(`AWS_ACCESS_KEY_ID=${key}\n`);
+  const shell = ["exec", "--", "/bin/sh", "-c", "echo $AWS_ACCESS_KEY_ID"];
+  expect(await runIn(directory, machine, shell)).toMatchObject({ exitCode: 0, stdout: `${key}\n` });
+  const refreshing = ["exec", "--refresh", "--", "/bin/sh", "-c", "echo $AWS_CONFIG_FILE $AWS_ACCESS_KEY_ID"];
+  expect(await runIn(directory, machine, refreshing)).toMatchObject({ stdout: `${directory}/aws-config\n` });
+  const whoami = await runIn(directory, machine, ["whoami"]);
+  expect(JSON.parse(whoami.stdout)).toMatchObject({ Grant: "agent-a", Config: "dev", AccessKeyId: key });
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+});
+
+test("exec --refresh of a grant whose directory is seen elsewhere writes a config of its own, which works", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine, "agent-a --config dev");
+  const script = 'eval "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE" | head -n 1)"';
+  const words = ["exec", "--refresh", "--", "/bin/sh", "-c", script];
+  keysOf(machine, await runIn(directory, machine, words, { HOME: machine.home }));
+});
+
+test("another name is refused with 9, over a named socket as well, and nothing is printed", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const socket = ["--socket-path", `${directory}/sock`, "export", "-f", "credential-process"];
+  for (const name of ["agent-a", "dev"]) keysOf(machine, await machine.run([...socket, "-n", name]));
+  expect(await machine.run([...socket, "-n", "prod"])).toMatchObject({ exitCode: 9, stdout: "" });
+  expect(await runIn(directory, machine, ["export", "-n", "prod"])).toMatchObject({ exitCode: 9, stdout: "" });
+});
+
+test("inside, commands for the host are forbidden, and start nothing", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  await machine.keyhole("daemon stop");
+  for (const words of ["daemon list", "daemon start", "config list", "grant list", "grant revoke agent-a"]) {
+    const result = await runIn(directory, machine, words.split(" "), { HOME: machine.home });
+    expect(result).toMatchObject({ exitCode: 9, stdout: "" });
+  }
+  const result = await runIn(directory, machine, [], { HOME: machine.home });
+  expect(result).toMatchObject({ exitCode: 3, stdout: "" });
+  expect(result.stderr).not.toContain(machine.home);
+  expect(machine.daemonPid()).toBeUndefined();
+});
+
+test("a grant and its directory outlive the daemon, and a poller does not notice a restart", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const first = keysOf(machine, await runIn(directory, machine));
+  process.kill(machine.daemonPid()!, "SIGKILL");
+  await until(() => machine.daemonPid() === undefined);
+  const [polled] = await Promise.all([runIn(directory, machine), machine.keyhole("daemon start")]);
+  expect(keysOf(machine, polled)).not.toBe(first);
+  expect((await machine.keyhole("grant path agent-a")).trimEnd()).toBe(directory);
+});
+
+test("a revoked grant answers nothing, over restarts, until it is removed with its directory", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  keysOf(machine, await runIn(directory, machine));
+  const revoked = await machine.run("grant revoke agent-a --print-iam".split(" "));
+  expect(JSON.parse(revoked.stdout)).toMatchObject({ Statement: [{ Effect: "Deny" }] });
+  for (const round of ["at once", "after a restart"]) {
+    const result = await runIn(directory, machine);
+    expect({ round, ...result }).toMatchObject({ exitCode: 9, stdout: "", stderr: expect.stringContaining("revoked") });
+    await machine.keyhole("daemon restart");
+  }
+  expect(await machine.keyhole("grant list")).toMatch(/agent-a +dev +revoked/);
+  await machine.keyhole("grant remove -y agent-a");
+  expect(existsSync(directory)).toBe(false);
+  expect(await machine.run(["grant", "show", "agent-a"])).toMatchObject({ exitCode: 4, stdout: "" });
+});
+
+test("uses are counted down by one for each answer, and by none for a refusal", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --max-uses 2");
+  keysOf(machine, await runIn(directory, machine));
+  keysOf(machine, await runIn(directory, machine, ["export", "-f", "credential-process"]));
+  expect(await runIn(directory, machine)).toMatchObject({ exitCode: 9, stdout: "" });
+  const { uses, state } = JSON.parse(await machine.keyhole("grant show agent-a --json")) as Record<string, unknown>;
+  expect({ uses, state }).toEqual({ uses: 2, state: "used-up" });
+});
+
+test("a lease is read with cat, and nothing else is there", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --deliver file");
+  expect(readdirSync(directory).toSorted()).toEqual(["aws-config", "credentials", "env", "lease.json"]);
+  const [, process] = /^credential_process = (.+)$/m.exec(readFileSync(`${directory}/aws-config`, "utf8"))!;
+  const { stdout } = Bun.spawnSync(["sh", "-c", process!]);
+  keysOf(machine, { stdout: stdout.toString(), stderr: "", exitCode: 0 });
+  await machine.keyhole("grant remove -y agent-a");
+  expect(existsSync(directory)).toBe(false);
+});
+
+test.each([
+  ["no name of a grant", "Agent --config dev", 2],
+  ["no config", "agent-a", 2],
+  ["a config that is not there", "agent-a --config nope", 4],
+  ["a span that is none", "agent-a --config dev --ttl soon", 2],
+  ["a lifetime that STS does not take", "agent-a --config dev --duration 5m", 1],
+  ["a policy that is not there", "agent-a --config dev --policy none.json", 2],
+  ["two tags of one key", "agent-a --config dev --tag a=1 --tag A=2", 1],
+  ["a mount point that cannot be said", "agent-a --config dev --mount-at /a$b", 2],
+  ["a role that may not be assumed", "agent-a --config closed", 6],
+])("%s leaves nothing behind", async (_, words, exitCode) => {
+  await using machine = await createHost();
+  await machine.addConfig("closed");
+  machine.sts.roles.set(roleArn("closed"), { deny: true });
+  const result = await machine.run(["grant", "add", ...words.split(" ")]);
+  expect(result).toMatchObject({ exitCode, stdout: "" });
+  const left = (place: string) => {
+    const path = join(machine.paths.home, place);
+    return existsSync(path) ? readdirSync(path) : [];
+  };
+  // The lock is the directory's, whatever is in it.
+  expect([...left("grants"), ...left("g")].filter((name) => name !== ".lock")).toEqual([]);
+});

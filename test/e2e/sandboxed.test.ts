@@ -1,0 +1,165 @@
+// A grant's executable in roots that hold nothing else, and under filters that forbid what it needs. In bubblewrap, with
+// the grant's directory as all that there is.
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { addGrant, createHost, keysOf } from "./granthost.ts";
+import type { Machine, Result } from "./machine.ts";
+
+const bwrap = Bun.which("bwrap");
+const isLinux = process.platform === "linux" && bwrap !== null;
+
+/** bwrap's options, and a way for a filter's file into its descriptors. */
+function runSandboxed(
+  machine: Machine,
+  directory: string,
+  words: readonly string[],
+  { options = [], filter }: { readonly options?: readonly string[]; readonly filter?: string } = {},
+): Promise<Result> {
+  const sandbox = [
+    ...["--unshare-all", "--die-with-parent", "--clearenv", "--ro-bind", directory, "/run/keyhole"],
+    ...options,
+    ...(filter === undefined ? [] : ["--seccomp", "9"]),
+    "--",
+  ];
+  const script = `exec ${bwrap} "$@"${filter === undefined ? "" : ` 9<'${filter}'`}`;
+  const [program = "", ...rest] = words;
+  return machine.run(rest, { under: ["sh", "-c", script, "sh", ...sandbox], program });
+}
+
+/** Numbers of socket(2) and connect(2), by CPU. */
+const CALLS = {
+  x64: { socket: 41, connect: 42 },
+  arm64: { socket: 198, connect: 203 },
+} as const;
+
+/** linux/bpf_common.h, linux/seccomp.h */
+const LOAD_WORD = 0x20;
+const JUMP_IF_EQUAL = 0x15;
+const RETURN = 0x06;
+const ALLOW = 0x7fff_0000;
+const ERRNO = 0x0005_0000;
+
+/** A seccomp filter that answers one call with an errno, as raw `struct sock_filter`. */
+function makeFilter(call: keyof (typeof CALLS)["x64"], errno: number): Buffer {
+  const number = CALLS[process.arch as keyof typeof CALLS][call];
+  const program: readonly (readonly [number, number, number, number])[] = [
+    // struct seccomp_data begins with the number.
+    [LOAD_WORD, 0, 0, 0],
+    [JUMP_IF_EQUAL, 0, 1, number],
+    [RETURN, 0, 0, ERRNO | errno],
+    [RETURN, 0, 0, ALLOW],
+  ];
+  const bytes = Buffer.alloc(program.length * 8);
+  for (const [at, [code, ifTrue, ifFalse, value]] of program.entries()) {
+    bytes.writeUInt16LE(code, at * 8);
+    bytes.writeUInt8(ifTrue, at * 8 + 2);
+    bytes.writeUInt8(ifFalse, at * 8 + 3);
+    bytes.writeUInt32LE(value >>> 0, at * 8 + 4);
+  }
+  return bytes;
+}
+
+describe.skipIf(!isLinux)("in a root that holds a grant's directory and nothing else", () => {
+  test.each([
+    ["by its path", "/run/keyhole/keyhole", [], []],
+    ["by a relative path, without /proc", "./keyhole", ["--chdir", "/run/keyhole"], []],
+    ["by a name in PATH, without /proc", "keyhole", ["--setenv", "PATH", "/run/keyhole"], []],
+    ["by its path, with /proc", "/run/keyhole/keyhole", ["--proc", "/proc"], []],
+    ["by a name in PATH, with /proc", "keyhole", ["--proc", "/proc", "--setenv", "PATH", "/run/keyhole"], []],
+    ["as any user", "/run/keyhole/keyhole", ["--unshare-user", "--uid", "1234", "--gid", "1234"], []],
+    ["with words, without a home", "/run/keyhole/keyhole", [], ["export", "-f", "credential-process"]],
+    [
+      "with words, by a name in PATH",
+      "keyhole",
+      ["--setenv", "PATH", "/run/keyhole"],
+      ["export", "-f", "credential-process"],
+    ],
+  ])("the executable finds the socket beside it, %s", async (_, program, options, words) => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine, "agent-a --config dev");
+    keysOf(machine, await runSandboxed(machine, directory, [program, ...words], { options }));
+  });
+
+  test("a broker that is away is an error within its patience, and nothing is started", async () => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine, "agent-a --config dev");
+    await machine.keyhole("daemon stop");
+    const options = ["--tmpfs", "/tmp", "--setenv", "HOME", "/tmp"];
+    const began = performance.now();
+    const result = await runSandboxed(machine, directory, ["/run/keyhole/keyhole"], { options });
+    expect(result).toEqual({
+      exitCode: 3,
+      stdout: "",
+      stderr: "keyhole: error: nobody answers for this grant\nkeyhole: hint: on the host: keyhole daemon start\n",
+    });
+    expect(performance.now() - began).toBeWithin(1900, 6000);
+  });
+});
+
+describe.skipIf(!isLinux)("under a seccomp filter that answers", () => {
+  test.each([
+    ["socket", "EPERM", 1],
+    ["socket", "EACCES", 13],
+    ["socket", "EAFNOSUPPORT", 97],
+    ["socket", "ENOSYS", 38],
+    ["connect", "EPERM", 1],
+    ["connect", "EACCES", 13],
+  ] as const)("%s with %s, it says at once what to do, with exit 8, and starts nothing", async (call, _, errno) => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine, "agent-a --config dev");
+    const scratch = mkdtempSync(join(tmpdir(), "keyhole-filter-"));
+    try {
+      const filter = join(scratch, "filter");
+      writeFileSync(filter, makeFilter(call, errno));
+      const home = join(scratch, "home");
+      const options = ["--bind", scratch, scratch, "--setenv", "HOME", home];
+      for (const words of [[], ["export", "-f", "env"]]) {
+        const began = performance.now();
+        const result = await runSandboxed(machine, directory, ["/run/keyhole/keyhole", ...words], { options, filter });
+        expect(result).toEqual({
+          exitCode: 8,
+          stdout: "",
+          stderr:
+            "keyhole: error: this sandbox does not permit Unix sockets\n" +
+            "keyhole: hint: on the host: keyhole grant add NAME --config CONFIG --deliver file\n",
+        });
+        expect(performance.now() - began).toBeLessThan(1500);
+      }
+      expect(existsSync(home)).toBe(false);
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+
+  test("nothing: the same filter for another call lets it through", async () => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine, "agent-a --config dev");
+    const scratch = mkdtempSync(join(tmpdir(), "keyhole-filter-"));
+    try {
+      // ENOSYS for a call that nobody makes: the harness itself breaks nothing.
+      const filter = makeFilter("socket", 38);
+      filter.writeUInt32LE(0xffff, 12);
+      writeFileSync(join(scratch, "filter"), filter);
+      keysOf(
+        machine,
+        await runSandboxed(machine, directory, ["/run/keyhole/keyhole"], { filter: join(scratch, "filter") }),
+      );
+      expect(readdirSync(scratch)).toEqual(["filter"]);
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+});
+
+describe.skipIf(!isLinux)("the recipe for bwrap, as it is printed", () => {
+  test.each(["socket", "file"])("gives a program inside the credentials of a grant over a %s", async (deliver) => {
+    await using machine = await createHost();
+    await addGrant(machine, `agent-a --config dev --deliver ${deliver}`);
+    const recipe = (await machine.keyhole("grant show agent-a --for bwrap")).trimEnd();
+    expect(recipe).toEndWith("-- sh");
+    const inner = `-c 'eval "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE" | head -n 1)"'`;
+    keysOf(machine, await machine.run([], { under: ["sh", "-c", `${recipe} ${inner}`, "sh"] }));
+  });
+});
