@@ -5,7 +5,7 @@ import { KeyholeError } from "../errors.ts";
 import { checkGrantName } from "../grants/name.ts";
 import { suggest } from "../suggest.ts";
 import type { GrantInfo } from "../wire/messages.ts";
-import { withOwnDaemon } from "./broker.ts";
+import { requireDaemon, withOwnDaemon } from "./broker.ts";
 import type { CommandContext } from "./command.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
@@ -13,9 +13,19 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 /** The operand of every command that is about one grant. */
 export const grantOperand = { type: "positional", description: "Name of the grant" } as const;
 
+/**
+ * As `withOwnDaemon`: a grant lives longer than a broker inside of this process would.
+ *
+ * @throws KeyholeError `usage` where KEYHOLE_DISABLE is set
+ */
+export async function withGrantDaemon<Result>(caller: Caller, use: (link: Link) => Promise<Result>): Promise<Result> {
+  requireDaemon(caller.settings, "a grant");
+  return withOwnDaemon(caller, use);
+}
+
 /** All grants, by name. */
 export async function listGrants(caller: Caller): Promise<GrantInfo[]> {
-  const { grants } = await withOwnDaemon(caller, (link) => link.request("GrantList", {}));
+  const { grants } = await withGrantDaemon(caller, (link) => link.request("GrantList", {}));
   return grants.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 
@@ -39,5 +49,5 @@ export function askAboutGrant<Result>(
   ask: (link: Link, name: string) => Promise<Result>,
 ): Promise<Result> {
   const checked = checkGrantName(name);
-  return withOwnDaemon(caller, (link) => ask(link, checked));
+  return withGrantDaemon(caller, (link) => ask(link, checked));
 }

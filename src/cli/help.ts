@@ -6,8 +6,8 @@ import { commonOptions } from "./lookup.ts";
 
 /** Exit statuses worth a line in the first help; the table is in errors.ts. */
 const STATUSES = [
-  "0 done, 1 failed, 2 usage, 3 no daemon, 4 no such config or session, 5 a person is needed,",
-  "6 AWS refused, 7 throttled or network, 8 blocked by a sandbox, 9 not allowed here,",
+  "0 done, 1 failed, 2 usage, 3 no daemon, 4 no such config, session or grant,",
+  "5 a person is needed, 6 AWS refused, 7 throttled or network, 8 blocked by a sandbox, 9 not allowed here,",
   "126, 127 and 128+n of exec, 130 interrupted",
 ];
 

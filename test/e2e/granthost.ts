@@ -34,6 +34,6 @@ export function runIn(directory: string, machine: Machine, words: readonly strin
 export function keysOf(machine: Machine, { stdout, stderr, exitCode }: Result): string {
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
   const answer = JSON.parse(stdout) as Record<string, string>;
-  expect(machine.sts.issued.get(answer["AccessKeyId"]!)?.secretAccessKey).toBe(answer["SecretAccessKey"]!);
+  expect(machine.sts.issued.get(answer["AccessKeyId"]!)?.secretAccessKey).toBe(answer["SecretAccessKey"]);
   return answer["AccessKeyId"]!;
 }

@@ -18,7 +18,12 @@ function runSandboxed(
   { options = [], filter }: { readonly options?: readonly string[]; readonly filter?: string } = {},
 ): Promise<Result> {
   const sandbox = [
-    ...["--unshare-all", "--die-with-parent", "--clearenv", "--ro-bind", directory, "/run/keyhole"],
+    "--unshare-all",
+    "--die-with-parent",
+    "--clearenv",
+    "--ro-bind",
+    directory,
+    "/run/keyhole",
     ...options,
     ...(filter === undefined ? [] : ["--seccomp", "9"]),
     "--",

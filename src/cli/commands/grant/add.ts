@@ -2,9 +2,10 @@
 import { refuseLoop } from "../../../loop.ts";
 import { quotePosix } from "../../../quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
-import { refuseForeignDaemon, withOwnDaemon } from "../../broker.ts";
+import { refuseForeignDaemon } from "../../broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
+import { withGrantDaemon } from "../../grants.ts";
 import { readTerms, termOptions } from "../../grantterms.ts";
 import { grantToJson } from "../../grantview.ts";
 import { jsonOption, printJson } from "../../json.ts";
@@ -21,7 +22,7 @@ export default defineCommand({
     const terms = readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
     const variables = environmentFor(context, terms.config, terms.confirm);
-    const grant = await withOwnDaemon(context, async (link) => {
+    const grant = await withGrantDaemon(context, async (link) => {
       await refuseForeignDaemon(link, settings);
       return link.request("GrantAdd", { ...terms, environment: variables });
     });

@@ -1,7 +1,7 @@
 // keyhole grant confirm: a person answers what grants with --confirm ask, until Ctrl-C.
 import { KeyholeError } from "../../../errors.ts";
-import { withOwnDaemon } from "../../broker.ts";
 import { defineCommand } from "../../command.ts";
+import { withGrantDaemon } from "../../grants.ts";
 
 /** Milliseconds. The daemon holds the request for up to 10 s (wire/messages.ts). */
 const LEAST_TIMEOUT = 20_000;
@@ -17,11 +17,11 @@ export default defineCommand({
     const caller = { ...context, settings };
     ui.notice("waiting for questions; leave with Ctrl-C");
     for (;;) {
-      const { question } = await withOwnDaemon(caller, (link) => link.request("GrantQuestion", {}));
+      const { question } = await withGrantDaemon(caller, (link) => link.request("GrantQuestion", {}));
       if (question === undefined) continue;
       const { id, text } = question;
       const allow = await ui.askYesNo(text, false);
-      await withOwnDaemon(caller, (link) => link.request("GrantAnswer", { id, allow }));
+      await withGrantDaemon(caller, (link) => link.request("GrantAnswer", { id, allow }));
     }
   },
 });

@@ -191,6 +191,17 @@ describe("grant add", () => {
   });
 });
 
+test.each(["add b --config dev", "list", "show agent-a", "path agent-a", "revoke agent-a", "remove -y agent-a"])(
+  "grant %s wants a daemon that stays",
+  async (words) => {
+    await using daemon = daemonOf([grantInfo()]);
+    const result = await run(daemon, `grant ${words}`, { environment: { KEYHOLE_DISABLE: "1" } });
+    expect(result).toMatchObject({ exit: 2, stdout: "" });
+    expect(result.stderr).toContain("KEYHOLE_DISABLE");
+    expect(daemon.connections()).toBe(0);
+  },
+);
+
 describe("grant list", () => {
   const grants = [
     grantInfo({ name: "b", endsAt: NOW + 3_600_000, maxUses: 5 }),
