@@ -185,7 +185,8 @@ describe("an error is a line of what and a line of what to do, and no stack (E-0
   ])("%s: exit %d", async (command, exit) => {
     await using machine = await createMachine();
     await machine.addConfig("dev");
-    const { stdout, stderr, exitCode } = await machine.run(command.split(" "));
+    const env = { KEYHOLE_AUTOSTART: "0" };
+    const { stdout, stderr, exitCode } = await machine.run(command.split(" "), { env });
     expect([stdout, exitCode]).toEqual(["", exit]);
     expect(stderr).toMatch(/^keyhole: error: .*[^.\n]\nkeyhole: hint: .*[^.\n]\n$/);
     expect(stderr).not.toMatch(/error: [A-Z][a-z]|PosixPath|Errno/);
@@ -206,7 +207,7 @@ test("the hint of a failure can be pasted, and mends it (E-072)", async () => {
   await using machine = await createMachine();
   await machine.addConfig("dev");
   const words = ["--socket-path", machine.paths.socket.replace("daemon", "other"), "export", "-n", "dev"];
-  const { stderr, exitCode } = await machine.run(words);
+  const { stderr, exitCode } = await machine.run(words, { env: { KEYHOLE_AUTOSTART: "0" } });
   expect(exitCode).toBe(3);
   const hint = /^keyhole: hint: keyhole (.*)$/m.exec(stderr)![1]!;
   await machine.keyhole(hint);

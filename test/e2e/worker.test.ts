@@ -64,7 +64,7 @@ test.skipIf(!isLinux)("does not outlive a daemon that was killed in the middle o
   const { machine, daemon } = await startWith("one");
   await using _ = machine;
   machine.sts.faults.add({ hang: true });
-  const hanging = machine.run(["export", "-n", "one"]);
+  const hanging = machine.run(["export", "-n", "one"], { env: { KEYHOLE_AUTOSTART: "0" } });
   await machine.sts.until(() => machine.sts.count() === 1);
   const [worker] = workersOf(daemon);
   process.kill(daemon, "SIGKILL");
