@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditRecord } from "../../src/audit/line.ts";
+import type { Story } from "../../src/audit/story.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
@@ -104,6 +105,30 @@ test("audit who leads from a key id to the process that was given it", async () 
   ]);
   expect(await machine.keyhole(`audit who ${sts.AccessKeyId}`)).toContain(roleArn("dev"));
   expect(await machine.run(["audit", "who", "ASIAUNKNOWNUNKNOWN00"])).toMatchObject({ exitCode: 4, stdout: "" });
+});
+
+test("two grants on one role are told apart by their key ids, and their lives stay in the audit", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const keyOf = async (grant: string) => {
+    await machine.keyhole(`grant add ${grant} --config dev`);
+    const program = join((await machine.keyhole(`grant path ${grant}`)).trim(), "keyhole");
+    const line = await machine.keyhole("export -f credential-process", { program });
+    return { id: (JSON.parse(line) as { AccessKeyId: string }).AccessKeyId, program };
+  };
+  const keys = { a: await keyOf("agent-a"), b: await keyOf("agent-b") };
+  const stories = await Promise.all(
+    [keys.a, keys.b].map(async ({ id }) => JSON.parse(await machine.keyhole(`audit who ${id} --json`)) as Story),
+  );
+  expect(stories).toMatchObject([
+    { grant: "agent-a", config: "dev", roleArn: roleArn("dev"), givenTo: [{ peer: { executable: keys.a.program } }] },
+    { grant: "agent-b", config: "dev", roleArn: roleArn("dev"), givenTo: [{ peer: { executable: keys.b.program } }] },
+  ]);
+  expect(stories[0]!.sessionName).not.toBe(stories[1]!.sessionName);
+  await machine.keyhole("grant revoke agent-a");
+  await machine.keyhole("daemon restart");
+  const lives = (await answer(machine, "audit --grant agent-a")).filter(({ kind }) => kind !== "issue");
+  expect(lives.map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual(["revoke ok", "vend ok", "grant ok"]);
 });
 
 test("no line holds a secret", async () => {
