@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { KeyholeError } from "../../src/errors.ts";
 import { startFakeDaemon } from "../cli/fakes/daemon.ts";
 import { type FakeGrant, hasBoto3, hasBubblewrap, SECRET, startFakeGrant } from "./fakegrant.ts";
+import { addGrant, createHost, keysOf } from "./granthost.ts";
 import { executable, isAlive, until } from "./machine.ts";
 
 /** Milliseconds; a Python that loads botocore takes about one second on a quiet machine. */
@@ -88,7 +89,7 @@ test.each([
   ["that is not there is 127", ["nowhere-to-be-found"], 127, "command not found"],
   [
     "that talks of other things is an error",
-    ["sh", "-c", "echo Welcome to this host; sleep 1000"],
+    ["sh", "-c", "echo Welcome to this host; exec sleep 1000"],
     1,
     "not from keyhole bridge",
   ],
@@ -218,3 +219,21 @@ test.skipIf(!hasBubblewrap || !hasBoto3)(
   },
   PATIENCE,
 );
+
+test("a grant is bridged by its name, over a restart of the daemon, until it is revoked", async () => {
+  await using machine = await createHost();
+  await addGrant(machine);
+  const at = join(machine.home, "at");
+  const child = machine.spawn(["bridge", "agent-a", "--", executable, "bridge", "--stdio", "--at", at]);
+  const { value } = await child.stderr.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe(`the grant agent-a is at ${at}\n`);
+  const ask = () => machine.run(["--socket-path", join(at, "sock"), "export", "--format", "credential-process"]);
+  const first = keysOf(machine, await ask());
+  expect(keysOf(machine, await ask())).toBe(first);
+  await machine.keyhole("daemon restart");
+  expect(keysOf(machine, await ask())).not.toBe(first);
+  await machine.keyhole("grant revoke agent-a");
+  expect(await ask()).toMatchObject({ exitCode: 9, stdout: "", stderr: expect.stringContaining("revoked") });
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+});

@@ -1,6 +1,7 @@
 // keyhole relay: a grant as container credentials, alone and as the first process of a sandbox.
 import { expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
+import { addGrant, createHost } from "./granthost.ts";
 import { type FakeGrant, hasBoto3, hasBubblewrap, SECRET, sandbox, startFakeGrant } from "./fakegrant.ts";
 import { executable } from "./machine.ts";
 
@@ -232,6 +233,48 @@ except botocore.exceptions.BotoCoreError as error: print(type(error).__name__, s
     while (printed.split("\n").length < 4) await read();
     expect(printed).toContain("CredentialRetrievalError");
     expect(printed).not.toContain(SECRET);
+    expect(await child.exited).toBe(0);
+  },
+  PATIENCE,
+);
+
+inBox.skipIf(!hasBoto3)(
+  "through a relay in its sandbox a grant is its role, also after the daemon was restarted, until it is revoked",
+  async () => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine);
+    const client = `
+import boto3, sys
+for line in sys.stdin:
+  try: print(boto3.Session().client("sts").get_caller_identity()["Arn"], flush=True)
+  except Exception as error: print(type(error).__name__, flush=True)`;
+    const relayed = [...sandbox({ directory }, "--share-net"), "/run/keyhole/keyhole", "relay", "--"];
+    const child = Bun.spawn([...relayed, "python3", "-c", client], {
+      env: {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        HOME: machine.home,
+        AWS_ENDPOINT_URL_STS: machine.sts.url,
+        AWS_DEFAULT_REGION: "eu-west-1",
+        AWS_ACCESS_KEY_ID: "AKIABAKED",
+        AWS_SECRET_ACCESS_KEY: "baked",
+      },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const reader = child.stdout.getReader();
+    const whoami = async () => {
+      void child.stdin.write("\n");
+      await child.stdin.flush();
+      return new TextDecoder().decode((await reader.read()).value).trim();
+    };
+    const role = /^arn:aws:sts::111122223333:assumed-role\/dev\/keyhole-agent-a-[0-9a-f]{8}$/;
+    expect(await whoami()).toMatch(role);
+    await machine.keyhole("daemon restart");
+    expect(await whoami()).toMatch(role);
+    await machine.keyhole("grant revoke agent-a");
+    expect(await whoami()).toBe("CredentialRetrievalError");
+    await child.stdin.end();
     expect(await child.exited).toBe(0);
   },
   PATIENCE,

@@ -1,6 +1,7 @@
 // A real Docker engine, with its default seccomp profile, --network none and --read-only throughout.
 import { expect } from "bun:test";
-import { must } from "../interop/run.ts";
+import { startFakeGrant } from "../e2e/fakegrant.ts";
+import { must, run } from "../interop/run.ts";
 import { expectCredentials, EXPORT, runIn, testCell } from "./cell.ts";
 import { useFixture } from "./fixture.ts";
 import { docker } from "./rigs/docker.ts";
@@ -40,6 +41,30 @@ test("Docker: uid 65534 does not get to root's control socket, and is told that 
 test("Docker: root inside gets credentials from another user's daemon", async () => {
   const options: Options = { host: hostOf(NOBODY), root: "empty", uid: 0 };
   expectCredentials(options, await runIn(kind, options, EXPORT));
+});
+
+test("Docker: a container without a mount gets a grant through docker exec -i", async () => {
+  await using grant = startFakeGrant();
+  const name = `keyhole-gate-bridge-${process.pid}`;
+  const options: Options = { host: hostOf(0), root: "busybox", uid: NOBODY, dropCapabilities: true };
+  const container = Bun.spawn(kind.command(["/bin/busybox", "sh", "-c", "echo; exec sleep 1000"], options, name), {
+    env: grant.environment,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  await container.stdout.getReader().read();
+  const far = [...kind.client, "exec", "-i", name, "/keyhole", "bridge", "--stdio", "--at", "/state/at"];
+  const bridge = grant.spawn(["--socket-path", grant.socket, "bridge", "--", ...far]);
+  const { value } = await bridge.stderr.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe("the grant agent is at /state/at\n");
+  const ask = () =>
+    run([...kind.client, "exec", name, "/keyhole", "-sp", "/state/at/sock", ...EXPORT.slice(3, 6)], {}, 30);
+  expect(await ask()).toMatchObject({ exitCode: 0, stderr: "", stdout: expect.stringContaining("ASIAFAKE2") });
+  bridge.kill("SIGTERM");
+  await bridge.exited;
+  await must([...kind.client, "kill", name], grant.environment);
+  await container.exited;
 });
 
 // The last one: it leaves the doors open.
