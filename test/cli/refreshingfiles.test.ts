@@ -33,6 +33,13 @@ test("the config file reads like this", () => {
   `);
 });
 
+test("a grant's socket is told no name", () => {
+  const paths = { ...resolvePaths({ HOME: "/home/a" }, {}, () => "/"), socket: "/run/keyhole/sock" };
+  expect(refreshingConfig(paths, { ...profile, isGrant: true })).toContain(
+    '--socket-path "/run/keyhole/sock" export --format credential-process\n',
+  );
+});
+
 test.each([undefined, "eu-west-1\n[x]", "$(x)"])("the region %j gets no line", (region) => {
   const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/");
   expect(refreshingConfig(paths, { ...profile, region })).not.toContain("region");
