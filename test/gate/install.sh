@@ -1,12 +1,18 @@
 #!/bin/bash
-# Installs the rigs of the gate (as root, Debian packages) and makes the root file system of a Debian, once, in a
-# directory outside the repository (KEYHOLE_GATE_CACHE, by default in the user's cache). Repeating it costs nothing.
+# Installs the rigs of the gate (as root, Debian packages) and makes the root file system of a Debian that has Python,
+# boto3 and the AWS CLI, once, in a directory outside the repository (KEYHOLE_GATE_CACHE, by default in the user's
+# cache). Repeating it costs nothing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/packages.sh
 . "$here/../packages.sh"
 
-packages=(busybox-static bubblewrap debootstrap docker.io fuse-overlayfs podman runc runsc slirp4netns uidmap util-linux)
+packages=(
+  busybox-static bubblewrap debootstrap docker.io firejail fuse-overlayfs gcc libc6-dev podman python3-venv runc runsc
+  slirp4netns socat systemd uidmap util-linux
+)
+# Of the packages that test/interop pins, those that the AWS CLI imports.
+sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='
 
 main() {
   cache=${KEYHOLE_GATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyhole-gate}
@@ -15,18 +21,33 @@ main() {
   make_debian
 }
 
-# From the mirror that this machine's apt uses; moved into place when it is whole.
+# From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.
 make_debian() {
-  local target=$cache/debian codename mirror
-  [[ -e $target ]] && return 0
+  local target=$cache/debian new=$cache/debian.new pins=$cache/sdk.txt codename mirror
+  grep -E "$sdk" "$here/../interop/requirements.txt" >"$pins"
+  cmp -s "$pins" "$target/opt/sdk.txt" && return 0
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
   mirror=$(apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' "Codename: $codename" | head -n 1)
-  rm -rf "$target.new"
-  debootstrap --variant=minbase "$codename" "$target.new" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
+  rm -rf "$new"
+  debootstrap --variant=minbase --include=python3 "$codename" "$new" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
     { tail -n 20 "$cache/debootstrap.log" >&2; return 1; }
-  rm -rf "$target.new"/var/cache/apt/* "$target.new"/var/lib/apt/lists/* "$target.new"/usr/share/{doc,locale,man}/*
-  mv "$target.new" "$target"
+  rm -rf "$new"/var/cache/apt/* "$new"/var/lib/apt/lists/* "$new"/usr/share/{doc,locale,man}/*
+  add_sdk "$new" "$pins"
+  cp "$pins" "$new/opt/"
+  rm -rf "$target"
+  mv "$new" "$target"
+}
+
+# The machine's Python is the root's: both are of one release of Debian.
+add_sdk() {
+  local root=$1 pins=$2 packages
+  [[ -x $cache/pip/bin/pip ]] || /usr/bin/python3 -m venv "$cache/pip"
+  packages=$(echo "$root"/usr/local/lib/python3.*/dist-packages)
+  "$cache/pip/bin/pip" install -q --disable-pip-version-check --retries 5 --no-deps --target "$packages" -r "$pins"
+  sed '1s|.*|#!/usr/bin/python3|' "$packages/bin/aws" >"$root/usr/local/bin/aws"
+  chmod 755 "$root/usr/local/bin/aws"
+  rm -rf "${packages:?}/bin" "$packages/awscli/examples"
 }
 
 main "$@"
