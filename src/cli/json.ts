@@ -1,5 +1,5 @@
 // The daemon's records as JSON for scripts: instants in ISO 8601, counters as an object.
-import type { DaemonStatus, SessionInfo } from "../wire/messages.ts";
+import type { DaemonStatus, GrantInfo, SessionInfo } from "../wire/messages.ts";
 import { skewOf } from "./status.ts";
 
 /** The option of every command that has an answer. */
@@ -27,7 +27,8 @@ export function sessionToJson(session: SessionInfo) {
   };
 }
 
-export function statusToJson(status: DaemonStatus, now: number) {
+/** @param grants undefined where the daemon knows none */
+export function statusToJson(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number) {
   return {
     running: true,
     version: status.version,
@@ -46,6 +47,24 @@ export function statusToJson(status: DaemonStatus, now: number) {
     counters: Object.fromEntries(status.counters.map(({ name, value }) => [name, value])),
     notes: status.notes,
     sessions: status.sessions.map(sessionToJson),
+    grants: grants?.map(grantToBrief),
+  };
+}
+
+/** What of a grant is about the daemon; all of it is in `grant list --json`. */
+function grantToBrief({ name, config, state, endsAt, connections, uses, refusals, ...grant }: GrantInfo) {
+  return {
+    name,
+    config,
+    state,
+    endsAt: instant(endsAt),
+    accessKeyId: grant.accessKeyId,
+    expiresAt: instant(grant.expiresAt),
+    renewAt: instant(grant.renewAt),
+    connections,
+    uses,
+    refusals,
+    lastError: grant.lastError,
   };
 }
 

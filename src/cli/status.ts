@@ -1,12 +1,13 @@
 // The daemon's status as a person reads it.
 import { showOnOneLine } from "../controls.ts";
-import type { DaemonStatus, SessionInfo } from "../wire/messages.ts";
+import type { DaemonStatus, GrantInfo, SessionInfo } from "../wire/messages.ts";
 import { formatDuration, formatSize, formatTable } from "./columns.ts";
 
 /** Milliseconds of clock skew worth a line (DESIGN.md, 6). */
 const NOTABLE_SKEW = 60_000;
 
-export function renderStatus(status: DaemonStatus, now: number): string {
+/** @param grants undefined where the daemon knows none */
+export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number): string {
   const skew = skewOf(status);
   const facts = [
     ["pid", String(status.pid)],
@@ -19,6 +20,7 @@ export function renderStatus(status: DaemonStatus, now: number): string {
     ["memory", formatSize(status.residentBytes)],
     ["connections", String(status.connections)],
     ["sessions", `${status.sessions.length} of at most ${status.maxSessions}`],
+    ...(grants === undefined ? [] : [["grants", countGrants(grants)]]),
     ...status.counters.map(({ name, value }) => [name, String(value)]),
   ];
   if (Math.abs(skew) > NOTABLE_SKEW) {
@@ -56,6 +58,11 @@ function renderTroubles({ config, failures, lastError, notes }: SessionInfo): st
   const troubles = notes.map((note) => `${config}: ${note}`);
   if (lastError !== undefined) troubles.push(`${config}: last error: ${lastError} (${failures} in a row)`);
   return troubles.map(showOnOneLine);
+}
+
+function countGrants(grants: readonly GrantInfo[]): string {
+  const active = grants.filter(({ state }) => state === "active").length;
+  return active === grants.length ? String(active) : `${active} active of ${grants.length}`;
 }
 
 function indent(text: string): string {

@@ -1,23 +1,73 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
-import { errors } from "../../../errors.ts";
+import type { Link } from "../../../client/patience.ts";
+import { errors, KeyholeError } from "../../../errors.ts";
+import type { Settings } from "../../../settings.ts";
+import { version } from "../../../version.ts";
+import type { DaemonStatus, GrantInfo } from "../../../wire/messages.ts";
 import { withDaemonIfAny } from "../../broker.ts";
-import { defineCommand } from "../../command.ts";
+import { defineCommand, type Host } from "../../command.ts";
 import { jsonOption, printJson, statusToJson } from "../../json.ts";
 import { renderStatus } from "../../status.ts";
 
+/** Milliseconds between two looks. */
+const INTERVAL = 20;
+/** Seconds. Whoever waits for a day has made a mistake of units. */
+const LONGEST_WAIT = 86_400;
+
 export default defineCommand({
   meta: { name: "daemon status", description: "Show the daemon and its sessions; exit status 3 if it is not running" },
-  args: { json: jsonOption },
+  args: {
+    wait: { type: "string", valueHint: "SECONDS", description: "Wait that long for a daemon that answers" },
+    json: jsonOption,
+  },
   async run({ args, settings, output, ui, host }) {
-    const status = await withDaemonIfAny(settings, (connection) => connection.request("Status", {}));
+    const found = await find(settings, args.wait === undefined ? 0 : readWait(args.wait), host);
     const { socket, log } = settings.paths;
-    if (status === undefined) {
+    if (found === undefined) {
       output.line(
         args.json ? printJson({ running: false, socket, log }) : `daemon is not running\n  socket  ${socket}`,
       );
       if (!args.json) ui.hint("keyhole daemon start");
       return errors.unreachable.exit;
     }
-    return output.line(args.json ? printJson(statusToJson(status, host.now())) : renderStatus(status, host.now()));
+    const { status, grants } = found;
+    const now = host.now();
+    output.line(args.json ? printJson(statusToJson(status, grants, now)) : renderStatus(status, grants, now));
+    if (status.version === version) return 0;
+    ui.warn(`the daemon is of release ${status.version}, this keyhole of ${version}`, "keyhole daemon restart");
+    return 0;
   },
 });
+
+interface Found {
+  readonly status: DaemonStatus;
+  /** Undefined if the daemon does not say: it may be of a release that knows none. */
+  readonly grants: readonly GrantInfo[] | undefined;
+}
+
+async function find(settings: Settings, wait: number, host: Host): Promise<Found | undefined> {
+  const until = host.now() + wait;
+  for (;;) {
+    const found = await withDaemonIfAny(settings, ask, { isRepeatable: true });
+    if (found !== undefined || host.now() >= until) return found;
+    await host.wait(INTERVAL);
+  }
+}
+
+async function ask(link: Link): Promise<Found> {
+  const status = await link.request("Status", {});
+  try {
+    return { status, grants: (await link.request("GrantList", {})).grants };
+  } catch (error) {
+    // Whatever it is, what is known is worth showing; a daemon that went away meanwhile is asked anew.
+    if (!(error instanceof KeyholeError) || error.kind === "unreachable") throw error;
+    return { status, grants: undefined };
+  }
+}
+
+/** In milliseconds. */
+function readWait(text: string): number {
+  const seconds = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+  if (seconds <= LONGEST_WAIT) return seconds * 1000;
+  throw new KeyholeError("usage", `--wait must be seconds, up to ${LONGEST_WAIT}`, "keyhole daemon status --help");
+}

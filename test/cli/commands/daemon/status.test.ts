@@ -1,10 +1,14 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import type { DaemonStatus } from "../../../../src/wire/messages.ts";
-import { session, startFakeDaemon } from "../../fakes/daemon.ts";
+import { version } from "../../../../src/version.ts";
+import { KeyholeError } from "../../../../src/errors.ts";
+import { grantInfo } from "../../fakes/grants.ts";
+import { type FakeDaemon, session, startFakeDaemon, temporaryHome } from "../../fakes/daemon.ts";
 import { keyhole, NOW } from "../../fakes/world.ts";
 
 const status: DaemonStatus = {
-  version: "1.2.3",
+  version,
   pid: 77,
   startedAt: NOW - 3_725_000,
   socket: "/s.sock",
@@ -25,18 +29,20 @@ const status: DaemonStatus = {
   ],
 };
 
+const grants = [grantInfo({ name: "agent", connections: 2 }), grantInfo({ name: "old", state: "revoked" })];
+
 function environmentOf(daemon: { home: string; socket: string }) {
   return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
 }
 
 test("a person reads this", async () => {
-  await using daemon = startFakeDaemon({ Status: () => status });
+  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants }) });
   const result = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
   expect(result).toMatchObject({ exit: 0, stderr: "" });
   expect(result.stdout).toMatchInlineSnapshot(`
     "daemon is running
       pid          77
-      version      1.2.3
+      version      0.0.0-source
       uptime       1 h 2 min
       socket       /s.sock
       log          /l.log
@@ -44,6 +50,7 @@ test("a person reads this", async () => {
       memory       50.0 MiB
       connections  1
       sessions     2 of at most 64
+      grants       1 active of 2
       requests     12
 
     SESSION       EXPIRES IN  RENEWAL IN  SOURCE       ROLE
@@ -56,19 +63,22 @@ test("a person reads this", async () => {
 });
 
 test("a clock that is off gets a line, and the times are told on AWS's", async () => {
-  await using daemon = startFakeDaemon({ Status: () => ({ ...status, clockBehindMs: 120_000 }) });
+  await using daemon = startFakeDaemon({
+    Status: () => ({ ...status, clockBehindMs: 120_000 }),
+    GrantList: () => ({ grants }),
+  });
   const { stdout } = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
   expect(stdout).toContain("this machine is 2 min behind AWS");
   expect(stdout).toContain("48 min");
 });
 
 test("a script reads all of it", async () => {
-  await using daemon = startFakeDaemon({ Status: () => status });
+  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants }) });
   const { stdout } = await keyhole(["daemon", "status", "--json"], { environment: environmentOf(daemon) });
   expect(JSON.parse(stdout)).toMatchObject({
     running: true,
     pid: 77,
-    version: "1.2.3",
+    version,
     uptimeSeconds: 3725,
     clockSkewMs: 0,
     counters: { requests: 12 },
@@ -76,6 +86,76 @@ test("a script reads all of it", async () => {
       { config: "dev", pinned: true },
       { config: "bad", failures: 2 },
     ],
+    grants: [
+      { name: "agent", state: "active", connections: 2 },
+      { name: "old", state: "revoked" },
+    ],
+  });
+});
+
+test("a daemon that knows no grants, or cannot tell, shows the rest", async () => {
+  await using daemon = startFakeDaemon({
+    Status: () => status,
+    GrantList: () => {
+      throw new KeyholeError("unknown-message", "this daemon speaks messages 1 to 8");
+    },
+  });
+  const result = await keyhole(["daemon", "status", "--json"], { environment: environmentOf(daemon) });
+  expect([result.exit, result.stderr]).toEqual([0, ""]);
+  const json = JSON.parse(result.stdout) as Record<string, unknown>;
+  expect([json["pid"], "grants" in json]).toEqual([77, false]);
+});
+
+test("a daemon of another release is pointed out, with the command that replaces it", async () => {
+  await using daemon = startFakeDaemon({
+    Status: () => ({ ...status, version: "0.0.9" }),
+    GrantList: () => ({ grants }),
+  });
+  const { exit, stderr } = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
+  expect([exit, stderr]).toEqual([
+    0,
+    `keyhole: warning: the daemon is of release 0.0.9, this keyhole of ${version}\n` +
+      "keyhole: hint: keyhole daemon restart\n",
+  ]);
+});
+
+/** A clock that moves while one waits. */
+function waiting(onWait: (waits: number) => void) {
+  let now = NOW;
+  let waits = 0;
+  return {
+    now: () => now,
+    wait: (milliseconds: number) => {
+      now += milliseconds;
+      waits += 1;
+      return Promise.resolve(onWait(waits));
+    },
+  };
+}
+
+describe("--wait", () => {
+  test("waits for a daemon that answers", async () => {
+    const home = temporaryHome();
+    let daemon: FakeDaemon | undefined;
+    const host = waiting((waits) => {
+      if (waits === 3) daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants: [] }) }, home);
+    });
+    const environment = { KEYHOLE_HOME: home, KEYHOLE_SOCKET: join(home, "daemon.sock") };
+    const result = await keyhole(["daemon", "status", "--wait", "5"], { environment, host });
+    expect(result.exit).toBe(0);
+    await daemon![Symbol.asyncDispose]();
+  });
+
+  test("gives up after that many seconds, with exit status 3", async () => {
+    let last = 0;
+    const host = waiting((waits) => void (last = waits));
+    const result = await keyhole(["daemon", "status", "--wait", "0.5"], { environment: { KEYHOLE_HOME: "/no" }, host });
+    expect([result.exit, last]).toEqual([3, 25]);
+  });
+
+  test.each(["x", "-1", "1e3", "86401"])("%p is no time", async (value) => {
+    const result = await keyhole(["daemon", "status", `--wait=${value}`], { environment: { KEYHOLE_HOME: "/no" } });
+    expect([result.exit, result.stderr]).toEqual([2, expect.stringContaining("--wait must be seconds")]);
   });
 });
 
