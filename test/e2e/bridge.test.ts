@@ -84,6 +84,30 @@ test("where the near end dies without a word, the far end cleans up and ends", a
   expect(existsSync(at)).toBe(false);
 });
 
+test("what a far end that was killed has left behind is in nobody's way", async () => {
+  await using grant = startFakeGrant();
+  const pidFile = join(grant.home, "pid");
+  const { child, at } = await bridged(grant, ["sh", "-c", `echo $$ > ${pidFile}; exec "$@"`, "sh", executable]);
+  process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
+  expect(await child.exited).toBe(137);
+  expect(readdirSync(at).toSorted()).toEqual(["aws-config", "credentials", "env", "sock"]);
+  const next = await bridged(grant);
+  expect((await next.ask()).exitCode).toBe(0);
+  next.child.kill("SIGTERM");
+  await next.child.exited;
+});
+
+test("two bridges do not share a directory, and the second leaves the first alone", async () => {
+  await using grant = startFakeGrant();
+  const { child, at, ask } = await bridged(grant);
+  const words = ["bridge", "--", executable, "bridge", "--stdio", "--at", at];
+  const second = await grant.run(["--socket-path", grant.socket, ...words]);
+  expect(second).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("already answers") });
+  expect((await ask()).exitCode).toBe(0);
+  child.kill("SIGTERM");
+  await child.exited;
+});
+
 test.each([
   ["ends with its status", ["sh", "-c", "exit 7"], 7, ""],
   ["that is not there is 127", ["nowhere-to-be-found"], 127, "command not found"],

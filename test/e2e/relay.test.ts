@@ -145,6 +145,33 @@ test("a port that is taken is a mistake of usage", async () => {
   await child.exited;
 });
 
+test.skipIf(Bun.which("python3") === null)(
+  "in a terminal Ctrl-C reaches the program once, and ends the program alone",
+  async () => {
+    await using grant = startFakeGrant();
+    const script = 'trap "echo once" INT; trap "exit 3" TERM; echo ready; while :; do sleep 0.01; done';
+    // Its terminal is a controlling one, which Bun.Terminal's is not.
+    const typist = `
+import os, pty, signal, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+def wait(text):
+  global seen
+  while text not in seen: seen += os.read(terminal, 1000)
+wait(b"ready")
+os.write(terminal, b"\\x03")
+wait(b"once")
+os.kill(pid, signal.SIGTERM)
+try:
+  while True: seen += os.read(terminal, 1000)
+except OSError: pass
+print(seen.count(b"once"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+    const words = [executable, ...relay(grant), "--", "sh", "-c", script];
+    expect((await grant.run(words, { program: ["python3", "-c", typist] })).stdout).toBe("1 3\n");
+  },
+);
+
 const boxed = (grant: FakeGrant) => [...sandbox(grant), "/run/keyhole/keyhole", "relay", "--"];
 const inBox = test.skipIf(!hasBubblewrap);
 
