@@ -1,0 +1,66 @@
+// keyhole doctor: what is wrong with this machine, or with the sandbox that this runs in, and how to mend it. Only looks.
+import { definedVariables } from "../../environment.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
+import { jsonOption, printJson } from "../json.ts";
+import { targetOf } from "../vending.ts";
+
+export default defineCommand({
+  meta: { name: "doctor", description: "Check this machine, or the sandbox that this runs in, and say what mends it" },
+  args: {
+    inside: { type: "boolean", description: "Check the sandbox that this runs in, as in a grant's directory" },
+    json: jsonOption,
+  },
+  notes: ["The exit status is 1 with a problem; warnings alone are 0. Nothing is changed, and AWS is not asked."],
+  async run(context) {
+    const { args, settings, host, output } = context;
+    const isInside = args.inside || targetOf(settings, host).kind === "grant";
+    const findings = await (isInside ? examineSandbox(context) : examineHost(context));
+    output.line(args.json ? printJson(findings) : renderFindings(findings));
+    return exitStatusOf(findings);
+  },
+});
+
+type Context = Pick<CommandContext, "settings" | "environment" | "host">;
+
+async function examineHost({ settings, environment, host }: Context): Promise<Finding[]> {
+  const [{ lookAtDaemon, askVersion }, { hostChecks }, { readSharedConfig }] = await Promise.all([
+    import("../doctor/hostmachine.ts"),
+    import("../doctor/hostchecks.ts"),
+    import("../../sources/profile.ts"),
+  ]);
+  const { profiles } = await readSharedConfig(definedVariables(environment));
+  const machine = {
+    settings,
+    environment,
+    command: host.command,
+    uid: process.getuid?.() ?? 0,
+    platform: process.platform,
+    now: host.now(),
+    daemon: await lookAtDaemon(settings),
+    profiles,
+    proc: "/proc",
+    sharedMemory: "/dev/shm",
+    versionOf: askVersion,
+  };
+  return runChecks(hostChecks, machine, (milliseconds) => host.wait(milliseconds));
+}
+
+async function examineSandbox({ settings, environment, host }: Context): Promise<Finding[]> {
+  const [{ findGrantDirectory, SYSTEM_PLACES }, { insideChecks }, { probes }] = await Promise.all([
+    import("../doctor/insidemachine.ts"),
+    import("../doctor/insidechecks.ts"),
+    import("../doctor/probes.ts"),
+  ]);
+  const machine = {
+    environment,
+    grant: findGrantDirectory(settings, environment, host),
+    home: environment["HOME"] || undefined,
+    keyholeHome: settings.paths.home,
+    controlSocket: `${settings.paths.home}/sock/daemon.sock`,
+    now: host.now(),
+    places: SYSTEM_PLACES,
+    probes,
+  };
+  return runChecks(insideChecks, machine, (milliseconds) => host.wait(milliseconds));
+}

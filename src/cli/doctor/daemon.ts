@@ -1,0 +1,123 @@
+// The daemon: whether it answers, which one it is, and how it is.
+import { readFileSync } from "node:fs";
+import { stateOf } from "../../grants/grant.ts";
+import { openGrantStore } from "../../grants/store.ts";
+import { directoryOf } from "../../paths.ts";
+import { quotePosix } from "../../quoting.ts";
+import { build, version } from "../../version.ts";
+import { formatDuration } from "../columns.ts";
+import { liveLockHolder } from "../lock.ts";
+import { skewOf } from "../status.ts";
+import { lookAt, namesIn } from "./files.ts";
+import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
+import type { HostMachine } from "./hostmachine.ts";
+
+type Machine = HostMachine;
+
+/** Milliseconds (DESIGN.md, 6). */
+const NOTABLE_SKEW = 60_000;
+/** Milliseconds: AWS refuses signatures that are further off. */
+const REFUSED_SKEW = 5 * 60_000;
+
+export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly Verdict[] {
+  if (settings.isInProcess) return [ok("KEYHOLE_DISABLE is set: every command is its own broker")];
+  if ("status" in daemon) {
+    const { pid } = daemon.status;
+    if (daemon.uid === uid || daemon.uid === 0 || uid === 0) return [ok(`answers (pid ${pid})`)];
+    const { socket } = settings.paths;
+    return [
+      problem(`what answers at ${socket} belongs to another user (uid ${daemon.uid})`, `ls -l ${quotePosix(socket)}`),
+    ];
+  }
+  const { failure } = daemon;
+  if (failure.kind === "timeout") return [problem(failure.message, "keyhole daemon kill")];
+  if (failure.kind !== "unreachable") return [problem(failure.message, failure.hint ?? "keyhole daemon logs")];
+  const grants = countGrants(settings.paths.grantDir, now);
+  if (grants > 0) {
+    return [problem(`is not running, and nobody answers for ${grants} of its grants`, "keyhole daemon start")];
+  }
+  return [warning("is not running", "keyhole daemon start")];
+}
+
+/** Those that could be asked; what cannot be read is another check's. */
+function countGrants(directory: string, now: number): number {
+  const store = openGrantStore(directory);
+  try {
+    return store.list().filter((name) => stateOf(store.read(name), now) === "active").length;
+  } catch {
+    return 0;
+  }
+}
+
+export function checkVersion({ daemon, settings }: Machine): readonly Verdict[] {
+  if (!("status" in daemon)) return [];
+  const other = daemon.status.version;
+  if (other !== version) {
+    return [warning(`the daemon is keyhole ${other}, this executable is ${version}`, "keyhole daemon restart")];
+  }
+  // A daemon keeps its own copy for grants under the name of its build, and no other (daemon/executable.ts).
+  const copies = namesIn(settings.paths.binDir).filter((name) => name.startsWith("keyhole-"));
+  const own = `keyhole-${build.replaceAll(/[^\w.-]/g, "-")}`;
+  if (copies.length > 0 && !copies.includes(own)) {
+    return [warning(`the daemon is another build of keyhole ${version}`, "keyhole daemon restart")];
+  }
+  return [ok(`keyhole ${version}, as this executable`)];
+}
+
+export function checkLock({ daemon, settings }: Machine): readonly Verdict[] {
+  const holder = liveLockHolder(settings.paths.lock);
+  if ("status" in daemon) {
+    const { pid } = daemon.status;
+    // A daemon in a container knows itself by another pid; then the lock's is of no process here.
+    if (holder === undefined || holder === pid) return [ok(`held by pid ${pid}`)];
+    return [problem(`held by pid ${holder}, but pid ${pid} answers`, "keyhole daemon restart")];
+  }
+  if (holder === undefined) return [ok("held by nobody")];
+  return [problem(`held by pid ${holder}, which does not answer`, "keyhole daemon kill")];
+}
+
+/** A socket that nobody listens at; and those that were never put in their place. */
+export function checkSocket({ daemon, settings, proc }: Machine): readonly Verdict[] {
+  const { socket } = settings.paths;
+  const directory = directoryOf(socket);
+  const stale = namesIn(directory).filter((name) => {
+    const [, pid] = /^.+\.sock\.([0-9]+)$/.exec(name) ?? [];
+    return pid !== undefined && lookAt(`${proc}/${pid}`) === undefined;
+  });
+  const wrong = stale.map((name) => {
+    const path = `${directory}/${name}`;
+    return warning(`${path} was left by a daemon that was killed`, `rm ${quotePosix(path)}`);
+  });
+  const isDead = !("status" in daemon) && daemon.failure.kind === "unreachable" && lookAt(socket) !== undefined;
+  if (isDead) wrong.unshift(warning(`${socket} is there, and nobody answers`, "keyhole daemon start"));
+  return verdicts(wrong, "no stale sockets");
+}
+
+export function checkClock({ daemon }: Machine): readonly Verdict[] {
+  if (!("status" in daemon)) return [];
+  const skew = skewOf(daemon.status);
+  if (Math.abs(skew) <= NOTABLE_SKEW) return [ok("this machine's clock agrees with AWS's")];
+  const side = skew > 0 ? "behind" : "ahead of";
+  const message = `this machine's clock is ${formatDuration(Math.abs(skew))} ${side} AWS's`;
+  return [(Math.abs(skew) < REFUSED_SKEW ? warning : problem)(message, "sudo timedatectl set-ntp true")];
+}
+
+export function checkDescriptors({ daemon, settings, proc }: Machine): readonly Verdict[] {
+  if (!("status" in daemon)) return [];
+  const limit = descriptorLimit(`${proc}/${daemon.status.pid}/limits`);
+  if (limit === undefined) return [];
+  const needed = settings.maxConnections;
+  if (limit > needed) return [ok(`the daemon may open ${limit} files`)];
+  const message = `the daemon may open ${limit} files, which is too few for ${needed} connections`;
+  return [warning(message, `ulimit -n ${2 * needed} && keyhole daemon restart`)];
+}
+
+/** Undefined where there is no /proc, and for a daemon in another namespace of processes. */
+function descriptorLimit(path: string): number | undefined {
+  try {
+    const [, soft] = /^Max open files +([0-9]+|unlimited) /m.exec(readFileSync(path, "latin1")) ?? [];
+    return soft === undefined ? undefined : soft === "unlimited" ? Infinity : Number(soft);
+  } catch {
+    return undefined;
+  }
+}

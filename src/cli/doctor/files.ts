@@ -1,0 +1,83 @@
+// Looking at files without a word about those that are not there, and without waiting for anybody at a FIFO.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from "node:fs";
+
+/** Empty for what is no directory, or may not be listed. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Undefined for what is not there, or may not be seen. */
+export function lookAt(path: string): Stats | undefined {
+  return quietly(() => lstatSync(path, { throwIfNoEntry: false }));
+}
+
+/** As `lookAt`, of what a link leads to. */
+export function lookBehind(path: string): Stats | undefined {
+  return quietly(() => statSync(path, { throwIfNoEntry: false }));
+}
+
+/** Whether two paths lead to one file or directory. */
+export function isSamePlace(one: string, other: string): boolean {
+  const [left, right] = [lookBehind(one), lookBehind(other)];
+  return left !== undefined && right !== undefined && left.ino === right.ino && left.dev === right.dev;
+}
+
+/** Asks the kernel, which also knows of read-only mounts, of mounts that nothing is run from, and of root. */
+export function may(path: string, what: "read" | "write" | "execute"): boolean {
+  const mode = { read: constants.R_OK, write: constants.W_OK, execute: constants.X_OK }[what];
+  return quietly(() => accessSync(path, mode) === undefined) ?? false;
+}
+
+/** Bytes: a config file of a person with hundreds of profiles is far below. */
+const LIMIT = 1024 * 1024;
+
+/** The beginning of a regular file; undefined for what is none, or may not be read. */
+export function readText(path: string): string | undefined {
+  return quietly(() => {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    try {
+      if (!fstatSync(descriptor).isFile()) return undefined;
+      const buffer = Buffer.alloc(LIMIT);
+      return buffer.toString("utf8", 0, readSync(descriptor, buffer, 0, LIMIT, 0));
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+}
+
+/** What linux/magic.h calls it; 0 where nobody says. */
+export function fileSystemOf(path: string): number {
+  return quietly(() => statfsSync(path).type >>> 0) ?? 0;
+}
+
+/** Bytes that are left; undefined where nobody says. */
+export function freeBytes(path: string): number | undefined {
+  return quietly(() => {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  });
+}
+
+function quietly<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

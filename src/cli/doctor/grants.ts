@@ -1,0 +1,71 @@
+// What the daemon last heard of AWS for each session and each grant, and whether the grants can be reached.
+import { KeyholeError } from "../../errors.ts";
+import { openGrantStore } from "../../grants/store.ts";
+import { quotePosix } from "../../quoting.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { skewOf } from "../status.ts";
+import { lookAt } from "./files.ts";
+import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
+import type { HostMachine } from "./hostmachine.ts";
+
+export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] {
+  if (!("status" in daemon)) return [];
+  const { sessions } = daemon.status;
+  const atAws = now + skewOf(daemon.status);
+  const wrong = sessions.flatMap(({ config, lastError, failures, expiresAt }) => {
+    if (lastError === undefined) return [];
+    const message = `${config}: ${lastError} (${failures} in a row)`;
+    return [levelFor(expiresAt, atAws)(message, `keyhole whoami -n ${quotePosix(config)}`)];
+  });
+  return verdicts(wrong, `${sessions.length} without an error`);
+}
+
+export function checkGrants({ daemon, settings, now }: HostMachine): readonly Verdict[] {
+  const broken = brokenDefinitions(settings.paths.grantDir);
+  if (!("status" in daemon) || daemon.grants === undefined) return broken;
+  const atAws = now + skewOf(daemon.status);
+  const active = daemon.grants.filter(({ state }) => state === "active");
+  const wrong = active.flatMap((grant) => [...troubleOf(grant, atAws), ...missingOf(grant)]);
+  return verdicts([...broken, ...wrong], `${active.length} active, without an error`);
+}
+
+function troubleOf({ name, lastError, expiresAt }: GrantInfo, now: number): Verdict[] {
+  if (lastError === undefined) return [];
+  return [levelFor(expiresAt, now)(`${name}: ${lastError}`, `keyhole grant show ${quotePosix(name)}`)];
+}
+
+/** While credentials are there, an error is one of a renewal that is tried again. */
+function levelFor(expiresAt: number | undefined, now: number): typeof problem {
+  return expiresAt !== undefined && expiresAt > now ? warning : problem;
+}
+
+/** What a sandbox looks for in the directory. */
+function missingOf({ name, directory, deliver }: GrantInfo): Verdict[] {
+  if (lookAt(directory)?.isDirectory() !== true) {
+    return [problem(`${name}: its directory ${directory} is gone`, "keyhole daemon restart")];
+  }
+  const needed = deliver === "file" ? ["aws-config", "lease.json"] : ["aws-config", "sock"];
+  const missing = needed.filter((file) => lookAt(`${directory}/${file}`) === undefined);
+  if (missing.length === 0) return [];
+  return [problem(`${name}: ${directory} has no ${missing.join(" and no ")}`, "keyhole daemon restart")];
+}
+
+/** What a daemon that starts would not serve. */
+function brokenDefinitions(directory: string): Verdict[] {
+  const store = openGrantStore(directory);
+  const names = read(() => store.list());
+  if (names instanceof KeyholeError) return [asVerdict(names)];
+  return names.flatMap((name) => {
+    const grant = read(() => store.read(name));
+    return grant instanceof KeyholeError ? [asVerdict(grant)] : [];
+  });
+}
+
+function read<Result>(look: () => Result): Result | KeyholeError {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof KeyholeError) return error;
+    throw error;
+  }
+}

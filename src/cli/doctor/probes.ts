@@ -1,0 +1,109 @@
+// Knocking at doors: who answers, without asking for credentials, and never for long.
+import { Connection } from "../../client/connection.ts";
+import { KeyholeError } from "../../errors.ts";
+import { loadNative } from "../../native/load.ts";
+import { version } from "../../version.ts";
+
+/**
+ * `grant`: answers Fetch alone. `control`: answers everything. `blocked`: connecting is not permitted. `nobody`: there is
+ * no such socket, or none that listens. `silent`: it accepts and says nothing. `other`: what it says is not ours.
+ */
+export type Answerer = "grant" | "control" | "blocked" | "nobody" | "silent" | "other";
+
+export interface Probes {
+  readonly askSocket: (path: string) => Promise<Answerer>;
+  /** Connects to a Unix socket and says nothing. */
+  readonly canConnect: (path: string) => boolean;
+  readonly canReach: (host: string, port: number) => Promise<boolean>;
+  /** The status that a GET without any credentials gets; undefined where no HTTP is spoken. */
+  readonly getStatus: (url: URL) => Promise<number | undefined>;
+}
+
+/** Milliseconds. What is on this machine answers at once; what a firewall swallows never does. */
+const PATIENCE = 1000;
+
+export const probes: Probes = {
+  askSocket,
+  canConnect: (path) => loadNative().connectFailure(path) === undefined,
+  canReach,
+  getStatus,
+};
+
+/** Hello, which a grant refuses like everything but Fetch: it costs no use, and the answer is a grant's. */
+async function askSocket(path: string): Promise<Answerer> {
+  try {
+    const connection = await Connection.open(path, { timeoutMs: PATIENCE, refusedPatienceMs: 0 });
+    try {
+      await connection.request("Hello", { version });
+      return "control";
+    } finally {
+      connection.close();
+    }
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) throw error;
+    return answerers[error.kind] ?? "other";
+  }
+}
+
+const answerers: Partial<Record<KeyholeError["kind"], Answerer>> = {
+  forbidden: "grant",
+  blocked: "blocked",
+  unreachable: "nobody",
+  timeout: "silent",
+};
+
+function canReach(hostname: string, port: number): Promise<boolean> {
+  return within(
+    (settle) => ({ open: () => settle(true), close: () => settle(false), data: () => {} }),
+    { hostname, port },
+    false,
+  );
+}
+
+/** Not `fetch`, which would go through a proxy. */
+function getStatus({ hostname, port, host, pathname }: URL): Promise<number | undefined> {
+  const request = `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  return within<number | undefined>(
+    (settle) => ({
+      open: (socket) => void socket.write(request),
+      data: (_, chunk) => settle(statusIn(chunk)),
+      close: () => settle(undefined),
+    }),
+    { hostname: hostname.replaceAll(/[[\]]/g, ""), port: Number(port || 80) },
+    undefined,
+  );
+}
+
+function statusIn(chunk: Uint8Array): number | undefined {
+  const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(new TextDecoder().decode(chunk)) ?? [];
+  return status === undefined ? undefined : Number(status);
+}
+
+/** One TCP connection, until `settle` is called or the patience ends; then it is closed. */
+function within<Result>(
+  handle: (settle: (result: Result) => void) => Bun.SocketHandler,
+  where: { readonly hostname: string; readonly port: number },
+  otherwise: Result,
+): Promise<Result> {
+  return new Promise((resolve) => {
+    let connected: Bun.Socket<unknown> | undefined;
+    const settle = (result: Result) => {
+      clearTimeout(timer);
+      resolve(result);
+      connected?.terminate();
+    };
+    const timer = setTimeout(() => settle(otherwise), PATIENCE);
+    const handlers = handle(settle);
+    const socket: Bun.SocketHandler = {
+      binaryType: "uint8array",
+      ...handlers,
+      open: (opened) => {
+        connected = opened;
+        void handlers.open?.(opened);
+      },
+      connectError: () => settle(otherwise),
+      error: () => settle(otherwise),
+    };
+    Bun.connect({ ...where, socket }).catch(() => settle(otherwise));
+  });
+}

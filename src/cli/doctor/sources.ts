@@ -1,0 +1,72 @@
+// Where source credentials come from, as far as files tell: no program is run, and nobody is asked.
+import type { Config } from "../../config/config.ts";
+import { definedVariables } from "../../environment.ts";
+import { quotePosix } from "../../quoting.ts";
+import { DEFAULT_PROFILE, namedProfile } from "../../sources/profile.ts";
+import { readConfigs } from "./configs.ts";
+import { problem, type Verdict, verdicts } from "./finding.ts";
+import type { HostMachine } from "./hostmachine.ts";
+import { keyholeProcessOf } from "./processes.ts";
+
+export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
+  const wrong = readConfigs(machine).flatMap(([name, config]) => {
+    const profile = hasKeys(config, machine) ? undefined : namedProfile(config, definedVariables(machine.environment));
+    if (!profile || machine.profiles.has(profile)) return [];
+    return [problem(`${name}: there is no profile ${JSON.stringify(profile)}`, remedyFor(profile, config))];
+  });
+  return verdicts(wrong, "every profile that a config names exists");
+}
+
+function remedyFor(profile: string, config: Config): string {
+  if (config.Session?.profile_name === undefined) return "unset AWS_PROFILE AWS_DEFAULT_PROFILE";
+  return `aws configure --profile ${quotePosix(profile)}`;
+}
+
+/** A config whose source is keyhole, which asks for the same config again. */
+export function checkSourceLoop(machine: HostMachine): readonly Verdict[] {
+  const configs = new Map(readConfigs(machine));
+  const wrong = [...configs.keys()].flatMap((name) => {
+    const path = followSource(name, configs, machine);
+    if (path.at(-1) !== name) return [];
+    const way = path.length === 2 ? "itself" : path.slice(1).join(", then ");
+    const edit = `keyhole config update --editor -n ${quotePosix(name)}`;
+    return [problem(`${name}: its source credentials come from ${way}: a loop`, edit)];
+  });
+  return verdicts(wrong, "no config waits for itself");
+}
+
+/** The names of configs, each the source of the one before it; the last one is `name` again where that is a loop. */
+function followSource(name: string, configs: ReadonlyMap<string, Config>, machine: HostMachine): string[] {
+  const path = [name];
+  for (;;) {
+    const config = configs.get(path.at(-1)!);
+    const next = config && sourceConfigOf(config, machine);
+    if (next === undefined) return path;
+    const isKnown = path.includes(next);
+    path.push(next);
+    if (isKnown) return path;
+  }
+}
+
+/** The config that a profile's `credential_process` asks keyhole for, also of the profile that another one is based on. */
+function sourceConfigOf(config: Config, machine: HostMachine): string | undefined {
+  if (hasKeys(config, machine)) return undefined;
+  const seen = new Set<string>();
+  let profile: string | undefined = namedProfile(config, definedVariables(machine.environment)) || DEFAULT_PROFILE;
+  while (profile !== undefined && !seen.has(profile)) {
+    seen.add(profile);
+    const settings = machine.profiles.get(profile);
+    // Keys of a profile come before its credential_process.
+    if (settings === undefined || settings.has("aws_secret_access_key")) return undefined;
+    const process = settings.get("credential_process");
+    if (process !== undefined) return keyholeProcessOf(process)?.config;
+    profile = settings.get("source_profile");
+  }
+  return undefined;
+}
+
+/** As sources/known.ts has it: a config's own keys, and without a profile those of the environment. */
+function hasKeys({ STS, Session }: Config, { environment }: HostMachine): boolean {
+  if ((STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined) return true;
+  return Session?.profile_name === undefined && Boolean(environment["AWS_ACCESS_KEY_ID"]);
+}

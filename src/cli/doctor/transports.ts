@@ -1,0 +1,136 @@
+// Which ways to the grant's credentials work in this sandbox. None of them is used: a use may be counted, or asked for.
+import { showOnOneLine } from "../../controls.ts";
+import { quotePosix } from "../../quoting.ts";
+import { formatDuration } from "../columns.ts";
+import { lookBehind, may, readText } from "./files.ts";
+import { ok, problem, type Verdict, warning } from "./finding.ts";
+import { type InsideMachine, relayOf } from "./insidemachine.ts";
+import type { Answerer } from "./probes.ts";
+
+/** What helps in a sandbox that forbids Unix sockets. */
+const BY_FILE = "on the host: keyhole grant add NAME --config CONFIG --deliver file";
+
+export function checkDirectory({ grant, environment }: InsideMachine): readonly Verdict[] {
+  if (grant !== undefined) return [ok(`${grant.path}, delivered by ${grant.deliver}`)];
+  if (relayOf(environment) !== undefined) return [ok("no directory, but a relay")];
+  return [problem("no grant is mounted here", "on the host: keyhole grant show NAME --for docker")];
+}
+
+export async function checkSocket({ grant, probes }: InsideMachine): Promise<readonly Verdict[]> {
+  if (grant === undefined || grant.deliver === "file") return [];
+  const path = `${grant.path}/sock`;
+  return [answers[await probes.askSocket(path)](path)];
+}
+
+const answers: Readonly<Record<Answerer, (path: string) => Verdict>> = {
+  grant: () => ok("a grant answers"),
+  control: (path) =>
+    problem(`${path} is a control socket: whoever is here can do everything`, "on the host: keyhole grant add --help"),
+  blocked: (path) => problem(`this sandbox does not permit to connect to ${path}: it needs file delivery`, BY_FILE),
+  // Mounted as a file, the socket stays that of a daemon that has ended.
+  nobody: (path) =>
+    problem(`nobody answers at ${path}`, "on the host: keyhole daemon start, with the directory mounted as a whole"),
+  silent: (path) => problem(`${path} accepts and does not answer`, "on the host: keyhole daemon status"),
+  other: (path) => problem(`what answers at ${path} is not understood here`, "on the host: keyhole daemon restart"),
+};
+
+interface LeaseDocument {
+  readonly Version?: unknown;
+  readonly Expiration?: unknown;
+  readonly Error?: unknown;
+}
+
+/** Milliseconds: leases are replaced long before (DESIGN.md, 6), so less than this means that nobody does. */
+const LEAST_LEFT = 5 * 60_000;
+
+export function checkLease({ grant, now }: InsideMachine): readonly Verdict[] {
+  if (grant?.deliver !== "file") return [];
+  const path = `${grant.path}/lease.json`;
+  if (lookBehind(path) === undefined) {
+    return [problem(`there is no ${path}`, "on the host: keyhole daemon start, and mount the directory whole")];
+  }
+  const text = readText(path);
+  if (text === undefined) return [problem(`${path} may not be read here`, "on the host: keyhole grant list")];
+  const lease = parseLease(text);
+  const expires = typeof lease?.Expiration === "string" ? Date.parse(lease.Expiration) : NaN;
+  if (typeof lease?.Error === "string") {
+    const reason = showOnOneLine(lease.Error.replace(/^keyhole: /, "").slice(0, 200));
+    return [problem(`the lease says: ${reason.replaceAll(/arn:\S+/g, "…")}`, "on the host: keyhole grant list")];
+  }
+  if (lease?.Version !== 1 || Number.isNaN(expires)) {
+    return [problem(`${path} is not a lease`, "on the host: keyhole daemon restart")];
+  }
+  const left = expires - now;
+  const status = "on the host: keyhole daemon status";
+  if (left <= 0) return [problem(`the lease expired ${formatDuration(-left)} ago`, status)];
+  if (left < LEAST_LEFT) return [warning(`the lease ends in ${formatDuration(left)}, and is not renewed`, status)];
+  return [ok(`a fresh lease, for another ${formatDuration(left)}`)];
+}
+
+function parseLease(text: string): LeaseDocument | undefined {
+  try {
+    return JSON.parse(text) as LeaseDocument;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds (DESIGN.md, 6). */
+const NOTABLE_SKEW = 60_000;
+
+/** A virtual machine has a clock of its own; the host's is on the lease. */
+export function checkLeaseClock({ grant, now }: InsideMachine): readonly Verdict[] {
+  if (grant?.deliver !== "file") return [];
+  const written = lookBehind(`${grant.path}/lease.json`)?.mtimeMs;
+  if (written === undefined) return [];
+  const ahead = written - now;
+  if (ahead < NOTABLE_SKEW) return [ok("this clock agrees with the lease")];
+  const message = `the lease is from the future: this clock is at least ${formatDuration(ahead)} behind the host's`;
+  return [problem(message, "date -u, here and on the host")];
+}
+
+/** Without its token, which would be a use: a relay says 401. */
+export async function checkRelay({ environment, probes }: InsideMachine): Promise<readonly Verdict[]> {
+  const url = relayOf(environment);
+  if (url === undefined) return [];
+  const status = await probes.getStatus(url);
+  if (status === 401) return [ok(`a relay answers at ${url.host}`)];
+  const what = status === undefined ? "nobody answers" : `what answers (${status}) is no relay of keyhole's`;
+  return [problem(`${what} at ${url.host}`, "keyhole relay -- COMMAND")];
+}
+
+/** What the AWS config runs: it must be where the config says, and may be run from there. */
+export function checkProcess({ grant, environment }: InsideMachine): readonly Verdict[] {
+  const [program] = grant?.process ?? [];
+  if (grant === undefined || program === undefined) return [];
+  const PATH = environment["PATH"] ?? "";
+  if (!program.includes("/")) {
+    if (Bun.which(program, { PATH }) !== null) return [ok(`${program} is on the PATH`)];
+    const other =
+      program === "cat" ? "use an image that has cat" : "on the host: keyhole grant add without --no-executable";
+    return [problem(`${program}, which the AWS config runs, is not on the PATH`, other)];
+  }
+  if (lookBehind(program) === undefined) {
+    const fix = `on the host: keyhole grant add NAME --config CONFIG --mount-at ${quotePosix(grant.path)}`;
+    return [problem(`the AWS config runs ${program}, and the grant is at ${grant.path}`, fix)];
+  }
+  if (may(program, "execute")) return [ok(`${program} may be run`)];
+  return [problem(`${program} may not be run here (a noexec mount?)`, BY_FILE)];
+}
+
+/** Whoever can write there can be given nothing by it that the next process would trust. */
+export function checkMount({ grant }: InsideMachine): readonly Verdict[] {
+  if (grant === undefined) return [];
+  if (!may(grant.path, "write")) return [ok("cannot be written here")];
+  return [warning(`${grant.path} can be written here`, `mount it read-only: --mount type=bind,readonly,…`)];
+}
+
+/** How gVisor's sentry names itself, whatever kernel is below (pkg/sentry/kernel/version.go). */
+const GVISOR = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
+
+/** Only where there is evidence: from inside nobody sees who connects in one's place. */
+export function checkPeer({ places }: InsideMachine): readonly Verdict[] {
+  if (readText(places.kernel)?.includes(GVISOR) !== true) return [];
+  const message = "peer is a relay: this is gVisor, and the host sees runsc in the place of every process here";
+  return [warning(message, "on the host: no --allow-uid and --allow-gid for this grant")];
+}
