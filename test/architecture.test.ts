@@ -71,6 +71,9 @@ const walls: readonly Wall[] = [
       "quoting.ts",
       "settings.ts",
       "shared/",
+      // ~/.aws as the daemon reads it, for doctor; neither file imports a package.
+      "sources/ini.ts",
+      "sources/profile.ts",
       "suggest.ts",
       "version.ts",
       "wire/",
