@@ -151,7 +151,7 @@ function admit({ allowUids, allowGids }: Grant, { uid, gid }: Caller): void {
 }
 
 /** @throws KeyholeError `revoked`, `expired`, `used-up` */
-export function refuseEnded(grant: Grant, now: number): void {
+function refuseEnded(grant: Grant, now: number): void {
   const state = stateOf(grant, now);
   if (state !== "active") throw new KeyholeError(state, `grant ${grant.name} is ${state}`);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, lstatSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { KeyholeError } from "../../src/errors.ts";
 import { until } from "../processes.ts";
@@ -215,6 +215,28 @@ test("a socket that somebody removed is put back", async () => {
   await world.clock.advance(16 * SECOND);
   expect((await fetchFrom(directory)).grant).toBe("agent");
 });
+
+test.each(["a file", "a directory that is not empty", "a link out of it"])(
+  "%s that a holder put in the socket's place makes way, and nothing behind it is touched",
+  async (what) => {
+    await using world = await newGrantWorld();
+    const grants = await world.start();
+    const { directory } = await grants.add(grantRequest(), caller);
+    await world.stop();
+    const precious = join(world.home, "precious");
+    writeFileSync(precious, "precious");
+    const planted = join(directory, "sock");
+    if (what === "a file") writeFileSync(planted, "planted");
+    else if (what === "a link out of it") symlinkSync(precious, planted);
+    else {
+      mkdirSync(planted);
+      symlinkSync(world.home, join(planted, "link"));
+    }
+    await world.start();
+    expect((await fetchFrom(directory)).grant).toBe("agent");
+    expect(readFileSync(precious, "utf8")).toBe("precious");
+  },
+);
 
 test("a definition that does not parse is listed nowhere and stops nobody else, and can be removed", async () => {
   await using world = await newGrantWorld();
