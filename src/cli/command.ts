@@ -4,6 +4,7 @@ import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
 import type { Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
+import type { ToolCommand, ToolResult } from "./tools.ts";
 import type { Ui } from "./ui.ts";
 
 /** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */
@@ -19,6 +20,11 @@ export interface Host {
   readStdin(): Promise<string>;
   /** Sends a signal; false if there is no such process. */
   signal(pid: number, signal: NodeJS.Signals): boolean;
+  readonly platform: NodeJS.Platform;
+  /** The effective user, as a number. */
+  userId(): number;
+  /** Runs a program of the system to its end, without a terminal. Status 127 where there is none of that name. */
+  runTool(command: ToolCommand): Promise<ToolResult>;
   /** False for a process that has ended, also if nobody has waited for it yet. */
   isRunning(pid: number): Promise<boolean>;
   /**

@@ -53,6 +53,16 @@ const host: Omit<Host, "openInProcess"> = {
       return false;
     }
   },
+  platform: process.platform,
+  userId: () => process.geteuid?.() ?? -1,
+  runTool: async ([program, ...words]) => {
+    const path = Bun.which(program);
+    if (path === null) return { status: 127, stdout: "", stderr: "" };
+    const child = Bun.spawn([path, ...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const texts = [child.stdout, child.stderr].map((stream) => new Response(stream).text());
+    const [stdout = "", stderr = ""] = await Promise.all(texts);
+    return { status: await child.exited, stdout, stderr };
+  },
   isRunning: async (pid) => {
     try {
       process.kill(pid, 0);

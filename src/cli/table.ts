@@ -40,6 +40,7 @@ export const root: CommandGroup = {
       },
     },
     audit: () => import("./commands/audit.ts"),
+    doctor: () => import("./commands/doctor.ts"),
     grant: {
       meta: { name: "grant", description: "Give sandboxes one identity each, and take it back" },
       commands: {
@@ -50,6 +51,18 @@ export const root: CommandGroup = {
         revoke: () => import("./commands/grant/revoke.ts"),
         remove: () => import("./commands/grant/remove.ts"),
         confirm: () => import("./commands/grant/confirm.ts"),
+      },
+    },
+    setup: {
+      meta: { name: "setup", description: "Prepare this machine for a shared daemon" },
+      commands: { "agent-access": () => import("./commands/setup/agent-access.ts") },
+    },
+    service: {
+      meta: { name: "service", description: "Let systemd or launchd run the daemon" },
+      commands: {
+        install: () => import("./commands/service/install.ts"),
+        uninstall: () => import("./commands/service/uninstall.ts"),
+        status: () => import("./commands/service/status.ts"),
       },
     },
     completion: () => import("./commands/completion.ts"),

@@ -160,7 +160,7 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
       clockBehindMs: Math.max(0, Math.round(clockSkew ?? 0)),
       clockAheadMs: Math.max(0, Math.round(-(clockSkew ?? 0))),
       sharedSocket,
-      managed: inherited.control !== undefined,
+      managed: inherited.control !== undefined || inherited.shared !== undefined,
       notes: shared ? [...shared.problems()] : [],
       counters: [
         { name: "requests", value: requests },

@@ -151,7 +151,7 @@ export const messages = {
       clockAheadMs: u64,
       /** Where members of a group are served, if they are. */
       sharedSocket: optional(string),
-      /** Whether the control socket is a service manager's, which starts the daemon again for whoever connects. */
+      /** Whether a socket of its own is a service manager's, which starts the daemon again for whoever connects there. */
       managed: boolean,
       /** Things worth knowing of the daemon itself: a policy that cannot be used. */
       notes: list(string),

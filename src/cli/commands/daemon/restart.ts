@@ -2,6 +2,7 @@
 import type { Link } from "../../../client/patience.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
+import type { DaemonStatus } from "../../../wire/messages.ts";
 import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
@@ -21,7 +22,8 @@ export default defineCommand({
     let stopped: number | undefined;
     const stop = async () => (stopped = await stopDaemon(settings, host));
     const again = { ...settings, isShared: before?.sharedSocket !== undefined };
-    const { pid } = before?.managed === true ? await restartManaged(settings, stop) : await host.launch(again, stop);
+    const { pid } =
+      before?.managed === true ? await restartManaged(settings, before, stop) : await host.launch(again, stop);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     if (args.json) output.line(printJson({ pid, stopped, sessions: added }));
@@ -30,9 +32,15 @@ export default defineCommand({
 });
 
 /** The service manager starts it for the next connection; another daemon would find its socket taken. */
-async function restartManaged(settings: Settings, stop: () => Promise<unknown>): Promise<{ readonly pid: number }> {
+async function restartManaged(
+  settings: Settings,
+  { socket, sharedSocket }: DaemonStatus,
+  stop: () => Promise<unknown>,
+): Promise<{ readonly pid: number }> {
   await stop();
-  return withDaemon(settings, (link) => link.request("Hello", { version }), { isRepeatable: true });
+  // In shared mode it is the shared socket that is the manager's.
+  const paths = { ...settings.paths, socket: sharedSocket ?? socket };
+  return withDaemon({ ...settings, paths }, (link) => link.request("Hello", { version }), { isRepeatable: true });
 }
 
 async function sessionNames(link: Link): Promise<string[]> {

@@ -1,0 +1,46 @@
+// keyhole service install: a daemon that the system starts, keeps and ends.
+import { chmodSync } from "node:fs";
+import { ensureDirectory, ensurePrivateDirectory } from "../../../files/directories.ts";
+import { writeAtomically } from "../../../files/writing.ts";
+import { directoryOf } from "../../../paths.ts";
+import { defineCommand } from "../../command.ts";
+import { stopDaemon } from "../../lifecycle.ts";
+import { planService, serviceOptions } from "../../service/plan.ts";
+import { requireManager } from "../../service/manager.ts";
+import { formatCommand, runTools } from "../../tools.ts";
+
+/** Whoever may run `systemctl cat` reads them; they hold no secret. */
+const UNIT_MODE = 0o644;
+
+export default defineCommand({
+  meta: { name: "service install", description: "Let systemd or launchd start the daemon, and keep it" },
+  args: {
+    ...serviceOptions,
+    "dry-run": { type: "boolean", description: "Print the files and the commands, and do nothing" },
+  },
+  async run(context) {
+    const { args, output, ui, host } = context;
+    const { plan, settings, isOwn } = planService(context, args);
+    if (args["dry-run"]) {
+      for (const { path, text } of plan.files) output.line(`# ${path}\n${text}`);
+      for (const command of plan.install) output.line(`$ ${formatCommand(command)}`);
+      return;
+    }
+    await requireManager(context, isOwn);
+    if (isOwn) ensurePrivateDirectory(directoryOf(settings.paths.socket));
+    for (const { path, text } of plan.files) {
+      ensureDirectory(directoryOf(path), host.userId());
+      writeAtomically(path, text, { exclusive: false, durable: true });
+      chmodSync(path, UNIT_MODE);
+      ui.notice(`wrote ${path}`);
+    }
+    // It would hold the lock that the service's daemon needs. Its sessions come back.
+    const stopped = await stopDaemon(settings, host);
+    if (stopped !== undefined) ui.notice(`daemon stopped (pid ${stopped}): the service takes its place`);
+    // Of an older installation; none is no failure.
+    if (host.platform === "darwin") for (const command of plan.uninstall) await host.runTool(command);
+    await runTools(plan.install, host, (line) => ui.notice(line));
+    ui.notice(`${plan.name} is installed`);
+    for (const remark of plan.remarks) ui.notice(remark);
+  },
+});

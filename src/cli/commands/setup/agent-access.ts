@@ -1,0 +1,86 @@
+// keyhole setup agent-access: the group and the directory by which another user of this machine, such as the one that
+// agents run as, reaches a shared daemon (PEERS.md A-021). Repeating it changes nothing.
+import { KeyholeError } from "../../../errors.ts";
+import { directoryOf } from "../../../paths.ts";
+import { checkAccountName, requireRoot } from "../../accounts.ts";
+import { type CommandContext, defineCommand, type Host } from "../../command.ts";
+import { formatCommand, runTools, type ToolCommand } from "../../tools.ts";
+
+export default defineCommand({
+  meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },
+  args: {
+    "agent-user": { type: "string", required: true, valueHint: "USER", description: "Who is to be served" },
+    "daemon-user": { type: "string", valueHint: "USER", description: "Who runs the shared daemon ($SUDO_USER)" },
+    group: { type: "string", valueHint: "GROUP", default: "keyhole", description: "Whose members are served" },
+    "dry-run": { type: "boolean", description: "Print the commands, and do nothing" },
+  },
+  async run(context) {
+    const { args, environment, settings, output, ui, host } = context;
+    const group = checkAccountName(args.group, "--group");
+    const agent = checkAccountName(args["agent-user"], "--agent-user");
+    const typed = ["keyhole setup agent-access --agent-user", agent].join(" ");
+    requireRoot(host, args["daemon-user"] === undefined ? typed : `${typed} --daemon-user ${args["daemon-user"]}`);
+    const daemon = checkAccountName(args["daemon-user"] ?? environment["SUDO_USER"] ?? "", "--daemon-user");
+    if (agent === daemon) throw new KeyholeError("usage", "agent and daemon are one user: nothing lies between them");
+    await requirePerson(agent, "--agent-user", host);
+    await requirePerson(daemon, "--daemon-user", host);
+    const directory = directoryOf(settings.paths.sharedSocket);
+    const commands = [
+      ...(await groupCommands(group, [daemon, agent], host)),
+      ...directoryCommands(directory, daemon, group, host),
+    ];
+    if (args["dry-run"]) for (const command of commands) output.line(`$ ${formatCommand(command)}`);
+    else await runTools(commands, host, (line) => ui.notice(line));
+    sayNext(ui, { agent, daemon, group });
+  },
+});
+
+/** @throws KeyholeError `usage` for root, who needs no access and must not be an agent, and for nobody. */
+async function requirePerson(name: string, origin: string, host: Host): Promise<void> {
+  const { status, stdout } = await host.runTool(["id", "-u", name]);
+  if (status !== 0) throw new KeyholeError("usage", `${origin}: there is no user ${name}`, "getent passwd");
+  if (Number(stdout.trim()) === 0) throw new KeyholeError("usage", `${origin} is root, whom no group keeps out`);
+}
+
+async function groupCommands(group: string, users: readonly string[], host: Host): Promise<ToolCommand[]> {
+  const isMac = host.platform === "darwin";
+  const read: ToolCommand = isMac ? ["dseditgroup", "-o", "read", group] : ["getent", "group", group];
+  const exists = (await host.runTool(read)).status === 0;
+  const create: ToolCommand = isMac ? ["dseditgroup", "-o", "create", group] : ["groupadd", "--system", group];
+  const commands = exists ? [] : [create];
+  for (const user of users) {
+    const { stdout } = await host.runTool(["id", "-Gn", user]);
+    if (stdout.trim().split(/\s+/).includes(group)) continue;
+    commands.push(
+      isMac
+        ? ["dseditgroup", "-o", "edit", "-a", user, "-t", "user", group]
+        : ["usermod", "--append", "--groups", group, user],
+    );
+  }
+  return commands;
+}
+
+/** Set-group-ID, so that the socket is the group's, whoever makes it. */
+function directoryCommands(directory: string, daemon: string, group: string, host: Host): ToolCommand[] {
+  const make: ToolCommand = ["install", "-d", "-m", "2750", "-o", daemon, "-g", group, directory];
+  // Everybody may write to /Users/Shared: what lies between is root's.
+  const between = directoryOf(directory);
+  const above: ToolCommand[] =
+    host.platform === "darwin" ? [["install", "-d", "-m", "0755", "-o", "root", between]] : [];
+  return [...above, make];
+}
+
+function sayNext(
+  ui: CommandContext["ui"],
+  { agent, daemon, group }: { readonly agent: string; readonly daemon: string; readonly group: string },
+): void {
+  ui.notice("next:");
+  ui.notice(
+    `  ${daemon} says who may have what in ~/.keyhole/shared.yaml: allow: [{ user: ${agent}, configs: [NAME] }]`,
+  );
+  ui.notice(`  ${daemon} runs it: keyhole --daemon --shared`);
+  ui.notice(
+    `  or the system does, also after a boot: keyhole service install --shared --user ${daemon} --group ${group}`,
+  );
+  ui.notice(`  ${agent} logs in anew, to be in the group, and asks: keyhole export -n NAME`);
+}

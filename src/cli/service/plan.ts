@@ -1,0 +1,91 @@
+// Which service this command line is about: whose, of which manager, with which settings.
+import { KeyholeError } from "../../errors.ts";
+import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
+import { readAccounts } from "../../shared/accounts.ts";
+import type { CommandContext } from "../command.ts";
+import { checkAccountName, requireRoot } from "../accounts.ts";
+import { planAgent } from "./launchd.ts";
+import { planSharedService, planUserService } from "./systemd.ts";
+import type { ServiceDaemon, ServicePlan } from "./unit.ts";
+
+/** Options of all commands about services. */
+export const serviceOptions = {
+  shared: { type: "boolean", description: "The service of shared mode; on Linux it is the system's, which needs root" },
+  user: { type: "string", valueHint: "USER", description: "Whose account a shared daemon runs under ($SUDO_USER)" },
+  group: { type: "string", valueHint: "GROUP", default: "keyhole", description: "Whose members it serves" },
+} as const;
+
+interface Choice {
+  readonly shared: boolean;
+  readonly user: string | undefined;
+  readonly group: string;
+}
+
+type Context = Pick<CommandContext, "settings" | "environment" | "host">;
+
+/** A service, and the settings of the daemon that it runs. */
+export interface Service {
+  readonly plan: ServicePlan;
+  readonly settings: Settings;
+  /** False for a unit of the system, which keeps its sockets where every user can look. */
+  readonly isOwn: boolean;
+}
+
+/** @throws KeyholeError `forbidden`, `usage` for a user who does not exist, or who is root. */
+export function planService(context: Context, choice: Choice): Service {
+  const { host, environment, settings } = context;
+  if (host.platform === "darwin") {
+    const directory = `${requireHome(environment["HOME"])}/Library/LaunchAgents`;
+    const daemon = describe(context, settings, choice.shared ? ["--shared"] : []);
+    return { plan: planAgent(daemon, host.userId(), directory, choice.shared), settings, isOwn: true };
+  }
+  if (!choice.shared) {
+    const directory = `${environment["XDG_CONFIG_HOME"] || `${requireHome(environment["HOME"])}/.config`}/systemd/user`;
+    return { plan: planUserService(describe(context, settings, []), directory), settings, isOwn: true };
+  }
+  return planSystem(context, choice);
+}
+
+function planSystem(context: Context, { user, group }: Choice): Service {
+  const { host, environment } = context;
+  requireRoot(host, "keyhole service install --shared");
+  const name = user ?? environment["SUDO_USER"];
+  if (!name) throw new KeyholeError("usage", "--user is missing: whose account the daemon runs under");
+  const account = readAccounts().user(checkAccountName(name, "--user"));
+  if (account === undefined) throw new KeyholeError("usage", `there is no user ${name}`, "getent passwd");
+  if (account.uid === 0)
+    throw new KeyholeError("usage", "a shared daemon does not run as root", "name an operator: --user USER");
+  // The operator's, and not those of root, whose command this is.
+  const { KEYHOLE_SHARED_SOCKET } = environment;
+  const theirs = { HOME: account.home, ...(KEYHOLE_SHARED_SOCKET && { KEYHOLE_SHARED_SOCKET }) };
+  const settings = resolveSettings({}, theirs, () => "/");
+  const daemon = describe({ ...context, environment: theirs }, settings, ["--shared"]);
+  const plan = planSharedService({
+    ...daemon,
+    user: name,
+    group: checkAccountName(group, "--group"),
+    userHome: account.home,
+  });
+  return { plan, settings, isOwn: false };
+}
+
+/** With as few words as say the same: a unit is read by people. */
+function describe({ host, environment }: Context, settings: Settings, words: readonly string[]): ServiceDaemon {
+  const variables = ["KEYHOLE_HOME", "KEYHOLE_SHARED_SOCKET", "KEYHOLE_SOCKET_MODE", "KEYHOLE_SOCKET_DIR_MODE"];
+  const kept = Object.fromEntries(
+    [...variables, "KEYHOLE_DISABLE_DISK_LOGS"].flatMap((name) => {
+      const value = environment[name];
+      return value ? [[name, value] as const] : [];
+    }),
+  );
+  const cwd = () => host.cwd();
+  const plain = new Set(settingsToArguments(resolveSettings({}, { HOME: environment["HOME"], ...kept }, cwd)));
+  const own = settingsToArguments({ ...settings, once: false }).filter((word) => !plain.has(word));
+  const { home, socket, sharedSocket } = settings.paths;
+  return { command: host.command, words: [...words, ...own], environment: kept, home, socket, sharedSocket };
+}
+
+function requireHome(home: string | undefined): string {
+  if (home) return home;
+  throw new KeyholeError("usage", "HOME is not set", "export HOME=/path/to/your/home");
+}

@@ -1,0 +1,49 @@
+// What a service is made of, whoever manages it.
+import type { ToolCommand } from "../tools.ts";
+
+/** A file that is installed. */
+export interface ServiceFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** How a service comes to be, how it goes, and how one sees it. */
+export interface ServicePlan {
+  /** What a person calls it: `keyhole.service`. */
+  readonly name: string;
+  readonly files: readonly ServiceFile[];
+  readonly install: readonly ToolCommand[];
+  /** Before the files are removed, and after; none of them need succeed. */
+  readonly uninstall: readonly ToolCommand[];
+  readonly forget: readonly ToolCommand[];
+  /** Asks the manager whether it runs. */
+  readonly status: ToolCommand;
+  /** What is left for a person to do. */
+  readonly remarks: readonly string[];
+}
+
+/** The daemon that a service runs. */
+export interface ServiceDaemon {
+  /** The words that start keyhole: an absolute path first. */
+  readonly command: readonly string[];
+  /** Behind `--daemon`. */
+  readonly words: readonly string[];
+  /** Settings that are variables: KEYHOLE_HOME. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absolute paths. */
+  readonly home: string;
+  readonly socket: string;
+  readonly sharedSocket: string;
+}
+
+/** Runs as an operator, for the members of a group. */
+export interface SharedDaemon extends ServiceDaemon {
+  readonly user: string;
+  readonly group: string;
+  /** Of the operator. */
+  readonly userHome: string;
+}
+
+/** The first line of every file. */
+export const HEADING = "Written by: keyhole service install";
