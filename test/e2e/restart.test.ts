@@ -1,0 +1,251 @@
+// One daemon after another: what clients notice of it (nothing), what is remembered, and what two releases say.
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Connection } from "../../src/client/connection.ts";
+import { askPatiently, type Link } from "../../src/client/patience.ts";
+import { encode } from "../../src/wire/codec.ts";
+import { encodeFrame } from "../../src/wire/frame.ts";
+import { messages } from "../../src/wire/messages.ts";
+import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
+
+const ROUNDS = 100;
+const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
+
+/** Source credentials in a file, so that sessions need no keys of anybody's environment. */
+function useFile(machine: Machine): Record<string, string | undefined> {
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const file = join(machine.home, "credentials");
+  writeFileSync(file, `[mine]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`);
+  return {
+    AWS_PROFILE: "mine",
+    AWS_SHARED_CREDENTIALS_FILE: file,
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+  };
+}
+
+/** Every file below the machine's home that a daemon may have left, except what rotates and what people wrote. */
+function filesOf({ paths }: Machine): string[] {
+  return ["sock", "run", "logs", "grants", "g"].flatMap((name) => {
+    const directory = join(paths.home, name);
+    return existsSync(directory) ? readdirSync(directory).map((file) => `${name}/${file}`) : [];
+  });
+}
+
+function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Asks over one connection, and over the next one where that one ends. */
+function keepConnection({ paths }: Machine): Link["request"] {
+  let connection: Connection | undefined;
+  const patience = { deadlineMs: 20_000, isRepeatable: true, holder: () => Promise.resolve(1) };
+  const open = async (timeoutMs: number): Promise<Link> => {
+    const current = (connection ??= await Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 }));
+    return {
+      request: (name, body) => current.request(name, body),
+      identify: (ask) => current.identify(ask),
+      close: () => {},
+    };
+  };
+  return (name, body) =>
+    askPatiently(
+      open,
+      async (link) => {
+        try {
+          return await link.request(name, body);
+        } catch (error) {
+          connection?.close();
+          connection = undefined;
+          throw error;
+        }
+      },
+      patience,
+    );
+}
+
+test("100 restarts under clients that ask every 10 ms: no request fails, and nothing is left behind", async () => {
+  await using machine = await createMachine();
+  const env = useFile(machine);
+  await machine.addConfig("dev");
+  await machine.keyhole("daemon start");
+  await machine.keyhole("export -n dev", { env });
+  await machine.keyhole("daemon restart", { env });
+  await machine.keyhole("export -n dev", { env });
+  const files = filesOf(machine);
+  const before = process.getuid?.() === 0 ? descriptorsOf(machine.daemonPid()!) : 0;
+
+  const failures: unknown[] = [];
+  const asked = { processes: 0, requests: 0 };
+  const over = new AbortController();
+  const kept = keepConnection(machine);
+
+  async function repeat(ask: () => Promise<unknown>, counts: keyof typeof asked): Promise<void> {
+    while (!over.signal.aborted) {
+      try {
+        const answer = await ask();
+        if (!String(answer).includes("SessionToken")) failures.push(answer);
+      } catch (error) {
+        failures.push(error);
+      }
+      asked[counts] += 1;
+      await Bun.sleep(10);
+    }
+  }
+
+  const clients = [
+    // A process for each question, as SDKs ask, and one connection for as long as it holds.
+    repeat(async () => machine.keyhole(EXPORT.join(" "), { env }), "processes"),
+    repeat(async () => new TextDecoder().decode((await kept("Vend", { config: "dev" })).line), "requests"),
+  ];
+  const began = performance.now();
+  for (let round = 0; round < ROUNDS; round++) {
+    const result = await machine.run(["daemon", "restart"], { env });
+    if (result.exitCode !== 0 || !result.stderr.includes("sessions: 1 of 1 added again")) failures.push(result);
+  }
+  const each = (performance.now() - began) / ROUNDS;
+  over.abort();
+  await Promise.all(clients);
+
+  expect(failures).toEqual([]);
+  // Each daemon has to assume the role again, so that a question may outlast a round.
+  expect(asked.processes).toBeGreaterThan(ROUNDS / 4);
+  expect(asked.requests).toBeGreaterThan(ROUNDS / 4);
+  await until(() => machine.log().filter(({ event }) => event === "daemon ended").length >= ROUNDS + 1);
+  expect(filesOf(machine)).toEqual(files);
+  // A connection may be closing just now.
+  if (before > 0) await until(() => descriptorsOf(machine.daemonPid()!) <= before);
+  console.log(`a restart took ${each.toFixed(0)} ms; ${asked.processes} processes, ${asked.requests} requests`);
+}, 120_000);
+
+test("a client that finds nobody while a daemon ends waits for it, and starts no other meanwhile", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.addConfig("slow");
+  await machine.keyhole("daemon start");
+  const first = machine.daemonPid()!;
+  machine.sts.faults.add({ action: "AssumeRole", roleArn: roleArn("slow"), delay: 600 });
+  const slow = machine.run(["export", "-n", "slow"]);
+  await machine.sts.until(() => machine.sts.count("AssumeRole") === 1);
+  process.kill(first, "SIGTERM");
+  await until(() => !existsSync(machine.paths.socket));
+  // The lock is held until the answer is out.
+  const { exitCode } = await machine.run(EXPORT);
+  expect([exitCode, isAlive(first), (await slow).exitCode]).toEqual([0, false, 0]);
+  expect(machine.log().filter(({ event }) => event === "daemon started")).toHaveLength(2);
+});
+
+test("what was added comes back after a stop, a crash and a restart, with its source, and is assumed when asked for", async () => {
+  await using machine = await createMachine();
+  const env = useFile(machine);
+  const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
+  for (const name of ["one", "two", "gone"]) await machine.addConfig(name);
+  for (const name of ["one", "two", "gone"]) await machine.keyhole(`daemon add -n ${name}`, { env });
+  await machine.keyhole("daemon remove -n gone");
+  const memory = join(machine.paths.home, "run", "sessions.json");
+  await until(() => existsSync(memory) && !readFileSync(memory, "utf8").includes("gone"));
+  const calls = machine.sts.count("AssumeRole");
+
+  for (const end of ["stop", "crash", "restart"]) {
+    const pid = machine.daemonPid()!;
+    if (end === "stop") await machine.keyhole("daemon stop");
+    if (end === "crash") {
+      process.kill(pid, "SIGKILL");
+      await until(() => !isAlive(pid));
+    }
+    // An environment that selects nothing: what counts is that of whoever added the sessions.
+    await machine.keyhole(end === "restart" ? "daemon restart" : "daemon start", bare);
+    expect(await machine.keyhole("daemon list")).toBe("one\ntwo\n");
+    expect(machine.sts.count("AssumeRole")).toBe(calls);
+  }
+  expect(JSON.parse(await machine.keyhole("export -f credential-process -n one", bare))).toHaveProperty("SessionToken");
+  expect(machine.sts.count("AssumeRole")).toBe(calls + 1);
+  expect(statSync(memory).mode & 0o777).toBe(0o600);
+  expect(readFileSync(memory, "utf8")).not.toContain(machine.sts.root.secretAccessKey);
+});
+
+test("a session whose source was keys in the environment is added by whoever asks next", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.keyhole("export -n dev");
+  await machine.keyhole("daemon stop");
+  await machine.keyhole("daemon start");
+  expect(await machine.keyhole("daemon list")).toBe("");
+  await machine.keyhole("export -n dev");
+  for (const name of readdirSync(join(machine.paths.home, "run"))) {
+    expect(readFileSync(join(machine.paths.home, "run", name), "utf8")).not.toContain(machine.sts.root.accessKeyId);
+  }
+});
+
+test("a memory that is damaged is left out, said in the log, and written anew", async () => {
+  await using machine = await createMachine();
+  const env = useFile(machine);
+  await machine.addConfig("dev");
+  await machine.keyhole("daemon add -n dev", { env });
+  await machine.keyhole("daemon stop");
+  const memory = join(machine.paths.home, "run", "sessions.json");
+  writeFileSync(memory, "{", { mode: 0o600 });
+  await machine.keyhole("daemon start");
+  expect(await machine.keyhole("daemon list")).toBe("");
+  expect(machine.log().map(({ event }) => event)).toContain("memory of sessions not used");
+  await machine.keyhole("daemon add -n dev", { env });
+  await machine.keyhole("daemon stop");
+  expect(readFileSync(memory, "utf8")).toContain('"dev"');
+});
+
+/** A daemon of another release, as far as its answers say, at the machine's socket. */
+function pretend(machine: Machine, answer: () => Uint8Array) {
+  return Bun.listen({
+    unix: machine.paths.socket,
+    socket: { data: (socket) => void socket.write(answer()) },
+  });
+}
+
+test("a daemon of another release that speaks the same protocol works, and is pointed out", async () => {
+  await using machine = await createMachine();
+  await machine.keyhole("daemon start");
+  await machine.keyhole("daemon stop");
+  const hello = encode(messages.Hello.response, { version: "9.9.9", pid: process.pid });
+  const other = pretend(machine, () => encodeFrame(messages.Hello.number, hello));
+  const { stderr, exitCode } = await machine.run(["daemon", "start"]);
+  expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`already running (pid ${process.pid})`)]);
+  other.stop(true);
+});
+
+test.each([
+  [2, "update keyhole"],
+  [0, "keyhole daemon restart"],
+])("a daemon that speaks version %d of the protocol is one sentence and one remedy: %s", async (version, hint) => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.keyhole("daemon start");
+  await machine.keyhole("daemon stop");
+  const other = pretend(machine, () => encodeFrame(messages.Vend.number, new Uint8Array(3), version));
+  const { stdout, stderr, exitCode } = await machine.run(EXPORT, { env: { KEYHOLE_SOCKET: machine.paths.socket } });
+  expect([stdout, exitCode]).toEqual(["", 1]);
+  expect(stderr).toStartWith(`keyhole: error: the daemon speaks protocol version ${version}, this keyhole 1\n`);
+  expect(stderr).toContain(`keyhole: hint: ${hint}`);
+  other.stop(true);
+});
+
+test("status waits for a daemon that is about to start, and gives up in time", async () => {
+  await using machine = await createMachine();
+  const waiting = machine.run(["daemon", "status", "--wait", "20", "--json"]);
+  await machine.keyhole("daemon start");
+  const { stdout, exitCode } = await waiting;
+  expect(JSON.parse(stdout)).toMatchObject({ running: true, pid: machine.daemonPid(), sessions: [], grants: [] });
+  expect(exitCode).toBe(0);
+  await machine.keyhole("daemon stop");
+  expect((await machine.run(["daemon", "status", "--wait", "0.1"])).exitCode).toBe(3);
+});
+
+test("SIGHUP reads the grants anew and opens the log anew, and the daemon lives on", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.keyhole("export -n dev");
+  const pid = machine.daemonPid()!;
+  for (let times = 0; times < 20; times++) process.kill(pid, "SIGHUP");
+  await machine.keyhole("export -n dev");
+  expect(machine.daemonPid()).toBe(pid);
+});
