@@ -1,0 +1,105 @@
+// Users of a machine, made for one test: in a mount namespace with its own /etc and /run, so that nothing of them is left
+// and nobody else sees them.
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { publicExecutable } from "./daemons.ts";
+import type { Result } from "./machine.ts";
+
+/** Why there cannot be any, if so. */
+export const noUsers: string | undefined = findReason();
+
+function findReason(): string | undefined {
+  if (process.platform !== "linux") return "no mount namespaces here";
+  if (process.getuid?.() !== 0) return "needs root, to be other users";
+  const missing = ["unshare", "nsenter", "setpriv", "mount", "useradd", "groupadd", "usermod", "getent"].filter(
+    (tool) => Bun.which(tool) === null,
+  );
+  if (missing.length > 0) return `${missing.join(", ")} missing: install util-linux and passwd`;
+  const canMount = Bun.spawnSync(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/run"]).exitCode === 0;
+  return canMount ? undefined : "no mounts of its own: run as root outside of a container";
+}
+
+export type Users = Awaited<ReturnType<typeof createUsers>>;
+
+/** What runs words as a user who has just logged in: with all of its groups, and none of this test's variables. */
+function as(name: string, variables: Readonly<Record<string, string>> = {}): string[] {
+  const assignments = Object.entries(variables).map(([variable, text]) => `${variable}=${text}`);
+  return ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--init-groups", "--reset-env", "env", ...assignments];
+}
+
+/** Use with `await using`. @param names of users, each with a home of its own */
+export async function createUsers(names: readonly string[]) {
+  const directory = mkdtempSync(join(tmpdir(), "keyhole-users-"));
+  chmodSync(directory, 0o755);
+  const program = publicExecutable();
+  const etc = join(directory, "etc");
+  mkdirSync(join(directory, "home"), { mode: 0o755 });
+  const homeOf = (name: string) => join(directory, "home", name);
+  const script = [
+    "set -e",
+    `cp -a /etc ${etc}`,
+    `mount --bind ${etc} /etc`,
+    "mount -t tmpfs -o mode=755 none /run",
+    // Where it is no link to /run.
+    "[ -L /var/run ] || mount --bind /run /var/run",
+    ...names.map((name) => `useradd --home-dir ${homeOf(name)} --create-home --shell /bin/sh --user-group ${name}`),
+    ...names.map((name) => `chmod 700 ${homeOf(name)}`),
+    "echo ready",
+    "exec sleep infinity",
+  ].join("\n");
+  // Ends with this process, however that ends.
+  const guard = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"];
+  const holder = Bun.spawn([...guard, "sh", "-c", script], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const { value } = await holder.stdout.getReader().read();
+  if (value === undefined) throw new Error(await new Response(holder.stderr).text());
+  const enter = ["nsenter", "--target", String(holder.pid), "--mount", "--"];
+
+  function spawn(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    return Bun.spawn([...enter, ...words], {
+      cwd: "/",
+      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  async function finish(child: ReturnType<typeof spawn>): Promise<Result> {
+    const [stdout, stderr, exitCode] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { stdout, stderr, exitCode };
+  }
+
+  return {
+    /** A copy that everybody may run. */
+    program: program.path,
+    homeOf,
+    spawn,
+    as,
+    /** Runs words as root. */
+    asRoot: (words: readonly string[], env?: Readonly<Record<string, string>>) => finish(spawn(words, env)),
+    /** Runs `keyhole WORDS` as a user. */
+    keyhole: (name: string, words: string, variables?: Readonly<Record<string, string>>) =>
+      finish(spawn([...as(name, variables), program.path, ...words.split(" ")])),
+    /** Writes a file of a user's, with the directories above it. */
+    async write(name: string, path: string, text: string): Promise<void> {
+      const source = join(directory, "text");
+      writeFileSync(source, text);
+      chmodSync(source, 0o644);
+      const target = join(homeOf(name), path);
+      const copy = `umask 077; mkdir -p "$(dirname "$1")" && cat "$0" > "$1"`;
+      const { exitCode, stderr } = await finish(spawn([...as(name), "sh", "-c", copy, source, target]));
+      if (exitCode !== 0) throw new Error(stderr);
+    },
+    async [Symbol.asyncDispose]() {
+      holder.kill("SIGKILL");
+      await holder.exited;
+      program.remove();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
