@@ -1,6 +1,7 @@
 // The memory of sessions: which ones there were, so that a daemon that starts has those of the daemon before it. Names
 // and what selects their source credentials; no credentials, and nothing that is a secret. A session whose source was
 // keys in the environment is not in it: whoever asks for it next adds it, with its own environment.
+import { existsSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { readTrusted } from "../files/reading.ts";
@@ -58,7 +59,10 @@ export function openMemory(options: MemoryOptions): Memory {
     const names = sessions.list().map(({ config }) => config);
     const remembered = names.slice(-MOST).flatMap((name) => entryOf(name, sessions.environmentOf(name) ?? {}));
     try {
-      ensurePrivateDirectory(directoryOf(path));
+      const directory = directoryOf(path);
+      // A home that was removed is not made again.
+      if (!existsSync(directoryOf(directory))) return;
+      ensurePrivateDirectory(directory);
       const text = JSON.stringify({ format: FORMAT, configDir, sessions: remembered });
       writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
     } catch (error) {

@@ -195,6 +195,15 @@ test("a place that cannot be written to costs the memory and nothing else", asyn
 
 const pathOf = (socket?: string) => memoryPath(resolvePaths({ HOME: "/h" }, { socket }, () => "/"));
 
+test("a home that was removed is not made again", async () => {
+  const world = begin();
+  rmSync(directory, { recursive: true });
+  await add(world, "dev");
+  world.memory.close();
+  expect(existsSync(directory)).toBe(false);
+  mkdirSync(directory);
+});
+
 test("each socket's daemon has a memory of its own", () => {
   expect(pathOf()).toBe("/h/.keyhole/run/sessions.json");
   expect(pathOf("/h/.keyhole/sock/daemon.sock")).toBe(pathOf());
