@@ -70,6 +70,10 @@ export async function main(words: readonly string[]): Promise<void> {
     console.log("keyhole --daemon OPTIONS runs the daemon in the foreground; the options are those of: keyhole --help");
     return;
   }
+  if (words.includes("--version")) {
+    console.log(`keyhole ${version}`);
+    return;
+  }
   try {
     const values = parseArguments(words, { ...settingOptions, ...daemonOptions, ...ownOptions });
     const settings = resolveSettings(values, process.env, () => process.cwd());
