@@ -12,7 +12,7 @@ export function planUserService(daemon: ServiceDaemon, directory: string): Servi
 Description=keyhole, a broker for short-lived AWS credentials
 Requires=keyhole.socket
 After=keyhole.socket
-
+${LIMITS}
 [Service]
 ${serviceLines(daemon)}
 # Not here, although they are in the unit of shared mode: ProtectSystem= and all that gives a service another view of the
@@ -62,7 +62,7 @@ Description=keyhole, a broker for short-lived AWS credentials, shared with the g
 Requires=keyhole-shared.socket
 After=keyhole-shared.socket network-online.target
 Wants=network-online.target
-
+${LIMITS}
 [Service]
 User=${user}
 Group=${group}
@@ -131,6 +131,11 @@ RuntimeDirectoryMode=2750
 RuntimeDirectoryPreserve=yes
 `;
 
+/** By default the fifth start in ten seconds is the last one, and takes the socket with it. */
+const LIMITS = `# As many starts as it takes: one that fails costs 15 ms, and each "daemon restart" is one.
+StartLimitIntervalSec=0
+`;
+
 /** What both have in common. */
 function serviceLines({ command, words, environment }: ServiceDaemon): string {
   const variables = Object.entries(environment).map(
@@ -142,7 +147,7 @@ ExecStart=${[...command, "--daemon", ...words].map(quoteCommandWord).join(" ")}
 ${variables.join("")}# Reads grants and the policy again, and opens its logs anew.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
-RestartSec=1
+RestartSec=500ms
 # The daemon says every 30 s that it is alive.
 WatchdogSec=60
 # Answers under way take 2 s at most.
