@@ -139,8 +139,8 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     isShared: values.shared === true,
     isInProcess: readSwitch("KEYHOLE_DISABLE", environment) ?? false,
     hasDiskLogs: readSwitch("KEYHOLE_DISABLE_DISK_LOGS", environment) !== true,
-    socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, socketModes) ?? socketModes.least,
-    socketDirMode: readMode("KEYHOLE_SOCKET_DIR_MODE", environment, directoryModes) ?? directoryModes.least,
+    socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, SOCKET_MODES) ?? 0o600,
+    socketDirMode: readMode("KEYHOLE_SOCKET_DIR_MODE", environment, DIRECTORY_MODES) ?? 0o700,
   };
 }
 
@@ -204,22 +204,20 @@ function readSwitch(variable: string, environment: Environment): boolean | undef
   throw new KeyholeError("usage", `${variable} must be 0 or 1`);
 }
 
-/** What the owner needs, and what a group may have beside it. */
-interface Modes {
-  readonly least: number;
-  readonly most: number;
-}
-
-/** PEERS.md A-007 and A-008. Others get nothing; who may write to the directory could put another socket there. */
-const socketModes: Modes = { least: 0o600, most: 0o660 };
-const directoryModes: Modes = { least: 0o700, most: 0o750 };
+/**
+ * PEERS.md A-007 and A-008: for the owner, or for a group beside it. Others get nothing, and a group that may write to
+ * the directory could put another socket there. What a client takes for a control socket has one of these
+ * (client/target.ts).
+ */
+const SOCKET_MODES: readonly number[] = [0o600, 0o660];
+const DIRECTORY_MODES: readonly number[] = [0o700, 0o710, 0o750];
 
 /** Octal, as chmod has it, with or without a zero in front: `660`, `0660`, `0o660`. */
-function readMode(variable: string, environment: Environment, { least, most }: Modes): number | undefined {
+function readMode(variable: string, environment: Environment, modes: readonly number[]): number | undefined {
   const value = environment[variable];
   if (!value) return undefined;
-  const mode = /^(?:0o|0)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace("0o", ""), 8) : -1;
-  if (mode >= 0 && (mode & least) === least && (mode & ~most) === 0) return mode;
-  const range = [least, most].map((bound) => bound.toString(8)).join(" to ");
-  throw new KeyholeError("usage", `${variable} must be an octal mode from ${range}, with nothing for others`);
+  const mode = /^(?:0o|0)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace("0o", ""), 8) : undefined;
+  if (mode !== undefined && modes.includes(mode)) return mode;
+  const choice = modes.map((one) => one.toString(8)).join(" or ");
+  throw new KeyholeError("usage", `${variable} must be ${choice}, in octal`);
 }

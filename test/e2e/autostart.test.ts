@@ -112,8 +112,8 @@ test.each([
   ["KEYHOLE_AUTOSTART", "yes", "must be 0 or 1"],
   ["KEYHOLE_AUTOSTART_ONCE", "2", "must be 0 or 1"],
   ["KEYHOLE_DISABLE", "on", "must be 0 or 1"],
-  ["KEYHOLE_SOCKET_MODE", "666", "must be an octal mode from 600 to 660"],
-  ["KEYHOLE_SOCKET_DIR_MODE", "755", "must be an octal mode from 700 to 750"],
+  ["KEYHOLE_SOCKET_MODE", "666", "must be 600 or 660, in octal"],
+  ["KEYHOLE_SOCKET_DIR_MODE", "755", "must be 700 or 710 or 750, in octal"],
 ])("%s=%s is an error, also where a daemon runs (A-007)", async (variable, value, message) => {
   await using machine = await createMachine();
   await machine.addConfig("dev");
