@@ -22,8 +22,9 @@ const REFUSED_SKEW = 5 * 60_000;
 export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly Verdict[] {
   if (settings.isInProcess) return [ok("KEYHOLE_DISABLE is set: every command is its own broker")];
   if ("status" in daemon) {
-    const { pid } = daemon.status;
-    if (daemon.uid === uid || daemon.uid === 0 || uid === 0) return [ok(`answers (pid ${pid})`)];
+    const { pid, notes } = daemon.status;
+    const own = notes.map((note) => warning(note, "keyhole daemon logs"));
+    if (daemon.uid === uid || daemon.uid === 0 || uid === 0) return verdicts(own, `answers (pid ${pid})`);
     const { socket } = settings.paths;
     return [
       problem(`what answers at ${socket} belongs to another user (uid ${daemon.uid})`, `ls -l ${quotePosix(socket)}`),

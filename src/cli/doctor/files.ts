@@ -41,7 +41,11 @@ export function isSamePlace(one: string, other: string): boolean {
 /** Asks the kernel, which also knows of read-only mounts, of mounts that nothing is run from, and of root. */
 export function may(path: string, what: "read" | "write" | "execute"): boolean {
   const mode = { read: constants.R_OK, write: constants.W_OK, execute: constants.X_OK }[what];
-  return quietly(() => accessSync(path, mode) === undefined) ?? false;
+  const allowed = quietly(() => {
+    accessSync(path, mode);
+    return true;
+  });
+  return allowed === true;
 }
 
 /** Bytes: a config file of a person with hundreds of profiles is far below. */

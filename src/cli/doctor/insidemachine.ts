@@ -1,5 +1,6 @@
 // What the checks of a sandbox may look at. Nothing of it names an ARN, and no message of theirs does.
 import type { Environment } from "../../environment.ts";
+import { DEFAULT_MOUNT } from "../../grants/grant.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Settings } from "../../settings.ts";
 import type { Host } from "../command.ts";
@@ -44,21 +45,19 @@ export const SYSTEM_PLACES: InsidePlaces = {
   kernel: "/proc/version",
 };
 
-/** DESIGN.md, 8: where a grant is seen unless somebody said otherwise. */
-const USUAL_MOUNT = "/run/keyhole";
-
 /** The one that was named, that this executable lies in, that the AWS config is of, or the usual one. */
 export function findGrantDirectory(
   settings: Settings,
   environment: Environment,
   host: Pick<Host, "command">,
+  usual = DEFAULT_MOUNT,
 ): GrantDirectory | undefined {
   const config = environment["AWS_CONFIG_FILE"];
   const places = [
     settings.isSocketNamed ? directoryOf(settings.paths.socket) : undefined,
     ownGrantDirectory(host),
     config?.endsWith("/aws-config") === true ? directoryOf(config) : undefined,
-    USUAL_MOUNT,
+    usual,
   ];
   for (const path of places) {
     const text = path === undefined ? undefined : readText(`${path}/aws-config`);

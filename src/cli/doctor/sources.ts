@@ -27,7 +27,7 @@ export function checkSourceLoop(machine: HostMachine): readonly Verdict[] {
   const configs = new Map(readConfigs(machine));
   const wrong = [...configs.keys()].flatMap((name) => {
     const path = followSource(name, configs, machine);
-    if (path.at(-1) !== name) return [];
+    if (path.length === 1 || path.at(-1) !== name) return [];
     const way = path.length === 2 ? "itself" : path.slice(1).join(", then ");
     const edit = `keyhole config update --editor -n ${quotePosix(name)}`;
     return [problem(`${name}: its source credentials come from ${way}: a loop`, edit)];

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, rmSync, symlinkSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { checkAudit } from "../../../src/cli/doctor/audit.ts";
+import { Home, hostMachine } from "../fakes/machines.ts";
+
+const check = async (home: Home, variables = {}) => checkAudit(await hostMachine(home, {}, variables));
+
+test("an audit log that can be written is fine, and so is none yet", async () => {
+  using home = new Home();
+  expect(await check(home)).toMatchObject([{ level: "ok", message: "nothing was handed out yet" }]);
+  home.write(".keyhole/logs/audit.jsonl", "{}\n");
+  expect(await check(home)).toMatchObject([{ level: "ok", message: "can be written (0.0 MiB)" }]);
+});
+
+test("one that is switched off, is too large, or is no file is named", async () => {
+  using home = new Home();
+  expect(await check(home, { KEYHOLE_DISABLE_DISK_LOGS: "1" })).toMatchObject([
+    { level: "warning", fix: "unset KEYHOLE_DISABLE_DISK_LOGS" },
+  ]);
+  const path = home.write(".keyhole/logs/audit.jsonl");
+  truncateSync(path, 11_000_000);
+  expect(await check(home)).toMatchObject([{ level: "warning", message: expect.stringContaining("is not rotated") }]);
+  rmSync(path);
+  symlinkSync("/dev/null", path);
+  expect(await check(home)).toMatchObject([{ level: "problem", message: `${path} is not a regular file` }]);
+  rmSync(path);
+  mkdirSync(path);
+  expect(await check(home)).toMatchObject([{ level: "problem" }]);
+});
+
+test("one of another user is a problem", async () => {
+  using home = new Home();
+  const path = home.write(".keyhole/logs/audit.jsonl");
+  const machine = await hostMachine(home, { uid: 4711 });
+  expect(checkAudit(machine)).toMatchObject([
+    { level: "problem", message: expect.stringContaining(`${path} belongs to another user`) },
+  ]);
+});
+
+test.skipIf(process.getuid?.() === 0)("one that may not be written is a problem", async () => {
+  using home = new Home();
+  home.write(join(".keyhole", "logs", "audit.jsonl"), "", 0o400);
+  expect(await check(home)).toMatchObject([{ level: "problem", fix: expect.stringContaining("chmod u+w") }]);
+});

@@ -1,0 +1,85 @@
+import { expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
+import {
+  checkAwsFiles,
+  checkControlSocket,
+  checkEngines,
+  checkKeyholeHome,
+  checkOtherGrants,
+  checkSshAgent,
+} from "../../../src/cli/doctor/exposure.ts";
+import { Home, insideMachine, mountGrant } from "../fakes/machines.ts";
+
+test("credentials in ~/.aws are named, and a config without keys is not", () => {
+  using home = new Home();
+  home.write(".aws/config", "[default]\nregion = eu-west-1\n");
+  expect(checkAwsFiles(insideMachine(home))).toMatchObject([{ level: "ok" }]);
+  const credentials = home.write(".aws/credentials", "[default]\naws_secret_access_key = SECRET\n");
+  home.write(".aws/sso/cache/abc.json", "SECRET");
+  const found = checkAwsFiles(insideMachine(home));
+  expect(found).toMatchObject([
+    { level: "problem", message: `${credentials} can be read here, with credentials in it` },
+    { level: "problem", message: expect.stringContaining(".aws/sso/cache") },
+  ]);
+  expect(JSON.stringify(found)).not.toContain("SECRET");
+  expect(checkAwsFiles(insideMachine(home, { home: undefined }))).toEqual([]);
+});
+
+test("the host's keyhole is named where it can be read", () => {
+  using home = new Home();
+  expect(checkKeyholeHome(insideMachine(home))).toMatchObject([{ level: "ok" }]);
+  home.config("dev");
+  expect(checkKeyholeHome(insideMachine(home))).toMatchObject([
+    { level: "warning", message: expect.stringContaining(".keyhole/configs can be read here") },
+  ]);
+});
+
+test("a control socket that answers is a problem, and one that refuses is none", async () => {
+  using home = new Home();
+  const machine = insideMachine(home);
+  for (const [answer, level] of [
+    ["control", "problem"],
+    ["grant", "ok"],
+    ["blocked", "ok"],
+    ["nobody", "ok"],
+  ] as const) {
+    const probes = { ...machine.probes, askSocket: () => Promise.resolve(answer) };
+    expect(await checkControlSocket({ ...machine, probes })).toMatchObject([{ level }]);
+  }
+});
+
+test("other grants beside this one are counted", () => {
+  using home = new Home();
+  const grant = mountGrant(home);
+  expect(checkOtherGrants(insideMachine(home, { grant }))).toMatchObject([{ level: "ok" }]);
+  home.write(`run/${"A".repeat(22)}/aws-config`);
+  home.write(`run/${"B".repeat(21)}/aws-config`);
+  expect(checkOtherGrants(insideMachine(home, { grant }))).toMatchObject([
+    { level: "problem", message: expect.stringContaining("1 other grant can be used here") },
+  ]);
+  expect(checkOtherGrants(insideMachine(home))).toEqual([]);
+  chmodSync(`${home.path}/run`, 0o700);
+});
+
+test("a container engine that can be reached is a problem", () => {
+  using home = new Home();
+  const socket = home.write("docker.sock");
+  const gone = `${home.path}/gone.sock`;
+  const machine = insideMachine(home);
+  const places = { ...machine.places, engineSockets: [socket, gone] };
+  expect(checkEngines({ ...machine, places })).toMatchObject([{ level: "ok" }]);
+  const probes = { ...machine.probes, canConnect: () => true };
+  expect(checkEngines({ ...machine, places, probes })).toMatchObject([
+    { level: "problem", message: expect.stringContaining(`${socket} can be reached`) },
+  ]);
+});
+
+test("an SSH agent that can be asked is named", () => {
+  using home = new Home();
+  const environment = { SSH_AUTH_SOCK: "/ssh" };
+  const machine = insideMachine(home, { environment });
+  expect(checkSshAgent(machine)).toEqual([]);
+  const probes = { ...machine.probes, canConnect: () => true };
+  expect(checkSshAgent({ ...machine, probes })).toMatchObject([{ level: "warning" }]);
+  expect(checkSshAgent({ ...machine, probes, environment: {} })).toEqual([]);
+});

@@ -1,0 +1,126 @@
+// Machines that doctor looks at: a home of its own for each, and nothing of the developer's.
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { HostMachine } from "../../../src/cli/doctor/hostmachine.ts";
+import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { resolveSettings } from "../../../src/settings.ts";
+import { readSharedConfig } from "../../../src/sources/profile.ts";
+import { version } from "../../../src/version.ts";
+import type { DaemonStatus, GrantInfo } from "../../../src/wire/messages.ts";
+import { NOW } from "./world.ts";
+
+/** A directory with files, each with its text or its mode as well; all else is private. */
+export class Home implements Disposable {
+  readonly path = mkdtempSync(join(tmpdir(), "keyhole-doctor-"));
+
+  /** Makes a file, and returns its path. */
+  write(name: string, text = "", mode = 0o600): string {
+    const path = join(this.path, name);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, text);
+    chmodSync(path, mode);
+    return path;
+  }
+
+  /** Makes a directory, and returns its path. */
+  make(name: string, mode = 0o700): string {
+    const path = join(this.path, name);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, mode);
+    return path;
+  }
+
+  /** A config that assumes `role/NAME`; the lines stand behind it. */
+  config(name: string, ...lines: readonly string[]): void {
+    const role = `AssumeRole:\n  RoleArn: arn:aws:iam::111122223333:role/${name}`;
+    this.write(`.keyhole/configs/${name}.yaml`, `${[role, ...lines].join("\n")}\n`);
+  }
+
+  [Symbol.dispose]() {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+const absent = new KeyholeError("unreachable", "no daemon listens");
+
+/** A host without a daemon, unless the fields have one. */
+export async function hostMachine(
+  home: Home,
+  fields: Partial<HostMachine> = {},
+  variables: Readonly<Record<string, string>> = {},
+): Promise<HostMachine> {
+  const own = { HOME: home.path, KEYHOLE_SHARED_SOCKET: join(home.path, "shared", "keyhole.sock") };
+  const environment = { ...own, ...variables };
+  const { profiles } = await readSharedConfig(environment);
+  return {
+    settings: resolveSettings({}, environment, () => "/"),
+    environment,
+    command: ["/opt/keyhole"],
+    uid: process.getuid?.() ?? 0,
+    platform: "linux",
+    now: NOW,
+    daemon: { failure: absent },
+    profiles,
+    proc: join(home.path, "proc"),
+    sharedMemory: "/dev/shm",
+    versionOf: () => Promise.resolve(undefined),
+    ...fields,
+  };
+}
+
+/** A daemon that answers, of this build. */
+export function daemonView(fields: Partial<DaemonStatus> = {}, grants: readonly GrantInfo[] = []) {
+  const status: DaemonStatus = {
+    version,
+    pid: 77,
+    startedAt: NOW,
+    socket: "/s.sock",
+    log: "/l.log",
+    configDir: "/c",
+    maxSessions: 64,
+    connections: 1,
+    residentBytes: 0,
+    clockBehindMs: 0,
+    clockAheadMs: 0,
+    sharedSocket: undefined,
+    managed: false,
+    notes: [],
+    counters: [],
+    sessions: [],
+    ...fields,
+  };
+  return { status, grants, uid: process.getuid?.() ?? 0 };
+}
+
+/** A sandbox in which nobody answers anywhere, unless the fields say so. */
+export function insideMachine(home: Home, fields: Partial<InsideMachine> = {}): InsideMachine {
+  return {
+    environment: {},
+    grant: undefined,
+    home: home.path,
+    keyholeHome: join(home.path, ".keyhole"),
+    controlSocket: join(home.path, ".keyhole", "sock", "daemon.sock"),
+    now: NOW,
+    places: { botoConfig: join(home.path, "boto.cfg"), engineSockets: [], kernel: join(home.path, "version") },
+    ...fields,
+    probes: {
+      askSocket: () => Promise.resolve("nobody"),
+      canConnect: () => false,
+      canReach: () => Promise.resolve(false),
+      getStatus: () => Promise.resolve(undefined),
+      ...fields.probes,
+    },
+  };
+}
+
+/** A grant's directory, as the daemon makes it, seen where it is. */
+export function mountGrant(home: Home, deliver: GrantDirectory["deliver"] = "socket"): GrantDirectory {
+  const path = home.make("run/keyhole", 0o755);
+  const program = home.write("run/keyhole/keyhole", "", 0o555);
+  home.write("run/keyhole/credentials", "", 0o444);
+  const process = deliver === "file" ? ["cat", `${path}/lease.json`] : [program];
+  home.write("run/keyhole/aws-config", `[default]\ncredential_process = ${process.join(" ")}\n`, 0o444);
+  return { path, process, deliver };
+}
