@@ -19,7 +19,14 @@ const NOTHING_OF_THE_HOST = [
 /** A machine without CAP_SYS_RESOURCE cannot give containers more than it has. */
 const LIMITS = ["--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096"];
 
-export function docker(roots: Roots): Kind & { readonly client: readonly string[] } {
+export interface Docker extends Kind {
+  readonly client: readonly string[];
+  /** Runs what follows in the network that `--network host` means here. Once open. */
+  readonly network: () => readonly string[];
+}
+
+/** @param images the roots that it gets images of */
+export function docker(roots: Roots, images: readonly RootName[] = ["empty", "copied", "busybox", "debian"]): Docker {
   const directory = scratch("docker");
   const { path } = directory;
   const group = `keyhole-gate-docker-${process.pid}`;
@@ -43,6 +50,7 @@ export function docker(roots: Roots): Kind & { readonly client: readonly string[
   return {
     ...engineKind([rigs.docker], client, []),
     client,
+    network: () => namespaces!.enter,
     async open() {
       namespaces = await openNamespaces();
       const places = ["--data-root", `${path}/data`, "--exec-root", `${path}/exec`, "--pidfile", `${path}/pid`];
@@ -57,8 +65,7 @@ export function docker(roots: Roots): Kind & { readonly client: readonly string[
         },
       );
       await until("Docker to answer", 30, async () => (await must([...client, "version"], environment)) !== "");
-      for (const root of ["empty", "copied", "busybox", "debian"] as const)
-        if (isReady(...rigsOf(root))) await makeImage(root);
+      for (const root of images) if (isReady(...rigsOf(root))) await makeImage(root);
     },
     async close() {
       await namespaces?.stop();

@@ -2,7 +2,7 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { must, scratch } from "../../interop/run.ts";
 import { as } from "../host.ts";
-import type { Kind } from "../sandbox.ts";
+import type { Kind, RootName } from "../sandbox.ts";
 import { removeGroups } from "./cgroups.ts";
 import { engineKind } from "./engine.ts";
 import { type Namespaces, openNamespaces } from "./namespaces.ts";
@@ -21,8 +21,22 @@ events_logger = "file"
 /** The rootless user's subordinate ids start here. */
 const SUBORDINATE = 1_000_000;
 
-/** @param uid 0, or whose rootless Podman it is */
-export function podman(roots: Roots, uid: number): Kind {
+export interface Podman extends Kind {
+  /** Runs `podman`, with the options that stand before the command. Once open. */
+  readonly engine: readonly string[];
+  /** Runs what follows in the network that `--network host` means here. Once open. */
+  readonly network: () => readonly string[];
+}
+
+/**
+ * @param uid 0, or whose rootless Podman it is
+ * @param images the roots that it gets images of
+ */
+export function podman(
+  roots: Roots,
+  uid: number,
+  images: readonly RootName[] = ["empty", "copied", "busybox", ...(uid === 0 ? (["debian"] as const) : [])],
+): Podman {
   const directory = scratch("podman");
   const { path } = directory;
   const group = `keyhole-gate-podman-${process.pid}-${uid}`;
@@ -37,6 +51,8 @@ export function podman(roots: Roots, uid: number): Kind {
       engine,
       uid === 0 ? [`--cgroup-parent=/${group}`] : [],
     ),
+    engine,
+    network: () => namespaces!.enter,
     async open() {
       writeFileSync(`${path}/containers.conf`, CONFIGURATION);
       mkdirSync(`${path}/run`, { mode: 0o700 });
@@ -44,8 +60,8 @@ export function podman(roots: Roots, uid: number): Kind {
       for (const owned of [path, `${path}/run`]) chownSync(owned, uid, uid);
       const env = ["env", ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
       engine.push(...namespaces.enter, ...as(uid), ...env, "podman", ...places);
-      for (const root of ["empty", "copied", "busybox", "debian"] as const) {
-        if (!isReady(...rigsOf(root)) || (uid !== 0 && root === "debian")) continue;
+      for (const root of images) {
+        if (!isReady(...rigsOf(root))) continue;
         const script = 'from=$1 name=$2; shift 2; tar -C "$from" -c . | "$@" import - "$name"';
         const words = [roots.pathOf(root), `keyhole-gate/${root}`, ...engine];
         await must(["sh", "-c", script, "sh", ...words], { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" });

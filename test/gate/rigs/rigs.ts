@@ -18,6 +18,10 @@ export const rigs = {
   // A dynamic busybox would look for a loader that an otherwise empty root does not have.
   busybox: { name: "busybox-static", files: [busybox && isStatic(busybox) ? busybox : null], install },
   debian: { name: "a root made by debootstrap", files: [places.debian], install },
+  /** The same root: an older install.sh made it without. */
+  sdk: { name: "boto3 and the AWS CLI in that root", files: [`${places.debian}/opt/sdk.txt`], install },
+  socat: { name: "socat", files: [Bun.which("socat")], install },
+  firejail: { name: "firejail", files: [Bun.which("firejail")], install },
   docker: { name: "Docker", files: [Bun.which("docker"), Bun.which("dockerd")], install },
   podman: { name: "Podman", files: [Bun.which("podman"), Bun.which("runc")], install },
   rootless: { name: "rootless Podman", files: [Bun.which("podman"), Bun.which("newuidmap")], install },

@@ -1,0 +1,102 @@
+// The host's side of a grant, with any user's daemon: a config whose sessions are renewed every other second, so that
+// a test sees one renewed, grants in front of it, and what a sandbox says of itself, held against what the STS saw.
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "bun:test";
+import { publicExecutable } from "../e2e/daemons.ts";
+import { createMachine, type Result } from "../e2e/machine.ts";
+import type { Outcome } from "../interop/run.ts";
+import { as } from "./host.ts";
+
+export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
+
+/**
+ * Seconds. A broker never vends what has less than 60 left, and renews the shortest sessions when half of what is above
+ * that is gone (daemon/refresh.ts): here after one.
+ */
+export const LIFETIME = 62;
+
+/** Who a sandbox was, and with which key. */
+export interface Identity {
+  readonly role: string;
+  readonly key: string;
+}
+
+/** @param uid whose daemon it is */
+export async function startAgentHost(uid = 0) {
+  const machine = await createMachine({ minDuration: LIFETIME });
+  // What leases lie on, apart from those of other daemons of this user.
+  const runtime = mkdtempSync("/dev/shm/keyhole-gate-");
+  const program = publicExecutable();
+  const aws = join(machine.home, ".aws");
+  mkdirSync(aws, { mode: 0o700 });
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+  writeFileSync(join(aws, "credentials"), keys);
+  for (const path of [runtime, machine.home, join(machine.home, "work"), aws, join(aws, "credentials")])
+    chownSync(path, uid, uid);
+  for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete machine.environment[name];
+  Object.assign(machine.environment, { XDG_RUNTIME_DIR: runtime, USER: "keyhole-gate" });
+
+  const run = (...words: string[]): Promise<Result> => machine.run(words, { under: as(uid), program: program.path });
+  async function keyhole(...words: string[]): Promise<string> {
+    const result = await run(...words);
+    expect({ words, ...result }).toMatchObject({ exitCode: 0 });
+    return result.stdout;
+  }
+  await keyhole("daemon", "start");
+
+  return {
+    uid,
+    machine,
+    run,
+    keyhole,
+    /** A config whose role has this name, and a grant of the same name in front of it. @returns its directory */
+    async addGrant(name: string, ...terms: string[]): Promise<string> {
+      const settings = [`AssumeRole.DurationSeconds=${LIFETIME}`, "Session.region_name=us-east-1"];
+      const role = `arn:aws:iam::111122223333:role/${name}`;
+      await keyhole("config", "add", "-n", name, "--role-arn", role, ...settings.flatMap((value) => ["--set", value]));
+      return (await keyhole("grant", "add", name, "--config", name, ...terms)).trimEnd();
+    },
+    /** What is printed for a tool. */
+    recipe: async (name: string, tool: string) => (await keyhole("grant", "show", name, "--for", tool)).trimEnd(),
+    async restart() {
+      await keyhole("daemon", "stop");
+      await keyhole("daemon", "start");
+    },
+    /** The lines of a grant's audit, newest first. */
+    audit: async (name: string) =>
+      JSON.parse(await keyhole("audit", "--grant", name, "--json")) as Record<string, unknown>[],
+    /** Who made the latest call, if the outcome is that of a client that got an answer. */
+    identityOf(outcome: Outcome): Identity {
+      expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
+      const call = machine.sts.calls.findLast(({ action }) => action === "GetCallerIdentity")!;
+      expect(call.outcome).toBe("ok");
+      const [, role] = /^arn:aws:sts::111122223333:assumed-role\/([^/]+)\//.exec(outcome.stdout.trim())!;
+      expect(call.arn).toBe(outcome.stdout.trim());
+      return { role: role!, key: call.accessKeyId! };
+    },
+    /** The key of a `credential_process`'s answer, which the STS has given out for this role. */
+    keyOf(outcome: Outcome, role: string): string {
+      expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
+      const answer = JSON.parse(outcome.stdout) as Record<string, string>;
+      const issued = machine.sts.issued.get(answer["AccessKeyId"]!);
+      expect(issued).toMatchObject({
+        secretAccessKey: answer["SecretAccessKey"],
+        roleArn: `arn:aws:iam::111122223333:role/${role}`,
+      });
+      return answer["AccessKeyId"]!;
+    },
+    async stop() {
+      await machine[Symbol.asyncDispose]();
+      program.remove();
+      rmSync(runtime, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Programs of the Debian root that print the ARN of whoever they are. */
+export const clients = {
+  boto3: ["python3", "-c", 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'],
+  "AWS CLI": ["aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+} as const;

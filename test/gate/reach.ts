@@ -1,0 +1,203 @@
+// The kinds of sandboxes that a grant is given to, each as its recipe says or, where `grant show` prints none, as that
+// tool's own documents do. All of them reach the test's STS on their loopback, and nothing else.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { quotePosix } from "../../src/quoting.ts";
+import { run, scratch } from "../interop/run.ts";
+import type { Rig } from "../interop/rigs.ts";
+import type { AgentHost } from "./agenthost.ts";
+import { as } from "./host.ts";
+import { docker } from "./rigs/docker.ts";
+import { guard, type Namespaces, openNamespaces } from "./rigs/namespaces.ts";
+import { podman } from "./rigs/podman.ts";
+import { places, rigs } from "./rigs/rigs.ts";
+import type { Roots } from "./rigs/roots.ts";
+import { openShell, type Shell } from "./shell.ts";
+
+export interface Reach {
+  readonly needs: readonly Rig[];
+  /** Whose daemon's grants it is for. */
+  readonly uid: number;
+  /** Options of `grant add`, where the defaults do not suit. */
+  readonly terms: readonly string[];
+  open(): Promise<void>;
+  /** Runs what follows in the sandboxes' network. Once open. */
+  readonly network: () => readonly string[];
+  /** A sandbox that has a Debian with SDKs and one grant. @param options the tool's own, more of them */
+  start(host: AgentHost, grant: string, options?: readonly string[]): Promise<Shell>;
+  close(): Promise<void>;
+}
+
+const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+
+/** What every sandbox is told beside the recipe, since no SDK can know it: where the test's STS is. */
+async function withSts(host: AgentHost, shell: Shell): Promise<Shell> {
+  const sts = { AWS_ENDPOINT_URL_STS: host.machine.sts.url };
+  return { ...shell, run: (program, variables) => shell.run(program, { ...sts, ...variables }) };
+}
+
+let count = 0;
+const nextName = () => `keyhole-reach-${process.pid}-${(count += 1)}`;
+
+/**
+ * A recipe as someone pastes it who has read IMAGE: a function stands between it and the rig's engine, so that not a
+ * word of it changes but that one.
+ *
+ * @param program what runs the engine, as far as its `run`
+ * @param replacement of IMAGE, with the program and its arguments
+ */
+export function pasted(
+  tool: string,
+  recipe: string,
+  program: readonly string[],
+  options: readonly string[],
+  replacement: readonly string[],
+): string[] {
+  const engine = [...program, "run", ...options].map(quotePosix).join(" ");
+  const lines = recipe.split("\n");
+  if (lines.pop() !== "  IMAGE") throw new Error(`no IMAGE at the end: ${recipe}`);
+  const script = [`${tool}() { shift; exec ${engine} "$@"; }`, ...lines, replacement.map(quotePosix).join(" ")];
+  return [...guard, "sh", "-c", script.join("\n")];
+}
+
+/** A whole system in a container: read-only, so that nothing of the grant is kept anywhere else. */
+const CONTAINER = ["--interactive", "--network=host", "--read-only", "--tmpfs=/tmp:mode=1777"];
+
+export function dockerReach(roots: Roots): Reach {
+  const engine = docker(roots, ["debian", "empty"]);
+  return {
+    ...engineReach("docker", engine.client, 0),
+    needs: [...engine.needs, rigs.debian, rigs.sdk, rigs.socat],
+    open: async () => engine.open?.(),
+    close: async () => engine.close?.(),
+    network: engine.network,
+  };
+}
+
+export function podmanReach(roots: Roots, uid: number): Reach {
+  const engine = podman(roots, uid, ["debian", "empty"]);
+  return {
+    ...engineReach("podman", engine.engine, uid),
+    needs: [...engine.needs, rigs.debian, rigs.sdk, rigs.socat],
+    open: async () => engine.open?.(),
+    close: async () => engine.close?.(),
+    network: engine.network,
+  };
+}
+
+function engineReach(tool: "docker" | "podman", engine: readonly string[], uid: number) {
+  return {
+    uid,
+    terms: [],
+    async start(host: AgentHost, grant: string, options: readonly string[] = []) {
+      const name = nextName();
+      const recipe = await host.recipe(grant, tool);
+      const image = ["keyhole-gate/debian", "sh"];
+      const command = pasted(tool, recipe, engine, [...CONTAINER, `--name=${name}`, ...options], image);
+      // The end of its stdin is the end of the shell; what hangs is killed.
+      const kill = async () => void (await run([...engine, "kill", name], environment));
+      return withSts(host, openShell(command, environment, kill));
+    },
+  };
+}
+
+/** Puts the SDKs of the Debian root on top of this machine's programs, for one mount namespace. */
+const ADD_SDK = `mount --make-rprivate /; mount --bind ${quotePosix(`${places.debian}/usr/local`)} /usr/local`;
+
+/** This machine, with SDKs and a network of its own. */
+function machineReach(
+  needs: readonly Rig[],
+  commandOf: (host: AgentHost, grant: string, options: readonly string[]) => Promise<readonly string[]>,
+): Omit<Reach, "uid" | "terms"> {
+  let namespaces: Namespaces | undefined;
+  return {
+    needs: [...needs, rigs.debian, rigs.sdk, rigs.socat],
+    async open() {
+      namespaces = await openNamespaces();
+    },
+    network: () => namespaces!.enter,
+    async start(host, grant, options = []) {
+      // Not its processes: where the kernel's own are not seen, firejail takes itself for sandboxed, and does nothing.
+      const network = namespaces!.enter.filter((word) => word !== "--mount" && word !== "--pid");
+      const setup = ["unshare", "--mount", "sh", "-c", `${ADD_SDK}; exec "$@"`, "sh"];
+      const command = [...guard, ...network, ...setup, ...(await commandOf(host, grant, options))];
+      return withSts(host, openShell(command, environment));
+    },
+    close: async () => namespaces?.stop(),
+  };
+}
+
+/** @param uid who runs it */
+export function bubblewrapReach(uid: number): Reach {
+  return {
+    ...machineReach([rigs.bubblewrap], async (host, grant, options) => {
+      const recipe = await host.recipe(grant, "bwrap");
+      const words = [...as(uid), "bwrap", ...options].map(quotePosix).join(" ");
+      const directory = quotePosix(`${host.machine.home}/work`);
+      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words} "$@"; }\n${recipe}`];
+    }),
+    uid,
+    terms: [],
+  };
+}
+
+/** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
+export function firejailReach(): Reach {
+  return {
+    ...machineReach([rigs.firejail], async (host, grant, options) => {
+      const { directory } = JSON.parse(await host.keyhole("grant", "path", grant, "--json")) as { directory: string };
+      const settings = readFileSync(`${directory}/env`, "utf8").trim().split("\n");
+      const filter = ["--noprofile", "--quiet", "--protocol=unix,inet", "--caps.drop=all", "--private-dev", ...options];
+      const variables = settings.map((setting) => `--env=${setting}`);
+      return ["firejail", ...filter, `--whitelist=${directory}`, ...variables, "sh"];
+    }),
+    uid: 0,
+    terms: ["--mount-at", "host"],
+  };
+}
+
+/** gVisor as an engine's runtime gets it: what an engine makes of the options of Docker's recipe. */
+export function gvisorReach(uid: number): Reach {
+  const directory = scratch("gvisor");
+  const settings = ["--ignore-cgroups", "--network=host", "--platform=ptrace", "--host-uds=open"];
+  const runsc = ["runsc", "--root", `${directory.path}/state`, ...settings];
+  const machine = machineReach([rigs.gvisor], async (host, grant) => {
+    const path = (await host.keyhole("grant", "path", grant)).trimEnd();
+    const variables = readFileSync(`${path}/env`, "utf8").trim().split("\n");
+    const name = nextName();
+    const bundle = `${directory.path}/${name}`;
+    mkdirSync(bundle);
+    writeFileSync(`${bundle}/config.json`, JSON.stringify(specification(path, variables, uid)));
+    return [...runsc, "run", "--bundle", bundle, name];
+  });
+  return {
+    ...machine,
+    uid: 0,
+    terms: [],
+    async close() {
+      await machine.close();
+      directory.remove();
+    },
+  };
+}
+
+/** https://github.com/opencontainers/runtime-spec/blob/v1.0.2/config.md */
+function specification(directory: string, variables: readonly string[], uid: number) {
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      user: { uid, gid: uid },
+      args: ["sh"],
+      env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", ...variables],
+      cwd: "/",
+      capabilities: {},
+    },
+    root: { path: places.debian, readonly: true },
+    mounts: [
+      { type: "proc", source: "proc", destination: "/proc" },
+      { type: "tmpfs", source: "tmpfs", destination: "/tmp", options: ["mode=1777"] },
+      { type: "bind", source: directory, destination: "/run/keyhole", options: ["rbind", "ro"] },
+    ],
+    // Without one for the network: --network=host means the one that it is started in.
+    linux: { namespaces: ["pid", "ipc", "uts", "mount"].map((type) => ({ type })) },
+  };
+}
