@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keyhole as run } from "../../fakes/world.ts";
+
+let home: string;
+let ran: string[];
+/** What a program answers; everything else succeeds in silence. */
+let answers: Record<string, { status?: number; stdout?: string; stderr?: string }>;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "keyhole-service-"));
+  ran = [];
+  answers = {};
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const keyhole = (words: string, platform: NodeJS.Platform = "linux", userId = process.getuid!()) =>
+  run(words.split(" "), {
+    environment: { HOME: home },
+    host: {
+      platform,
+      userId: () => userId,
+      runTool: async (command) => {
+        ran.push(command.join(" "));
+        const found = Object.entries(answers).find(([start]) => command.join(" ").startsWith(start))?.[1];
+        return { status: 0, stdout: "", stderr: "", ...found };
+      },
+    },
+  });
+const unit = (name: string) => join(home, ".config/systemd/user", name);
+
+describe("service install", () => {
+  test("writes the units, which anybody may read, and has systemd take them", async () => {
+    const { exit, stdout, stderr } = await keyhole("service install");
+    expect([exit, stdout]).toEqual([0, ""]);
+    expect(stderr).toContain("to keep it while you are logged out: loginctl enable-linger\n");
+    expect(readFileSync(unit("keyhole.service"), "utf8")).toContain("\nExecStart=/opt/keyhole --daemon\n");
+    expect(statSync(unit("keyhole.socket")).mode & 0o777).toBe(0o644);
+    expect(statSync(join(home, ".keyhole/sock")).mode & 0o777).toBe(0o700);
+    expect(ran).toEqual([
+      "systemctl --user show-environment",
+      "systemctl --user daemon-reload",
+      "systemctl --user enable keyhole.socket keyhole.service",
+      "systemctl --user restart keyhole.socket keyhole.service",
+    ]);
+  });
+
+  test("passes on what this command line says of the daemon", async () => {
+    const { stdout } = await keyhole("service install --dry-run --socket-path /s/x.sock -mdcs 7");
+    expect(stdout).toContain("ExecStart=/opt/keyhole --daemon --socket-path=/s/x.sock --max-daemon-cache-size=7\n");
+    expect(stdout).toContain("\nListenStream=/s/x.sock\n");
+  });
+
+  test("does nothing in a dry run", async () => {
+    const { exit, stdout, stderr } = await keyhole("service install --dry-run");
+    expect([exit, stderr, ran]).toEqual([0, "", []]);
+    expect(stdout).toContain(`# ${unit("keyhole.service")}\n`);
+    expect(stdout).toEndWith("$ systemctl --user restart keyhole.socket keyhole.service\n");
+    expect(existsSync(join(home, ".config"))).toBe(false);
+  });
+
+  test.each([
+    [{ status: 127 }, "there is no systemd here"],
+    [
+      { status: 1, stderr: "Failed to connect to bus: No medium found\n" },
+      "your systemd does not answer: Failed to connect to bus: No medium found",
+    ],
+  ])("without a manager (%j) writes nothing, and says so", async (answer, message) => {
+    answers["systemctl --user show-environment"] = answer;
+    const { exit, stderr } = await keyhole("service install");
+    expect([exit, stderr.split("\n")[0]]).toEqual([3, `keyhole: error: ${message}`]);
+    expect(existsSync(join(home, ".config"))).toBe(false);
+  });
+
+  test("says which command failed", async () => {
+    answers["systemctl --user enable"] = { status: 1, stderr: "Unit is masked." };
+    const { exit, stderr } = await keyhole("service install");
+    expect(exit).toBe(1);
+    expect(stderr).toEndWith(
+      "keyhole: error: systemctl failed (exit 1): Unit is masked.\n" +
+        "keyhole: hint: systemctl --user enable keyhole.socket keyhole.service\n",
+    );
+  });
+
+  test("on macOS puts an agent in place of the one before", async () => {
+    const { exit } = await keyhole("service install", "darwin");
+    expect([exit, ran[0], ran[1]]).toEqual([
+      0,
+      `launchctl bootout gui/${process.getuid!()}/keyhole.daemon`,
+      `launchctl bootstrap gui/${process.getuid!()} ${home}/Library/LaunchAgents/keyhole.daemon.plist`,
+    ]);
+  });
+
+  test.each([
+    ["--shared", 1000, 9, "this command needs root"],
+    ["--shared", 0, 2, "--user is missing"],
+    ["--shared --user root", 0, 2, "does not run as root"],
+    ["--shared --user no-such-user-here", 0, 2, "there is no user no-such-user-here"],
+    ["--shared --user=-x", 0, 2, "--user is not the name"],
+  ])("%s of uid %d exits with %d", async (words, uid, exit, said) => {
+    const result = await keyhole(`service install --dry-run ${words}`, "linux", uid);
+    expect([result.exit, result.stdout, result.stderr]).toEqual([exit, "", expect.stringContaining(said)]);
+  });
+});
+
+describe("service uninstall", () => {
+  test("ends what is there, removes it, and has systemd forget it", async () => {
+    await keyhole("service install");
+    ran.length = 0;
+    expect((await keyhole("service uninstall")).exit).toBe(0);
+    expect(ran).toEqual([
+      "systemctl --user disable --now keyhole.socket keyhole.service",
+      "systemctl --user daemon-reload",
+    ]);
+    expect(existsSync(unit("keyhole.service"))).toBe(false);
+    expect((await keyhole("service uninstall")).stderr).toBe("keyhole.service is not installed\n");
+  });
+
+  test("removes the files also where no manager answers any more", async () => {
+    await keyhole("service install");
+    answers["systemctl"] = { status: 1 };
+    expect((await keyhole("service uninstall")).exit).toBe(0);
+    expect(existsSync(unit("keyhole.socket"))).toBe(false);
+  });
+
+  test("does nothing in a dry run", async () => {
+    await keyhole("service install");
+    ran.length = 0;
+    expect((await keyhole("service uninstall --dry-run")).stdout).toContain(`$ rm ${unit("keyhole.service")}\n`);
+    expect([ran, existsSync(unit("keyhole.service"))]).toEqual([[], true]);
+  });
+});
+
+describe("service status", () => {
+  test("is what the manager says, and 3 where it does not run", async () => {
+    expect((await keyhole("service status")).exit).toBe(3);
+    await keyhole("service install");
+    const said = "ActiveState=active\nSubState=running\nUnitFileState=enabled\nMainPID=42\nNRestarts=3\n";
+    answers["systemctl --user show"] = { stdout: said };
+    const { exit, stdout } = await keyhole("service status --json");
+    expect([exit, JSON.parse(stdout)]).toEqual([
+      0,
+      {
+        service: "keyhole.service",
+        installed: true,
+        running: true,
+        state: "active",
+        enabled: true,
+        pid: 42,
+        restarts: 3,
+        files: [unit("keyhole.service"), unit("keyhole.socket")],
+      },
+    ]);
+    answers["systemctl --user show"] = { stdout: said.replace("active", "failed") };
+    expect((await keyhole("service status")).exit).toBe(3);
+  });
+
+  test("on macOS reads launchd's own words", async () => {
+    await keyhole("service install", "darwin");
+    answers["launchctl print"] = { stdout: "gui/501/keyhole.daemon = {\n\tstate = running\n\tpid = 77\n}\n" };
+    const { exit, stdout } = await keyhole("service status --json", "darwin");
+    expect([exit, JSON.parse(stdout)]).toMatchObject([0, { running: true, pid: 77 }]);
+  });
+});
