@@ -17,8 +17,9 @@ export async function startHost(uid: number) {
   const machine = await createMachine();
   for (const directory of [machine.home, join(machine.home, "work")]) chownSync(directory, uid, uid);
   const program = publicExecutable();
+  const asUser = { under: as(uid), program: program.path };
   const keyhole = async (...words: string[]) => {
-    const result = await machine.run(words, { under: as(uid), program: program.path });
+    const result = await machine.run(words, asUser);
     expect(result).toMatchObject({ exitCode: 0 });
   };
   const start = async () => {
@@ -30,6 +31,17 @@ export async function startHost(uid: number) {
   return {
     uid,
     program: program.path,
+    home: machine.home,
+    /** Makes a grant of the config `dev`; returns its directory. */
+    async addGrant(name: string) {
+      const { stdout } = await machine.run(["grant", "add", name, "--config", "dev"], asUser);
+      return stdout.trimEnd();
+    },
+    /** What `keyhole audit` has, from new to old. */
+    async audit() {
+      const { stdout } = await machine.run(["audit", "--json"], asUser);
+      return JSON.parse(stdout) as Record<string, unknown>[];
+    },
     /** The directory to mount. */
     directory: dirname(machine.paths.socket),
     /** Another daemon, with credentials that the one before it did not have. */

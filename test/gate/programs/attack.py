@@ -165,10 +165,11 @@ def search(parameters):
 
 def read_memory(_):
     """What of other processes, the host's too where they are seen, can be read."""
-    read = []
+    read, seen = [], []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if int(pid) in (os.getpid(), os.getppid()):
             continue
+        seen.append(int(pid))
         for name in ("mem", "environ", "maps"):
             try:
                 with open(f"/proc/{pid}/{name}", "rb") as file:
@@ -176,7 +177,7 @@ def read_memory(_):
                         read.append(f"{pid} {open(f'/proc/{pid}/comm').read().strip()} {name}")
             except OSError:
                 pass
-    return read
+    return {"seen": seen, "read": read}
 
 
 def meddle(_):
@@ -226,6 +227,26 @@ def run(parameters):
         ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         outcomes.append({"exitCode": ended.returncode, "stdout": ended.stdout, "stderr": ended.stderr})
     return outcomes
+
+
+def write_slowly(parameters):
+    """One byte a second, or all of it at once; the milliseconds until the connection is closed."""
+    began = time.monotonic()
+    data = bytes.fromhex(parameters["bytes"])
+    pieces = [data] if parameters.get("at") == "once" else [bytes([byte]) for byte in data[:-1]]
+    with dial() as peer:
+        peer.settimeout(1)
+        for piece in pieces:
+            try:
+                peer.sendall(piece)
+                while peer.recv(4096):
+                    pass
+                break
+            except TimeoutError:
+                pass
+            except OSError:
+                break
+    return (time.monotonic() - began) * 1000
 
 
 def squat(_):
