@@ -15,11 +15,33 @@ const INTERVAL = 5;
 /** Milliseconds that a daemon may take to say its pid before it counts as hanging; it answers from memory. */
 const HANGING = 2000;
 
-/** Resolves to the pid of the daemon that has ended, undefined if none ran. @throws KeyholeError `timeout` */
+/**
+ * Resolves to the pid of the daemon that has ended, undefined if none ran. One of a release that understands nothing of
+ * this is told by a signal.
+ *
+ * @throws KeyholeError `timeout`
+ */
 export async function stopDaemon(settings: Settings, host: Host): Promise<number | undefined> {
-  const stopped = await withDaemonIfAny(settings, (link) => link.request("Stop", {}));
-  if (stopped !== undefined) await waitForEnd(stopped.pid, settings, host);
-  return stopped?.pid;
+  const pid = await tellToStop(settings, host);
+  if (pid !== undefined) await waitForEnd(pid, settings, host);
+  return pid;
+}
+
+async function tellToStop(settings: Settings, host: Host): Promise<number | undefined> {
+  try {
+    return (await withDaemonIfAny(settings, (link) => link.request("Stop", {})))?.pid;
+  } catch (error) {
+    if (!isOfAnotherRelease(error)) throw error;
+    const { lockHolder } = await import("./lock.ts");
+    const pid = lockHolder(settings.paths.lock);
+    if (pid === undefined || !host.signal(pid, "SIGTERM")) throw error;
+    return pid;
+  }
+}
+
+/** What a daemon says, or cannot be understood to say, whose protocol has moved on or is behind. */
+export function isOfAnotherRelease(error: unknown): boolean {
+  return error instanceof KeyholeError && (error.kind === "unsupported-version" || error.kind === "unknown-message");
 }
 
 /**

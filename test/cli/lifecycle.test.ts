@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { loadNative } from "../../src/native/load.ts";
 import type { Host } from "../../src/cli/command.ts";
-import { KeyholeError } from "../../src/errors.ts";
+import { type ErrorName, KeyholeError } from "../../src/errors.ts";
 import type { Settings } from "../../src/settings.ts";
+import type { DaemonStatus } from "../../src/wire/messages.ts";
 import { session, startFakeDaemon } from "./fakes/daemon.ts";
+import { daemonView } from "./fakes/machines.ts";
 import { keyhole, NOW } from "./fakes/world.ts";
 
 /** A process that ends after being looked at so many times, with a clock that moves while one waits. */
@@ -100,15 +102,50 @@ function launching(isReplacing: boolean) {
   };
 }
 
+const statusOf = (sessions: DaemonStatus["sessions"]) => daemonView({ sessions }).status;
+
+/** A daemon that understands nothing of what this release says, and holds its lock. */
+function ofAnotherRelease(kind: ErrorName) {
+  const refuse = () => {
+    throw new KeyholeError(kind, "this daemon speaks protocol version 0, the client 1");
+  };
+  const daemon = startFakeDaemon({ Status: refuse, Stop: refuse });
+  const lock = daemon.socket.replace(".sock", ".lock");
+  writeFileSync(lock, "88\n");
+  const descriptor = openSync(lock, "r");
+  expect(loadNative().lockFile(descriptor)).toBe(true);
+  const end = async () => {
+    closeSync(descriptor);
+    await daemon[Symbol.asyncDispose]();
+  };
+  return { ...daemon, [Symbol.asyncDispose]: end };
+}
+
+describe.each(["unsupported-version", "unknown-message"] as const)("a daemon of a release that is %s", (kind) => {
+  test("is stopped by a signal", async () => {
+    await using daemon = ofAnotherRelease(kind);
+    const host = dying(1);
+    const result = await keyhole(["daemon", "stop"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon stopped (pid 88)\n" });
+    expect(host.signals).toEqual(["SIGTERM 88"]);
+  });
+
+  test("is replaced, which is what its hint says", async () => {
+    await using daemon = ofAnotherRelease(kind);
+    const host = { ...dying(1), launch: launching(true) };
+    const result = await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon restarted (pid 78)\n" });
+    expect(host.signals).toEqual(["SIGTERM 88"]);
+  });
+});
+
 describe("restart", () => {
   const sessions = [session({ config: "a" }), session({ config: "b" })];
 
   test("stops when the next one is loaded, and adds again what that one did not bring back", async () => {
-    let asked = 0;
     await using daemon = startFakeDaemon({
-      List: () => ({
-        sessions: asked++ === 0 ? [session({ config: "back" }), ...sessions] : [session({ config: "back" })],
-      }),
+      Status: () => statusOf([session({ config: "back" }), ...sessions]),
+      List: () => ({ sessions: [session({ config: "back" })] }),
       Stop,
       Add: ({ config }) => {
         if (config === "a") throw new KeyholeError("aws-refused", "AccessDenied");
@@ -125,14 +162,14 @@ describe("restart", () => {
         "keyhole: warning: session a was not added again: AccessDenied\n" +
         "  sessions: 2 of 3 added again\n",
     });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["List", "Stop", "List", "Add", "Add"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "Add", "Add"]);
   });
 
   test("leaves the daemon that runs alone where the next one cannot start", async () => {
-    await using daemon = startFakeDaemon({ List: () => ({ sessions }), Stop });
+    await using daemon = startFakeDaemon({ Status: () => statusOf(sessions), Stop });
     const host = { launch: () => Promise.reject(new KeyholeError("unsafe-path", "the directory /x is bad")) };
     expect((await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host })).exit).toBe(1);
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["List"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status"]);
   });
 
   test("starts a daemon where none runs", async () => {

@@ -6,7 +6,7 @@ import type { DaemonStatus } from "../../../wire/messages.ts";
 import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { stopDaemon } from "../../lifecycle.ts";
+import { isOfAnotherRelease, stopDaemon } from "../../lifecycle.ts";
 import { toKeyholeError } from "../../ui.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
@@ -17,7 +17,7 @@ export default defineCommand({
   async run(context) {
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon restart");
-    const before = await withDaemonIfAny(settings, (link) => link.request("Status", {}));
+    const before = await statusBefore(settings);
     const names = before?.sessions.map((session) => session.config) ?? [];
     let stopped: number | undefined;
     const stop = async () => (stopped = await stopDaemon(settings, host));
@@ -30,6 +30,16 @@ export default defineCommand({
     else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
   },
 });
+
+/** Undefined where no daemon runs, and of one that cannot be understood: replacing it is what helps. */
+async function statusBefore(settings: Settings): Promise<DaemonStatus | undefined> {
+  try {
+    return await withDaemonIfAny(settings, (link) => link.request("Status", {}), { isRepeatable: true });
+  } catch (error) {
+    if (isOfAnotherRelease(error)) return undefined;
+    throw error;
+  }
+}
 
 /** The service manager starts it for the next connection; another daemon would find its socket taken. */
 async function restartManaged(
