@@ -102,7 +102,8 @@ interface Start {
 async function serve(settings: Settings, { native, offer, descriptors, replaces }: Start): Promise<void> {
   const { paths } = settings;
   const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
-  const inherited = takeSockets(offer, { control: paths.socket, shared: sharedSocket }, native);
+  const owner = process.geteuid?.() ?? -1;
+  const inherited = takeSockets(offer, { control: paths.socket, shared: sharedSocket }, owner, native);
   const notices = createNotices(offer, native, systemClock);
   const disabled = !settings.hasDiskLogs;
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
@@ -122,7 +123,6 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
   const maxConnections = room.control;
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
-  const owner = process.geteuid?.() ?? -1;
   const base = selectBaseEnvironment(process.env);
   const worker = [...ownCommand(), "--sts-worker", build];
   const transport = createRemoteTransport({ command: worker, environment: base, clock: systemClock });

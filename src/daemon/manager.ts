@@ -62,11 +62,13 @@ export interface Taken {
  * Takes the sockets that were handed over. Whoever hands over another socket than clients look for is told so at once;
  * otherwise they would wait there for ever.
  *
+ * @param own the uid that this daemon runs as
  * @throws KeyholeError `start-failed`
  */
 export function takeSockets(
   offer: Offer,
   wanted: Wanted,
+  own: number,
   native: Pick<Native, "listeningPath" | "closeOnExecute">,
 ): Taken {
   const taken: { control?: number; shared?: number } = {};
@@ -79,6 +81,7 @@ export function takeSockets(
     const role = (["control", "shared"] as const).find((each) => isSameSocket(path, wanted[each]));
     if (role === undefined) throw failure(misplaced(path, wanted));
     if (taken[role] !== undefined) throw failure(`the service manager handed over ${path} twice`);
+    refuseOpen(path, own);
     taken[role] = descriptor;
   }
   return taken;
@@ -114,6 +117,16 @@ export function createNotices(offer: Offer, native: Pick<Native, "sendDatagram">
     },
   };
 }
+
+/** Others may not ask, whatever the daemon would answer; and who owns a socket's file may open it to them. */
+function refuseOpen(path: string, own: number): void {
+  const { uid, mode } = statSync(path);
+  if (uid !== own && uid !== 0)
+    throw failure(`the service manager's socket ${path} belongs to another user (uid ${uid})`);
+  if ((mode & OTHERS) !== 0) throw failure(`the service manager's socket ${path} is open to everybody`);
+}
+
+const OTHERS = 0o007;
 
 function isSameSocket(path: string, wanted: string | undefined): boolean {
   if (wanted === undefined) return false;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNotices, readOffer, takeSockets, type Offer } from "../../src/daemon/manager.ts";
@@ -7,6 +7,7 @@ import { thrownBy } from "../thrown.ts";
 import { FakeClock } from "./fakes/clock.ts";
 
 const PID = 42;
+const OWN = process.getuid!();
 const NOTHING: Offer = { sockets: [], notifySocket: undefined, watchdog: undefined };
 
 /** Where the descriptors from 3 on listen. */
@@ -73,7 +74,10 @@ describe("a socket that is handed over", () => {
     directory = mkdtempSync(join(tmpdir(), "keyhole-manager-"));
     control = join(directory, "control.sock");
     shared = join(directory, "shared.sock");
-    for (const unix of [control, shared]) listeners.push(Bun.listen({ unix, socket: { data: () => {} } }));
+    for (const unix of [control, shared]) {
+      listeners.push(Bun.listen({ unix, socket: { data: () => {} } }));
+      chmodSync(unix, 0o660);
+    }
   });
   afterEach(() => {
     for (const listener of listeners.splice(0)) listener.stop();
@@ -81,18 +85,18 @@ describe("a socket that is handed over", () => {
   });
 
   test("is told by where it listens, in any order and under any name", () => {
-    expect(takeSockets(offerOf(2), { control, shared }, listeningAt(shared, control))).toEqual({
+    expect(takeSockets(offerOf(2), { control, shared }, OWN, listeningAt(shared, control))).toEqual({
       control: 4,
       shared: 3,
     });
-    expect(takeSockets(offerOf(1), { control }, listeningAt(control))).toEqual({ control: 3 });
-    expect(takeSockets(NOTHING, { control }, listeningAt())).toEqual({});
+    expect(takeSockets(offerOf(1), { control }, OWN, listeningAt(control))).toEqual({ control: 3 });
+    expect(takeSockets(NOTHING, { control }, OWN, listeningAt())).toEqual({});
   });
 
   test("is the same over another way to the same place", () => {
     const link = `${directory}-link`;
     symlinkSync(directory, link);
-    expect(takeSockets(offerOf(1), { control }, listeningAt(`${link}/control.sock`))).toEqual({ control: 3 });
+    expect(takeSockets(offerOf(1), { control }, OWN, listeningAt(`${link}/control.sock`))).toEqual({ control: 3 });
     rmSync(link);
   });
 
@@ -106,14 +110,24 @@ describe("a socket that is handed over", () => {
     ["that is none", () => [undefined], /^descriptor 3 of the service manager is no listening Unix stream socket$/],
     ["twice", () => [control, control], /handed over .*control\.sock twice$/],
   ])("%s is an error at the start", (_, paths, message) => {
-    const error = thrownBy(() => takeSockets(offerOf(paths().length), { control }, listeningAt(...paths())));
+    const error = thrownBy(() => takeSockets(offerOf(paths().length), { control }, OWN, listeningAt(...paths())));
     expect(error.kind).toBe("start-failed");
     expect(error.message).toMatch(message);
   });
 
+  test("that everybody may connect to, or that is another user's, is not taken", () => {
+    chmodSync(control, 0o666);
+    const take = (own: number) =>
+      thrownBy(() => takeSockets(offerOf(1), { control }, own, listeningAt(control))).message;
+    expect(take(OWN)).toEndWith("is open to everybody");
+    if (OWN === 0) chownSync(control, 1234, 1234);
+    const owner = OWN === 0 ? 1234 : OWN;
+    expect(take(owner + 1)).toEndWith(`belongs to another user (uid ${owner})`);
+  });
+
   test("that would stay open in children is not taken", () => {
     const leaking = { ...listeningAt(control), closeOnExecute: () => false };
-    expect(thrownBy(() => takeSockets(offerOf(1), { control }, leaking)).kind).toBe("start-failed");
+    expect(thrownBy(() => takeSockets(offerOf(1), { control }, OWN, leaking)).kind).toBe("start-failed");
   });
 });
 

@@ -104,8 +104,11 @@ describe.skipIf(noManager !== undefined)(
       expect(await manager.property("keyhole.service", "ActiveState")).toBe("active");
     });
 
-    test("it says again and again that it is alive", async () => {
-      write(".config/systemd/user/keyhole.service.d/fast.conf", "[Service]\nWatchdogSec=200ms\n");
+    test("it says again and again that it is alive, also where it had to start over with a clean environment", async () => {
+      write(
+        ".config/systemd/user/keyhole.service.d/fast.conf",
+        "[Service]\nWatchdogSec=200ms\nEnvironment=AWS_PROFILE=x\n",
+      );
       await manager.systemctl("daemon-reload");
       await manager.systemctl("restart keyhole.service");
       const pid = await pidOf();
@@ -113,6 +116,7 @@ describe.skipIf(noManager !== undefined)(
       const first = await last();
       const seen = new Set([first]);
       await until(async () => seen.add(await last()).size > 4);
+      expect(JSON.parse((await manager.keyhole("daemon status --json")).stdout)).toMatchObject({ pid, managed: true });
       expect(await pidOf()).toBe(pid);
     });
 
