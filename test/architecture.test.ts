@@ -211,7 +211,8 @@ const files = [...new Glob("**/*.ts").scanSync(root)].toSorted();
 /** What a file imports, types included: paths below src/ or package names. */
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), "utf8");
-  const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g);
+  // A module's name has no spaces, unlike the texts of people that have the word "from" before a quote.
+  const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"\s,]+)"/g);
   return [...found].map(([, target]) => (target!.startsWith(".") ? normalize(join(file, "..", target!)) : target!));
 }
 
