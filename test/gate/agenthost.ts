@@ -1,10 +1,9 @@
-// The host's side of a grant, with any user's daemon: a config whose sessions are renewed every other second, so that
-// a test sees one renewed, grants in front of it, and what a sandbox says of itself, held against what the STS saw.
+// The host's side of grants, with any user's daemon, and what a sandbox says of itself, held against what the STS saw.
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "bun:test";
 import { publicExecutable } from "../e2e/daemons.ts";
-import { createMachine, type Result } from "../e2e/machine.ts";
+import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
 import type { Outcome } from "../interop/run.ts";
 import { as } from "./host.ts";
 
@@ -44,6 +43,12 @@ export async function startAgentHost(uid = 0) {
     expect({ words, ...result }).toMatchObject({ exitCode: 0 });
     return result.stdout;
   }
+  /** A config whose role has this name, and a grant of the same name in front of it. @returns its directory */
+  async function addGrant(name: string, settings: readonly string[], terms: readonly string[]): Promise<string> {
+    const role = ["--role-arn", roleArn(name), "--set", "Session.region_name=us-east-1"];
+    await keyhole("config", "add", "-n", name, ...role, ...settings);
+    return (await keyhole("grant", "add", name, "--config", name, ...terms)).trimEnd();
+  }
   await keyhole("daemon", "start");
 
   return {
@@ -51,22 +56,21 @@ export async function startAgentHost(uid = 0) {
     machine,
     run,
     keyhole,
-    /** A config whose role has this name, and a grant of the same name in front of it. @returns its directory */
-    async addGrant(name: string, ...terms: string[]): Promise<string> {
-      const settings = [`AssumeRole.DurationSeconds=${LIFETIME}`, "Session.region_name=us-east-1"];
-      const role = `arn:aws:iam::111122223333:role/${name}`;
-      await keyhole("config", "add", "-n", name, "--role-arn", role, ...settings.flatMap((value) => ["--set", value]));
-      return (await keyhole("grant", "add", name, "--config", name, ...terms)).trimEnd();
-    },
+    addGrant: (name: string, ...terms: string[]) => addGrant(name, [], terms),
+    /** One whose sessions live for LIFETIME. */
+    addBriefGrant: (name: string, ...terms: string[]) =>
+      addGrant(name, ["--set", `AssumeRole.DurationSeconds=${LIFETIME}`], terms),
     /** What is printed for a tool. */
     recipe: async (name: string, tool: string) => (await keyhole("grant", "show", name, "--for", tool)).trimEnd(),
     async restart() {
       await keyhole("daemon", "stop");
       await keyhole("daemon", "start");
     },
-    /** The lines of a grant's audit, newest first. */
-    audit: async (name: string) =>
-      JSON.parse(await keyhole("audit", "--grant", name, "--json")) as Record<string, unknown>[],
+    /** What was asked for through a grant, newest first. */
+    async vends(name: string): Promise<Record<string, unknown>[]> {
+      const lines = JSON.parse(await keyhole("audit", "--grant", name, "--json")) as Record<string, unknown>[];
+      return lines.filter(({ kind }) => kind === "vend");
+    },
     /** Who made the latest call, if the outcome is that of a client that got an answer. */
     identityOf(outcome: Outcome): Identity {
       expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });

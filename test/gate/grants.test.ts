@@ -13,9 +13,9 @@ const NOBODY = 65_534;
 const USER = 60_123;
 
 const { kinds, hostOf } = useReach((roots) => [
-  dockerReach(roots),
-  podmanReach(roots, 0),
-  podmanReach(roots, USER),
+  dockerReach(roots, { images: ["debian"] }),
+  podmanReach(roots, 0, ["debian"]),
+  podmanReach(roots, USER, ["debian"]),
   bubblewrapReach(0),
   bubblewrapReach(USER),
   firejailReach(),
@@ -36,7 +36,7 @@ for (const [at, kind] of kinds.entries()) testReach(names[at]!, kind, `agent-${a
 function testReach(title: string, kind: Reach, grant: string): void {
   testWith(kind.needs)(`${title}: SDKs are the grant's role, renewed, and over a restart of the daemon`, async () => {
     const host = hostOf(kind);
-    await host.addGrant(grant, ...kind.terms);
+    await host.addBriefGrant(grant, ...kind.terms);
     await using sandbox = await kind.start(host, grant);
     // It is a sandbox: the host's source credentials are not there to be found.
     const credentials = `${host.machine.home}/.aws/credentials`;

@@ -2,15 +2,16 @@
 // tool's own documents do. All of them reach the test's STS on their loopback, and nothing else.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { quotePosix } from "../../src/quoting.ts";
-import { run, scratch } from "../interop/run.ts";
+import { type Outcome, run, scratch } from "../interop/run.ts";
 import type { Rig } from "../interop/rigs.ts";
 import type { AgentHost } from "./agenthost.ts";
 import { as } from "./host.ts";
-import { docker } from "./rigs/docker.ts";
+import { type Docker, docker, type DockerOptions } from "./rigs/docker.ts";
 import { guard, type Namespaces, openNamespaces } from "./rigs/namespaces.ts";
-import { podman } from "./rigs/podman.ts";
+import { type Podman, podman } from "./rigs/podman.ts";
 import { places, rigs } from "./rigs/rigs.ts";
 import type { Roots } from "./rigs/roots.ts";
+import type { RootName } from "./sandbox.ts";
 import { openShell, type Shell } from "./shell.ts";
 
 export interface Reach {
@@ -62,33 +63,36 @@ export function pasted(
 /** A whole system in a container: read-only, so that nothing of the grant is kept anywhere else. */
 const CONTAINER = ["--interactive", "--network=host", "--read-only", "--tmpfs=/tmp:mode=1777"];
 
-export function dockerReach(roots: Roots): Reach {
-  const engine = docker(roots, ["debian", "empty"]);
-  return {
-    ...engineReach("docker", engine.client, 0),
-    needs: [...engine.needs, rigs.debian, rigs.sdk, rigs.socat],
-    open: async () => engine.open?.(),
-    close: async () => engine.close?.(),
-    network: engine.network,
-  };
+/** An engine, which can also run the grant's own executable in an image that holds nothing. */
+export interface EngineReach extends Reach {
+  /** @param options the engine's own, of its `run` */
+  alone(host: AgentHost, grant: string, ...options: string[]): Promise<Outcome>;
 }
 
-export function podmanReach(roots: Roots, uid: number): Reach {
-  const engine = podman(roots, uid, ["debian", "empty"]);
-  return {
-    ...engineReach("podman", engine.engine, uid),
-    needs: [...engine.needs, rigs.debian, rigs.sdk, rigs.socat],
-    open: async () => engine.open?.(),
-    close: async () => engine.close?.(),
-    network: engine.network,
-  };
+export function dockerReach(roots: Roots, options: DockerOptions): EngineReach {
+  const engine = docker(roots, options);
+  return { ...engineReach("docker", engine, engine.client, options.images ?? []), uid: 0 };
 }
 
-function engineReach(tool: "docker" | "podman", engine: readonly string[], uid: number) {
+/** @param uid whose it is */
+export function podmanReach(roots: Roots, uid: number, images: readonly RootName[]): EngineReach {
+  const engine = podman(roots, uid, images);
+  return { ...engineReach("podman", engine, engine.engine, images), uid };
+}
+
+function engineReach(
+  tool: "docker" | "podman",
+  rig: Docker | Podman,
+  engine: readonly string[],
+  images: readonly RootName[],
+): Omit<EngineReach, "uid"> {
   return {
-    uid,
+    needs: [...rig.needs, rigs.socat, ...(images.includes("debian") ? [rigs.debian, rigs.sdk] : [])],
     terms: [],
-    async start(host: AgentHost, grant: string, options: readonly string[] = []) {
+    open: async () => rig.open?.(),
+    close: async () => rig.close?.(),
+    network: rig.network,
+    async start(host, grant, options = []) {
       const name = nextName();
       const recipe = await host.recipe(grant, tool);
       const image = ["keyhole-gate/debian", "sh"];
@@ -96,6 +100,11 @@ function engineReach(tool: "docker" | "podman", engine: readonly string[], uid: 
       // The end of its stdin is the end of the shell; what hangs is killed.
       const kill = async () => void (await run([...engine, "kill", name], environment));
       return withSts(host, openShell(command, environment, kill));
+    },
+    async alone(host, grant, ...options) {
+      const recipe = await host.recipe(grant, tool);
+      const image = ["keyhole-gate/empty", "/run/keyhole/keyhole"];
+      return run(pasted(tool, recipe, engine, ["--network=none", "--read-only", ...options], image), environment);
     },
   };
 }

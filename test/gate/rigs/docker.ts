@@ -1,5 +1,5 @@
 // A Docker engine of its own: no bridge, no rule, no route; its processes, mounts and links end with its namespaces.
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { must, scratch, until } from "../../interop/run.ts";
 import type { Kind, RootName } from "../sandbox.ts";
 import { removeGroups } from "./cgroups.ts";
@@ -7,6 +7,7 @@ import { engineKind } from "./engine.ts";
 import { type Namespaces, openNamespaces } from "./namespaces.ts";
 import { isReady, rigs } from "./rigs.ts";
 import { type Roots, rigsOf } from "./roots.ts";
+import { addUser, USER_NAME } from "./users.ts";
 
 const NOTHING_OF_THE_HOST = [
   "--bridge=none",
@@ -25,11 +26,23 @@ export interface Docker extends Kind {
   readonly network: () => readonly string[];
 }
 
-/** @param images the roots that it gets images of */
-export function docker(roots: Roots, images: readonly RootName[] = ["empty", "copied", "busybox", "debian"]): Docker {
+/** Of no user of the machine. */
+const REMAPPED = 60_124;
+
+export interface DockerOptions {
+  /** The roots that it gets images of. */
+  readonly images?: readonly RootName[];
+  /** Whether containers have a user namespace, in which root is the host's SUBORDINATE. */
+  readonly remap?: boolean;
+}
+
+export function docker(
+  roots: Roots,
+  { images = ["empty", "copied", "busybox", "debian"], remap = false }: DockerOptions = {},
+): Docker {
   const directory = scratch("docker");
   const { path } = directory;
-  const group = `keyhole-gate-docker-${process.pid}`;
+  const group = `keyhole-gate-docker-${process.pid}${remap ? "-remapped" : ""}`;
   const socket = `unix://${path}/d.sock`;
   const client = ["docker", "--host", socket];
   // No configuration of whoever runs the tests; the classic builder needs no plugin.
@@ -52,11 +65,14 @@ export function docker(roots: Roots, images: readonly RootName[] = ["empty", "co
     client,
     network: () => namespaces!.enter,
     async open() {
-      namespaces = await openNamespaces();
+      // Through it root of a user namespace gets to the container's own directories.
+      chmodSync(path, 0o711);
+      namespaces = await openNamespaces(remap ? addUser(path, REMAPPED) : ":");
       const places = ["--data-root", `${path}/data`, "--exec-root", `${path}/exec`, "--pidfile", `${path}/pid`];
       const groups = ["--cgroup-parent", `/${group}`, "--storage-driver=overlay2"];
+      const settings = [...LIMITS, ...(remap ? [`--userns-remap=${USER_NAME}`] : [])];
       Bun.spawn(
-        [...namespaces.enter, "dockerd", "--host", socket, ...places, ...groups, ...NOTHING_OF_THE_HOST, ...LIMITS],
+        [...namespaces.enter, "dockerd", "--host", socket, ...places, ...groups, ...NOTHING_OF_THE_HOST, ...settings],
         {
           env: environment,
           stdin: "ignore",

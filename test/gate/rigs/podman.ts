@@ -1,5 +1,5 @@
 // Podman, as root or as a user who exists in the rig's namespaces alone. What it starts ends with them.
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { must, scratch } from "../../interop/run.ts";
 import { as } from "../host.ts";
 import type { Kind, RootName } from "../sandbox.ts";
@@ -8,6 +8,7 @@ import { engineKind } from "./engine.ts";
 import { type Namespaces, openNamespaces } from "./namespaces.ts";
 import { isReady, rigs } from "./rigs.ts";
 import { type Roots, rigsOf } from "./roots.ts";
+import { addUser } from "./users.ts";
 
 /** runc, because crun refuses a machine that has both kinds of cgroups; limits as in docker.ts. */
 const CONFIGURATION = `[containers]
@@ -17,9 +18,6 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 events_logger = "file"
 `;
-
-/** The rootless user's subordinate ids start here. */
-const SUBORDINATE = 1_000_000;
 
 export interface Podman extends Kind {
   /** Runs `podman`, with the options that stand before the command. Once open. */
@@ -73,18 +71,4 @@ export function podman(
       await removeGroups(group);
     },
   };
-}
-
-/** Files that know the user, over those of the machine, for these namespaces alone. */
-function addUser(path: string, uid: number): string {
-  const files = {
-    passwd: `${readFileSync("/etc/passwd", "utf8")}keyhole-gate:x:${uid}:${uid}::${path}:/bin/sh\n`,
-    group: `${readFileSync("/etc/group", "utf8")}keyhole-gate:x:${uid}:\n`,
-    subuid: `keyhole-gate:${SUBORDINATE}:65536\n`,
-    subgid: `keyhole-gate:${SUBORDINATE}:65536\n`,
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(`${path}/${name}`, text);
-  return Object.keys(files)
-    .map((name) => `mount --bind ${path}/${name} /etc/${name}`)
-    .join("; ");
 }
