@@ -37,6 +37,9 @@ export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly V
   if (grants > 0) {
     return [problem(`is not running, and nobody answers for ${grants} of its grants`, "keyhole daemon start")];
   }
+  if (settings.usesShared && lookAt(settings.paths.sharedSocket)?.isSocket() === true) {
+    return [ok("is not running: the shared daemon of this machine is asked")];
+  }
   return [warning("is not running", "keyhole daemon start")];
 }
 

@@ -50,8 +50,15 @@ export function checkOtherGrants({ grant }: InsideMachine): readonly Verdict[] {
 }
 
 /** Whoever may ask a container engine is root on its machine. */
-export function checkEngines({ places, probes }: InsideMachine): readonly Verdict[] {
-  const open = places.engineSockets.filter((path) => lookBehind(path) !== undefined && probes.canConnect(path));
+export function checkEngines({ places, environment, probes }: InsideMachine): readonly Verdict[] {
+  const runtime = environment["XDG_RUNTIME_DIR"];
+  const rootless = runtime ? [`${runtime}/docker.sock`, `${runtime}/podman/podman.sock`] : [];
+  const named = ["DOCKER_HOST", "CONTAINER_HOST"].flatMap((name) => {
+    const [, path] = /^unix:\/\/(\/.+)$/.exec(environment[name] ?? "") ?? [];
+    return path === undefined ? [] : [path];
+  });
+  const sockets = new Set([...places.engineSockets, ...rootless, ...named]);
+  const open = [...sockets].filter((path) => lookBehind(path) !== undefined && probes.canConnect(path));
   const wrong = open.map((path) =>
     problem(`${path} can be reached: whoever is here can be root on the host`, `start this sandbox without ${path}`),
   );

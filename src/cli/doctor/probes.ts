@@ -15,7 +15,7 @@ export interface Probes {
   /** Connects to a Unix socket and says nothing. */
   readonly canConnect: (path: string) => boolean;
   readonly canReach: (host: string, port: number) => Promise<boolean>;
-  /** The status that a GET without any credentials gets; undefined where no HTTP is spoken. */
+  /** The status that a HEAD without a token gets; undefined where no HTTP is spoken. */
   readonly getStatus: (url: URL) => Promise<number | undefined>;
 }
 
@@ -60,9 +60,9 @@ function canReach(hostname: string, port: number): Promise<boolean> {
   );
 }
 
-/** Not `fetch`, which would go through a proxy. */
+/** Not `fetch`, which would go through a proxy; not GET, which whoever asks for no token would answer with keys. */
 function getStatus({ hostname, port, host, pathname }: URL): Promise<number | undefined> {
-  const request = `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  const request = `HEAD ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
   return within<number | undefined>(
     (settle) => ({
       open: (socket) => void socket.write(request),

@@ -70,6 +70,15 @@ test("a daemon that is missing is a problem for as long as there are grants", as
   expect(checkDaemon(machine)).toMatchObject([{ level: "warning" }]);
 });
 
+test("a daemon that is missing is not missed where there is a shared one", async () => {
+  using home = new Home();
+  home.make("shared");
+  const listener = Bun.listen({ unix: `${home.path}/shared/keyhole.sock`, socket: { data: () => {} } });
+  expect(checkDaemon(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
+  listener.stop(true);
+  expect(checkDaemon(await hostMachine(home))).toMatchObject([{ level: "warning" }]);
+});
+
 test("with KEYHOLE_DISABLE there is no daemon to miss", async () => {
   using home = new Home();
   expect(checkDaemon(await hostMachine(home, {}, { KEYHOLE_DISABLE: "1" }))).toMatchObject([{ level: "ok" }]);

@@ -69,8 +69,13 @@ test("a container engine that can be reached is a problem", () => {
   const places = { ...machine.places, engineSockets: [socket, gone] };
   expect(checkEngines({ ...machine, places })).toMatchObject([{ level: "ok" }]);
   const probes = { ...machine.probes, canConnect: () => true };
-  expect(checkEngines({ ...machine, places, probes })).toMatchObject([
-    { level: "problem", message: expect.stringContaining(`${socket} can be reached`) },
+  const found = [{ level: "problem", message: expect.stringContaining(`${socket} can be reached`) }] as const;
+  expect(checkEngines({ ...machine, places, probes })).toMatchObject([...found]);
+  // A rootless one, or one that a variable names.
+  for (const environment of [{ XDG_RUNTIME_DIR: home.path }, { DOCKER_HOST: `unix://${socket}` }])
+    expect(checkEngines({ ...machine, probes, environment })).toMatchObject([...found]);
+  expect(checkEngines({ ...machine, probes, environment: { DOCKER_HOST: "tcp://h:1" } })).toMatchObject([
+    { level: "ok" },
   ]);
 });
 
