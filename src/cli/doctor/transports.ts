@@ -125,7 +125,7 @@ export function checkMount({ grant }: InsideMachine): readonly Verdict[] {
   return [warning(`${grant.path} can be written here`, `mount it read-only: --mount type=bind,readonly,…`)];
 }
 
-/** The end of /proc/version under gVisor, before and after it says `4.19.0-gvisor`; whatever kernel is below. */
+/** How /proc/version ends under gVisor of any release, whatever kernel is below. */
 const GVISOR = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
 
 /** Only where there is evidence: from inside nobody sees who connects in one's place. */
