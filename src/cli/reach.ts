@@ -29,18 +29,17 @@ export function environmentFor(host: Pick<Host, "command">, environment: Environ
 /**
  * Called before a command runs. A socket that may be a grant's is asked Hello, so that no request with a name goes there.
  *
- * @throws KeyholeError `forbidden`
+ * @throws KeyholeError `forbidden`, in the words of the socket where it was asked: it may be another user's
  */
 export async function refuseHostCommand(commandName: string, settings: Settings, host: Host): Promise<void> {
   if (!HOST_ONLY.has(commandName.split(" ", 1)[0]!)) return;
   const { kind, path } = targetOf(settings, host);
-  if (kind === "grant" || (kind === "unknown" && (await isGrantSocket(path, settings.clientTimeout)))) {
-    throw insideErrors.forbidden();
-  }
+  if (kind === "grant") throw insideErrors.forbidden();
+  if (kind === "unknown") await greet(path, settings.clientTimeout);
 }
 
 /** Whoever does not answer is left to the command. */
-async function isGrantSocket(path: string, timeoutMs: number): Promise<boolean> {
+async function greet(path: string, timeoutMs: number): Promise<void> {
   try {
     const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
     try {
@@ -49,8 +48,6 @@ async function isGrantSocket(path: string, timeoutMs: number): Promise<boolean> 
       connection.close();
     }
   } catch (error) {
-    if (!(error instanceof KeyholeError)) throw error;
-    return error.kind === "forbidden";
+    if (!(error instanceof KeyholeError) || error.kind === "forbidden") throw error;
   }
-  return false;
 }

@@ -28,7 +28,7 @@ import {
   startForeground,
 } from "./daemons.ts";
 import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
-import { errors } from "../../src/errors.ts";
+import { type ErrorName, errors } from "../../src/errors.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply } from "../../src/wire/messages.ts";
@@ -276,18 +276,21 @@ test("a socket that somebody else made before is not taken over while it answers
 test.skipIf(!canBeOthers || !hasPython)("source credentials are not sent to another user's process", async () => {
   await using machine = await createMachine();
   giveHomeToOrdinary(machine);
-  const reply = { number: errors["no-such-session"].number, message: "none", hint: undefined };
-  const noSession = encodeFrame(ERROR_NUMBER, encode(errorReply, reply));
-  // Listens where NOBODY looks for a daemon, says that there is no session, and waits for an Add.
+  const hexOf = (kind: ErrorName) => {
+    const reply = encode(errorReply, { number: errors[kind].number, message: "none", hint: undefined });
+    return Buffer.from(encodeFrame(ERROR_NUMBER, reply)).toString("hex");
+  };
+  // Listens where NOBODY looks for a daemon, says that it is no grant's and has no session, and waits for an Add.
   const squat = `import os, socket, sys
 os.umask(0)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen()
 print("up", flush=True)
-peer, _ = listener.accept()
-peer.recv(65536)
-peer.sendall(bytes.fromhex("${Buffer.from(noSession).toString("hex")}"))
+for answer in ["${hexOf("not-a-grant")}", "${hexOf("no-such-session")}"]:
+    peer, _ = listener.accept()
+    peer.recv(65536)
+    peer.sendall(bytes.fromhex(answer))
 print(peer.recv(65536), flush=True)`;
   const directory = join(machine.home, "shared");
   mkdirSync(directory);
