@@ -1,5 +1,5 @@
 // Machines that doctor looks at: a home of its own for each, and nothing of the developer's.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { HostMachine } from "../../../src/cli/doctor/hostmachine.ts";
@@ -19,6 +19,8 @@ export class Home implements Disposable {
   write(name: string, text = "", mode = 0o600): string {
     const path = join(this.path, name);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // A file that is there may be read-only.
+    rmSync(path, { force: true });
     writeFileSync(path, text);
     chmodSync(path, mode);
     return path;
@@ -39,6 +41,9 @@ export class Home implements Disposable {
   }
 
   [Symbol.dispose]() {
+    // What cannot be listed cannot be removed, unless by root.
+    const mounts = join(this.path, ".keyhole", "g");
+    if (existsSync(mounts)) chmodSync(mounts, 0o700);
     rmSync(this.path, { recursive: true, force: true });
   }
 }
