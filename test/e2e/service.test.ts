@@ -1,6 +1,6 @@
 // The daemon as a service of systemd's: what is installed is what a real manager runs.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chownSync, existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../processes.ts";
 import { startSts, type Sts } from "../sts/server.ts";
@@ -102,6 +102,14 @@ describe.skipIf(noManager !== undefined)(
       }
       expect(pids.size).toBe(11);
       expect(await manager.property("keyhole.service", "ActiveState")).toBe("active");
+    });
+
+    test("a reload reaches the daemon, which stays", async () => {
+      const pid = await pidOf();
+      rmSync(join(manager.home, ".keyhole/logs/daemon.log"));
+      expect(await manager.systemctl("reload keyhole.service")).toMatchObject({ exitCode: 0 });
+      await until(() => existsSync(join(manager.home, ".keyhole/logs/daemon.log")));
+      expect(await pidOf()).toBe(pid);
     });
 
     test("it says again and again that it is alive, also where it had to start over with a clean environment", async () => {

@@ -96,7 +96,7 @@ Description=keyhole's shared socket, for the group ${group}
 # Made anew after a boot; set-group-ID, so that whatever is in it is the group's. The members look into it, and only the
 # operator may put anything there.
 ExecStartPre=/usr/bin/env install -d -m 2750 -o ${user} -g ${group} ${quoteWord(directory)}
-ListenStream=${escapeSpecifiers(daemon.sharedSocket)}
+ListenStream=${escapeSpecifiers(withoutLink(daemon.sharedSocket))}
 FileDescriptorName=shared
 SocketUser=${user}
 SocketGroup=${group}
@@ -136,6 +136,11 @@ const LIMITS = `# As many starts as it takes: one that fails costs 15 ms, and ea
 StartLimitIntervalSec=0
 `;
 
+/** systemd calls the way over /var/run, a link, a legacy, and says so in the journal. */
+function withoutLink(path: string): string {
+  return path.replace(/^\/var\/run\//, "/run/");
+}
+
 /** What both have in common. */
 function serviceLines({ command, words, environment }: ServiceDaemon): string {
   const variables = Object.entries(environment).map(
@@ -145,7 +150,7 @@ function serviceLines({ command, words, environment }: ServiceDaemon): string {
 NotifyAccess=main
 ExecStart=${[...command, "--daemon", ...words].map(quoteCommandWord).join(" ")}
 ${variables.join("")}# Reads grants and the policy again, and opens its logs anew.
-ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=/bin/sh -c "kill -HUP $$MAINPID"
 Restart=on-failure
 RestartSec=500ms
 # The daemon says every 30 s that it is alive.
