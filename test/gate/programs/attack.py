@@ -284,11 +284,11 @@ def besiege(parameters):
     def repeat(name, action):
         def forever():
             while not over.is_set():
+                counts[name] += 1
                 try:
                     action()
                 except OSError:
                     pass
-                counts[name] += 1
         threading.Thread(target=forever, daemon=True).start()
 
     def send_huge():
@@ -425,7 +425,7 @@ def swap(parameters):
 def watch(parameters):
     """Asks over each way as fast as it can. For each: when the last credentials came, and the first refusal, in
     milliseconds since the epoch; for a connection that is held, when it was closed."""
-    seen, ways = {}, {}
+    seen, ways, threads = {}, {}, []
 
     def follow(name, get):
         ways[name] = {"last": 0, "refused": None, "closed": None}
@@ -443,7 +443,8 @@ def watch(parameters):
                     first = False
                     seen[name].set()
         seen[name] = threading.Event()
-        threading.Thread(target=forever, daemon=True).start()
+        threads.append(threading.Thread(target=forever, daemon=True))
+        threads[-1].start()
 
     def over_held(peer):
         def get():
@@ -487,6 +488,8 @@ def watch(parameters):
         event.wait()
     ready()
     sys.stdin.read()
+    for thread in threads:
+        thread.join()
     return ways
 
 
