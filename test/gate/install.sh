@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 packages=(
   busybox-static bubblewrap debootstrap docker.io firejail fuse-overlayfs gcc libc6-dev podman python3-venv runc runsc
-  slirp4netns socat systemd uidmap util-linux
+  slirp4netns socat systemd systemd-container uidmap util-linux
 )
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='
@@ -19,6 +19,7 @@ main() {
   mkdir -p "$cache"
   install_packages "${packages[@]}"
   make_debian
+  make_systemd
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.
@@ -36,6 +37,21 @@ make_debian() {
   add_sdk "$new" "$pins"
   cp "$pins" "$new/opt/"
   rm -rf "$target"
+  mv "$new" "$target"
+}
+
+# A Debian that boots: systemd as its first process, and logins.
+make_systemd() {
+  local target=$cache/systemd new=$cache/systemd.new codename mirror
+  local include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd
+  [[ -e $target ]] && return 0
+  # shellcheck source=/dev/null
+  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  mirror=$(apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' "Codename: $codename" | head -n 1)
+  rm -rf "$new"
+  debootstrap --variant=minbase --include=$include "$codename" "$new" "$mirror" >"$cache/systemd.log" 2>&1 ||
+    { tail -n 20 "$cache/systemd.log" >&2; return 1; }
+  rm -rf "$new"/var/cache/apt/* "$new"/var/lib/apt/lists/* "$new"/usr/share/{doc,locale,man}/*
   mv "$new" "$target"
 }
 

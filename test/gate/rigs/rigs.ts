@@ -12,7 +12,7 @@ const install = "run test/gate/install.sh";
 const busybox = Bun.which("busybox");
 
 /** Where things are. */
-export const places = { debian: `${cache}/debian`, busybox: busybox ?? "" };
+export const places = { debian: `${cache}/debian`, systemd: `${cache}/systemd`, busybox: busybox ?? "" };
 
 export const rigs = {
   // A dynamic busybox would look for a loader that an otherwise empty root does not have.
@@ -20,6 +20,7 @@ export const rigs = {
   debian: { name: "a root made by debootstrap", files: [places.debian], install },
   /** The same root: an older install.sh made it without. */
   sdk: { name: "boto3 and the AWS CLI in that root", files: [`${places.debian}/opt/sdk.txt`], install },
+  systemd: { name: "a Debian that boots", files: [`${cache}/systemd`, Bun.which("systemd-nspawn")], install },
   socat: { name: "socat", files: [Bun.which("socat")], install },
   firejail: { name: "firejail", files: [Bun.which("firejail")], install },
   docker: { name: "Docker", files: [Bun.which("docker"), Bun.which("dockerd")], install },
