@@ -91,6 +91,13 @@ export async function startAgentHost(uid = 0) {
       });
       return answer["AccessKeyId"]!;
     },
+    /** The key in what an offline client prints, which the STS has given out for this role. */
+    keyIn(outcome: Outcome, role: string): string {
+      expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
+      const [key] = /\bASIA[A-Z2-7]{16}\b/.exec(outcome.stdout)!;
+      expect(machine.sts.issued.get(key)?.roleArn).toBe(roleArn(role));
+      return key;
+    },
     async stop() {
       await machine[Symbol.asyncDispose]();
       program.remove();
@@ -103,4 +110,11 @@ export async function startAgentHost(uid = 0) {
 export const clients = {
   boto3: ["python3", "-c", 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'],
   "AWS CLI": ["aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+} as const;
+
+/** The same without a network: the key that they have. */
+export const offlineClients = {
+  boto3: ["python3", "-c", "import boto3; print(boto3.Session().get_credentials().access_key)"],
+  // Version 1 prints credentials nowhere but in what it signs.
+  "AWS CLI": ["aws", "s3", "presign", "s3://bucket/key"],
 } as const;

@@ -135,18 +135,40 @@ function machineReach(
   };
 }
 
-/** @param uid who runs it */
-export function bubblewrapReach(uid: number): Reach {
+/**
+ * @param uid who runs it
+ * @param filter a file with a filter of system calls
+ */
+export function bubblewrapReach(uid: number, filter?: string): Reach {
   return {
     ...machineReach([rigs.bubblewrap], async (host, grant, options) => {
       const recipe = await host.recipe(grant, "bwrap");
-      const words = [...as(uid), "bwrap", ...options].map(quotePosix).join(" ");
       const directory = quotePosix(`${host.machine.home}/work`);
-      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words} "$@"; }\n${recipe}`];
+      const words = filtered([...as(uid), "bwrap", ...options], filter);
+      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words}; }\n${recipe}`];
     }),
     uid,
     terms: [],
   };
+}
+
+/** bubblewrap with what a test names, instead of a recipe. */
+export function plainReach(filter?: string): Reach {
+  return {
+    ...machineReach([rigs.bubblewrap], async (_host, _grant, options) => {
+      const base = ["--unshare-all", "--share-net", "--die-with-parent", "--clearenv"];
+      const settings = ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/tmp"];
+      return ["sh", "-c", `exec ${filtered(["bwrap", ...base, ...settings], filter)}`, "sh", ...options, "--", "sh"];
+    }),
+    uid: 0,
+    terms: [],
+  };
+}
+
+/** Shell's words that run bwrap with the shell's arguments. */
+function filtered(bwrap: readonly string[], filter: string | undefined): string {
+  const words = bwrap.map(quotePosix).join(" ");
+  return filter === undefined ? `${words} "$@"` : `${words} --seccomp 9 "$@" 9<${quotePosix(filter)}`;
 }
 
 /** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
