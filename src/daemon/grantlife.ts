@@ -5,6 +5,7 @@ import { type Grant, stateOf } from "../grants/grant.ts";
 import type { GrantStore } from "../grants/store.ts";
 import type { CredentialSource, SourceEnvironment } from "../sources/source.ts";
 import type { Clock } from "./clock.ts";
+import type { Counters } from "./counters.ts";
 import type { Askpass, Confirmer } from "./confirmer.ts";
 import { evidenceOf } from "./evidence.ts";
 import type { FindGrant } from "./grantconfigs.ts";
@@ -34,6 +35,7 @@ export interface LifeDependencies extends PlaceDependencies {
   readonly liveOf: (name: string) => LiveGrant | undefined;
   readonly maxSessions: number;
   readonly maxFlights: number;
+  readonly counters?: Counters | undefined;
   /** What selects the source credentials of a config's own session, where it has one. */
   readonly environmentOf: (config: string) => SourceEnvironment | undefined;
 }

@@ -4,6 +4,7 @@ import { type ErrorName, KeyholeError } from "../errors.ts";
 import type { CredentialSource, SourceEnvironment } from "../sources/source.ts";
 import type { SessionInfo } from "../wire/messages.ts";
 import type { Clock } from "./clock.ts";
+import type { Counters } from "./counters.ts";
 import { createGrantConfigs, type FindGrant, nameConfigs } from "./grantconfigs.ts";
 import type { Issue } from "./issue.ts";
 import type { LiveGrant } from "./livegrant.ts";
@@ -21,6 +22,8 @@ export interface GrantSessionDependencies {
   /** Never fewer than there are grants: one that is evicted renews no lease. */
   readonly maxSessions: number;
   readonly maxFlights: number;
+  /** The daemon's, whose status counts grants and configs together. */
+  readonly counters?: Counters | undefined;
   readonly settled: (session: Session) => void;
   /** What selects the source credentials of a config's own session, where it has one. */
   readonly environmentOf: (config: string) => SourceEnvironment | undefined;

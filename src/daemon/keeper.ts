@@ -29,13 +29,15 @@ export interface KeeperDependencies {
   readonly maxSessions: number;
   /** AssumeRole calls at once to each endpoint, 1 or more. */
   readonly maxFlights: number;
+  /** What this adds to; its own if absent. */
+  readonly counters?: Counters | undefined;
   /** Called after an attempt, when everybody who waits was told: with the session as it is now. */
   readonly settled?: ((session: Session) => void) | undefined;
 }
 
 /** All sessions, and what happens to them unasked. */
 export class Keeper {
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly time: Time;
   readonly renewals: Renewals;
   readonly #with: KeeperDependencies;
@@ -45,6 +47,7 @@ export class Keeper {
 
   constructor(dependencies: KeeperDependencies) {
     this.#with = dependencies;
+    this.counters = dependencies.counters ?? new Counters();
     const { source, clock, random, log, maxSessions, maxFlights } = dependencies;
     this.time = new Time(clock);
     this.#roster = new Roster(maxSessions);

@@ -21,6 +21,7 @@ import { formatFailure, formatReady, WAITING } from "../wire/readiness.ts";
 import { selectAskpass } from "./askpass.ts";
 import { openAuditFile } from "./audit.ts";
 import { systemClock } from "./clock.ts";
+import { Counters } from "./counters.ts";
 import { createConfirmer } from "./confirmer.ts";
 import { createDispatch } from "./dispatcher.ts";
 import { recordIssues } from "./evidence.ts";
@@ -135,7 +136,9 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
     clock: systemClock,
   });
   const configs = createConfigReader(paths.configDir);
+  const counters = new Counters();
   const sessions = new Sessions({
+    counters,
     source,
     configs,
     clock: systemClock,
@@ -151,7 +154,7 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
   const startedAt = systemClock.wall();
   let requests = 0;
   const status = (): Omit<DaemonStatus, "sessions"> => {
-    const { counters, clockSkew } = sessions;
+    const { clockSkew } = sessions;
     return {
       ...self,
       startedAt,
@@ -194,6 +197,7 @@ async function serve(settings: Settings, { native, offer, descriptors, replaces 
     askpassOf: (environment) => selectAskpass(environment, base),
     descriptors: room.grants - members,
     maxFlights: MAX_FLIGHTS,
+    counters,
     environmentOf: (config) => sessions.environmentOf(config),
     regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
     takeLock: () => {
