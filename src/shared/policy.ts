@@ -64,6 +64,8 @@ const schema = v.strictObject({
  */
 export function parsePolicy(text: string, file: string): Rule[] {
   const document = readYaml(text, file);
+  // A list is an object to valibot.
+  if (!isMapping(document.value)) throw invalid(file, [describe(file, document, [], "must be a mapping")]);
   const result = v.safeParse(schema, withoutNulls(document.value), {
     abortPipeEarly: true,
     message: () => "must be a mapping",
@@ -73,11 +75,14 @@ export function parsePolicy(text: string, file: string): Rule[] {
   for (const [at, found] of rules.entries())
     if (found === undefined) problems.push({ path: ["allow", at], message: `must have one of ${SUBJECTS.join(", ")}` });
   if (problems.length === 0) return rules.filter((found) => found !== undefined);
-  throw new KeyholeError(
-    "invalid-config",
-    problems.map(({ path, message }) => describe(file, document, path, message)).join("\n"),
-    `edit ${file}`,
+  throw invalid(
+    file,
+    problems.map(({ path, message }) => describe(file, document, path, message)),
   );
+}
+
+function invalid(file: string, lines: readonly string[]): KeyholeError {
+  return new KeyholeError("invalid-config", lines.join("\n"), `edit ${file}`);
 }
 
 interface Problem {
@@ -125,7 +130,7 @@ function readYaml(text: string, file: string): YamlDocument {
   } catch (error) {
     if (!(error instanceof MalformedYaml)) throw error;
     const line = error.line === undefined ? "" : `line ${error.line}: `;
-    throw new KeyholeError("invalid-config", `${file}: ${line}${error.message}`, `edit ${file}`);
+    throw invalid(file, [`${file}: ${line}${error.message}`]);
   }
 }
 

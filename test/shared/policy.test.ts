@@ -31,6 +31,10 @@ describe("what is not certain is refused, with file, line and key", () => {
     ["allow: everybody", "f: line 1: allow must be a list of rules"],
     ["{}", "f: allow is required"],
     ["allow: []\ndeny: []", "f: the file has a key that is not known; known here: allow"],
+    [
+      "allow:\n  - [all]",
+      "f: line 2: allow[0].configs is required\nf: line 2: allow[0] has a key that is not known; known here: user, uid, group, gid, configs",
+    ],
     ["allow:\n  - all", "f: line 2: allow[0] must be a mapping"],
     ["allow:\n  - { user: a }", "f: line 2: allow[0].configs is required"],
     ["allow:\n  - { user: a, configs: [] }", "f: line 2: allow[0].configs must name a config"],
