@@ -1,8 +1,11 @@
 // A machine with a config that grants can be made of, and what a sandbox does with a grant.
 import { expect } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createMachine, type Machine, type Result } from "./machine.ts";
+
+/** In memory, where leases go. */
+const SHM = "/dev/shm";
 
 /** A machine whose source credentials are in a file, so that a grant still has them after a restart of the daemon. */
 export async function createHost(): Promise<Machine> {
@@ -14,7 +17,17 @@ export async function createHost(): Promise<Machine> {
   delete machine.environment["AWS_ACCESS_KEY_ID"];
   delete machine.environment["AWS_SECRET_ACCESS_KEY"];
   await machine.addConfig("dev");
-  return machine;
+  if (!existsSync(SHM)) return machine;
+  // Leases are not in the home, and what a daemon that is killed leaves there stays.
+  const runtime = mkdtempSync(`${SHM}/keyhole-e2e-`);
+  machine.environment["XDG_RUNTIME_DIR"] = runtime;
+  return {
+    ...machine,
+    async [Symbol.asyncDispose]() {
+      await machine[Symbol.asyncDispose]();
+      rmSync(runtime, { recursive: true, force: true });
+    },
+  };
 }
 
 /** Makes a grant; returns its directory. */
