@@ -21,7 +21,7 @@ export interface HolderOptions {
 /** What a holder needs. */
 export const holderRigs = [rigs.bubblewrap, rigs.debian];
 
-const PROGRAMS = join(import.meta.dir, "programs");
+export const PROGRAMS = join(import.meta.dir, "programs");
 export const PYTHON = ["/usr/bin/python3", "-B", "-s", "-E", "/programs/attack.py"] as const;
 
 /** @param directory a grant's, on the host */

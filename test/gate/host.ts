@@ -12,12 +12,16 @@ export function as(uid: number): string[] {
   return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
 }
 
-/** A daemon of this user that has a session of the config `dev`. */
-export async function startHost(uid: number) {
+/**
+ * A daemon of this user that has a session of the config `dev`.
+ *
+ * @param env more of whoever starts it
+ */
+export async function startHost(uid: number, env: Readonly<Record<string, string>> = {}) {
   const machine = await createMachine();
   for (const directory of [machine.home, join(machine.home, "work")]) chownSync(directory, uid, uid);
   const program = publicExecutable();
-  const asUser = { under: as(uid), program: program.path };
+  const asUser = { under: as(uid), program: program.path, env };
   const keyhole = async (...words: string[]) => {
     const result = await machine.run(words, asUser);
     expect(result).toMatchObject({ exitCode: 0 });
@@ -32,9 +36,11 @@ export async function startHost(uid: number) {
     uid,
     program: program.path,
     home: machine.home,
+    run: (...words: string[]) => machine.run(words, asUser),
     /** Makes a grant of the config `dev`; returns its directory. */
-    async addGrant(name: string) {
-      const { stdout } = await machine.run(["grant", "add", name, "--config", "dev"], asUser);
+    async addGrant(name: string, ...terms: string[]) {
+      const { stdout, stderr } = await machine.run(["grant", "add", name, "--config", "dev", ...terms], asUser);
+      if (stdout === "") throw new Error(stderr);
       return stdout.trimEnd();
     },
     /** What `keyhole audit` has, from new to old. */

@@ -19,8 +19,10 @@ export async function createTenants(...terms: readonly string[]) {
   const machine = await createHost();
   for (const name of ["prod", "admin"]) await machine.addConfig(name);
   const daemon = await startForeground(machine, { under: shell("ulimit -n 1024") });
-  const add = async (words: readonly string[]) =>
-    (await machine.keyhole(["grant add", ...words, RATE].join(" "))).trimEnd();
+  const add = async (words: readonly string[]) => {
+    const all = [...words, ...(words.includes("--deliver file") ? [] : [RATE])];
+    return (await machine.keyhole(["grant add", ...all].join(" "))).trimEnd();
+  };
   const a = await add(["agent-a --config dev", ...terms]);
   const b = await add(["agent-b --config prod"]);
   for (const name of ["prod", "admin"]) await machine.keyhole(`daemon add -n ${name}`);

@@ -1,12 +1,15 @@
 """What a hostile process does in a sandbox that holds one grant: `attack.py NAME`, its parameters as a line of JSON on
 stdin, its result as a line of JSON on stdout. An attack that goes on says `ready` first, and ends with its stdin."""
+import ctypes
 import errno
 import hashlib
 import json
 import os
 import random
 import select
+import shutil
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -18,6 +21,7 @@ SOCK = MOUNT + "/sock"
 # wire/PROTOCOL.md: length, version 1, message 15, no body.
 FETCH = bytes.fromhex("00000002010f")
 FETCHED, ERROR = 0x0F, 0xFF
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def dial(path=SOCK):
@@ -388,37 +392,41 @@ def poll(_):
 
 
 def swap(parameters):
-    """Puts links, FIFOs and directories in the place of everything in a writable mount, and swaps them, again and again."""
+    """Puts links, FIFOs, sockets, directories and devices in the place of everything in a writable mount, in a loop."""
     numbers = random.Random(parameters["seed"])
     names = ["sock", "aws-config", "credentials", "env", "keyhole", "lease.json"]
     victims, rounds = parameters["victims"], 0
 
-    def plant(path):
-        kind = numbers.randrange(5)
-        if kind == 0:
-            os.symlink(numbers.choice(victims), path)
-        elif kind == 1:
-            os.mkfifo(path)
-        elif kind == 2:
-            os.makedirs(path + "/a/b")
-        elif kind == 3:
-            with socket.socket(socket.AF_UNIX) as squatter:
-                squatter.bind(path)
-        else:
-            open(path, "w").close()
+    def make_socket(path):
+        # 108 bytes.
+        with socket.socket(socket.AF_UNIX) as squatter:
+            squatter.bind(path)
 
+    kinds = [
+        lambda path: os.symlink(numbers.choice(victims), path),
+        os.mkfifo,
+        lambda path: os.makedirs(path + "/a/b"),
+        make_socket,
+        lambda path: open(path, "w").close(),
+        lambda path: os.link(f"{MOUNT}/{numbers.choice(names)}", path),
+        # /dev/zero, where that is permitted.
+        lambda path: os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5)),
+    ]
     ready()
     while not is_over():
         rounds += 1
-        path, spare = f"{MOUNT}/{numbers.choice(names)}", f"{MOUNT}/spare{rounds % 16}"
+        path, spare = f"{MOUNT}/{numbers.choice(names)}", f"{MOUNT}/spare"
         try:
             if numbers.random() < 0.1:
                 os.chmod(MOUNT, numbers.choice([0o777, 0o000, 0o700]))
-            plant(spare)
-            os.rename(path, f"{MOUNT}/old{rounds % 16}")
-            os.rename(spare, path)
+            numbers.choice(kinds)(spare)
+            # renameat2(2): both change places at once.
+            if LIBC.renameat2(-100, spare.encode(), -100, path.encode(), 2) != 0:
+                os.rename(spare, path)
         except OSError:
-            subprocess.run(["rm", "-rf", spare, f"{MOUNT}/old{rounds % 16}"], stderr=subprocess.DEVNULL)
+            pass
+        if os.path.lexists(spare):
+            (shutil.rmtree if os.path.isdir(spare) and not os.path.islink(spare) else os.unlink)(spare)
     return {"rounds": rounds}
 
 
