@@ -5,6 +5,7 @@ import { expect } from "bun:test";
 import { publicExecutable } from "../e2e/daemons.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
 import type { Outcome } from "../interop/run.ts";
+import type { Key } from "../sts/server.ts";
 import { as } from "./host.ts";
 
 export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
@@ -65,6 +66,15 @@ export async function startAgentHost(uid = 0) {
     async restart() {
       await keyhole("daemon", "stop");
       await keyhole("daemon", "start");
+    },
+    /** Keys of a role that no grant gives. */
+    async keysOf(role: string): Promise<Key & { sessionToken: string }> {
+      await keyhole("config", "add", "-n", role, "--role-arn", roleArn(role));
+      const { AccessKeyId } = JSON.parse(await keyhole("export", "-n", role, "-f", "credential-process")) as {
+        AccessKeyId: string;
+      };
+      const key = machine.sts.issued.get(AccessKeyId)!;
+      return { ...key, sessionToken: key.sessionToken! };
     },
     /** What was asked for through a grant, newest first. */
     async vends(name: string): Promise<Record<string, unknown>[]> {

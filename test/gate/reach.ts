@@ -2,7 +2,7 @@
 // tool's own documents do. All of them reach the test's STS on their loopback, and nothing else.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { quotePosix } from "../../src/quoting.ts";
-import { type Outcome, run, scratch } from "../interop/run.ts";
+import { must, type Outcome, run, scratch } from "../interop/run.ts";
 import type { Rig } from "../interop/rigs.ts";
 import type { AgentHost } from "./agenthost.ts";
 import { as } from "./host.ts";
@@ -23,8 +23,13 @@ export interface Reach {
   open(): Promise<void>;
   /** Runs what follows in the sandboxes' network. Once open. */
   readonly network: () => readonly string[];
-  /** A sandbox that has a Debian with SDKs and one grant. @param options the tool's own, more of them */
-  start(host: AgentHost, grant: string, options?: readonly string[]): Promise<Shell>;
+  /**
+   * A sandbox that has a Debian with SDKs and one grant.
+   *
+   * @param options the tool's own, more of them
+   * @param image another one of an engine's
+   */
+  start(host: AgentHost, grant: string, options?: readonly string[], image?: string): Promise<Shell>;
   close(): Promise<void>;
 }
 
@@ -67,6 +72,10 @@ const CONTAINER = ["--interactive", "--network=host", "--read-only", "--tmpfs=/t
 export interface EngineReach extends Reach {
   /** @param options the engine's own, of its `run` */
   alone(host: AgentHost, grant: string, ...options: string[]): Promise<Outcome>;
+  /** A sandbox of an image that was given no grant. */
+  bare(host: AgentHost, options: readonly string[], image: string): Promise<Shell>;
+  /** An image on top of that of a root, by the lines of a Dockerfile; `context` is what COPY takes from. */
+  build(name: string, root: RootName, lines: readonly string[], context: string): Promise<void>;
 }
 
 export function dockerReach(roots: Roots, options: DockerOptions): EngineReach {
@@ -86,25 +95,42 @@ function engineReach(
   engine: readonly string[],
   images: readonly RootName[],
 ): Omit<EngineReach, "uid"> {
+  function open(
+    host: AgentHost,
+    options: readonly string[],
+    image: string,
+    commandOf: (words: readonly string[], inside: readonly string[]) => string[],
+  ): Promise<Shell> {
+    const name = nextName();
+    const command = commandOf([...CONTAINER, `--name=${name}`, ...options], [`keyhole-gate/${image}`, "sh"]);
+    // The end of its stdin is the end of the shell; what hangs is killed.
+    const kill = async () => void (await run([...engine, "kill", name], environment));
+    return withSts(host, openShell(command, environment, kill));
+  }
+
   return {
     needs: [...rig.needs, rigs.socat, ...(images.includes("debian") ? [rigs.debian, rigs.sdk] : [])],
     terms: [],
     open: async () => rig.open?.(),
     close: async () => rig.close?.(),
     network: rig.network,
-    async start(host, grant, options = []) {
-      const name = nextName();
+    async start(host, grant, options = [], image = "debian") {
       const recipe = await host.recipe(grant, tool);
-      const image = ["keyhole-gate/debian", "sh"];
-      const command = pasted(tool, recipe, engine, [...CONTAINER, `--name=${name}`, ...options], image);
-      // The end of its stdin is the end of the shell; what hangs is killed.
-      const kill = async () => void (await run([...engine, "kill", name], environment));
-      return withSts(host, openShell(command, environment, kill));
+      return open(host, options, image, (words, inside) => pasted(tool, recipe, engine, words, inside));
     },
+    bare: (host, options, image) =>
+      open(host, options, image, (words, inside) => [...guard, ...engine, "run", "--rm", ...words, ...inside]),
     async alone(host, grant, ...options) {
       const recipe = await host.recipe(grant, tool);
       const image = ["keyhole-gate/empty", "/run/keyhole/keyhole"];
       return run(pasted(tool, recipe, engine, ["--network=none", "--read-only", ...options], image), environment);
+    },
+    async build(name, root, lines, context) {
+      const file = `${context}/Dockerfile.${name}`;
+      writeFileSync(file, [`FROM keyhole-gate/${root}`, ...lines, ""].join("\n"));
+      const build = [...engine, "build", "--quiet", "--tag", `keyhole-gate/${name}`, "--file", file, context];
+      // The classic builder needs no plugin.
+      await must(build, { ...environment, DOCKER_BUILDKIT: "0", HOME: context });
     },
   };
 }
