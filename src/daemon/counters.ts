@@ -20,6 +20,18 @@ export class Counters {
     this.#next = (this.#next + 1) % WINDOW;
   }
 
+  /** As `status` names them. */
+  list(): { readonly name: string; readonly value: number }[] {
+    return [
+      { name: "vends", value: this.vends },
+      { name: "sts_calls", value: this.assumes },
+      { name: "sts_failures", value: this.failures },
+      { name: "evictions", value: this.evictions },
+      { name: "sts_latency_p50_ms", value: this.percentile(0.5) },
+      { name: "sts_latency_p99_ms", value: this.percentile(0.99) },
+    ];
+  }
+
   /** The nearest-rank percentile of the last 256, rounded up to whole milliseconds; 0 before the first. */
   percentile(share: number): number {
     const sorted = this.#latencies.toSorted((a, b) => a - b);

@@ -1,24 +1,18 @@
 // The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
 // file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
 import { createConfigReader } from "../config/store.ts";
-import { type Environment, selectBaseEnvironment } from "../environment.ts";
+import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
-import { createRemoteTransport } from "../sources/remote.ts";
-import { createStsSource } from "../sources/sts.ts";
-import { build, version } from "../version.ts";
+import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
 import { systemClock } from "./clock.ts";
 import { type Caller, createDispatch } from "./dispatcher.ts";
 import type { Grants } from "./grants.ts";
 import { createHandlers } from "./handlers.ts";
-import { ownCommand } from "./process.ts";
 import { createRequestAudit } from "./requestaudit.ts";
 import { Sessions } from "./sessions.ts";
-import { userName } from "./user.ts";
-
-/** AssumeRole calls at once; one command makes one. */
-const MAX_FLIGHTS = 8;
+import { createSource, MAX_FLIGHTS } from "./source.ts";
 
 export interface InProcessBroker {
   /** Takes the frame of a request, gives the frame of its reply. */
@@ -29,21 +23,9 @@ export interface InProcessBroker {
 
 export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
   const uid = process.geteuid?.() ?? -1;
-  const base = selectBaseEnvironment(environment);
-  const transport = createRemoteTransport({
-    command: [...ownCommand(), "--sts-worker", build],
-    environment: base,
-    clock: systemClock,
-  });
+  const { source, transport } = createSource(paths.socket, uid, environment);
   const sessions = new Sessions({
-    source: createStsSource({
-      user: userName(uid, environment),
-      transport,
-      socketPath: paths.socket,
-      command: [...ownCommand(), "--resolve-source", build],
-      base,
-      clock: systemClock,
-    }),
+    source,
     configs: createConfigReader(paths.configDir),
     clock: systemClock,
     random: Math.random,

@@ -1,5 +1,5 @@
 // What the daemon does to its own process before it serves, and what it knows of it.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { definedVariables, selectDaemonEnvironment } from "../environment.ts";
 import type { Native } from "../native/native.ts";
 import { MANAGER_VARIABLES } from "./manager.ts";
@@ -51,6 +51,16 @@ export function residentBytes(): number {
     return 0;
   }
 }
+
+/**
+ * The file that this process runs, also when another one stands at its path by now; undefined where it runs from source.
+ */
+export function ownExecutable(): string | undefined {
+  if (!Bun.isStandaloneExecutable) return undefined;
+  return existsSync(OWN_IMAGE) ? OWN_IMAGE : process.execPath;
+}
+
+const OWN_IMAGE = "/proc/self/exe";
 
 /** What runs this executable again; from source, with its script. */
 export function ownCommand(): string[] {

@@ -1,0 +1,40 @@
+// The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
+import { type Environment, selectBaseEnvironment } from "../environment.ts";
+import { createRemoteTransport } from "../sources/remote.ts";
+import type { CredentialSource } from "../sources/source.ts";
+import { createStsSource } from "../sources/sts.ts";
+import type { StsTransport } from "../sources/transport.ts";
+import { build } from "../version.ts";
+import { systemClock } from "./clock.ts";
+import { ownCommand } from "./process.ts";
+import { userName } from "./user.ts";
+
+/** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit (DESIGN.md, 6). */
+export const MAX_FLIGHTS = 8;
+
+/**
+ * @param socketPath names this daemon in the marker that finds loops
+ * @param uid the user whose name stands in role session names
+ * @param environment of this process
+ */
+export function createSource(
+  socketPath: string,
+  uid: number,
+  environment: Environment,
+): { readonly source: CredentialSource; readonly transport: StsTransport } {
+  const base = selectBaseEnvironment(environment);
+  const transport = createRemoteTransport({
+    command: [...ownCommand(), "--sts-worker", build],
+    environment: base,
+    clock: systemClock,
+  });
+  const source = createStsSource({
+    user: userName(uid, environment),
+    transport,
+    socketPath,
+    command: [...ownCommand(), "--resolve-source", build],
+    base,
+    clock: systemClock,
+  });
+  return { source, transport };
+}
