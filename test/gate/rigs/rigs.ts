@@ -22,6 +22,7 @@ export const rigs = {
   sdk: { name: "boto3 and the AWS CLI in that root", files: [`${places.debian}/opt/sdk.txt`], install },
   systemd: { name: "a Debian that boots", files: [`${cache}/systemd`, Bun.which("systemd-nspawn")], install },
   socat: { name: "socat", files: [Bun.which("socat")], install },
+  analyze: { name: "systemd-analyze", files: [Bun.which("systemd-analyze")], install },
   firejail: { name: "firejail", files: [Bun.which("firejail")], install },
   docker: { name: "Docker", files: [Bun.which("docker"), Bun.which("dockerd")], install },
   podman: { name: "Podman", files: [Bun.which("podman"), Bun.which("runc")], install },

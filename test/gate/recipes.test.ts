@@ -1,0 +1,182 @@
+// The recipes of tools that do not run here, taken apart as their tools would and done by bubblewrap: what is printed
+// must be enough for an SDK. Those of docker, podman and bwrap are run as they are (grants.test.ts).
+import { afterAll, expect } from "bun:test";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { run, scratch } from "../interop/run.ts";
+import type { AgentHost } from "./agenthost.ts";
+import { clients } from "./agenthost.ts";
+import { plainReach } from "./reach.ts";
+import { useReach } from "./reachfixture.ts";
+import { rigs, testWith } from "./rigs/rigs.ts";
+import { makeFilter } from "./rigs/seccomp.ts";
+
+const noSockets = makeFilter("socket(AF_UNIX)");
+const units = scratch("units");
+afterAll(() => {
+  noSockets.remove();
+  units.remove();
+});
+
+const { kinds, hostOf } = useReach(() => [plainReach(), plainReach(noSockets.path)]);
+const [open, filtered] = kinds;
+
+/** What every one of these says in its own way. */
+interface Instructions {
+  readonly source: string;
+  readonly target: string;
+  readonly isReadOnly: boolean;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+const fieldsOf = (line: string) => Object.fromEntries(line.split(",").map((field) => field.split("=", 2)));
+
+/** `NAME="VALUE"` lines of a unit, by name. */
+function settingsOf(unit: string, name: string): string[] {
+  return [...unit.matchAll(new RegExp(`^${name}=(".*")$`, "gm"))].map(([, word]) => JSON.parse(word!) as string);
+}
+
+const readers: Readonly<Record<string, (recipe: string) => Instructions>> = {
+  compose(recipe) {
+    const { app } = (Bun.YAML.parse(recipe) as { services: { app: any } }).services;
+    const [{ type, source, target, read_only: isReadOnly }] = app.volumes;
+    expect(type).toBe("bind");
+    return { source, target, isReadOnly, variables: app.environment };
+  },
+  devcontainer(recipe) {
+    const { mounts, containerEnv } = JSON.parse(recipe);
+    const { type, source, target, ...rest } = fieldsOf(mounts[0]);
+    expect(type).toBe("bind");
+    return { source: source!, target: target!, isReadOnly: "readonly" in rest, variables: containerEnv };
+  },
+  kubernetes(recipe) {
+    const { spec } = Bun.YAML.parse(recipe) as any;
+    const [{ env, volumeMounts }] = spec.containers;
+    const [{ name, hostPath }] = spec.volumes;
+    expect({ name: volumeMounts[0].name, type: hostPath.type }).toEqual({ name, type: "Directory" });
+    const variables = Object.fromEntries(
+      env.map((entry: { name: string; value: string }) => [entry.name, entry.value]),
+    );
+    return {
+      source: hostPath.path,
+      target: volumeMounts[0].mountPath,
+      isReadOnly: volumeMounts[0].readOnly,
+      variables,
+    };
+  },
+  lima(recipe) {
+    const { mounts, env } = Bun.YAML.parse(recipe) as any;
+    const [{ location, mountPoint, writable }] = mounts;
+    return { source: location, target: mountPoint, isReadOnly: writable === false, variables: env };
+  },
+  systemd(recipe) {
+    const [paths] = settingsOf(recipe, "BindReadOnlyPaths");
+    const [source, target] = paths!.split(":");
+    const entries = settingsOf(recipe, "Environment").map((setting) => {
+      const at = setting.indexOf("=");
+      return [setting.slice(0, at), setting.slice(at + 1)] as const;
+    });
+    return { source: source!, target: target!, isReadOnly: true, variables: Object.fromEntries(entries) };
+  },
+};
+
+/** A machine whose programs are there, and nothing else of it. */
+const SYSTEM = ["/usr", "/etc"]
+  .flatMap((path) => ["--ro-bind", path, path])
+  .concat(
+    ["bin", "sbin", "lib", "lib64"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
+    ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"],
+  );
+
+const set = (variables: Readonly<Record<string, string>>) =>
+  Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
+
+for (const [tool, read] of Object.entries(readers)) {
+  testWith(open.needs)(`${tool}: what the recipe mounts and sets is enough for SDKs`, async () => {
+    const host = hostOf(open);
+    const terms = tool === "lima" ? ["--deliver", "file"] : [];
+    const directory = await host.addGrant(`for-${tool}`, ...terms);
+    const { source, target, isReadOnly, variables } = read(await host.recipe(`for-${tool}`, tool));
+    expect({ source, target, isReadOnly }).toEqual({ source: directory, target: "/run/keyhole", isReadOnly: true });
+    await using sandbox = await open.start(host, "", [...SYSTEM, "--ro-bind", source, target, ...set(variables)]);
+    for (const client of Object.values(clients))
+      expect(host.identityOf(await sandbox.run(client)).role).toBe(`for-${tool}`);
+  });
+}
+
+testWith([...open.needs, rigs.analyze])("systemd: the manager finds nothing wrong with the drop-in", async () => {
+  const host = hostOf(open);
+  await host.addGrant("verified");
+  const unit = `${units.path}/agent.service`;
+  mkdirSync(`${unit}.d`);
+  writeFileSync(unit, "[Service]\nExecStart=/bin/true\n");
+  const verify = async (dropIn: string) => {
+    writeFileSync(`${unit}.d/keyhole.conf`, dropIn);
+    const { exitCode, stderr } = await run(["systemd-analyze", "verify", unit], { PATH: "/usr/bin:/bin" });
+    // Of this unit alone: it tells of the machine's own as well.
+    return { exitCode, said: stderr.split("\n").filter((line) => line.includes(units.path)) };
+  };
+  const recipe = `${await host.recipe("verified", "systemd")}\n`;
+  expect(await verify(recipe)).toEqual({ exitCode: 0, said: [] });
+  expect((await verify(recipe.replace("BindReadOnlyPaths=", "BindReadOnlyPath="))).said).not.toEqual([]);
+});
+
+/** A sandbox that has the host's own paths, and may not make Unix sockets. */
+const HOST = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--bind", "/tmp", "/tmp"];
+
+/** As sandbox-runtime does it on Linux: what may not be read is covered, what may be read again lies on top. */
+function hide({ denyRead, allowRead }: { denyRead: string[]; allowRead: string[] }, host: AgentHost): string[] {
+  const path = (written: string) => written.replace(/^~/, host.machine.home).replace(/^\/\//, "/");
+  const there = (paths: string[]) => paths.map(path).filter((found) => existsSync(found));
+  return [
+    ...there(denyRead).flatMap((denied) => ["--tmpfs", denied]),
+    ...there(allowRead).flatMap((allowed) => ["--ro-bind", allowed, allowed]),
+  ];
+}
+
+testWith(filtered.needs)("claude-code: the settings show the lease, and neither ~/.aws nor other grants", async () => {
+  const host = hostOf(filtered);
+  const directory = await host.addGrant("for-claude", "--deliver", "file", "--mount-at", "host");
+  const other = await host.addGrant("for-another", "--deliver", "file", "--mount-at", "host");
+  const { env, sandbox: rules } = JSON.parse(await host.recipe("for-claude", "claude-code"));
+  expect(rules.enabled).toBe(true);
+  const options = [...HOST, ...hide(rules.filesystem, host), ...set(env), "--setenv", "HOME", host.machine.home];
+  await using sandbox = await filtered.start(host, "", options);
+  for (const client of Object.values(clients))
+    expect(host.identityOf(await sandbox.run(client)).role).toBe("for-claude");
+  const read = async (path: string) => (await sandbox.run(["cat", path])).exitCode === 0;
+  const seen = {
+    own: await read(`${directory}/lease.json`),
+    other: await read(`${other}/lease.json`),
+    source: await read(`${host.machine.home}/.aws/credentials`),
+  };
+  expect(seen).toEqual({ own: true, other: false, source: false });
+});
+
+testWith(filtered.needs)("codex: the variables are enough for SDKs without Unix sockets", async () => {
+  const host = hostOf(filtered);
+  await host.addGrant("for-codex", "--deliver", "file", "--mount-at", "host");
+  const settings = Bun.TOML.parse(await host.recipe("for-codex", "codex")) as any;
+  const variables = settings.shell_environment_policy.set as Record<string, string>;
+  expect(settings.shell_environment_policy.exclude).toEqual(["AWS_*"]);
+  await using sandbox = await filtered.start(host, "", [...HOST, ...set(variables), "--setenv", "HOME", homedir()]);
+  for (const client of Object.values(clients))
+    expect(host.identityOf(await sandbox.run(client)).role).toBe("for-codex");
+});
+
+testWith(open.needs)(
+  "a tool that cannot carry a socket is told the grant that it can, and that grant works",
+  async () => {
+    const host = hostOf(open);
+    await host.addGrant("wrong");
+    for (const tool of ["claude-code", "codex", "lima"]) {
+      const { exitCode, stdout, stderr } = await host.run("grant", "show", "wrong", "--for", tool);
+      expect({ tool, exitCode, stdout }).toEqual({ tool, exitCode: 2, stdout: "" });
+      const [, hint] = /^keyhole: hint: keyhole (grant add .*)$/m.exec(stderr)!;
+      await host.keyhole(...hint!.split(" "));
+      const { text } = { text: await host.recipe("wrong-file", tool) };
+      expect(text).toContain((await host.keyhole("grant", "path", "wrong-file")).trimEnd());
+      await host.keyhole("grant", "remove", "--yes", "wrong-file");
+    }
+  },
+);
