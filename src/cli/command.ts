@@ -4,7 +4,7 @@ import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
 import type { Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
-import type { ToolCommand, ToolResult } from "./tools.ts";
+import type { ToolCommand, ToolResult } from "./programs/tools.ts";
 import type { Ui } from "./ui.ts";
 
 /** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */

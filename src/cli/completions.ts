@@ -1,7 +1,7 @@
 // The commands → scripts for the completion of bash, zsh and fish. Names of configs and grants are asked for at each use.
 import type { ArgDef } from "../arguments.ts";
 import type { CommandGroup } from "./command.ts";
-import { grantOperand } from "./grants.ts";
+import { grantOperand } from "./grants/grants.ts";
 import { commonOptions } from "./lookup.ts";
 import { quoteFish } from "./quoting.ts";
 

@@ -1,6 +1,6 @@
 // The daemon's records as JSON for scripts: instants in ISO 8601, counters as an object.
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../wire/messages.ts";
-import { skewOf } from "./status.ts";
+import { skewOf } from "./daemon/status.ts";
 
 /** The option of every command that has an answer. */
 export const jsonOption = { type: "boolean", description: "Answer in JSON" } as const;

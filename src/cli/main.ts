@@ -21,7 +21,7 @@ export async function main(
 ): Promise<void> {
   const ui = createUi();
   if (refusal !== undefined) {
-    const { readRefusal } = await import("./refusal.ts");
+    const { readRefusal } = await import("./vending/refusal.ts");
     const error = readRefusal(refusal);
     ui.fail(error);
     process.exit(error.exitStatus);

@@ -7,8 +7,8 @@ import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import type { Host } from "./command.ts";
-import { insideErrors } from "./inside.ts";
-import { targetOf } from "./vending.ts";
+import { insideErrors } from "./vending/inside.ts";
+import { targetOf } from "./vending/vend.ts";
 
 /** First words of commands for the host alone. */
 const HOST_ONLY: ReadonlySet<string> = new Set(["audit", "config", "daemon", "grant", "service", "setup"]);

@@ -5,11 +5,11 @@ import { tellStory } from "../../audit/story.ts";
 import { escapeControls } from "../../controls.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
-import { renderRecords, renderStory } from "../auditlines.ts";
-import { withDaemonIfAny } from "../broker.ts";
+import { renderRecords, renderStory } from "../logs/audit.ts";
+import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { jsonOption, printJson } from "../json.ts";
-import { openLog } from "../logreader.ts";
+import { openLog } from "../logs/reader.ts";
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 200;

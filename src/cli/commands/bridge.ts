@@ -1,9 +1,9 @@
 // keyhole bridge: a grant through a pipe, into whatever a program reaches: a container, another machine.
 import { KeyholeError } from "../../errors.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { withDaemon } from "../broker.ts";
+import { withDaemon } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { grantSocketOf } from "../grantsocket.ts";
+import { grantSocketOf } from "../vending/grant.ts";
 
 const USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
 
@@ -31,7 +31,7 @@ export default defineCommand({
     if (args.at !== undefined) throw mistake("--at is for the end with --stdio");
     if (rest.length === 0) throw mistake("no command is given");
     const socket = await socketOf(context, args.grant);
-    const [{ runAnswered }, { isatty }] = await Promise.all([import("../bridgeends.ts"), import("node:tty")]);
+    const [{ runAnswered }, { isatty }] = await Promise.all([import("../bridge/ends.ts"), import("node:tty")]);
     return runAnswered(context, socket, rest, isatty(2));
   },
 });
@@ -54,8 +54,8 @@ async function serveStdio(context: CommandContext, at: string | undefined): Prom
   const { isatty } = await import("node:tty");
   if (isatty(0) || isatty(1)) throw mistake("stdin and stdout are a terminal, not the two ends of a pipe");
   const { environment, settings, host } = context;
-  const { openBridgeDirectory } = await import("../bridgefiles.ts");
-  const { serveDirectory } = await import("../bridgeends.ts");
+  const { openBridgeDirectory } = await import("../bridge/directory.ts");
+  const { serveDirectory } = await import("../bridge/ends.ts");
   const path = at === undefined || at.startsWith("/") ? at : `${host.cwd()}/${at}`;
   const directory = openBridgeDirectory(path, environment, settings.paths);
   try {

@@ -1,8 +1,8 @@
 // keyhole exec: becomes a program that has the credentials of a config.
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { nameOption } from "../names.ts";
-import { executeRefreshing, executeWithKeys } from "../running.ts";
+import { nameOption } from "../configs/names.ts";
+import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
 export default defineCommand({
   meta: { name: "exec", description: "Run a program with credentials of a config" },

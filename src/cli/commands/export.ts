@@ -1,9 +1,9 @@
 // keyhole export: credentials of one config on stdout, in the form that someone else reads.
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { formatNames, formats, obscure, parseProcessLine } from "../formats.ts";
-import { nameOption } from "../names.ts";
-import { vend } from "../vending.ts";
+import { formatNames, formats, obscure, parseProcessLine } from "../vending/formats.ts";
+import { nameOption } from "../configs/names.ts";
+import { vend } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "export", description: "Print credentials of a config" },

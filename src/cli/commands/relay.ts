@@ -2,10 +2,10 @@
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { fetchGrant, grantSocketOf } from "../grantsocket.ts";
-import { endpointVariables, relayedEnvironment } from "../relayenvironment.ts";
-import { startRelay } from "../relayserver.ts";
-import { endings, signalled, unlessEnded, watchSignals } from "../signals.ts";
+import { fetchGrant, grantSocketOf } from "../vending/grant.ts";
+import { endpointVariables, relayedEnvironment } from "../relay/environment.ts";
+import { startRelay } from "../relay/server.ts";
+import { endings, signalled, unlessEnded, watchSignals } from "../programs/signals.ts";
 
 /** Of TCP. */
 const HIGHEST_PORT = 65_535;
@@ -44,8 +44,8 @@ export default defineCommand({
   },
 });
 
-async function runBehind(program: Parameters<typeof import("../supervise.ts").supervise>[0]): Promise<number> {
-  const { supervise } = await import("../supervise.ts");
+async function runBehind(program: Parameters<typeof import("../programs/supervise.ts").supervise>[0]): Promise<number> {
+  const { supervise } = await import("../programs/supervise.ts");
   const { isatty } = await import("node:tty");
   const isFirst = process.pid === 1;
   const reap = isFirst ? (await import("../../native/children.ts")).loadReapChild() : undefined;

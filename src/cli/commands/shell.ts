@@ -1,7 +1,7 @@
 // keyhole shell: the user's shell, in which every tool has fresh credentials of a config for as long as it is open.
 import { defineCommand } from "../command.ts";
-import { nameOption } from "../names.ts";
-import { executeRefreshing } from "../running.ts";
+import { nameOption } from "../configs/names.ts";
+import { executeRefreshing } from "../programs/running.ts";
 
 export default defineCommand({
   meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },

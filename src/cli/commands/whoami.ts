@@ -1,11 +1,11 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
-import { withSession } from "../broker.ts";
+import { withSession } from "../daemon/broker.ts";
 import { defineCommand } from "../command.ts";
-import { configChoices } from "../configs.ts";
-import { HIDDEN, parseProcessLine } from "../formats.ts";
+import { configChoices } from "../configs/choices.ts";
+import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { jsonOption, printJson } from "../json.ts";
-import { nameOption, requireName } from "../names.ts";
-import { targetOf, vend, type Vended, vendGrant } from "../vending.ts";
+import { nameOption, requireName } from "../configs/names.ts";
+import { targetOf, vend, type Vended, vendGrant } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },

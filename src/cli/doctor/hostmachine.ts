@@ -5,7 +5,7 @@ import { identifyPeer } from "../../native/peer.ts";
 import type { Settings } from "../../settings.ts";
 import type { SharedConfig } from "../../sources/profile.ts";
 import type { DaemonStatus, GrantInfo } from "../../wire/messages.ts";
-import { withDaemon } from "../broker.ts";
+import { withDaemon } from "../daemon/broker.ts";
 
 export interface HostMachine {
   readonly settings: Settings;

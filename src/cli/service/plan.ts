@@ -3,7 +3,7 @@ import { KeyholeError } from "../../errors.ts";
 import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
 import { readAccounts } from "../../shared/accounts.ts";
 import type { CommandContext } from "../command.ts";
-import { checkAccountName, requireRoot } from "../accounts.ts";
+import { checkAccountName, requireRoot } from "./accounts.ts";
 import { planAgent } from "./launchd.ts";
 import { planSharedService, planUserService } from "./systemd.ts";
 import type { ServiceDaemon, ServicePlan } from "./unit.ts";

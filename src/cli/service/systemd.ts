@@ -1,7 +1,7 @@
 // systemd's units: a service and its socket, for a user's own daemon and for a shared one. Every directive has its
 // reason beside it, and so has every one that a reader may miss.
 import { directoryOf } from "../../paths.ts";
-import type { ToolCommand } from "../tools.ts";
+import type { ToolCommand } from "../programs/tools.ts";
 import { HEADING, type ServiceDaemon, type ServicePlan, type SharedDaemon } from "./unit.ts";
 
 /** A user's own daemon. @param directory of units, absolute: `~/.config/systemd/user` */

@@ -1,5 +1,5 @@
 // What a service is made of, whoever manages it.
-import type { ToolCommand } from "../tools.ts";
+import type { ToolCommand } from "../programs/tools.ts";
 
 /** A file that is installed. */
 export interface ServiceFile {

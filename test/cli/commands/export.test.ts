@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { formatNames } from "../../../src/cli/formats.ts";
+import { formatNames } from "../../../src/cli/vending/formats.ts";
 import { PROCESS_LINE, startFakeDaemon, vended } from "../fakes/daemon.ts";
 import { keyhole } from "../fakes/world.ts";
 

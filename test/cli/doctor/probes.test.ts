@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { probes } from "../../../src/cli/doctor/probes.ts";
-import { startRelay } from "../../../src/cli/relayserver.ts";
+import { startRelay } from "../../../src/cli/relay/server.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { version } from "../../../src/version.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";

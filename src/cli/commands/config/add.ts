@@ -4,10 +4,10 @@ import { openConfigStore } from "../../../config/store.ts";
 import { checkConfigName } from "../../../configname.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configtext.ts";
-import { editText, TEMPLATE } from "../../editor.ts";
-import { nameOption } from "../../names.ts";
-import { askConfig } from "../../prompts.ts";
+import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
+import { editText, TEMPLATE } from "../../configs/editor.ts";
+import { nameOption } from "../../configs/names.ts";
+import { askConfig } from "../../configs/prompts.ts";
 
 const args = {
   name: nameOption,

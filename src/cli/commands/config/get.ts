@@ -2,9 +2,9 @@
 import { obscureConfig } from "../../../config/obscure.ts";
 import { openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
-import { configChoices } from "../../configs.ts";
+import { configChoices } from "../../configs/choices.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { nameOption, requireName } from "../../names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config get", description: "Print a config as JSON" },

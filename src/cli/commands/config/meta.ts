@@ -1,9 +1,9 @@
 // keyhole config meta: what a config says about itself.
 import { openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
-import { configChoices } from "../../configs.ts";
+import { configChoices } from "../../configs/choices.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { nameOption, requireName } from "../../names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config meta", description: "Print a config's description as JSON" },

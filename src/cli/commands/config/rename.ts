@@ -2,9 +2,9 @@
 import { openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
-import { configChoices } from "../../configs.ts";
-import { evictSession } from "../../evict.ts";
-import { nameOption, requireName } from "../../names.ts";
+import { configChoices } from "../../configs/choices.ts";
+import { evictSession } from "../../configs/evict.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config rename", description: "Give a config another name" },

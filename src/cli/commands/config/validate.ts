@@ -3,9 +3,9 @@ import { formatProblem, inspectConfig, type TextProblem } from "../../../config/
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { changeOptions, readSource } from "../../configtext.ts";
+import { changeOptions, readSource } from "../../configs/text.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { nameOption } from "../../names.ts";
+import { nameOption } from "../../configs/names.ts";
 
 const args = {
   name: nameOption,

@@ -1,11 +1,11 @@
 // keyhole daemon add: a session of a config, checked with STS.
 import { refuseLoop } from "../../../loop.ts";
-import { addSession, requireDaemon, withOwnDaemon } from "../../broker.ts";
+import { addSession, requireDaemon, withOwnDaemon } from "../../daemon/broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
-import { configChoices } from "../../configs.ts";
+import { configChoices } from "../../configs/choices.ts";
 import { jsonOption, printJson, sessionToJson } from "../../json.ts";
-import { nameOption, requireName } from "../../names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },

@@ -1,7 +1,7 @@
 // keyhole daemon kill: ends a daemon that does not stop.
 import { defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { killDaemon } from "../../lifecycle.ts";
+import { killDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
   meta: { name: "daemon kill", description: "Kill a daemon that does not stop" },

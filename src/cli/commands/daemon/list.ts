@@ -1,8 +1,8 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
-import { withDaemon } from "../../broker.ts";
+import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption, printJson, sessionToJson } from "../../json.ts";
-import { renderSessions } from "../../status.ts";
+import { renderSessions } from "../../daemon/status.ts";
 
 export default defineCommand({
   meta: { name: "daemon list", description: "List the sessions, the most recently used last" },

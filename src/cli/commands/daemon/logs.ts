@@ -1,8 +1,8 @@
 // keyhole daemon logs: the daemon's log file, whether or not a daemon runs.
 import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
-import { isAtLeast, levels, renderLogLine } from "../../loglines.ts";
-import { openLog } from "../../logreader.ts";
+import { isAtLeast, levels, renderLogLine } from "../../logs/lines.ts";
+import { openLog } from "../../logs/reader.ts";
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 200;

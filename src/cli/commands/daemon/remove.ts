@@ -1,8 +1,8 @@
 // keyhole daemon remove: forgets the credentials of one config.
-import { withDaemon } from "../../broker.ts";
+import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { nameOption, requireName } from "../../names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "daemon remove", description: "Remove a session and forget its credentials" },

@@ -3,10 +3,10 @@ import type { Link } from "../../../client/patience.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
-import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../broker.ts";
+import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { isOfAnotherRelease, stopDaemon } from "../../lifecycle.ts";
+import { isOfAnotherRelease, stopDaemon } from "../../daemon/lifecycle.ts";
 import { toKeyholeError } from "../../ui.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;

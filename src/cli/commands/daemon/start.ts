@@ -1,6 +1,6 @@
 // keyhole daemon start: a daemon in the background, ready when this returns.
 import { version } from "../../../version.ts";
-import { requireDaemon, withDaemonIfAny } from "../../broker.ts";
+import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { jsonOption } from "../../json.ts";
 

@@ -4,10 +4,10 @@ import { errors, KeyholeError } from "../../../errors.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus, GrantInfo } from "../../../wire/messages.ts";
-import { withDaemonIfAny } from "../../broker.ts";
+import { withDaemonIfAny } from "../../daemon/broker.ts";
 import { defineCommand, type Host } from "../../command.ts";
 import { jsonOption, printJson, statusToJson } from "../../json.ts";
-import { renderStatus } from "../../status.ts";
+import { renderStatus } from "../../daemon/status.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 20;

@@ -1,7 +1,7 @@
 // keyhole daemon stop: ends the daemon in order.
 import { defineCommand } from "../../command.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { stopDaemon } from "../../lifecycle.ts";
+import { stopDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
   meta: { name: "daemon stop", description: "Stop the daemon" },

@@ -2,14 +2,14 @@
 import { refuseLoop } from "../../../loop.ts";
 import { quotePosix } from "../../../quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
-import { refuseForeignDaemon } from "../../broker.ts";
+import { refuseForeignDaemon } from "../../daemon/broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { withGrantDaemon } from "../../grants.ts";
-import { readTerms, termOptions } from "../../grantterms.ts";
-import { grantToJson } from "../../grantview.ts";
+import { withGrantDaemon } from "../../grants/grants.ts";
+import { readTerms, termOptions } from "../../grants/terms.ts";
+import { grantToJson } from "../../grants/view.ts";
 import { jsonOption, printJson } from "../../json.ts";
-import { sourceEnvironment } from "../../refreshing.ts";
+import { sourceEnvironment } from "../../programs/refreshing.ts";
 
 /** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
 const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;

@@ -1,7 +1,7 @@
 // keyhole grant confirm: a person answers what grants with --confirm ask, until Ctrl-C.
 import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
-import { withGrantDaemon } from "../../grants.ts";
+import { withGrantDaemon } from "../../grants/grants.ts";
 
 /** Milliseconds. The daemon holds the request for up to 10 s (wire/messages.ts). */
 const LEAST_TIMEOUT = 20_000;

@@ -1,8 +1,8 @@
 // keyhole grant list: all grants, those that have ended among them.
 import { openGrantStore } from "../../../grants/store.ts";
 import { defineCommand } from "../../command.ts";
-import { listGrants } from "../../grants.ts";
-import { grantToJson, renderGrants } from "../../grantview.ts";
+import { listGrants } from "../../grants/grants.ts";
+import { grantToJson, renderGrants } from "../../grants/view.ts";
 import { jsonOption, printJson } from "../../json.ts";
 
 export default defineCommand({

@@ -1,6 +1,6 @@
 // keyhole grant path: the directory to mount.
 import { defineCommand } from "../../command.ts";
-import { findGrant, grantOperand } from "../../grants.ts";
+import { findGrant, grantOperand } from "../../grants/grants.ts";
 import { jsonOption, printJson } from "../../json.ts";
 
 export default defineCommand({

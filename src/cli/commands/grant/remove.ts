@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../../errors.ts";
 import { checkGrantName } from "../../../grants/name.ts";
 import { defineCommand } from "../../command.ts";
-import { askAboutGrant, grantOperand } from "../../grants.ts";
+import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { jsonOption, printJson } from "../../json.ts";
 
 export default defineCommand({

@@ -6,8 +6,8 @@ import { quotePosix } from "../../../quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { askAboutGrant, grantOperand } from "../../grants.ts";
-import { grantToJson } from "../../grantview.ts";
+import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
+import { grantToJson } from "../../grants/view.ts";
 import { jsonOption, printJson } from "../../json.ts";
 
 export default defineCommand({

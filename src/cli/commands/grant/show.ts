@@ -1,8 +1,8 @@
 // keyhole grant show: everything about one grant, or how one tool is given it.
 import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
-import { findGrant, grantOperand } from "../../grants.ts";
-import { grantToJson, renderGrant } from "../../grantview.ts";
+import { findGrant, grantOperand } from "../../grants/grants.ts";
+import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { jsonOption, printJson } from "../../json.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 

@@ -4,10 +4,10 @@ import { ensureDirectory, ensurePrivateDirectory } from "../../../files/director
 import { writeAtomically } from "../../../files/writing.ts";
 import { directoryOf } from "../../../paths.ts";
 import { defineCommand } from "../../command.ts";
-import { stopDaemon } from "../../lifecycle.ts";
+import { stopDaemon } from "../../daemon/lifecycle.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
 import { requireManager } from "../../service/manager.ts";
-import { formatCommand, runTools } from "../../tools.ts";
+import { formatCommand, runTools } from "../../programs/tools.ts";
 
 /** Whoever may run `systemctl cat` reads them; they hold no secret. */
 const UNIT_MODE = 0o644;

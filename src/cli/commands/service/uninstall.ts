@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { removeFile } from "../../../files/writing.ts";
 import { defineCommand } from "../../command.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
-import { formatCommand } from "../../tools.ts";
+import { formatCommand } from "../../programs/tools.ts";
 
 export default defineCommand({
   meta: { name: "service uninstall", description: "End the service of the daemon, and remove it" },

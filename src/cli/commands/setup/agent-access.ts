@@ -2,9 +2,9 @@
 // agents run as, reaches a shared daemon (PEERS.md A-021). Repeating it changes nothing.
 import { KeyholeError } from "../../../errors.ts";
 import { directoryOf } from "../../../paths.ts";
-import { checkAccountName, requireRoot } from "../../accounts.ts";
+import { checkAccountName, requireRoot } from "../../service/accounts.ts";
 import { type CommandContext, defineCommand, type Host } from "../../command.ts";
-import { formatCommand, runTools, type ToolCommand } from "../../tools.ts";
+import { formatCommand, runTools, type ToolCommand } from "../../programs/tools.ts";
 
 export default defineCommand({
   meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },

@@ -1,0 +1,33 @@
+// Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
+import { checkConfigName } from "../../configname.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { Ui } from "../ui.ts";
+
+/** The option of every command that is about one config. */
+export const nameOption = {
+  type: "string",
+  alias: "n",
+  valueHint: "NAME",
+  description: "Name of the config",
+} as const;
+
+export interface NameChoices {
+  /** What is chosen from, in the plural: `configs`. */
+  readonly kind: string;
+  /** What to do where there are none. */
+  readonly hint: string;
+  list(): Promise<readonly string[]> | readonly string[];
+}
+
+/**
+ * The given name, or one that a person picks. Never asks without a terminal.
+ *
+ * @throws KeyholeError `usage` if it is missing and nobody is there, `no-such-config` if there is nothing to pick.
+ */
+export async function requireName(name: string | undefined, ui: Ui, choices: NameChoices): Promise<string> {
+  if (name !== undefined) return checkConfigName(name);
+  if (!(await ui.isInteractive())) throw new KeyholeError("usage", "-n NAME is missing", "keyhole config list");
+  const names = await choices.list();
+  if (names.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);
+  return ui.askChoice("Which one?", names);
+}

@@ -1,0 +1,174 @@
+// Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
+import { Connection } from "../../client/connection.ts";
+import { askPatiently, type Link } from "../../client/patience.ts";
+import { findTarget } from "../../client/target.ts";
+import { KeyholeError } from "../../errors.ts";
+import { refuseLoop } from "../../loop.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
+import { quotePosix } from "../../quoting.ts";
+import type { Settings } from "../../settings.ts";
+import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
+import { sourceEnvironment } from "../programs/refreshing.ts";
+
+type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+
+/** How a daemon is asked that may be missing. */
+export interface AskOptions {
+  /** Everything may be asked again where the daemon goes away in the middle of it. */
+  readonly isRepeatable?: boolean;
+  /** False for whoever wants to know how it is now: whoever is about to listen, or has just ceased to, is not waited for. */
+  readonly isPatient?: boolean;
+}
+
+/**
+ * Runs `use` with a connection that is closed behind it. A daemon that is being replaced is waited for, and one that is
+ * missing is not started.
+ *
+ * @throws KeyholeError as Connection.open does.
+ */
+export function withDaemon<Result>(
+  settings: Settings,
+  use: (link: Link) => Promise<Result>,
+  { isRepeatable = false, isPatient = true }: AskOptions = {},
+): Promise<Result> {
+  const { paths, clientTimeout } = settings;
+  const open = (timeoutMs: number) =>
+    isPatient
+      ? Connection.open(paths.socket, { timeoutMs })
+      : Connection.open(paths.socket, { timeoutMs: clientTimeout, refusedPatienceMs: 0 });
+  return askPatiently(open, use, {
+    deadlineMs: isPatient ? clientTimeout : 0,
+    isRepeatable,
+    holder: () => holderOf(settings),
+  });
+}
+
+/** As `withDaemon`, and undefined where no daemon answers, also because it goes away meanwhile. */
+export async function withDaemonIfAny<Result>(
+  settings: Settings,
+  use: (link: Link) => Promise<Result>,
+  options?: AskOptions,
+): Promise<Result | undefined> {
+  try {
+    return await withDaemon(settings, use, options);
+  } catch (error) {
+    if (error instanceof KeyholeError && error.kind === "unreachable") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * As `withDaemon`, and starts a daemon where there is none, with the settings of this command line; with KEYHOLE_DISABLE
+ * it is a broker in this process.
+ */
+export async function withOwnDaemon<Result>(
+  { settings, host }: Pick<Caller, "settings" | "host">,
+  use: (link: Link) => Promise<Result>,
+  { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
+): Promise<Result> {
+  const { paths, autostart, isInProcess, clientTimeout } = settings;
+  if (isInProcess) return withBrokerInProcess(settings, host, use);
+  const { kind } = findTarget(settings, undefined);
+  // The lock says whether a refusal is a dead socket or a full backlog.
+  const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
+  return askPatiently(open, use, {
+    deadlineMs: clientTimeout,
+    isRepeatable,
+    holder: () => holderOf(settings),
+    start: kind === "own" ? start : undefined,
+  });
+
+  async function start(): Promise<void> {
+    if (autostart !== "never") return void (await host.launch({ ...settings, once: autostart === "once" }));
+    throw new KeyholeError("unreachable", `keyhole daemon is not running at ${paths.socket} (autostart is off)`);
+  }
+}
+
+/** Sessions that live for this one command; there is nobody whose place it could take, and nothing to wait for. */
+async function withBrokerInProcess<Result>(
+  settings: Settings,
+  host: Caller["host"],
+  use: (link: Link) => Promise<Result>,
+): Promise<Result> {
+  const { linkTo } = await import("../../client/inprocess.ts");
+  const link = linkTo(await host.openInProcess(settings));
+  try {
+    return await use(link);
+  } finally {
+    link.close();
+  }
+}
+
+/** @throws KeyholeError `usage` for what only a daemon keeps, where there is to be none. */
+export function requireDaemon({ isInProcess }: Settings, what: string): void {
+  if (!isInProcess) return;
+  throw new KeyholeError("usage", `${what} needs the daemon, and KEYHOLE_DISABLE is set`, "unset KEYHOLE_DISABLE");
+}
+
+async function holderOf({ paths }: Settings): Promise<number | undefined> {
+  const { liveLockHolder } = await import("./lock.ts");
+  return liveLockHolder(paths.lock);
+}
+
+/**
+ * Credentials of a config; its session is added if there is none, with this caller's environment. A refusal by AWS
+ * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
+ */
+export function vend(caller: Caller, name: string): Promise<ResponseOf<"Vend">> {
+  return withSession(caller, name, (link) => link.request("Vend", { config: name }));
+}
+
+/** Asks something of a session, and adds the session if the daemon has none of that name. */
+export async function withSession<Result>(
+  caller: Caller,
+  name: string,
+  ask: (link: Link) => Promise<Result>,
+): Promise<Result> {
+  refuseLoop(caller.environment, name, caller.settings.paths.socket);
+  return withOwnDaemon(caller, async (link) => {
+    try {
+      return await ask(link);
+    } catch (error) {
+      if (!(error instanceof KeyholeError) || error.kind !== "no-such-session") throw error;
+    }
+    await addSession(link, caller, name, { verify: true, renew: false });
+    return ask(link);
+  });
+}
+
+/**
+ * Makes a session of a config, with the variables of this caller that select source credentials.
+ *
+ * @throws KeyholeError `unsafe-path` rather than send them to another user's process.
+ */
+export async function addSession(
+  link: Link,
+  caller: Caller,
+  name: string,
+  options: { readonly verify: boolean; readonly renew: boolean },
+): Promise<SessionInfo> {
+  await refuseForeignDaemon(link, caller.settings);
+  const { paths } = caller.settings;
+  const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
+  const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
+  return link.request("Add", { config: name, environment, ...options });
+}
+
+/**
+ * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
+ * both sides: as the daemon of a service, and as `sudo -E keyhole`.
+ */
+export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Settings): Promise<void> {
+  if (isInProcess) return;
+  const own = process.getuid?.();
+  if (own === undefined || own === 0) return;
+  const { loadNative } = await import("../../native/load.ts");
+  const peer = link.identify((socket) => identifyPeer(loadNative(), socket));
+  if (isOwnerOrRoot(peer, own)) return;
+  throw new KeyholeError(
+    "unsafe-path",
+    `what answers at ${paths.socket} belongs to another user (uid ${peer.uid})`,
+    `ls -l ${quotePosix(paths.socket)}`,
+  );
+}

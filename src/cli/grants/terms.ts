@@ -1,0 +1,160 @@
+// The options of `grant add` → the terms of a grant. Everything is read and checked before anybody is asked anything;
+// what only STS's limits forbid, the daemon says.
+import { readFileSync, statSync } from "node:fs";
+import type { ArgsDef, ArgValues } from "../../arguments.ts";
+import { openConfigStore } from "../../config/store.ts";
+import { checkConfigName } from "../../configname.ts";
+import { KeyholeError } from "../../errors.ts";
+import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";
+import { checkMountPath } from "../../grants/mount.ts";
+import { checkGrantName } from "../../grants/name.ts";
+import { resolvePolicy } from "../../grants/presets.ts";
+import { formatRate, parseRate } from "../../grants/rate.ts";
+import { parseSpan } from "../../grants/spans.ts";
+import type { RequestOf } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
+
+const HINT = "keyhole grant add --help";
+
+/** Linux's largest uid; the next number, -1, stands for none (chown(2)). */
+const HIGHEST_ID = 0xff_ff_ff_fe;
+const HIGHEST_COUNT = 0xff_ff_ff_ff;
+/** Bytes. STS takes 2,048 characters of a session policy; white space does not count. */
+const POLICY_FILE_LIMIT = 64 * 1024;
+
+export const termOptions = {
+  config: { type: "string", valueHint: "CONFIG", description: "The config whose role it is (required)" },
+  ttl: { type: "string", valueHint: "SPAN", description: "Give nothing any more after that time, like 8h" },
+  policy: {
+    type: "string",
+    valueHint: "POLICY",
+    description: "Session policy: a file, read-only, no-escalation or pin-ip=CIDR",
+  },
+  "policy-arn": {
+    type: "string",
+    multiple: true,
+    valueHint: "ARN",
+    description: "Managed policy that narrows the session; may be repeated",
+  },
+  tag: { type: "string", multiple: true, valueHint: "K=V", description: "Session tag; may be repeated" },
+  "source-identity": { type: "string", valueHint: "NAME", description: "Source identity of the session" },
+  duration: { type: "string", valueHint: "SPAN", description: "Lifetime of each set of credentials, like 1h" },
+  deliver: {
+    type: "enum",
+    options: ["socket", "file"],
+    default: "socket",
+    description: "How it is reached; file is for sandboxes that forbid Unix sockets",
+  },
+  "mount-at": {
+    type: "string",
+    default: DEFAULT_MOUNT,
+    valueHint: "PATH",
+    description: "Where the sandbox sees the directory; host: at the same place as here",
+  },
+  executable: {
+    type: "boolean",
+    default: true,
+    description: "Put the executable into the directory",
+    negativeDescription: "Leave the executable out, for images that have keyhole",
+  },
+  "allow-uid": {
+    type: "string",
+    multiple: true,
+    valueHint: "N",
+    description: "Host uid that may ask; may be repeated",
+  },
+  "allow-gid": {
+    type: "string",
+    multiple: true,
+    valueHint: "N",
+    description: "Host gid that may ask; may be repeated",
+  },
+  rate: {
+    type: "string",
+    default: formatRate(DEFAULT_RATE),
+    valueHint: "RATE",
+    description: "Requests in a time",
+  },
+  "max-uses": { type: "string", valueHint: "N", description: "Give nothing any more after that many answers" },
+  confirm: { type: "boolean", description: "Ask a person before each answer" },
+} as const satisfies ArgsDef;
+
+/** Without the environment, which is no term. */
+export type RequestedTerms = Omit<RequestOf<"GrantAdd">, "environment">;
+
+/** @throws KeyholeError `usage` that names the option and never the value, `no-such-config`. */
+export function readTerms(
+  name: string,
+  args: ArgValues<typeof termOptions>,
+  { settings, host }: Pick<CommandContext, "settings" | "host">,
+): RequestedTerms {
+  if (args.config === undefined) throw usage("--config CONFIG is missing");
+  const config = checkConfigName(args.config);
+  const isFile = args.deliver === "file";
+  const terms = {
+    name: checkGrantName(name),
+    config,
+    tags: args.tag.map(readTag),
+    sourceIdentity: args["source-identity"],
+    durationSeconds: args.duration === undefined ? undefined : parseSpan(args.duration, "--duration"),
+    deliver: args.deliver,
+    mountAt: checkMountPath(args["mount-at"]),
+    // A lease is read with cat.
+    executable: args.executable && !isFile,
+    allowUids: args["allow-uid"].map((text) => readNumber("--allow-uid", text, 0, HIGHEST_ID)),
+    allowGids: args["allow-gid"].map((text) => readNumber("--allow-gid", text, 0, HIGHEST_ID)),
+    rate: parseRate(args.rate, "--rate"),
+    maxUses: args["max-uses"] === undefined ? undefined : readNumber("--max-uses", args["max-uses"], 1, HIGHEST_COUNT),
+    confirm: args.confirm,
+    ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
+  };
+  if (isFile) refuseUnenforceable(terms, args.rate);
+  const chosen = readPolicyChoice(args.policy, config, settings.paths.configDir, host.cwd());
+  return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
+}
+
+/** Nobody sees who reads a file, and how often. */
+function refuseUnenforceable(
+  { allowUids, allowGids, maxUses, confirm }: Pick<RequestedTerms, "allowUids" | "allowGids" | "maxUses" | "confirm">,
+  rate: string,
+): void {
+  const given = [
+    ["--allow-uid", allowUids.length > 0],
+    ["--allow-gid", allowGids.length > 0],
+    ["--max-uses", maxUses !== undefined],
+    ["--confirm", confirm],
+    ["--rate", rate !== formatRate(DEFAULT_RATE)],
+  ] as const;
+  const [option] = given.find(([, isGiven]) => isGiven) ?? [];
+  if (option !== undefined) throw usage(`${option} is for sockets: nobody sees who reads a file`);
+}
+
+function readPolicyChoice(policy: string | undefined, config: string, configDir: string, cwd: string) {
+  if (policy === undefined) return { policy: undefined, policyArns: [] };
+  const { RoleArn } = openConfigStore(configDir).read(config).config.AssumeRole;
+  return resolvePolicy(policy, RoleArn, (path) => readSmallFile(path.startsWith("/") ? path : `${cwd}/${path}`));
+}
+
+function readSmallFile(path: string): string {
+  const stats = statSync(path);
+  if (stats.isFile() && stats.size > POLICY_FILE_LIMIT) {
+    throw Object.assign(new Error("too large"), { code: "EFBIG" });
+  }
+  return readFileSync(path, "utf8");
+}
+
+function readTag(text: string): { key: string; value: string } {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw usage("--tag must be K=V");
+  return { key: text.slice(0, equals), value: text.slice(equals + 1) };
+}
+
+function readNumber(option: string, text: string, least: number, most: number): number {
+  const number = /^[0-9]{1,10}$/.test(text) ? Number(text) : -1;
+  if (number >= least && number <= most) return number;
+  throw usage(`${option} must be a whole number from ${least} to ${most}`);
+}
+
+function usage(message: string): KeyholeError {
+  return new KeyholeError("usage", message, HINT);
+}

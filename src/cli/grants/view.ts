@@ -1,0 +1,79 @@
+// Grants as a person and as a script read them.
+import { showOnOneLine } from "../../controls.ts";
+import { formatRate } from "../../grants/rate.ts";
+import { formatSpan } from "../../grants/spans.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { formatDuration, formatTable } from "../columns.ts";
+
+/** As a table with a heading. @param now on AWS's clock, as the times of grants are */
+export function renderGrants(grants: readonly GrantInfo[], now: number): string {
+  const rows = grants.map((grant) => [
+    grant.name,
+    grant.config,
+    grant.state,
+    grant.endsAt === undefined ? "-" : grant.endsAt <= now ? "ended" : formatDuration(grant.endsAt - now),
+    grant.deliver,
+    grant.maxUses === undefined ? String(grant.uses) : `${grant.uses} of ${grant.maxUses}`,
+  ]);
+  return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES"], ...rows]);
+}
+
+/** Everything of one. */
+export function renderGrant(grant: GrantInfo, now: number): string {
+  const facts: (readonly [string, string | undefined])[] = [
+    ["grant", grant.name],
+    ["state", grant.state],
+    ["config", grant.config],
+    ["role", grant.roleArn],
+    ["directory", grant.directory],
+    ["seen at", grant.mountAt],
+    ["deliver", grant.deliver],
+    ["executable", grant.executable ? "in the directory" : undefined],
+    ["session name", grant.sessionName],
+    ["policy", grant.policy],
+    ["policy arns", grant.policyArns.join(", ")],
+    ["tags", grant.tags.map(({ key, value }) => `${key}=${value}`).join(", ")],
+    ["source identity", grant.sourceIdentity],
+    ["duration", grant.durationSeconds === undefined ? undefined : formatSpan(grant.durationSeconds)],
+    ["packed policy size", grant.packedPolicySize === undefined ? undefined : `${grant.packedPolicySize} %`],
+    ["created", instant(grant.createdAt)],
+    ["ends", grant.endsAt === undefined ? "never" : `${instant(grant.endsAt)}${fromNow(grant.endsAt, now)}`],
+    ["revoked", instant(grant.revokedAt)],
+    ["access key", grant.accessKeyId],
+    ["expires", grant.expiresAt && `${instant(grant.expiresAt)}${fromNow(grant.expiresAt, now)}`],
+    ["renewal", grant.renewAt && `${instant(grant.renewAt)}${fromNow(grant.renewAt, now)}`],
+    ["allowed uids", grant.allowUids.join(", ") || "any"],
+    ["allowed gids", grant.allowGids.join(", ") || "any"],
+    ["rate", formatRate(grant.rate)],
+    ["uses", grant.maxUses === undefined ? String(grant.uses) : `${grant.uses} of ${grant.maxUses}`],
+    ["refusals", String(grant.refusals)],
+    ["connections", String(grant.connections)],
+    ["confirm", grant.confirm ? "each answer" : undefined],
+  ].map(([fact, value]) => [String(fact), value === undefined ? undefined : String(value)] as const);
+  const shown = facts.filter((fact): fact is readonly [string, string] => Boolean(fact[1]));
+  const troubles = grant.notes.map((note) => `note: ${note}`);
+  if (grant.lastError !== undefined) troubles.push(`last error: ${grant.lastError}`);
+  return [formatTable(shown), ...troubles.map(showOnOneLine)].join("\n");
+}
+
+/** For scripts: instants in ISO 8601. */
+export function grantToJson(grant: GrantInfo) {
+  return {
+    ...grant,
+    createdAt: instant(grant.createdAt),
+    endsAt: instant(grant.endsAt),
+    revokedAt: instant(grant.revokedAt),
+    expiresAt: instant(grant.expiresAt),
+    renewAt: instant(grant.renewAt),
+    rate: formatRate(grant.rate),
+    tags: Object.fromEntries(grant.tags.map(({ key, value }) => [key, value])),
+  };
+}
+
+function fromNow(at: number, now: number): string {
+  return at > now ? ` (in ${formatDuration(at - now)})` : "";
+}
+
+function instant(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
+}

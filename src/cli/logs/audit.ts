@@ -1,0 +1,65 @@
+// The audit as a person reads it.
+import type { AuditPeer } from "../../audit/event.ts";
+import type { AuditRecord } from "../../audit/line.ts";
+import type { Story } from "../../audit/story.ts";
+import { formatTable } from "../columns.ts";
+
+const HEADING = ["TIME", "KIND", "OVER", "GRANT OR CONFIG", "OUTCOME", "KEY", "PEER"];
+
+/** So wide at least, that what follows later stands in the same columns: a time, a kind, a transport, …, a key id. */
+const WIDTHS = [20, 7, 7, 16, 7, 20];
+
+/** Rows from old to new. */
+export function renderRecords(records: readonly AuditRecord[], withHeading: boolean): string {
+  const rows = records.map((record) => [
+    shortTime(record.time),
+    record.kind,
+    record.transport,
+    record.grant ?? record.config ?? "-",
+    record.outcome,
+    record.accessKeyId ?? "-",
+    [renderPeer(record.peer), renderCount(record.count), record.note].filter(Boolean).join(", ") || "-",
+  ]);
+  return formatTable(withHeading ? [HEADING, ...rows] : rows, WIDTHS);
+}
+
+/** `uid 1000 pid 4242 /usr/bin/python3`. */
+export function renderPeer(peer: AuditPeer | undefined): string {
+  if (peer === undefined) return "";
+  const words = [`uid ${peer.uid}`];
+  if (peer.pid !== undefined) words.push(`pid ${peer.pid}`);
+  if (peer.executable !== undefined) words.push(peer.executable);
+  if (peer.exited === true) words.push("(has exited: the connection was passed on)");
+  return words.join(" ");
+}
+
+export function renderStory(story: Story): string {
+  const facts = [
+    ["key", story.accessKeyId],
+    ["grant", story.grant ?? "none"],
+    ["config", story.config ?? "not known"],
+    ["role", story.roleArn ?? "not known"],
+    ["session", story.sessionName ?? "not known"],
+    ["issued", story.issuedAt ?? "not known any more"],
+    ["expires", story.expiresAt ?? "not known"],
+  ];
+  const holders = story.givenTo.map(({ peer, transport, times, first, last }) => [
+    renderPeer(peer) || "whoever reads the file",
+    transport,
+    times === 1 ? "once" : `${times} times`,
+    shortTime(first),
+    shortTime(last),
+  ]);
+  if (holders.length === 0) return `${formatTable(facts)}\ngiven to nobody`;
+  const table = formatTable([["PEER", "OVER", "TIMES", "FIRST", "LAST"], ...holders]);
+  return `${formatTable(facts)}\ngiven to\n${table.replaceAll(/^/gm, "  ")}`;
+}
+
+function renderCount(count: number | undefined): string | undefined {
+  return count === undefined ? undefined : `${count} times`;
+}
+
+/** Without the milliseconds, which JSON has. */
+function shortTime(time: string): string {
+  return time.replace(/\.[0-9]+Z$/, "Z");
+}

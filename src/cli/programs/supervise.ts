@@ -1,0 +1,86 @@
+// A program as the child of this process, which stands in front of it: as its first process in a sandbox, too.
+import { codeOf } from "../../errno.ts";
+import type { ReapChild } from "../../native/children.ts";
+import { search } from "./execute.ts";
+import { fromTerminal, passedOn, type Watch } from "./signals.ts";
+
+export interface Program {
+  /** What it is called, and its arguments. */
+  readonly words: readonly string[];
+  /** All of it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Given its stdout and stdin, which are ours otherwise; the program is ended if this throws. */
+  readonly converse?: ((output: AsyncIterable<Uint8Array>, input: Bun.FileSink) => Promise<void>) | undefined;
+}
+
+export interface Supervision {
+  readonly watch: Watch;
+  /** Whether a terminal tells our child what it tells us. */
+  readonly hasTerminal: boolean;
+  /** Given where orphans come to this process: to the first one of a pid namespace. */
+  readonly reap: ReapChild | undefined;
+}
+
+/**
+ * Runs a program with our standard streams, passes signals on to it, and returns its exit status, as a shell has it: 128
+ * and the number for a death by a signal. Orphans are waited for; nobody waits longer than the program runs.
+ *
+ * @throws KeyholeError `not-found` (127) or `not-executable` (126)
+ */
+export async function supervise(program: Program, { watch, hasTerminal, reap }: Supervision): Promise<number> {
+  const reaped = Promise.withResolvers<number>();
+  let child: Bun.Subprocess | undefined;
+  const passing = hasTerminal ? passedOn.filter((signal) => !fromTerminal.includes(signal)) : passedOn;
+  const stops = [
+    watch(passing, (signal) => child?.kill(signal)),
+    // Without a handler of ours they would end us, and the program would run on alone.
+    watch(hasTerminal ? fromTerminal : [], () => {}),
+    watch(reap === undefined ? [] : ["SIGCHLD"], () => {
+      // Bun waits for its own child by pid; whichever of us comes first has the status.
+      for (let ended = reap?.(); ended !== undefined; ended = reap?.()) {
+        if (ended.pid === child?.pid) reaped.resolve(ended.status);
+      }
+    }),
+  ];
+  try {
+    child = start(program);
+    const status = Promise.race([reaped.promise, child.exited]);
+    if (program.converse !== undefined) await Promise.race([converse(child, program.converse), status]);
+    return await status;
+  } finally {
+    for (const stop of stops) stop();
+  }
+}
+
+/** Until the program closes its stdout. */
+async function converse(child: Bun.Subprocess, talk: NonNullable<Program["converse"]>): Promise<void> {
+  const { stdin, stdout } = child as Bun.Subprocess<"pipe", "pipe">;
+  try {
+    await talk(stdout, stdin);
+  } catch (error) {
+    child.kill();
+    throw error;
+  } finally {
+    void Promise.resolve(stdin.end()).catch(() => {});
+  }
+}
+
+function start({ words, environment, converse: talk }: Program): Bun.Subprocess {
+  let child: Bun.Subprocess | undefined;
+  search(words, environment["PATH"], (path, argv) => {
+    try {
+      // Bun looks along its own PATH for a name without a slash.
+      const file = path.includes("/") ? path : `./${path}`;
+      child = Bun.spawn({
+        cmd: [file, ...argv.slice(1)],
+        argv0: argv[0]!,
+        env: { ...environment },
+        stdio: talk === undefined ? ["inherit", "inherit", "inherit"] : ["pipe", "pipe", "inherit"],
+      });
+      return undefined;
+    } catch (error) {
+      return codeOf(error) ?? "unknown error";
+    }
+  });
+  return child!;
+}

@@ -1,0 +1,249 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { KeyholeError } from "../../../src/errors.ts";
+import type { Settings } from "../../../src/settings.ts";
+import { encode } from "../../../src/wire/codec.ts";
+import { CONTROL_REQUEST_LIMIT, encodeFrame, type Frame, FrameDecoder } from "../../../src/wire/frame.ts";
+import { messages } from "../../../src/wire/messages.ts";
+import { type FakeDaemon, type Script, session, startFakeDaemon, temporaryHome, vended } from "../fakes/daemon.ts";
+import { keyhole } from "../fakes/world.ts";
+
+const none = () => {
+  throw new KeyholeError("no-such-session", "no session dev");
+};
+
+/** Knows no session until one is added. */
+function forgetful(add: () => void = () => {}) {
+  let added = false;
+  return startFakeDaemon({
+    Vend: ({ config }) => (added ? vended(config) : none()),
+    Add: ({ config }) => {
+      add();
+      added = true;
+      return session({ config });
+    },
+  });
+}
+
+function environmentOf(daemon: { home: string; socket: string }, more: Readonly<Record<string, string>> = {}) {
+  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket, ...more };
+}
+
+describe("asking for credentials", () => {
+  test("of a session that is there is one request", async () => {
+    await using daemon = startFakeDaemon({ Vend: ({ config }) => vended(config) });
+    const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon) });
+    expect(result).toMatchObject({ exit: 0, stderr: "" });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend"]);
+  });
+
+  test("of a session that is not there adds it once, on the same connection", async () => {
+    await using daemon = forgetful();
+    const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon) });
+    expect(result).toMatchObject({ exit: 0, stderr: "" });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "Add", "Vend"]);
+    expect(daemon.connections()).toBe(1);
+  });
+
+  test("sends what selects source credentials with the addition, and nothing else", async () => {
+    await using daemon = forgetful();
+    const environment = environmentOf(daemon, { AWS_PROFILE: "base", PATH: "/bin", GITHUB_TOKEN: "SECRET", EMPTY: "" });
+    await keyhole(["export", "-n", "dev"], { environment });
+    const { environment: sent, ...options } = daemon.requests[1]!.body as { environment: unknown[] };
+    expect(options as unknown).toEqual({ config: "dev", verify: true, renew: false });
+    expect(sent).toContainEqual({ name: "AWS_PROFILE", value: "base" });
+    expect(sent).toContainEqual({ name: "PATH", value: "/bin" });
+    expect(JSON.stringify(sent)).not.toContain("GITHUB");
+    expect(JSON.stringify(daemon.requests[0])).not.toContain("base");
+  });
+
+  test("shows AWS's refusal once, with its own exit status, and asks no more", async () => {
+    await using daemon = forgetful(() => {
+      throw new KeyholeError("aws-refused", "AccessDenied: not authorized to perform sts:AssumeRole", "aws sts x");
+    });
+    const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon) });
+    expect(result).toEqual({
+      exit: 6,
+      stdout: "",
+      stderr: "keyhole: error: AccessDenied: not authorized to perform sts:AssumeRole\nkeyhole: hint: aws sts x\n",
+      questions: [],
+    });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "Add"]);
+  });
+
+  test("does not add where the failure is another", async () => {
+    await using daemon = startFakeDaemon({
+      Vend: () => {
+        throw new KeyholeError("throttled", "Rate exceeded");
+      },
+    });
+    expect((await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon) })).exit).toBe(7);
+    expect(daemon.requests).toHaveLength(1);
+  });
+
+  test("on behalf of the very session that waits for the answer is a loop, and asks nobody", async () => {
+    await using daemon = startFakeDaemon({});
+    const environment = environmentOf(daemon, { KEYHOLE_CHAIN: `dev@${daemon.socket}` });
+    const result = await keyhole(["export", "-n", "dev"], { environment });
+    expect(result.exit).toBe(1);
+    expect(result.stderr).toContain("loop");
+    expect(daemon.connections()).toBe(0);
+  });
+});
+
+/** A daemon whose first listener is gone; `launch` starts the second one at the same socket. */
+function missing(script: Script) {
+  const home = temporaryHome();
+  const socket = join(home, "daemon.sock");
+  const launched: Settings[] = [];
+  let daemon: FakeDaemon | undefined;
+  return {
+    home,
+    socket,
+    launched,
+    launch: async (settings: Settings) => {
+      launched.push(settings);
+      daemon = startFakeDaemon(script, home);
+      return { pid: 42 };
+    },
+    async [Symbol.asyncDispose]() {
+      daemon?.stop();
+      rmSync(home, { recursive: true });
+    },
+  };
+}
+
+describe("where no daemon listens", () => {
+  const script: Script = {
+    Vend: ({ config }) => vended(config),
+    Add: ({ config }) => session({ config }),
+    Identity: () => ({ userId: "u", account: "1", arn: "a" }),
+  };
+
+  test.each([["export -n dev"], ["whoami -n dev"], ["daemon add -n dev"]])(
+    "%s starts one with the settings of its command line, and asks it",
+    async (command) => {
+      await using daemon = missing(script);
+      const { launch } = daemon;
+      const words = [...command.split(" "), "-mdcs", "7", "-cd", "/c"];
+      const result = await keyhole(words, { environment: environmentOf(daemon), host: { launch } });
+      expect(result.exit).toBe(0);
+      expect(daemon.launched).toHaveLength(1);
+      const { paths, ...settings } = daemon.launched[0]!;
+      expect([paths.socket, paths.configDir]).toEqual([daemon.socket, "/c"]);
+      expect(settings).toMatchObject({ maxSessions: 7, once: false });
+    },
+  );
+
+  test("a dead socket is no daemon either, and is left to the daemon that starts", async () => {
+    await using daemon = missing(script);
+    const { launch } = daemon;
+    // A socket that nobody listens on: what kill -9 leaves.
+    const dead = Bun.listen({ unix: `${daemon.socket}.x`, socket: { data: () => {} } });
+    chmodSync(`${daemon.socket}.x`, 0o600);
+    renameSync(`${daemon.socket}.x`, daemon.socket);
+    dead.stop(true);
+    let wasThere = false;
+    const result = await keyhole(["export", "-n", "dev"], {
+      environment: environmentOf(daemon),
+      host: {
+        launch: (settings) => {
+          wasThere = existsSync(daemon.socket);
+          rmSync(daemon.socket);
+          return launch(settings);
+        },
+      },
+    });
+    expect([result.exit, wasThere]).toEqual([0, true]);
+  });
+
+  test.each<[environment: Record<string, string>, words: string[]]>([
+    [{ KEYHOLE_AUTOSTART_ONCE: "1" }, []],
+    [{}, ["--once"]],
+  ])("with %j and %j it starts one for itself alone", async (environment, words) => {
+    await using daemon = missing(script);
+    const { launch } = daemon;
+    const options = { environment: { ...environmentOf(daemon), ...environment }, host: { launch } };
+    expect((await keyhole(["export", "-n", "dev", ...words], options)).exit).toBe(0);
+    expect(daemon.launched.map(({ once }) => once)).toEqual([true]);
+  });
+
+  test("KEYHOLE_AUTOSTART=0 starts nothing and says so", async () => {
+    await using daemon = missing(script);
+    const environment = { ...environmentOf(daemon), KEYHOLE_AUTOSTART: "0" };
+    expect(await keyhole(["export", "-n", "dev"], { environment })).toEqual({
+      exit: 3,
+      stdout: "",
+      stderr:
+        `keyhole: error: keyhole daemon is not running at ${daemon.socket} (autostart is off)\n` +
+        "keyhole: hint: keyhole daemon start\n",
+      questions: [],
+    });
+  });
+
+  test.each([["daemon list"], ["daemon stop"], ["daemon status"], ["daemon kill"], ["daemon remove -n dev"]])(
+    "%s starts nothing",
+    async (command) => {
+      await using daemon = missing(script);
+      const { stderr } = await keyhole(command.split(" "), { environment: environmentOf(daemon) });
+      expect(stderr).not.toContain("the test did not expect a start");
+      expect(daemon.launched).toEqual([]);
+    },
+  );
+
+  test("the error of a daemon that cannot start is the command's", async () => {
+    await using daemon = missing(script);
+    const error = new KeyholeError("unsafe-path", "the directory /x is bad", "chmod go-w /x");
+    const launch = () => Promise.reject(error);
+    expect(
+      await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon), host: { launch } }),
+    ).toMatchObject({
+      exit: 1,
+      stderr: "keyhole: error: the directory /x is bad\nkeyhole: hint: chmod go-w /x\n",
+    });
+  });
+});
+
+test("a daemon that is shutting down is asked again when another has taken its place", async () => {
+  const answers = [
+    () => {
+      throw new KeyholeError("shutting-down", "the daemon is shutting down");
+    },
+    () => vended("dev"),
+  ];
+  await using daemon = startFakeDaemon({ Vend: () => answers.shift()!() });
+  const result = await keyhole(["export", "-n", "dev"], {
+    environment: environmentOf(daemon),
+    host: { launch: () => Promise.resolve({ pid: 42 }) },
+  });
+  expect(result).toMatchObject({ exit: 0, stderr: "" });
+  expect(daemon.requests).toHaveLength(2);
+});
+
+function answerVend(request: Uint8Array): Promise<Uint8Array> {
+  const [{ message }] = new FrameDecoder(CONTROL_REQUEST_LIMIT).push(request) as [Frame];
+  expect(message).toBe(messages.Vend.number);
+  return Promise.resolve(encodeFrame(message, encode(messages.Vend.response, vended("dev"))));
+}
+
+describe("with KEYHOLE_DISABLE=1", () => {
+  test("the broker is in this process, for this command, and no daemon is asked", async () => {
+    await using daemon = startFakeDaemon({});
+    const environment = { ...environmentOf(daemon), KEYHOLE_DISABLE: "1" };
+    let closed = 0;
+    const openInProcess = () => Promise.resolve({ exchange: answerVend, close: () => void (closed += 1) });
+    const result = await keyhole(["export", "-n", "dev"], { environment, host: { openInProcess } });
+    expect(result).toMatchObject({ exit: 0, stderr: "" });
+    expect([closed, daemon.connections()]).toEqual([1, 0]);
+  });
+
+  test.each(["daemon start", "daemon restart", "daemon add -n dev"])("%s refuses in words", async (command) => {
+    const environment = { KEYHOLE_HOME: "/nowhere", KEYHOLE_DISABLE: "1" };
+    const result = await keyhole(command.split(" "), { environment });
+    expect(result.exit).toBe(2);
+    expect(result.stderr).toContain(
+      "needs the daemon, and KEYHOLE_DISABLE is set\nkeyhole: hint: unset KEYHOLE_DISABLE",
+    );
+  });
+});

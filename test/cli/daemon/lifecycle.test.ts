@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { loadNative } from "../../../src/native/load.ts";
+import type { Host } from "../../../src/cli/command.ts";
+import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
+import type { Settings } from "../../../src/settings.ts";
+import type { DaemonStatus } from "../../../src/wire/messages.ts";
+import { session, startFakeDaemon } from "../fakes/daemon.ts";
+import { daemonView } from "../fakes/machines.ts";
+import { keyhole, NOW } from "../fakes/world.ts";
+
+/** A process that ends after being looked at so many times, with a clock that moves while one waits. */
+function dying(looks: number): Partial<Host> & { readonly signals: string[] } {
+  const signals: string[] = [];
+  let now = NOW;
+  let left = looks;
+  return {
+    signals,
+    now: () => now,
+    wait: (milliseconds) => Promise.resolve(void (now += milliseconds)),
+    isRunning: () => Promise.resolve(left-- > 0),
+    signal: (pid, name) => signals.push(`${name} ${pid}`) > 0,
+  };
+}
+
+const Hello = () => ({ version: "1", pid: 77 });
+const Stop = () => ({ pid: 77 });
+const nobody = { KEYHOLE_HOME: "/nowhere" };
+
+function environmentOf(daemon: { home: string; socket: string }) {
+  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
+}
+
+describe("stop", () => {
+  test("asks, and waits until the process is gone", async () => {
+    await using daemon = startFakeDaemon({ Stop });
+    const host = dying(3);
+    const result = await keyhole(["daemon", "stop"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stdout: "", stderr: "daemon stopped (pid 77)\n" });
+    expect(host.signals).toEqual([]);
+  });
+
+  test("of a daemon that is not running is no failure", async () => {
+    expect(await keyhole(["daemon", "stop"], { environment: nobody })).toMatchObject({
+      exit: 0,
+      stderr: "daemon is not running\n",
+    });
+    const { stdout } = await keyhole(["daemon", "stop", "--json"], { environment: nobody });
+    expect(JSON.parse(stdout)).toEqual({ stopped: false });
+  });
+
+  test("gives up on a process that does not end, and names the command that ends it", async () => {
+    await using daemon = startFakeDaemon({ Stop });
+    const host = dying(Number.POSITIVE_INFINITY);
+    const result = await keyhole(["daemon", "stop"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({
+      exit: 7,
+      stderr: "keyhole: error: the daemon (pid 77) is still running\nkeyhole: hint: keyhole daemon kill\n",
+    });
+  });
+});
+
+describe("kill", () => {
+  test("kills the process that answers on the socket", async () => {
+    await using daemon = startFakeDaemon({ Hello });
+    const host = dying(2);
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon killed (pid 77)\n" });
+    expect(host.signals).toEqual(["SIGKILL 77"]);
+  });
+
+  test("kills the holder of the lock where nobody answers", async () => {
+    await using daemon = startFakeDaemon({});
+    daemon.stop();
+    const lock = daemon.socket.replace(".sock", ".lock");
+    writeFileSync(lock, "88\n");
+    const descriptor = openSync(lock, "r");
+    expect(loadNative().lockFile(descriptor)).toBe(true);
+    const host = dying(1);
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect(result.exit).toBe(0);
+    expect(host.signals).toEqual(["SIGKILL 88"]);
+    closeSync(descriptor);
+  });
+
+  test("leaves the pid in a lock file alone that nobody holds", async () => {
+    await using daemon = startFakeDaemon({});
+    daemon.stop();
+    writeFileSync(daemon.socket.replace(".sock", ".lock"), "88\n");
+    const host = dying(1);
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon is not running\n" });
+    expect(host.signals).toEqual([]);
+  });
+});
+
+/** Launches a daemon, in place of one that runs where `isReplacing`. */
+function launching(isReplacing: boolean) {
+  return async (_: Settings, endOther?: () => Promise<unknown>) => {
+    if (isReplacing) await endOther!();
+    return { pid: 78 };
+  };
+}
+
+const statusOf = (sessions: DaemonStatus["sessions"]) => daemonView({ sessions }).status;
+
+/** A daemon that understands nothing of what this release says, and holds its lock. */
+function ofAnotherRelease(kind: ErrorName) {
+  const refuse = () => {
+    throw new KeyholeError(kind, "this daemon speaks protocol version 0, the client 1");
+  };
+  const daemon = startFakeDaemon({ Status: refuse, Stop: refuse });
+  const lock = daemon.socket.replace(".sock", ".lock");
+  writeFileSync(lock, "88\n");
+  const descriptor = openSync(lock, "r");
+  expect(loadNative().lockFile(descriptor)).toBe(true);
+  const end = async () => {
+    closeSync(descriptor);
+    await daemon[Symbol.asyncDispose]();
+  };
+  return { ...daemon, [Symbol.asyncDispose]: end };
+}
+
+describe.each(["unsupported-version", "unknown-message"] as const)("a daemon of a release that is %s", (kind) => {
+  test("is stopped by a signal", async () => {
+    await using daemon = ofAnotherRelease(kind);
+    const host = dying(1);
+    const result = await keyhole(["daemon", "stop"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon stopped (pid 88)\n" });
+    expect(host.signals).toEqual(["SIGTERM 88"]);
+  });
+
+  test("is replaced, which is what its hint says", async () => {
+    await using daemon = ofAnotherRelease(kind);
+    const host = { ...dying(1), launch: launching(true) };
+    const result = await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon restarted (pid 78)\n" });
+    expect(host.signals).toEqual(["SIGTERM 88"]);
+  });
+});
+
+describe("restart", () => {
+  const sessions = [session({ config: "a" }), session({ config: "b" })];
+
+  test("stops when the next one is loaded, and adds again what that one did not bring back", async () => {
+    await using daemon = startFakeDaemon({
+      Status: () => statusOf([session({ config: "back" }), ...sessions]),
+      List: () => ({ sessions: [session({ config: "back" })] }),
+      Stop,
+      Add: ({ config }) => {
+        if (config === "a") throw new KeyholeError("aws-refused", "AccessDenied");
+        return session({ config });
+      },
+    });
+    const host = { ...dying(1), launch: launching(true) };
+    const result = await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({
+      exit: 0,
+      stdout: "",
+      stderr:
+        "daemon restarted (pid 78)\n" +
+        "keyhole: warning: session a was not added again: AccessDenied\n" +
+        "  sessions: 2 of 3 added again\n",
+    });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "Add", "Add"]);
+  });
+
+  test("leaves the daemon that runs alone where the next one cannot start", async () => {
+    await using daemon = startFakeDaemon({ Status: () => statusOf(sessions), Stop });
+    const host = { launch: () => Promise.reject(new KeyholeError("unsafe-path", "the directory /x is bad")) };
+    expect((await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host })).exit).toBe(1);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status"]);
+  });
+
+  test("starts a daemon where none runs", async () => {
+    const host = { launch: launching(false) };
+    const { stdout } = await keyhole(["daemon", "restart", "--json"], { environment: nobody, host });
+    expect(JSON.parse(stdout)).toEqual({ pid: 78, sessions: [] });
+  });
+});

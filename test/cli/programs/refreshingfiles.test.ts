@@ -1,0 +1,91 @@
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { emptyCredentialsPath, refreshingConfigPath } from "../../../src/cli/programs/refreshing.ts";
+import { refreshingConfig, writeRefreshingFiles } from "../../../src/cli/programs/refreshingfiles.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { resolvePaths } from "../../../src/paths.ts";
+import { temporaryHome } from "../fakes/daemon.ts";
+
+const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1" };
+
+function home() {
+  const path = temporaryHome();
+  return {
+    paths: resolvePaths({ KEYHOLE_HOME: path }, {}, () => "/"),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+test("the config file reads like this", () => {
+  const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/");
+  expect(refreshingConfig(paths, profile)).toMatchInlineSnapshot(`
+    "# Written by keyhole for exec --refresh and shell; holds no secret.
+
+    [default]
+    credential_process = "/opt/key hole/keyhole" --socket-path "/home/a/.keyhole/sock/daemon.sock" export --format credential-process -n dev
+    region = eu-west-1
+
+    [profile default]
+    credential_process = "/opt/key hole/keyhole" --socket-path "/home/a/.keyhole/sock/daemon.sock" export --format credential-process -n dev
+    region = eu-west-1
+    "
+  `);
+});
+
+test("a grant's socket is told no name", () => {
+  const paths = { ...resolvePaths({ HOME: "/home/a" }, {}, () => "/"), socket: "/run/keyhole/sock" };
+  expect(refreshingConfig(paths, { ...profile, isGrant: true })).toContain(
+    '--socket-path "/run/keyhole/sock" export --format credential-process\n',
+  );
+});
+
+test.each([undefined, "eu-west-1\n[x]", "$(x)"])("the region %j gets no line", (region) => {
+  const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/");
+  expect(refreshingConfig(paths, { ...profile, region })).not.toContain("region");
+});
+
+test("a path that cannot be quoted is refused before anything is written", () => {
+  using place = home();
+  expect(() => writeRefreshingFiles(place.paths, { ...profile, command: ["/opt/$x/keyhole"] })).toThrow(KeyholeError);
+  expect(() => statSync(place.paths.runDir)).toThrow();
+});
+
+test("the files are the owner's alone, the credentials file is empty, and no other file stays", () => {
+  using place = home();
+  const { paths } = place;
+  writeRefreshingFiles(paths, profile);
+  writeRefreshingFiles(paths, profile);
+  expect(statSync(paths.runDir).mode & 0o777).toBe(0o700);
+  for (const file of readdirSync(paths.runDir)) expect(statSync(join(paths.runDir, file)).mode & 0o777).toBe(0o600);
+  expect(readdirSync(paths.runDir)).toHaveLength(2);
+  expect(readFileSync(emptyCredentialsPath(paths), "utf8")).toBe("");
+  expect(readFileSync(refreshingConfigPath(paths, "dev"), "utf8")).toBe(refreshingConfig(paths, profile));
+});
+
+test("a directory that others can write is refused, and its mode left alone", () => {
+  using place = home();
+  mkdirSync(place.paths.runDir);
+  chmodSync(place.paths.runDir, 0o777);
+  expect(() => writeRefreshingFiles(place.paths, profile)).toThrow("can be written by others");
+  expect(statSync(place.paths.runDir).mode & 0o777).toBe(0o777);
+});
+
+test.each(["sh", "bash", "dash"].filter((shell) => Bun.which(shell) !== null))(
+  "%s and an SDK that splits words itself see the same command",
+  (shell) => {
+    const paths = resolvePaths({ KEYHOLE_HOME: "/home/a b" }, {}, () => "/");
+    const line = /credential_process = (.*)/.exec(refreshingConfig(paths, profile))![1]!;
+    const seen = Bun.spawnSync([shell, "-c", `printf '%s\\n' ${line}`]).stdout.toString();
+    expect(seen.trimEnd().split("\n")).toEqual([
+      "/opt/key hole/keyhole",
+      "--socket-path",
+      "/home/a b/sock/daemon.sock",
+      "export",
+      "--format",
+      "credential-process",
+      "-n",
+      "dev",
+    ]);
+  },
+);
