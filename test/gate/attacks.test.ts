@@ -173,9 +173,11 @@ test("attack 10: a sandbox that runs on is served again after the daemon was res
 
 test("attack 11: a second daemon that takes the socket's place in the sandbox ends, and the first one is there again", async () => {
   await using tenants = await createTenants();
-  const { machine, a } = tenants;
+  const { machine, daemon, a } = tenants;
   const { line } = await attack<{ line: string }>(a, "squat", null, { writable: true });
   expect(line).toBe("keyhole: ready at /run/keyhole/sock\n");
+  // It looks every 15 s, and when it is told to.
+  daemon.kill("SIGHUP");
   await until(() => existsSync(join(a, "sock")));
   keysOf(machine, await runIn(a, machine));
   await tenants.expectUnharmed();

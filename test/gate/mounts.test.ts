@@ -3,10 +3,12 @@
 import { afterAll, beforeAll, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { request } from "../e2e/attacker.ts";
 import { keysOf, runIn } from "../e2e/granthost.ts";
 import { executable, until } from "../e2e/machine.ts";
 import { must, run } from "../interop/run.ts";
-import { type Attack, holderRigs, PROGRAMS, PYTHON, startAttack, startAttackBy } from "./holder.ts";
+import { expectForbidden } from "./forbidden.ts";
+import { type Attack, attackBy, holderRigs, PROGRAMS, PYTHON, startAttack, startAttackBy } from "./holder.ts";
 import { docker } from "./rigs/docker.ts";
 import { isReady, rigs, testWith } from "./rigs/rigs.ts";
 import { makeRoots } from "./rigs/roots.ts";
@@ -99,6 +101,27 @@ testDocker("the same by root in Docker, who makes devices too", async () => {
     startAttackBy(inDocker(tenants.a, [...PYTHON, "swap"]), { seed: 2, victims }),
   );
 });
+
+testDocker("root in Docker, with its capabilities and a directory to write to, gets the one refusal", async () => {
+  await using tenants = await createTenants();
+  const environment = [{ name: "AWS_PROFILE", value: "admin" }];
+  const requests = [
+    request("Stop", {}),
+    request("List", {}),
+    request("GrantRemove", { name: "agent-b" }),
+    ...["admin", "prod", "nothing"].flatMap((config) => [
+      request("Vend", { config }),
+      request("Add", { config, environment, verify: true, renew: true }),
+    ]),
+  ];
+  await expectForbidden(tenants.a, requests, inDocker);
+  const canaries = tenants.canaries();
+  const searched = await attackBy<{ found: string[] }>(inDocker(tenants.a, [...PYTHON, "search"]), { canaries });
+  expect(searched.found).toEqual([]);
+  await tenants.expectUnharmed();
+});
+
+const bytesOf = async (path: string) => Buffer.from(await Bun.file(path).bytes());
 
 testDocker(
   "an executable that root in Docker writes to is that sandbox's alone, and is put right at the next start",
