@@ -99,6 +99,18 @@ export const rivals = [
   "AWS_CREDENTIAL_PROCESS",
 ] as const;
 
+/** An environment without what would win over the credentials that a child is given. */
+export function withoutRivals(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const inner: Record<string, string> = { ...environment };
+  for (const variable of rivals) delete inner[variable];
+  return inner;
+}
+
+/** What tells SDKs a region; nothing where none is known. */
+export function regionVariables(region: string | undefined): Record<string, string> {
+  return region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
+}
+
 /** Marks everything the daemon spawns with the sessions that wait for it; loop.ts says how. */
 export const CHAIN_VARIABLE = "KEYHOLE_CHAIN";
 

@@ -1,6 +1,6 @@
 // The environment of `exec --refresh` and `shell`, whose SDKs come back for credentials as long as they run: where its
 // files lie, and what of the outer environment it remembers. The files themselves are in refreshingfiles.ts.
-import { absoluteValue, type Environment, rivals, selectSourceEnvironment } from "../../environment.ts";
+import { absoluteValue, type Environment, selectSourceEnvironment, withoutRivals } from "../../environment.ts";
 import type { Paths } from "../../paths.ts";
 
 /**
@@ -48,9 +48,8 @@ export function refreshingEnvironment(
       if (value) inner[PREFIX + variable] = absoluteValue(variable, value, cwd);
     }
   }
-  for (const variable of rivals) delete inner[variable];
   return {
-    ...inner,
+    ...withoutRivals(inner),
     AWS_CONFIG_FILE: refreshingConfigPath(paths, name),
     AWS_SHARED_CREDENTIALS_FILE: emptyCredentialsPath(paths),
     // Go SDK v1 reads no config file without it.
@@ -63,10 +62,8 @@ export function grantEnvironment(
   environment: Readonly<Record<string, string>>,
   directory: string,
 ): Record<string, string> {
-  const inner: Record<string, string> = { ...environment };
-  for (const variable of rivals) delete inner[variable];
   return {
-    ...inner,
+    ...withoutRivals(environment),
     AWS_CONFIG_FILE: `${directory}/aws-config`,
     AWS_SHARED_CREDENTIALS_FILE: `${directory}/credentials`,
     AWS_EC2_METADATA_DISABLED: "true",

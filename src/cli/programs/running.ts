@@ -1,5 +1,5 @@
 // Programs with credentials: what `exec` and `shell` have in common.
-import { definedVariables, rivals } from "../../environment.ts";
+import { definedVariables, regionVariables, withoutRivals } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import type { CommandContext } from "../command.ts";
 import { execute } from "./execute.ts";
@@ -29,9 +29,7 @@ export function keyedEnvironment(
   environment: Readonly<Record<string, string>>,
   variables: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const inner: Record<string, string> = { ...environment };
-  for (const variable of rivals) delete inner[variable];
-  return { ...inner, ...variables };
+  return { ...withoutRivals(environment), ...variables };
 }
 
 /**
@@ -53,9 +51,8 @@ export async function executeRefreshing(
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));
   const environment = isReady ? grantEnvironment(outer, directory) : await writeEnvironment();
-  const regions = region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
   announce(grant ?? config);
-  return become(words, { ...environment, ...regions });
+  return become(words, { ...environment, ...regionVariables(region) });
 
   async function writeEnvironment(): Promise<Record<string, string>> {
     const paths = { ...context.settings.paths, socket };

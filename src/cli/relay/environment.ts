@@ -1,5 +1,5 @@
 // The environment of a program whose SDKs ask the relay, and nobody else.
-import { rivals } from "../../environment.ts";
+import { regionVariables, withoutRivals } from "../../environment.ts";
 import type { Endpoint } from "./server.ts";
 
 /**
@@ -19,13 +19,10 @@ export function relayedEnvironment(
   endpoint: Endpoint,
   region: string | undefined,
 ): Record<string, string> {
-  const inner: Record<string, string> = { ...environment };
-  for (const variable of rivals) delete inner[variable];
-  const regions = region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
   return {
-    ...inner,
+    ...withoutRivals(environment),
     ...endpointVariables(endpoint),
-    ...regions,
+    ...regionVariables(region),
     AWS_CONFIG_FILE: NO_FILE,
     AWS_SHARED_CREDENTIALS_FILE: NO_FILE,
     AWS_EC2_METADATA_DISABLED: "true",

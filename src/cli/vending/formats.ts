@@ -1,5 +1,5 @@
 // Credentials → what `export` prints: one table. A new format is an entry.
-import { definedVariables } from "../../environment.ts";
+import { definedVariables, regionVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../quoting.ts";
 import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../quoting.ts";
@@ -66,8 +66,7 @@ export function variablesOf(credentials: VendedCredentials): Record<string, stri
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_SESSION_TOKEN: credentials.sessionToken,
     AWS_CREDENTIAL_EXPIRATION: credentials.expiration,
-    AWS_REGION: credentials.region,
-    AWS_DEFAULT_REGION: credentials.region,
+    ...regionVariables(credentials.region),
   });
 }
 
