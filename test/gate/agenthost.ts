@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 import { publicExecutable } from "../e2e/daemons.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
 import type { Outcome } from "../interop/run.ts";
-import type { Key } from "../sts/server.ts";
+import type { Key, StsServerOptions } from "../sts/server.ts";
 import { as } from "./host.ts";
 
 export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
@@ -23,8 +23,8 @@ export interface Identity {
 }
 
 /** @param uid whose daemon it is */
-export async function startAgentHost(uid = 0) {
-  const machine = await createMachine({ minDuration: LIFETIME });
+export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
+  const machine = await createMachine({ minDuration: LIFETIME, ...options });
   // What leases lie on, apart from those of other daemons of this user.
   const runtime = mkdtempSync("/dev/shm/keyhole-gate-");
   const program = publicExecutable();

@@ -2,6 +2,7 @@
 // each kind's network to that daemon's STS; made before, undone after.
 import { afterAll, beforeAll } from "bun:test";
 import { executable } from "../e2e/machine.ts";
+import type { StsServerOptions } from "../sts/server.ts";
 import { type AgentHost, startAgentHost } from "./agenthost.ts";
 import type { Reach } from "./reach.ts";
 import { type Forwarding, forward } from "./rigs/network.ts";
@@ -11,14 +12,15 @@ import { makeRoots, type Roots } from "./rigs/roots.ts";
 /** Milliseconds: images of a whole Debian are made there. */
 const PATIENCE = 120_000;
 
-export function useReach<K extends Reach[]>(makeKinds: (roots: Roots) => [...K]) {
+/** @param options of each daemon's STS */
+export function useReach<K extends Reach[]>(makeKinds: (roots: Roots) => [...K], options?: StsServerOptions) {
   const roots = makeRoots(executable);
   const kinds = makeKinds(roots);
   const hosts = new Map<number, AgentHost>();
   const forwardings: Forwarding[] = [];
   beforeAll(async () => {
     for (const kind of kinds.filter(({ needs }) => isReady(...needs))) {
-      const host = hosts.get(kind.uid) ?? (await startAgentHost(kind.uid));
+      const host = hosts.get(kind.uid) ?? (await startAgentHost(kind.uid, options));
       hosts.set(kind.uid, host);
       await kind.open();
       forwardings.push(await forward(host.machine.sts.url, kind.network()));
