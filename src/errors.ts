@@ -71,6 +71,11 @@ export class KeyholeError extends Error {
   }
 }
 
+/** Whether what was thrown is a KeyholeError of one of these names. */
+export function isErrorOf(error: unknown, ...kinds: readonly ErrorName[]): error is KeyholeError {
+  return error instanceof KeyholeError && kinds.includes(error.kind);
+}
+
 /** The name of an error number from the wire; a number from a newer peer is `internal`. */
 export function errorNameOf(number: number): ErrorName {
   for (const [name, row] of Object.entries(errors)) if (row.number === number) return name as ErrorName;

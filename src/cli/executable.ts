@@ -11,3 +11,8 @@ export function absoluteExecutable(known: string, cwd: () => string, path: strin
   if (known.includes("/")) return `${cwd()}/${known}`;
   return Bun.which(known, { PATH: path ?? "", cwd: cwd() }) ?? known;
 }
+
+/** @param command the words that start keyhole. Undefined from source, where the executable is Bun's. */
+export function compiledExecutable([executable, script]: readonly string[]): string | undefined {
+  return script === undefined ? executable : undefined;
+}

@@ -1,23 +1,16 @@
 // Which commands a grant answers: those that want credentials. All the others are about a daemon and its files, which
 // whoever holds a grant has nothing to do with.
-import { Connection } from "../client/connection.ts";
-import { grantDirectoryOf } from "../client/target.ts";
+import { askOnce } from "../client/asking.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import type { Host } from "./command.ts";
 import { insideErrors } from "./vending/inside.ts";
-import { targetOf } from "./vending/vend.ts";
+import { ownGrantDirectory, targetOf } from "./vending/target.ts";
 
 /** First words of commands for the host alone. */
 const HOST_ONLY: ReadonlySet<string> = new Set(["audit", "config", "daemon", "grant", "service", "setup"]);
-
-/** The directory of the grant that this executable lies in, if it does. */
-export function ownGrantDirectory({ command }: Pick<Host, "command">): string | undefined {
-  const [executable, script] = command;
-  return executable === undefined || script !== undefined ? undefined : grantDirectoryOf(executable);
-}
 
 /** In a sandbox there may be no home; what is looked for below it then does not exist. */
 export function environmentFor(host: Pick<Host, "command">, environment: Environment): Environment {
@@ -41,12 +34,7 @@ export async function refuseHostCommand(commandName: string, settings: Settings,
 /** Whoever does not answer is left to the command. */
 async function greet(path: string, timeoutMs: number): Promise<void> {
   try {
-    const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
-    try {
-      await connection.request("Hello", { version });
-    } finally {
-      connection.close();
-    }
+    await askOnce(path, timeoutMs, "Hello", { version });
   } catch (error) {
     if (!(error instanceof KeyholeError) || error.kind === "forbidden") throw error;
   }

@@ -5,8 +5,9 @@ import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";
 import { commonOptions, lookUp } from "./lookup.ts";
-import { environmentFor, ownGrantDirectory, refuseHostCommand } from "./reach.ts";
+import { environmentFor, refuseHostCommand } from "./reach.ts";
 import { toKeyholeError } from "./ui.ts";
+import { ownGrantDirectory } from "./vending/target.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
 

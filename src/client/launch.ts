@@ -1,10 +1,10 @@
 // Starts a daemon and waits for proof that it is ready: its first line of output, never a sleep, never log text.
 import { type Environment, selectDaemonEnvironment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
 import { version } from "../version.ts";
 import { isReady, parseFailure, WAITING } from "../wire/readiness.ts";
-import { Connection } from "./connection.ts";
+import { askOnce } from "./asking.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
@@ -34,7 +34,7 @@ export async function launchDaemon(
     try {
       return await launch(command, settings, environment, endOther);
     } catch (error) {
-      if (!(error instanceof KeyholeError) || error.kind !== "already-running" || attempt === ATTEMPTS) throw error;
+      if (!isErrorOf(error, "already-running") || attempt === ATTEMPTS) throw error;
     }
     const winner = await findWinner(settings);
     if (winner !== undefined) return winner;
@@ -48,13 +48,10 @@ export async function launchDaemon(
 async function findWinner(settings: Settings): Promise<{ pid: number } | undefined> {
   for (let pause = 4; pause < LONGEST_PAUSE; pause *= 2) {
     try {
-      const options = { timeoutMs: settings.clientTimeout, refusedPatienceMs: 0 };
-      const connection = await Connection.open(settings.paths.socket, options);
-      const { pid } = await connection.request("Hello", { version });
-      connection.close();
+      const { pid } = await askOnce(settings.paths.socket, settings.clientTimeout, "Hello", { version });
       return { pid };
     } catch (error) {
-      if (!(error instanceof KeyholeError) || error.kind !== "unreachable") throw error;
+      if (!isErrorOf(error, "unreachable")) throw error;
     }
     await Bun.sleep(pause);
   }

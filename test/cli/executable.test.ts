@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { absoluteExecutable } from "../../src/cli/executable.ts";
+import { absoluteExecutable, compiledExecutable } from "../../src/cli/executable.ts";
 
 test("what is absolute stays, and what is a path is taken from the working directory", () => {
   expect(absoluteExecutable("/run/keyhole/keyhole", () => "/here", "/bin")).toBe("/run/keyhole/keyhole");
@@ -17,4 +17,9 @@ test("a name is what PATH finds, and stays where it finds nothing", () => {
   expect(absoluteExecutable("keyhole-none", () => "/", directory)).toBe("keyhole-none");
   expect(absoluteExecutable("keyhole-none", () => "/", undefined)).toBe("keyhole-none");
   rmSync(directory, { recursive: true });
+});
+
+test("from source the executable is Bun's, and nobody's grant lies beside it", () => {
+  expect(compiledExecutable(["/opt/keyhole"])).toBe("/opt/keyhole");
+  expect(compiledExecutable(["/opt/bun", "/src/main.ts"])).toBeUndefined();
 });

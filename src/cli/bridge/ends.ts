@@ -10,7 +10,7 @@ import { loadNative } from "../../native/load.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
 import type { BridgeDirectory } from "./directory.ts";
 import type { CommandContext } from "../command.ts";
-import { fetchGrant } from "../vending/grant.ts";
+import { fetchGrant } from "../vending/fetch.ts";
 import { endings, signalled, watchSignals } from "../programs/signals.ts";
 import { supervise } from "../programs/supervise.ts";
 

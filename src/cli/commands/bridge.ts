@@ -3,7 +3,7 @@ import { KeyholeError } from "../../errors.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { withDaemon } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { grantSocketOf } from "../vending/grant.ts";
+import { grantSocketOf } from "../vending/target.ts";
 
 const USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
 

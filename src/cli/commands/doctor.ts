@@ -3,7 +3,7 @@ import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
 import { jsonOption, printJson } from "../json.ts";
-import { targetOf } from "../vending/vend.ts";
+import { targetOf } from "../vending/target.ts";
 
 export default defineCommand({
   meta: { name: "doctor", description: "Check this machine, or the sandbox that this runs in, and say what mends it" },

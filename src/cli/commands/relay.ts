@@ -2,7 +2,8 @@
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { fetchGrant, grantSocketOf } from "../vending/grant.ts";
+import { fetchGrant } from "../vending/fetch.ts";
+import { grantSocketOf } from "../vending/target.ts";
 import { endpointVariables, relayedEnvironment } from "../relay/environment.ts";
 import { startRelay } from "../relay/server.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/signals.ts";

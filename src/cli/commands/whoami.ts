@@ -5,7 +5,8 @@ import { configChoices } from "../configs/choices.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { jsonOption, printJson } from "../json.ts";
 import { nameOption, requireName } from "../configs/names.ts";
-import { targetOf, vend, type Vended, vendGrant } from "../vending/vend.ts";
+import { targetOf } from "../vending/target.ts";
+import { vend, type Vended, vendGrant } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },

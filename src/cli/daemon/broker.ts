@@ -2,7 +2,7 @@
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { findTarget } from "../../client/target.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
 import { quotePosix } from "../../quoting.ts";
@@ -53,7 +53,7 @@ export async function withDaemonIfAny<Result>(
   try {
     return await withDaemon(settings, use, options);
   } catch (error) {
-    if (error instanceof KeyholeError && error.kind === "unreachable") return undefined;
+    if (isErrorOf(error, "unreachable")) return undefined;
     throw error;
   }
 }
@@ -130,7 +130,7 @@ export async function withSession<Result>(
     try {
       return await ask(link);
     } catch (error) {
-      if (!(error instanceof KeyholeError) || error.kind !== "no-such-session") throw error;
+      if (!isErrorOf(error, "no-such-session")) throw error;
     }
     await addSession(link, caller, name, { verify: true, renew: false });
     return ask(link);

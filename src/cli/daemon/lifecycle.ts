@@ -1,6 +1,6 @@
 // Ending a daemon: in order, or by force. Its pid comes from whoever answers on the socket or holds the lock, never
 // from a file alone.
-import { KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import { version } from "../../version.ts";
 import { withDaemonIfAny } from "./broker.ts";
@@ -41,7 +41,7 @@ async function tellToStop(settings: Settings, host: Host): Promise<number | unde
 
 /** What a daemon says, or cannot be understood to say, whose protocol has moved on or is behind. */
 export function isOfAnotherRelease(error: unknown): boolean {
-  return error instanceof KeyholeError && (error.kind === "unsupported-version" || error.kind === "unknown-message");
+  return isErrorOf(error, "unsupported-version", "unknown-message");
 }
 
 /**
@@ -65,7 +65,7 @@ async function findDaemon(settings: Settings): Promise<number | undefined> {
     if (hello !== undefined) return hello.pid;
   } catch (error) {
     // It accepts and says nothing, or closes at once: the lock knows who it is.
-    if (!(error instanceof KeyholeError) || (error.kind !== "timeout" && error.kind !== "unreachable")) throw error;
+    if (!isErrorOf(error, "timeout", "unreachable")) throw error;
   }
   const { lockHolder } = await import("./lock.ts");
   return lockHolder(settings.paths.lock);

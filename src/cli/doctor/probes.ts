@@ -1,5 +1,5 @@
 // Knocking at doors: who answers, without asking for credentials, and never for long.
-import { Connection } from "../../client/connection.ts";
+import { askOnce } from "../../client/asking.ts";
 import { KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { version } from "../../version.ts";
@@ -32,13 +32,8 @@ export const probes: Probes = {
 /** Hello, which a grant refuses like everything but Fetch: it costs no use, and the answer is a grant's. */
 async function askSocket(path: string): Promise<Answerer> {
   try {
-    const connection = await Connection.open(path, { timeoutMs: PATIENCE, refusedPatienceMs: 0 });
-    try {
-      await connection.request("Hello", { version });
-      return "control";
-    } finally {
-      connection.close();
-    }
+    await askOnce(path, PATIENCE, "Hello", { version });
+    return "control";
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     return answerers[error.kind] ?? "other";

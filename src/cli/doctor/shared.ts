@@ -1,5 +1,5 @@
 // The shared socket of this machine, and the policy of this user's daemon for it.
-import { Connection } from "../../client/connection.ts";
+import { askOnce } from "../../client/asking.ts";
 import { KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
@@ -32,14 +32,9 @@ export async function checkSharedSocket({ settings }: HostMachine): Promise<read
 /** Whoever is no member of the group is kept out by the directory's mode, as it should be. */
 async function askShared(path: string): Promise<Verdict> {
   try {
-    const connection = await Connection.open(path, { timeoutMs: PATIENCE, refusedPatienceMs: 0 });
-    try {
-      const hello = await connection.request("Hello", { version });
-      if (hello.version === version) return ok(`answers at ${path} (pid ${hello.pid})`);
-      return warning(`the shared daemon is keyhole ${hello.version}, this executable is ${version}`, "update keyhole");
-    } finally {
-      connection.close();
-    }
+    const hello = await askOnce(path, PATIENCE, "Hello", { version });
+    if (hello.version === version) return ok(`answers at ${path} (pid ${hello.pid})`);
+    return warning(`the shared daemon is keyhole ${hello.version}, this executable is ${version}`, "update keyhole");
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     if (error.kind === "blocked") return ok(`${path} is not for this user`);

@@ -4,6 +4,7 @@ import { openConfigStore } from "../../config/store.ts";
 import { suggest } from "../../suggest.ts";
 import { quotePosix } from "../../quoting.ts";
 import { version } from "../../version.ts";
+import { compiledExecutable } from "../executable.ts";
 import { lookBehind, may } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
@@ -69,10 +70,9 @@ export async function checkOwnExecutable({
   command,
   versionOf,
 }: HostMachine): Promise<readonly Verdict[]> {
-  const [own] = command;
+  const own = compiledExecutable(command);
   const found = Bun.which("keyhole", { PATH: environment["PATH"] ?? "" });
-  // From source there is a script behind the executable, which is Bun.
-  if (command.length !== 1 || own === undefined || found === null) return [];
+  if (own === undefined || found === null) return [];
   if (resolve(found) === resolve(own)) return [ok(`keyhole on the PATH is this one`)];
   const other = await versionOf(found);
   if (other === version) return [ok(`${found} on the PATH is keyhole ${version}, too`)];

@@ -5,7 +5,8 @@ import type { CommandContext } from "../command.ts";
 import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
 import { grantEnvironment, refreshingEnvironment } from "./refreshing.ts";
-import { targetOf, vend } from "../vending/vend.ts";
+import { targetOf } from "../vending/target.ts";
+import { vend } from "../vending/vend.ts";
 
 type Context = Pick<CommandContext, "settings" | "environment" | "ui" | "host">;
 
