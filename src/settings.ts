@@ -2,6 +2,7 @@
 import type { ArgValues } from "./arguments.ts";
 import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
+import { parseSeconds, parseWhole } from "./numbers.ts";
 import { type Paths, resolvePaths } from "./paths.ts";
 
 /** elhaz's options with their short forms (PEERS.md E-020 … E-025), and a variable for each. */
@@ -175,18 +176,12 @@ function findSetting(name: SettingName, values: SettingValues, environment: Envi
 }
 
 function readCount(setting: Setting | undefined): number | undefined {
-  if (setting === undefined) return undefined;
-  const count = /^[0-9]{1,9}$/.test(setting.value) ? Number(setting.value) : 0;
-  if (count >= 1 && count <= HIGHEST_COUNT) return count;
-  throw new KeyholeError("usage", `${setting.origin} must be a whole number from 1 to ${HIGHEST_COUNT}`);
+  return setting && parseWhole(setting.value, setting.origin, { least: 1, most: HIGHEST_COUNT });
 }
 
-/** Seconds with an optional fraction, as milliseconds. */
+/** As milliseconds. */
 function readSeconds(setting: Setting | undefined): number | undefined {
-  if (setting === undefined) return undefined;
-  const seconds = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(setting.value) ? Number(setting.value) : 0;
-  if (seconds > 0 && seconds <= LONGEST_TIMEOUT) return Math.max(1, Math.round(seconds * 1000));
-  throw new KeyholeError("usage", `${setting.origin} must be seconds, above 0 and up to ${LONGEST_TIMEOUT}`);
+  return setting && parseSeconds(setting.value, setting.origin, { most: LONGEST_TIMEOUT });
 }
 
 function readAutostart(values: SettingValues, environment: Environment): Settings["autostart"] {

@@ -16,6 +16,7 @@ const walls: readonly Wall[] = [
   { of: "credentials.ts", may: [], because: "the noun that everyone shares must drag nothing in" },
   { of: "errors.ts", may: [], because: "every part names its failures from one table" },
   { of: "paths.ts", may: ["environment.ts", "errors.ts"], because: "paths are a pure function" },
+  { of: "numbers.ts", may: ["errors.ts"], because: "an option is read alike, whichever it is" },
   {
     of: "environment.ts",
     may: [],
@@ -67,6 +68,7 @@ const walls: readonly Wall[] = [
       "grants/",
       "loop.ts",
       "native/",
+      "numbers.ts",
       "paths.ts",
       "quoting.ts",
       "settings.ts",

@@ -4,12 +4,15 @@ import { select, type Selection } from "../../audit/selection.ts";
 import { tellStory } from "../../audit/story.ts";
 import { escapeControls } from "../../controls.ts";
 import { KeyholeError } from "../../errors.ts";
+import { parseWhole } from "../../numbers.ts";
 import type { Settings } from "../../settings.ts";
 import { renderRecords, renderStory } from "../logs/audit.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { jsonOption, printJson } from "../json.ts";
 import { openLog } from "../logs/reader.ts";
+
+const HELP = "keyhole audit --help";
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 200;
@@ -43,8 +46,8 @@ async function list(context: Context): Promise<void> {
   const { follow, grant, limit, json, "before-ts-ms": before } = context.args;
   const wanted = {
     grant,
-    beforeMs: before === undefined ? undefined : readCount("--before-ts-ms", before),
-    limit: readCount("--limit", limit) || Infinity,
+    beforeMs: before === undefined ? undefined : parseWhole(before, "--before-ts-ms", {}, HELP),
+    limit: parseWhole(limit, "--limit", {}, HELP) || Infinity,
   };
   if (follow && before !== undefined) throw usage("--follow and --before-ts-ms exclude each other");
 
@@ -107,11 +110,6 @@ async function hasDaemonDiskLogs(settings: Settings): Promise<boolean> {
   }
 }
 
-function readCount(option: string, text: string): number {
-  if (/^[0-9]{1,15}$/.test(text)) return Number(text);
-  throw usage(`${option} must be a whole number`);
-}
-
 function usage(message: string): KeyholeError {
-  return new KeyholeError("usage", message, "keyhole audit --help");
+  return new KeyholeError("usage", message, HELP);
 }

@@ -1,6 +1,6 @@
 // keyhole relay: a grant as container credentials, on the loopback of the sandbox that it was given to.
 import { definedVariables } from "../../environment.ts";
-import { KeyholeError } from "../../errors.ts";
+import { parseWhole } from "../../numbers.ts";
 import { defineCommand } from "../command.ts";
 import { fetchGrant } from "../vending/fetch.ts";
 import { grantSocketOf } from "../vending/target.ts";
@@ -22,7 +22,7 @@ export default defineCommand({
     "passes signals on and ends with its status. Without COMMAND the variables are printed, for as long as it runs.",
   ],
   async run({ args, rest, settings, environment, host, output }) {
-    const port = readPort(args.port);
+    const port = parseWhole(args.port, "--port", { most: HIGHEST_PORT }, "keyhole relay --help");
     const socket = grantSocketOf(settings, host, "keyhole relay --socket-path /run/keyhole/sock");
     const fetch = () => fetchGrant(socket, settings, host);
     // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
@@ -51,10 +51,4 @@ async function runBehind(program: Parameters<typeof import("../programs/supervis
   const isFirst = process.pid === 1;
   const reap = isFirst ? (await import("../../native/children.ts")).loadReapChild() : undefined;
   return supervise(program, { watch: watchSignals, hasTerminal: isatty(0) || isatty(1) || isatty(2), reap });
-}
-
-function readPort(text: string): number {
-  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : HIGHEST_PORT + 1;
-  if (port <= HIGHEST_PORT) return port;
-  throw new KeyholeError("usage", `--port must be a whole number up to ${HIGHEST_PORT}`, "keyhole relay --help");
 }

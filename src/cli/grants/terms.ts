@@ -11,14 +11,16 @@ import { checkGrantName } from "../../grants/name.ts";
 import { resolvePolicy } from "../../grants/presets.ts";
 import { formatRate, parseRate } from "../../grants/rate.ts";
 import { parseSpan } from "../../grants/spans.ts";
+import { parseWhole } from "../../numbers.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 
 const HINT = "keyhole grant add --help";
 
-/** Linux's largest uid; the next number, -1, stands for none (chown(2)). */
-const HIGHEST_ID = 0xff_ff_ff_fe;
-const HIGHEST_COUNT = 0xff_ff_ff_ff;
+/** To Linux's largest uid; the next number, -1, stands for none (chown(2)). */
+const IDS = { most: 0xff_ff_ff_fe };
+/** What a u32 of the wire holds. */
+const USES = { least: 1, most: 0xff_ff_ff_ff };
 /** Bytes. STS takes 2,048 characters of a session policy; white space does not count. */
 const POLICY_FILE_LIMIT = 64 * 1024;
 
@@ -101,10 +103,10 @@ export function readTerms(
     mountAt: checkMountPath(args["mount-at"]),
     // A lease is read with cat.
     executable: args.executable && !isFile,
-    allowUids: args["allow-uid"].map((text) => readNumber("--allow-uid", text, 0, HIGHEST_ID)),
-    allowGids: args["allow-gid"].map((text) => readNumber("--allow-gid", text, 0, HIGHEST_ID)),
+    allowUids: args["allow-uid"].map((text) => parseWhole(text, "--allow-uid", IDS, HINT)),
+    allowGids: args["allow-gid"].map((text) => parseWhole(text, "--allow-gid", IDS, HINT)),
     rate: parseRate(args.rate, "--rate"),
-    maxUses: args["max-uses"] === undefined ? undefined : readNumber("--max-uses", args["max-uses"], 1, HIGHEST_COUNT),
+    maxUses: args["max-uses"] === undefined ? undefined : parseWhole(args["max-uses"], "--max-uses", USES, HINT),
     confirm: args.confirm,
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
@@ -147,12 +149,6 @@ function readTag(text: string): { key: string; value: string } {
   const equals = text.indexOf("=");
   if (equals < 1) throw usage("--tag must be K=V");
   return { key: text.slice(0, equals), value: text.slice(equals + 1) };
-}
-
-function readNumber(option: string, text: string, least: number, most: number): number {
-  const number = /^[0-9]{1,10}$/.test(text) ? Number(text) : -1;
-  if (number >= least && number <= most) return number;
-  throw usage(`${option} must be a whole number from ${least} to ${most}`);
 }
 
 function usage(message: string): KeyholeError {

@@ -1,8 +1,11 @@
 // keyhole daemon logs: the daemon's log file, whether or not a daemon runs.
 import { KeyholeError } from "../../../errors.ts";
+import { parseWhole } from "../../../numbers.ts";
 import { defineCommand } from "../../command.ts";
 import { isAtLeast, levels, renderLogLine } from "../../logs/lines.ts";
 import { openLog } from "../../logs/reader.ts";
+
+const HELP = "keyhole daemon logs --help";
 
 /** Milliseconds between two looks at the file. */
 const INTERVAL = 200;
@@ -17,8 +20,8 @@ export default defineCommand({
     json: { type: "boolean", description: "The lines as they are in the file" },
   },
   async run({ args, settings, output, ui, host }) {
-    const head = args.head === undefined ? undefined : readCount("--head", args.head);
-    const tail = readCount("--tail", args.tail);
+    const head = args.head === undefined ? undefined : parseWhole(args.head, "--head", {}, HELP);
+    const tail = parseWhole(args.tail, "--tail", {}, HELP);
     if (head !== undefined && args.follow) {
       throw new KeyholeError("usage", "--head and --follow exclude each other", "keyhole daemon logs --follow");
     }
@@ -37,8 +40,3 @@ export default defineCommand({
     }
   },
 });
-
-function readCount(option: string, text: string): number {
-  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
-  throw new KeyholeError("usage", `${option} must be a whole number`, "keyhole daemon logs --help");
-}

@@ -1,6 +1,7 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
 import type { Link } from "../../../client/patience.ts";
 import { errors, KeyholeError } from "../../../errors.ts";
+import { parseSeconds } from "../../../numbers.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus, GrantInfo } from "../../../wire/messages.ts";
@@ -11,17 +12,23 @@ import { renderStatus } from "../../daemon/status.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 20;
-/** Seconds. Whoever waits for a day has made a mistake of units. */
-const LONGEST_WAIT = 86_400;
+/** Seconds, up to a day: a longer wait is a mistake of units. */
+const WAIT = { most: 86_400, mayBeZero: true };
 
 export default defineCommand({
   meta: { name: "daemon status", description: "Show the daemon and its sessions; exit status 3 if it is not running" },
   args: {
-    wait: { type: "string", valueHint: "SECONDS", description: "Wait that long for a daemon that answers" },
+    wait: {
+      type: "string",
+      default: "0",
+      valueHint: "SECONDS",
+      description: "Wait that long for a daemon that answers",
+    },
     json: jsonOption,
   },
   async run({ args, settings, output, ui, host }) {
-    const found = await find(settings, args.wait === undefined ? 0 : readWait(args.wait), host);
+    const wait = parseSeconds(args.wait, "--wait", WAIT, "keyhole daemon status --help");
+    const found = await find(settings, wait, host);
     const { socket, log } = settings.paths;
     if (found === undefined) {
       output.line(
@@ -63,11 +70,4 @@ async function ask(link: Link): Promise<Found> {
     if (!(error instanceof KeyholeError) || error.kind === "unreachable") throw error;
     return { status, grants: undefined };
   }
-}
-
-/** In milliseconds. */
-function readWait(text: string): number {
-  const seconds = /^[0-9]{1,9}(\.[0-9]{1,9})?$/.test(text) ? Number(text) : Number.NaN;
-  if (seconds <= LONGEST_WAIT) return seconds * 1000;
-  throw new KeyholeError("usage", `--wait must be seconds, up to ${LONGEST_WAIT}`, "keyhole daemon status --help");
 }
