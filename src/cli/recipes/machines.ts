@@ -29,22 +29,16 @@ export const kubernetes: MakeRecipe = (grant) => {
 export const systemd: MakeRecipe = (grant) => {
   const target = targetOf(grant);
   const lines = [
-    `# ${untried("systemd")}`,
     "# /etc/systemd/system/NAME.service.d/keyhole.conf, then: systemctl daemon-reload",
     "[Service]",
-    `BindReadOnlyPaths=${unitWord(`${colons(grant.directory)}:${colons(target)}`)}`,
+    `BindReadOnlyPaths=${unitWord(grant.directory)}:${unitWord(target)}`,
     ...variablesFor(grant).map(([name, value]) => `Environment=${unitWord(`${name}=${value}`)}`),
     ...(grant.deliver === "socket" ? ["# where RestrictAddressFamilies= is set, AF_UNIX must be in it"] : []),
   ];
   return { text: lines.join("\n"), remarks: [] };
 };
 
-/** A colon separates source and target. */
-function colons(path: string): string {
-  return path.replaceAll(":", String.raw`\:`);
-}
-
-/** systemd.syntax(7): a quoted word, in which `%` begins a specifier. */
+/** systemd.syntax(7): a quoted word, in which `%` begins a specifier, and a colon separates nothing. */
 function unitWord(text: string): string {
   return quoteJson(text).replaceAll("%", "%%");
 }
