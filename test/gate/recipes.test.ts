@@ -6,8 +6,12 @@ import { homedir } from "node:os";
 import { run, scratch } from "../interop/run.ts";
 import type { AgentHost } from "./agenthost.ts";
 import { clients } from "./agenthost.ts";
+import { executable, roleArn } from "../e2e/machine.ts";
+import { type Sts, startSts } from "../sts/server.ts";
 import { plainReach } from "./reach.ts";
 import { useReach } from "./reachfixture.ts";
+import { createBox } from "./rigs/booted.ts";
+import { forward } from "./rigs/network.ts";
 import { rigs, testWith } from "./rigs/rigs.ts";
 import { makeFilter } from "./rigs/seccomp.ts";
 
@@ -70,8 +74,7 @@ const readers: Readonly<Record<string, (recipe: string) => Instructions>> = {
     return { source: location, target: mountPoint, isReadOnly: writable === false, variables: env };
   },
   systemd(recipe) {
-    const [paths] = settingsOf(recipe, "BindReadOnlyPaths");
-    const [source, target] = paths!.split(":");
+    const [, source, target] = /^BindReadOnlyPaths="([^"]+)":"([^"]+)"$/m.exec(recipe)!;
     const entries = settingsOf(recipe, "Environment").map((setting) => {
       const at = setting.indexOf("=");
       return [setting.slice(0, at), setting.slice(at + 1)] as const;
@@ -120,6 +123,55 @@ testWith([...open.needs, rigs.analyze])("systemd: the manager finds nothing wron
   expect(await verify(recipe)).toEqual({ exitCode: 0, said: [] });
   expect((await verify(recipe.replace("BindReadOnlyPaths=", "BindReadOnlyPath="))).said).not.toEqual([]);
 });
+
+testWith([rigs.systemd, rigs.socat])("systemd: a service that gets the drop-in is the grant's role", async () => {
+  const sts = startSts();
+  const box = createBox();
+  try {
+    box.install(executable, "keyhole");
+    await box.start();
+    const forwarding = await forward(sts.url, box.network());
+    try {
+      await giveService(box, sts);
+      const started = await box.inside(["systemctl", "start", "agent.service"]);
+      expect(started).toMatchObject({ exitCode: 0 });
+      const { stdout } = await box.inside(["cat", "/var/lib/agent/answer"]);
+      const { AccessKeyId, SecretAccessKey } = JSON.parse(stdout) as Record<string, string>;
+      const { secretAccessKey, roleArn: role } = sts.issued.get(AccessKeyId!)!;
+      expect({ SecretAccessKey, role }).toEqual({ SecretAccessKey: secretAccessKey, role: roleArn("agent") });
+    } finally {
+      await forwarding.stop();
+    }
+  } finally {
+    await box.stop();
+    await box.remove();
+    await sts.stop();
+  }
+});
+
+/**
+ * A service of a user that is made for it, whose program is what the config file of the drop-in names. The grant's path
+ * has what systemd reads in its own ways.
+ */
+async function giveService(box: ReturnType<typeof createBox>, sts: Sts): Promise<void> {
+  const script = String.raw`set -e
+export HOME=/root KEYHOLE_HOME='/root/a b:c%y"d' AWS_ENDPOINT_URL_STS=${sts.url}
+mkdir -p -m 700 /root/.aws
+printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' '${sts.root.accessKeyId}' '${sts.root.secretAccessKey}' >/root/.aws/credentials
+keyhole config add -n agent --role-arn ${roleArn("agent")}
+keyhole grant add agent --config agent
+mkdir -p /etc/systemd/system/agent.service.d
+keyhole grant show agent --for systemd >/etc/systemd/system/agent.service.d/keyhole.conf
+cat >/etc/systemd/system/agent.service <<'END'
+[Service]
+Type=oneshot
+DynamicUser=yes
+StateDirectory=agent
+ExecStart=/bin/sh -c 'eval "$(sed -n "s/^credential_process = //p" "$$AWS_CONFIG_FILE" | head -n 1)" >/var/lib/agent/answer'
+END
+systemctl daemon-reload`;
+  expect(await box.inside(["sh", "-c", script])).toMatchObject({ exitCode: 0 });
+}
 
 /** A sandbox that has the host's own paths, and may not make Unix sockets. */
 const HOST = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--bind", "/tmp", "/tmp"];

@@ -1,71 +1,12 @@
 // Shared mode and services in a whole Debian that was booted by systemd: packaging, users, boots, lingering.
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Outcome, run, scratch, until } from "../interop/run.ts";
-import { guard } from "./rigs/namespaces.ts";
-import { isReady, places, rigs, testWith } from "./rigs/rigs.ts";
+import { until } from "../interop/run.ts";
+import { createBox } from "./rigs/booted.ts";
+import { isReady, rigs, testWith } from "./rigs/rigs.ts";
 
 const executable = resolve(import.meta.dir, "../..", process.env["KEYHOLE_TEST_EXECUTABLE"] ?? "dist/keyhole");
-const environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
 const test = testWith([rigs.systemd]);
-
-/** A machine that can be booted again; what is written to its disk stays for as long as this test runs. */
-function createBox() {
-  const directory = scratch("systemd");
-  const path = (name: string) => `${directory.path}/${name}`;
-  for (const name of ["upper", "work", "root"]) mkdirSync(path(name), { mode: 0o755 });
-  const layers = `lowerdir=${places.systemd},upperdir=${path("upper")},workdir=${path("work")}`;
-  const nspawn = `systemd-nspawn --boot --directory=${path("root")} --register=no --keep-unit --private-network --console=pipe`;
-  const script = `mount -t overlay none -o ${layers} ${path("root")} && exec ${nspawn}`;
-  let holder: Bun.Subprocess | undefined;
-  let first = 0;
-
-  async function start(): Promise<void> {
-    holder = Bun.spawn([...guard, "unshare", "--mount", "sh", "-c", script], {
-      env: environment,
-      stdin: "ignore",
-      stdout: Bun.file(path("console")),
-      stderr: Bun.file(path("console")),
-    });
-    const { pid } = holder;
-    await until("a machine that has booted", 30, async () => {
-      first = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0]);
-      const { stdout } = await inside(["systemctl", "is-system-running"]);
-      return ["running\n", "degraded\n"].includes(stdout);
-    });
-  }
-
-  const inside = (words: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<Outcome> =>
-    run(["nsenter", "-t", String(first), "-m", "-u", "-i", "-n", "-p", "--", ...words], {
-      ...environment,
-      HOME: "/root",
-      ...variables,
-    });
-
-  async function stop(): Promise<void> {
-    if (holder === undefined) return;
-    await inside(["systemctl", "poweroff"]);
-    await holder.exited;
-    holder = undefined;
-  }
-
-  return {
-    start,
-    stop,
-    inside,
-    install(file: string, name: string) {
-      mkdirSync(path("upper/usr/local/bin"), { recursive: true, mode: 0o755 });
-      copyFileSync(file, path(`upper/usr/local/bin/${name}`));
-      chmodSync(path(`upper/usr/local/bin/${name}`), 0o755);
-    },
-    async remove() {
-      holder?.kill("SIGKILL");
-      await holder?.exited;
-      directory.remove();
-    },
-  };
-}
 
 describe("a machine with three users", () => {
   let box: ReturnType<typeof createBox>;
