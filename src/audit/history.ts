@@ -1,7 +1,8 @@
 // The lines that are kept, from new to old, each once, however the files are rotated meanwhile.
 import { closeSync } from "node:fs";
+import { openIfFile, type OpenFile, readLines, rotatedPath } from "../files/lines.ts";
 import type { AuditKind } from "./event.ts";
-import { carriedPath, KEPT_FILES, openIfFile, type OpenFile, readLines, rotatedPath } from "./files.ts";
+import { carriedPath, KEPT_FILES } from "./files.ts";
 import { isKept, kindOfLine } from "./line.ts";
 
 /** The file that is being written, as it was read before. */

@@ -2,8 +2,9 @@
 // lives of grants are carried over before a file is dropped (audit/carry.ts).
 import type { AuditEvent, RecordAudit } from "../audit/event.ts";
 import { carry } from "../audit/carry.ts";
-import { carriedPath, KEPT_FILES, openIfFile, readLines, ROTATE_AT } from "../audit/files.ts";
+import { carriedPath, KEPT_FILES, ROTATE_AT } from "../audit/files.ts";
 import { isKept, toRecord } from "../audit/line.ts";
+import { openIfFile, readLines } from "../files/lines.ts";
 import { writeAtomically } from "../files/writing.ts";
 import type { Clock } from "./clock.ts";
 import { formatJsonLine } from "./jsonline.ts";

@@ -1,5 +1,6 @@
 // The daemon's log or audit as lines, across rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, readSync, statSync } from "node:fs";
+import { openIfFile, type OpenFile, readLines, rotatedPath } from "../../files/lines.ts";
 import { KEPT_LOGS } from "../../paths.ts";
 
 /** Bytes read at once. */
@@ -21,16 +22,17 @@ export interface LogReader {
  * @param kept how many old files are read before the first
  */
 export function openLog(path: string, kept = KEPT_LOGS): LogReader {
-  let descriptor = tryOpen(path);
+  let current = openIfFile(path);
   let offset = 0;
   let partial = "";
   let decoder = new TextDecoder();
-  let old: string[] | undefined = readRotated(path, descriptor, kept);
-  const inode = descriptor === undefined ? undefined : fstatSync(descriptor).ino;
-  const exists = descriptor !== undefined || old.length > 0;
+  let old: string[] | undefined = readRotated(path, current, kept);
+  const inode = current?.inode;
+  const exists = current !== undefined || old.length > 0;
 
   function readOn(): string[] {
-    if (descriptor === undefined) return [];
+    if (current === undefined) return [];
+    const { descriptor } = current;
     // Someone emptied the file in place.
     if (fstatSync(descriptor).size < offset) offset = 0;
     const buffer = new Uint8Array(CHUNK);
@@ -48,9 +50,9 @@ export function openLog(path: string, kept = KEPT_LOGS): LogReader {
     read: () => {
       const lines = [...(old ?? []), ...readOn()];
       old = undefined;
-      if (isAnother(path, descriptor)) {
-        if (descriptor !== undefined) closeSync(descriptor);
-        descriptor = tryOpen(path);
+      if (isAnother(path, current)) {
+        if (current !== undefined) closeSync(current.descriptor);
+        current = openIfFile(path);
         [offset, partial, decoder] = [0, "", new TextDecoder()];
         lines.push(...readOn());
       }
@@ -59,39 +61,19 @@ export function openLog(path: string, kept = KEPT_LOGS): LogReader {
   };
 }
 
-function readRotated(path: string, current: number | undefined, kept: number): string[] {
-  const inode = current === undefined ? undefined : fstatSync(current).ino;
+function readRotated(path: string, current: OpenFile | undefined, kept: number): string[] {
   const lines: string[] = [];
   for (let index = kept; index >= 1; index--) {
-    const descriptor = tryOpen(`${path}.${index}`);
-    if (descriptor === undefined) continue;
+    const old = openIfFile(rotatedPath(path, index));
+    if (old === undefined) continue;
     // Rotated between the two openings: it is read as the current one.
-    if (fstatSync(descriptor).ino !== inode) {
-      lines.push(
-        ...readFileSync(descriptor, "utf8")
-          .split("\n")
-          .filter((line) => line !== ""),
-      );
-    }
-    closeSync(descriptor);
+    if (old.inode === current?.inode) closeSync(old.descriptor);
+    else lines.push(...readLines(old));
   }
   return lines;
 }
 
-function isAnother(path: string, descriptor: number | undefined): boolean {
+function isAnother(path: string, current: OpenFile | undefined): boolean {
   const named = statSync(path, { throwIfNoEntry: false });
-  if (named === undefined) return false;
-  return descriptor === undefined || named.ino !== fstatSync(descriptor).ino;
-}
-
-function tryOpen(path: string): number | undefined {
-  try {
-    // Without waiting for a FIFO's writer.
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (fstatSync(descriptor).isFile()) return descriptor;
-    closeSync(descriptor);
-  } catch {
-    // Not there, or not ours to read: either way there is no log to show.
-  }
-  return undefined;
+  return named !== undefined && named.ino !== current?.inode;
 }
