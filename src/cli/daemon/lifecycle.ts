@@ -1,6 +1,7 @@
 // Ending a daemon: in order, or by force. Its pid comes from whoever answers on the socket or holds the lock, never
 // from a file alone.
 import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { directoryOf } from "../../paths.ts";
 import type { Settings } from "../../settings.ts";
 import { version } from "../../version.ts";
 import { withDaemonIfAny } from "./broker.ts";
@@ -32,9 +33,8 @@ async function tellToStop(settings: Settings, host: Host): Promise<number | unde
     return (await withDaemonIfAny(settings, (link) => link.request("Stop", {})))?.pid;
   } catch (error) {
     if (!isOfAnotherRelease(error)) throw error;
-    const { lockHolder } = await import("./lock.ts");
-    const pid = lockHolder(settings.paths.lock);
-    if (pid === undefined || !host.signal(pid, "SIGTERM")) throw error;
+    const pid = await findHolder(settings);
+    if (pid === undefined || !(await signalDaemon(pid, "SIGTERM", settings, host))) throw error;
     return pid;
   }
 }
@@ -51,7 +51,7 @@ export function isOfAnotherRelease(error: unknown): boolean {
 export async function killDaemon(settings: Settings, host: Host): Promise<number | undefined> {
   const pid = await findDaemon(settings);
   if (pid === undefined) return undefined;
-  if (!host.signal(pid, "SIGKILL")) {
+  if (!(await signalDaemon(pid, "SIGKILL", settings, host))) {
     throw new KeyholeError("forbidden", `the daemon (pid ${pid}) cannot be killed by this user`, `ps -fp ${pid}`);
   }
   await waitForEnd(pid, settings, host);
@@ -64,11 +64,42 @@ async function findDaemon(settings: Settings): Promise<number | undefined> {
     const hello = await withDaemonIfAny(patient, (link) => link.request("Hello", { version }), { isPatient: false });
     if (hello !== undefined) return hello.pid;
   } catch (error) {
-    // It accepts and says nothing, or closes at once: the lock knows who it is.
+    // It accepts and says nothing, closes at once, or says what nobody understands: the lock knows who it is.
+    if (isOfAnotherRelease(error)) {
+      const pid = await findHolder(settings);
+      if (pid !== undefined) return pid;
+    }
     if (!isErrorOf(error, "timeout", "unreachable")) throw error;
   }
+  return findHolder(settings);
+}
+
+async function findHolder({ paths }: Settings): Promise<number | undefined> {
   const { lockHolder } = await import("./lock.ts");
-  return lockHolder(settings.paths.lock);
+  return lockHolder(paths.lock);
+}
+
+/**
+ * False where the process is gone or another user's.
+ *
+ * @throws KeyholeError `forbidden` where the pid is no proof: in another user's directory, lock and answer say whatever
+ *   that user likes, and root would end any process of the machine by it.
+ */
+async function signalDaemon(
+  pid: number,
+  signal: "SIGTERM" | "SIGKILL",
+  { paths: { socket } }: Settings,
+  host: Host,
+): Promise<boolean> {
+  const { ownerOf } = await import("./lock.ts");
+  const owner = ownerOf(directoryOf(socket));
+  if (owner !== host.userId()) {
+    const hint = owner === undefined ? undefined : `sudo -H -u '#${owner}' keyhole daemon kill`;
+    throw new KeyholeError("forbidden", `the daemon at ${socket} is another user's: its pid cannot be trusted`, hint);
+  }
+  // To kill(2), 0 and -1 are groups of processes; 1 cannot be killed from within its own pid namespace.
+  if (pid <= 1) throw new KeyholeError("forbidden", `the daemon says that it is process ${pid}, which is not killed`);
+  return host.signal(pid, signal);
 }
 
 async function waitForEnd(pid: number, settings: Settings, host: Host): Promise<void> {

@@ -1,5 +1,5 @@
 // Who holds a daemon's lock file: the proof that a pid in it is a daemon's, where the daemon itself does not answer.
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { loadNative } from "../../native/load.ts";
 
@@ -20,6 +20,15 @@ export function liveLockHolder(path: string): number | undefined {
 /** Whether there is a lock file, and nobody holds it. */
 export function isLockFree(path: string): boolean {
   return inspect(path, isFree) === true;
+}
+
+/** The uid of whoever owns the directory of lock and socket; undefined where it cannot be looked at. */
+export function ownerOf(directory: string): number | undefined {
+  try {
+    return statSync(directory).uid;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where there is no lock file that can be opened. */

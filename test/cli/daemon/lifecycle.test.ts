@@ -20,6 +20,8 @@ function dying(looks: number): Partial<Host> & { readonly signals: string[] } {
     wait: (milliseconds) => Promise.resolve(void (now += milliseconds)),
     isRunning: () => Promise.resolve(left-- > 0),
     signal: (pid, name) => signals.push(`${name} ${pid}`) > 0,
+    // Whose the directories of these tests are.
+    userId: () => process.getuid!(),
   };
 }
 
@@ -94,6 +96,38 @@ describe("kill", () => {
   });
 });
 
+describe("a pid that may be anybody's", () => {
+  const STRANGER = { userId: () => process.getuid!() + 1 };
+  const refusal = expect.stringContaining("is another user's: its pid cannot be trusted");
+
+  test("is not killed because another user's daemon claims it", async () => {
+    await using daemon = startFakeDaemon({ Hello });
+    const host = { ...dying(1), ...STRANGER };
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect([result.exit, result.stderr]).toEqual([9, refusal]);
+    expect(result.stderr).toContain(`hint: sudo -H -u '#${process.getuid!()}' keyhole daemon kill\n`);
+    expect(host.signals).toEqual([]);
+  });
+
+  test("is told nothing because another user's lock file names it", async () => {
+    await using daemon = ofAnotherRelease("unsupported-version");
+    for (const command of ["stop", "kill"]) {
+      const host = { ...dying(1), ...STRANGER };
+      const result = await keyhole(["daemon", command], { environment: environmentOf(daemon), host });
+      expect([command, result.exit, result.stderr]).toEqual([command, 9, refusal]);
+      expect(host.signals).toEqual([]);
+    }
+  });
+
+  test.each([0, 1])("is not killed where it is %i", async (pid) => {
+    await using daemon = startFakeDaemon({ Hello: () => ({ version: "1", pid }) });
+    const host = dying(1);
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 9, stderr: expect.stringContaining(`says that it is process ${pid}`) });
+    expect(host.signals).toEqual([]);
+  });
+});
+
 /** Launches a daemon, in place of one that runs where `isReplacing`. */
 function launching(isReplacing: boolean) {
   return async (_: Settings, endOther?: () => Promise<unknown>) => {
@@ -109,7 +143,7 @@ function ofAnotherRelease(kind: ErrorName) {
   const refuse = () => {
     throw new KeyholeError(kind, "this daemon speaks protocol version 0, the client 1");
   };
-  const daemon = startFakeDaemon({ Status: refuse, Stop: refuse });
+  const daemon = startFakeDaemon({ Hello: refuse, Status: refuse, Stop: refuse });
   const lock = daemon.socket.replace(".sock", ".lock");
   writeFileSync(lock, "88\n");
   const descriptor = openSync(lock, "r");
@@ -128,6 +162,14 @@ describe.each(["unsupported-version", "unknown-message"] as const)("a daemon of 
     const result = await keyhole(["daemon", "stop"], { environment: environmentOf(daemon), host });
     expect(result).toMatchObject({ exit: 0, stderr: "daemon stopped (pid 88)\n" });
     expect(host.signals).toEqual(["SIGTERM 88"]);
+  });
+
+  test("is killed by the pid in its lock", async () => {
+    await using daemon = ofAnotherRelease(kind);
+    const host = dying(1);
+    const result = await keyhole(["daemon", "kill"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 0, stderr: "daemon killed (pid 88)\n" });
+    expect(host.signals).toEqual(["SIGKILL 88"]);
   });
 
   test("is replaced, which is what its hint says", async () => {
