@@ -8,8 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../packages.sh"
 
 packages=(
-  busybox-static bubblewrap debootstrap docker.io firejail fuse-overlayfs gcc libc6-dev podman python3-venv runc runsc
-  slirp4netns socat systemd systemd-container uidmap util-linux
+  busybox-static bubblewrap debootstrap docker-compose docker.io firejail fuse-overlayfs gcc libc6-dev podman
+  python3-venv runc runsc slirp4netns socat systemd systemd-container uidmap util-linux
 )
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='

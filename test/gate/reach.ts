@@ -70,6 +70,8 @@ const CONTAINER = ["--interactive", "--network=host", "--read-only", "--tmpfs=/t
 
 /** An engine, which can also run the grant's own executable in an image that holds nothing. */
 export interface EngineReach extends Reach {
+  /** Runs the engine, with the options that stand before the command. Once open. */
+  readonly engine: readonly string[];
   /** @param options the engine's own, of its `run` */
   alone(host: AgentHost, grant: string, ...options: string[]): Promise<Outcome>;
   /** A sandbox of an image that was given no grant. */
@@ -109,6 +111,7 @@ function engineReach(
   }
 
   return {
+    engine,
     needs: [...rig.needs, rigs.socat, ...(images.includes("debian") ? [rigs.debian, rigs.sdk] : [])],
     terms: [],
     open: async () => rig.open?.(),

@@ -8,7 +8,7 @@ import type { AgentHost } from "./agenthost.ts";
 import { clients } from "./agenthost.ts";
 import { executable, roleArn } from "../e2e/machine.ts";
 import { type Sts, startSts } from "../sts/server.ts";
-import { plainReach } from "./reach.ts";
+import { dockerReach, plainReach } from "./reach.ts";
 import { useReach } from "./reachfixture.ts";
 import { createBox } from "./rigs/booted.ts";
 import { forward } from "./rigs/network.ts";
@@ -22,8 +22,12 @@ afterAll(() => {
   units.remove();
 });
 
-const { kinds, hostOf } = useReach(() => [plainReach(), plainReach(noSockets.path)]);
-const [open, filtered] = kinds;
+const { kinds, hostOf } = useReach((roots) => [
+  plainReach(),
+  plainReach(noSockets.path),
+  dockerReach(roots, { images: ["empty"] }),
+]);
+const [open, filtered, docker] = kinds;
 
 /** What every one of these says in its own way. */
 interface Instructions {
@@ -106,6 +110,31 @@ for (const [tool, read] of Object.entries(readers)) {
       expect(host.identityOf(await sandbox.run(client)).role).toBe(`for-${tool}`);
   });
 }
+
+testWith([...docker.needs, rigs.compose])(
+  "compose: a service beside whose file the recipe is put gets the grant",
+  async () => {
+    const host = hostOf(docker);
+    await host.addGrant("composed");
+    const project = scratch("compose");
+    try {
+      const app = { image: "keyhole-gate/empty", command: ["/run/keyhole/keyhole"], network_mode: "none" };
+      writeFileSync(`${project.path}/compose.yaml`, JSON.stringify({ services: { app } }));
+      // Debian's version 1 is older than this option, and has never made what is missing.
+      const unknown = /\n +bind:\n +create_host_path: false/;
+      const recipe = await host.recipe("composed", "compose");
+      expect(recipe).toMatch(unknown);
+      writeFileSync(`${project.path}/compose.override.yaml`, recipe.replace(unknown, ""));
+      const words = ["docker-compose", "--ansi", "never", "run", "--rm", "-T", "app"];
+      const variables = { PATH: "/usr/bin:/bin", HOME: project.path, DOCKER_HOST: docker.engine[2]! };
+      const { exitCode, stdout, stderr } = await run(words, variables, 30, project.path);
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+      host.keyOf({ exitCode, stdout, stderr: "" }, "composed");
+    } finally {
+      project.remove();
+    }
+  },
+);
 
 testWith([...open.needs, rigs.analyze])("systemd: the manager finds nothing wrong with the drop-in", async () => {
   const host = hostOf(open);

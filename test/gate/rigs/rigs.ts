@@ -25,6 +25,7 @@ export const rigs = {
   analyze: { name: "systemd-analyze", files: [Bun.which("systemd-analyze")], install },
   firejail: { name: "firejail", files: [Bun.which("firejail")], install },
   docker: { name: "Docker", files: [Bun.which("docker"), Bun.which("dockerd")], install },
+  compose: { name: "docker-compose", files: [Bun.which("docker-compose")], install },
   podman: { name: "Podman", files: [Bun.which("podman"), Bun.which("runc")], install },
   rootless: { name: "rootless Podman", files: [Bun.which("podman"), Bun.which("newuidmap")], install },
   bubblewrap: { name: "bubblewrap", files: [Bun.which("bwrap")], install },
