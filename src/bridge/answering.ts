@@ -1,9 +1,8 @@
 // The end of a bridge on the side of the grant: answers what comes through the pipe.
 import { encodeError } from "../daemon/dispatcher.ts";
-import { KeyholeError } from "../errors.ts";
-import { FrameDecoder, MalformedFrame } from "../wire/frame.ts";
+import { FrameDecoder } from "../wire/frame.ts";
 import type { ResponseOf } from "../wire/messages.ts";
-import { encodeAnswer, forbidden, isFetch, REQUEST_LIMIT } from "./frames.ts";
+import { cutFrames, encodeAnswer, forbidden, isFetch, REQUEST_LIMIT } from "./frames.ts";
 import type { Pipe } from "./pipe.ts";
 
 /**
@@ -16,20 +15,7 @@ import type { Pipe } from "./pipe.ts";
 export async function answerRequests(pipe: Pipe, fetch: () => Promise<ResponseOf<"Fetch">>): Promise<void> {
   const decoder = new FrameDecoder(REQUEST_LIMIT);
   for await (const chunk of pipe.incoming) {
-    for (const frame of cut(decoder, chunk)) await pipe.write(isFetch(frame) ? await ask(fetch) : forbidden);
-  }
-}
-
-function cut(decoder: FrameDecoder, chunk: Uint8Array) {
-  try {
-    return decoder.push(chunk);
-  } catch (error) {
-    if (!(error instanceof MalformedFrame)) throw error;
-    throw new KeyholeError(
-      "bad-request",
-      "what comes through the pipe is not from keyhole bridge",
-      "keyhole bridge --help",
-    );
+    for (const frame of cutFrames(decoder, chunk)) await pipe.write(isFetch(frame) ? await ask(fetch) : forbidden);
   }
 }
 

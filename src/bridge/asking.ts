@@ -1,7 +1,6 @@
 // The end of a bridge on the side of the tools: asks through the pipe, and gives each answer to who waits for it.
-import { KeyholeError } from "../errors.ts";
-import { FrameDecoder, MalformedFrame } from "../wire/frame.ts";
-import { ANSWER_LIMIT, ended, fetchFrame, isAnswer, tooMany } from "./frames.ts";
+import { FrameDecoder } from "../wire/frame.ts";
+import { ANSWER_LIMIT, cutFrames, ended, fetchFrame, foreign, isAnswer, tooMany } from "./frames.ts";
 import type { Pipe } from "./pipe.ts";
 
 export interface Asker {
@@ -39,7 +38,7 @@ export function createAsker(pipe: Pipe): Asker {
   async function receive(): Promise<void> {
     const decoder = new FrameDecoder(ANSWER_LIMIT);
     for await (const chunk of pipe.incoming) {
-      for (const frame of cut(decoder, chunk)) {
+      for (const frame of cutFrames(decoder, chunk)) {
         const deliver = isAnswer(frame) ? waiting.shift() : undefined;
         if (deliver === undefined) throw foreign();
         deliver(frame.bytes);
@@ -57,18 +56,4 @@ export function createAsker(pipe: Pipe): Asker {
   }
 
   return { ask, done: run() };
-}
-
-function cut(decoder: FrameDecoder, chunk: Uint8Array) {
-  try {
-    return decoder.push(chunk);
-  } catch (error) {
-    if (!(error instanceof MalformedFrame)) throw error;
-    throw foreign();
-  }
-}
-
-function foreign(): KeyholeError {
-  const hint = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
-  return new KeyholeError("bad-request", "what comes through the pipe is not from keyhole bridge", hint);
 }

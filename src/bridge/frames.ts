@@ -1,11 +1,15 @@
 // The frames that cross a bridge: Fetch one way, its answers the other. All else stops at either end.
+import { readAnswer } from "../client/messaging.ts";
 import { encodeError } from "../daemon/dispatcher.ts";
-import { errorNameOf, KeyholeError } from "../errors.ts";
-import { decode, encode, MalformedBody } from "../wire/codec.ts";
-import { BODY_START, encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
-import { ERROR_NUMBER, errorReply, messages, PROTOCOL_VERSION, type ResponseOf } from "../wire/messages.ts";
+import { KeyholeError } from "../errors.ts";
+import { encode } from "../wire/codec.ts";
+import { BODY_START, encodeFrame, type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";
+import { ERROR_NUMBER, messages, PROTOCOL_VERSION, type ResponseOf } from "../wire/messages.ts";
 
 const { number: FETCH, request, response } = messages.Fetch;
+
+/** How the two ends are started, for hints. */
+export const BRIDGE_USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
 
 /** The only request there is. */
 export const fetchFrame = encodeFrame(FETCH, encode(request, {}));
@@ -41,15 +45,23 @@ export function encodeAnswer(answer: ResponseOf<"Fetch">): Uint8Array {
   return encodeFrame(FETCH, encode(response, answer));
 }
 
-/** @throws KeyholeError what an error reply says, or `unsupported-version` for what is neither. */
+/** @param bytes a whole frame. @throws KeyholeError what an error reply says, or `unsupported-version` for what is neither. */
 export function decodeAnswer(bytes: Uint8Array): ResponseOf<"Fetch"> {
   const [frame] = new FrameDecoder(ANSWER_LIMIT).push(bytes);
+  return readAnswer("Fetch", frame!);
+}
+
+/** The frames that are whole with this chunk. @throws KeyholeError `bad-request` for bytes that are none */
+export function cutFrames(decoder: FrameDecoder, chunk: Uint8Array): Frame[] {
   try {
-    if (frame?.message === FETCH) return decode(response, bytes, BODY_START);
-    const { number, message, hint } = decode(errorReply, bytes, BODY_START);
-    throw new KeyholeError(errorNameOf(number), message, hint);
+    return decoder.push(chunk);
   } catch (error) {
-    if (!(error instanceof MalformedBody)) throw error;
-    throw new KeyholeError("unsupported-version", "the answer that came over the bridge is not understood here");
+    if (!(error instanceof MalformedFrame)) throw error;
+    throw foreign();
   }
+}
+
+/** Whatever is at the other end, it is not keyhole, or not that of a bridge. */
+export function foreign(): KeyholeError {
+  return new KeyholeError("bad-request", "what comes through the pipe is not from keyhole bridge", BRIDGE_USAGE);
 }

@@ -8,7 +8,7 @@ import { readTrusted, resolveLink } from "../files/reading.ts";
 import { pathError } from "../files/trust.ts";
 import { removeFile, renameExclusively, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../quoting.ts";
-import { suggest } from "../suggest.ts";
+import { didYouMean } from "../suggest.ts";
 import type { ConfigReader } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
 import { YAML_LIMIT } from "./yaml.ts";
@@ -46,10 +46,8 @@ export interface ConfigStore extends ConfigReader {
  */
 export function openConfigStore(directory: string, uid: number = process.getuid?.() ?? 0): ConfigStore {
   const pathOf = (name: string) => `${directory}/${checkConfigName(name)}${EXTENSION}`;
-  const missing = (name: string) => {
-    const near = suggest(name, list());
-    return new KeyholeError("no-such-config", `config ${name} not found`, near && `did you mean ${near}`);
-  };
+  const missing = (name: string) =>
+    new KeyholeError("no-such-config", `config ${name} not found${didYouMean(name, list())}`);
 
   const load = (name: string) => {
     const file = readTrusted(pathOf(name), uid, YAML_LIMIT);

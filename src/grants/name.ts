@@ -1,6 +1,7 @@
 // What may be the name of a grant: a word of the command line, a part of a file's path, of a role session's name and of
 // what sandboxes print. Narrower than a config's name, because it is seen by whoever holds the grant.
 import { KeyholeError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
 
 /** 32 characters, so that `keyhole-<grant>-<8 hex>` fits into STS's 64. */
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
@@ -18,4 +19,9 @@ export function checkGrantName(name: string): string {
     "a grant's name has 1 to 32 small letters, digits or -, and does not begin with -",
     "keyhole grant list",
   );
+}
+
+/** @param known the names of all grants, of which one may have been meant */
+export function noSuchGrant(name: string, known: readonly string[]): KeyholeError {
+  return new KeyholeError("no-such-grant", `grant ${name} not found${didYouMean(name, known)}`);
 }

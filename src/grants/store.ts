@@ -10,9 +10,8 @@ import { readTrusted } from "../files/reading.ts";
 import { pathError } from "../files/trust.ts";
 import { removeFile, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../quoting.ts";
-import { suggest } from "../suggest.ts";
 import type { Grant } from "./grant.ts";
-import { checkGrantName, isGrantName } from "./name.ts";
+import { checkGrantName, isGrantName, noSuchGrant } from "./name.ts";
 import { fromDocument, toDocument } from "./schema.ts";
 
 const EXTENSION = ".yaml";
@@ -56,8 +55,7 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
       const path = pathOf(name);
       const file = readTrusted(path, uid, YAML_LIMIT);
       if (file !== undefined) return parseGrant(name, path, file.bytes);
-      const near = suggest(name, list());
-      throw new KeyholeError("no-such-grant", `grant ${name} not found`, near && `did you mean ${near}`);
+      throw noSuchGrant(name, list());
     },
 
     write(grant, { durable }) {

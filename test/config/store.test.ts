@@ -38,8 +38,8 @@ describe("reading", () => {
     const error = thrownBy(() => openConfigStore(directory).read("prodution"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "no-such-config",
-      "config prodution not found",
-      "did you mean production",
+      "config prodution not found, did you mean production",
+      "keyhole config list",
     ]);
   });
 

@@ -94,8 +94,8 @@ test("a grant that is not there is no such grant, with the nearest name", () => 
   const error = thrownBy(() => store.read("agnet-a"));
   expect([error.kind, error.message, error.hint]).toEqual([
     "no-such-grant",
-    "grant agnet-a not found",
-    "did you mean agent-a",
+    "grant agnet-a not found, did you mean agent-a",
+    "keyhole grant list",
   ]);
 });
 

@@ -1,7 +1,7 @@
 // The two ends of `keyhole bridge`, each from its pipe to its last word.
 import { answerRequests } from "../../bridge/answering.ts";
 import { createAsker } from "../../bridge/asking.ts";
-import { decodeAnswer } from "../../bridge/frames.ts";
+import { BRIDGE_USAGE, decodeAnswer } from "../../bridge/frames.ts";
 import { createPipe } from "../../bridge/pipe.ts";
 import { serveSocket } from "../../bridge/socket.ts";
 import { definedVariables } from "../../environment.ts";
@@ -73,6 +73,6 @@ function noAnswer(patience: number): KeyholeError {
   return new KeyholeError(
     "unreachable",
     `nobody at the other end of the pipe has answered in ${Math.round(patience / 1000)} s`,
-    "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio",
+    BRIDGE_USAGE,
   );
 }

@@ -1,11 +1,11 @@
 // keyhole bridge: a grant through a pipe, into whatever a program reaches: a container, another machine.
 import { KeyholeError } from "../../errors.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { withDaemon } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { grantSocketOf } from "../vending/target.ts";
+import { findGrant } from "../grants/grants.ts";
+import { grantSocketOf, targetOf } from "../vending/target.ts";
 
-const USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --stdio";
+const HELP = "keyhole bridge --help";
 
 export default defineCommand({
   meta: { name: "bridge", description: "Carry a grant through a pipe, such as docker exec -i or ssh" },
@@ -37,12 +37,11 @@ export default defineCommand({
 });
 
 /** The grant's that is named; else the one that this process was given. */
-async function socketOf({ settings, host }: CommandContext, name: string | undefined): Promise<string> {
-  if (name === undefined) return grantSocketOf(settings, host, USAGE);
-  const { grants } = await withDaemon(settings, (connection) => connection.request("GrantList", {}));
-  const grant = grants.find((candidate) => candidate.name === name);
-  if (grant === undefined) throw new KeyholeError("no-such-grant", `there is no grant ${name}`);
-  return socketIn(grant);
+async function socketOf(context: CommandContext, name: string | undefined): Promise<string> {
+  const { settings, host } = context;
+  if (name === undefined) return grantSocketOf(settings, host, HELP);
+  if (targetOf(settings, host).kind === "grant") throw mistake("a sandbox has one grant: GRANT is left out");
+  return socketIn(await findGrant(context, name));
 }
 
 function socketIn({ name, deliver, directory }: GrantInfo): string {
@@ -66,5 +65,5 @@ async function serveStdio(context: CommandContext, at: string | undefined): Prom
 }
 
 function mistake(message: string): KeyholeError {
-  return new KeyholeError("usage", message, "keyhole bridge --help");
+  return new KeyholeError("usage", message, HELP);
 }

@@ -1,9 +1,7 @@
 // Grants as commands reach them: the daemon that keeps them, which is started where there is none, because its start is
 // what serves them.
 import type { Link } from "../../client/patience.ts";
-import { KeyholeError } from "../../errors.ts";
-import { checkGrantName } from "../../grants/name.ts";
-import { suggest } from "../../suggest.ts";
+import { checkGrantName, noSuchGrant } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
 import type { CommandContext } from "../command.ts";
@@ -35,11 +33,10 @@ export async function findGrant(caller: Caller, name: string): Promise<GrantInfo
   const grants = await listGrants(caller);
   const found = grants.find((grant) => grant.name === name);
   if (found !== undefined) return found;
-  const near = suggest(
+  throw noSuchGrant(
     name,
     grants.map((grant) => grant.name),
   );
-  throw new KeyholeError("no-such-grant", `grant ${name} not found`, near && `did you mean ${near}`);
 }
 
 /** Asks the daemon something about one grant. @throws KeyholeError `usage` for what is no name. */

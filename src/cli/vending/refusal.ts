@@ -1,9 +1,9 @@
 // What a grant's socket has already said to the express lane, as the error that it is.
 import type { Refusal } from "../../client/express.ts";
-import { errorNameOf, KeyholeError } from "../../errors.ts";
-import { decode, MalformedBody } from "../../wire/codec.ts";
+import { replyError } from "../../client/messaging.ts";
+import type { KeyholeError } from "../../errors.ts";
+import { MalformedBody } from "../../wire/codec.ts";
 import { FrameDecoder, RESPONSE_LIMIT } from "../../wire/frame.ts";
-import { errorReply } from "../../wire/messages.ts";
 import { insideErrors } from "./inside.ts";
 
 /** @param refusal a whole frame with an error reply, or the end of all patience */
@@ -11,8 +11,7 @@ export function readRefusal(refusal: Refusal): KeyholeError {
   if (refusal === "timeout") return insideErrors.timeout();
   try {
     const [frame] = new FrameDecoder(RESPONSE_LIMIT).push(refusal);
-    const { number, message, hint } = decode(errorReply, frame!.body);
-    return new KeyholeError(errorNameOf(number), message, hint);
+    return replyError(frame!.body);
   } catch (error) {
     if (!(error instanceof MalformedBody)) throw error;
     return insideErrors.malformed();

@@ -2,6 +2,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GrantInfo, ResponseOf } from "../../../src/wire/messages.ts";
+import { NO_TERMS } from "../../grants/fakes/grants.ts";
 import type { FakeDaemon } from "./daemon.ts";
 import { PROCESS_LINE } from "./daemon.ts";
 
@@ -10,19 +11,8 @@ export function grantInfo(fields: Partial<GrantInfo> = {}): GrantInfo {
   return {
     name: "agent-a",
     config: "dev",
-    policy: undefined,
-    policyArns: [],
-    tags: [],
-    sourceIdentity: undefined,
-    durationSeconds: undefined,
-    deliver: "socket",
-    mountAt: "/run/keyhole",
-    executable: true,
-    allowUids: [],
-    allowGids: [],
+    ...NO_TERMS,
     rate: { count: 10, milliseconds: 1000 },
-    maxUses: undefined,
-    confirm: false,
     state: "active",
     directory: "/home/ada/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA",
     createdAt: Date.UTC(2026, 10, 20, 11),

@@ -12,6 +12,7 @@ import type { SourceEnvironment } from "../../../src/sources/source.ts";
 import { decode } from "../../../src/wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame, FrameDecoder, RESPONSE_LIMIT } from "../../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, messages, type RequestOf } from "../../../src/wire/messages.ts";
+import { NO_TERMS } from "../../grants/fakes/grants.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeConfigs, roleConfig } from "./configs.ts";
 import { FakeSource } from "./source.ts";
@@ -28,19 +29,9 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
   return {
     name: "agent",
     config: "dev",
-    policy: undefined,
-    policyArns: [],
-    tags: [],
-    sourceIdentity: undefined,
-    durationSeconds: undefined,
-    deliver: "socket",
-    mountAt: "/run/keyhole",
+    ...NO_TERMS,
     executable: false,
-    allowUids: [],
-    allowGids: [],
     rate: { count: 1_000_000, milliseconds: 1000 },
-    maxUses: undefined,
-    confirm: false,
     ttlSeconds: undefined,
     environment: [{ name: "AWS_PROFILE", value: "work" }],
     ...terms,

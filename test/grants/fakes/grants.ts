@@ -28,14 +28,8 @@ export const FULL: Grant = {
   hadKeys: true,
 };
 
-export const LEAST: Grant = {
-  name: "agent-a",
-  config: "dev",
-  id: "-_AAAAAAAAAAAAAAAAAAAA",
-  sessionName: "keyhole-agent-a-00000000",
-  createdAt: 0,
-  endsAt: undefined,
-  revokedAt: undefined,
+/** The terms of a grant of which nothing was said, but for the rate. */
+export const NO_TERMS = {
   policy: undefined,
   policyArns: [],
   tags: [],
@@ -46,10 +40,21 @@ export const LEAST: Grant = {
   executable: true,
   allowUids: [],
   allowGids: [],
-  rate: { count: 100, milliseconds: 3_600_000 },
   maxUses: undefined,
-  uses: 0,
   confirm: false,
+} satisfies Partial<Grant>;
+
+export const LEAST: Grant = {
+  name: "agent-a",
+  config: "dev",
+  id: "-_AAAAAAAAAAAAAAAAAAAA",
+  sessionName: "keyhole-agent-a-00000000",
+  createdAt: 0,
+  endsAt: undefined,
+  revokedAt: undefined,
+  ...NO_TERMS,
+  rate: { count: 100, milliseconds: 3_600_000 },
+  uses: 0,
   environment: {},
   hadKeys: false,
 };

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { KeyholeError } from "../../../../src/errors.ts";
 import type { GrantInfo, RequestOf } from "../../../../src/wire/messages.ts";
+import { NO_TERMS } from "../../../grants/fakes/grants.ts";
 import { type FakeDaemon, type Script, startFakeDaemon } from "../../fakes/daemon.ts";
 import { grantInfo } from "../../fakes/grants.ts";
 import { keyhole, NOW, type WorldOptions } from "../../fakes/world.ts";
@@ -68,19 +69,8 @@ describe("grant add", () => {
     expect(terms).toEqual({
       name: "agent-a",
       config: "dev",
-      policy: undefined,
-      policyArns: [],
-      tags: [],
-      sourceIdentity: undefined,
-      durationSeconds: undefined,
-      deliver: "socket",
-      mountAt: "/run/keyhole",
-      executable: true,
-      allowUids: [],
-      allowGids: [],
+      ...NO_TERMS,
       rate: { count: 10, milliseconds: 1000 },
-      maxUses: undefined,
-      confirm: false,
       ttlSeconds: undefined,
     });
   });
@@ -269,7 +259,7 @@ describe("grant show and grant path", () => {
     for (const words of ["grant show agent-b", "grant path agent-b"]) {
       const result = await run(daemon, words);
       expect(result).toMatchObject({ exit: 4, stdout: "" });
-      expect(result.stderr).toContain("hint: did you mean agent-a");
+      expect(result.stderr).toContain("grant agent-b not found, did you mean agent-a");
     }
   });
 });
