@@ -20,6 +20,9 @@ const PATH_SIZE = 108;
 /** asm-generic/fcntl.h */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
+const F_DUPFD_CLOEXEC = 1030;
+/** Not one of the standard streams. */
+const LOWEST = 3;
 
 /** linux/limits.h: NGROUPS_MAX is 65,536; asked for in steps, because nobody has so many. */
 const USUAL_GROUPS = 64;
@@ -57,7 +60,7 @@ interface SocketLibc {
 
 export function linuxSockets(
   libc: SocketLibc,
-): Pick<Native, "peerGroups" | "listeningPath" | "sendDatagram" | "closeOnExecute"> {
+): Pick<Native, "peerGroups" | "listeningPath" | "sendDatagram" | "closeOnExecute" | "duplicate"> {
   const option = (descriptor: number, name: number): number | undefined => {
     const value = new Uint32Array(1);
     return libc.getsockopt(descriptor, SOL_SOCKET, name, value, new Uint32Array([4])) === 0 ? value[0] : undefined;
@@ -105,6 +108,11 @@ export function linuxSockets(
     },
 
     closeOnExecute: (descriptor) => libc.fcntl(descriptor, F_SETFD, FD_CLOEXEC) === 0,
+
+    duplicate(descriptor) {
+      const other = libc.fcntl(descriptor, F_DUPFD_CLOEXEC, LOWEST);
+      return other < 0 ? undefined : other;
+    },
   };
 }
 

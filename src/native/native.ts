@@ -27,6 +27,8 @@ export interface Native {
   sendDatagram(path: string, text: string): boolean;
   /** Keeps a descriptor from every program that is started from now on. */
   closeOnExecute(descriptor: number): boolean;
+  /** Another descriptor of the same open file, which no program that is started gets; undefined if there can be none. */
+  duplicate(descriptor: number): number | undefined;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
   /** No core file, whatever happens. Inherited by children. */

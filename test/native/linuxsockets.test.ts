@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadNative } from "../../src/native/load.ts";
@@ -68,6 +68,17 @@ describe.skipIf(process.platform !== "linux")("on Linux", () => {
     expect(readFileSync(`/proc/self/fdinfo/${marked}`, "utf8")).toMatch(/^flags:\s+0?2\d{6}/m);
     closeSync(marked);
     expect(native.closeOnExecute(marked)).toBe(false);
+  });
+
+  test("a duplicate is the same open file, which no program gets that is executed", () => {
+    const original = openSync("/proc/self/stat", "r");
+    const other = native.duplicate(original)!;
+    expect(other).toBeGreaterThan(2);
+    expect(readlinkSync(`/proc/self/fd/${other}`)).toBe(readlinkSync(`/proc/self/fd/${original}`));
+    expect(readFileSync(`/proc/self/fdinfo/${other}`, "utf8")).toMatch(/^flags:\s+0?2\d{6}/m);
+    closeSync(original);
+    expect(native.duplicate(original)).toBeUndefined();
+    closeSync(other);
   });
 });
 
