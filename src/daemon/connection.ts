@@ -23,6 +23,13 @@ export interface ConnectionOptions {
   readonly log: Log;
   /** The reply to bytes that are no request, after which the connection ends; `bad-request` with the reason if absent. */
   readonly refusal?: ((caller: Caller) => Uint8Array) | undefined;
+  /**
+   * Requests that a connection may pile up and have answered before it rests for `REST`, so that whoever sends without
+   * waiting does not hold the event loop. No limit if absent. One that waits for its answers never rests.
+   */
+  readonly mostAtOnce?: number | undefined;
+  /** Called when a deadline begins: `isOverdue` is to be asked from now on. */
+  readonly deadlineBegan?: (() => void) | undefined;
 }
 
 /** A request must be complete this long after its first byte, in milliseconds (DESIGN.md, 8). */
@@ -31,6 +38,15 @@ const REQUEST_DEADLINE = 2000;
 const WRITE_DEADLINE = 5000;
 /** Requests of one connection that are being answered; the rest waits. */
 const MAX_IN_FLIGHT = 32;
+/**
+ * `mostAtOnce` for peers who are not the daemon's owner: an SDK asks once, and 32 connections with so many in 10 ms leave
+ * most of a CPU to everybody else.
+ */
+export const MOST_AT_ONCE = 16;
+/** Milliseconds for which a connection rests after `mostAtOnce` requests. */
+const REST = 10;
+/** Bytes that are cut into requests at once: a frame that is cut costs 20 times what its bytes do. */
+const PIECE = 4 * 1024;
 /** Answers that are ready and that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
 const MAX_UNSENT = 256 * 1024;
 
@@ -39,6 +55,8 @@ interface Slot {
   bytes: Uint8Array | undefined;
 }
 
+const NOTHING = new Uint8Array(0);
+
 export class Connection {
   readonly caller: Caller;
   /** A number that grows with every use of any connection; whoever accepts connections counts. */
@@ -46,6 +64,8 @@ export class Connection {
   readonly #socket: ByteSocket;
   readonly #options: ConnectionOptions;
   readonly #decoder: FrameDecoder;
+  /** Bytes that have arrived and are not cut into requests yet. */
+  #uncut: Uint8Array = NOTHING;
   /** Requests that have arrived and are not taken up yet. */
   #inbox: readonly Frame[] = [];
   /** Answers in the order of their requests. */
@@ -57,6 +77,9 @@ export class Connection {
   /** Bytes of `#unsent`. */
   #unsentSize = 0;
   #isPaused = false;
+  /** Requests that may be answered before the next rest. */
+  #allowance: number;
+  #isResting = false;
   /** No further bytes are read; the connection ends when everything is answered. */
   #isEnding = false;
   #hasEnded = false;
@@ -72,6 +95,7 @@ export class Connection {
     this.caller = caller;
     this.#options = options;
     this.#decoder = new FrameDecoder(options.requestLimit);
+    this.#allowance = options.mostAtOnce ?? Infinity;
   }
 
   /** Whether an answer is owed. */
@@ -81,7 +105,12 @@ export class Connection {
 
   /** Whether nothing stands before what arrives. */
   get #isIdle(): boolean {
-    return this.#outbox.length === 0 && this.#inbox.length === 0 && this.#unsentSize === 0;
+    return this.#outbox.length === 0 && !this.#hasMore && this.#unsentSize === 0;
+  }
+
+  /** Whether anything has arrived that is not taken up. */
+  get #hasMore(): boolean {
+    return this.#inbox.length > 0 || this.#uncut.length > 0;
   }
 
   /** Whether a deadline is running. */
@@ -102,13 +131,11 @@ export class Connection {
     try {
       const frame = this.#isIdle ? this.#decoder.lone(chunk) : undefined;
       if (frame !== undefined) return this.#answer(this.#options.dispatch(frame, this.caller));
-      const frames = this.#decoder.push(chunk);
-      this.#watchRequest(frames.length > 0);
-      this.#take(frames);
     } catch (error) {
       this.#refuse(error);
-      this.#take(error instanceof MalformedFrame ? error.completed : []);
     }
+    if (!this.#isEnding) this.#uncut = this.#uncut.length === 0 ? chunk : Buffer.concat([this.#uncut, chunk]);
+    this.#serve();
   }
 
   /** The kernel takes bytes again. */
@@ -129,33 +156,65 @@ export class Connection {
     this.#settle();
   }
 
-  #take(frames: readonly Frame[]): void {
-    this.#inbox = this.#inbox.length === 0 ? frames : [...this.#inbox, ...frames];
-    this.#serve();
+  /** The peer is gone: what it asked and nobody has taken up is not to be counted as a use of anything. */
+  drop(): void {
+    this.#uncut = NOTHING;
+    this.#inbox = [];
+    this.#isEnding = true;
+    this.#hasEnded = true;
   }
 
   /** Answers what has arrived, as far as the limits allow. */
   #serve(): void {
-    const inbox = this.#inbox;
     let next = 0;
     try {
-      while (next < inbox.length && this.#hasRoom()) {
-        this.#answer(this.#options.dispatch(inbox[next++]!, this.caller));
+      while (this.#hasRoom()) {
+        if (next < this.#inbox.length) {
+          this.#allowance -= 1;
+          this.#answer(this.#options.dispatch(this.#inbox[next++]!, this.caller));
+        } else if (this.#uncut.length > 0) {
+          next = 0;
+          this.#cut();
+        } else break;
       }
-      this.#inbox = next === inbox.length ? [] : inbox.slice(next);
+      this.#inbox = next === this.#inbox.length ? [] : this.#inbox.slice(next);
     } catch (error) {
       this.#inbox = [];
       this.#refuse(error);
     }
-    this.#pause(this.#inbox.length > 0);
-    if (this.#inbox.length > 0 || this.#refusal === undefined) return;
+    this.#pause(this.#hasMore);
+    if (this.#hasMore) return this.#rest();
+    if (this.#refusal === undefined) return;
     this.#answer(this.#refusal);
     this.#refusal = undefined;
     this.#settle();
   }
 
+  /** Makes the next requests of the bytes that wait. */
+  #cut(): void {
+    const piece = this.#uncut.subarray(0, PIECE);
+    this.#uncut = this.#uncut.subarray(PIECE);
+    try {
+      this.#inbox = this.#decoder.push(piece);
+      this.#watchRequest(this.#inbox.length > 0);
+    } catch (error) {
+      this.#refuse(error);
+      this.#inbox = error instanceof MalformedFrame ? error.completed : [];
+    }
+  }
+
+  #rest(): void {
+    if (this.#allowance > 0 || this.#isResting) return;
+    this.#isResting = true;
+    this.#options.clock.after(REST, () => {
+      this.#isResting = false;
+      this.#allowance = this.#options.mostAtOnce ?? Infinity;
+      this.#settle();
+    });
+  }
+
   #hasRoom(): boolean {
-    return this.#outbox.length < MAX_IN_FLIGHT && this.#unsentSize + this.#queued < MAX_UNSENT;
+    return this.#allowance > 0 && this.#outbox.length < MAX_IN_FLIGHT && this.#unsentSize + this.#queued < MAX_UNSENT;
   }
 
   #pause(wanted: boolean): void {
@@ -205,12 +264,14 @@ export class Connection {
     // A copy, because a session wipes its bytes when they are replaced.
     this.#unsent.push(bytes.slice(written));
     this.#unsentSize += bytes.length - written;
-    if (!isBlocked) this.#blockedSince = this.#options.clock.monotonic();
+    if (isBlocked) return;
+    this.#blockedSince = this.#options.clock.monotonic();
+    this.#options.deadlineBegan?.();
   }
 
   /** After something left: takes up requests that waited, or ends a connection that waited only for this. */
   #settle(): void {
-    if (this.#inbox.length > 0) this.#serve();
+    if (this.#hasMore) this.#serve();
     if (!this.#isEnding || this.#hasEnded || this.isBusy) return;
     this.#hasEnded = true;
     this.#socket.end();
@@ -220,6 +281,7 @@ export class Connection {
     const reason = error instanceof Error ? error.message : "malformed";
     this.#options.log("warn", "malformed request", { pid: this.caller.pid, uid: this.caller.uid, reason });
     this.#partialSince = undefined;
+    this.#uncut = NOTHING;
     this.#isEnding = true;
     this.#refusal = this.#options.refusal?.(this.caller) ?? encodeError(new KeyholeError("bad-request", reason));
   }
@@ -229,5 +291,6 @@ export class Connection {
     if (!this.#decoder.isPartial) this.#partialSince = undefined;
     else if (isAnother) this.#partialSince = this.#options.clock.monotonic();
     else this.#partialSince ??= this.#options.clock.monotonic();
+    if (this.#partialSince !== undefined) this.#options.deadlineBegan?.();
   }
 }

@@ -3,6 +3,7 @@ import type { Grant } from "../grants/grant.ts";
 import { mountFiles } from "../grants/mount.ts";
 import { GRANT_REQUEST_LIMIT } from "../wire/frame.ts";
 import type { Clock } from "./clock.ts";
+import { MOST_AT_ONCE } from "./connection.ts";
 import type { GrantSocket } from "./grantsocket.ts";
 import { GRANT_CONNECTIONS } from "./grantroom.ts";
 import { type Listener, listen, type ListenerOptions } from "./listener.ts";
@@ -18,6 +19,7 @@ export interface PlaceDependencies {
   /** This build's private copy of the executable, made where it is missing; undefined where keyhole runs from source. */
   readonly executable: (() => Promise<string>) | undefined;
   readonly identify: ListenerOptions["identify"];
+  readonly duplicate?: ListenerOptions["duplicate"];
   /** Called when a grant has one connection more. */
   readonly accepted: () => void;
   readonly clock: Clock;
@@ -52,13 +54,15 @@ export async function placeExecutable({ grant, mount }: LiveGrant, { executable 
 
 /** Replaces whatever stands at the socket's name in one step, so that a client meets the old socket or the new one. */
 export function openSocket({ mount }: LiveGrant, socket: GrantSocket, options: PlaceDependencies): Promise<Listener> {
-  const { identify, accepted, clock, log } = options;
+  const { identify, duplicate, accepted, clock, log } = options;
   return listen({
     path: mount.makeWay("sock"),
     mode: SOCKET_MODE,
     replaces: true,
     maxConnections: GRANT_CONNECTIONS,
     requestLimit: GRANT_REQUEST_LIMIT,
+    mostAtOnce: MOST_AT_ONCE,
+    duplicate,
     identify,
     // Everybody who reaches it may connect; who may ask is each request's question, so that the answer is the same.
     isAllowed: () => true,

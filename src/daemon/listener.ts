@@ -2,6 +2,7 @@
 import { lchownSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
+import { descriptorOf } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
 import { quotePosix } from "../quoting.ts";
 import type { Timer } from "./clock.ts";
@@ -28,6 +29,12 @@ export interface ListenerOptions extends ConnectionOptions {
    * If absent, a stale socket makes way and anything else is an error.
    */
   readonly replaces?: boolean | undefined;
+  /**
+   * Another descriptor of the same open file, closed in children; undefined if there can be none. Where this is given,
+   * connections are accepted at a bounded rate: Bun accepts until none waits, so that whoever connects in a loop would
+   * hold the event loop for as long as they like.
+   */
+  readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
   /** Called for each connection, when it counts. */
   readonly accepted?: (() => void) | undefined;
   /** Called for each of them, when it is closed. */
@@ -57,6 +64,9 @@ export interface Listener {
 /** How long a refused peer has to read why, in milliseconds, and how many of them have it at once. */
 const REFUSED_GRACE = 250;
 const MAX_REFUSED = 8;
+/** Connections that are accepted within so many milliseconds; who comes later waits in the kernel's queue. */
+const MOST_ACCEPTED = 64;
+const ACCEPT_WINDOW = 10;
 /** How often deadlines are looked at while one is running, in milliseconds. */
 const SWEEP_INTERVAL = 250;
 
@@ -70,8 +80,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   let accepted = 0;
   let uses = 0;
   let sweepTimer: Timer | undefined;
+  let acceptedNow = 0;
+  let windowTimer: Timer | undefined;
+  /** The socket that listens, while nothing is accepted. */
+  let resting: number | undefined;
   let emptied: (() => void) | undefined;
 
+  const connectionOptions: ConnectionOptions = { ...options, deadlineBegan: watchDeadlines };
   const handlers: Bun.SocketHandler<Connection | undefined> = {
     binaryType: "uint8array",
     open: accept,
@@ -97,6 +112,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   let bound = options.inherited === undefined ? place(options, handlers) : inherit(options.inherited, path, handlers);
 
   function accept(socket: Socket): void {
+    pace();
     let peer: WitnessedPeer;
     try {
       peer = options.identify(socket);
@@ -111,10 +127,36 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
     if (sockets.size >= options.maxConnections) evict();
     accepted += 1;
-    socket.data = new Connection(socket, { ...peer, connection: accepted }, options);
+    socket.data = new Connection(socket, { ...peer, connection: accepted }, connectionOptions);
     socket.data.lastUse = ++uses;
     sockets.add(socket);
     options.accepted?.();
+  }
+
+  /** Counts, and rests where there were too many. The one way out of Bun's loop of accepts is to close its listener. */
+  function pace(): void {
+    if (options.duplicate === undefined) return;
+    windowTimer ??= clock.after(ACCEPT_WINDOW, acceptAgain);
+    acceptedNow += 1;
+    if (acceptedNow < MOST_ACCEPTED || resting !== undefined) return;
+    resting = options.duplicate(descriptorOf(bound.server));
+    if (resting !== undefined) bound.server.stop();
+  }
+
+  /** Where it fails, the socket is in nobody's place any more, and is bound anew by who looks after it. */
+  function acceptAgain(): void {
+    windowTimer?.cancel();
+    windowTimer = undefined;
+    acceptedNow = 0;
+    if (resting === undefined) return;
+    const descriptor = resting;
+    resting = undefined;
+    try {
+      bound = { ...bound, server: listenAt(descriptor, handlers) };
+    } catch (error) {
+      bound = { ...bound, file: NO_FILE };
+      log("error", "connections not accepted any more", { error: codeOf(error) ?? "unknown" });
+    }
   }
 
   /** Says why, and closes a moment later: closed at once, it would look to a client like a connect that failed. */
@@ -148,9 +190,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   function afterUse(connection: Connection | undefined): void {
-    if (connection === undefined) return;
-    connection.lastUse = ++uses;
-    if (connection.hasDeadline) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+    if (connection !== undefined) connection.lastUse = ++uses;
+  }
+
+  function watchDeadlines(): void {
+    sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
   }
 
   function sweep(): void {
@@ -158,12 +202,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     const now = clock.monotonic();
     for (const socket of sockets) {
       if (socket.data?.isOverdue(now) === true) cut(socket, "connection too slow");
-      else if (socket.data?.hasDeadline === true) sweepTimer ??= clock.after(SWEEP_INTERVAL, sweep);
+      else if (socket.data?.hasDeadline === true) watchDeadlines();
     }
   }
 
   function forget(socket: Socket): void {
     refused.delete(socket);
+    socket.data?.drop();
     const wasOpen = sockets.delete(socket);
     if (wasOpen && socket.data !== undefined) options.closed?.(socket.data.caller);
     if (sockets.size === 0) emptied?.();
@@ -171,12 +216,14 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   async function rebind(): Promise<void> {
     if (options.replaces !== true) await removeStaleSocket(path);
+    acceptAgain();
     const { server } = bound;
     bound = place(options, handlers);
     server.stop();
   }
 
   async function close(patience: number): Promise<void> {
+    acceptAgain();
     bound.server.stop();
     if (!bound.isInherited && isAt(path, bound.file)) unlinkSync(path);
     const isEmpty = Promise.withResolvers<void>();
@@ -214,6 +261,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 /** What stands at a path. */
 type File = Pick<Stats, "ino" | "dev">;
 
+/** No file has it. */
+const NO_FILE: File = { ino: -1, dev: -1 };
+
 /**
  * Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So another name is bound, which is
  * then renamed: the socket appears at its path complete and with its mode, and only we remove it.
@@ -243,10 +293,14 @@ function giveToGroup(path: string, group: number, giveUp: () => void): void {
 
 /** Bun does not remove the file of a socket that it did not bind (BUN.md, 1). */
 function inherit(descriptor: number, path: string, socket: Bun.SocketHandler<Connection | undefined>) {
+  return { server: listenAt(descriptor, socket), file: lstatSync(path) as File, isInherited: true };
+}
+
+/** Serves a socket that listens already. */
+function listenAt(descriptor: number, socket: Bun.SocketHandler<Connection | undefined>) {
   // Neither its types nor its documentation mention `fd`.
   const options = { fd: descriptor, allowHalfOpen: true, socket, data: undefined } as unknown;
-  const server = Bun.listen(options as Bun.UnixSocketOptions<Connection | undefined>);
-  return { server, file: lstatSync(path) as File, isInherited: true };
+  return Bun.listen(options as Bun.UnixSocketOptions<Connection | undefined>);
 }
 
 /** Binds with the mode from the first moment on: there is no instant at which the socket is open to others. */

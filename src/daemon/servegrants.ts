@@ -60,6 +60,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     maxFlights: MAX_FLIGHTS,
     environmentOf: (config) => sessions.environmentOf(config),
     regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
+    duplicate: (descriptor) => native.duplicate(descriptor),
     takeLock: () => {
       ensurePrivateDirectory(paths.grantDir);
       return takeLock(`${paths.grantDir}/.lock`, native);

@@ -8,6 +8,7 @@ import type { SourceEnvironment } from "../sources/source.ts";
 import { GRANT_REQUEST_LIMIT } from "../wire/frame.ts";
 import type { ResponseOf } from "../wire/messages.ts";
 import type { Clock } from "./clock.ts";
+import { MOST_AT_ONCE } from "./connection.ts";
 import { createDispatch } from "./dispatcher.ts";
 import { listen } from "./listener.ts";
 import type { LimitedLog } from "./loglimit.ts";
@@ -29,7 +30,7 @@ export interface SharedOptions {
   readonly sessions: Pick<Sessions, "vend" | "add">;
   /** What selects the source credentials of sessions that nobody has added yet. */
   readonly environment: SourceEnvironment;
-  readonly native: Pick<Native, "peerGroups">;
+  readonly native: Pick<Native, "peerGroups"> & Partial<Pick<Native, "duplicate">>;
   readonly identify: (socket: object) => WitnessedPeer;
   readonly self: ResponseOf<"Hello">;
   readonly clock: Clock;
@@ -71,6 +72,8 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
     maxConnections: options.maxConnections,
     // No question there is longer than a config's name.
     requestLimit: GRANT_REQUEST_LIMIT,
+    mostAtOnce: MOST_AT_ONCE,
+    duplicate: (descriptor) => native.duplicate?.(descriptor),
     identify: (socket) => ({ ...options.identify(socket), groups: native.peerGroups(descriptorOf(socket)) }),
     // The modes of directory and socket have let it in; what it may have is the policy's business.
     isAllowed: () => true,

@@ -45,14 +45,14 @@ const LIMIT = 1024;
 /** Echoes a request's body under its number, unless the test answers by itself. */
 const echo: Dispatch = ({ message, body }) => encodeFrame(message, body.slice());
 
-function setUp(dispatch: Dispatch = echo, refusal?: () => Uint8Array) {
+function setUp(dispatch: Dispatch = echo, refusal?: () => Uint8Array, mostAtOnce?: number) {
   const clock = new FakeClock();
   const socket = new FakeSocket();
   const events: string[] = [];
   const connection = new Connection(
     socket,
     { pid: 7, uid: 1000, gid: 1000, connection: 1 },
-    { requestLimit: LIMIT, dispatch, clock, log: (_, event) => events.push(event), refusal },
+    { requestLimit: LIMIT, dispatch, clock, log: (_, event) => events.push(event), refusal, mostAtOnce },
   );
   return { clock, socket, events, connection };
 }
@@ -237,6 +237,66 @@ test("at most 32 requests of one connection are under way", async () => {
   pending[0]!(request(1));
   await settle();
   expect(pending.length).toBe(33);
+});
+
+test("whoever sends without waiting is answered so many at once, and the rest a moment later, in order", async () => {
+  const { connection, socket, clock } = setUp(echo, undefined, 4);
+  const asked = Array.from({ length: 10 }, (_, index) => index);
+  connection.receive(Buffer.concat(asked.map(request)));
+  expect([socket.answers().length, socket.paused]).toEqual([4, true]);
+  await clock.advance(9);
+  expect(socket.answers()).toHaveLength(4);
+  await clock.advance(1);
+  expect([socket.answers().length, socket.paused]).toEqual([8, true]);
+  await clock.advance(10);
+  expect(socket.answers()).toEqual(asked.map((number) => [2, number]));
+  expect([socket.paused, connection.isBusy]).toEqual([false, false]);
+});
+
+test("whoever waits for each answer never rests", () => {
+  const { connection, socket } = setUp(echo, undefined, 4);
+  for (let count = 0; count < 100; count++) connection.receive(request(1));
+  expect(socket.answers()).toHaveLength(100);
+});
+
+test("what a peer asked that is gone is not dispatched any more", async () => {
+  let dispatched = 0;
+  const { connection, clock } = setUp(
+    (frame) => {
+      dispatched += 1;
+      return echo(frame, connection.caller);
+    },
+    undefined,
+    4,
+  );
+  connection.receive(Buffer.concat(Array.from({ length: 10 }, () => request(1))));
+  connection.drop();
+  await clock.advance(1000);
+  expect(dispatched).toBe(4);
+});
+
+test("a deadline is made known when it begins, also where no byte of the peer's led to it", async () => {
+  const began: string[] = [];
+  const clock = new FakeClock();
+  const socket = new FakeSocket();
+  const late = Promise.withResolvers<Uint8Array>();
+  const connection = new Connection(
+    socket,
+    { pid: 7, uid: 1000, gid: 1000, connection: 1 },
+    {
+      requestLimit: LIMIT,
+      dispatch: () => late.promise,
+      clock,
+      log: () => {},
+      deadlineBegan: () => began.push("began"),
+    },
+  );
+  connection.receive(request(1));
+  expect(began).toEqual([]);
+  socket.room = 0;
+  late.resolve(request(1));
+  await settle();
+  expect([began, connection.hasDeadline]).toEqual([["began"], true]);
 });
 
 test("a malformed frame is answered after what stood before it, and ends the connection", () => {

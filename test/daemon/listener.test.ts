@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,10 +18,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Listener, listen, type ListenerOptions } from "../../src/daemon/listener.ts";
+import { loadNative } from "../../src/native/load.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER } from "../../src/wire/messages.ts";
 import { until } from "../processes.ts";
-import { FakeClock } from "./fakes/clock.ts";
+import { FakeClock, settle } from "./fakes/clock.ts";
 
 let directory: string;
 let path: string;
@@ -343,4 +345,51 @@ test("a directory that cannot be written to is named", async () => {
   } else chmodSync(directory, 0o500);
   expect(await refusalOf(start())).toContain("cannot bind");
   chmodSync(directory, 0o700);
+});
+
+const native = loadNative();
+const duplicate = (descriptor: number) => native.duplicate(descriptor);
+
+/** Opens so many connections at once; those that the kernel has no room for are left out. */
+async function knock(count: number): Promise<void> {
+  await Promise.allSettled(Array.from({ length: count }, () => connect()));
+  await settle();
+}
+
+test.skipIf(process.platform !== "linux")(
+  "whoever connects in a loop is accepted at a rate, and what waits is answered when its turn has come",
+  async () => {
+    const listener = await start({ maxConnections: 1000, duplicate });
+    const descriptors = readdirSync("/proc/self/fd").length;
+    await knock(150);
+    expect(listener.connections).toBe(64);
+    expect(listener.isInPlace).toBe(true);
+    await clock.advance(10);
+    await until(() => listener.connections === 128);
+    await clock.advance(10);
+    await until(() => listener.connections === 150);
+    const peer = await connect();
+    peer.send(hello);
+    expect(await peer.answer()).toBe(1);
+    listener.hangUp();
+    await until(() => readdirSync("/proc/self/fd").length <= descriptors);
+  },
+);
+
+test.skipIf(process.platform !== "linux")("a listener that rests is closed and bound anew like any other", async () => {
+  const listener = await start({ maxConnections: 1000, duplicate, replaces: true });
+  await knock(100);
+  expect(listener.connections).toBe(64);
+  rmSync(path);
+  await listener.rebind();
+  const peer = await connect();
+  peer.send(hello);
+  expect(await peer.answer()).toBe(1);
+  await clock.advance(10);
+  await knock(100);
+  const closed = listener.close(0);
+  await clock.advance(1);
+  await closed;
+  expect(existsSync(path)).toBe(false);
+  expect(await refusalOf(connect())).not.toBe("");
 });

@@ -50,4 +50,28 @@ async function askDeaf(): Promise<void> {
   }
 }
 
-await Promise.all([connectOften(), sendMuch(), sendSlowly(), askDeaf()]);
+/** Asks without waiting, on many connections, and reads every answer. */
+async function askEagerly(): Promise<void> {
+  const many = Buffer.concat(Array.from({ length: 1024 }, () => fetchFrame));
+  for (;;) {
+    const peer = await dial(path);
+    while (!peer.isClosed) if (!(await Promise.race([peer.write(many), peer.closed]))) break;
+    peer.close();
+    await Bun.sleep(10);
+  }
+}
+
+/** Connects and is gone. */
+async function knock(): Promise<void> {
+  for (;;) {
+    try {
+      (await Bun.connect({ unix: path, socket: { data: () => {}, error: () => {} } })).terminate();
+    } catch {
+      // The daemon's queue is full.
+      await Bun.sleep(0);
+    }
+  }
+}
+
+const several = <Result>(action: () => Promise<Result>) => Array.from({ length: 16 }, action);
+await Promise.all([connectOften(), sendMuch(), sendSlowly(), askDeaf(), ...several(askEagerly), ...several(knock)]);
