@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { canBeOthers, NOBODY } from "../e2e/daemons.ts";
+import { NOBODY } from "../e2e/daemons.ts";
 import { addGrant, createHost, keysOf, runIn } from "../e2e/granthost.ts";
 import { startHost } from "./host.ts";
 import { testWith } from "./rigs/rigs.ts";
@@ -66,36 +66,35 @@ const plants: Readonly<Record<string, (victim: string) => void>> = {
   "a file": () => writeFileSync(place, ""),
 };
 
-if (canBeOthers)
-  for (const [title, plant] of Object.entries(plants))
-    test(`where leases go there is ${title}: nothing is written there`, async () => {
-      const host = await startHost(USER);
-      const victim = join(host.home, "victim");
-      try {
-        mkdirSync(victim, { mode: 0o700 });
-        chownSync(victim, USER, USER);
-        plant(victim);
-        const { exitCode, stdout, stderr } = await host.run(
-          "grant",
-          "add",
-          "agent-f",
-          "--config",
-          "dev",
-          "--deliver",
-          "file",
-        );
-        expect(stderr).toContain(place);
-        expect([exitCode, stdout]).toEqual([1, ""]);
-        expect(readdirSync(victim)).toEqual([]);
-        if (lstatSync(place).isDirectory()) expect(readdirSync(place)).toEqual([]);
-        rmSync(place, { recursive: true });
-        const added = await host.addGrant("agent-f", "--deliver", "file");
-        expect(added).toStartWith(`${place}/g/`);
-      } finally {
-        await host.stop();
-        rmSync(place, { recursive: true, force: true });
-      }
-    });
+for (const [title, plant] of Object.entries(plants))
+  test(`where leases go there is ${title}: nothing is written there`, async () => {
+    const host = await startHost(USER);
+    const victim = join(host.home, "victim");
+    try {
+      mkdirSync(victim, { mode: 0o700 });
+      chownSync(victim, USER, USER);
+      plant(victim);
+      const { exitCode, stdout, stderr } = await host.run(
+        "grant",
+        "add",
+        "agent-f",
+        "--config",
+        "dev",
+        "--deliver",
+        "file",
+      );
+      expect(stderr).toContain(place);
+      expect([exitCode, stdout]).toEqual([1, ""]);
+      expect(readdirSync(victim)).toEqual([]);
+      if (lstatSync(place).isDirectory()) expect(readdirSync(place)).toEqual([]);
+      rmSync(place, { recursive: true });
+      const added = await host.addGrant("agent-f", "--deliver", "file");
+      expect(added).toStartWith(`${place}/g/`);
+    } finally {
+      await host.stop();
+      rmSync(place, { recursive: true, force: true });
+    }
+  });
 
 /** XDG_RUNTIME_DIR of whoever starts the daemon: whether a lease goes there. */
 const runtimes: Readonly<Record<string, readonly [parent: string, isGood: boolean, plant: (path: string) => void]>> = {
@@ -105,19 +104,18 @@ const runtimes: Readonly<Record<string, readonly [parent: string, isGood: boolea
   "is on a disk": [tmpdir(), false, () => {}],
 };
 
-if (canBeOthers)
-  for (const [title, [parent, isGood, plant]] of Object.entries(runtimes))
-    test(`an XDG_RUNTIME_DIR that ${title} gets ${isGood ? "the lease" : "no lease"}`, async () => {
-      const runtime = mkdtempSync(`${parent}/keyhole-runtime-`);
-      chownSync(runtime, USER, USER);
-      plant(runtime);
-      const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime });
-      try {
-        const added = await host.addGrant("agent-f", "--deliver", "file");
-        expect(added).toStartWith(isGood ? `${runtime}/keyhole/g/` : `${place}/g/`);
-        expect(readdirSync(runtime)).toEqual(isGood ? ["keyhole"] : []);
-      } finally {
-        await host.stop();
-        for (const path of [runtime, place]) rmSync(path, { recursive: true, force: true });
-      }
-    });
+for (const [title, [parent, isGood, plant]] of Object.entries(runtimes))
+  test(`an XDG_RUNTIME_DIR that ${title} gets ${isGood ? "the lease" : "no lease"}`, async () => {
+    const runtime = mkdtempSync(`${parent}/keyhole-runtime-`);
+    chownSync(runtime, USER, USER);
+    plant(runtime);
+    const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime });
+    try {
+      const added = await host.addGrant("agent-f", "--deliver", "file");
+      expect(added).toStartWith(isGood ? `${runtime}/keyhole/g/` : `${place}/g/`);
+      expect(readdirSync(runtime)).toEqual(isGood ? ["keyhole"] : []);
+    } finally {
+      await host.stop();
+      for (const path of [runtime, place]) rmSync(path, { recursive: true, force: true });
+    }
+  });
