@@ -29,6 +29,8 @@ export interface Service {
   readonly settings: Settings;
   /** False for a unit of the system, which keeps its sockets where every user can look. */
   readonly isOwn: boolean;
+  /** The uid of whoever owns the directory of the system's socket, which root makes before each start. */
+  readonly operator?: number;
 }
 
 /** @throws KeyholeError `forbidden`, `usage` for a user who does not exist, or who is root. */
@@ -66,7 +68,7 @@ function planSystem(context: Context, { user, group }: Choice): Service {
     group: checkAccountName(group, "--group"),
     userHome: account.home,
   });
-  return { plan, settings, isOwn: false };
+  return { plan, settings, isOwn: false, operator: account.uid };
 }
 
 /** With as few words as say the same: a unit is read by people. */

@@ -5,6 +5,7 @@ import { writeAtomically } from "../../../files/writing.ts";
 import { directoryOf } from "../../../paths.ts";
 import { defineCommand } from "../../command.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
+import { checkSharedPlace } from "../../service/place.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
 import { requireManager } from "../../service/manager.ts";
 import { formatCommand, runTools } from "../../programs/tools.ts";
@@ -20,7 +21,11 @@ export default defineCommand({
   },
   async run(context) {
     const { args, output, ui, host } = context;
-    const { plan, settings, isOwn } = planService(context, args);
+    const { plan, settings, isOwn, operator } = planService(context, args);
+    if (operator !== undefined) {
+      const place = directoryOf(settings.paths.sharedSocket);
+      checkSharedPlace(place, { operator, root: host.userId(), makesAbove: false });
+    }
     if (args["dry-run"]) {
       for (const { path, text } of plan.files) output.line(`# ${path}\n${text}`);
       for (const command of plan.install) output.line(`$ ${formatCommand(command)}`);

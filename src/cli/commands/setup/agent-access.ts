@@ -3,6 +3,7 @@
 import { KeyholeError } from "../../../errors.ts";
 import { directoryOf } from "../../../paths.ts";
 import { checkAccountName, requireRoot } from "../../service/accounts.ts";
+import { checkSharedPlace } from "../../service/place.ts";
 import { type CommandContext, defineCommand, type Host } from "../../command.ts";
 import { formatCommand, runTools, type ToolCommand } from "../../programs/tools.ts";
 
@@ -23,11 +24,15 @@ export default defineCommand({
     const daemon = checkAccountName(args["daemon-user"] ?? environment["SUDO_USER"] ?? "", "--daemon-user");
     if (agent === daemon) throw new KeyholeError("usage", "agent and daemon are one user: nothing lies between them");
     await requirePerson(agent, "--agent-user", host);
-    await requirePerson(daemon, "--daemon-user", host);
+    const operator = await requirePerson(daemon, "--daemon-user", host);
     const directory = directoryOf(settings.paths.sharedSocket);
+    const missing = checkSharedPlace(directory, { operator, root: host.userId(), makesAbove: true });
     const commands = [
       ...(await groupCommands(group, [daemon, agent], host)),
-      ...directoryCommands(directory, daemon, group, host),
+      // What lies above is root's. Not with -p: it must not be there already, as somebody else's.
+      ...missing.map((above): ToolCommand => ["mkdir", "-m", "0755", above]),
+      // Set-group-ID, so that the socket is the group's, whoever makes it.
+      ["install", "-d", "-m", "2750", "-o", daemon, "-g", group, directory] as const,
     ];
     if (args["dry-run"]) for (const command of commands) output.line(`$ ${formatCommand(command)}`);
     else await runTools(commands, host, (line) => ui.notice(line));
@@ -35,11 +40,13 @@ export default defineCommand({
   },
 });
 
-/** @throws KeyholeError `usage` for root, who needs no access and must not be an agent, and for nobody. */
-async function requirePerson(name: string, origin: string, host: Host): Promise<void> {
+/** The uid. @throws KeyholeError `usage` for root, who needs no access and must not be an agent, and for nobody. */
+async function requirePerson(name: string, origin: string, host: Host): Promise<number> {
   const { status, stdout } = await host.runTool(["id", "-u", name]);
   if (status !== 0) throw new KeyholeError("usage", `${origin}: there is no user ${name}`, "getent passwd");
-  if (Number(stdout.trim()) === 0) throw new KeyholeError("usage", `${origin} is root, whom no group keeps out`);
+  const uid = Number(stdout.trim());
+  if (uid === 0) throw new KeyholeError("usage", `${origin} is root, whom no group keeps out`);
+  return uid;
 }
 
 async function groupCommands(group: string, users: readonly string[], host: Host): Promise<ToolCommand[]> {
@@ -58,16 +65,6 @@ async function groupCommands(group: string, users: readonly string[], host: Host
     );
   }
   return commands;
-}
-
-/** Set-group-ID, so that the socket is the group's, whoever makes it. */
-function directoryCommands(directory: string, daemon: string, group: string, host: Host): ToolCommand[] {
-  const make: ToolCommand = ["install", "-d", "-m", "2750", "-o", daemon, "-g", group, directory];
-  // Everybody may write to /Users/Shared: what lies between is root's.
-  const between = directoryOf(directory);
-  const above: ToolCommand[] =
-    host.platform === "darwin" ? [["install", "-d", "-m", "0755", "-o", "root", between]] : [];
-  return [...above, make];
 }
 
 function sayNext(

@@ -2,11 +2,16 @@ import { expect, test } from "bun:test";
 import { keyhole as run } from "../../fakes/world.ts";
 
 /** A machine with these groups of its users; `root` is among them. */
-function setup(words: string, groups: Readonly<Record<string, string>>, platform: NodeJS.Platform = "linux") {
+function setup(
+  words: string,
+  groups: Readonly<Record<string, string>>,
+  platform: NodeJS.Platform = "linux",
+  socket = "/run/k/k.sock",
+) {
   const ran: string[] = [];
   const hasGroup = Object.values(groups).some((of) => of.split(" ").includes("keyhole"));
   const result = run(["setup", "agent-access", ...words.split(" ")], {
-    environment: { HOME: "/root", SUDO_USER: "op", KEYHOLE_SHARED_SOCKET: "/run/k/k.sock" },
+    environment: { HOME: "/root", SUDO_USER: "op", KEYHOLE_SHARED_SOCKET: socket },
     host: {
       platform,
       userId: () => 0,
@@ -50,14 +55,14 @@ test("a dry run says the same on stdout, and does nothing", async () => {
   expect(stdout.split("\n")[0]).toBe("$ groupadd --system keyhole");
 });
 
-test("on macOS the group is the directory service's, and what lies above is root's", async () => {
-  const { ran } = await setup("--agent-user agent", { op: "staff", agent: "staff" }, "darwin");
+test("on macOS the group is the directory service's, and what lies above is root's, made by nobody else", async () => {
+  const { ran } = await setup("--agent-user agent", { op: "staff", agent: "staff" }, "darwin", "/run/a/k/k.sock");
   expect(ran).toEqual([
     "dseditgroup -o create keyhole",
     "dseditgroup -o edit -a op -t user keyhole",
     "dseditgroup -o edit -a agent -t user keyhole",
-    "install -d -m 0755 -o root /run",
-    "install -d -m 2750 -o op -g keyhole /run/k",
+    "mkdir -m 0755 /run/a",
+    "install -d -m 2750 -o op -g keyhole /run/a/k",
   ]);
 });
 
@@ -71,3 +76,17 @@ test.each([
   const { exit, ran, stderr } = await setup(words, { op: "op", agent: "agent", root: "root" });
   expect([exit, ran, stderr]).toEqual([2, [], expect.stringContaining(said)]);
 });
+
+test.each(["/tmp/keyhole.sock", "/etc/keyhole.sock", "/tmp/keyhole/keyhole.sock"])(
+  "for %s no directory changes its owner or is made where others may",
+  async (socket) => {
+    const { exit, ran, stdout, stderr } = await setup(
+      "--agent-user agent",
+      { op: "op", agent: "agent" },
+      "linux",
+      socket,
+    );
+    expect([exit, ran, stdout]).toEqual([1, [], ""]);
+    expect(stderr).toMatch(/was not made for a shared socket|can be written by others/);
+  },
+);

@@ -1,0 +1,62 @@
+// The directory of a shared socket, looked at before root makes it or gives it to an operator: `install -d` follows
+// links, and changes whatever directory it is told of.
+import { lstatSync, type Stats, statSync } from "node:fs";
+import { KeyholeError } from "../../errors.ts";
+import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
+import { directoryOf } from "../../paths.ts";
+
+/** Of one that `install -d` or systemd's RuntimeDirectory= has made; its owner may read what others may not. */
+const MADE = 0o2750;
+
+/** Who has to do with the directory, and how it comes to be. */
+export interface PlaceOptions {
+  /** The uid of whoever is to own it. */
+  readonly operator: number;
+  /** The uid that this command runs as. */
+  readonly root: number;
+  /** Whether those above it that are missing are made by mkdir(1), which takes nothing that somebody else made first. */
+  readonly makesAbove: boolean;
+}
+
+/**
+ * @returns directories above it that are missing, the outermost first
+ * @throws KeyholeError `unsafe-path` for a directory that is there and was not made for this, such as /tmp, and where
+ *   somebody but root could put another one in its place.
+ */
+export function checkSharedPlace(directory: string, { operator, root, makesAbove }: PlaceOptions): string[] {
+  const found = look(directory);
+  if (found !== undefined && !isMade(found, [operator, root])) {
+    const what = `${directory} was not made for a shared socket, and would get another owner and mode`;
+    throw new KeyholeError("unsafe-path", what, lookAt(directory));
+  }
+  const missing: string[] = [];
+  let above = directoryOf(directory);
+  for (; look(above) === undefined; above = directoryOf(above)) missing.unshift(above);
+  refuseOthers(above, root, makesAbove && missing.length > 0);
+  while (above !== "/") {
+    above = directoryOf(above);
+    refuseOthers(above, root, true);
+  }
+  return missing;
+}
+
+function isMade(stats: Stats, owners: readonly number[]): boolean {
+  return stats.isDirectory() && owners.includes(stats.uid) && (stats.mode & 0o7777) === MADE;
+}
+
+/** @param mayBeSticky whether nothing is made in it that somebody else may have made before, as everybody may in /tmp */
+function refuseOthers(path: string, root: number, mayBeSticky: boolean): void {
+  // A link of root's, such as /var/run, leads where root wants.
+  refuseForeignOwner(path, lstatSync(path), [root, 0]);
+  const check = mayBeSticky ? refuseForeignParent : refuseForeign;
+  check(path, statSync(path), [root, 0]);
+}
+
+/** Undefined for what is not there. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw pathError(error, path, "look at");
+  }
+}
