@@ -1,73 +1,13 @@
-// The daemon's records as JSON for scripts: instants in ISO 8601, counters as an object.
-import type { DaemonStatus, GrantInfo, SessionInfo } from "../wire/messages.ts";
-import { skewOf } from "./daemon/status.ts";
+// Answers for scripts: JSON, with instants in ISO 8601.
 
 /** The option of every command that has an answer. */
 export const jsonOption = { type: "boolean", description: "Answer in JSON" } as const;
 
-export function printJson(value: unknown): string {
+export function formatJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2);
 }
 
-export function sessionToJson(session: SessionInfo) {
-  return {
-    config: session.config,
-    accessKeyId: session.accessKeyId,
-    roleArn: session.roleArn,
-    source: session.source,
-    issuedAt: instant(session.issuedAt),
-    expiresAt: instant(session.expiresAt),
-    renewAt: instant(session.renewAt),
-    addedAt: instant(session.addedAt),
-    usedAt: instant(session.usedAt),
-    failures: session.failures,
-    lastError: session.lastError,
-    pinned: session.pinned,
-    notes: session.notes,
-  };
-}
-
-/** @param grants undefined where the daemon knows none */
-export function statusToJson(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number) {
-  return {
-    running: true,
-    version: status.version,
-    pid: status.pid,
-    startedAt: instant(status.startedAt),
-    uptimeSeconds: Math.max(0, Math.floor((now - status.startedAt) / 1000)),
-    socket: status.socket,
-    log: status.log,
-    configDir: status.configDir,
-    sharedSocket: status.sharedSocket,
-    managed: status.managed,
-    maxSessions: status.maxSessions,
-    connections: status.connections,
-    residentBytes: status.residentBytes,
-    clockSkewMs: skewOf(status),
-    counters: Object.fromEntries(status.counters.map(({ name, value }) => [name, value])),
-    notes: status.notes,
-    sessions: status.sessions.map(sessionToJson),
-    grants: grants?.map(grantToBrief),
-  };
-}
-
-/** What of a grant is about the daemon; all of it is in `grant list --json`. */
-function grantToBrief({ name, config, state, endsAt, connections, uses, refusals, ...grant }: GrantInfo) {
-  return {
-    name,
-    config,
-    state,
-    endsAt: instant(endsAt),
-    accessKeyId: grant.accessKeyId,
-    expiresAt: instant(grant.expiresAt),
-    renewAt: instant(grant.renewAt),
-    connections,
-    uses,
-    refusals,
-    lastError: grant.lastError,
-  };
-}
-
-function instant(milliseconds: number | undefined): string | undefined {
+/** @param milliseconds since the epoch */
+export function formatInstant(milliseconds: number | undefined): string | undefined {
   return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
 }

@@ -9,7 +9,7 @@ import type { Settings } from "../../settings.ts";
 import { renderRecords, renderStory } from "../logs/audit.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { jsonOption, printJson } from "../json.ts";
+import { formatJson, jsonOption } from "../json.ts";
 import { openLog } from "../logs/reader.ts";
 
 const HELP = "keyhole audit --help";
@@ -90,7 +90,7 @@ async function tell(context: Context, key: string): Promise<void> {
 
 /** JSON without any control but its own line breaks: the file has escaped what a peer put in, parsing undid that. */
 function printSafely(value: unknown): string {
-  return printJson(value).split("\n").map(escapeControls).join("\n");
+  return formatJson(value).split("\n").map(escapeControls).join("\n");
 }
 
 /** Says so where nothing is written down, by this command's environment or by the daemon's. */

@@ -2,7 +2,7 @@
 import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
-import { jsonOption, printJson } from "../json.ts";
+import { formatJson, jsonOption } from "../json.ts";
 import { targetOf } from "../vending/target.ts";
 
 export default defineCommand({
@@ -16,7 +16,7 @@ export default defineCommand({
     const { args, settings, host, output } = context;
     const isInside = args.inside || targetOf(settings, host).kind === "grant";
     const findings = await (isInside ? examineSandbox(context) : examineHost(context));
-    output.line(args.json ? printJson(findings) : renderFindings(findings));
+    output.line(args.json ? formatJson(findings) : renderFindings(findings));
     return exitStatusOf(findings);
   },
 });

@@ -3,7 +3,7 @@ import { withSession } from "../daemon/broker.ts";
 import { defineCommand } from "../command.ts";
 import { configChoices } from "../configs/choices.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
-import { jsonOption, printJson } from "../json.ts";
+import { formatJson, jsonOption } from "../json.ts";
 import { nameOption, requireName } from "../configs/names.ts";
 import { targetOf } from "../vending/target.ts";
 import { vend, type Vended, vendGrant } from "../vending/vend.ts";
@@ -21,7 +21,7 @@ export default defineCommand({
     const show = (value: string | undefined) => (args.obscure ? value && HIDDEN : value);
     const factsToJson = (answer: Vended): string => {
       const facts = Object.entries(factsOf(answer));
-      return printJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)])));
+      return formatJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)])));
     };
     const answer = await vendGrant(context, args.name);
     if (answer !== undefined) {
@@ -35,7 +35,7 @@ export default defineCommand({
     const { userId, account, arn } = await withSession(context, name, (connection) =>
       connection.request("Identity", { config: name }),
     );
-    return output.line(printJson({ UserId: show(userId), Account: show(account), Arn: show(arn) }));
+    return output.line(formatJson({ UserId: show(userId), Account: show(account), Arn: show(arn) }));
   },
 });
 

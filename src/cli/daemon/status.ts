@@ -2,9 +2,7 @@
 import { showOnOneLine } from "../../controls.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import { formatDuration, formatSize, formatTable } from "../columns.ts";
-
-/** Milliseconds of clock skew worth a line (DESIGN.md, 6). */
-const NOTABLE_SKEW = 60_000;
+import { describeSkew, skewOf } from "./skew.ts";
 
 /** @param grants undefined where the daemon knows none */
 export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number): string {
@@ -23,19 +21,13 @@ export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] 
     ...(grants === undefined ? [] : [["grants", countGrants(grants)]]),
     ...status.counters.map(({ name, value }) => [name, String(value)]),
   ];
-  if (Math.abs(skew) > NOTABLE_SKEW) {
-    facts.push(["clock", `this machine is ${formatDuration(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead of"} AWS`]);
-  }
+  const skewed = describeSkew(skew);
+  if (skewed !== undefined) facts.push(["clock", skewed]);
   const lines = ["daemon is running", indent(formatTable(facts))];
   if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew));
   lines.push(...status.notes.map(showOnOneLine));
   for (const session of status.sessions) lines.push(...renderTroubles(session));
   return lines.join("\n");
-}
-
-/** AWS's clock minus this machine's, in milliseconds. */
-export function skewOf(status: DaemonStatus): number {
-  return status.clockBehindMs - status.clockAheadMs;
 }
 
 /** Sessions as a table with a heading, in the daemon's order. `now` is on AWS's clock, as their times are. */

@@ -5,17 +5,14 @@ import { openGrantStore } from "../../grants/store.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import { build, version } from "../../version.ts";
-import { formatDuration } from "../columns.ts";
 import { liveLockHolder } from "../daemon/lock.ts";
-import { skewOf } from "../daemon/status.ts";
+import { describeSkew, skewOf } from "../daemon/skew.ts";
 import { lookAt, namesIn } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
 
 type Machine = HostMachine;
 
-/** Milliseconds (DESIGN.md, 6). */
-const NOTABLE_SKEW = 60_000;
 /** Milliseconds: AWS refuses signatures that are further off. */
 const REFUSED_SKEW = 5 * 60_000;
 
@@ -100,9 +97,8 @@ export function checkSocket({ daemon, settings, proc }: Machine): readonly Verdi
 export function checkClock({ daemon }: Machine): readonly Verdict[] {
   if (!("status" in daemon)) return [];
   const skew = skewOf(daemon.status);
-  if (Math.abs(skew) <= NOTABLE_SKEW) return [ok("this machine's clock agrees with AWS's")];
-  const side = skew > 0 ? "behind" : "ahead of";
-  const message = `this machine's clock is ${formatDuration(Math.abs(skew))} ${side} AWS's`;
+  const message = describeSkew(skew);
+  if (message === undefined) return [ok("this machine's clock agrees with AWS's")];
   return [(Math.abs(skew) < REFUSED_SKEW ? warning : problem)(message, "sudo timedatectl set-ntp true")];
 }
 

@@ -3,7 +3,7 @@ import { KeyholeError } from "../../errors.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { quotePosix } from "../../quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { skewOf } from "../daemon/status.ts";
+import { skewOf } from "../daemon/skew.ts";
 import { lookAt } from "./files.ts";
 import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";

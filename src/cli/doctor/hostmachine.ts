@@ -4,7 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/peer.ts";
 import type { Settings } from "../../settings.ts";
 import type { SharedConfig } from "../../sources/profile.ts";
-import type { DaemonStatus, GrantInfo } from "../../wire/messages.ts";
+import { askStatus, type FullStatus } from "../daemon/asking.ts";
 import { withDaemon } from "../daemon/broker.ts";
 
 export interface HostMachine {
@@ -28,13 +28,10 @@ export interface HostMachine {
 
 /** What the daemon says, or why nobody says anything. */
 export type DaemonView =
-  | {
-      readonly status: DaemonStatus;
-      /** Undefined for a daemon that knows no grants. */
-      readonly grants: readonly GrantInfo[] | undefined;
+  | (FullStatus & {
       /** Whose process it is. */
       readonly uid: number;
-    }
+    })
   | { readonly failure: KeyholeError };
 
 /** Milliseconds; a daemon answers these from memory. */
@@ -48,26 +45,14 @@ export async function lookAtDaemon(settings: Settings): Promise<DaemonView> {
     return await withDaemon(
       patient,
       async (link) => {
-        const status = await link.request("Status", {});
         const { uid } = link.identify((socket) => identifyPeer(loadNative(), socket));
-        return { status, uid, grants: await listGrants(() => link.request("GrantList", {})) };
+        return { uid, ...(await askStatus(link)) };
       },
       { isPatient: false },
     );
   } catch (failure) {
     if (failure instanceof KeyholeError) return { failure };
     throw failure;
-  }
-}
-
-async function listGrants(
-  ask: () => Promise<{ readonly grants: readonly GrantInfo[] }>,
-): Promise<readonly GrantInfo[] | undefined> {
-  try {
-    return (await ask()).grants;
-  } catch (error) {
-    if (error instanceof KeyholeError && error.kind === "unknown-message") return undefined;
-    throw error;
   }
 }
 

@@ -2,6 +2,7 @@
 import { showOnOneLine } from "../../controls.ts";
 import { quotePosix } from "../../quoting.ts";
 import { formatDuration } from "../columns.ts";
+import { NOTABLE_SKEW } from "../daemon/skew.ts";
 import { lookBehind, may, readText } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
 import { type InsideMachine, relayOf } from "./insidemachine.ts";
@@ -74,9 +75,6 @@ function parseLease(text: string): LeaseDocument | undefined {
     return undefined;
   }
 }
-
-/** Milliseconds (DESIGN.md, 6). */
-const NOTABLE_SKEW = 60_000;
 
 /** A virtual machine has a clock of its own; the host's is on the lease. */
 export function checkLeaseClock({ grant, now }: InsideMachine): readonly Verdict[] {

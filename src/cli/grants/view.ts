@@ -4,6 +4,7 @@ import { formatRate } from "../../grants/rate.ts";
 import { formatSpan } from "../../grants/spans.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { formatDuration, formatTable } from "../columns.ts";
+import { formatInstant } from "../json.ts";
 
 /** As a table with a heading. @param now on AWS's clock, as the times of grants are */
 export function renderGrants(grants: readonly GrantInfo[], now: number): string {
@@ -36,12 +37,12 @@ export function renderGrant(grant: GrantInfo, now: number): string {
     ["source identity", grant.sourceIdentity],
     ["duration", grant.durationSeconds === undefined ? undefined : formatSpan(grant.durationSeconds)],
     ["packed policy size", grant.packedPolicySize === undefined ? undefined : `${grant.packedPolicySize} %`],
-    ["created", instant(grant.createdAt)],
-    ["ends", grant.endsAt === undefined ? "never" : `${instant(grant.endsAt)}${fromNow(grant.endsAt, now)}`],
-    ["revoked", instant(grant.revokedAt)],
+    ["created", formatInstant(grant.createdAt)],
+    ["ends", grant.endsAt === undefined ? "never" : `${formatInstant(grant.endsAt)}${fromNow(grant.endsAt, now)}`],
+    ["revoked", formatInstant(grant.revokedAt)],
     ["access key", grant.accessKeyId],
-    ["expires", grant.expiresAt && `${instant(grant.expiresAt)}${fromNow(grant.expiresAt, now)}`],
-    ["renewal", grant.renewAt && `${instant(grant.renewAt)}${fromNow(grant.renewAt, now)}`],
+    ["expires", grant.expiresAt && `${formatInstant(grant.expiresAt)}${fromNow(grant.expiresAt, now)}`],
+    ["renewal", grant.renewAt && `${formatInstant(grant.renewAt)}${fromNow(grant.renewAt, now)}`],
     ["allowed uids", grant.allowUids.join(", ") || "any"],
     ["allowed gids", grant.allowGids.join(", ") || "any"],
     ["rate", formatRate(grant.rate)],
@@ -60,11 +61,11 @@ export function renderGrant(grant: GrantInfo, now: number): string {
 export function grantToJson(grant: GrantInfo) {
   return {
     ...grant,
-    createdAt: instant(grant.createdAt),
-    endsAt: instant(grant.endsAt),
-    revokedAt: instant(grant.revokedAt),
-    expiresAt: instant(grant.expiresAt),
-    renewAt: instant(grant.renewAt),
+    createdAt: formatInstant(grant.createdAt),
+    endsAt: formatInstant(grant.endsAt),
+    revokedAt: formatInstant(grant.revokedAt),
+    expiresAt: formatInstant(grant.expiresAt),
+    renewAt: formatInstant(grant.renewAt),
     rate: formatRate(grant.rate),
     tags: Object.fromEntries(grant.tags.map(({ key, value }) => [key, value])),
   };
@@ -72,8 +73,4 @@ export function grantToJson(grant: GrantInfo) {
 
 function fromNow(at: number, now: number): string {
   return at > now ? ` (in ${formatDuration(at - now)})` : "";
-}
-
-function instant(milliseconds: number | undefined): string | undefined {
-  return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
 }

@@ -3,7 +3,7 @@ import { obscureConfig } from "../../../config/obscure.ts";
 import { openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs/choices.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
@@ -27,6 +27,6 @@ export default defineCommand({
       });
     }
     const { config } = store.parse(name);
-    output.line(printJson(args.obscure ? obscureConfig(config) : config));
+    output.line(formatJson(args.obscure ? obscureConfig(config) : config));
   },
 });

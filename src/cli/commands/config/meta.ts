@@ -2,7 +2,7 @@
 import { openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs/choices.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
@@ -11,7 +11,7 @@ export default defineCommand({
   async run({ args, output, ui, settings }) {
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const { Meta: meta } = openConfigStore(settings.paths.configDir).parse(name).config;
-    if (meta !== undefined) return output.line(printJson(meta));
+    if (meta !== undefined) return output.line(formatJson(meta));
     if (args.json) return output.line("{}");
     ui.notice(`no metadata found for config ${name}`);
   },

@@ -4,7 +4,7 @@ import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, readSource } from "../../configs/text.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption } from "../../configs/names.ts";
 
 const args = {
@@ -27,7 +27,7 @@ export default defineCommand({
   async run(context) {
     const { output } = context;
     const findings = await inspect(context);
-    if (context.args.json) output.line(printJson(findings));
+    if (context.args.json) output.line(formatJson(findings));
     else for (const finding of findings) output.line(describe(finding));
     return findings.every(({ valid }) => valid) ? 0 : 1;
   },

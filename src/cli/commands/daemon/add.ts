@@ -4,7 +4,8 @@ import { addSession, requireDaemon, withOwnDaemon } from "../../daemon/broker.ts
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs/choices.ts";
-import { jsonOption, printJson, sessionToJson } from "../../json.ts";
+import { sessionToJson } from "../../daemon/statusjson.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
@@ -28,7 +29,7 @@ export default defineCommand({
     const session = await withOwnDaemon(context, (link) =>
       addSession(link, context, name, { verify: args.verify, renew: args.force }),
     );
-    if (args.json) return output.line(printJson(sessionToJson(session)));
+    if (args.json) return output.line(formatJson(sessionToJson(session)));
     const expiry =
       session.expiresAt === undefined
         ? "not verified with STS"

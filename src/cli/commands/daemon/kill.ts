@@ -1,6 +1,6 @@
 // keyhole daemon kill: ends a daemon that does not stop.
 import { defineCommand } from "../../command.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { killDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
@@ -8,7 +8,7 @@ export default defineCommand({
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     const pid = await killDaemon(settings, host);
-    if (args.json) return output.line(printJson({ killed: pid !== undefined, pid }));
+    if (args.json) return output.line(formatJson({ killed: pid !== undefined, pid }));
     return ui.notice(pid === undefined ? "daemon is not running" : `daemon killed (pid ${pid})`);
   },
 });

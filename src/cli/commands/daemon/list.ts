@@ -1,7 +1,8 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
-import { jsonOption, printJson, sessionToJson } from "../../json.ts";
+import { sessionToJson } from "../../daemon/statusjson.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { renderSessions } from "../../daemon/status.ts";
 
 export default defineCommand({
@@ -12,7 +13,7 @@ export default defineCommand({
   },
   async run({ args, settings, output, ui, host }) {
     const { sessions } = await withDaemon(settings, (link) => link.request("List", {}), { isRepeatable: true });
-    if (args.json) return output.line(printJson(sessions.map(sessionToJson)));
+    if (args.json) return output.line(formatJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
     if (args.long) return output.line(renderSessions(sessions, host.now()));
     return output.line(sessions.map((session) => session.config).join("\n"));

@@ -1,7 +1,7 @@
 // keyhole daemon remove: forgets the credentials of one config.
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
@@ -17,7 +17,7 @@ export default defineCommand({
       await connection.request("Remove", { config: chosen });
       return chosen;
     });
-    if (args.json) return output.line(printJson({ removed: name }));
+    if (args.json) return output.line(formatJson({ removed: name }));
     return ui.notice(`session ${name} removed`);
   },
 });

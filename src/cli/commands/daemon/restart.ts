@@ -5,7 +5,7 @@ import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
 import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon } from "../../daemon/lifecycle.ts";
 import { toKeyholeError } from "../../ui.ts";
 
@@ -26,7 +26,7 @@ export default defineCommand({
       before?.managed === true ? await restartManaged(settings, before, stop) : await host.launch(again, stop);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
-    if (args.json) output.line(printJson({ pid, stopped, sessions: added }));
+    if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
     else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
   },
 });

@@ -2,7 +2,7 @@
 import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
-import { jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
@@ -14,10 +14,7 @@ export default defineCommand({
     const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);
     const { pid } = running ?? (await host.launch(settings));
     const { socket, log } = settings.paths;
-    if (args.json) {
-      output.line(JSON.stringify({ started: running === undefined, pid, socket, log }, undefined, 2));
-      return;
-    }
+    if (args.json) return output.line(formatJson({ started: running === undefined, pid, socket, log }));
     ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);
     ui.notice(`  socket: ${socket}`);
     ui.notice(`  log:    ${log}`);

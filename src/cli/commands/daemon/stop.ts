@@ -1,6 +1,6 @@
 // keyhole daemon stop: ends the daemon in order.
 import { defineCommand } from "../../command.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
@@ -8,7 +8,7 @@ export default defineCommand({
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     const pid = await stopDaemon(settings, host);
-    if (args.json) return output.line(printJson({ stopped: pid !== undefined, pid }));
+    if (args.json) return output.line(formatJson({ stopped: pid !== undefined, pid }));
     return ui.notice(pid === undefined ? "daemon is not running" : `daemon stopped (pid ${pid})`);
   },
 });

@@ -8,7 +8,7 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { withGrantDaemon } from "../../grants/grants.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
 import { grantToJson } from "../../grants/view.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { sourceEnvironment } from "../../programs/refreshing.ts";
 
 /** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
@@ -26,7 +26,7 @@ export default defineCommand({
       await refuseForeignDaemon(link, settings);
       return link.request("GrantAdd", { ...terms, environment: variables });
     });
-    if (args.json) output.line(printJson(grantToJson(grant)));
+    if (args.json) output.line(formatJson(grantToJson(grant)));
     else output.line(grant.directory);
     const end =
       grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - grant.createdAt)}`;

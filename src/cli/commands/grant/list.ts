@@ -3,7 +3,7 @@ import { openGrantStore } from "../../../grants/store.ts";
 import { defineCommand } from "../../command.ts";
 import { listGrants } from "../../grants/grants.ts";
 import { grantToJson, renderGrants } from "../../grants/view.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant list", description: "List the grants" },
@@ -16,11 +16,11 @@ export default defineCommand({
     const { args, settings, output, ui, host } = context;
     if (args.names) {
       const names = openGrantStore(settings.paths.grantDir).list();
-      if (args.json) return output.line(printJson(names));
+      if (args.json) return output.line(formatJson(names));
       return names.length === 0 ? undefined : output.line(names.join("\n"));
     }
     const grants = await listGrants(context);
-    if (args.json) return output.line(printJson(grants.map(grantToJson)));
+    if (args.json) return output.line(formatJson(grants.map(grantToJson)));
     if (grants.length === 0) return ui.notice("no grants");
     return output.line(renderGrants(grants, host.now()));
   },

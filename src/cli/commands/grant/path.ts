@@ -1,7 +1,7 @@
 // keyhole grant path: the directory to mount.
 import { defineCommand } from "../../command.ts";
 import { findGrant, grantOperand } from "../../grants/grants.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant path", description: "Print the directory of a grant" },
@@ -9,6 +9,6 @@ export default defineCommand({
   async run(context) {
     const { args, output } = context;
     const { directory } = await findGrant(context, args.name);
-    output.line(args.json ? printJson({ directory }) : directory);
+    output.line(args.json ? formatJson({ directory }) : directory);
   },
 });

@@ -3,7 +3,7 @@ import { KeyholeError } from "../../../errors.ts";
 import { checkGrantName } from "../../../grants/name.ts";
 import { defineCommand } from "../../command.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },
@@ -22,6 +22,6 @@ export default defineCommand({
     }
     await askAboutGrant(context, name, (link) => link.request("GrantRemove", { name }));
     ui.notice(`grant ${name} removed`);
-    if (args.json) output.line(printJson({ removed: name }));
+    if (args.json) output.line(formatJson({ removed: name }));
   },
 });

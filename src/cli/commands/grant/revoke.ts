@@ -8,7 +8,7 @@ import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson } from "../../grants/view.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },
@@ -27,10 +27,10 @@ export default defineCommand({
       ui.notice(`the credentials that are out work for ${formatDuration(left)} more, unless AWS denies them`);
     if (!args["print-iam"]) {
       if (left > 0) ui.hint(`keyhole grant revoke ${quotePosix(grant.name)} --print-iam`);
-      return args.json ? output.line(printJson(grantToJson(grant))) : undefined;
+      return args.json ? output.line(formatJson(grantToJson(grant))) : undefined;
     }
     const denial = denialOf(grant, context);
-    if (args.json) output.line(printJson({ ...grantToJson(grant), iam: denial }));
+    if (args.json) output.line(formatJson({ ...grantToJson(grant), iam: denial }));
     else output.line(denial.document);
     if (denial.note !== undefined) return ui.warn(denial.note);
     return ui.hint(denial.command);

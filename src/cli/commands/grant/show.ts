@@ -3,7 +3,7 @@ import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
 import { findGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 
 export default defineCommand({
@@ -24,7 +24,7 @@ export default defineCommand({
       throw new KeyholeError("usage", "--json and --for exclude each other", "keyhole grant show --help");
     const grant = await findGrant(context, args.name);
     if (args.for === undefined)
-      return output.line(args.json ? printJson(grantToJson(grant)) : renderGrant(grant, host.now()));
+      return output.line(args.json ? formatJson(grantToJson(grant)) : renderGrant(grant, host.now()));
     const { text, remarks } = recipes[args.for](grant, { platform: process.platform, home: settings.paths.home });
     output.line(text);
     for (const remark of remarks) ui.notice(remark);

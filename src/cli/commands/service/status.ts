@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { errors } from "../../../errors.ts";
 import { formatTable } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
-import { jsonOption, printJson } from "../../json.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
 
 export default defineCommand({
@@ -29,7 +29,7 @@ export default defineCommand({
       restarts: Number(facts.get("NRestarts") ?? 0),
       files: plan.files.map(({ path }) => path),
     };
-    if (args.json) output.line(printJson(answer));
+    if (args.json) output.line(formatJson(answer));
     else {
       const rows = Object.entries(answer).filter(([, value]) => value !== undefined);
       output.line(formatTable(rows.map(([name, value]) => [name, [value].flat().join(" ")])));

@@ -68,7 +68,7 @@ test("a clock that is off gets a line, and the times are told on AWS's", async (
     GrantList: () => ({ grants }),
   });
   const { stdout } = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
-  expect(stdout).toContain("this machine is 2 min behind AWS");
+  expect(stdout).toContain("this machine's clock is 2 min behind AWS's");
   expect(stdout).toContain("48 min");
 });
 
