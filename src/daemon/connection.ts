@@ -47,6 +47,8 @@ export const MOST_AT_ONCE = 16;
 const REST = 10;
 /** Bytes that are cut into requests at once: a frame that is cut costs 20 times what its bytes do. */
 const PIECE = 4 * 1024;
+/** Bytes, from which on what nobody reads is not left to the garbage collector. */
+const LARGE = 16 * 1024;
 /** Answers that are ready and that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
 const MAX_UNSENT = 256 * 1024;
 
@@ -127,7 +129,7 @@ export class Connection {
 
   /** Takes bytes off the wire. */
   receive(chunk: Uint8Array): void {
-    if (this.#isEnding) return;
+    if (this.#isEnding) return release(chunk);
     try {
       const frame = this.#isIdle ? this.#decoder.lone(chunk) : undefined;
       if (frame !== undefined) return this.#answer(this.#options.dispatch(frame, this.caller));
@@ -200,6 +202,8 @@ export class Connection {
     } catch (error) {
       this.#refuse(error);
       this.#inbox = error instanceof MalformedFrame ? error.completed : [];
+      // Requests are views into it.
+      if (this.#inbox.length === 0 && this.#outbox.length === 0) release(piece);
     }
   }
 
@@ -293,4 +297,9 @@ export class Connection {
     else this.#partialSince ??= this.#options.clock.monotonic();
     if (this.#partialSince !== undefined) this.#options.deadlineBegan?.();
   }
+}
+
+/** Gives memory back at once: whoever floods the daemon makes 200 KiB of garbage with every connection. */
+function release({ buffer }: Uint8Array): void {
+  if (buffer.byteLength >= LARGE && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -360,3 +360,28 @@ test("a peer that half-closed still gets the answer it waits for", async () => {
   expect(socket.answers()).toEqual([[2, 1]]);
   expect(socket.ended).toBe(true);
 });
+
+test("the memory of a large chunk that is no request is given back at once, and so is that of what follows it", () => {
+  const { connection } = setUp();
+  for (const chunk of [new Uint8Array(64 * 1024).fill(0xff), new Uint8Array(64 * 1024)]) {
+    connection.receive(chunk);
+    expect(chunk.length).toBe(0);
+  }
+});
+
+test.each([1, 1018])(
+  "a large chunk that begins with requests of %i bytes is left to whoever answers them",
+  async (size) => {
+    const answered = Promise.withResolvers<void>();
+    const { connection, socket } = setUp(async ({ message, body }) => {
+      await answered.promise;
+      return encodeFrame(message, body.slice());
+    });
+    // Four of the larger ones are all that is cut at once; the rest is refused after that.
+    const one = encodeFrame(2, new Uint8Array(size).fill(7));
+    connection.receive(Buffer.concat([one, one, one, one, new Uint8Array(64 * 1024).fill(0xff)]));
+    answered.resolve();
+    await settle();
+    expect(socket.answers().slice(0, 4)).toEqual([1, 2, 3, 4].map(() => [2, 7]));
+  },
+);
