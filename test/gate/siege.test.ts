@@ -13,8 +13,8 @@ const test = testWith(holderRigs);
 /** Milliseconds, and MiB: the bounds of the issue. */
 const LATE = 50;
 const MOST_MEMORY = 96;
-/** A machine that others use is slow now and then; a daemon that is, is slow in each of these rounds. */
-const ROUNDS = 3;
+/** Of 500 requests each: some seconds, in which garbage piles up. */
+const ROUNDS = 8;
 
 test("under siege another grant's p99 stays under 50 ms, the daemon below 96 MiB, and nothing is left of it", async () => {
   await using tenants = await createTenants();
@@ -28,10 +28,11 @@ test("under siege another grant's p99 stays under 50 ms, the daemon below 96 MiB
   await using siege = await startAttack(a, "besiege", { idle: 2000 });
   await machine.sts.until(() => machine.sts.count("AssumeRole", { roleArn: roleArn("dev"), outcome: "pending" }) > 0);
   const rounds: number[] = [];
-  while (rounds.length < ROUNDS && !(rounds.at(-1)! < LATE))
+  while (rounds.length < ROUNDS)
     rounds.push(percentile(await attack<number[]>(b, "time_fetches", { count: 500 }), 0.99));
   console.log(`p99 of the other grant under siege: ${rounds.map((each) => each.toFixed(1)).join(", ")} ms`);
-  expect(Math.min(...rounds)).toBeLessThan(LATE);
+  // A machine that others use is slow now and then; a daemon that is, is slow in most rounds.
+  expect(percentile(rounds, 0.5)).toBeLessThan(LATE);
   keysOf(machine, await runIn(b, machine));
   const status = JSON.parse(await machine.keyhole("daemon status --json")) as { connections: number };
   expect(status.connections).toBe(1);
