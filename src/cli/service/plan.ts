@@ -42,7 +42,10 @@ export function planService(context: Context, choice: Choice): Service {
     return { plan: planAgent(daemon, host.userId(), directory, choice.shared), settings, isOwn: true };
   }
   if (!choice.shared) {
-    const directory = `${environment["XDG_CONFIG_HOME"] || `${requireHome(environment["HOME"])}/.config`}/systemd/user`;
+    const { XDG_CONFIG_HOME } = environment;
+    // Of a relative one systemd takes no notice.
+    const base = XDG_CONFIG_HOME?.startsWith("/") ? XDG_CONFIG_HOME : `${requireHome(environment["HOME"])}/.config`;
+    const directory = `${base}/systemd/user`;
     return { plan: planUserService(describe(context, settings, []), directory), settings, isOwn: true };
   }
   return planSystem(context, choice);
@@ -74,17 +77,27 @@ function planSystem(context: Context, { user, group }: Choice): Service {
 /** With as few words as say the same: a unit is read by people. */
 function describe({ host, environment }: Context, settings: Settings, words: readonly string[]): ServiceDaemon {
   const variables = ["KEYHOLE_HOME", "KEYHOLE_SHARED_SOCKET", "KEYHOLE_SOCKET_MODE", "KEYHOLE_SOCKET_DIR_MODE"];
+  const { home, socket, sharedSocket } = settings.paths;
+  // The service runs in another directory.
+  const places: Readonly<Record<string, string>> = { KEYHOLE_HOME: home, KEYHOLE_SHARED_SOCKET: sharedSocket };
   const kept = Object.fromEntries(
     [...variables, "KEYHOLE_DISABLE_DISK_LOGS"].flatMap((name) => {
       const value = environment[name];
-      return value ? [[name, value] as const] : [];
+      return value ? [[name, places[name] ?? value] as const] : [];
     }),
   );
   const cwd = () => host.cwd();
   const plain = new Set(settingsToArguments(resolveSettings({}, { HOME: environment["HOME"], ...kept }, cwd)));
   const own = settingsToArguments({ ...settings, once: false }).filter((word) => !plain.has(word));
-  const { home, socket, sharedSocket } = settings.paths;
-  return { command: host.command, words: [...words, ...own], environment: kept, home, socket, sharedSocket };
+  const daemon = { command: host.command, words: [...words, ...own], environment: kept, home, socket, sharedSocket };
+  refuseControls([...daemon.command, ...daemon.words, ...Object.values(kept), home, socket, sharedSocket]);
+  return daemon;
+}
+
+/** A line that ends in the middle of a path would begin another directive, whatever quotes are around it. */
+function refuseControls(texts: readonly string[]): void {
+  if (!texts.some((text) => /\p{Cc}|\\$/u.test(text))) return;
+  throw new KeyholeError("usage", "a path of the daemon has a control character in it, or a backslash at its end");
 }
 
 function requireHome(home: string | undefined): string {

@@ -95,7 +95,7 @@ Description=keyhole's shared socket, for the group ${group}
 [Socket]
 # Made anew after a boot; set-group-ID, so that whatever is in it is the group's. The members look into it, and only the
 # operator may put anything there.
-ExecStartPre=/usr/bin/env install -d -m 2750 -o ${user} -g ${group} ${quoteWord(directory)}
+ExecStartPre=/usr/bin/env install -d -m 2750 -o ${quoteCommandWord(user)} -g ${quoteCommandWord(group)} ${quoteCommandWord(directory)}
 ListenStream=${escapeSpecifiers(withoutLink(daemon.sharedSocket))}
 FileDescriptorName=shared
 SocketUser=${user}

@@ -1,4 +1,8 @@
 // What a service is made of, whoever manages it.
+import { lstatSync, readFileSync } from "node:fs";
+import { KeyholeError } from "../../errors.ts";
+import { pathError } from "../../files/trust.ts";
+import { quotePosix } from "../../quoting.ts";
 import type { ToolCommand } from "../programs/tools.ts";
 
 /** A file that is installed. */
@@ -47,3 +51,26 @@ export interface SharedDaemon extends ServiceDaemon {
 
 /** The first line of every file. */
 export const HEADING = "Written by: keyhole service install";
+
+/**
+ * Called before anything is written or removed: whoever wrote a unit of that name keeps it, and one that is masked, a
+ * link to /dev/null, stays so.
+ *
+ * @throws KeyholeError `unsafe-path`
+ */
+export function refuseForeignFiles(files: readonly ServiceFile[]): void {
+  for (const { path } of files) {
+    if (isOursOrMissing(path)) continue;
+    const message = `${path} was not written by: keyhole service install`;
+    throw new KeyholeError("unsafe-path", message, `mv ${quotePosix(path)} ${quotePosix(`${path}.old`)}`);
+  }
+}
+
+function isOursOrMissing(path: string): boolean {
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats === undefined || (stats.isFile() && readFileSync(path, "utf8").includes(HEADING));
+  } catch (error) {
+    throw pathError(error, path, "read");
+  }
+}

@@ -58,6 +58,13 @@ describe("the units of shared mode", () => {
     expect(valuesOf(service, "RuntimeDirectory")).toEqual(["keyhole"]);
   });
 
+  test("make no directory but the one that is meant", () => {
+    const { files } = planSharedService({ ...shared, user: "op$", sharedSocket: "/srv/$HOME/%h/k.sock" });
+    expect(valuesOf(files[1]!.text, "ExecStartPre")).toEqual([
+      '/usr/bin/env install -d -m 2750 -o "op$$" -g keyhole "/srv/$$HOME/%%h"',
+    ]);
+  });
+
   test("may write to keyhole's home and the AWS CLI's caches, and nowhere else", () => {
     expect(valuesOf(service, "ProtectSystem")).toEqual(["strict"]);
     expect(valuesOf(service, "ReadWritePaths")).toEqual(["/home/op/.keyhole -/home/op/.aws"]);

@@ -7,6 +7,7 @@ import { defineCommand } from "../../command.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
 import { checkSharedPlace } from "../../service/place.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
+import { refuseForeignFiles } from "../../service/unit.ts";
 import { requireManager } from "../../service/manager.ts";
 import { formatCommand, runTools } from "../../programs/tools.ts";
 
@@ -32,6 +33,7 @@ export default defineCommand({
       return;
     }
     await requireManager(context, isOwn);
+    refuseForeignFiles(plan.files);
     if (isOwn) ensurePrivateDirectory(directoryOf(settings.paths.socket));
     for (const { path, text } of plan.files) {
       ensureDirectory(directoryOf(path), host.userId());

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { removeFile } from "../../../files/writing.ts";
 import { defineCommand } from "../../command.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
+import { refuseForeignFiles } from "../../service/unit.ts";
 import { formatCommand } from "../../programs/tools.ts";
 
 export default defineCommand({
@@ -22,6 +23,7 @@ export default defineCommand({
     }
     const isInstalled = plan.files.some(({ path }) => existsSync(path));
     if (!isInstalled) return ui.notice(`${plan.name} is not installed`);
+    refuseForeignFiles(plan.files);
     // What fails here was not there, or its manager is not; the files go all the same.
     for (const command of plan.uninstall) await host.runTool(command);
     for (const { path } of plan.files) if (removeFile(path)) ui.notice(`removed ${path}`);

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keyhole as run } from "../../fakes/world.ts";
@@ -16,9 +25,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-const keyhole = (words: string, platform: NodeJS.Platform = "linux", userId = process.getuid!()) =>
+const keyhole = (
+  words: string,
+  platform: NodeJS.Platform = "linux",
+  userId = process.getuid!(),
+  environment: Readonly<Record<string, string>> = {},
+) =>
   run(words.split(" "), {
-    environment: { HOME: home },
+    environment: { HOME: home, ...environment },
     host: {
       platform,
       userId: () => userId,
@@ -82,6 +96,37 @@ describe("service install", () => {
       "keyhole: error: systemctl failed (exit 1): Unit is masked.\n" +
         "keyhole: hint: systemctl --user enable keyhole.socket keyhole.service\n",
     );
+  });
+
+  test.each(["a\nExecStartPre=/bin/false", "a\u0085b", "a\\"])("takes no path %j into a unit", async (name) => {
+    for (const variable of ["KEYHOLE_HOME", "KEYHOLE_SOCKET"]) {
+      const path = join(home, name);
+      const { exit, stdout } = await keyhole("service install --dry-run", "linux", undefined, { [variable]: path });
+      expect([exit, stdout]).toEqual([2, ""]);
+    }
+  });
+
+  test("takes relative paths from here, where the service does not run", async () => {
+    const { stdout } = await keyhole("service install --dry-run", "linux", undefined, { KEYHOLE_HOME: "k" });
+    expect(stdout).toContain("\nEnvironment=KEYHOLE_HOME=/here/k\n");
+    expect(stdout).toContain("\nListenStream=/here/k/sock/daemon.sock\n");
+  });
+
+  test.each(["install", "uninstall"])("%s leaves a unit alone that somebody else wrote or masked", async (command) => {
+    mkdirSync(join(home, ".config/systemd/user"), { recursive: true });
+    writeFileSync(unit("keyhole.service"), "[Service]\nExecStart=/bin/true\n");
+    const written = await keyhole(`service ${command}`);
+    expect([written.exit, written.stderr]).toEqual([
+      1,
+      `keyhole: error: ${unit("keyhole.service")} was not written by: keyhole service install\n` +
+        `keyhole: hint: mv ${unit("keyhole.service")} ${unit("keyhole.service.old")}\n`,
+    ]);
+    expect(readFileSync(unit("keyhole.service"), "utf8")).toBe("[Service]\nExecStart=/bin/true\n");
+    rmSync(unit("keyhole.service"));
+    symlinkSync("/dev/null", unit("keyhole.socket"));
+    expect((await keyhole(`service ${command}`)).exit).toBe(1);
+    expect(existsSync(unit("keyhole.socket"))).toBe(true);
+    expect(ran.filter((tool) => tool !== "systemctl --user show-environment")).toEqual([]);
   });
 
   test("on macOS puts an agent in place of the one before", async () => {
