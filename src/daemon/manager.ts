@@ -87,6 +87,10 @@ export function takeSockets(
   return taken;
 }
 
+/** Milliseconds between two attempts to say READY=1, and their number: a unit's TimeoutStartSec= is 90 s. */
+const RETRY = 100;
+const ATTEMPTS = 600;
+
 /** What the manager is told from then on. */
 export interface Notices {
   ready(status: string): void;
@@ -97,7 +101,13 @@ export interface Notices {
 export function createNotices(offer: Offer, native: Pick<Native, "sendDatagram">, clock: Clock): Notices {
   const { notifySocket, watchdog } = offer;
   let timer: Timer | undefined;
-  const tell = (text: string): void => void (notifySocket !== undefined && native.sendDatagram(notifySocket, text));
+  const tell = (text: string): boolean => notifySocket !== undefined && native.sendDatagram(notifySocket, text);
+
+  /** A manager that is busy has a full queue, and would wait for this word until it gives the service up. */
+  function announce(text: string, attempts: number): void {
+    if (tell(text) || attempts === 1) pat();
+    else timer = clock.after(RETRY, () => announce(text, attempts - 1));
+  }
 
   function pat(): void {
     if (watchdog === undefined || notifySocket === undefined) return;
@@ -108,8 +118,7 @@ export function createNotices(offer: Offer, native: Pick<Native, "sendDatagram">
 
   return {
     ready: (status) => {
-      tell(`READY=1\nSTATUS=${status}`);
-      pat();
+      if (notifySocket !== undefined) announce(`READY=1\nSTATUS=${status}`, ATTEMPTS);
     },
     stopping: () => {
       timer?.cancel();

@@ -14,6 +14,7 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
 /** linux/un.h: `sun_path`, behind the two bytes of `sun_family`. */
 const PATH_START = 2;
 const PATH_SIZE = 108;
@@ -102,7 +103,9 @@ export function linuxSockets(
       if (address === undefined) return false;
       const descriptor = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
       if (descriptor < 0) return false;
-      const sent = libc.sendto(descriptor, bytes, BigInt(bytes.length), MSG_NOSIGNAL, address, address.length);
+      // A receiver that reads nothing would stop this process once its queue is full.
+      const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+      const sent = libc.sendto(descriptor, bytes, BigInt(bytes.length), flags, address, address.length);
       libc.close(descriptor);
       return Number(sent) === bytes.length;
     },

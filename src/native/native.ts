@@ -23,7 +23,7 @@ export interface Native {
   peerGroups(socketDescriptor: number): number[];
   /** The path at which a Unix stream socket listens; undefined for every other descriptor. */
   listeningPath(descriptor: number): string | undefined;
-  /** Sends a datagram to a Unix socket; `@name` is abstract. False where nobody took it. */
+  /** Sends a datagram to a Unix socket; `@name` is abstract. False where nobody takes it at once. */
   sendDatagram(path: string, text: string): boolean;
   /** Keeps a descriptor from every program that is started from now on. */
   closeOnExecute(descriptor: number): boolean;

@@ -149,6 +149,21 @@ describe("what the service manager is told", () => {
     expect([clock.armed, sent]).toEqual([0, ["@n: READY=1\nSTATUS=serving"]]);
   });
 
+  test("that it is ready, again and again until a busy manager takes it", async () => {
+    const clock = new FakeClock();
+    let isBusy = true;
+    const sent: string[] = [];
+    const native = { sendDatagram: (_: string, text: string) => !isBusy && sent.push(text) > 0 };
+    const notices = createNotices({ ...NOTHING, notifySocket: "/n", watchdog: 60_000 }, native, clock);
+    notices.ready("serving");
+    await clock.advance(1000);
+    isBusy = false;
+    await clock.advance(100);
+    expect(sent).toEqual(["READY=1\nSTATUS=serving", "WATCHDOG=1"]);
+    notices.stopping();
+    expect(clock.armed).toBe(0);
+  });
+
   test("nothing where there is no service manager", async () => {
     const { clock, sent, notices } = setUp({ watchdog: 1000 });
     notices.ready("serving");

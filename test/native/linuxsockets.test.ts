@@ -106,6 +106,20 @@ describe.skipIf(process.platform !== "linux" || python === null)("a datagram", (
     expect(received).toBe("READY=1\nSTATUS=ä");
   });
 
+  test("is not waited for where its receiver reads none", async () => {
+    const name = join(directory, "busy");
+    const program = RECEIVER.replace(/^print\(s\.recv.*$/m, "sys.stdin.read()");
+    const receiver = Bun.spawn([python!, "-c", program, name], { stdin: "pipe", stdout: "pipe", stderr: "ignore" });
+    await receiver.stdout.getReader().read();
+    let sent = 0;
+    // As many as the kernel queues, /proc/sys/net/unix/max_dgram_qlen; the next one would wait for ever.
+    while (native.sendDatagram(name, "WATCHDOG=1") && sent < 100_000) sent += 1;
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(100_000);
+    await receiver.stdin.end();
+    await receiver.exited;
+  });
+
   test("that nobody takes, or whose receiver has too long a name, is not sent", () => {
     expect(native.sendDatagram(join(directory, "nobody"), "x")).toBe(false);
     expect(native.sendDatagram(`/${"x".repeat(200)}`, "x")).toBe(false);
