@@ -16,8 +16,10 @@ export function quotePosix(word: string): string {
 /**
  * A word of `credential_process`, which some SDKs give to `sh -c` and others split as Python's shlex does (SDKS.md,
  * 1.1). Double quotes mean the same to both, unless one of these characters stands between them; and a `#` or `;`
- * behind a space begins a comment for some readers of the file. Undefined for a word that cannot be said.
+ * behind a space begins a comment for some readers of the file. Bare where that means the same: some readers show the
+ * quotes to a shell, some take them off themselves. Undefined for a word that cannot be said.
  */
 export function quoteForProcess(word: string): string | undefined {
+  if (/^[A-Za-z0-9\-_./]+$/.test(word)) return word;
   return /["$`\\\r\n]|\s[#;]/.test(word) ? undefined : `"${word}"`;
 }

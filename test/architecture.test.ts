@@ -16,6 +16,11 @@ const walls: readonly Wall[] = [
   { of: "credentials.ts", may: [], because: "the noun that everyone shares must drag nothing in" },
   { of: "errors.ts", may: [], because: "every part names its failures from one table" },
   { of: "paths.ts", may: ["environment.ts", "errors.ts"], because: "paths are a pure function" },
+  {
+    of: "awsconfig.ts",
+    may: ["errors.ts", "quoting.ts"],
+    because: "what SDKs are told is one text, whoever writes it",
+  },
   { of: "numbers.ts", may: ["errors.ts"], because: "an option is read alike, whichever it is" },
   {
     of: "environment.ts",
@@ -55,6 +60,7 @@ const walls: readonly Wall[] = [
     may: [
       "arguments.ts",
       "audit/",
+      "awsconfig.ts",
       "bridge/",
       "client/",
       "config/",
@@ -117,6 +123,7 @@ const walls: readonly Wall[] = [
   {
     of: "grants/",
     may: [
+      "awsconfig.ts",
       "config/",
       "configname.ts",
       "environment.ts",

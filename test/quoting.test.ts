@@ -15,6 +15,7 @@ test("a plain word stays bare, because elhaz's users cut it out of the line", ()
 });
 
 test.each([
+  ["/opt/key-hole_1.0/keyhole", "/opt/key-hole_1.0/keyhole"],
   ["/a b/keyhole", '"/a b/keyhole"'],
   ["/it's#1;2", '"/it\'s#1;2"'],
   ["", '""'],
@@ -28,3 +29,12 @@ test.each(['a"b', "$HOME", "`x`", "a\\b", "a\nb", "a\rb", "/a #b", "/a\t;b"])(
     expect(quoteForProcess(word)).toBeUndefined();
   },
 );
+
+describe.each(present(["python3"]))("a word of a credential_process", (python) => {
+  test.each(["/opt/keyhole", "/with space/keyhole", "/it's/#1/~x/*/keyhole"])("%j is one word for both", (word) => {
+    const line = `printf %s ${quoteForProcess(word)}`;
+    expect(readBack(["sh"], line)).toBe(word);
+    const script = "import shlex, sys; print(shlex.split(sys.stdin.read())[2], end='')";
+    expect(readBack([python, "-c", script], line)).toBe(word);
+  });
+});

@@ -1,6 +1,7 @@
-// Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of writing something that means more.
+// Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of
+// writing something that means more.
 import { KeyholeError } from "../errors.ts";
-import { isPlainWord, quoteForProcess } from "../quoting.ts";
+import { isPlainWord } from "../quoting.ts";
 
 /** fish: inside single quotes only the backslash and the quote are special. */
 export function quoteFish(value: string): string {
@@ -22,15 +23,7 @@ export function quoteDotenv(value: string): string {
   return isPlainWord(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
 }
 
-/** A word of `credential_process`. */
-export function quoteProcessWord(word: string): string {
-  return quoteForProcess(word) ?? fail("credential_process");
-}
-
 function refuse(value: string, unsayable: RegExp, syntax: string): string {
-  return unsayable.test(value) ? fail(syntax) : value;
-}
-
-function fail(syntax: string): never {
+  if (!unsayable.test(value)) return value;
   throw new KeyholeError("usage", `a value has a character that ${syntax} cannot express`, "keyhole export --help");
 }

@@ -1,8 +1,8 @@
 // The texts in a grant's directory, by which every SDK in a sandbox finds the grant and nothing else. No secret is among
 // them. Pure.
+import { formatAwsConfig } from "../awsconfig.ts";
 import { rivals } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
-import { quoteForProcess } from "../quoting.ts";
 import { type Grant, HOST_MOUNT } from "./grant.ts";
 
 /** What of a grant decides about the texts. */
@@ -51,12 +51,9 @@ export function seenAt({ mountAt }: Pick<Grant, "mountAt">, directory: string): 
 /** @throws KeyholeError `usage` for a host directory whose path no `credential_process` can say. */
 export function mountFiles(grant: MountedGrant, { directory, region, command }: MountOptions): MountFiles {
   const seen = seenAt(grant, directory);
-  const lines = [`credential_process = ${processOf(grant, seen, command)}`];
-  if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
-  // Both spellings, because tools disagree about which one is right.
-  const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
+  const comment = `The grant ${grant.name} of keyhole; holds no secret.`;
   return {
-    "aws-config": [`# The grant ${grant.name} of keyhole; holds no secret.\n`, ...sections].join("\n"),
+    "aws-config": formatAwsConfig({ comment, process: processOf(grant, seen, command), region }),
     credentials: "",
     env: Object.entries(grantVariables(seen))
       .map(([name, value]) => `${name}=${value}\n`)
@@ -73,22 +70,10 @@ function processOf(
   { deliver, executable }: MountedGrant,
   seen: string,
   command: readonly string[] = ["keyhole"],
-): string {
-  if (deliver === "file") return `cat ${processWord(`${seen}/lease.json`)}`;
-  if (executable) return processWord(`${seen}/keyhole`);
-  const keyhole = command.map(processWord).join(" ");
-  return `${keyhole} --socket-path ${processWord(`${seen}/sock`)} export --format credential-process`;
-}
-
-/** Bare where that means the same: some readers of the file show the quotes to a shell, some take them off themselves. */
-function processWord(path: string): string {
-  const word = /^[A-Za-z0-9\-_./]+$/.test(path) ? path : quoteForProcess(path);
-  if (word !== undefined) return word;
-  throw new KeyholeError(
-    "usage",
-    "the path of this grant's directory has a character that credential_process cannot express",
-    "export KEYHOLE_HOME=/path/to/a/private/directory",
-  );
+): readonly string[] {
+  if (deliver === "file") return ["cat", `${seen}/lease.json`];
+  if (executable) return [`${seen}/keyhole`];
+  return [...command, "--socket-path", `${seen}/sock`, "export", "--format", "credential-process"];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { quoteDotenv, quoteFish, quotePowershell, quoteProcessWord, quoteWindowsCmd } from "../../src/cli/quoting.ts";
+import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../../src/cli/quoting.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { present, readBack, values } from "../shells.ts";
 
@@ -26,8 +26,6 @@ test.each([
   [quotePowershell, "it's ‘x’ $y", "'it''s ‘‘x’’ $y'"],
   [quoteWindowsCmd, "a&b|c^d", "a&b|c^d"],
   [quoteDotenv, "two words", "'two words'"],
-  [quoteProcessWord, "/a b/keyhole", '"/a b/keyhole"'],
-  [quoteProcessWord, "/it's#1;2", '"/it\'s#1;2"'],
 ] as const)("%p writes %j as %j", (quote, value, expected) => {
   expect(quote(value)).toBe(expected);
 });
@@ -35,19 +33,9 @@ test.each([
 test.each([
   [quoteWindowsCmd, ["%PATH%", 'a"b', "a!b", "a\nb"]],
   [quoteDotenv, ["it's", "a\nb"]],
-  [quoteProcessWord, ['a"b', "$HOME", "`x`", "a\\b", "a\nb", "/a #b", "/a ;b"]],
 ] as const)("%p refuses what its syntax cannot say, without repeating it", (quote, refused) => {
   for (const value of refused) {
     expect(() => quote(value)).toThrow(KeyholeError);
     expect(() => quote(value)).not.toThrow(value);
   }
-});
-
-describe.each(present(["python3"]))("a credential_process word", (python) => {
-  test.each(["/opt/keyhole", "/with space/keyhole", "/it's/#1/~x/*/keyhole"])("%j is one word for both", (word) => {
-    const line = `printf %s ${quoteProcessWord(word)}`;
-    expect(readBack(["sh"], line)).toBe(word);
-    const script = "import shlex, sys; print(shlex.split(sys.stdin.read())[2], end='')";
-    expect(readBack([python, "-c", script], line)).toBe(word);
-  });
 });

@@ -1,10 +1,9 @@
 // The files of `exec --refresh` and `shell`: a config file whose default profile asks keyhole, and an empty credentials
 // file. They hold no secret, and are the same whoever writes them, so shells of one config share them.
+import { formatAwsConfig } from "../../awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Paths } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
-import { quoteProcessWord } from "../quoting.ts";
 import { emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
 
 export interface RefreshingProfile {
@@ -28,19 +27,12 @@ export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): 
   writeAtomically(emptyCredentialsPath(paths), "", ANEW);
 }
 
-/** Both spellings of the default profile, because tools disagree about which one is right. */
+/** @throws KeyholeError `usage` if a path cannot be quoted. */
 export function refreshingConfig(paths: Paths, { name, isGrant = false, command, region }: RefreshingProfile): string {
-  const [executable = "", ...script] = command;
-  const words = [
-    quoteProcessWord(executable),
-    ...script.map(quoteProcessWord),
-    "--socket-path",
-    quoteProcessWord(paths.socket),
-    "export --format credential-process",
-    ...(isGrant ? [] : [`-n ${quotePosix(name)}`]),
-  ];
-  const lines = [`credential_process = ${words.join(" ")}`];
-  if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
-  const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
-  return ["# Written by keyhole for exec --refresh and shell; holds no secret.\n", ...sections].join("\n");
+  const words = [...command, "--socket-path", paths.socket, "export", "--format", "credential-process"];
+  return formatAwsConfig({
+    comment: "Written by keyhole for exec --refresh and shell; holds no secret.",
+    process: isGrant ? words : [...words, "-n", name],
+    region,
+  });
 }
