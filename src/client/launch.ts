@@ -67,7 +67,7 @@ async function launch(
   const replacing = endOther === undefined ? [] : ["--replace"];
   const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
-    env: selectDaemonEnvironment(environment),
+    env: { ...selectDaemonEnvironment(environment), ...sharedPlace(settings) },
     // Not "ignore", which is /dev/null: an empty root has none.
     stdin: "pipe",
     stdout: "pipe",
@@ -94,6 +94,11 @@ async function launch(
     // The pipes stay the daemon's; this process must be able to end.
     child.unref();
   }
+}
+
+/** There is no option for it. */
+function sharedPlace({ isShared, paths: { sharedSocket } }: Settings): Record<string, string> {
+  return isShared ? { KEYHOLE_SHARED_SOCKET: sharedSocket } : {};
 }
 
 /** Without what follows the last newline. */

@@ -32,6 +32,7 @@ import { createRequestAudit } from "./requestaudit.ts";
 import { serveGrants } from "./servegrants.ts";
 import { serveShared } from "./serveshared.ts";
 import { Sessions } from "./sessions.ts";
+import { checkSharedDirectory } from "./shareddirectory.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { keepVigil } from "./vigil.ts";
 
@@ -73,6 +74,8 @@ export async function serve(
   const disabled = !settings.hasDiskLogs;
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
   makeSocketDirectory();
+  // Before the daemon that is to be replaced ends.
+  if (sharedSocket !== undefined) checkSharedDirectory(directoryOf(sharedSocket), owner);
   if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
   const lock = replaces
     ? await awaitLock(paths.lock, native, pause, MOST_PAUSES, () => console.log(WAITING))

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launchDaemon } from "../../src/client/launch.ts";
 import { KeyholeError } from "../../src/errors.ts";
-import { resolveSettings } from "../../src/settings.ts";
+import { resolveSettings, type Settings } from "../../src/settings.ts";
 import { isAlive, pidIn, until } from "../processes.ts";
 
 let directory: string;
@@ -18,11 +18,16 @@ afterEach(() => {
 });
 
 /** Launches a shell script in the daemon's place. */
-function launch(script: string, environment: Record<string, string> = {}, endOther?: () => Promise<unknown>) {
+function launch(
+  script: string,
+  environment: Record<string, string> = {},
+  endOther?: () => Promise<unknown>,
+  more: Partial<Settings> = {},
+) {
   const path = join(directory, "daemon");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
-  const settings = resolveSettings({}, { HOME: directory }, () => directory);
+  const settings = { ...resolveSettings({}, { HOME: directory }, () => directory), ...more };
   return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
 }
 
@@ -56,6 +61,18 @@ test("a daemon is launched when its own line says so, with all of its settings a
     "KEYHOLE_HOME=/elsewhere",
     "https_proxy=http://127.0.0.1:1",
   ]);
+});
+
+test("a daemon that is to serve the shared socket is told which, whatever the environment says", async () => {
+  const { paths } = resolveSettings({}, { HOME: directory, KEYHOLE_SHARED_SOCKET: "/srv/k.sock" }, () => directory);
+  const { pid } = await launch(
+    `echo "$@" "$KEYHOLE_SHARED_SOCKET" >"${directory}/words"; echo "keyhole: ready at somewhere"; exec sleep 60`,
+    { KEYHOLE_SHARED_SOCKET: "/elsewhere" },
+    undefined,
+    { isShared: true, paths },
+  );
+  process.kill(pid);
+  expect((await Bun.file(join(directory, "words")).text()).trimEnd()).toEndWith(" --shared /srv/k.sock");
 });
 
 test("a daemon's own error comes back with its kind and hint", async () => {

@@ -1,6 +1,15 @@
 // One daemon after another: what clients notice of it (nothing), what is remembered, and what two releases say.
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { askPatiently, type Link } from "../../src/client/patience.ts";
@@ -163,6 +172,26 @@ test("what was added comes back after a stop, a crash and a restart, with its so
   expect(machine.sts.count("AssumeRole")).toBe(calls + 1);
   expect(statSync(memory).mode & 0o777).toBe(0o600);
   expect(readFileSync(memory, "utf8")).not.toContain(machine.sts.root.secretAccessKey);
+});
+
+test("a restart keeps the shared socket, and ends no daemon where the next one could not serve it", async () => {
+  await using machine = await createMachine();
+  const directory = join(machine.home, "shared");
+  mkdirSync(directory);
+  // Not root's; whoever else runs this test has another one already.
+  if (process.getuid!() === 0) chownSync(directory, 0, 1);
+  chmodSync(directory, 0o2750);
+  const env = { KEYHOLE_SHARED_SOCKET: join(directory, "k.sock") };
+  const daemon = machine.spawn(["--daemon", "--shared"], { env });
+  await daemon.stdout.getReader().read();
+  await machine.keyhole("daemon restart");
+  await daemon.exited;
+  const pid = machine.daemonPid();
+  expect(statSync(join(directory, "k.sock")).isSocket()).toBe(true);
+  chmodSync(directory, 0o2770);
+  const { exitCode, stderr } = await machine.run(["daemon", "restart"]);
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`${directory} can be written by others`)]);
+  expect(machine.daemonPid()).toBe(pid);
 });
 
 test("a session whose source was keys in the environment is added by whoever asks next", async () => {

@@ -207,6 +207,22 @@ describe("restart", () => {
     expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "Add", "Add"]);
   });
 
+  test("gives the next one the configs and the shared socket of the one before, unless other configs are named", async () => {
+    const { status } = daemonView({ sharedSocket: "/srv/k.sock", configDir: "/theirs" });
+    await using daemon = startFakeDaemon({ Status: () => status, Stop, List: () => ({ sessions: [] }) });
+    const launched: Settings[] = [];
+    const host = {
+      ...dying(1),
+      launch: (settings: Settings) => Promise.resolve({ pid: 78 + launched.push(settings) }),
+    };
+    for (const words of [[], ["--config-dir", "/mine"]])
+      await keyhole(["daemon", "restart", ...words], { environment: environmentOf(daemon), host });
+    expect(launched.map(({ isShared, paths }) => [isShared, paths.sharedSocket, paths.configDir])).toEqual([
+      [true, "/srv/k.sock", "/theirs"],
+      [true, "/srv/k.sock", "/mine"],
+    ]);
+  });
+
   test("leaves the daemon that runs alone where the next one cannot start", async () => {
     await using daemon = startFakeDaemon({ Status: () => statusOf(sessions), Stop });
     const host = { launch: () => Promise.reject(new KeyholeError("unsafe-path", "the directory /x is bad")) };

@@ -21,9 +21,10 @@ export default defineCommand({
     const names = before?.sessions.map((session) => session.config) ?? [];
     let stopped: number | undefined;
     const stop = async () => (stopped = await stopDaemon(settings, host));
-    const again = { ...settings, isShared: before?.sharedSocket !== undefined };
     const { pid } =
-      before?.managed === true ? await restartManaged(settings, before, stop) : await host.launch(again, stop);
+      before?.managed === true
+        ? await restartManaged(settings, before, stop)
+        : await host.launch(keepPlaces(settings, before), stop);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
@@ -39,6 +40,15 @@ async function statusBefore(settings: Settings): Promise<DaemonStatus | undefine
     if (isOfAnotherRelease(error)) return undefined;
     throw error;
   }
+}
+
+/** The next daemon has the configs and the shared socket of this one, whatever the environment here says. */
+function keepPlaces(settings: Settings, before: DaemonStatus | undefined): Settings {
+  if (before === undefined) return settings;
+  const { paths, isConfigDirNamed } = settings;
+  const configDir = isConfigDirNamed ? paths.configDir : before.configDir;
+  const { sharedSocket = paths.sharedSocket } = before;
+  return { ...settings, isShared: before.sharedSocket !== undefined, paths: { ...paths, configDir, sharedSocket } };
 }
 
 /** The service manager starts it for the next connection; another daemon would find its socket taken. */
