@@ -46,21 +46,21 @@ export interface PathOverrides {
  * @throws KeyholeError `usage` without KEYHOLE_HOME and an absolute HOME.
  */
 export function resolvePaths(environment: Environment, overrides: PathOverrides, cwd: () => string): Paths {
-  const home = absolute(environment["KEYHOLE_HOME"] || defaultHome(environment), cwd);
-  const socket = absolute(overrides.socket ?? `${home}/sock/daemon.sock`, cwd);
+  const home = absolutePath(environment["KEYHOLE_HOME"] || defaultHome(environment), cwd);
+  const socket = absolutePath(overrides.socket ?? `${home}/sock/daemon.sock`, cwd);
   return {
     home,
-    configDir: absolute(overrides.configDir ?? `${home}/configs`, cwd),
+    configDir: absolutePath(overrides.configDir ?? `${home}/configs`, cwd),
     socket,
     // Beside its socket: whoever may bind one may lock it. Sockets share a lock only if `.sock` is all they differ in.
     lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,
-    log: absolute(overrides.log ?? `${home}/logs/daemon.log`, cwd),
+    log: absolutePath(overrides.log ?? `${home}/logs/daemon.log`, cwd),
     runDir: `${home}/run`,
     audit: `${home}/logs/audit.jsonl`,
     grantDir: `${home}/grants`,
     grantMounts: `${home}/g`,
     binDir: `${home}/bin`,
-    sharedSocket: absolute(
+    sharedSocket: absolutePath(
       environment["KEYHOLE_SHARED_SOCKET"] || (SHARED_SOCKETS[process.platform] ?? SHARED_SOCKET),
       cwd,
     ),
@@ -82,7 +82,8 @@ function defaultHome(environment: Environment): string {
   return `${userHome}/.keyhole`;
 }
 
-function absolute(path: string, cwd: () => string): string {
+/** A path of a command line as it means the same in every directory. */
+export function absolutePath(path: string, cwd: () => string): string {
   return path.startsWith("/") ? path : `${cwd()}/${path}`;
 }
 

@@ -1,5 +1,6 @@
 // keyhole bridge: a grant through a pipe, into whatever a program reaches: a container, another machine.
 import { KeyholeError } from "../../errors.ts";
+import { absolutePath } from "../../paths.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { findGrant } from "../grants/grants.ts";
@@ -55,7 +56,7 @@ async function serveStdio(context: CommandContext, at: string | undefined): Prom
   const { environment, settings, host } = context;
   const { openBridgeDirectory } = await import("../bridge/directory.ts");
   const { serveDirectory } = await import("../bridge/ends.ts");
-  const path = at === undefined || at.startsWith("/") ? at : `${host.cwd()}/${at}`;
+  const path = at === undefined ? undefined : absolutePath(at, () => host.cwd());
   const directory = openBridgeDirectory(path, environment, settings.paths);
   try {
     await serveDirectory(context, Bun.stdin.stream(), directory);

@@ -1,6 +1,6 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
 import { withSession } from "../daemon/broker.ts";
-import { defineCommand } from "../command.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { configChoices } from "../configs/choices.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../json.ts";
@@ -17,30 +17,29 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, output, ui, settings, host } = context;
-    const show = (value: string | undefined) => (args.obscure ? value && HIDDEN : value);
-    const factsToJson = (answer: Vended): string => {
-      const facts = Object.entries(factsOf(answer));
-      return formatJson(Object.fromEntries(facts.map(([fact, value]) => [fact, show(value)])));
-    };
-    const answer = await vendGrant(context, args.name);
-    if (answer !== undefined) {
-      return output.line(factsToJson(answer));
-    }
-    if (targetOf(settings, host).kind === "shared") {
-      const { config, line, region } = await vend(context, args.name);
-      return output.line(factsToJson({ config, line, region }));
-    }
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
-    const { userId, account, arn } = await withSession(context, name, (connection) =>
-      connection.request("Identity", { config: name }),
-    );
-    return output.line(formatJson({ UserId: show(userId), Account: show(account), Arn: show(arn) }));
+    const { args, output } = context;
+    const facts = Object.entries(await identityOf(context, args.name));
+    const shown = args.obscure ? facts.map(([fact, value]) => [fact, value && HIDDEN] as const) : facts;
+    output.line(formatJson(Object.fromEntries(shown)));
   },
 });
 
+type Identity = Readonly<Record<string, string | undefined>>;
+
+async function identityOf(context: CommandContext, given: string | undefined): Promise<Identity> {
+  const { ui, settings, host } = context;
+  const answer = await vendGrant(context, given);
+  if (answer !== undefined) return factsOf(answer);
+  if (targetOf(settings, host).kind === "shared") return factsOf(await vend(context, given));
+  const name = await requireName(given, ui, configChoices(settings.paths));
+  const { userId, account, arn } = await withSession(context, name, (link) =>
+    link.request("Identity", { config: name }),
+  );
+  return { UserId: userId, Account: account, Arn: arn };
+}
+
 /** A grant's socket and a shared one do not ask AWS; what its answer says is all there is. Of a grant it counts as a use. */
-function factsOf({ grant, config, line, region }: Vended): Record<string, string | undefined> {
+function factsOf({ grant, config, line, region }: Vended): Identity {
   const { accountId, accessKeyId, expiration } = parseProcessLine(line, region);
   return { Grant: grant, Config: config, Account: accountId, AccessKeyId: accessKeyId, Expiration: expiration };
 }

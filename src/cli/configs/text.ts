@@ -6,6 +6,7 @@ import { parseConfig } from "../../config/parse.ts";
 import type { ConfigStore } from "../../config/store.ts";
 import { codeOf } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
+import { absolutePath } from "../../paths.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Options of every command that changes a config. */
@@ -35,7 +36,7 @@ export interface Source {
 /** @param file a path, taken from the working directory, or `-` */
 export async function readSource(file: string, { host }: Caller): Promise<Source> {
   if (file === "-") return { text: await host.readStdin(), name: "stdin" };
-  const path = file.startsWith("/") ? file : `${host.cwd()}/${file}`;
+  const path = absolutePath(file, () => host.cwd());
   try {
     return { text: fs.readFileSync(path, "utf8"), name: file };
   } catch (error) {

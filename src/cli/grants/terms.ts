@@ -12,6 +12,7 @@ import { resolvePolicy } from "../../grants/presets.ts";
 import { formatRate, parseRate } from "../../grants/rate.ts";
 import { parseSpan } from "../../grants/spans.ts";
 import { parseWhole } from "../../numbers.ts";
+import { absolutePath } from "../../paths.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 
@@ -111,7 +112,7 @@ export function readTerms(
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
   if (isFile) refuseUnenforceable(terms, args.rate);
-  const chosen = readPolicyChoice(args.policy, config, settings.paths.configDir, host.cwd());
+  const chosen = readPolicyChoice(args.policy, config, settings.paths.configDir, () => host.cwd());
   return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
 }
 
@@ -131,10 +132,10 @@ function refuseUnenforceable(
   if (option !== undefined) throw usage(`${option} is for sockets: nobody sees who reads a file`);
 }
 
-function readPolicyChoice(policy: string | undefined, config: string, configDir: string, cwd: string) {
+function readPolicyChoice(policy: string | undefined, config: string, configDir: string, cwd: () => string) {
   if (policy === undefined) return { policy: undefined, policyArns: [] };
   const { RoleArn } = openConfigStore(configDir).read(config).config.AssumeRole;
-  return resolvePolicy(policy, RoleArn, (path) => readSmallFile(path.startsWith("/") ? path : `${cwd}/${path}`));
+  return resolvePolicy(policy, RoleArn, (path) => readSmallFile(absolutePath(path, cwd)));
 }
 
 function readSmallFile(path: string): string {

@@ -1,25 +1,18 @@
 // keyhole grant remove: revokes a grant and forgets it, its directory included.
-import { KeyholeError } from "../../../errors.ts";
 import { checkGrantName } from "../../../grants/name.ts";
 import { defineCommand } from "../../command.ts";
+import { hasConsent, yesOption } from "../../consent.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },
-  args: {
-    name: grantOperand,
-    yes: { type: "boolean", alias: "y", description: "Do not ask" },
-    json: jsonOption,
-  },
+  args: { name: grantOperand, yes: yesOption, json: jsonOption },
   async run(context) {
     const { args, output, ui } = context;
     const name = checkGrantName(args.name);
-    if (!args.yes) {
-      if (!(await ui.isInteractive()))
-        throw new KeyholeError("usage", "--yes is missing", `keyhole grant remove --yes ${name}`);
-      if (!(await ui.askYesNo(`Remove grant ${name} and its directory?`, false))) return;
-    }
+    const command = `keyhole grant remove --yes ${name}`;
+    if (!(await hasConsent(args.yes, ui, `Remove grant ${name} and its directory?`, command))) return;
     await askAboutGrant(context, name, (link) => link.request("GrantRemove", { name }));
     ui.notice(`grant ${name} removed`);
     if (args.json) output.line(formatJson({ removed: name }));
