@@ -1,6 +1,7 @@
 // How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
 import type { AuditEvent, RecordAudit } from "../audit/event.ts";
 import type { ConfigReader } from "../config/config.ts";
+import { KeyholeError } from "../errors.ts";
 import { type Grant, stateOf } from "../grants/grant.ts";
 import type { GrantStore } from "../grants/store.ts";
 import type { CredentialSource, SourceEnvironment } from "../sources/source.ts";
@@ -108,12 +109,26 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   function count(live: LiveGrant): void {
     const grant = { ...live.grant, uses: live.grant.uses + 1 };
     if (grant.maxUses !== undefined) {
+      refuseOtherDefinition(live);
       store.write(grant, { durable: false });
       live.revision = store.revision(grant.name);
     }
     live.grant = grant;
     // Its line is not yet wiped: whoever was given it in this turn still has it.
     if (stateOf(grant, sessions.wall) === "used-up") sessions.remove(grant.name);
+  }
+
+  /** What a person changed in the definition, or that it is gone, must not be written over. Throws what reading does. */
+  function refuseOtherDefinition({ grant, revision }: LiveGrant): void {
+    if (revision === undefined || store.revision(grant.name) === revision) return;
+    const { uses: _, ...written } = store.read(grant.name);
+    const { uses: __, ...known } = grant;
+    if (Bun.deepEquals(written, known)) return;
+    throw new KeyholeError(
+      "invalid-grant",
+      "its definition has changed and was not read again",
+      "keyhole daemon restart",
+    );
   }
 
   function pacerOf({ rate }: Grant): Pacer {
@@ -189,11 +204,12 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     }
   }
 
-  /** Its session is pinned, and renews itself. */
+  /** Its session is pinned, and renews itself; that its config or definition changed shows to nobody who does not look. */
   function tend(live: LiveGrant): void {
     if (live.lease === undefined) return;
     try {
       sessions.ensure(live);
+      sessions.follow(live.grant.name);
       const given = live.isLeaseStale ? sessions.vend(live) : undefined;
       if (given instanceof Promise) void Promise.allSettled([given]);
       else if (given !== undefined) delivery.deliver(live, given);

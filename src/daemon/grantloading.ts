@@ -1,6 +1,7 @@
 // From definitions to grants that are served: at start, and again whenever a person has changed them.
 import type { RecordAudit } from "../audit/event.ts";
 import type { ConfigReader } from "../config/config.ts";
+import { KeyholeError } from "../errors.ts";
 import { type Grant, stateOf } from "../grants/grant.ts";
 import type { GrantStore } from "../grants/store.ts";
 import { type GrantBook, recordLife } from "./grantbook.ts";
@@ -33,9 +34,12 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
 
   async function load(): Promise<void> {
     try {
+      // Not those that are made while this goes on.
+      const served = [...lives];
       const names = new Set(store.list());
-      for (const [name, live] of lives) if (!names.has(name)) await attempt(name, () => withdraw(live));
-      for (const name of names) await attempt(name, () => compare(name));
+      for (const [name, live] of served) if (!names.has(name)) await attempt(name, () => withdraw(live));
+      const owners = findOwners(names);
+      for (const name of names) await attempt(name, () => compare(name, owners));
     } catch (error) {
       log("error", "grants not read", { error: keyholeErrorOf(error).message });
     }
@@ -49,11 +53,48 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     }
   }
 
-  async function compare(name: string): Promise<void> {
+  /** Which definitions say that a directory, or a session, is theirs. */
+  function findOwners(names: Iterable<string>): Owners {
+    const owners = new Map<string, string[]>();
+    for (const name of names) {
+      for (const thing of thingsOf(peek(name))) owners.set(thing, [...(owners.get(thing) ?? []), name]);
+    }
+    return owners;
+  }
+
+  /** Undefined for what `compare` will refuse. */
+  function peek(name: string): Grant | undefined {
+    const live = lives.get(name);
+    if (live !== undefined && live.revision === store.revision(name)) return live.grant;
+    try {
+      return store.read(name);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Of a definition and its copy each would put its socket into the other's directory. Whose it is shows where one is
+   * served already; where none is, nobody knows.
+   *
+   * @throws KeyholeError `invalid-grant`
+   */
+  function refuseTwin(next: Grant, owners: Owners): void {
+    const own = thingsOf(lives.get(next.name)?.grant);
+    for (const thing of thingsOf(next)) {
+      const other = owners.get(thing)?.find((name) => name !== next.name);
+      if (other === undefined || own.includes(thing)) continue;
+      const what = `the definitions of grants ${next.name} and ${other} have one id or session_name`;
+      throw new KeyholeError("invalid-grant", what, `keyhole grant remove ${next.name}`);
+    }
+  }
+
+  async function compare(name: string, owners: Owners): Promise<void> {
     const live = lives.get(name);
     const revision = store.revision(name);
     if (pending.has(name) || (live !== undefined && live.revision === revision)) return;
     const next = store.read(name);
+    refuseTwin(next, owners);
     if (live === undefined) return open(next);
     if (next.id === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
     withdraw(live);
@@ -103,23 +144,32 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     }
   }
 
-  /** What was revoked stays so, whatever its file says by now. */
+  /** What was revoked stays so, and what was used, whatever its file says by now. */
   async function adopt(live: LiveGrant, next: Grant, revision: string | undefined): Promise<void> {
-    const { revokedAt, uses } = live.grant;
     const { name } = next;
-    // Where uses are not bounded the file does not know them.
-    const grant = {
-      ...next,
-      uses: next.maxUses === undefined ? uses : next.uses,
-      revokedAt: revokedAt ?? next.revokedAt,
-    };
-    life.adopt(live, grant, await knownRegion(grant));
-    live.revision = revision;
+    const region = await knownRegion(next);
+    // Meanwhile it may have been removed; or revoked, or used, which is looked at only now.
+    if (lives.get(name) !== live) return;
+    const { revokedAt, uses } = live.grant;
+    const grant = { ...next, uses: Math.max(uses, next.uses), revokedAt: revokedAt ?? next.revokedAt };
+    life.adopt(live, grant, region);
+    live.revision = isWritten(grant, next) ? revision : write(grant);
     live.hasExpired &&= stateOf(grant, life.sessions.wall) === "expired";
     log("info", "grant definition changed", { grant: name });
     if (grant.revokedAt === undefined) return;
     life.end(live, "revoked");
     if (revokedAt === undefined) recordLife(record, "revoke", live, undefined, "by its definition");
+  }
+
+  /** The revision of what was decided here and its file did not say; undefined where it cannot be written. */
+  function write(grant: Grant): string | undefined {
+    try {
+      store.write(grant, { durable: true });
+      return store.revision(grant.name);
+    } catch (error) {
+      log("error", "grant not written", { grant: grant.name, error: keyholeErrorOf(error).message });
+      return undefined;
+    }
   }
 
   function withdraw(live: LiveGrant): void {
@@ -135,4 +185,16 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   }
 
   return { load, dismantle };
+}
+
+/** Names of grants by what is theirs alone. */
+type Owners = ReadonlyMap<string, readonly string[]>;
+
+function thingsOf(grant: Grant | undefined): string[] {
+  return grant === undefined ? [] : [`id ${grant.id}`, `session ${grant.sessionName}`];
+}
+
+/** Where uses are not bounded the file does not know them. */
+function isWritten(grant: Grant, file: Grant): boolean {
+  return grant.revokedAt === file.revokedAt && (grant.maxUses === undefined || grant.uses === file.uses);
 }

@@ -69,9 +69,26 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       if (state === "expired") expire(live);
       if (state === "active") life.tend(live);
       if (state === "active") next = Math.min(next, (live.grant.endsAt ?? Infinity) - sessions.wall);
+      if (state === "revoked" || state === "expired") settleEnd(live, state);
       void life.mend(live);
     }
     if (lives.size > 0) alarm.wakeIn(Math.max(next, 0));
+  }
+
+  /** What a full disk left undone: an end that is not written down, a lease that still holds credentials. */
+  function settleEnd(live: LiveGrant, state: "revoked" | "expired"): void {
+    if (live.isLeaseStale) life.end(live, state);
+    if (live.revision !== undefined) return;
+    try {
+      writeDown(live);
+    } catch (error) {
+      log("error", "grant not written", { grant: live.grant.name, error: keyholeErrorOf(error).message });
+    }
+  }
+
+  function writeDown(live: LiveGrant): void {
+    store.write(live.grant, { durable: true });
+    live.revision = store.revision(live.grant.name);
   }
 
   function expire(live: LiveGrant): void {
@@ -103,6 +120,13 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     }
   }
 
+  /** Where the daemon that had the lock has gone, its grants are ours to serve. @throws KeyholeError `already-running` */
+  function requireLock(): void {
+    const wasHeld = lock.isHeld;
+    lock.require();
+    if (!wasHeld) void reload();
+  }
+
   /** @throws KeyholeError `shutting-down`, `already-running`, `unsafe-path` */
   async function requireServing(): Promise<void> {
     if (isClosed) throw new KeyholeError("shutting-down", "the daemon is shutting down");
@@ -127,7 +151,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   }
 
   function revoke(name: string, caller: Caller): GrantInfo {
-    lock.require();
+    requireLock();
     const live = lives.get(name);
     if (live === undefined) throw noSuchGrant(name);
     if (live.grant.revokedAt === undefined) {
@@ -135,10 +159,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       recordLife(record, "revoke", live, caller);
       log("info", "grant revoked", { grant: name });
     }
-    if (live.revision === undefined) {
-      store.write(live.grant, { durable: true });
-      live.revision = store.revision(name);
-    }
+    if (live.revision === undefined) writeDown(live);
     return infoOf(live);
   }
 
@@ -150,7 +171,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   }
 
   function remove(name: string, caller: Caller): void {
-    lock.require();
+    requireLock();
     const live = lives.get(name);
     if (live === undefined) return removeUnserved(name, caller);
     if (live.grant.revokedAt === undefined) close(live);
@@ -164,6 +185,8 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   function removeUnserved(name: string, caller: Caller): void {
     if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name);
     record({ kind: "remove", transport: "control", outcome: "ok", grant: name, peer: peerOf(caller) });
+    // What it had in common with another definition kept that one from being served.
+    void reload();
   }
 
   function infoOf(live: LiveGrant): GrantInfo {

@@ -42,6 +42,8 @@ export interface GrantSessions {
   vend(live: LiveGrant): Issue | Promise<Issue>;
   /** Makes its session where there is none, without waiting for credentials. Throws as `vend`. */
   ensure(live: LiveGrant): void;
+  /** Compares its session with config and definition: one that is pinned is renewed if they changed. Throws as `vend`. */
+  follow(name: string): void;
   /** Ends its session, if there is one; whoever waits is told. */
   remove(name: string): void;
   /** By the names of their grants. */
@@ -119,6 +121,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
       }
     },
     ensure,
+    follow: (name) => sessions.follow(name),
     remove(name) {
       if (sessions.environmentOf(name) !== undefined) sessions.remove(name);
     },

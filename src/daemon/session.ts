@@ -119,13 +119,18 @@ export function followConfig(session: Session, configs: ConfigReader, now: Insta
   }
 }
 
-/** Gives the session another version of its config. Returns whether that may be another identity. */
+/**
+ * Gives the session another version of its config. Returns whether what was issued is of no use any more: it may be
+ * another identity, or outlive an end that was moved forward.
+ */
 export function adoptConfig(session: Session, stored: StoredConfig): boolean {
-  const same = isSameIdentity(session.stored.config, stored.config);
+  const { issue } = session;
+  const outlives = issue !== undefined && stored.until !== undefined && issue.expiresAt > stored.until;
+  const same = isSameIdentity(session.stored.config, stored.config) && !outlives;
   session.stored = stored;
   session.broken = undefined;
   if (same) return false;
-  session.outdated = session.issue !== undefined;
+  session.outdated = issue !== undefined;
   forgetFailures(session);
   return true;
 }

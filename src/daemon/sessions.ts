@@ -84,6 +84,11 @@ export class Sessions {
     return infoOf(session, this.#keeper.time);
   }
 
+  /** Compares a session with its config's file, for those that nobody asks for. Throws as `vend` does at once. */
+  follow(name: string): void {
+    this.#find(name);
+  }
+
   /**
    * Drops a session and its credentials; whoever waits for it gets `no-such-session`.
    *
