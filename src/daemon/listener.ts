@@ -169,17 +169,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 
   /**
-   * Makes room, so that whoever hoards connections locks nobody out. The process that holds the most of them gives up
-   * the one that has been idle longest; a client that was accepted a moment ago and is not read yet looks idle too.
+   * Makes room, so that whoever hoards connections locks nobody out. The user who holds the most of them, and of theirs
+   * the process that does, gives up the one that has been idle longest; a client that was accepted a moment ago and is
+   * not read yet looks idle too, and processes are cheap to make.
    */
   function evict(): void {
-    const held = new Map<number | undefined, number>();
-    const heldWith = (socket: Socket): number => held.get(socket.data?.caller.pid) ?? 0;
-    for (const socket of sockets) held.set(socket.data?.caller.pid, heldWith(socket) + 1);
-    const most = Math.max(...held.values());
-    const ofMost = [...sockets].filter((socket) => heldWith(socket) === most);
-    const idle = ofMost.filter((socket) => socket.data?.isBusy === false);
-    const [victim] = (idle.length > 0 ? idle : ofMost).toSorted((a, b) => a.data!.lastUse - b.data!.lastUse);
+    const ofUser = mostAlike([...sockets], ({ data }) => data?.caller.uid);
+    const ofProcess = mostAlike(ofUser, ({ data }) => data?.caller.pid);
+    const idle = ofProcess.filter(({ data }) => data?.isBusy === false);
+    const [victim] = (idle.length > 0 ? idle : ofProcess).toSorted((a, b) => a.data!.lastUse - b.data!.lastUse);
     if (victim !== undefined) cut(victim, "connection evicted");
   }
 
@@ -256,6 +254,14 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     },
     close,
   };
+}
+
+/** Those whose key the most others have; of several such keys all. */
+function mostAlike<Item>(items: readonly Item[], keyOf: (item: Item) => number | undefined): Item[] {
+  const counts = new Map<number | undefined, number>();
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return items.filter((item) => counts.get(keyOf(item)) === most);
 }
 
 /** What stands at a path. */

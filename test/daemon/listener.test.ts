@@ -177,6 +177,26 @@ test("of several processes the one that holds the most connections gives one up,
   expect(listener.connections).toBe(3);
 });
 
+test("a user who hoards with many processes, each of them busy, takes no connection of another user's", async () => {
+  let peer = { pid: 1, uid: 1000, gid: 1000 };
+  await start({
+    maxConnections: 3,
+    identify: () => peer,
+    dispatch: ({ message, body }, { uid }) =>
+      uid === 1000 ? new Promise(() => {}) : encodeFrame(message, body.slice()),
+  });
+  const hoard = async () => {
+    peer = { pid: peer.pid + 1, uid: 1000, gid: 1000 };
+    (await connect()).send(hello);
+  };
+  for (let count = 0; count < 3; count++) await hoard();
+  peer = { pid: 100, uid: 1001, gid: 1001 };
+  const other = await connect();
+  for (let count = 0; count < 5; count++) await hoard();
+  other.send(hello);
+  expect(await other.answer()).toBe(1);
+});
+
 test("a request that does not come to an end is cut off", async () => {
   await start();
   const peer = await connect();
