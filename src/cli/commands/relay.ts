@@ -2,6 +2,7 @@
 import { definedVariables } from "../../environment.ts";
 import { parseWhole } from "../../numbers.ts";
 import { defineCommand } from "../command.ts";
+import { formatJson, jsonOption } from "../json.ts";
 import { fetchGrant } from "../vending/fetch.ts";
 import { grantSocketOf } from "../vending/target.ts";
 import { endpointVariables, relayedEnvironment } from "../relay/environment.ts";
@@ -15,6 +16,7 @@ export default defineCommand({
   meta: { name: "relay", description: "Serve a grant's credentials on 127.0.0.1, as containers get them from AWS" },
   args: {
     port: { type: "string", default: "0", valueHint: "N", description: "Port of 127.0.0.1 (0: any that is free)" },
+    json: jsonOption,
   },
   rest: "optional",
   notes: [
@@ -36,7 +38,9 @@ export default defineCommand({
         };
         return await runBehind(program);
       }
-      for (const [name, value] of Object.entries(endpointVariables(relay))) output.line(`${name}=${value}`);
+      const variables = endpointVariables(relay);
+      if (args.json) output.line(formatJson(variables));
+      else for (const [name, value] of Object.entries(variables)) output.line(`${name}=${value}`);
       await signalled(endings, watchSignals);
       return 0;
     } finally {

@@ -19,6 +19,14 @@ export function formatCommand(command: ToolCommand): string {
   return command.map(quotePosix).join(" ");
 }
 
+/** The option of every command that runs tools which change the system. */
+export const dryRunOption = { type: "boolean", description: "Print what would be done, and do nothing" } as const;
+
+/** A line to paste for each. */
+export function renderCommands(commands: readonly ToolCommand[]): string {
+  return commands.map((command) => `$ ${formatCommand(command)}`).join("\n");
+}
+
 /** Runs commands in their order, each announced. @throws KeyholeError at the first that fails, which is the hint. */
 export async function runTools(
   commands: readonly ToolCommand[],

@@ -5,11 +5,12 @@ import { writeAtomically } from "../../../files/writing.ts";
 import { directoryOf } from "../../../paths.ts";
 import { defineCommand } from "../../command.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
+import { formatJson, jsonOption } from "../../json.ts";
 import { checkSharedPlace } from "../../service/place.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
 import { refuseForeignFiles } from "../../service/unit.ts";
 import { requireManager } from "../../service/manager.ts";
-import { formatCommand, runTools } from "../../programs/tools.ts";
+import { dryRunOption, formatCommand, renderCommands, runTools } from "../../programs/tools.ts";
 
 /** Whoever may run `systemctl cat` reads them; they hold no secret. */
 const UNIT_MODE = 0o644;
@@ -18,7 +19,8 @@ export default defineCommand({
   meta: { name: "service install", description: "Let systemd or launchd start the daemon, and keep it" },
   args: {
     ...serviceOptions,
-    "dry-run": { type: "boolean", description: "Print the files and the commands, and do nothing" },
+    "dry-run": dryRunOption,
+    json: jsonOption,
   },
   async run(context) {
     const { args, output, ui, host } = context;
@@ -27,10 +29,11 @@ export default defineCommand({
       const place = directoryOf(settings.paths.sharedSocket);
       checkSharedPlace(place, { operator, root: host.userId(), makesAbove: false });
     }
+    const answer = { service: plan.name, files: plan.files, commands: plan.install.map(formatCommand) };
     if (args["dry-run"]) {
+      if (args.json) return output.line(formatJson({ ...answer, done: false }));
       for (const { path, text } of plan.files) output.line(`# ${path}\n${text}`);
-      for (const command of plan.install) output.line(`$ ${formatCommand(command)}`);
-      return;
+      return output.line(renderCommands(plan.install));
     }
     await requireManager(context, isOwn);
     refuseForeignFiles(plan.files);
@@ -49,5 +52,6 @@ export default defineCommand({
     await runTools(plan.install, host, (line) => ui.notice(line));
     ui.notice(`${plan.name} is installed`);
     for (const remark of plan.remarks) ui.notice(remark);
+    if (args.json) output.line(formatJson({ ...answer, done: true, stopped }));
   },
 });

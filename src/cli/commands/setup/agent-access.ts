@@ -5,7 +5,8 @@ import { directoryOf } from "../../../paths.ts";
 import { checkAccountName, requireRoot } from "../../service/accounts.ts";
 import { checkSharedPlace } from "../../service/place.ts";
 import { type CommandContext, defineCommand, type Host } from "../../command.ts";
-import { formatCommand, runTools, type ToolCommand } from "../../programs/tools.ts";
+import { formatJson, jsonOption } from "../../json.ts";
+import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../../programs/tools.ts";
 
 export default defineCommand({
   meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },
@@ -13,7 +14,8 @@ export default defineCommand({
     "agent-user": { type: "string", required: true, valueHint: "USER", description: "Who is to be served" },
     "daemon-user": { type: "string", valueHint: "USER", description: "Who runs the shared daemon ($SUDO_USER)" },
     group: { type: "string", valueHint: "GROUP", default: "keyhole", description: "Whose members are served" },
-    "dry-run": { type: "boolean", description: "Print the commands, and do nothing" },
+    "dry-run": dryRunOption,
+    json: jsonOption,
   },
   async run(context) {
     const { args, environment, settings, output, ui, host } = context;
@@ -34,8 +36,10 @@ export default defineCommand({
       // Set-group-ID, so that the socket is the group's, whoever makes it.
       ["install", "-d", "-m", "2750", "-o", daemon, "-g", group, directory] as const,
     ];
-    if (args["dry-run"]) for (const command of commands) output.line(`$ ${formatCommand(command)}`);
-    else await runTools(commands, host, (line) => ui.notice(line));
+    if (!args["dry-run"]) await runTools(commands, host, (line) => ui.notice(line));
+    if (args.json)
+      output.line(formatJson({ directory, commands: commands.map(formatCommand), done: !args["dry-run"] }));
+    else if (args["dry-run"]) output.line(renderCommands(commands));
     sayNext(ui, { agent, daemon, group });
   },
 });

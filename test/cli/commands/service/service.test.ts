@@ -75,6 +75,14 @@ describe("service install", () => {
     expect(existsSync(join(home, ".config"))).toBe(false);
   });
 
+  test("with --json says what it does, and whether it did", async () => {
+    const dry = JSON.parse((await keyhole("service install --dry-run --json")).stdout) as Record<string, unknown>;
+    const { stdout } = await keyhole("service install --json");
+    expect(dry).toMatchObject({ service: "keyhole.service", done: false, files: { length: 2 } });
+    expect(JSON.parse(stdout)).toEqual({ ...dry, done: true });
+    expect(dry["commands"]).toEqual(ran.filter((tool) => !tool.endsWith("show-environment")));
+  });
+
   test.each([
     [{ status: 127 }, "there is no systemd here"],
     [
@@ -175,6 +183,23 @@ describe("service uninstall", () => {
     ran.length = 0;
     expect((await keyhole("service uninstall --dry-run")).stdout).toContain(`$ rm ${unit("keyhole.service")}\n`);
     expect([ran, existsSync(unit("keyhole.service"))]).toEqual([[], true]);
+  });
+});
+
+test("service uninstall --json says what it does, and whether it did", async () => {
+  expect(JSON.parse((await keyhole("service uninstall --json")).stdout)).toMatchObject({ done: false });
+  await keyhole("service install");
+  expect(JSON.parse((await keyhole("service uninstall --json --dry-run")).stdout)).toMatchObject({ done: false });
+  const { stdout } = await keyhole("service uninstall --json");
+  expect(JSON.parse(stdout)).toEqual({
+    service: "keyhole.service",
+    commands: [
+      "systemctl --user disable --now keyhole.socket keyhole.service",
+      `rm ${unit("keyhole.service")}`,
+      `rm ${unit("keyhole.socket")}`,
+      "systemctl --user daemon-reload",
+    ],
+    done: true,
   });
 });
 

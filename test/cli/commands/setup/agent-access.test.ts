@@ -55,6 +55,13 @@ test("a dry run says the same on stdout, and does nothing", async () => {
   expect(stdout.split("\n")[0]).toBe("$ groupadd --system keyhole");
 });
 
+test("with --json it says what it does, and whether it did", async () => {
+  const dry = await setup("--agent-user agent --dry-run --json", { op: "op keyhole", agent: "agent" });
+  const { stdout, ran } = await setup("--agent-user agent --json", { op: "op keyhole", agent: "agent" });
+  expect(JSON.parse(stdout)).toEqual({ directory: "/run/k", commands: ran, done: true });
+  expect(JSON.parse(dry.stdout)).toEqual({ directory: "/run/k", commands: ran, done: false });
+});
+
 test("on macOS the group is the directory service's, and what lies above is root's, made by nobody else", async () => {
   const { ran } = await setup("--agent-user agent", { op: "staff", agent: "staff" }, "darwin", "/run/a/k/k.sock");
   expect(ran).toEqual([
