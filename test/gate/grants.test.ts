@@ -19,7 +19,7 @@ const { kinds, hostOf } = useReach((roots) => [
   bubblewrapReach(0),
   bubblewrapReach(USER),
   firejailReach(),
-  gvisorReach(NOBODY),
+  gvisorReach(NOBODY, true),
 ]);
 const names = [
   "Docker",

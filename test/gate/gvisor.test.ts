@@ -15,7 +15,10 @@ const cells: readonly [title: string, options: Inside][] = [
 ];
 for (const [title, options] of cells) testCell(`gVisor, ${title}`, open, options, () => hostOf(0));
 
-testWith([rigs.gvisor])("gVisor: without --host-uds=open nobody answers, and nothing is started", async () => {
-  const options: Options = { host: hostOf(0), root: "copied", uid: 0 };
-  expect(await runIn(closed, options, EXPORT)).toMatchObject({ exitCode: 3, stdout: "" });
-});
+testWith([rigs.gvisor])(
+  "gVisor: without --host-uds=open it is told that it is blocked, and nothing is started",
+  async () => {
+    const options: Options = { host: hostOf(0), root: "copied", uid: 0 };
+    expect(await runIn(closed, options, EXPORT)).toMatchObject({ exitCode: 8, stdout: "" });
+  },
+);

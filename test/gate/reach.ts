@@ -51,7 +51,7 @@ const nextName = () => `keyhole-reach-${process.pid}-${(count += 1)}`;
  * @param program what runs the engine, as far as its `run`
  * @param replacement of IMAGE, with the program and its arguments
  */
-export function pasted(
+function pasted(
   tool: string,
   recipe: string,
   program: readonly string[],
@@ -215,10 +215,16 @@ export function firejailReach(): Reach {
   };
 }
 
-/** gVisor as an engine's runtime gets it: what an engine makes of the options of Docker's recipe. */
-export function gvisorReach(uid: number): Reach {
+/**
+ * gVisor as an engine's runtime gets it: what an engine makes of the options of Docker's recipe.
+ *
+ * @param uid of the program inside
+ * @param hostSockets whether it may connect to Unix sockets of the host: gVisor's default is no
+ */
+export function gvisorReach(uid: number, hostSockets: boolean): Reach {
   const directory = scratch("gvisor");
-  const settings = ["--ignore-cgroups", "--network=host", "--platform=ptrace", "--host-uds=open"];
+  const settings = ["--ignore-cgroups", "--network=host", "--platform=ptrace"];
+  if (hostSockets) settings.push("--host-uds=open");
   const runsc = ["runsc", "--root", `${directory.path}/state`, ...settings];
   const machine = machineReach([rigs.gvisor], async (host, grant) => {
     const path = (await host.keyhole("grant", "path", grant)).trimEnd();

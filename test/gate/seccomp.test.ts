@@ -1,9 +1,9 @@
-// Under the filters of coding agents' sandboxes: a lease is read by every SDK, and a socket fails with the one line that
-// says what to do.
+// Under the filters of coding agents' sandboxes, and in gVisor as it is by default: a lease is read by every SDK, and a
+// socket fails with the one line that says what to do.
 import { afterAll, expect } from "bun:test";
 import { until } from "../interop/run.ts";
 import { clients, offlineClients } from "./agenthost.ts";
-import { bubblewrapReach } from "./reach.ts";
+import { bubblewrapReach, gvisorReach } from "./reach.ts";
 import { useReach } from "./reachfixture.ts";
 import { testWith } from "./rigs/rigs.ts";
 import { makeFilter } from "./rigs/seccomp.ts";
@@ -15,21 +15,26 @@ afterAll(() => {
   noConnections.remove();
 });
 
-const { kinds, hostOf } = useReach(() => [bubblewrapReach(0, noSockets.path), bubblewrapReach(0, noConnections.path)]);
-const [withoutSockets, withoutConnections] = kinds;
+const { kinds, hostOf } = useReach(() => [
+  bubblewrapReach(0, noSockets.path),
+  bubblewrapReach(0, noConnections.path),
+  gvisorReach(0, false),
+]);
+const [withoutSockets, withoutConnections, gvisor] = kinds;
 
 const ADVICE =
   "keyhole: error: this sandbox does not permit Unix sockets\n" +
   "keyhole: hint: on the host: keyhole grant add NAME --config CONFIG --deliver file\n";
 
-const filters = [
-  ["socket(AF_UNIX)", withoutSockets, "a"],
-  ["connect()", withoutConnections, "b"],
+const cells = [
+  ["without socket(AF_UNIX)", withoutSockets, "a"],
+  ["without connect()", withoutConnections, "b"],
+  ["in gVisor by default", gvisor, "c"],
 ] as const;
 
-for (const [call, kind, letter] of filters) {
+for (const [where, kind, letter] of cells) {
   testWith(kind.needs)(
-    `without ${call}: SDKs read a lease, its renewal too, and nothing of it once it is revoked`,
+    `${where}: SDKs read a lease, its renewal too, and nothing of it once it is revoked`,
     async () => {
       const host = hostOf(kind);
       const grant = `lease-${letter}`;
@@ -47,7 +52,7 @@ for (const [call, kind, letter] of filters) {
     },
   );
 
-  testWith(kind.needs)(`without ${call}: a socket fails with exit 8 and what to do, which boto3 shows`, async () => {
+  testWith(kind.needs)(`${where}: a socket fails with exit 8 and what to do, which boto3 shows`, async () => {
     const host = hostOf(kind);
     const grant = `socket-${letter}`;
     await host.addGrant(grant);
