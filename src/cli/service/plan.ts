@@ -34,7 +34,7 @@ export interface Service {
 }
 
 /** @throws KeyholeError `forbidden`, `usage` for a user who does not exist, or who is root. */
-export function planService(context: Context, choice: Choice): Service {
+export function planService(context: Context, choice: Choice, action: "install" | "uninstall" | "status"): Service {
   const { host, environment, settings } = context;
   if (host.platform === "darwin") {
     const directory = `${requireHome(environment["HOME"])}/Library/LaunchAgents`;
@@ -48,12 +48,12 @@ export function planService(context: Context, choice: Choice): Service {
     const directory = `${base}/systemd/user`;
     return { plan: planUserService(describe(context, settings, []), directory), settings, isOwn: true };
   }
+  requireRoot(host, `keyhole service ${action} --shared`);
   return planSystem(context, choice);
 }
 
 function planSystem(context: Context, { user, group }: Choice): Service {
   const { host, environment } = context;
-  requireRoot(host, "keyhole service install --shared");
   const name = user ?? environment["SUDO_USER"];
   if (!name) throw new KeyholeError("usage", "--user is missing: whose account the daemon runs under");
   const account = readAccounts().user(checkAccountName(name, "--user"));

@@ -24,7 +24,7 @@ export default defineCommand({
   },
   async run(context) {
     const { args, output, ui, host } = context;
-    const { plan, settings, isOwn, operator } = planService(context, args);
+    const { plan, settings, isOwn, operator } = planService(context, args, "install");
     if (operator !== undefined) {
       const place = directoryOf(settings.paths.sharedSocket);
       checkSharedPlace(place, { operator, root: host.userId(), makesAbove: false });

@@ -11,7 +11,7 @@ export default defineCommand({
   args: { ...serviceOptions, json: jsonOption },
   async run(context) {
     const { args, output, ui, host } = context;
-    const { plan } = planService(context, args);
+    const { plan } = planService(context, args, "status");
     const isInstalled = plan.files.every(({ path }) => existsSync(path));
     const { status, stdout } = await host.runTool(plan.status);
     const facts = status === 0 ? readFacts(stdout) : new Map<string, string>();

@@ -16,7 +16,7 @@ export default defineCommand({
   },
   async run(context) {
     const { args, output, ui, host } = context;
-    const { plan } = planService(context, args);
+    const { plan } = planService(context, args, "uninstall");
     const removals = plan.files.map(({ path }): ToolCommand => ["rm", path]);
     const commands = [...plan.uninstall, ...removals, ...plan.forget];
     const answer = (done: boolean) => {

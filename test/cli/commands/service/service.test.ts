@@ -158,6 +158,11 @@ describe("service install", () => {
   });
 });
 
+test.each(["install", "uninstall", "status"])("service %s --shared of a user names itself for root", async (action) => {
+  const { exit, stderr } = await keyhole(`service ${action} --shared`, "linux", 1000);
+  expect([exit, stderr]).toEqual([9, expect.stringContaining(`hint: sudo keyhole service ${action} --shared\n`)]);
+});
+
 describe("service uninstall", () => {
   test("ends what is there, removes it, and has systemd forget it", async () => {
     await keyhole("service install");
