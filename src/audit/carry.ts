@@ -8,7 +8,7 @@ import { isKept, kindOfLine, parseRecord } from "./line.ts";
 import type { AuditKind } from "./event.ts";
 
 /** Bytes: about 3,000 lines. */
-export const CARRIED_LIMIT = 1000 * 1000;
+const CARRIED_LIMIT = 1000 * 1000;
 
 /**
  * The lines of the new file.

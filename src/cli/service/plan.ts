@@ -53,7 +53,7 @@ export function planService(context: Context, choice: Choice, action: "install" 
 }
 
 function planSystem(context: Context, { user, group }: Choice): Service {
-  const { host, environment } = context;
+  const { environment } = context;
   const name = user ?? environment["SUDO_USER"];
   if (!name) throw new KeyholeError("usage", "--user is missing: whose account the daemon runs under");
   const account = readAccounts().user(checkAccountName(name, "--user"));
