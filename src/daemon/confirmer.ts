@@ -12,6 +12,11 @@ export interface ConfirmerOptions {
   readonly patience: number;
   /** How a program is run; tests put another in its place. */
   readonly runProgram?: typeof runAskpass;
+  /**
+   * Of the first question; random if absent, so that an answer that a person was giving when a daemon was replaced is
+   * not taken for one to another question of the next daemon.
+   */
+  readonly firstId?: number;
 }
 
 type OpenQuestion = ResponseOf<"GrantQuestion">;
@@ -23,13 +28,16 @@ export interface Confirmer {
    * @param grant its name
    * @param text what is asked, on one line, without a secret: it stands among the arguments of a process
    * @param askpass of whoever made the grant; undefined where there is none
-   * @returns rejects with KeyholeError `denied`; that is not remembered.
+   * @returns rejects with KeyholeError `denied`, also for a moment after a person's no, without a question: whoever asks
+   *   again at once must not get a yes by tiring somebody out.
    */
   ask(grant: string, text: string, askpass: Askpass | undefined): Promise<void>;
   /** The oldest question that waits; waits for one, up to 10 s. */
   question(): Promise<OpenQuestion>;
   /** The grant whose question this answers; undefined where it is settled already, which then changes nothing. */
   answer(id: number, allow: boolean): string | undefined;
+  /** Denies what a grant asks that has ended, and forgets it: another one may get its name. */
+  withdraw(grant: string): void;
   /** Denies all, and whatever is asked later. */
   close(): void;
 }
@@ -41,6 +49,9 @@ export type Askpass = Pick<AskpassOptions, "program" | "environment">;
 const MOST_QUESTIONS = 32;
 /** Milliseconds that `question` waits (wire/messages.ts). */
 const POLL = 10_000;
+
+/** Milliseconds for which a no holds. */
+const NO_HOLDS = 5_000;
 
 const REFUSED = "whoever was asked did not allow it";
 
@@ -57,13 +68,16 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
   /** By grant, from the oldest to the youngest. */
   const questions = new Map<string, Question>();
   const pollers = new Set<() => void>();
-  let lastId = 0;
+  /** Until when a no holds, by grant, on the monotonic clock. */
+  const refused = new Map<string, number>();
+  let nextId = options.firstId ?? randomId();
   let isClosed = false;
 
   async function ask(grant: string, text: string, askpass: Askpass | undefined): Promise<void> {
     if (isClosed) throw denied("the daemon is shutting down");
     const waiting = questions.get(grant);
     if (waiting !== undefined) return waiting.outcome;
+    if (clock.monotonic() < (refused.get(grant) ?? -Infinity)) throw denied(REFUSED);
     if (questions.size >= MOST_QUESTIONS) throw denied("too many questions wait for an answer");
     const question = open(grant, showOnOneLine(text), askpass);
     for (const wake of pollers) wake();
@@ -74,8 +88,8 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const isSettled = new AbortController();
     const timer = clock.after(patience, () => settle(false, "nobody allowed it in time"));
-    lastId += 1;
-    const question: Question = { id: lastId, grant, text, outcome: promise, settle };
+    const question: Question = { id: nextId, grant, text, outcome: promise, settle };
+    nextId += 1;
     questions.set(grant, question);
 
     function settle(allow: boolean, words: string): void {
@@ -85,6 +99,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
       questions.delete(grant);
       if (allow) resolve();
       else reject(denied(words));
+      if (words === REFUSED && !allow) refused.set(grant, clock.monotonic() + NO_HOLDS);
     }
 
     if (askpass !== undefined) void askProgram(question, askpass, isSettled.signal);
@@ -126,15 +141,25 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
     return undefined;
   }
 
+  function withdraw(grant: string): void {
+    questions.get(grant)?.settle(false, "the grant has ended");
+    refused.delete(grant);
+  }
+
   function close(): void {
     isClosed = true;
     for (const { settle } of questions.values()) settle(false, "the daemon is shutting down");
     for (const wake of pollers) wake();
   }
 
-  return { ask, question: poll, answer, close };
+  return { ask, question: poll, answer, withdraw, close };
 }
 
 function denied(words: string): KeyholeError {
   return new KeyholeError("denied", words);
+}
+
+/** Half of a u32, so that there is room for as many questions. */
+function randomId(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1;
 }

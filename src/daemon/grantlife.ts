@@ -31,7 +31,7 @@ export interface LifeDependencies extends PlaceDependencies {
   readonly random: () => number;
   readonly log: LimitedLog;
   readonly record: RecordAudit;
-  readonly confirmer: Pick<Confirmer, "ask">;
+  readonly confirmer: Pick<Confirmer, "ask" | "withdraw">;
   readonly find: FindGrant;
   readonly liveOf: (name: string) => LiveGrant | undefined;
   readonly maxSessions: number;
@@ -222,6 +222,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   function end(live: LiveGrant, kind: "revoked" | "expired"): void {
     live.pacer.close(refusalOf(kind, live.grant.name));
     sessions.remove(live.grant.name);
+    confirmer.withdraw(live.grant.name);
     live.listener?.hangUp();
     delivery.withhold(live, kind);
   }

@@ -171,7 +171,18 @@ function whoIs({ pid, uid, connection }: Caller) {
   return { pid, uid, connection };
 }
 
+/**
+ * The grant comes first, and what a holder chooses comes last, in quotes and not too long: it could otherwise read as a
+ * question about another grant.
+ */
 function questionOf(grant: string, uid: number, pid: number | undefined, executable: string | undefined): string {
-  const program = executable === undefined ? "" : ` (${executable})`;
-  return showOnOneLine(`uid ${uid}, pid ${pid ?? "unknown"}${program} asks for the credentials of grant ${grant}`);
+  const program = executable === undefined ? "" : `, which runs ${JSON.stringify(cut(executable))}`;
+  return showOnOneLine(`give the credentials of grant ${grant} to uid ${uid}, pid ${pid ?? "unknown"}${program}?`);
+}
+
+/** Characters of a path that a person is asked about: its end says more than its beginning. */
+const LONGEST_PATH = 100;
+
+function cut(path: string): string {
+  return path.length > LONGEST_PATH ? `…${path.slice(-LONGEST_PATH)}` : path;
 }

@@ -25,7 +25,7 @@ beforeEach(() => {
     programs.push({ text, signal, answer: resolve });
     return promise;
   };
-  confirmer = createConfirmer({ clock, patience: PATIENCE, runProgram });
+  confirmer = createConfirmer({ clock, patience: PATIENCE, runProgram, firstId: 1 });
 });
 
 /** Asks, and says how it ended. */
@@ -88,6 +88,7 @@ test("whoever answers first counts, and stops the other", async () => {
   expect(programs[0]!.signal.aborted).toBeTrue();
   programs[0]!.answer(true);
   expect(await first).toBe(REFUSED);
+  await clock.advance(5_000);
   const second = ask("agent", askpass);
   const id = await idOf();
   programs[1]!.answer(true);
@@ -108,6 +109,7 @@ test("questions of one grant are one while it waits, and the next is another", a
   expect(programs).toHaveLength(1);
   confirmer.answer(await idOf(), false);
   expect(await Promise.all(ends)).toEqual([REFUSED, REFUSED, REFUSED]);
+  await clock.advance(5_000);
   const later = ask("agent", askpass);
   expect(programs).toHaveLength(2);
   programs[1]!.answer(true);
@@ -170,4 +172,47 @@ test("a no is a KeyholeError of its own exit status", async () => {
   const end = rejectionOf(confirmer.ask("agent", "may it", undefined));
   await clock.advance(PATIENCE);
   expect(await end).toMatchObject({ kind: "denied", exitStatus: 9 });
+});
+
+test("a no holds for a moment, so that nobody is tired out by questions; silence and other grants do not count", async () => {
+  const first = ask("agent", askpass);
+  programs[0]!.answer(false);
+  expect(await first).toBe(REFUSED);
+  expect(await ask("agent", askpass)).toBe(REFUSED);
+  await clock.advance(4_999);
+  expect(await ask("agent", askpass)).toBe(REFUSED);
+  expect(programs).toHaveLength(1);
+  const other = ask("other", askpass);
+  await clock.advance(1);
+  const later = ask("agent", askpass);
+  expect(programs).toHaveLength(3);
+  await clock.advance(PATIENCE);
+  expect([await other, await later]).toEqual(["nobody allowed it in time", "nobody allowed it in time"]);
+  const again = ask("agent", askpass);
+  programs[3]!.answer(true);
+  expect(await again).toBe("allowed");
+});
+
+test("a question of a grant that has ended goes, and its answer is not for the next grant of that name", async () => {
+  const first = ask("agent", askpass);
+  const id = await idOf();
+  confirmer.withdraw("agent");
+  expect(await first).toBe("the grant has ended");
+  expect(programs[0]!.signal.aborted).toBeTrue();
+  const second = ask("agent", askpass);
+  expect(confirmer.answer(id, true)).toBeUndefined();
+  expect(programs).toHaveLength(2);
+  programs[1]!.answer(true);
+  expect(await second).toBe("allowed");
+});
+
+test("the questions of two daemons do not have the same numbers", async () => {
+  const ids = new Set<number>();
+  for (let count = 0; count < 3; count++) {
+    confirmer = createConfirmer({ clock, patience: PATIENCE });
+    void ask();
+    ids.add(await idOf());
+    confirmer.close();
+  }
+  expect(ids.size).toBe(3);
 });
