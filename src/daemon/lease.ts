@@ -13,9 +13,10 @@ export interface Lease {
   write(line: Uint8Array): void;
   /**
    * Puts an error document in the place of the credentials: JSON without `Version`, which every SDK refuses (RIGS.md,
-   * "bad output"), with the reason for whoever reads the file.
+   * "bad output"), with the reason for whoever reads the file. Where that cannot be written, as on a file system that
+   * somebody has filled, there is no file.
    *
-   * @throws KeyholeError `unsafe-path`
+   * @throws KeyholeError `unsafe-path`; the credentials are gone all the same, if they could be removed.
    */
   end(reason: KeyholeError): void;
 }
@@ -23,12 +24,17 @@ export interface Lease {
 /** DESIGN.md, 4: whatever uid a container maps to can read it. */
 const LEASE_MODE = 0o444;
 
-export function createLease(mount: Pick<Mount, "write">): Lease {
+export function createLease(mount: Pick<Mount, "write" | "clear">): Lease {
   return {
     write: (line) => mount.write("lease.json", line, LEASE_MODE),
     end: (reason) => {
       const document = escapeControls(JSON.stringify({ Error: `keyhole: ${reason.message}` }));
-      mount.write("lease.json", Buffer.from(`${document}\n`), LEASE_MODE);
+      try {
+        mount.write("lease.json", Buffer.from(`${document}\n`), LEASE_MODE);
+      } catch (error) {
+        mount.clear("lease.json");
+        throw error;
+      }
     },
   };
 }

@@ -26,6 +26,8 @@ export interface Mount {
    * @throws KeyholeError `unsafe-path`
    */
   write(name: MountFile, bytes: Uint8Array, mode: number): void;
+  /** Removes a file, where there is no room for another one in its place. @throws KeyholeError `unsafe-path` */
+  clear(name: MountFile): void;
   /**
    * Puts a copy of the executable there, as `keyhole`, unless it is there already. Off the event loop; ends quietly
    * when the mount is closed meanwhile.
@@ -106,6 +108,10 @@ export function openMount(parent: string, id: string): Mount {
     write: (name, bytes, mode) => {
       heal(directory);
       placeFile(directory, name, bytes, mode);
+    },
+    clear: (name) => {
+      heal(directory);
+      removeEntries(directory, [name]);
     },
     copyExecutable,
     makeWay: (name) => {

@@ -72,3 +72,21 @@ test.each([
   expect(fs.statSync(path).mode & 0o7777).toBe(0o444);
   expect(await readBySdk().catch(String)).toContain("did not return Version 1");
 });
+
+test("where the reason cannot be written the credentials go all the same, and it is written when there is room", () => {
+  lease.write(line("ASIAONE"));
+  let isFull = true;
+  const full = createLease({
+    write: (name, bytes, mode) => {
+      if (isFull) throw new KeyholeError("unsafe-path", "cannot write (ENOSPC)");
+      mount.write(name, bytes, mode);
+    },
+    clear: (name) => mount.clear(name),
+  });
+  expect(() => full.end(new KeyholeError("revoked", "this grant was revoked"))).toThrow("ENOSPC");
+  expect(fs.readdirSync(mount.path)).toEqual([]);
+  expect(() => full.end(new KeyholeError("revoked", "this grant was revoked"))).toThrow("ENOSPC");
+  isFull = false;
+  full.end(new KeyholeError("revoked", "this grant was revoked"));
+  expect(fs.readFileSync(path, "utf8")).toContain("this grant was revoked");
+});
