@@ -395,7 +395,7 @@ def wait(parameters):
 
 
 def poll(_):
-    """Runs the mounted executable every 100 ms. The longest time between two answers, and what was no answer."""
+    """Runs the mounted executable every 100 ms. The longest times between two answers, and what was no answer."""
     answers, failures, keys = [time.monotonic()], [], []
     ready()
     while not is_over():
@@ -407,8 +407,8 @@ def poll(_):
         else:
             failures.append([ended.returncode, ended.stderr])
         select.select([sys.stdin], [], [], max(0, begun + 0.1 - time.monotonic()))
-    gaps = [later - sooner for sooner, later in zip(answers, answers[1:])]
-    return {"longest": max(gaps) * 1000, "answers": len(keys), "keys": len(set(keys)), "failures": failures}
+    gaps = sorted((sooner - later) * 1000 for sooner, later in zip(answers, answers[1:]))
+    return {"longest": [-gap for gap in gaps[:3]], "answers": len(keys), "keys": len(set(keys)), "failures": failures}
 
 
 def swap(parameters):
