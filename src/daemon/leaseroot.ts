@@ -12,6 +12,8 @@ export interface LeasePlaces {
   readonly platform: NodeJS.Platform;
   /** `/dev/shm`. */
   readonly sharedMemory: string;
+  /** `/run/user`: where pam_systemd(8) puts the runtime directory of each uid. */
+  readonly userRuntimes: string;
 }
 
 /** linux/magic.h: TMPFS_MAGIC and RAMFS_MAGIC. */
@@ -34,14 +36,23 @@ export function leaseParentOf(id: string, places: LeasePlaces): string {
   );
 }
 
-/** The best one first. */
-function leaseParents({ environment, runDir, uid, platform, sharedMemory }: LeasePlaces): string[] {
+/**
+ * The best one first. The usual runtime directory comes last: only a lease that a daemon with XDG_RUNTIME_DIR left there
+ * leads to it, so that one without can still replace it, above all by its end.
+ */
+function leaseParents(places: LeasePlaces): string[] {
+  const { environment, runDir, uid, platform, sharedMemory, userRuntimes } = places;
   const parents: string[] = [];
   const runtime = environment["XDG_RUNTIME_DIR"]?.replace(/(?<=.)\/+$/, "") ?? "";
-  if (runtime.startsWith("/") && isOwn(runtime, uid) && isInMemory(runtime)) parents.push(`${runtime}/keyhole/g`);
+  if (runtime.startsWith("/") && isFit(runtime, uid)) parents.push(`${runtime}/keyhole/g`);
   if (isInMemory(sharedMemory)) parents.push(`${sharedMemory}/keyhole-${uid}/g`);
+  if (isFit(`${userRuntimes}/${uid}`, uid)) parents.push(`${userRuntimes}/${uid}/keyhole/g`);
   if (platform === "darwin") parents.push(`${runDir}/g`);
   return parents;
+}
+
+function isFit(runtime: string, uid: number): boolean {
+  return isOwn(runtime, uid) && isInMemory(runtime);
 }
 
 /** The XDG base directory specification asks for 0700; what counts is that nobody else can write there. */

@@ -23,6 +23,8 @@ const CONFIRMATION = 15_000;
 
 /** Where leases lie on Linux if there is no XDG_RUNTIME_DIR (DESIGN.md, 4). */
 const SHARED_MEMORY = "/dev/shm";
+/** Where XDG_RUNTIME_DIR usually leads: pam_systemd(8). */
+const USER_RUNTIMES = "/run/user";
 
 type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record";
 
@@ -47,6 +49,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     uid: owner,
     platform: process.platform,
     sharedMemory: SHARED_MEMORY,
+    userRuntimes: USER_RUNTIMES,
   };
   const executable = ownExecutable();
   return createGrants({

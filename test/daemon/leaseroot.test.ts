@@ -25,7 +25,8 @@ afterEach(() => {
 
 function places(change: Partial<LeasePlaces> = {}): LeasePlaces {
   const environment = { XDG_RUNTIME_DIR: `${memory}/runtime` };
-  return { environment, runDir: "/h/run", uid: own, platform: "linux", sharedMemory: `${memory}/shm`, ...change };
+  const directories = { runDir: "/h/run", sharedMemory: `${memory}/shm`, userRuntimes: `${memory}/users` };
+  return { environment, uid: own, platform: "linux", ...directories, ...change };
 }
 
 test.skipIf(!hasMemory)("leases live in the runtime directory of the user", () => {
@@ -62,6 +63,16 @@ test.skipIf(!hasMemory)("a lease that is there already stays where it is", () =>
   expect(leaseParentOf(ID, places())).toBe(`${memory}/shm/keyhole-${own}/g`);
   expect(leaseParentOf("0123456789_-0123456789", places())).toBe(`${memory}/runtime/keyhole/g`);
   fs.chmodSync(`${memory}/shm/keyhole-${own}/g`, 0o700);
+});
+
+test.skipIf(!hasMemory)("a daemon without XDG_RUNTIME_DIR finds the lease of one that had it", () => {
+  const runtime = `${memory}/users/${own}`;
+  fs.mkdirSync(runtime, { recursive: true, mode: 0o700 });
+  const environment = { XDG_RUNTIME_DIR: runtime };
+  openMount(leaseParentOf(ID, places({ environment })), ID).close();
+  expect(leaseParentOf(ID, places({ environment: {} }))).toBe(`${runtime}/keyhole/g`);
+  expect(leaseParentOf("0123456789_-0123456789", places({ environment: {} }))).toBe(`${memory}/shm/keyhole-${own}/g`);
+  fs.chmodSync(`${runtime}/keyhole/g`, 0o700);
 });
 
 test.skipIf(!hasMemory || own !== 0)("a squatted directory in shared memory is refused (needs root)", () => {
