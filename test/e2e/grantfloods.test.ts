@@ -69,10 +69,8 @@ test("while one holder does its worst, another grant's p99 stays under 50 ms and
   const daemon = await startForeground(machine, { under: shell("ulimit -n 1024") });
   const [a, b] = [await addGrant(machine, "a"), await addGrant(machine, "b")];
   await timeFetch(b);
-  await using flood = Bun.spawn([process.execPath, join(import.meta.dir, "flood.ts"), join(a, "sock")], {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
+  const script = Bun.fileURLToPath(import.meta.resolve("./flood.ts"));
+  await using flood = Bun.spawn([process.execPath, script, join(a, "sock")], { stdout: "pipe", stderr: "inherit" });
   await flood.stdout.getReader().read();
   expect(await p99(b)).toBeLessThan(50);
   expect(flood.exitCode).toBeNull();
