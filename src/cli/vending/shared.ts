@@ -3,8 +3,10 @@
 import { Connection } from "../../client/connection.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
+import { identifyPeer } from "../../native/peer.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
+import { refuseImpostor } from "./impostor.ts";
 
 /** Which configs a member may have, only the operator knows: there is nothing to choose from. */
 export function requireSharedName(name: string | undefined): string {
@@ -17,12 +19,16 @@ export function requireSharedName(name: string | undefined): string {
 }
 
 /**
- * @throws KeyholeError what the daemon answers; `unreachable` where nobody does, and `forbidden` for whoever is not in
+ * @param own uid of this process
+ * @throws KeyholeError `unsafe-path` for whoever has no business there; what the daemon answers; `unreachable` where nobody does, and `forbidden` for whoever is not in
  *   the socket's group. Both name the socket of the user's own as well, which was looked for first (PEERS.md A-015).
  */
-export async function vendShared(settings: Settings, config: string): Promise<ResponseOf<"Vend">> {
+export async function vendShared(settings: Settings, own: number, config: string): Promise<ResponseOf<"Vend">> {
   const connection = await open(settings);
   try {
+    const { loadNative } = await import("../../native/load.ts");
+    const peer = connection.identify((socket) => identifyPeer(loadNative(), socket));
+    refuseImpostor(peer, settings.paths.sharedSocket, own);
     return await connection.request("Vend", { config });
   } finally {
     connection.close();

@@ -4,11 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
 import { PROCESS_LINE, startFakeDaemon, vended } from "../fakes/daemon.ts";
-import { keyhole } from "../fakes/world.ts";
+import { keyhole as run, type WorldOptions } from "../fakes/world.ts";
 
 let home: string;
 beforeEach(() => void (home = mkdtempSync(join(tmpdir(), "keyhole-member-"))));
 afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+/** As the user whose directories these are. */
+const keyhole = (words: readonly string[], options: WorldOptions) =>
+  run(words, { ...options, host: { userId: () => process.getuid!() } });
 
 const environment = (shared: string) => ({ HOME: home, KEYHOLE_SHARED_SOCKET: shared });
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
