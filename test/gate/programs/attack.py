@@ -142,7 +142,9 @@ def send_random(parameters):
 
 
 def search(parameters):
-    """Files with one of these texts in them, wherever this process can look."""
+    """Files with one of these texts in them, wherever this process can look; one is planted, to be found."""
+    with open("/tmp/planted", "w") as file:
+        file.write(f"x{parameters['canaries'][-1]}x")
     canaries = [text.encode() for text in parameters["canaries"]]
     skipped = {"/usr", "/sys", f"/proc/{os.getpid()}", "/proc/self", "/proc/thread-self"}
     found, looked = [], 0
@@ -167,7 +169,8 @@ def search(parameters):
 
 
 def read_memory(_):
-    """What of other processes, the host's too where they are seen, can be read."""
+    """What of other processes, the host's too where they are seen, can be read. One does not defend itself."""
+    child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     read, seen = [], []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if int(pid) in (os.getpid(), os.getppid()):
@@ -180,7 +183,8 @@ def read_memory(_):
                         read.append(f"{pid} {open(f'/proc/{pid}/comm').read().strip()} {name}")
             except OSError:
                 pass
-    return {"seen": seen, "read": read}
+    child.kill()
+    return {"seen": seen, "read": read, "open": child.pid}
 
 
 def meddle(_):
