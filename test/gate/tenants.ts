@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { shell, startForeground } from "../e2e/daemons.ts";
 import { createHost, keysOf, runIn } from "../e2e/granthost.ts";
-import { isAlive, roleArn } from "../e2e/machine.ts";
+import { isAlive, type Machine, roleArn } from "../e2e/machine.ts";
 
 export type Tenants = Awaited<ReturnType<typeof createTenants>>;
 
@@ -17,6 +17,15 @@ const RATE = "--rate 100000/s";
  */
 export async function createTenants(...terms: readonly string[]) {
   const machine = await createHost();
+  try {
+    return await settle(machine, terms);
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function settle(machine: Machine, terms: readonly string[]) {
   for (const name of ["prod", "admin"]) await machine.addConfig(name);
   const daemon = await startForeground(machine, { under: shell("ulimit -n 1024") });
   const add = async (words: readonly string[]) => {
