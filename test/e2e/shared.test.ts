@@ -140,7 +140,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       const keys = await users.keyhole("agent", "exec -n dev -- printenv AWS_ACCESS_KEY_ID AWS_REGION");
       expect(keys).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^ASIA\w+\neu-west-1\n$/) });
       const refreshing = await users.keyhole("agent", "exec --refresh -n dev -- sh -c cat<$AWS_CONFIG_FILE");
-      expect(refreshing.stdout).toContain(`--socket-path "${SOCKET}"`);
+      expect(refreshing.stdout).toContain(` --socket-path ${SOCKET} `);
       expect(JSON.parse((await users.keyhole("agent", "whoami -n dev")).stdout)).toMatchObject({ Config: "dev" });
     });
 
