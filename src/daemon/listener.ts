@@ -348,8 +348,12 @@ async function removeStaleSocket(path: string): Promise<void> {
   throw new KeyholeError("already-running", `something already answers at ${path}`);
 }
 
-/** Whether it is that file, and not one that somebody else put there. */
+/** Whether it is that file, and not one that somebody else put there, who may also have closed the way to it. */
 function isAt(path: string, { ino, dev }: File): boolean {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.ino === ino && found.dev === dev;
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found !== undefined && found.ino === ino && found.dev === dev;
+  } catch {
+    return false;
+  }
 }

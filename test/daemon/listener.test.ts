@@ -6,6 +6,7 @@ import {
   constants,
   linkSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -412,4 +413,15 @@ test.skipIf(process.platform !== "linux")("a listener that rests is closed and b
   await closed;
   expect(existsSync(path)).toBe(false);
   expect(await refusalOf(connect())).not.toBe("");
+});
+
+test("where the way to the socket is closed, it is in nobody's place, and the listener ends all the same", async () => {
+  const inner = join(directory, "inner");
+  mkdirSync(inner);
+  path = join(inner, "sock");
+  const listener = await start();
+  renameSync(inner, `${inner}.moved`);
+  writeFileSync(inner, "");
+  expect(listener.isInPlace).toBe(false);
+  await listener.close(0);
 });
