@@ -61,6 +61,8 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       const grant = { ...planned, createdAt, endsAt: endOf(request.ttlSeconds, createdAt) };
       pending.set(name, grant);
       store.write(grant, { durable: true });
+      // What cannot be read again would work until the daemon's next start, and not be revoked after it.
+      store.read(name);
       live = await life.open(grant, first.region, { environment, askpass: askpassOf(environment), first });
       await life.equip(live);
       if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");

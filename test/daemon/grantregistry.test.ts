@@ -95,6 +95,16 @@ test("a grant whose directory cannot be made leaves nothing behind", async () =>
   expect(grants.list()).toHaveLength(1);
 });
 
+test("a grant whose definition could not be read after a restart leaves nothing behind", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const environment = [{ name: "PATH", value: "/bin:".repeat(12_000) }];
+  const allowUids = Array.from({ length: 1000 }, (_, index) => index);
+  const error = await errorOf(grants.add(grantRequest({ environment, allowUids }), caller));
+  expect(error.message).toContain("larger than 64 KiB");
+  expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+});
+
 test("a name is taken once, also while its grant is being made", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
