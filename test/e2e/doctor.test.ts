@@ -5,7 +5,8 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { grantVariables } from "../../src/grants/mount.ts";
-import { isLinux, makeFilter, runSandboxed } from "./bubblewrap.ts";
+import { makeFilter } from "../seccomp.ts";
+import { isLinux, runSandboxed } from "./bubblewrap.ts";
 import { addGrant, createHost } from "./granthost.ts";
 import { executable, type Machine, type Result, until } from "./machine.ts";
 

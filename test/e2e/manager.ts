@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { isAlive, until } from "../processes.ts";
 import { NOBODY, publicExecutable } from "./daemons.ts";
 import type { Result } from "./machine.ts";
+import { holdNamespace } from "./namespace.ts";
 
 const SYSTEMD = "/lib/systemd/systemd";
 
@@ -39,8 +40,7 @@ export async function startManager() {
   const variables = [`HOME=${home}`, `XDG_RUNTIME_DIR=${runtime}`, "PATH=/usr/bin:/bin"];
   // Ends with the holder of the namespace.
   const as = ["setpriv", "--pdeathsig=KILL", ...identity, "env", ...variables];
-  const script = [
-    "set -e",
+  const namespace = await holdNamespace([
     "mount -t cgroup2 none /sys/fs/cgroup",
     `mkdir -p ${cgroup}/user ${cgroup}/holder /run/systemd`,
     `chown -R ${NOBODY}:${NOBODY} ${cgroup}/user`,
@@ -49,20 +49,15 @@ export async function startManager() {
     "mkdir /run/systemd/system",
     `echo $$ > ${cgroup}/user/cgroup.procs`,
     `${as.join(" ")} ${SYSTEMD} --user --log-target=console > ${directory}/log 2>&1 &`,
-    "echo $!",
+    "manager=$!",
     `echo $$ > ${cgroup}/holder/cgroup.procs`,
-    "exec sleep infinity",
-  ].join("\n");
-  const guard = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"];
-  const holder = Bun.spawn([...guard, "sh", "-c", script], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const { value } = await holder.stdout.getReader().read();
-  if (value === undefined) throw new Error(await new Response(holder.stderr).text());
-  const pid = Number(new TextDecoder().decode(value));
+    "echo $manager",
+  ]);
+  const pid = Number(namespace.said);
 
   async function run(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
     const more = Object.entries(env).map(([name, text]) => `${name}=${text}`);
-    const enter = ["nsenter", "--target", String(holder.pid), "--mount", "--"];
-    const child = Bun.spawn([...enter, ...as, ...more, ...words], {
+    const child = Bun.spawn([...namespace.enter, ...as, ...more, ...words], {
       cwd: "/",
       stdin: "ignore",
       stdout: "pipe",
@@ -92,8 +87,7 @@ export async function startManager() {
       // SIGTERM is its "stop everything and exit".
       process.kill(pid, "SIGTERM");
       await until(() => !isAlive(pid));
-      holder.kill("SIGKILL");
-      await holder.exited;
+      await namespace.end();
       const remove = `mount -t cgroup2 none /sys/fs/cgroup && find ${cgroup} -depth -type d -exec rmdir {} +`;
       Bun.spawnSync(["unshare", "--mount", "sh", "-c", remove]);
       program.remove();

@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addGrant, createHost, keysOf } from "./granthost.ts";
-import { isLinux, makeFilter, runSandboxed } from "./bubblewrap.ts";
+import { makeFilter } from "../seccomp.ts";
+import { isLinux, runSandboxed } from "./bubblewrap.ts";
 
 describe.skipIf(!isLinux)("in a root that holds a grant's directory and nothing else", () => {
   test.each([

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publicExecutable } from "./daemons.ts";
 import type { Result } from "./machine.ts";
+import { holdNamespace } from "./namespace.ts";
 
 /** Why there cannot be any, if so. */
 export const noUsers: string | undefined = findReason();
@@ -36,8 +37,7 @@ export async function createUsers(names: readonly string[]) {
   const etc = join(directory, "etc");
   mkdirSync(join(directory, "home"), { mode: 0o755 });
   const homeOf = (name: string) => join(directory, "home", name);
-  const script = [
-    "set -e",
+  const namespace = await holdNamespace([
     `cp -a /etc ${etc}`,
     `mount --bind ${etc} /etc`,
     "mount -t tmpfs -o mode=755 none /run",
@@ -46,17 +46,10 @@ export async function createUsers(names: readonly string[]) {
     ...names.map((name) => `useradd --home-dir ${homeOf(name)} --create-home --shell /bin/sh --user-group ${name}`),
     ...names.map((name) => `chmod 700 ${homeOf(name)}`),
     "echo ready",
-    "exec sleep infinity",
-  ].join("\n");
-  // Ends with this process, however that ends.
-  const guard = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"];
-  const holder = Bun.spawn([...guard, "sh", "-c", script], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const { value } = await holder.stdout.getReader().read();
-  if (value === undefined) throw new Error(await new Response(holder.stderr).text());
-  const enter = ["nsenter", "--target", String(holder.pid), "--mount", "--"];
+  ]);
 
   function spawn(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    return Bun.spawn([...enter, ...words], {
+    return Bun.spawn([...namespace.enter, ...words], {
       cwd: "/",
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...env },
       stdin: "ignore",
@@ -96,8 +89,7 @@ export async function createUsers(names: readonly string[]) {
       if (exitCode !== 0) throw new Error(stderr);
     },
     async [Symbol.asyncDispose]() {
-      holder.kill("SIGKILL");
-      await holder.exited;
+      await namespace.end();
       program.remove();
       rmSync(directory, { recursive: true, force: true });
     },

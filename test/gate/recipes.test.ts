@@ -13,9 +13,9 @@ import { useReach } from "./reachfixture.ts";
 import { createBox } from "./rigs/booted.ts";
 import { forward } from "./rigs/network.ts";
 import { rigs, testWith } from "./rigs/rigs.ts";
-import { makeFilter } from "./rigs/seccomp.ts";
+import { writeFilter } from "./rigs/seccomp.ts";
 
-const noSockets = makeFilter("socket(AF_UNIX)");
+const noSockets = writeFilter("socket(AF_UNIX)");
 const units = scratch("units");
 afterAll(() => {
   noSockets.remove();

@@ -6,10 +6,10 @@ import { clients, offlineClients } from "./agenthost.ts";
 import { bubblewrapReach, gvisorReach } from "./reach.ts";
 import { useReach } from "./reachfixture.ts";
 import { testWith } from "./rigs/rigs.ts";
-import { makeFilter } from "./rigs/seccomp.ts";
+import { writeFilter } from "./rigs/seccomp.ts";
 
-const noSockets = makeFilter("socket(AF_UNIX)");
-const noConnections = makeFilter("connect()");
+const noSockets = writeFilter("socket(AF_UNIX)");
+const noConnections = writeFilter("connect()");
 afterAll(() => {
   noSockets.remove();
   noConnections.remove();

@@ -1,0 +1,52 @@
+// Filters of system calls, as bwrap's --seccomp reads them.
+
+/** Numbers of socket(2) and connect(2), by CPU. */
+const CALLS = { x64: { socket: 41, connect: 42 }, arm64: { socket: 198, connect: 203 } } as const;
+
+/** linux/bpf_common.h, linux/seccomp.h */
+const LOAD_WORD = 0x20;
+const JUMP_IF_EQUAL = 0x15;
+const RETURN = 0x06;
+const ALLOW = 0x7fff_0000;
+const ERRNO = 0x0005_0000;
+/** Of `struct seccomp_data`: the call's number, and the lower half of its first argument on a little-endian CPU. */
+const NUMBER = 0;
+const FIRST_ARGUMENT = 16;
+
+type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
+
+export type FilteredCall = keyof (typeof CALLS)["x64"];
+
+/**
+ * A filter that answers one call with an errno, as raw `struct sock_filter`.
+ *
+ * @param firstArgument only where the first argument is this; whatever it is if undefined
+ */
+export function makeFilter(call: FilteredCall, errno: number, firstArgument?: number): Buffer {
+  const number = CALLS[process.arch as keyof typeof CALLS][call];
+  const argument: Instruction[] =
+    firstArgument === undefined
+      ? []
+      : [
+          [LOAD_WORD, 0, 0, FIRST_ARGUMENT],
+          [JUMP_IF_EQUAL, 0, 1, firstArgument],
+        ];
+  return encode([
+    [LOAD_WORD, 0, 0, NUMBER],
+    [JUMP_IF_EQUAL, 0, argument.length + 1, number],
+    ...argument,
+    [RETURN, 0, 0, ERRNO | errno],
+    [RETURN, 0, 0, ALLOW],
+  ]);
+}
+
+function encode(program: readonly Instruction[]): Buffer {
+  const bytes = Buffer.alloc(program.length * 8);
+  for (const [at, [code, ifTrue, ifFalse, value]] of program.entries()) {
+    bytes.writeUInt16LE(code, at * 8);
+    bytes.writeUInt8(ifTrue, at * 8 + 2);
+    bytes.writeUInt8(ifFalse, at * 8 + 3);
+    bytes.writeUInt32LE(value >>> 0, at * 8 + 4);
+  }
+  return bytes;
+}
