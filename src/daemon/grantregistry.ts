@@ -22,6 +22,9 @@ import type { LiveGrant } from "./livegrant.ts";
 import type { Lock } from "./lock.ts";
 import { peerOf } from "./peers.ts";
 
+/** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
+const LOOK = 2000;
+
 /** What the parts give one another. */
 type Inner = "confirmer" | "find" | "liveOf" | "maxSessions" | "accepted" | "book" | "life" | "mostGrants" | "isClosed";
 
@@ -72,7 +75,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       if (state === "revoked" || state === "expired") settleEnd(live, state);
       void life.mend(live);
     }
-    if (lives.size > 0) alarm.wakeIn(Math.max(next, 0));
+    if (lives.size > 0) alarm.wakeIn(Math.min(Math.max(next, 0), LOOK));
   }
 
   /** What a full disk left undone: an end that is not written down, a lease that still holds credentials. */
