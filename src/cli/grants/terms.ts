@@ -26,7 +26,7 @@ const USES = { least: 1, most: 0xff_ff_ff_ff };
 const POLICY_FILE_LIMIT = 64 * 1024;
 
 export const termOptions = {
-  config: { type: "string", valueHint: "CONFIG", description: "The config whose role it is (required)" },
+  config: { type: "string", required: true, valueHint: "CONFIG", description: "The config whose role it is" },
   ttl: { type: "string", valueHint: "SPAN", description: "Give nothing any more after that time, like 8h" },
   policy: {
     type: "string",
@@ -91,7 +91,6 @@ export function readTerms(
   args: ArgValues<typeof termOptions>,
   { settings, host }: Pick<CommandContext, "settings" | "host">,
 ): RequestedTerms {
-  if (args.config === undefined) throw usage("--config CONFIG is missing");
   const config = checkConfigName(args.config);
   const isFile = args.deliver === "file";
   const terms = {

@@ -12,6 +12,6 @@ export async function requireManager({ host }: Pick<CommandContext, "host">, isO
   throw new KeyholeError(
     "unreachable",
     `${isOwn ? "your systemd" : "systemd"} does not answer${reason === "" ? "" : `: ${reason}`}`,
-    isOwn ? "loginctl enable-linger, or log in on a terminal of this user" : "systemctl is-system-running",
+    isOwn ? "loginctl enable-linger" : "systemctl is-system-running",
   );
 }

@@ -21,6 +21,9 @@ interface Choice {
   readonly group: string;
 }
 
+/** What is to be done with it. */
+type Action = "install" | "uninstall" | "status";
+
 type Context = Pick<CommandContext, "settings" | "environment" | "host">;
 
 /** A service, and the settings of the daemon that it runs. */
@@ -34,7 +37,7 @@ export interface Service {
 }
 
 /** @throws KeyholeError `forbidden`, `usage` for a user who does not exist, or who is root. */
-export function planService(context: Context, choice: Choice, action: "install" | "uninstall" | "status"): Service {
+export function planService(context: Context, choice: Choice, action: Action): Service {
   const { host, environment, settings } = context;
   if (host.platform === "darwin") {
     const directory = `${requireHome(environment["HOME"])}/Library/LaunchAgents`;
@@ -49,17 +52,17 @@ export function planService(context: Context, choice: Choice, action: "install" 
     return { plan: planUserService(describe(context, settings, []), directory), settings, isOwn: true };
   }
   requireRoot(host, `keyhole service ${action} --shared`);
-  return planSystem(context, choice);
+  return planSystem(context, choice, action);
 }
 
-function planSystem(context: Context, { user, group }: Choice): Service {
+function planSystem(context: Context, { user, group }: Choice, action: Action): Service {
   const { environment } = context;
   const name = user ?? environment["SUDO_USER"];
-  if (!name) throw new KeyholeError("usage", "--user is missing: whose account the daemon runs under");
+  const example = `sudo keyhole service ${action} --shared --user USER`;
+  if (!name) throw new KeyholeError("usage", "--user is missing: whose account the daemon runs under", example);
   const account = readAccounts().user(checkAccountName(name, "--user"));
   if (account === undefined) throw new KeyholeError("usage", `there is no user ${name}`, "getent passwd");
-  if (account.uid === 0)
-    throw new KeyholeError("usage", "a shared daemon does not run as root", "name an operator: --user USER");
+  if (account.uid === 0) throw new KeyholeError("usage", "a shared daemon does not run as root", example);
   // The operator's, and not those of root, whose command this is.
   const { KEYHOLE_SHARED_SOCKET } = environment;
   const theirs = { HOME: account.home, ...(KEYHOLE_SHARED_SOCKET && { KEYHOLE_SHARED_SOCKET }) };
