@@ -1,5 +1,6 @@
 // Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
 import type { RecordAudit } from "../audit/event.ts";
+import { KeyholeError } from "../errors.ts";
 import type { Native } from "../native/native.ts";
 import { descriptorOf } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
@@ -50,6 +51,9 @@ export interface Shared {
 /** Members of the directory's group may connect (DESIGN.md, 9). */
 const SOCKET_MODE = 0o660;
 
+/** Milliseconds between two looks at the socket's file, as at the control socket's (vigil.ts). */
+const LOOK = 2000;
+
 /** @throws KeyholeError `unsafe-path` as checkSharedDirectory does, and what `listen` throws. */
 export async function serveShared(options: SharedOptions): Promise<Shared> {
   const { socketPath, native, clock, log, sessions, environment, self } = options;
@@ -82,19 +86,53 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
     log,
   });
   policy.current();
+  let lost: string | undefined;
+  let mending: Promise<void> | undefined;
+  let timer = clock.after(LOOK, look);
+
+  /** Whoever cleans up in the directory, or makes it anew, may have taken the socket's file; a manager's is the manager's. */
+  function look(): void {
+    if (options.inherited === undefined && !listener.isInPlace) {
+      mending ??= mend().finally(() => {
+        mending = undefined;
+      });
+    }
+    timer = clock.after(LOOK, look);
+  }
+
+  async function mend(): Promise<void> {
+    try {
+      if (checkSharedDirectory(directoryOf(socketPath), options.owner) !== group) throw otherGroup(socketPath);
+      await listener.rebind();
+      lost = undefined;
+      log("warn", "shared socket restored", { socket: socketPath });
+    } catch (error) {
+      const reason = error instanceof KeyholeError ? error.message : String(error);
+      // Once, and not every two seconds.
+      if (reason !== lost) log("error", "shared socket not restored", { socket: socketPath, error: reason });
+      lost = reason;
+    }
+  }
 
   return {
     socketPath,
     get connections() {
       return listener.connections;
     },
-    problems: () => policy.current().problems,
+    problems: () => [...(lost === undefined ? [] : [`nobody can be served: ${lost}`]), ...policy.current().problems],
     reload: () => void policy.reload(),
     async close(patience) {
+      timer.cancel();
+      await mending;
       await listener.close(patience);
       audit.flush();
     },
   };
+}
+
+function otherGroup(socketPath: string): KeyholeError {
+  const what = `${directoryOf(socketPath)} belongs to another group than when the daemon began`;
+  return new KeyholeError("unsafe-path", what, "keyhole daemon restart");
 }
 
 function logState({ problems }: PolicyState, log: LimitedLog): void {

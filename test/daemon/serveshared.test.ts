@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { serveShared, type Shared, type SharedOptions } from "../../src/daemon/serveshared.ts";
+import { until } from "../processes.ts";
 import { errorOf, newWorld, type World } from "./fakes/world.ts";
 import { roleConfig } from "./fakes/configs.ts";
 
@@ -98,4 +99,27 @@ test("at the end the socket is gone", async () => {
   await world.clock.advance(1);
   await closed;
   expect(existsSync(socketPath)).toBe(false);
+});
+
+test("a socket whose file or directory was removed comes back, and until then the status says why not", async () => {
+  writeFileSync(policyPath, "allow: [{ gid: 77, configs: [dev] }]", { mode: 0o600 });
+  const shared = await start();
+  const run = join(directory, "run");
+  rmSync(socketPath);
+  await world.clock.advance(2000);
+  await until(() => existsSync(socketPath));
+  expect((await vend("dev")).config).toBe("dev");
+
+  rmSync(run, { recursive: true });
+  await world.clock.advance(6000);
+  await until(() => shared.problems().length > 0);
+  expect(shared.problems()).toEqual([`nobody can be served: the directory ${run} of the shared socket does not exist`]);
+  expect(world.log.filter(({ event }) => event === "shared socket not restored")).toHaveLength(1);
+
+  mkdirSync(run, { mode: 0o750 });
+  chownSync(run, OWN, GROUP);
+  await world.clock.advance(2000);
+  await until(() => existsSync(socketPath));
+  expect((await vend("dev")).config).toBe("dev");
+  await until(() => shared.problems().length === 0);
 });
