@@ -188,7 +188,7 @@ async function fetch(path: string): Promise<Answer | undefined> {
   return answer === "timeout" ? { refusal: answer } : answer;
 }
 
-/** What `read` makes of the first piece of an answer; undefined where nobody was reached or the connection was closed. */
+/** What `read` makes of an answer; undefined where nobody was reached or the connection was closed. */
 function ask<Read>(
   path: string,
   request: Uint8Array,
@@ -197,14 +197,19 @@ function ask<Read>(
 ): Promise<Read | undefined | "timeout"> {
   return new Promise((resolve) => {
     const giveUp = () => resolve(undefined);
+    let held: Uint8Array | undefined;
     setTimeout(() => resolve("timeout"), deadline).unref();
     Bun.connect({
       unix: path,
       socket: {
         binaryType: "uint8array",
         open: (socket) => void socket.write(request),
-        // An answer that comes in pieces is asked for again by the command line proper.
-        data: (_, chunk) => resolve(read(chunk)),
+        // Over a relay an answer may come in pieces; asked for again, it would be another use of a grant.
+        data: (_, chunk) => {
+          const bytes = held === undefined ? chunk : Buffer.concat([held, chunk]);
+          if (isPart(bytes)) held = bytes.slice();
+          else resolve(read(bytes));
+        },
         close: giveUp,
         error: giveUp,
         connectError: giveUp,
@@ -215,6 +220,14 @@ function ask<Read>(
 
 const u16 = (frame: Uint8Array, at: number) => frame[at]! * 256 + frame[at + 1]!;
 const u32 = (frame: Uint8Array, at: number) => u16(frame, at) * 65_536 + u16(frame, at + 2);
+
+/** wire/PROTOCOL.md: the largest response, with its length. */
+const RESPONSE_LIMIT = 1_048_582;
+
+/** Whether more of a frame is to come. */
+function isPart(bytes: Uint8Array): boolean {
+  return bytes.length < 4 || bytes.length < Math.min(u32(bytes, 0) + 4, RESPONSE_LIMIT);
+}
 
 function isWhole(frame: Uint8Array): boolean {
   return frame.length >= 6 && u32(frame, 0) + 4 === frame.length && frame[4] === VERSION;

@@ -108,6 +108,8 @@ export function grantVariables(seen: string): Readonly<Record<string, string>> {
     AWS_DEFAULT_PROFILE: "default",
     // Go SDK v1 and JavaScript SDK v2 read no config file without it.
     AWS_SDK_LOAD_CONFIG: "1",
+    // A keyhole of the image that finds no socket must not start a daemon, which might find another identity.
+    KEYHOLE_AUTOSTART: "0",
     ...Object.fromEntries(empty),
   };
 }

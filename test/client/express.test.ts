@@ -252,3 +252,22 @@ test.each([0o666, 0o777, 0o644])("a named socket of mode %o may be a grant's, an
   expect(await vendExpress(words(question), {})).toBeUndefined();
   expect(asked).toEqual([]);
 });
+
+test("an answer that comes in pieces is one answer, and one request", async () => {
+  const answer = response("eu-west-1");
+  server = Bun.listen({
+    unix: socket,
+    socket: {
+      data: async (peer) => {
+        asked.push("once");
+        for (const byte of answer) {
+          peer.write(Uint8Array.of(byte));
+          await new Promise((resolve) => void setImmediate(resolve));
+        }
+      },
+    },
+  });
+  chmodSync(socket, 0o600);
+  expect(await vendExpress(words(question), {})).toEqual(line);
+  expect(asked).toEqual(["once"]);
+});

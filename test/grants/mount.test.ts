@@ -116,6 +116,7 @@ describe("the variables", () => {
       ["AWS_PROFILE", "default"],
       ["AWS_DEFAULT_PROFILE", "default"],
       ["AWS_SDK_LOAD_CONFIG", "1"],
+      ["KEYHOLE_AUTOSTART", "0"],
     ]);
   });
 
