@@ -1,17 +1,17 @@
 // Where configs live: one YAML file for each, named after it, in one directory.
 import * as fs from "node:fs";
 import { checkConfigName, isConfigName } from "../configname.ts";
-import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { checkDirectory, ensureDirectory } from "../files/directories.ts";
+import { listNames } from "../files/names.ts";
 import { readTrusted, resolveLink } from "../files/reading.ts";
-import { pathError } from "../files/trust.ts";
+import { fileRevision, revisionOf } from "../files/revision.ts";
 import { removeFile, renameExclusively, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../quoting.ts";
 import { didYouMean } from "../suggest.ts";
 import type { ConfigReader } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
-import { YAML_LIMIT } from "./yaml.ts";
+import { decodeYaml, MalformedYaml, YAML_LIMIT } from "./yaml.ts";
 
 const EXTENSION = ".yaml";
 
@@ -60,7 +60,7 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
 
   function list(): readonly string[] {
     checkDirectory(directory, uid);
-    return readNames(directory);
+    return listNames(directory, { extension: EXTENSION, isName: isConfigName, withLinks: true });
   }
 
   return {
@@ -76,15 +76,7 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
       return { name, config: parseFile(name, text).config, revision };
     },
 
-    revision(name) {
-      if (!isConfigName(name)) return undefined;
-      try {
-        return revisionOf(fs.statSync(pathOf(name), { bigint: true }));
-      } catch {
-        // What cannot be looked at has no revision; `read` says why.
-        return undefined;
-      }
-    },
+    revision: (name) => (isConfigName(name) ? fileRevision(pathOf(name)) : undefined),
 
     save(name, text, replace) {
       const path = pathOf(name);
@@ -118,32 +110,12 @@ export function listConfigs(directory: string): readonly string[] {
   return openConfigStore(directory).list();
 }
 
-function readNames(directory: string): string[] {
-  try {
-    return fs
-      .readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.name.endsWith(EXTENSION) && (entry.isFile() || entry.isSymbolicLink()))
-      .map((entry) => entry.name.slice(0, -EXTENSION.length))
-      .filter(isConfigName)
-      .toSorted();
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw pathError(error, directory, "read");
-  }
-}
-
-/** Changes with the content, the file and its permissions; ctime catches an edit that puts mtime back. */
-function revisionOf(stats: fs.BigIntStats): string {
-  return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
-}
-
 function decodeText(bytes: Uint8Array, path: string): string {
-  if (bytes.length > YAML_LIMIT)
-    throw new KeyholeError("invalid-config", `${path}: larger than ${YAML_LIMIT / 1024} KiB`);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new KeyholeError("invalid-config", `${path}: not UTF-8`, `file ${quotePosix(path)}`);
+    return decodeYaml(bytes);
+  } catch (error) {
+    if (!(error instanceof MalformedYaml)) throw error;
+    throw new KeyholeError("invalid-config", `${path}: ${error.message}`, `file ${quotePosix(path)}`);
   }
 }
 

@@ -16,13 +16,27 @@ export interface YamlDocument {
   readonly outline: Outline;
 }
 
+/** The text of a file, which is no longer than `YAML_LIMIT`. @throws MalformedYaml */
+export function decodeYaml(bytes: Uint8Array): string {
+  if (bytes.length > YAML_LIMIT) throw tooLarge();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new MalformedYaml("not UTF-8");
+  }
+}
+
+function tooLarge(): MalformedYaml {
+  return new MalformedYaml(`larger than ${YAML_LIMIT / 1024} KiB`);
+}
+
 /**
  * Refuses duplicate keys, anchors, aliases, tags, merge keys, several documents, more than 64 KiB or 20 levels.
  *
  * @throws MalformedYaml with the line where it is known, and never with a value.
  */
 export function parseYaml(source: string): YamlDocument {
-  if (Buffer.byteLength(source) > YAML_LIMIT) throw new MalformedYaml(`larger than ${YAML_LIMIT / 1024} KiB`);
+  if (Buffer.byteLength(source) > YAML_LIMIT) throw tooLarge();
   const text = source.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
   refuseControls(text);
   const outline = outlineYaml(text);

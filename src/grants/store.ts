@@ -1,13 +1,13 @@
 // Where the definitions of grants live: `grants/NAME.yaml`, one file for each, without a secret, so that they survive a
 // restart of the daemon.
-import * as fs from "node:fs";
 import { dumpYaml } from "../config/dump.ts";
-import { lineOf, MalformedYaml, parseYaml, YAML_LIMIT, type YamlDocument } from "../config/yaml.ts";
-import { isErrno } from "../errno.ts";
+import { formatProblem } from "../config/parse.ts";
+import { decodeYaml, lineOf, MalformedYaml, parseYaml, YAML_LIMIT, type YamlDocument } from "../config/yaml.ts";
 import { KeyholeError } from "../errors.ts";
 import { checkDirectory, ensureDirectory } from "../files/directories.ts";
+import { listNames } from "../files/names.ts";
 import { readTrusted } from "../files/reading.ts";
-import { pathError } from "../files/trust.ts";
+import { fileRevision } from "../files/revision.ts";
 import { removeFile, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../quoting.ts";
 import type { Grant } from "./grant.ts";
@@ -44,7 +44,8 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
 
   function list(): string[] {
     checkDirectory(directory, uid);
-    return readNames(directory);
+    // Nobody but the daemon writes definitions, and it makes no links.
+    return listNames(directory, { extension: EXTENSION, isName: isGrantName, withLinks: false });
   }
 
   return {
@@ -69,41 +70,17 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
       return removeFile(pathOf(name));
     },
 
-    revision(name) {
-      if (!isGrantName(name)) return undefined;
-      try {
-        const { dev, ino, size, mtimeNs, ctimeNs } = fs.statSync(pathOf(name), { bigint: true });
-        return [dev, ino, size, mtimeNs, ctimeNs].join("-");
-      } catch {
-        // What cannot be looked at has no revision; `read` says why.
-        return undefined;
-      }
-    },
+    revision: (name) => (isGrantName(name) ? fileRevision(pathOf(name)) : undefined),
   };
-}
-
-/** Regular files alone: nobody but the daemon writes definitions, and it makes no links. */
-function readNames(directory: string): string[] {
-  try {
-    return fs
-      .readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.name.endsWith(EXTENSION) && entry.isFile())
-      .map((entry) => entry.name.slice(0, -EXTENSION.length))
-      .filter(isGrantName)
-      .toSorted();
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw pathError(error, directory, "read");
-  }
 }
 
 function parseGrant(name: string, path: string, bytes: Uint8Array): Grant {
   let document: YamlDocument;
   try {
-    document = parseYaml(decodeText(bytes));
+    document = parseYaml(decodeYaml(bytes));
   } catch (error) {
     if (!(error instanceof MalformedYaml)) throw error;
-    throw invalid(name, [describe(path, error.line, error.message)]);
+    throw invalid(name, [`${path}: ${formatProblem(error)}`]);
   }
   const result = fromDocument(name, document.value);
   if ("grant" in result) return result.grant;
@@ -113,22 +90,8 @@ function parseGrant(name: string, path: string, bytes: Uint8Array): Grant {
     .toSorted((left, right) => (left.line ?? 0) - (right.line ?? 0));
   throw invalid(
     name,
-    problems.map(({ line, message }) => describe(path, line, message)),
+    problems.map((problem) => `${path}: ${formatProblem(problem)}`),
   );
-}
-
-/** @throws MalformedYaml */
-function decodeText(bytes: Uint8Array): string {
-  if (bytes.length > YAML_LIMIT) throw new MalformedYaml(`larger than ${YAML_LIMIT / 1024} KiB`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new MalformedYaml("not UTF-8");
-  }
-}
-
-function describe(path: string, line: number | undefined, message: string): string {
-  return `${path}: ${line === undefined ? "" : `line ${line}: `}${message}`;
 }
 
 function invalid(name: string, lines: readonly string[]): KeyholeError {

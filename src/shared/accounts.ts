@@ -1,6 +1,7 @@
 // Names of users and groups ⇄ numbers, from the files that every Unix has: passwd(5) and group(5). Directories such as
 // LDAP, and macOS's own, are not asked: whoever is only there is named by number.
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { fileRevision } from "../files/revision.ts";
 
 /** One line of passwd(5). */
 export interface Account {
@@ -53,12 +54,7 @@ export function readAccounts(files: AccountFiles = SYSTEM_ACCOUNTS): Accounts {
 
 /** Changes with the files. */
 export function accountsRevision(files: AccountFiles = SYSTEM_ACCOUNTS): string {
-  return [files.passwd, files.group].map(revisionOf).join(" ");
-}
-
-function revisionOf(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? "none" : [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
+  return [files.passwd, files.group].map(fileRevision).join(" ");
 }
 
 function readOrEmpty(path: string): string {

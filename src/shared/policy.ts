@@ -7,7 +7,9 @@
 //
 // Nothing is allowed that no rule names; there is no way to say "all configs" or "everybody".
 import * as v from "valibot";
+import { formatPath } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
+import { formatProblem } from "../config/parse.ts";
 import { lineOf, MalformedYaml, parseYaml, type YamlDocument } from "../config/yaml.ts";
 import { isConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
@@ -116,12 +118,9 @@ function ruleOf(written: v.InferOutput<typeof rule>, at: number, document: YamlD
 }
 
 function describe(file: string, document: YamlDocument, path: Problem["path"], message: string): string {
-  const line = lineOf(document, path);
-  const key = path
-    .map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`))
-    .join("")
-    .replace(/^\./, "");
-  return `${file}: ${line === undefined ? "" : `line ${line}: `}${key === "" ? "the file" : key} ${message}`;
+  const what = path.length === 0 ? "the file" : formatPath(path);
+  const problem = { line: lineOf(document, path), message: `${what} ${message}` };
+  return `${file}: ${formatProblem(problem)}`;
 }
 
 function readYaml(text: string, file: string): YamlDocument {
@@ -129,8 +128,7 @@ function readYaml(text: string, file: string): YamlDocument {
     return parseYaml(text);
   } catch (error) {
     if (!(error instanceof MalformedYaml)) throw error;
-    const line = error.line === undefined ? "" : `line ${error.line}: `;
-    throw invalid(file, [`${file}: ${line}${error.message}`]);
+    throw invalid(file, [`${file}: ${formatProblem(error)}`]);
   }
 }
 

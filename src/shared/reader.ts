@@ -1,13 +1,11 @@
 // The policy file as it is at the moment of a question: read again when it, or who the users are, has changed.
-import { statSync } from "node:fs";
+import { decodeYaml, MalformedYaml, YAML_LIMIT } from "../config/yaml.ts";
 import { KeyholeError } from "../errors.ts";
 import { readTrusted } from "../files/reading.ts";
+import { fileRevision } from "../files/revision.ts";
 import { type AccountFiles, accountsRevision, readAccounts, SYSTEM_ACCOUNTS } from "./accounts.ts";
 import { type Decision, decide, NOBODY } from "./decision.ts";
 import { parsePolicy } from "./policy.ts";
-
-/** Bytes, as for configs. */
-const LIMIT = 64 * 1024;
 
 /** What the file says now. */
 export interface PolicyState {
@@ -37,7 +35,7 @@ export function openPolicy(
   let state: PolicyState = { decision: NOBODY, problems: [] };
 
   function current(): PolicyState {
-    const found = `${revisionOf(path)} ${accountsRevision(files)}`;
+    const found = `${fileRevision(path)} ${accountsRevision(files)}`;
     if (found === revision) return state;
     // Taken before it is read: a change in between is seen at the next question.
     revision = found;
@@ -57,26 +55,18 @@ export function openPolicy(
 
 function readState(path: string, uid: number, files: AccountFiles): PolicyState {
   try {
-    const file = readTrusted(path, uid, LIMIT);
+    const file = readTrusted(path, uid, YAML_LIMIT);
     if (file === undefined)
       return { decision: NOBODY, problems: [`there is no policy file ${path}: nobody is served`] };
-    if (file.bytes.length > LIMIT) throw new KeyholeError("invalid-config", `${path}: larger than ${LIMIT / 1024} KiB`);
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(file.bytes);
-    const decision = decide(parsePolicy(text, path), readAccounts(files));
+    const decision = decide(parsePolicy(decodeYaml(file.bytes), path), readAccounts(files));
     return { decision, problems: decision.unknown.map((who) => `${path}: no such ${who}: its rule serves nobody`) };
   } catch (error) {
-    const what = error instanceof KeyholeError ? error.message : `${path}: not UTF-8`;
-    return { decision: NOBODY, problems: [`${what}: nobody is served`] };
+    return { decision: NOBODY, problems: [`${reasonOf(error, path)}: nobody is served`] };
   }
 }
 
-function revisionOf(path: string): string {
-  try {
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) return "none";
-    return [stats.dev, stats.ino, stats.uid, stats.mode, stats.size, stats.mtimeNs, stats.ctimeNs].join("-");
-  } catch {
-    // A directory on the way that may not be searched; `readTrusted` says so.
-    return "hidden";
-  }
+/** Whatever it was, nobody is served. */
+function reasonOf(error: unknown, path: string): string {
+  if (error instanceof KeyholeError) return error.message;
+  return `${path}: ${error instanceof MalformedYaml ? error.message : "cannot be read"}`;
 }
