@@ -46,6 +46,9 @@ describe("selectSourceEnvironment", () => {
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_LOGIN_CACHE_DIRECTORY",
+    "KEYHOLE_HOME",
+    "KEYHOLE_SOCKET",
+    "KEYHOLE_CONFIG_DIR",
   ])("makes %s absolute", (name) => {
     expect(selectSourceEnvironment({ [name]: "../a b" }, () => "/here")).toEqual({ [name]: "/here/../a b" });
   });

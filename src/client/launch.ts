@@ -67,7 +67,7 @@ async function launch(
   const replacing = endOther === undefined ? [] : ["--replace"];
   const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
-    env: { ...selectDaemonEnvironment(environment), ...sharedPlace(settings) },
+    env: { ...selectDaemonEnvironment(environment), ...absolutePlaces(settings, environment) },
     // Not "ignore", which is /dev/null: an empty root has none.
     stdin: "pipe",
     stdout: "pipe",
@@ -96,9 +96,12 @@ async function launch(
   }
 }
 
-/** There is no option for it. */
-function sharedPlace({ isShared, paths: { sharedSocket } }: Settings): Record<string, string> {
-  return isShared ? { KEYHOLE_SHARED_SOCKET: sharedSocket } : {};
+/** What no option says; a daemon would take a relative path from `/`. */
+function absolutePlaces({ isShared, paths }: Settings, environment: Environment): Record<string, string> {
+  return {
+    ...(environment["KEYHOLE_HOME"] && { KEYHOLE_HOME: paths.home }),
+    ...(isShared && { KEYHOLE_SHARED_SOCKET: paths.sharedSocket }),
+  };
 }
 
 /** Without what follows the last newline. */

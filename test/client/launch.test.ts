@@ -27,7 +27,7 @@ function launch(
   const path = join(directory, "daemon");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
-  const settings = { ...resolveSettings({}, { HOME: directory }, () => directory), ...more };
+  const settings = { ...resolveSettings({}, { HOME: directory, ...environment }, () => directory), ...more };
   return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
 }
 
@@ -48,17 +48,17 @@ test("a daemon is launched when its own line says so, with all of its settings a
       AWS_SECRET_ACCESS_KEY: "secret",
       BUN_OPTIONS: "--preload x.js",
       KEYHOLE_CHAIN: "dev@/s",
-      KEYHOLE_HOME: "/elsewhere",
+      KEYHOLE_HOME: "k",
       https_proxy: "http://127.0.0.1:1",
     },
   );
   process.kill(pid);
   const [words, cwd, ...environment] = (await Bun.file(join(directory, "words")).text()).trimEnd().split("\n");
   expect(words).toStartWith("--daemon --config-dir=");
-  expect(words).toContain(`--socket-path=${directory}/.keyhole/sock/daemon.sock`);
+  expect(words).toContain(`--socket-path=${directory}/k/sock/daemon.sock`);
   expect(cwd).toBe("/");
   expect(environment.filter((line) => !/^(PATH|PWD|OLDPWD|SHLVL|_)=/.test(line)).toSorted()).toEqual([
-    "KEYHOLE_HOME=/elsewhere",
+    `KEYHOLE_HOME=${directory}/k`,
     "https_proxy=http://127.0.0.1:1",
   ]);
 });
