@@ -136,7 +136,7 @@ function readEntries(path: string, configDir: string, log: Log): Entry[] {
     if (file === undefined) return [];
     const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
     if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
-    return content.configDir === configDir ? content.sessions.map(checkEntry) : [];
+    return content.configDir === configDir ? content.sessions.slice(-MOST).map(checkEntry) : [];
   } catch (error) {
     log("warn", "memory of sessions not used", { path, error: messageOf(error) });
     return [];

@@ -68,6 +68,15 @@ test("sessions come back in their order, with what selects their source, and wit
   expect(second.source.count).toBe(1);
 });
 
+test("of a file with more sessions than are ever written the last ones come back", () => {
+  const names = Array.from({ length: 1030 }, (_, index) => `c${index}`);
+  mkdirSync(join(directory, "run"), { mode: 0o700 });
+  const sessions = names.map((config) => ({ config, environment: {} }));
+  writeFileSync(path, JSON.stringify({ format: 1, configDir: "/configs", sessions }), { mode: 0o600 });
+  const { sessions: back } = begin(names);
+  expect(names.filter((name) => back.environmentOf(name) !== undefined)).toEqual(names.slice(6));
+});
+
 test("a pinned session is renewed unasked, as it was", async () => {
   const first = begin();
   first.configs.write("dev", { ...roleConfig("dev"), pin: true });
