@@ -23,6 +23,7 @@ import { loadNative } from "../../src/native/load.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER } from "../../src/wire/messages.ts";
 import { until } from "../processes.ts";
+import { asOrdinaryUser } from "../users.ts";
 import { FakeClock, settle } from "./fakes/clock.ts";
 
 let directory: string;
@@ -305,13 +306,11 @@ test.skipIf(process.getuid?.() !== 0)("a socket is its group's from the moment o
   expect([gid, mode & 0o777]).toEqual([12_345, 0o660]);
 });
 
-test.skipIf(process.getuid?.() === 0)(
-  "a group that is not the daemon's own is refused, and nothing is left",
-  async () => {
-    expect(await refusalOf(start({ mode: 0o660, group: 12_345 }))).toContain("cannot be given to its group 12345");
-    expect(existsSync(path)).toBe(false);
-  },
-);
+test("a group that is not the daemon's own is refused, and nothing is left", async () => {
+  const refusal = await asOrdinaryUser([directory], () => refusalOf(start({ mode: 0o660, group: 12_345 })));
+  expect(refusal).toContain("cannot be given to its group 12345");
+  expect(existsSync(path)).toBe(false);
+});
 
 test("closing removes the socket", async () => {
   const listener = await start();

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { checkAudit } from "../../../src/cli/doctor/audit.ts";
+import { asOrdinaryUser } from "../../users.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 
 const check = async (home: Home, variables = {}) => checkAudit(await hostMachine(home, {}, variables));
@@ -38,8 +39,12 @@ test("one of another user is a problem", async () => {
   ]);
 });
 
-test.skipIf(process.getuid?.() === 0)("one that may not be written is a problem", async () => {
+test("one that may not be written is a problem", async () => {
   using home = new Home();
-  home.write(join(".keyhole", "logs", "audit.jsonl"), "", 0o400);
-  expect(await check(home)).toMatchObject([{ level: "problem", fix: expect.stringContaining("chmod u+w") }]);
+  const path = home.write(join(".keyhole", "logs", "audit.jsonl"), "", 0o400);
+  const above = [dirname(path), dirname(dirname(path)), home.path];
+  const uid = process.getuid?.() === 0 ? 65_534 : undefined;
+  const machine = await hostMachine(home, uid === undefined ? {} : { uid });
+  const found = await asOrdinaryUser([path, ...above], () => checkAudit(machine));
+  expect(found).toMatchObject([{ level: "problem", fix: expect.stringContaining("chmod u+w") }]);
 });

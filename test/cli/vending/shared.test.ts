@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
+import { asOrdinaryUser } from "../../users.ts";
 import { PROCESS_LINE, startFakeDaemon, vended } from "../fakes/daemon.ts";
 import { keyhole as run, type WorldOptions } from "../fakes/world.ts";
 
@@ -65,11 +66,11 @@ describe("where nobody answers it fails, in words that name both sockets (A-012,
     });
   });
 
-  test.skipIf(process.getuid?.() === 0)("the directory is closed to this user", async () => {
+  test("the directory is closed to this user", async () => {
     const socket = join(home, "run", "s.sock");
     mkdirSync(join(home, "run"));
     chmodSync(join(home, "run"), 0);
-    const result = await keyhole(EXPORT, { environment: environment(socket) });
+    const result = await asOrdinaryUser([home], () => keyhole(EXPORT, { environment: environment(socket) }));
     expect(result.exit).toBe(9);
     expect(result.stderr).toContain(`the daemon at the shared socket ${socket} does not serve this user, nor is`);
   });
