@@ -1,5 +1,6 @@
 // The command line: argv → command → exit status. The only file of the client that touches the process it runs in.
 import type { Refusal } from "../client/express.ts";
+import { KeyholeError } from "../errors.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./executable.ts";
 import { run } from "./run.ts";
@@ -38,11 +39,20 @@ export async function main(
 
 const output = createStdout((status) => process.exit(status));
 
-const executable = absoluteExecutable(process.execPath, () => process.cwd(), process.env["PATH"]);
+/** @throws KeyholeError `usage` where the directory has been removed; asked only where a path is relative. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new KeyholeError("usage", "the working directory is gone, and a relative path begins in it", "cd");
+  }
+}
+
+const executable = absoluteExecutable(process.execPath, workingDirectory, process.env["PATH"]);
 
 const host: Omit<Host, "openInProcess"> = {
   command: Bun.isStandaloneExecutable ? [executable] : [process.execPath, Bun.main],
-  cwd: () => process.cwd(),
+  cwd: workingDirectory,
   now: () => Date.now(),
   wait: (milliseconds) => Bun.sleep(milliseconds),
   readStdin: () => Bun.stdin.text(),

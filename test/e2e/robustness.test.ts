@@ -209,6 +209,19 @@ test("a stopped process that holds the lock and does not listen is named, with w
   expectCredentials(await machine.run(EXPORT));
 }, 20_000);
 
+test("in a working directory that was removed keyhole works, and refuses what it would need one for", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const words = ["export", "-n", "dev", "-f", "credential-process"];
+  const under = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'];
+  expect(await machine.run(words, { under })).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(await machine.run(words, { under, env: { KEYHOLE_HOME: "relative" } })).toEqual({
+    exitCode: 2,
+    stdout: "",
+    stderr: "keyhole: error: the working directory is gone, and a relative path begins in it\nkeyhole: hint: cd\n",
+  });
+});
+
 test("with ulimit -n 64 there is a working daemon", async () => {
   await using machine = await createMachine();
   await machine.addConfig("dev");
