@@ -13,6 +13,7 @@ export interface AuditRecord extends Omit<AuditEvent, "expiresAt"> {
 /** The life of a grant; rotation loses no such line. */
 const KEPT_KINDS: ReadonlySet<AuditKind> = new Set(["grant", "revoke", "remove", "expire"]);
 
+/** Whether lines of a kind outlive rotation. */
 export function isKept(kind: AuditKind): boolean {
   return KEPT_KINDS.has(kind);
 }

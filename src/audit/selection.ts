@@ -10,6 +10,7 @@ export interface Wanted {
   readonly limit: number;
 }
 
+/** What was found. */
 export interface Selection {
   /** In the order of the lines. */
   readonly records: readonly AuditRecord[];
@@ -17,6 +18,7 @@ export interface Selection {
   readonly malformed: number;
 }
 
+/** Those of the lines that are wanted; stops at the limit. */
 export function select(lines: Iterable<string>, { grant, beforeMs, limit }: Wanted): Selection {
   const records: AuditRecord[] = [];
   let malformed = 0;

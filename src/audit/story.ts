@@ -12,6 +12,7 @@ export interface Holder {
   readonly last: string;
 }
 
+/** Undefined is what no line says any more. */
 export interface Story {
   readonly accessKeyId: string;
   readonly grant: string | undefined;

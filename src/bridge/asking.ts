@@ -13,6 +13,7 @@ export interface Asker {
 /** Requests that wait for their answers. Whoever gave up waiting still counts: answers come in order. */
 const MOST_WAITING = 256;
 
+/** Asks until the pipe ends, which it notices by itself. */
 export function createAsker(pipe: Pipe): Asker {
   const waiting: ((answer: Uint8Array) => void)[] = [];
   const broken = Promise.withResolvers<never>();

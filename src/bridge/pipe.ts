@@ -18,6 +18,7 @@ export interface Sink {
 /** A reader that takes nothing for this long is given up, in milliseconds (DESIGN.md, 8). */
 const WRITE_DEADLINE = 5000;
 
+/** @param sink takes what is written; `incoming` is left to the reader */
 export function createPipe(incoming: AsyncIterable<Uint8Array>, sink: Sink, clock: Clock = systemClock): Pipe {
   return {
     incoming,

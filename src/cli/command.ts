@@ -36,6 +36,7 @@ export interface Host {
   openInProcess(settings: Settings): Promise<Exchange>;
 }
 
+/** Everything that a command may use: it reads nothing of the process by itself. */
 export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   /** By the name of the definition; an option that is not defined does not compile. */
   readonly args: ArgValues<Args>;

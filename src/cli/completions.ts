@@ -33,12 +33,14 @@ const GRANTS = "keyhole grant list --names 2>/dev/null";
 /** What prints the values of an option, by its name. */
 const LISTERS: Readonly<Record<string, string>> = { name: CONFIGS, config: CONFIGS, grant: GRANTS };
 
+/** A new shell is an entry. */
 export const completionScripts = {
   bash: async (root) => renderBash(await placesOf(root, "")),
   zsh: async (root) => renderZsh(renderBash(await placesOf(root, ""))),
   fish: async (root) => renderFish(await placesOf(root, "")),
 } as const satisfies Record<string, (root: CommandGroup) => Promise<string>>;
 
+/** A shell that has a script. */
 export type CompletionShell = keyof typeof completionScripts;
 
 async function placesOf(group: CommandGroup, path: string): Promise<Place[]> {

@@ -3,6 +3,7 @@
 /** The option of every command that has an answer. */
 export const jsonOption = { type: "boolean", description: "Answer in JSON" } as const;
 
+/** Indented, because a person reads it as well. */
 export function formatJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2);
 }

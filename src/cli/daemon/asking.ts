@@ -3,6 +3,7 @@ import type { Link } from "../../client/patience.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { DaemonStatus, GrantInfo } from "../../wire/messages.ts";
 
+/** Two answers of one daemon. */
 export interface FullStatus {
   readonly status: DaemonStatus;
   /** Undefined if the daemon does not say: it may be of a release that knows none. */

@@ -3,6 +3,7 @@ import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.t
 import { formatInstant } from "../json.ts";
 import { skewOf } from "./skew.ts";
 
+/** All of a session, without its credentials. */
 export function sessionToJson(session: SessionInfo) {
   return {
     config: session.config,

@@ -14,6 +14,7 @@ export interface Verdict {
   readonly fix?: string | undefined;
 }
 
+/** What a check says, with its name. */
 export interface Finding extends Verdict {
   /** The check's name, in kebab-case: scripts rely on it. */
   readonly id: string;

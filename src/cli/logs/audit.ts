@@ -33,6 +33,7 @@ export function renderPeer(peer: AuditPeer | undefined): string {
   return words.join(" ");
 }
 
+/** What a key is, and below it who was given it. */
 export function renderStory(story: Story): string {
   const facts = [
     ["key", story.accessKeyId],

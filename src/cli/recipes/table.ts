@@ -5,6 +5,7 @@ import { compose, devcontainer, docker, podman } from "./containers.ts";
 import { kubernetes, lima, systemd } from "./machines.ts";
 import type { MakeRecipe } from "./recipe.ts";
 
+/** By what `--for` takes. */
 export const recipes = {
   docker,
   podman,
@@ -20,4 +21,5 @@ export const recipes = {
 
 export type RecipeName = keyof typeof recipes;
 
+/** In the order of the table. */
 export const recipeNames = Object.keys(recipes) as RecipeName[];

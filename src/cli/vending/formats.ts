@@ -18,6 +18,7 @@ export interface VendedCredentials {
 /** Credentials → text without its last newline. */
 type Format = (credentials: VendedCredentials) => string;
 
+/** By what `--format` takes. */
 export const formats = {
   /** elhaz's keys (PEERS.md E-091). */
   json: (credentials) =>
@@ -54,6 +55,7 @@ export const formats = {
 
 export type FormatName = keyof typeof formats;
 
+/** In the order of the table. */
 export const formatNames = Object.keys(formats) as FormatName[];
 
 /**
