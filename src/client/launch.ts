@@ -10,8 +10,8 @@ import { askOnce } from "./asking.ts";
 const PATIENCE = 15_000;
 
 /** Looks for the winner pause 4, 8, … ms and are given up before this; all pauses together are as long. */
-const LONGEST_PAUSE = 512;
-/** Starts, each after a look for a winner that was in vain. */
+const LONGEST_PAUSE = 1024;
+/** Starts, each after a look for a winner that was in vain: 4 s, twice what a daemon takes to miss its socket. */
 const ATTEMPTS = 5;
 
 /**
