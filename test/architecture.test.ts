@@ -175,6 +175,7 @@ const walls: readonly Wall[] = [
       "arguments.ts",
       "audit/",
       "config/",
+      "configname.ts",
       "controls.ts",
       "credentials.ts",
       "environment.ts",

@@ -1,5 +1,6 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
 import type { AuditEvent, AuditKind, RecordAudit } from "../audit/event.ts";
+import { isConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
 import type { SessionInfo } from "../wire/messages.ts";
 import type { Clock } from "./clock.ts";
@@ -17,7 +18,7 @@ export interface RequestAudit {
    * Something was refused. That there is no session yet is no refusal: the client then adds it, and that is written.
    * Names cost nothing to make up, so of one user's only some are written in a second; the others are counted.
    *
-   * @param config as the peer named it
+   * @param config as the peer named it; not written if it cannot be a config's name
    */
   refused(kind: AuditKind, config: string | undefined, error: unknown, peer: WitnessedPeer): void;
   /** Writes what is counted; before the file is closed. */
@@ -75,7 +76,9 @@ export function createRequestAudit(
       }),
     removed: (config, peer) =>
       record({ kind: "session", transport, outcome: "ok", config, peer: peerOf(peer), note: "removed" }),
-    refused: (kind, config, error, peer) => {
+    refused: (kind, asked, error, peer) => {
+      // What is no name may be 4 KiB of anything, and every line of it takes the room of ten.
+      const config = asked !== undefined && isConfigName(asked) ? asked : undefined;
       const outcome = error instanceof KeyholeError ? error.kind : "internal";
       if (kind === "vend" && outcome === "no-such-session") return;
       const named = classOf(`${kind}\n${outcome}\n${config}`, peer);

@@ -73,6 +73,17 @@ test("an error of a handler is its number, message and hint, and a line in the l
   ]);
 });
 
+test("what is no name of a config is not written down", () => {
+  const { dispatch, lines } = setUp({
+    Vend: () => {
+      throw new KeyholeError("forbidden", "no");
+    },
+  });
+  void dispatch(vendRequest("\u0001".repeat(4000)), caller);
+  expect(JSON.stringify(lines)).not.toContain("u0001");
+  expect(lines).toMatchObject([["request failed", { message: "Vend", pid: 7 }]]);
+});
+
 test("a rejected promise is an error reply too", async () => {
   const { dispatch } = setUp({ Vend: () => Promise.reject(new KeyholeError("network", "no route")) });
   expect(failureOf(await dispatch(vendRequest("dev"), caller)).number).toBe(errors.network.number);

@@ -98,6 +98,15 @@ test("a million refused names of one user are a few lines a second, and hide nob
   expect(lines.at(-1)).toMatchObject({ config: "later" });
 });
 
+test("what is no name is not repeated, and all of it is one thing", async () => {
+  for (let count = 0; count < 100; count++) refuse(`${count}\u0001`.padEnd(4000, "\u0001"), peer);
+  await world.clock.advance(1000);
+  expect(lines.map(({ config, count }) => [config, count])).toEqual([
+    [undefined, undefined],
+    [undefined, 99],
+  ]);
+});
+
 test("a daemon that ends writes what it has counted", async () => {
   const issue = await world.vend("dev");
   for (let count = 0; count < 3; count++) audit.vended(issue, peer);
