@@ -58,7 +58,7 @@ test("without a program it prints two variables, serves until it is told to end,
 test("the token is in the environment of the program alone: not in argv, not in stderr", async () => {
   await using grant = startFakeGrant();
   const script =
-    'tr "\\0" " " < /proc/$PPID/cmdline; echo; tr "\\0" "\\n" < /proc/$PPID/environ | grep -c "$AWS_CONTAINER_AUTHORIZATION_TOKEN"; echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN"';
+    'tr "\\0" " " < /proc/$PPID/cmdline; echo; tr "\\0" "\\n" < /proc/$PPID/environ | grep -c -e "$AWS_CONTAINER_AUTHORIZATION_TOKEN"; echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN"';
   const { stdout, stderr } = await grant.run([...relay(grant), "--", "sh", "-c", script]);
   const [argv, inOwn, token] = stdout.trimEnd().split("\n");
   expect(token).toMatch(/^[\w-]{43}$/);
