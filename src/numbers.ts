@@ -39,3 +39,23 @@ export function parseSeconds(
   const range = `${mayBeZero ? "" : "above 0 and "}up to ${most}`;
   throw new KeyholeError("usage", `${origin} must be seconds, ${range}`, hint);
 }
+
+/** 0 or 1, also as words. @throws KeyholeError `usage` that names the origin, never the value */
+export function parseSwitch(text: string, origin: string): boolean {
+  if (text === "1" || text === "true") return true;
+  if (text === "0" || text === "false") return false;
+  throw new KeyholeError("usage", `${origin} must be 0 or 1`);
+}
+
+/**
+ * A mode of a file in octal, as chmod has it, with or without a zero in front: `660`, `0660`, `0o660`.
+ *
+ * @param modes those that may be
+ * @throws KeyholeError `usage` that names the origin and the choice, never the value
+ */
+export function parseMode(text: string, origin: string, modes: readonly number[]): number {
+  const mode = /^(?:0o|0)?[0-7]{3}$/.test(text) ? Number.parseInt(text.replace("0o", ""), 8) : undefined;
+  if (mode !== undefined && modes.includes(mode)) return mode;
+  const choice = modes.map((one) => one.toString(8)).join(" or ");
+  throw new KeyholeError("usage", `${origin} must be ${choice}, in octal`);
+}

@@ -2,7 +2,7 @@
 import type { ArgValues } from "./arguments.ts";
 import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
-import { parseSeconds, parseWhole } from "./numbers.ts";
+import { parseMode, parseSeconds, parseSwitch, parseWhole } from "./numbers.ts";
 import { type Paths, resolvePaths } from "./paths.ts";
 
 /** elhaz's options with their short forms (PEERS.md E-020 … E-025), and a variable for each. */
@@ -138,10 +138,10 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     once: values.once === true,
     autostart: readAutostart(values, environment),
     isShared: values.shared === true,
-    isInProcess: readSwitch("KEYHOLE_DISABLE", environment) ?? false,
-    hasDiskLogs: readSwitch("KEYHOLE_DISABLE_DISK_LOGS", environment) !== true,
-    socketMode: readMode("KEYHOLE_SOCKET_MODE", environment, SOCKET_MODES) ?? 0o600,
-    socketDirMode: readMode("KEYHOLE_SOCKET_DIR_MODE", environment, DIRECTORY_MODES) ?? 0o700,
+    isInProcess: readVariable("KEYHOLE_DISABLE", environment, parseSwitch) ?? false,
+    hasDiskLogs: readVariable("KEYHOLE_DISABLE_DISK_LOGS", environment, parseSwitch) !== true,
+    socketMode: readVariable("KEYHOLE_SOCKET_MODE", environment, parseSocketMode) ?? 0o600,
+    socketDirMode: readVariable("KEYHOLE_SOCKET_DIR_MODE", environment, parseDirectoryMode) ?? 0o700,
   };
 }
 
@@ -185,18 +185,20 @@ function readSeconds(setting: Setting | undefined): number | undefined {
 }
 
 function readAutostart(values: SettingValues, environment: Environment): Settings["autostart"] {
-  const isOn = readSwitch("KEYHOLE_AUTOSTART", environment) ?? true;
-  const isOnce = readSwitch("KEYHOLE_AUTOSTART_ONCE", environment) ?? false;
+  const isOn = readVariable("KEYHOLE_AUTOSTART", environment, parseSwitch) ?? true;
+  const isOnce = readVariable("KEYHOLE_AUTOSTART_ONCE", environment, parseSwitch) ?? false;
   if (!isOn) return "never";
   return values.once === true || isOnce ? "once" : "always";
 }
 
-function readSwitch(variable: string, environment: Environment): boolean | undefined {
-  const value = environment[variable];
-  if (!value) return undefined;
-  if (value === "1" || value === "true") return true;
-  if (value === "0" || value === "false") return false;
-  throw new KeyholeError("usage", `${variable} must be 0 or 1`);
+/** Of what has no option. */
+function readVariable<Value>(
+  name: string,
+  environment: Environment,
+  parse: (text: string, origin: string) => Value,
+): Value | undefined {
+  const text = environment[name];
+  return text ? parse(text, name) : undefined;
 }
 
 /**
@@ -204,15 +206,5 @@ function readSwitch(variable: string, environment: Environment): boolean | undef
  * the directory could put another socket there. What a client takes for a control socket has one of these
  * (client/target.ts).
  */
-const SOCKET_MODES: readonly number[] = [0o600, 0o660];
-const DIRECTORY_MODES: readonly number[] = [0o700, 0o710, 0o750];
-
-/** Octal, as chmod has it, with or without a zero in front: `660`, `0660`, `0o660`. */
-function readMode(variable: string, environment: Environment, modes: readonly number[]): number | undefined {
-  const value = environment[variable];
-  if (!value) return undefined;
-  const mode = /^(?:0o|0)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace("0o", ""), 8) : undefined;
-  if (mode !== undefined && modes.includes(mode)) return mode;
-  const choice = modes.map((one) => one.toString(8)).join(" or ");
-  throw new KeyholeError("usage", `${variable} must be ${choice}, in octal`);
-}
+const parseSocketMode = (text: string, origin: string) => parseMode(text, origin, [0o600, 0o660]);
+const parseDirectoryMode = (text: string, origin: string) => parseMode(text, origin, [0o700, 0o710, 0o750]);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseSeconds, parseWhole } from "../src/numbers.ts";
+import { parseMode, parseSeconds, parseSwitch, parseWhole } from "../src/numbers.ts";
 import { thrownBy } from "./thrown.ts";
 
 test.each([
@@ -43,5 +43,28 @@ test("no time at all is one only where that has a meaning", () => {
 test.each(["", "1m", "-1", ".5", "3601"])("%j are no seconds", (text) => {
   expect(thrownBy(() => parseSeconds(text, "--t", { most: 3600, mayBeZero: true }))).toMatchObject({
     message: "--t must be seconds, up to 3600",
+  });
+});
+
+test.each([
+  ["1", true],
+  ["true", true],
+  ["0", false],
+  ["false", false],
+])("%s is %p", (text, expected) => {
+  expect(parseSwitch(text, "SWITCH")).toBe(expected);
+});
+
+test.each(["", "yes", "TRUE", "2"])("%j is neither on nor off", (text) => {
+  expect(thrownBy(() => parseSwitch(text, "SWITCH"))).toMatchObject({ message: "SWITCH must be 0 or 1" });
+});
+
+test.each(["660", "0660", "0o660"])("%s is a mode", (text) => {
+  expect(parseMode(text, "MODE", [0o600, 0o660])).toBe(0o660);
+});
+
+test.each(["", "666", "432", "0x1b0", "06600"])("%j is none that may be", (text) => {
+  expect(thrownBy(() => parseMode(text, "MODE", [0o600, 0o660]))).toMatchObject({
+    message: "MODE must be 600 or 660, in octal",
   });
 });
