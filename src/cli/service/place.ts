@@ -1,12 +1,13 @@
-// The directory of a shared socket, looked at before root makes it or gives it to an operator: `install -d` follows
-// links, and changes whatever directory it is told of.
-import { lstatSync, type Stats, statSync } from "node:fs";
+// The directory of a shared socket, looked at before root makes it or gives it to an operator, because `install -d`
+// follows links and changes whatever directory it is told of; and the program that is to run there.
+import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 
 /** Of one that `install -d` or systemd's RuntimeDirectory= has made; its owner may read what others may not. */
 const MADE = 0o2750;
+const GROUP_WRITE = 0o020;
 
 /** Who has to do with the directory, and how it comes to be. */
 export interface PlaceOptions {
@@ -38,6 +39,28 @@ export function checkSharedPlace(directory: string, { operator, root, makesAbove
     refuseOthers(above, root, true);
   }
   return missing;
+}
+
+/**
+ * @param owners uids of those who may change what the service runs
+ * @throws KeyholeError `unsafe-path` where somebody else may, or could put another file in its place, as in /tmp after a
+ *   boot has emptied it.
+ */
+export function checkExecutable(path: string, owners: readonly number[]): void {
+  const target = resolve(path);
+  for (let each = target; each !== "/"; each = directoryOf(each)) {
+    const { uid, mode } = statSync(each);
+    // In /usr/local a group of root's choice writes, Debian's staff.
+    refuseForeign(each, { uid, mode: mode & ~GROUP_WRITE }, owners);
+  }
+}
+
+function resolve(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw pathError(error, path, "look at");
+  }
 }
 
 function isMade(stats: Stats, owners: readonly number[]): boolean {

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkSharedPlace } from "../../../src/cli/service/place.ts";
+import { checkExecutable, checkSharedPlace } from "../../../src/cli/service/place.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 
 const own = process.getuid!();
@@ -66,4 +66,38 @@ test("nothing is made where others may have made it before", () => {
 test("what lies further up may be no one else's either", () => {
   mkdirSync(join(make("loose", 0o777), "inner"), { mode: 0o755 });
   expect(refusal(join(base, "loose/inner/run"))).toContain("loose can be written by others");
+});
+
+function executableRefusal(path: string, owners: readonly number[]): string {
+  try {
+    checkExecutable(path, owners);
+  } catch (error) {
+    if (error instanceof KeyholeError && error.kind === "unsafe-path") return error.message;
+    throw error;
+  }
+  return "none";
+}
+
+describe("the program of a service", () => {
+  test("may lie where nobody else writes, also behind a link", () => {
+    const program = process.execPath;
+    const owners = [0, own, statSync(program).uid];
+    symlinkSync(program, join(base, "link"));
+    expect(executableRefusal(join(base, "link"), owners)).toBe(executableRefusal(program, owners));
+    expect(executableRefusal("/bin/sh", owners)).toBe("none");
+  });
+
+  test("may not be another user's", () => {
+    expect(executableRefusal("/bin/sh", [own + 1, own + 2])).toContain("belongs to another user");
+  });
+
+  test("may not lie below a directory in which everybody makes files, whoever it belongs to", () => {
+    const path = join(make("bin", 0o755), "keyhole");
+    writeFileSync(path, "");
+    expect(executableRefusal(path, [own, 0])).toEndWith(" can be written by others");
+  });
+
+  test("has to be there", () => {
+    expect(executableRefusal(join(base, "none"), [own, 0])).toContain("none (ENOENT)");
+  });
 });

@@ -6,7 +6,7 @@ import { directoryOf } from "../../../paths.ts";
 import { defineCommand } from "../../command.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { checkSharedPlace } from "../../service/place.ts";
+import { checkExecutable, checkSharedPlace } from "../../service/place.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
 import { refuseForeignFiles } from "../../service/unit.ts";
 import { requireManager } from "../../service/manager.ts";
@@ -28,6 +28,7 @@ export default defineCommand({
     if (operator !== undefined) {
       const place = directoryOf(settings.paths.sharedSocket);
       checkSharedPlace(place, { operator, root: host.userId(), makesAbove: false });
+      checkExecutable(host.command[0]!, [operator, host.userId()]);
     }
     const answer = { service: plan.name, files: plan.files, commands: plan.install.map(formatCommand) };
     if (args["dry-run"]) {
