@@ -2,12 +2,15 @@
 // follows links and changes whatever directory it is told of; and the program that is to run there.
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
-import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
+import { lookAt, pathError, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
+import { quotePosix } from "../../quoting.ts";
 
 /** Of one that `install -d` or systemd's RuntimeDirectory= has made; its owner may read what others may not. */
 const MADE = 0o2750;
-const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+const FOREIGN_WRITE = 0o022;
+const STICKY = 0o1000;
 
 /** Who has to do with the directory, and how it comes to be. */
 export interface PlaceOptions {
@@ -49,10 +52,17 @@ export function checkSharedPlace(directory: string, { operator, root, makesAbove
 export function checkExecutable(path: string, owners: readonly number[]): void {
   const target = resolve(path);
   for (let each = target; each !== "/"; each = directoryOf(each)) {
-    const { uid, mode } = statSync(each);
+    const stats = statSync(each);
     // In /usr/local a group of root's choice writes, Debian's staff.
-    refuseForeign(each, { uid, mode: mode & ~GROUP_WRITE }, owners);
+    refuseWriters(each, stats.mode & OTHERS_WRITE, `sudo install -m 0755 ${quotePosix(path)} /usr/local/bin/`);
+    refuseForeignOwner(each, stats, owners);
   }
+}
+
+/** With another hint than `chmod`: the mode of /tmp is right. @param writers of whom there should be none */
+function refuseWriters(path: string, writers: number, hint: string): void {
+  if (writers === 0) return;
+  throw new KeyholeError("unsafe-path", `${path} can be written by others`, hint);
 }
 
 function resolve(path: string): string {
@@ -71,8 +81,10 @@ function isMade(stats: Stats, owners: readonly number[]): boolean {
 function refuseOthers(path: string, root: number, mayBeSticky: boolean): void {
   // A link of root's, such as /var/run, leads where root wants.
   refuseForeignOwner(path, lstatSync(path), [root, 0]);
-  const check = mayBeSticky ? refuseForeignParent : refuseForeign;
-  check(path, statSync(path), [root, 0]);
+  const stats = statSync(path);
+  const isSticky = (stats.mode & STICKY) !== 0;
+  if (isSticky && !mayBeSticky) refuseWriters(path, stats.mode & FOREIGN_WRITE, "unset KEYHOLE_SHARED_SOCKET");
+  refuseForeignParent(path, stats, [root, 0]);
 }
 
 /** Undefined for what is not there. */

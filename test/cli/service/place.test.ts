@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkExecutable, checkSharedPlace } from "../../../src/cli/service/place.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import { thrownBy } from "../../thrown.ts";
 
 const own = process.getuid!();
 let base: string;
@@ -13,6 +14,15 @@ beforeEach(() => {
   chmodSync(base, 0o755);
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+test("no hint takes everybody's permission away from /tmp", () => {
+  const open = make("open", 0o1777);
+  for (const refuse of [
+    () => checkSharedPlace(`${open}/run`, { operator: own, root: own, makesAbove: true }),
+    () => checkExecutable(open, [own, 0]),
+  ])
+    expect(thrownBy(refuse).hint).not.toContain("chmod");
+});
 
 function refusal(directory: string, makesAbove = true, operator = own, root = own): string {
   try {

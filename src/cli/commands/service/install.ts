@@ -28,7 +28,6 @@ export default defineCommand({
     if (operator !== undefined) {
       const place = directoryOf(settings.paths.sharedSocket);
       checkSharedPlace(place, { operator, root: host.userId(), makesAbove: false });
-      checkExecutable(host.command[0]!, [operator, host.userId()]);
     }
     const answer = { service: plan.name, files: plan.files, commands: plan.install.map(formatCommand) };
     if (args["dry-run"]) {
@@ -36,6 +35,7 @@ export default defineCommand({
       for (const { path, text } of plan.files) output.line(`# ${path}\n${text}`);
       return output.line(renderCommands(plan.install));
     }
+    if (operator !== undefined) checkExecutable(host.command[0]!, [operator, host.userId()]);
     await requireManager(context, isOwn);
     refuseForeignFiles(plan.files);
     if (isOwn) ensurePrivateDirectory(directoryOf(settings.paths.socket));
