@@ -16,11 +16,8 @@ export interface EndedChild {
 /** Waits for one child, whoever started it, that has ended already; undefined if there is none. */
 export type ReapChild = () => EndedChild | undefined;
 
-/** The names of libc, in Linux's and macOS's systems, as linux.ts and darwin.ts have them. */
-const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libSystem.B.dylib"];
-
 export function loadReapChild(): ReapChild {
-  const libc = openLibc(LIBRARIES, { waitpid: { args: ["i32", "buffer", "i32"], returns: "i32" } });
+  const libc = openLibc({ waitpid: { args: ["i32", "buffer", "i32"], returns: "i32" } });
   const status = new Int32Array(1);
   return () => {
     const pid = libc.waitpid(ANY_CHILD, status, WNOHANG);

@@ -12,7 +12,7 @@ const AF_UNIX = 1;
 const PT_DENY_ATTACH = 31;
 
 export function loadDarwin(): Native {
-  const libc = openLibc(["libSystem.B.dylib"], {
+  const libc = openLibc({
     ...unixFunctions,
     getpeereid: { args: ["i32", "buffer", "buffer"], returns: "i32" },
     getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },

@@ -10,13 +10,18 @@ type Functions = Readonly<Record<string, FFIFunction>>;
 type Library<Table extends Functions> = ReturnType<typeof dlopen<Table>>["symbols"];
 
 /**
- * The functions of libc, callable.
- *
- * @param libraries file names, of which the first that loads is taken; of no use to a static executable
+ * What libc's file may be called; the first that loads is taken. glibc's name before musl's, whose loader takes any
+ * `libc.*` for itself; an absolute soname is there as well.
  */
-export function openLibc<const Table extends Functions>(libraries: readonly string[], table: Table): Library<Table> {
+const LIBRARIES: readonly string[] =
+  process.platform === "darwin"
+    ? ["libSystem.B.dylib"]
+    : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+
+/** The functions of libc, callable. @throws Error where there is no libc, or it lacks one of them */
+export function openLibc<const Table extends Functions>(table: Table): Library<Table> {
   const addresses = typeof KEYHOLE_LIBC === "string" ? KEYHOLE_LIBC : "";
-  return addresses === "" ? openLibrary(libraries, table) : callByAddress(addresses, table);
+  return addresses === "" ? openLibrary(table) : callByAddress(addresses, table);
 }
 
 function callByAddress<Table extends Functions>(addresses: string, table: Table): Library<Table> {
@@ -28,9 +33,9 @@ function callByAddress<Table extends Functions>(addresses: string, table: Table)
   return Object.fromEntries(entries) as unknown as Library<Table>;
 }
 
-function openLibrary<Table extends Functions>(libraries: readonly string[], table: Table): Library<Table> {
+function openLibrary<Table extends Functions>(table: Table): Library<Table> {
   const failures: string[] = [];
-  for (const library of libraries) {
+  for (const library of LIBRARIES) {
     try {
       return dlopen(library, table).symbols;
     } catch (error) {

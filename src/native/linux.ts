@@ -17,8 +17,7 @@ const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 
 export function loadLinux(): Native {
-  // glibc's name first; musl's loader takes any `libc.*` for itself, but an absolute soname is there as well.
-  const libc = openLibc(["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], {
+  const libc = openLibc({
     ...unixFunctions,
     ...linuxPeerFunctions,
     ...linuxSocketFunctions,
