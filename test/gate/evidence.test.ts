@@ -148,7 +148,7 @@ test("a question is answered by a program of the owner's: no is denied, yes is g
   for (let round = 0; round < 2; round++)
     expect((await attack<Result[]>(allowing, "run", { commands }))[0]).toMatchObject({ exitCode: 0 });
   expect(readFileSync(`${yes}.asked`, "utf8")).toMatch(
-    /^(uid 0, pid \d+ \(\/run\/keyhole\/keyhole\) asks for the credentials of grant agent-y\n){2}$/,
+    /^(give the credentials of grant agent-y to uid 0, pid \d+, which runs "\/run\/keyhole\/keyhole"\?\n){2}$/,
   );
   const confirms = lines(machine).filter(({ kind }) => kind === "confirm");
   expect(confirms.map(({ grant, outcome }) => `${grant} ${outcome}`)).toEqual([
