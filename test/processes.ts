@@ -30,3 +30,21 @@ export async function pidIn(file: string): Promise<number> {
   await until(async () => (await read()).endsWith("\n"));
   return Number(await read());
 }
+
+/** What a program said, and how it ended. */
+export interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 128 + n for a death by signal n, as a shell has it. */
+  readonly exitCode: number;
+}
+
+/** Reads a program to its end. */
+export async function resultOf(child: Bun.ReadableSubprocess): Promise<Result> {
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}

@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { isRoot } from "./daemons.ts";
+import { resultOf } from "../processes.ts";
 import { createMachine, executable } from "./machine.ts";
 
 /**
@@ -17,8 +18,7 @@ async function runApart(machine: Awaited<ReturnType<typeof createMachine>>, scri
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { stdout, stderr, exitCode: await child.exited };
+  return resultOf(child);
 }
 
 const addConfig = "$K config add -n one --role-arn arn:aws:iam::111122223333:role/one 2>&1";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeyholeError } from "../../src/errors.ts";
 import { startFakeDaemon } from "../cli/fakes/daemon.ts";
-import { executable, type Result } from "./machine.ts";
+import { type Result, resultOf } from "../processes.ts";
+import { executable } from "./machine.ts";
 
 export interface FakeGrant extends AsyncDisposable {
   /** Holds `sock`, and `keyhole` to mount the executable on. */
@@ -67,15 +68,7 @@ export function startFakeGrant(): FakeGrant {
     refuse: (error) => void (refusal = error),
     stop: () => daemon.stop(),
     spawn,
-    run: async (words, options) => {
-      const child = spawn(words, options);
-      const [stdout, stderr, exitCode] = await Promise.all([
-        new Response(child.stdout).text(),
-        new Response(child.stderr).text(),
-        child.exited,
-      ]);
-      return { stdout, stderr, exitCode };
-    },
+    run: (words, options) => resultOf(spawn(words, options)),
     [Symbol.asyncDispose]: async () => {
       rmSync(home, { recursive: true, force: true });
       await daemon[Symbol.asyncDispose]();

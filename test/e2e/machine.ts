@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { isAlive, until } from "../processes.ts";
+import { isAlive, type Result, resultOf, until } from "../processes.ts";
 import { startSts, type Sts, type StsServerOptions } from "../sts/server.ts";
 
-export { isAlive, until };
+export { isAlive, type Result, until };
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -16,13 +16,6 @@ export const executable = resolve(root, process.env["KEYHOLE_TEST_EXECUTABLE"] ?
 export const dynamicExecutable = join(root, "dist", "keyhole-dynamic");
 
 if (!existsSync(executable)) throw new Error(`${executable} is missing: run \`npm run build\` first`);
-
-export interface Result {
-  readonly stdout: string;
-  readonly stderr: string;
-  /** 128 + n for a death by signal n, as a shell has it. */
-  readonly exitCode: number;
-}
 
 export interface RunOptions {
   /** Added to the machine's environment; undefined removes a variable. */
@@ -72,13 +65,7 @@ export async function createMachine(options: StsServerOptions = {}) {
 
   /** Runs `keyhole WORDS` to its end. */
   async function run(words: readonly string[], runOptions?: RunOptions): Promise<Result> {
-    const child = spawn(words, runOptions);
-    const [stdout, stderr, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, exitCode: code };
+    return resultOf(spawn(words, runOptions));
   }
 
   /** `keyhole` with words separated by single spaces, which must succeed. Returns stdout. */

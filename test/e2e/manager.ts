@@ -3,9 +3,8 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isAlive, until } from "../processes.ts";
+import { isAlive, type Result, resultOf, until } from "../processes.ts";
 import { NOBODY, publicExecutable } from "./daemons.ts";
-import type { Result } from "./machine.ts";
 import { holdNamespace } from "./namespace.ts";
 
 const SYSTEMD = "/lib/systemd/systemd";
@@ -63,9 +62,7 @@ export async function startManager() {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const texts = [child.stdout, child.stderr].map((stream) => new Response(stream).text());
-    const [stdout = "", stderr = ""] = await Promise.all(texts);
-    return { stdout, stderr, exitCode: await child.exited };
+    return resultOf(child);
   }
 
   const systemctl = (words: string) => run(["systemctl", "--user", ...words.split(" ")]);

@@ -3,8 +3,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { resultOf } from "../processes.ts";
 import { publicExecutable } from "./daemons.ts";
-import type { Result } from "./machine.ts";
 import { holdNamespace } from "./namespace.ts";
 
 /** Why there cannot be any, if so. */
@@ -58,15 +58,6 @@ export async function createUsers(names: readonly string[]) {
     });
   }
 
-  async function finish(child: ReturnType<typeof spawn>): Promise<Result> {
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ]);
-    return { stdout, stderr, exitCode };
-  }
-
   return {
     /** A copy that everybody may run. */
     program: program.path,
@@ -74,10 +65,10 @@ export async function createUsers(names: readonly string[]) {
     spawn,
     as,
     /** Runs words as root. */
-    asRoot: (words: readonly string[], env?: Readonly<Record<string, string>>) => finish(spawn(words, env)),
+    asRoot: (words: readonly string[], env?: Readonly<Record<string, string>>) => resultOf(spawn(words, env)),
     /** Runs `keyhole WORDS` as a user. */
     keyhole: (name: string, words: string, variables?: Readonly<Record<string, string>>) =>
-      finish(spawn([...as(name, variables), program.path, ...words.split(" ")])),
+      resultOf(spawn([...as(name, variables), program.path, ...words.split(" ")])),
     /** Writes a file of a user's, with the directories above it. */
     async write(name: string, path: string, text: string): Promise<void> {
       const source = join(directory, "text");
@@ -85,7 +76,7 @@ export async function createUsers(names: readonly string[]) {
       chmodSync(source, 0o644);
       const target = join(homeOf(name), path);
       const copy = `umask 077; mkdir -p "$(dirname "$1")" && cat "$0" > "$1"`;
-      const { exitCode, stderr } = await finish(spawn([...as(name), "sh", "-c", copy, source, target]));
+      const { exitCode, stderr } = await resultOf(spawn([...as(name), "sh", "-c", copy, source, target]));
       if (exitCode !== 0) throw new Error(stderr);
     },
     async [Symbol.asyncDispose]() {

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Result, resultOf } from "../processes.ts";
 
 /** As it is in the repository: without an address. */
 export const script = join(import.meta.dir, "..", "..", "install.sh");
@@ -34,12 +35,6 @@ case "$*" in
   completion\\ *) echo "# keyhole ${version} in $2" ;;
 esac
 `;
-}
-
-export interface Outcome {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: number;
 }
 
 export interface InstallOptions {
@@ -133,7 +128,7 @@ export function createHost() {
       };
     },
 
-    install(options?: InstallOptions): Promise<Outcome> {
+    install(options?: InstallOptions): Promise<Result> {
       const { words, env, cwd } = host.command(options);
       return run(words, { env, cwd });
     },
@@ -160,7 +155,7 @@ export function createHost() {
 export async function run(
   words: readonly string[],
   { env, cwd, stdin }: { env: Record<string, string>; cwd: string; stdin?: string },
-): Promise<Outcome> {
+): Promise<Result> {
   const child = Bun.spawn([...words], {
     env,
     cwd,
@@ -168,12 +163,7 @@ export async function run(
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
+  return resultOf(child);
 }
 
 /** The script as a release has it: with an address. */

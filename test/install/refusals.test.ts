@@ -2,23 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Result } from "../processes.ts";
 import { generateCertificate } from "../sts/tls.ts";
-import {
-  baseTools,
-  createHost,
-  fakeExecutable,
-  type Host,
-  type InstallOptions,
-  missing,
-  type Outcome,
-  run,
-} from "./host.ts";
+import { baseTools, createHost, fakeExecutable, type Host, type InstallOptions, missing, run } from "./host.ts";
 
 const executableFile = ".local/bin/keyhole";
 const asset = "keyhole-linux-x64";
 
 /** One error, one hint, at the end; what curl or cat says may stand in front. */
-function expectRefusal({ stdout, stderr, exitCode }: Outcome, message: string | RegExp): void {
+function expectRefusal({ stdout, stderr, exitCode }: Result, message: string | RegExp): void {
   const lines = stderr.trimEnd().split("\n");
   const [error, hint] = lines.slice(-2);
   expect(error).toMatch(message);
@@ -159,7 +151,7 @@ describe("the download", () => {
 
   test.skipIf(missing("curl", "openssl"))("is not led from https to http (needs curl, openssl)", async () => {
     const tls = generateCertificate();
-    const install = async (follow: boolean): Promise<[Outcome, string[]]> => {
+    const install = async (follow: boolean): Promise<[Result, string[]]> => {
       using host = createHost();
       host.publish("0.2.0");
       const bundle = join(host.paths.root, "ca.pem");
