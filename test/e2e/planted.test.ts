@@ -273,13 +273,15 @@ test("a socket that somebody else made before is not taken over while it answers
   }
 });
 
+/** An error reply, as Python takes bytes. */
+function hexOf(kind: ErrorName): string {
+  const reply = encode(errorReply, { number: errors[kind].number, message: "none", hint: undefined });
+  return Buffer.from(encodeFrame(ERROR_NUMBER, reply)).toString("hex");
+}
+
 test.skipIf(!canBeOthers || !hasPython)("source credentials are not sent to another user's process", async () => {
   await using machine = await createMachine();
   giveHomeToOrdinary(machine);
-  const hexOf = (kind: ErrorName) => {
-    const reply = encode(errorReply, { number: errors[kind].number, message: "none", hint: undefined });
-    return Buffer.from(encodeFrame(ERROR_NUMBER, reply)).toString("hex");
-  };
   // Listens where NOBODY looks for a daemon, says that it is no grant's and has no session, and waits for an Add.
   const squat = `import os, socket, sys
 os.umask(0)
