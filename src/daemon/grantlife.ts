@@ -16,7 +16,7 @@ import { refusalOf } from "./grantrefusal.ts";
 import { createGrantSessions, type GrantSessions } from "./grantsessions.ts";
 import { createGrantSocket, keyholeErrorOf } from "./grantsocket.ts";
 import type { Issue } from "./issue.ts";
-import { createLease } from "./lease.ts";
+import { createLease } from "./mounts/lease.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
 import type { LimitedLog } from "./loglimit.ts";
 import { createPacer, type Pacer } from "./pacer.ts";

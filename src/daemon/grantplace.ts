@@ -9,7 +9,7 @@ import { GRANT_CONNECTIONS } from "./grantroom.ts";
 import { type Listener, listen, type ListenerOptions } from "./listener.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import type { LimitedLog } from "./loglimit.ts";
-import { type Mount, openMount } from "./mount.ts";
+import { type Mount, openMount } from "./mounts/mount.ts";
 
 export interface PlaceDependencies {
   /** The parent of the directories of grants that are delivered over a socket. */

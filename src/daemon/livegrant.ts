@@ -4,9 +4,9 @@ import type { Grant } from "../grants/grant.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import type { Askpass } from "./confirmer.ts";
 import type { Issue } from "./issue.ts";
-import type { Lease } from "./lease.ts";
 import type { Listener } from "./listener.ts";
-import type { Mount } from "./mount.ts";
+import type { Lease } from "./mounts/lease.ts";
+import type { Mount } from "./mounts/mount.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** What is out: enough to find it in CloudTrail, and no secret. */

@@ -56,7 +56,7 @@ export function checkVersion({ daemon, settings }: Machine): readonly Verdict[] 
   if (other !== version) {
     return [warning(`the daemon is keyhole ${other}, this executable is ${version}`, "keyhole daemon restart")];
   }
-  // A daemon keeps its own copy for grants under the name of its build, and no other (daemon/executable.ts).
+  // A daemon keeps its own copy for grants under the name of its build, and no other (daemon/mounts/executable.ts).
   const copies = namesIn(settings.paths.binDir).filter((name) => name.startsWith("keyhole-"));
   const own = `keyhole-${build.replaceAll(/[^\w.-]/g, "-")}`;
   if (copies.length > 0 && !copies.includes(own)) {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { type Pinned, pinDirectory } from "../../src/daemon/pinned.ts";
-import { discard, install, openEntry, placeFile } from "../../src/daemon/placing.ts";
-import { thrownBy } from "../thrown.ts";
+import { type Pinned, pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
+import { discard, install, openEntry, placeFile } from "../../../src/daemon/mounts/placing.ts";
+import { thrownBy } from "../../thrown.ts";
 
 let root: string;
 let directory: Pinned;

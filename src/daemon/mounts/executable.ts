@@ -2,8 +2,8 @@
 // root that was given the directory writable would own what the host runs.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
-import { ensurePrivateDirectory } from "../files/directories.ts";
-import { pathError } from "../files/trust.ts";
+import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { pathError } from "../../files/trust.ts";
 import { isTemporary, temporaryName } from "./clearing.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 import { discard, install, isOurs, keepsChanging, openEntry } from "./placing.ts";

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { pinDirectory } from "../../src/daemon/pinned.ts";
-import { thrownBy } from "../thrown.ts";
+import { pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
+import { thrownBy } from "../../thrown.ts";
 
 let root: string;
 

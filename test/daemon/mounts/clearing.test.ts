@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { isTemporary, removeEntries, temporaryName } from "../../src/daemon/clearing.ts";
-import { type Pinned, pinDirectory } from "../../src/daemon/pinned.ts";
-import { thrownBy } from "../thrown.ts";
+import { isTemporary, removeEntries, temporaryName } from "../../../src/daemon/mounts/clearing.ts";
+import { type Pinned, pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
+import { thrownBy } from "../../thrown.ts";
 
 let root: string;
 let directory: Pinned;

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { fromIni } from "@aws-sdk/credential-provider-ini";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { Credentials, formatProcessLine } from "../../src/credentials.ts";
-import { createLease, type Lease } from "../../src/daemon/lease.ts";
-import { type Mount, openMount } from "../../src/daemon/mount.ts";
-import { KeyholeError } from "../../src/errors.ts";
+import { Credentials, formatProcessLine } from "../../../src/credentials.ts";
+import { createLease, type Lease } from "../../../src/daemon/mounts/lease.ts";
+import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
+import { KeyholeError } from "../../../src/errors.ts";
 
 let root: string;
 let mount: Mount;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { createPrivateCopy } from "../../src/daemon/executable.ts";
-import { type Mount, openMount } from "../../src/daemon/mount.ts";
-import { KeyholeError } from "../../src/errors.ts";
-import { rejectionOf } from "../thrown.ts";
+import { createPrivateCopy } from "../../../src/daemon/mounts/executable.ts";
+import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { rejectionOf } from "../../thrown.ts";
 
 const ID = "abcdefghijABCDEFGHIJ_-";
 /** Big enough that a copy is under way for a while. */

@@ -2,9 +2,9 @@
 // What stands at the name is never written to, given a mode, or waited for.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
-import { lookAt, pathError } from "../files/trust.ts";
+import { isErrno } from "../../errno.ts";
+import { KeyholeError } from "../../errors.ts";
+import { lookAt, pathError } from "../../files/trust.ts";
 import { removeEntries, temporaryName } from "./clearing.ts";
 import { isSameFile, type Pinned } from "./pinned.ts";
 

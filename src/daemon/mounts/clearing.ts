@@ -1,10 +1,10 @@
 // Removing what somebody else may have put into a directory of ours and may still be changing: links, FIFOs, trees of
 // any depth. Nothing is ever removed, or given another mode, behind a link.
 import * as fs from "node:fs";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
-import { pathError } from "../files/trust.ts";
-import { quotePosix } from "../quoting.ts";
+import { isErrno } from "../../errno.ts";
+import { KeyholeError } from "../../errors.ts";
+import { pathError } from "../../files/trust.ts";
+import { quotePosix } from "../../quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
 /**

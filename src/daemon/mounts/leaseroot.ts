@@ -1,7 +1,7 @@
 // Where leases live. They are credentials in a file: in memory where there is a file system for that, never in /tmp.
 import { lstatSync, statfsSync } from "node:fs";
-import type { Environment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import type { Environment } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
 
 export interface LeasePlaces {
   /** The daemon's, for XDG_RUNTIME_DIR. */

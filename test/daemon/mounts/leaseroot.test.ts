@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { leaseParentOf, type LeasePlaces } from "../../src/daemon/leaseroot.ts";
-import { openMount } from "../../src/daemon/mount.ts";
-import { thrownBy } from "../thrown.ts";
+import { leaseParentOf, type LeasePlaces } from "../../../src/daemon/mounts/leaseroot.ts";
+import { openMount } from "../../../src/daemon/mounts/mount.ts";
+import { thrownBy } from "../../thrown.ts";
 
 const ID = "abcdefghijABCDEFGHIJ_-";
 const SHM = "/dev/shm";

@@ -2,11 +2,11 @@
 // user) may put anything anywhere in it at any moment: nothing is written, removed or given a mode through what stands
 // there, nothing waits for it, and what can be put right is put right.
 import * as fs from "node:fs";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
-import { ensurePrivateDirectory } from "../files/directories.ts";
-import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../files/trust.ts";
-import { directoryOf } from "../paths.ts";
+import { isErrno } from "../../errno.ts";
+import { KeyholeError } from "../../errors.ts";
+import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../../files/trust.ts";
+import { directoryOf } from "../../paths.ts";
 import { isTemporary, removeEntries } from "./clearing.ts";
 import { copyToMount } from "./executable.ts";
 import { isSameFile, type Pinned, pinDirectory } from "./pinned.ts";

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { Worker } from "node:worker_threads";
-import { type Mount, openMount } from "../../src/daemon/mount.ts";
-import { KeyholeError } from "../../src/errors.ts";
-import { until } from "../processes.ts";
-import { thrownBy } from "../thrown.ts";
-import type { Orders } from "./fakes/swapper.ts";
+import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { until } from "../../processes.ts";
+import { thrownBy } from "../../thrown.ts";
+import type { Orders } from "../fakes/swapper.ts";
 
 const ID = "abcdefghijABCDEFGHIJ_-";
 const OTHER = "0123456789_-0123456789";
@@ -147,7 +147,7 @@ describe("what is in the way", () => {
       const mount = open();
       const files = ["aws-config", "env", "lease.json"] as const;
       const orders: Orders = { directory: mount.path, victim: `${root}/victim`, names: files };
-      const worker = new Worker(new URL("./fakes/swapper.ts", import.meta.url), { workerData: orders });
+      const worker = new Worker(new URL("../fakes/swapper.ts", import.meta.url), { workerData: orders });
       try {
         await until(() => namesIn(mount.path).length >= files.length);
         let written = 0;
