@@ -30,9 +30,9 @@ import { createIdentify } from "./peers.ts";
 import { residentBytes } from "./process.ts";
 import { createRequestAudit } from "./requestaudit.ts";
 import { serveGrants } from "./servegrants.ts";
-import { serveShared } from "./serveshared.ts";
+import { serveShared } from "./shared/serve.ts";
 import { Sessions } from "./sessions.ts";
-import { checkSharedDirectory } from "./shareddirectory.ts";
+import { checkSharedDirectory } from "./shared/directory.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { keepVigil } from "./vigil.ts";
 

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { createRequestAudit } from "../../src/daemon/requestaudit.ts";
-import { createSharedHandlers } from "../../src/daemon/shared.ts";
-import type { AuditEvent } from "../../src/audit/event.ts";
-import type { Caller, Handlers } from "../../src/daemon/dispatcher.ts";
-import { KeyholeError } from "../../src/errors.ts";
-import { type MessageName, messages } from "../../src/wire/messages.ts";
-import { roleConfig } from "./fakes/configs.ts";
-import { errorOf, newWorld, type World } from "./fakes/world.ts";
+import { createRequestAudit } from "../../../src/daemon/requestaudit.ts";
+import { createSharedHandlers } from "../../../src/daemon/shared/handlers.ts";
+import type { AuditEvent } from "../../../src/audit/event.ts";
+import type { Caller, Handlers } from "../../../src/daemon/dispatcher.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { type MessageName, messages } from "../../../src/wire/messages.ts";
+import { roleConfig } from "../fakes/configs.ts";
+import { errorOf, newWorld, type World } from "../fakes/world.ts";
 
 const AGENT: Caller = { uid: 1001, gid: 1001, groups: [990], pid: 7, connection: 1 };
 const STRANGER: Caller = { ...AGENT, uid: 1002 };

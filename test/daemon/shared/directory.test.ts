@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkSharedDirectory } from "../../src/daemon/shareddirectory.ts";
-import { thrownBy } from "../thrown.ts";
+import { checkSharedDirectory } from "../../../src/daemon/shared/directory.ts";
+import { thrownBy } from "../../thrown.ts";
 
 const OWN = process.getuid!();
 const SETUP = "sudo keyhole setup agent-access --agent-user USER";

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection } from "../../src/client/connection.ts";
-import { serveShared, type Shared, type SharedOptions } from "../../src/daemon/serveshared.ts";
-import { until } from "../processes.ts";
-import { errorOf, newWorld, type World } from "./fakes/world.ts";
-import { roleConfig } from "./fakes/configs.ts";
+import { Connection } from "../../../src/client/connection.ts";
+import { serveShared, type Shared, type SharedOptions } from "../../../src/daemon/shared/serve.ts";
+import { until } from "../../processes.ts";
+import { errorOf, newWorld, type World } from "../fakes/world.ts";
+import { roleConfig } from "../fakes/configs.ts";
 
 const OWN = process.getuid!();
 /** A group that this process may give files to: any for root, its own for everybody else. */

@@ -1,10 +1,10 @@
 // The directory of the shared socket. It is made once, by `keyhole setup agent-access` as root or by a service manager;
 // the daemon only looks whether it can be trusted, because its group decides who may come.
 import { statSync } from "node:fs";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
-import { pathError, refuseForeign, refuseForeignParent } from "../files/trust.ts";
-import { directoryOf } from "../paths.ts";
+import { isErrno } from "../../errno.ts";
+import { KeyholeError } from "../../errors.ts";
+import { pathError, refuseForeign, refuseForeignParent } from "../../files/trust.ts";
+import { directoryOf } from "../../paths.ts";
 
 /** The command that makes it. */
 const SETUP = "sudo keyhole setup agent-access --agent-user USER";

@@ -1,23 +1,23 @@
 // Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
-import type { RecordAudit } from "../audit/event.ts";
-import { KeyholeError } from "../errors.ts";
-import type { Native } from "../native/native.ts";
-import { descriptorOf } from "../native/peer.ts";
-import { directoryOf } from "../paths.ts";
-import { openPolicy, type PolicyState } from "../shared/reader.ts";
-import type { SourceEnvironment } from "../sources/source.ts";
-import { GRANT_REQUEST_LIMIT } from "../wire/frame.ts";
-import type { ResponseOf } from "../wire/messages.ts";
-import type { Clock } from "./clock.ts";
-import { MOST_AT_ONCE } from "./connection.ts";
-import { createDispatch } from "./dispatcher.ts";
-import { listen } from "./listener.ts";
-import type { LimitedLog } from "./loglimit.ts";
-import type { WitnessedPeer } from "./peers.ts";
-import { createRequestAudit } from "./requestaudit.ts";
-import type { Sessions } from "./sessions.ts";
-import { createSharedHandlers } from "./shared.ts";
-import { checkSharedDirectory } from "./shareddirectory.ts";
+import type { RecordAudit } from "../../audit/event.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { Native } from "../../native/native.ts";
+import { descriptorOf } from "../../native/peer.ts";
+import { directoryOf } from "../../paths.ts";
+import { openPolicy, type PolicyState } from "../../shared/reader.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
+import type { ResponseOf } from "../../wire/messages.ts";
+import type { Clock } from "../clock.ts";
+import { MOST_AT_ONCE } from "../connection.ts";
+import { createDispatch } from "../dispatcher.ts";
+import { listen } from "../listener.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import type { WitnessedPeer } from "../peers.ts";
+import { createRequestAudit } from "../requestaudit.ts";
+import type { Sessions } from "../sessions.ts";
+import { checkSharedDirectory } from "./directory.ts";
+import { createSharedHandlers } from "./handlers.ts";
 
 export interface SharedOptions {
   /** Absolute. */
