@@ -2,7 +2,7 @@
 // any more it says why. Nobody asks for a lease, so nobody can be refused: what is written here is all that happens.
 import type { AuditEvent } from "../audit/event.ts";
 import type { ErrorName } from "../errors.ts";
-import { evidenceOf } from "./evidence.ts";
+import { evidenceOf } from "./audit/evidence.ts";
 import { refusalOf } from "./grantrefusal.ts";
 import { keyholeErrorOf } from "./grantsocket.ts";
 import type { Issue } from "./issue.ts";

@@ -8,7 +8,7 @@ import type { CredentialSource, SourceEnvironment } from "../sources/source.ts";
 import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import type { Askpass, Confirmer } from "./confirmer.ts";
-import { evidenceOf } from "./evidence.ts";
+import { evidenceOf } from "./audit/evidence.ts";
 import type { FindGrant } from "./grantconfigs.ts";
 import { createDelivery } from "./grantdelivery.ts";
 import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./grantplace.ts";
@@ -20,7 +20,7 @@ import { createLease } from "./mounts/lease.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
 import type { LimitedLog } from "./loglimit.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
-import { collectRepeats } from "./repeats.ts";
+import { collectRepeats } from "./audit/repeats.ts";
 import { type Session, vendableIssue } from "./session.ts";
 
 export interface LifeDependencies extends PlaceDependencies {

@@ -4,11 +4,11 @@ import { refuseLoop } from "../loop.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
 import { answerVend } from "./answer.ts";
+import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./loglimit.ts";
-import type { RequestAudit } from "./requestaudit.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {

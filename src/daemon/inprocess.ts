@@ -6,11 +6,11 @@ import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
+import { createRequestAudit } from "./audit/requests.ts";
 import { systemClock } from "./clock.ts";
 import { type Caller, createDispatch } from "./dispatcher.ts";
 import type { Grants } from "./grants.ts";
 import { createHandlers } from "./handlers.ts";
-import { createRequestAudit } from "./requestaudit.ts";
 import { Sessions } from "./sessions.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 

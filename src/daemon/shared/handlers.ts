@@ -8,7 +8,7 @@ import { answerVend } from "../answer.ts";
 import type { Caller, Handlers } from "../dispatcher.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../loglimit.ts";
-import type { RequestAudit } from "../requestaudit.ts";
+import type { RequestAudit } from "../audit/requests.ts";
 import type { Sessions } from "../sessions.ts";
 
 export interface SharedDependencies {

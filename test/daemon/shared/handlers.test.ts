@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { createRequestAudit } from "../../../src/daemon/requestaudit.ts";
+import { createRequestAudit } from "../../../src/daemon/audit/requests.ts";
 import { createSharedHandlers } from "../../../src/daemon/shared/handlers.ts";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import type { Caller, Handlers } from "../../../src/daemon/dispatcher.ts";

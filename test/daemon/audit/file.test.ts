@@ -2,12 +2,12 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AuditEvent } from "../../src/audit/event.ts";
-import { readHistory } from "../../src/audit/history.ts";
-import { parseRecord } from "../../src/audit/line.ts";
-import { openAuditFile } from "../../src/daemon/audit.ts";
-import { jsonLines, lineOf } from "../audit/fixture.ts";
-import { FakeClock } from "./fakes/clock.ts";
+import type { AuditEvent } from "../../../src/audit/event.ts";
+import { readHistory } from "../../../src/audit/history.ts";
+import { parseRecord } from "../../../src/audit/line.ts";
+import { openAuditFile } from "../../../src/daemon/audit/file.ts";
+import { jsonLines, lineOf } from "../../audit/fixture.ts";
+import { FakeClock } from "../fakes/clock.ts";
 
 let directory: string;
 let path: string;

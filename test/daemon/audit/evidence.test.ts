@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { AuditEvent } from "../../src/audit/event.ts";
-import { evidenceOf, recordIssues } from "../../src/daemon/evidence.ts";
-import type { Session } from "../../src/daemon/session.ts";
-import { newWorld } from "./fakes/world.ts";
+import type { AuditEvent } from "../../../src/audit/event.ts";
+import { evidenceOf, recordIssues } from "../../../src/daemon/audit/evidence.ts";
+import type { Session } from "../../../src/daemon/session.ts";
+import { newWorld } from "../fakes/world.ts";
 
 async function issueOfDev() {
   const world = newWorld();

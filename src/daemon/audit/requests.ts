@@ -1,12 +1,12 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
-import type { AuditEvent, AuditKind, RecordAudit } from "../audit/event.ts";
-import { isConfigName } from "../configname.ts";
-import { KeyholeError } from "../errors.ts";
-import type { SessionInfo } from "../wire/messages.ts";
-import type { Clock } from "./clock.ts";
+import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/event.ts";
+import { isConfigName } from "../../configname.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { SessionInfo } from "../../wire/messages.ts";
+import type { Clock } from "../clock.ts";
+import type { Issue } from "../issue.ts";
+import { peerOf, type WitnessedPeer } from "../peers.ts";
 import { evidenceOf } from "./evidence.ts";
-import type { Issue } from "./issue.ts";
-import { peerOf, type WitnessedPeer } from "./peers.ts";
 import { collectRepeats } from "./repeats.ts";
 
 export interface RequestAudit {

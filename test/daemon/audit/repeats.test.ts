@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "bun:test";
-import type { AuditEvent } from "../../src/audit/event.ts";
-import { collectRepeats, type Repeats } from "../../src/daemon/repeats.ts";
-import { FakeClock } from "./fakes/clock.ts";
+import type { AuditEvent } from "../../../src/audit/event.ts";
+import { collectRepeats, type Repeats } from "../../../src/daemon/audit/repeats.ts";
+import { FakeClock } from "../fakes/clock.ts";
 
 let clock: FakeClock;
 let lines: AuditEvent[];
