@@ -6,7 +6,7 @@ import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
 import { answerVend } from "./answer.ts";
 import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
-import type { Grants } from "./grants.ts";
+import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./loglimit.ts";
 import type { Sessions } from "./sessions.ts";

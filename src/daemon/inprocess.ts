@@ -9,7 +9,7 @@ import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
 import { createRequestAudit } from "./audit/requests.ts";
 import { systemClock } from "./clock.ts";
 import { type Caller, createDispatch } from "./dispatcher.ts";
-import type { Grants } from "./grants.ts";
+import type { Grants } from "./grants/grants.ts";
 import { createHandlers } from "./handlers.ts";
 import { Sessions } from "./sessions.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";

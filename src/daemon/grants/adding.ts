@@ -1,0 +1,106 @@
+// Making a grant: everything is checked and the role assumed before anything is made, and whatever fails after that
+// takes back what was.
+import type { ConfigReader } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { Grant } from "../../grants/grant.ts";
+import type { GrantStore } from "../../grants/store.ts";
+import { refuseLoop } from "../../loop.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import type { GrantBook } from "./book.ts";
+import type { Askpass } from "./confirmer.ts";
+import type { GrantLife } from "./life.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import { endOf, type GrantRequest, planGrant } from "./plan.ts";
+import { keyholeErrorOf } from "./socket.ts";
+
+export interface AddingDependencies {
+  readonly book: GrantBook;
+  readonly life: GrantLife;
+  readonly store: GrantStore;
+  readonly configs: ConfigReader;
+  readonly log: LimitedLog;
+  readonly mostGrants: number;
+  /** The control socket, for loops among source credentials. */
+  readonly socketPath: string;
+  /** The program that asks a person of whoever makes a grant. */
+  readonly askpassOf: (environment: SourceEnvironment) => Askpass | undefined;
+  readonly isClosed: () => boolean;
+}
+
+/** @throws what Grants.add does */
+export type AddGrant = (request: GrantRequest) => Promise<LiveGrant>;
+
+export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
+  const { book, life, store, configs, log, mostGrants, socketPath, askpassOf, isClosed } = dependencies;
+  const { lives, pending } = book;
+
+  async function add(request: GrantRequest): Promise<LiveGrant> {
+    const { name } = request;
+    const environment = Object.fromEntries(request.environment.map((variable) => [variable.name, variable.value]));
+    refuseLoop(environment, request.config, socketPath);
+    const { config } = configs.read(request.config);
+    const planned = planGrant(request, config, environment, life.sessions.wall);
+    if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
+    if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
+    pending.set(name, planned);
+    try {
+      return await make(planned, request, environment);
+    } finally {
+      pending.delete(name);
+    }
+  }
+
+  async function make(planned: Grant, request: GrantRequest, environment: SourceEnvironment): Promise<LiveGrant> {
+    const { name } = planned;
+    let live: LiveGrant | undefined;
+    try {
+      const first = await life.sessions.prove(name, environment);
+      // AWS's clock is known by now, if it was not before.
+      const createdAt = Math.floor(life.sessions.wall);
+      const grant = { ...planned, createdAt, endsAt: endOf(request.ttlSeconds, createdAt) };
+      pending.set(name, grant);
+      store.write(grant, { durable: true });
+      // What cannot be read again would work until the daemon's next start, and not be revoked after it.
+      store.read(name);
+      live = await life.open(grant, first.region, { environment, askpass: askpassOf(environment), first });
+      await life.equip(live);
+      if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");
+      lives.set(name, live);
+      return live;
+    } catch (error) {
+      takeBack(name, live);
+      throw error;
+    }
+  }
+
+  function takeBack(name: string, live: LiveGrant | undefined): void {
+    const steps = [
+      () => life.sessions.remove(name),
+      () => void store.remove(name),
+      () => void live?.listener?.close(0),
+      () => live?.mount.remove(),
+    ];
+    for (const step of steps) {
+      try {
+        step();
+      } catch (error) {
+        log("error", "grant not taken back", { grant: name, error: keyholeErrorOf(error).message });
+      }
+    }
+  }
+
+  return add;
+}
+
+function taken(name: string): KeyholeError {
+  return new KeyholeError("grant-exists", `grant ${name} exists`, `keyhole grant show ${name}`);
+}
+
+function full(most: number): KeyholeError {
+  return new KeyholeError(
+    "invalid-grant",
+    `this daemon's limit of descriptors has room for ${most} grants`,
+    "remove a grant, or raise the limit: ulimit -n",
+  );
+}

@@ -1,0 +1,30 @@
+// The grants of a daemon: their definitions, directories, sockets and sessions.
+import type { GrantInfo, RequestOf, ResponseOf } from "../../wire/messages.ts";
+import type { Caller } from "../dispatcher.ts";
+
+/** What the control socket may ask of grants. Times in a GrantInfo are on AWS's clock. */
+export interface Grants {
+  /** Open connections of all grants. */
+  readonly connections: number;
+  /**
+   * Checks everything, also with STS's limits, before anything is made; the session is assumed before it answers.
+   *
+   * @throws KeyholeError `grant-exists`, `invalid-grant`, `no-such-config`, and what CredentialSource.assume throws; the
+   *   grant then does not exist.
+   */
+  add(request: RequestOf<"GrantAdd">, caller: Caller): Promise<GrantInfo>;
+  /** By name. */
+  list(): GrantInfo[];
+  /** Idempotent. Its effect is complete when it returns. @throws KeyholeError `no-such-grant` */
+  revoke(name: string, caller: Caller): GrantInfo;
+  /** Revokes, and removes directory and definition. @throws KeyholeError `no-such-grant` */
+  remove(name: string, caller: Caller): void;
+  /** The oldest question that nobody has answered; waits for one, up to 10 s. */
+  question(): Promise<ResponseOf<"GrantQuestion">>;
+  /** An answer that comes too late changes nothing. */
+  answer(id: number, allow: boolean, caller: Caller): void;
+  /** Takes in what a person has changed among the definitions (SIGHUP). */
+  reload(): Promise<void>;
+  /** Sends what is owed for up to `patience` milliseconds, and removes the sockets; leases stay until they expire. */
+  close(patience: number): Promise<void>;
+}

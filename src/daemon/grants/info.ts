@@ -1,0 +1,62 @@
+// A grant as `grant list` and `grant show` have it: for whoever made it, on the control socket alone.
+import { stateOf } from "../../grants/grant.ts";
+import type { GrantInfo, SessionInfo } from "../../wire/messages.ts";
+import type { LiveGrant } from "./livegrant.ts";
+
+/** Characters of a text as it is shown: one grant must not fill the answer that shows them all. */
+const LONGEST_TEXT = 2000;
+
+/**
+ * @param session of the grant, if it has one just now
+ * @param now milliseconds since the epoch, on AWS's clock
+ */
+export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, now: number): GrantInfo {
+  const { grant, outstanding } = live;
+  const lastError = session?.lastError ?? live.lastError?.message;
+  return {
+    name: grant.name,
+    config: grant.config,
+    policy: grant.policy,
+    policyArns: grant.policyArns,
+    tags: grant.tags,
+    sourceIdentity: grant.sourceIdentity,
+    durationSeconds: grant.durationSeconds,
+    deliver: grant.deliver,
+    mountAt: grant.mountAt,
+    executable: grant.executable,
+    allowUids: grant.allowUids,
+    allowGids: grant.allowGids,
+    rate: grant.rate,
+    maxUses: grant.maxUses,
+    confirm: grant.confirm,
+    state: stateOf(grant, now),
+    directory: live.mount.path,
+    createdAt: grant.createdAt,
+    endsAt: grant.endsAt,
+    revokedAt: grant.revokedAt,
+    roleArn: session?.roleArn ?? live.roleArn,
+    accessKeyId: outstanding?.accessKeyId,
+    expiresAt: outstanding && Math.max(0, Math.floor(outstanding.expiresAt)),
+    renewAt: session?.renewAt,
+    packedPolicySize: outstanding?.packedPolicySize,
+    sessionName: grant.sessionName,
+    uses: grant.uses,
+    refusals: live.refusals,
+    connections: live.listener?.connections ?? 0,
+    lastError: lastError && cut(lastError),
+    notes: [...(session?.notes ?? []), ...notesOf(live)],
+  };
+}
+
+function notesOf({ grant, environment, revision }: LiveGrant): string[] {
+  const notes: string[] = [];
+  if (grant.hadKeys && environment === undefined)
+    notes.push("its source credentials were keys in an environment, which are forgotten when the daemon ends");
+  if (revision === undefined)
+    notes.push("its definition could not be written: what was decided last ends with the daemon");
+  return notes;
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+}

@@ -1,0 +1,245 @@
+// How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
+import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
+import type { ConfigReader } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import { type Grant, stateOf } from "../../grants/grant.ts";
+import type { GrantStore } from "../../grants/store.ts";
+import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import type { Clock } from "../clock.ts";
+import type { Counters } from "../counters.ts";
+import type { Askpass, Confirmer } from "./confirmer.ts";
+import { evidenceOf } from "../audit/evidence.ts";
+import type { FindGrant } from "./configs.ts";
+import { createDelivery } from "./delivery.ts";
+import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./place.ts";
+import { refusalOf } from "./refusal.ts";
+import { createGrantSessions, type GrantSessions } from "./sessions.ts";
+import { createGrantSocket, keyholeErrorOf } from "./socket.ts";
+import type { Issue } from "../issue.ts";
+import { createLease } from "../mounts/lease.ts";
+import { type LiveGrant, outstandingOf } from "./livegrant.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import { createPacer, type Pacer } from "./pacer.ts";
+import { collectRepeats } from "../audit/repeats.ts";
+import { type Session, vendableIssue } from "../session.ts";
+
+export interface LifeDependencies extends PlaceDependencies {
+  readonly store: GrantStore;
+  readonly configs: ConfigReader;
+  readonly source: CredentialSource;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: LimitedLog;
+  readonly record: RecordAudit;
+  readonly confirmer: Pick<Confirmer, "ask" | "withdraw">;
+  readonly find: FindGrant;
+  readonly liveOf: (name: string) => LiveGrant | undefined;
+  readonly maxSessions: number;
+  readonly maxFlights: number;
+  readonly counters?: Counters | undefined;
+  /** What selects the source credentials of a config's own session, where it has one. */
+  readonly environmentOf: (config: string) => SourceEnvironment | undefined;
+}
+
+/** What is known of a grant that was made just now, and of none that was read from its file. */
+export interface Origin {
+  readonly environment: SourceEnvironment;
+  readonly askpass: Askpass | undefined;
+  readonly first: Issue;
+}
+
+export interface GrantLife {
+  readonly sessions: GrantSessions;
+  /**
+   * Opens directory and socket. The executable follows with `equip`, the session when somebody asks, or with `tend`.
+   *
+   * @param region that the config names, if it does
+   * @throws KeyholeError `unsafe-path`, `usage`; what was made for a grant with an origin is removed again.
+   */
+  open(grant: Grant, region: string | undefined, origin: Origin | undefined): Promise<LiveGrant>;
+  /** Puts the executable into its directory. @throws KeyholeError `unsafe-path` */
+  equip(live: LiveGrant): Promise<void>;
+  /** Another definition is in force. Texts that cannot be written are logged. */
+  adopt(live: LiveGrant, grant: Grant, region: string | undefined): void;
+  /** Puts its socket back if somebody removed it. */
+  mend(live: LiveGrant): Promise<void>;
+  /** Sees to what nobody asks for: the lease of a grant that is active. */
+  tend(live: LiveGrant): void;
+  /** It vends nothing any more; complete when this returns. Directory and socket stay, and say why. */
+  end(live: LiveGrant, kind: "revoked" | "expired"): void;
+  /** Writes what is counted. */
+  flush(): void;
+}
+
+/** Requests over the rate that wait, and for how many milliseconds: well below the 20 s of a client. */
+const MOST_WAITING = 32;
+const LONGEST_WAIT = 5_000;
+
+export function createGrantLife(dependencies: LifeDependencies): GrantLife {
+  const { store, clock, log, record, confirmer, find, liveOf } = dependencies;
+  const repeats = collectRepeats(record, clock);
+  const delivery = createDelivery({ record, log });
+  const recorded = new WeakSet<Issue>();
+  const sessions = createGrantSessions({ ...dependencies, settled });
+
+  function settled(session: Session): void {
+    const definition = find(session.name);
+    if (definition === undefined) return;
+    if (session.issue !== undefined) recordIssue(session.issue, definition.grant);
+    const live = liveOf(session.name);
+    if (live !== undefined) follow(live, session);
+  }
+
+  function recordIssue(issue: Issue, { name, config }: Grant): void {
+    if (recorded.has(issue)) return;
+    recorded.add(issue);
+    record({ kind: "issue", transport: "daemon", outcome: "ok", ...evidenceOf(issue), grant: name, config });
+  }
+
+  function follow(live: LiveGrant, session: Session): void {
+    const { issue, lastError } = session;
+    if (issue !== undefined) note(live, issue);
+    live.lastError = lastError;
+    const usable = vendableIssue(session, { wall: sessions.wall, monotonic: clock.monotonic() });
+    if (usable !== undefined) delivery.deliver(live, usable);
+    else if (lastError !== undefined) delivery.withhold(live, lastError.kind);
+  }
+
+  /** Where uses are bounded it is written before the answer goes out: a crash in between costs a use, and gives none. */
+  function count(live: LiveGrant): void {
+    const grant = { ...live.grant, uses: live.grant.uses + 1 };
+    if (grant.maxUses !== undefined) {
+      refuseOtherDefinition(live);
+      store.write(grant, { durable: false });
+      live.revision = store.revision(grant.name);
+    }
+    live.grant = grant;
+    // Its line is not yet wiped: whoever was given it in this turn still has it.
+    if (stateOf(grant, sessions.wall) === "used-up") sessions.remove(grant.name);
+  }
+
+  /** What a person changed in the definition, or that it is gone, must not be written over. Throws what reading does. */
+  function refuseOtherDefinition({ grant, revision }: LiveGrant): void {
+    if (revision === undefined || store.revision(grant.name) === revision) return;
+    const { uses: _, ...written } = store.read(grant.name);
+    const { uses: __, ...known } = grant;
+    if (Bun.deepEquals(written, known)) return;
+    throw new KeyholeError(
+      "invalid-grant",
+      "its definition has changed and was not read again",
+      "keyhole daemon restart",
+    );
+  }
+
+  function pacerOf({ rate }: Grant): Pacer {
+    return createPacer({ rate, clock, most: MOST_WAITING, patience: LONGEST_WAIT });
+  }
+
+  const socketDependencies = {
+    now: () => sessions.wall,
+    vend: (live: LiveGrant) => sessions.vend(live),
+    confirm: (live: LiveGrant, question: string) => confirmer.ask(live.grant.name, question, live.askpass),
+    count,
+    record,
+    tally: (key: string, event: () => AuditEvent) => repeats.record(key, undefined, event),
+    log,
+  };
+
+  async function open(grant: Grant, region: string | undefined, origin: Origin | undefined): Promise<LiveGrant> {
+    const mount = openPlace(grant, dependencies);
+    try {
+      const live: LiveGrant = {
+        grant,
+        version: 0,
+        revision: store.revision(grant.name),
+        environment: origin?.environment,
+        askpass: origin?.askpass,
+        mount,
+        listener: undefined,
+        lease: grant.deliver === "file" ? createLease(mount) : undefined,
+        leased: undefined,
+        isLeaseStale: false,
+        pacer: pacerOf(grant),
+        roleArn: undefined,
+        outstanding: undefined,
+        refusals: 0,
+        lastError: undefined,
+        hasExpired: false,
+      };
+      if (origin !== undefined) {
+        note(live, origin.first);
+        delivery.deliver(live, origin.first);
+      }
+      writeTexts(live, region);
+      if (grant.deliver === "socket")
+        live.listener = await openSocket(live, createGrantSocket(live, socketDependencies), dependencies);
+      return live;
+    } catch (error) {
+      if (origin === undefined) mount.close();
+      else mount.remove();
+      throw error;
+    }
+  }
+
+  function adopt(live: LiveGrant, grant: Grant, region: string | undefined): void {
+    live.grant = grant;
+    live.version += 1;
+    live.pacer = pacerOf(grant);
+    try {
+      writeTexts(live, region);
+    } catch (error) {
+      live.lastError = keyholeErrorOf(error);
+      log("error", "texts not written", { grant: grant.name, error: live.lastError.message });
+    }
+  }
+
+  async function mend({ grant, listener, mount }: LiveGrant): Promise<void> {
+    if (listener === undefined || listener.isInPlace) return;
+    try {
+      mount.makeWay("sock");
+      await listener.rebind();
+      log("warn", "grant socket restored", { grant: grant.name });
+    } catch (error) {
+      log("error", "grant socket not restored", { grant: grant.name, error: keyholeErrorOf(error).message });
+    }
+  }
+
+  /** Its session is pinned, and renews itself; that its config or definition changed shows to nobody who does not look. */
+  function tend(live: LiveGrant): void {
+    if (live.lease === undefined) return;
+    try {
+      sessions.ensure(live);
+      sessions.follow(live.grant.name);
+      const given = live.isLeaseStale ? sessions.vend(live) : undefined;
+      if (given instanceof Promise) void Promise.allSettled([given]);
+      else if (given !== undefined) delivery.deliver(live, given);
+    } catch (error) {
+      live.lastError = keyholeErrorOf(error);
+      delivery.withhold(live, live.lastError.kind);
+    }
+  }
+
+  function end(live: LiveGrant, kind: "revoked" | "expired"): void {
+    live.pacer.close(refusalOf(kind, live.grant.name));
+    sessions.remove(live.grant.name);
+    confirmer.withdraw(live.grant.name);
+    live.listener?.hangUp();
+    delivery.withhold(live, kind);
+  }
+
+  return {
+    sessions,
+    open,
+    equip: (live) => placeExecutable(live, dependencies),
+    adopt,
+    mend,
+    tend,
+    end,
+    flush: () => repeats.flush(),
+  };
+}
+
+function note(live: LiveGrant, issue: Issue): void {
+  live.outstanding = outstandingOf(issue);
+  live.roleArn = issue.roleArn;
+}

@@ -1,0 +1,200 @@
+// From definitions to grants that are served: at start, and again whenever a person has changed them.
+import type { RecordAudit } from "../../audit/event.ts";
+import type { ConfigReader } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import { type Grant, stateOf } from "../../grants/grant.ts";
+import type { GrantStore } from "../../grants/store.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import { type GrantBook, recordLife } from "./book.ts";
+import type { GrantLife } from "./life.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import { keyholeErrorOf } from "./socket.ts";
+
+export interface LoadingDependencies {
+  readonly book: GrantBook;
+  readonly life: GrantLife;
+  readonly store: GrantStore;
+  readonly configs: ConfigReader;
+  readonly record: RecordAudit;
+  readonly log: LimitedLog;
+  /** The region that a config names for an environment. @returns rejects where it cannot be found out */
+  readonly regionOf: (grant: Grant) => Promise<string | undefined>;
+}
+
+export interface GrantLoading {
+  /** Takes the definitions for what they are now. One that cannot be served is logged, and stops nobody else. */
+  load(): Promise<void>;
+  /** Takes a grant out, its directory included. @throws KeyholeError `unsafe-path` for what stays of that */
+  dismantle(live: LiveGrant): void;
+}
+
+export function createGrantLoading(dependencies: LoadingDependencies): GrantLoading {
+  const { book, life, store, configs, record, log, regionOf } = dependencies;
+  const { lives, pending } = book;
+
+  async function load(): Promise<void> {
+    try {
+      // Not those that are made while this goes on.
+      const served = [...lives];
+      const names = new Set(store.list());
+      for (const [name, live] of served) if (!names.has(name)) await attempt(name, () => withdraw(live));
+      const owners = findOwners(names);
+      for (const name of names) await attempt(name, () => compare(name, owners));
+    } catch (error) {
+      log("error", "grants not read", { error: keyholeErrorOf(error).message });
+    }
+  }
+
+  async function attempt(name: string, action: () => void | Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      log("error", "grant not served", { grant: name, error: keyholeErrorOf(error).message });
+    }
+  }
+
+  /** Which definitions say that a directory, or a session, is theirs. */
+  function findOwners(names: Iterable<string>): Owners {
+    const owners = new Map<string, string[]>();
+    for (const name of names) {
+      for (const thing of thingsOf(peek(name))) owners.set(thing, [...(owners.get(thing) ?? []), name]);
+    }
+    return owners;
+  }
+
+  /** Undefined for what `compare` will refuse. */
+  function peek(name: string): Grant | undefined {
+    const live = lives.get(name);
+    if (live !== undefined && live.revision === store.revision(name)) return live.grant;
+    try {
+      return store.read(name);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Of a definition and its copy each would put its socket into the other's directory. Whose it is shows where one is
+   * served already; where none is, nobody knows.
+   *
+   * @throws KeyholeError `invalid-grant`
+   */
+  function refuseTwin(next: Grant, owners: Owners): void {
+    const own = thingsOf(lives.get(next.name)?.grant);
+    for (const thing of thingsOf(next)) {
+      const other = owners.get(thing)?.find((name) => name !== next.name);
+      if (other === undefined || own.includes(thing)) continue;
+      const what = `the definitions of grants ${next.name} and ${other} have one id or session_name`;
+      throw new KeyholeError("invalid-grant", what, `keyhole grant remove ${next.name}`);
+    }
+  }
+
+  async function compare(name: string, owners: Owners): Promise<void> {
+    const live = lives.get(name);
+    const revision = store.revision(name);
+    if (pending.has(name) || (live !== undefined && live.revision === revision)) return;
+    const next = store.read(name);
+    refuseTwin(next, owners);
+    if (live === undefined) return open(next);
+    if (next.id === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
+    withdraw(live);
+    return open(next);
+  }
+
+  async function open(grant: Grant): Promise<void> {
+    pending.set(grant.name, grant);
+    try {
+      const live = await life.open(grant, await knownRegion(grant), undefined);
+      live.roleArn = roleArnOf(grant);
+      lives.set(grant.name, live);
+      const state = stateOf(grant, life.sessions.wall);
+      // That it expired while no daemon ran was no event of this one's.
+      live.hasExpired = state === "expired";
+      if (state === "revoked" || state === "expired") life.end(live, state);
+      else life.tend(live);
+      void equip(live);
+    } finally {
+      pending.delete(grant.name);
+    }
+  }
+
+  async function knownRegion(grant: Grant): Promise<string | undefined> {
+    try {
+      return await regionOf(grant);
+    } catch {
+      return undefined;
+    }
+  }
+
+  function roleArnOf({ config }: Grant): string | undefined {
+    try {
+      return configs.read(config).config.AssumeRole.RoleArn;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Not waited for: 100 MB for each grant where the file system has no reflinks. */
+  async function equip(live: LiveGrant): Promise<void> {
+    try {
+      await life.equip(live);
+    } catch (error) {
+      live.lastError = keyholeErrorOf(error);
+      log("error", "executable not placed", { grant: live.grant.name, error: live.lastError.message });
+    }
+  }
+
+  /** What was revoked stays so, and what was used, whatever its file says by now. */
+  async function adopt(live: LiveGrant, next: Grant, revision: string | undefined): Promise<void> {
+    const { name } = next;
+    const region = await knownRegion(next);
+    // Meanwhile it may have been removed; or revoked, or used, which is looked at only now.
+    if (lives.get(name) !== live) return;
+    const { revokedAt, uses } = live.grant;
+    const grant = { ...next, uses: Math.max(uses, next.uses), revokedAt: revokedAt ?? next.revokedAt };
+    life.adopt(live, grant, region);
+    live.revision = isWritten(grant, next) ? revision : write(grant);
+    live.hasExpired &&= stateOf(grant, life.sessions.wall) === "expired";
+    log("info", "grant definition changed", { grant: name });
+    if (grant.revokedAt === undefined) return;
+    life.end(live, "revoked");
+    if (revokedAt === undefined) recordLife(record, "revoke", live, undefined, "by its definition");
+  }
+
+  /** The revision of what was decided here and its file did not say; undefined where it cannot be written. */
+  function write(grant: Grant): string | undefined {
+    try {
+      store.write(grant, { durable: true });
+      return store.revision(grant.name);
+    } catch (error) {
+      log("error", "grant not written", { grant: grant.name, error: keyholeErrorOf(error).message });
+      return undefined;
+    }
+  }
+
+  function withdraw(live: LiveGrant): void {
+    recordLife(record, "remove", live, undefined, "its definition was removed");
+    dismantle(live);
+  }
+
+  function dismantle(live: LiveGrant): void {
+    lives.delete(live.grant.name);
+    life.end(live, "revoked");
+    void live.listener?.close(0);
+    live.mount.remove();
+  }
+
+  return { load, dismantle };
+}
+
+/** Names of grants by what is theirs alone. */
+type Owners = ReadonlyMap<string, readonly string[]>;
+
+function thingsOf(grant: Grant | undefined): string[] {
+  return grant === undefined ? [] : [`id ${grant.id}`, `session ${grant.sessionName}`];
+}
+
+/** Where uses are not bounded the file does not know them. */
+function isWritten(grant: Grant, file: Grant): boolean {
+  return grant.revokedAt === file.revokedAt && (grant.maxUses === undefined || grant.uses === file.uses);
+}

@@ -1,0 +1,75 @@
+// Where a grant is found: its directory with the texts and the executable in it, and its socket.
+import type { Grant } from "../../grants/grant.ts";
+import { mountFiles } from "../../grants/mount.ts";
+import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
+import type { Clock } from "../clock.ts";
+import { MOST_AT_ONCE } from "../connection.ts";
+import type { GrantSocket } from "./socket.ts";
+import { GRANT_CONNECTIONS } from "./room.ts";
+import { type Listener, listen, type ListenerOptions } from "../listener.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import { type Mount, openMount } from "../mounts/mount.ts";
+
+export interface PlaceDependencies {
+  /** The parent of the directories of grants that are delivered over a socket. */
+  readonly mounts: string;
+  /** The same for leases. @throws KeyholeError `unsafe-path` where they would be written to a disk. */
+  readonly leaseParentOf: (id: string) => string;
+  /** This build's private copy of the executable, made where it is missing; undefined where keyhole runs from source. */
+  readonly executable: (() => Promise<string>) | undefined;
+  readonly identify: ListenerOptions["identify"];
+  readonly duplicate?: ListenerOptions["duplicate"];
+  /** Called when a grant has one connection more. */
+  readonly accepted: () => void;
+  readonly clock: Clock;
+  readonly log: LimitedLog;
+}
+
+/** DESIGN.md, 4. */
+const TEXT_MODE = 0o444;
+const SOCKET_MODE = 0o666;
+
+/** Opens a grant's directory, and makes it where it is missing. @throws KeyholeError `unsafe-path` */
+export function openPlace(grant: Grant, { mounts, leaseParentOf }: PlaceDependencies): Mount {
+  return openMount(grant.deliver === "file" ? leaseParentOf(grant.id) : mounts, grant.id);
+}
+
+/**
+ * Writes what is missing or differs.
+ *
+ * @param region that the config names, if it does
+ * @throws KeyholeError `unsafe-path`, and `usage` for a path that no `credential_process` can say
+ */
+export function writeTexts({ grant, mount }: Pick<LiveGrant, "grant" | "mount">, region: string | undefined): void {
+  const files = mountFiles(grant, { directory: mount.path, region });
+  for (const [name, text] of Object.entries(files) as [keyof typeof files, string][])
+    mount.write(name, Buffer.from(text), TEXT_MODE);
+}
+
+/** Resolves at once where this very executable is there. @throws KeyholeError `unsafe-path` */
+export async function placeExecutable({ grant, mount }: LiveGrant, { executable }: PlaceDependencies): Promise<void> {
+  if (grant.executable && executable !== undefined) await mount.copyExecutable(await executable());
+}
+
+/** Replaces whatever stands at the socket's name in one step, so that a client meets the old socket or the new one. */
+export function openSocket({ mount }: LiveGrant, socket: GrantSocket, options: PlaceDependencies): Promise<Listener> {
+  const { identify, duplicate, accepted, clock, log } = options;
+  return listen({
+    path: mount.makeWay("sock"),
+    mode: SOCKET_MODE,
+    replaces: true,
+    maxConnections: GRANT_CONNECTIONS,
+    requestLimit: GRANT_REQUEST_LIMIT,
+    mostAtOnce: MOST_AT_ONCE,
+    duplicate,
+    identify,
+    // Everybody who reaches it may connect; who may ask is each request's question, so that the answer is the same.
+    isAllowed: () => true,
+    accepted,
+    dispatch: socket.dispatch,
+    refusal: socket.refusal,
+    clock,
+    log,
+  });
+}

@@ -1,0 +1,103 @@
+// A grant as it is asked for, checked, and made a definition. Nothing is made here but the definition.
+import type { Config } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import { splitEnvironment } from "../../grants/environment.ts";
+import type { Grant } from "../../grants/grant.ts";
+import { checkMountPath } from "../../grants/mount.ts";
+import { checkGrantName } from "../../grants/name.ts";
+import { isRate } from "../../grants/rate.ts";
+import { applyScope } from "../../grants/scope.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import type { RequestOf } from "../../wire/messages.ts";
+import { SHORTEST_SESSION } from "../bound.ts";
+
+export type GrantRequest = RequestOf<"GrantAdd">;
+
+/**
+ * Seconds that a grant lives at least: the shortest session, the margin that bound.ts keeps for the way to STS, and as
+ * much again for waiting in a queue. Who asks for 15 minutes gets these.
+ */
+const SHORTEST_LIFE = SHORTEST_SESSION + 30;
+
+/**
+ * The definition of a grant that begins now.
+ *
+ * @param now milliseconds since the epoch, on AWS's clock
+ * @throws KeyholeError `usage` for a name that is none, `invalid-grant` with everything that is wrong.
+ */
+export function planGrant(request: GrantRequest, config: Config, environment: SourceEnvironment, now: number): Grant {
+  checkGrantName(request.name);
+  const problems = [...findTermProblems(request)];
+  const deliver = request.deliver === "file" ? "file" : "socket";
+  const { kept, hadKeys } = splitEnvironment(environment);
+  const { name, mountAt, policy, sourceIdentity, durationSeconds, maxUses, confirm, rate } = request;
+  const grant: Grant = {
+    name,
+    config: request.config,
+    policy,
+    policyArns: [...request.policyArns],
+    tags: request.tags.map(({ key, value }) => ({ key, value })),
+    sourceIdentity,
+    durationSeconds,
+    deliver,
+    mountAt,
+    // DESIGN.md, 4: a directory with a lease has none; `cat` reads it.
+    executable: request.executable && deliver === "socket",
+    allowUids: [...request.allowUids],
+    allowGids: [...request.allowGids],
+    rate: { count: rate.count, milliseconds: rate.milliseconds },
+    maxUses,
+    confirm,
+    id: randomId(),
+    sessionName: `keyhole-${name}-${randomHex(4)}`,
+    createdAt: Math.floor(now),
+    endsAt: endOf(request.ttlSeconds, now),
+    uses: 0,
+    environment: kept,
+    hadKeys,
+  };
+  if (problems.length > 0) throw new KeyholeError("invalid-grant", problems.join("\n"));
+  applyScope(config, grant);
+  return grant;
+}
+
+/** Milliseconds since the epoch; undefined for a grant without an end. */
+export function endOf(ttlSeconds: number | undefined, now: number): number | undefined {
+  return ttlSeconds === undefined ? undefined : Math.floor(now) + Math.max(ttlSeconds, SHORTEST_LIFE) * 1000;
+}
+
+function* findTermProblems(request: GrantRequest): Generator<string> {
+  const { deliver, mountAt, rate, ttlSeconds, maxUses, allowUids, allowGids, confirm } = request;
+  if (deliver !== "socket" && deliver !== "file") yield "a grant is delivered as socket or as file";
+  if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_SESSION)
+    yield `a grant lives for ${SHORTEST_SESSION / 60} minutes at least: STS issues no shorter session`;
+  if (!isRate(rate)) yield "the rate is none: it is requests in a time, like 10/s";
+  if (maxUses === 0) yield "a grant that may be used 0 times gives nothing";
+  const problem = problemOf(() => checkMountPath(mountAt));
+  if (problem !== undefined) yield problem;
+  if (deliver !== "file") return;
+  // Whoever can read the file has the credentials: nobody is there to count, to compare or to ask.
+  if (maxUses !== undefined) yield "how often a file is read cannot be counted: use socket delivery with --max-uses";
+  if (allowUids.length + allowGids.length > 0)
+    yield "who reads a file cannot be checked: use socket delivery with --allow-uid and --allow-gid";
+  if (confirm) yield "who reads a file cannot be asked about: use socket delivery with --confirm";
+}
+
+function problemOf(check: () => unknown): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof KeyholeError) return error.message;
+    throw error;
+  }
+}
+
+/** 22 characters of `A-Za-z0-9_-`: 16 random bytes. */
+function randomId(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
+}
+
+function randomHex(bytes: number): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString("hex");
+}

@@ -1,0 +1,233 @@
+// The grants of a daemon, as its handlers see them. What one grant does is in grantlife.ts, how one is made in
+// grantadding.ts, how definitions are read in grantloading.ts.
+import { KeyholeError } from "../../errors.ts";
+import { stateOf } from "../../grants/grant.ts";
+import { isGrantName } from "../../grants/name.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { Alarm } from "../alarm.ts";
+import type { Caller } from "../dispatcher.ts";
+import type { Lock } from "../lock.ts";
+import { peerOf } from "../peers.ts";
+import { type AddingDependencies, createGrantAdding } from "./adding.ts";
+import { createGrantBook, recordLife } from "./book.ts";
+import { noSuchGrant } from "./configs.ts";
+import type { Confirmer } from "./confirmer.ts";
+import type { Grants } from "./grants.ts";
+import { grantInfoOf } from "./info.ts";
+import { createGrantLife, type LifeDependencies } from "./life.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
+import { createGrantLock } from "./lock.ts";
+import type { GrantRequest } from "./plan.ts";
+import { createRoom, makeRoom } from "./room.ts";
+import { keyholeErrorOf } from "./socket.ts";
+
+/** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
+const LOOK = 2000;
+
+/** What the parts give one another. */
+type Inner = "confirmer" | "find" | "liveOf" | "maxSessions" | "accepted" | "book" | "life" | "mostGrants" | "isClosed";
+
+export interface GrantsOptions extends Omit<LifeDependencies & LoadingDependencies & AddingDependencies, Inner> {
+  readonly confirmer: Confirmer;
+  /** Descriptors that grants may take; Infinity where nothing bounds them. */
+  readonly descriptors: number;
+  /**
+   * So that two daemons of one home do not serve the same grants.
+   *
+   * @throws KeyholeError `already-running` if another one does, `unsafe-path`
+   */
+  readonly takeLock: () => Lock;
+}
+
+/** Serves the grants that are defined, as far as they can be. Never rejects: a daemon without grants is one, too. */
+export async function createGrants(options: GrantsOptions): Promise<Grants> {
+  const { store, log, record, confirmer } = options;
+  const book = createGrantBook();
+  const { lives, pending } = book;
+  const room = createRoom(options.descriptors);
+  const lock = createGrantLock(options.takeLock);
+  const alarm = new Alarm(options.clock, look);
+  let isClosed = false;
+  /** The last of those that are under way: a second one sees what the first has done. */
+  let loading: Promise<void> = Promise.resolve();
+
+  const life = createGrantLife({
+    ...options,
+    find: book.find,
+    liveOf: (name) => lives.get(name),
+    maxSessions: Math.max(1, room.mostGrants),
+    accepted: () => makeRoom(book.listeners(), room.connections(lives.size)),
+  });
+  const { sessions } = life;
+  const loader = createGrantLoading({ ...options, book, life });
+  const make = createGrantAdding({ ...options, book, life, mostGrants: room.mostGrants, isClosed: () => isClosed });
+
+  /** What happens unasked: ends, leases, sockets that somebody removed. */
+  function look(): void {
+    if (isClosed) return;
+    let next = Infinity;
+    for (const live of lives.values()) {
+      const state = stateOf(live.grant, sessions.wall);
+      if (state === "expired") expire(live);
+      if (state === "active") life.tend(live);
+      if (state === "active") next = Math.min(next, (live.grant.endsAt ?? Infinity) - sessions.wall);
+      if (state === "revoked" || state === "expired") settleEnd(live, state);
+      void life.mend(live);
+    }
+    if (lives.size > 0) alarm.wakeIn(Math.min(Math.max(next, 0), LOOK));
+  }
+
+  /** What a full disk left undone: an end that is not written down, a lease that still holds credentials. */
+  function settleEnd(live: LiveGrant, state: "revoked" | "expired"): void {
+    if (live.isLeaseStale) life.end(live, state);
+    if (live.revision !== undefined) return;
+    try {
+      writeDown(live);
+    } catch (error) {
+      log("error", "grant not written", { grant: live.grant.name, error: keyholeErrorOf(error).message });
+    }
+  }
+
+  function writeDown(live: LiveGrant): void {
+    store.write(live.grant, { durable: true });
+    live.revision = store.revision(live.grant.name);
+  }
+
+  function expire(live: LiveGrant): void {
+    if (live.hasExpired) return;
+    live.hasExpired = true;
+    life.end(live, "expired");
+    recordLife(record, "expire", live, undefined);
+    log("info", "grant expired", { grant: live.grant.name });
+  }
+
+  function reload(): Promise<void> {
+    const before = loading;
+    loading = (async () => {
+      await before;
+      if (isClosed || !mayServe()) return;
+      await loader.load();
+      look();
+    })();
+    return loading;
+  }
+
+  function mayServe(): boolean {
+    try {
+      lock.require();
+      return true;
+    } catch (error) {
+      log("warn", "grants not served", { error: keyholeErrorOf(error).message });
+      return false;
+    }
+  }
+
+  /** Where the daemon that had the lock has gone, its grants are ours to serve. @throws KeyholeError `already-running` */
+  function requireLock(): void {
+    const wasHeld = lock.isHeld;
+    lock.require();
+    if (!wasHeld) void reload();
+  }
+
+  /** @throws KeyholeError `shutting-down`, `already-running`, `unsafe-path` */
+  async function requireServing(): Promise<void> {
+    if (isClosed) throw new KeyholeError("shutting-down", "the daemon is shutting down");
+    const wasHeld = lock.isHeld;
+    lock.require();
+    if (!wasHeld) await reload();
+  }
+
+  async function add(request: GrantRequest, caller: Caller): Promise<GrantInfo> {
+    try {
+      await requireServing();
+      const live = await make(request);
+      recordLife(record, "grant", live, caller);
+      log("info", "grant added", { grant: live.grant.name, config: live.grant.config });
+      alarm.wakeIn(0);
+      return infoOf(live);
+    } catch (error) {
+      const grant = isGrantName(request.name) ? request.name : undefined;
+      record({ kind: "grant", transport: "control", outcome: keyholeErrorOf(error).kind, grant, peer: peerOf(caller) });
+      throw error;
+    }
+  }
+
+  function revoke(name: string, caller: Caller): GrantInfo {
+    requireLock();
+    const live = lives.get(name);
+    if (live === undefined) throw noSuchGrant(name);
+    if (live.grant.revokedAt === undefined) {
+      close(live);
+      recordLife(record, "revoke", live, caller);
+      log("info", "grant revoked", { grant: name });
+    }
+    if (live.revision === undefined) writeDown(live);
+    return infoOf(live);
+  }
+
+  /** In force before it is written: a slow disk, or a full one, must not keep it open. */
+  function close(live: LiveGrant): void {
+    live.grant = { ...live.grant, revokedAt: Math.floor(sessions.wall) };
+    live.revision = undefined;
+    life.end(live, "revoked");
+  }
+
+  function remove(name: string, caller: Caller): void {
+    requireLock();
+    const live = lives.get(name);
+    if (live === undefined) return removeUnserved(name, caller);
+    if (live.grant.revokedAt === undefined) close(live);
+    store.remove(name);
+    recordLife(record, "remove", live, caller);
+    log("info", "grant removed", { grant: name });
+    loader.dismantle(live);
+  }
+
+  /** A definition that does not parse is served by nobody, and can be removed all the same. */
+  function removeUnserved(name: string, caller: Caller): void {
+    if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name);
+    record({ kind: "remove", transport: "control", outcome: "ok", grant: name, peer: peerOf(caller) });
+    // What it had in common with another definition kept that one from being served.
+    void reload();
+  }
+
+  function infoOf(live: LiveGrant): GrantInfo {
+    return grantInfoOf(live, sessions.list().get(live.grant.name), sessions.wall);
+  }
+
+  await reload();
+  return {
+    get connections() {
+      return book.listeners().reduce((sum, { connections }) => sum + connections, 0);
+    },
+    add,
+    list: () => {
+      const infos = sessions.list();
+      const now = sessions.wall;
+      return [...lives.values()]
+        .map((live) => grantInfoOf(live, infos.get(live.grant.name), now))
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    },
+    revoke,
+    remove,
+    question: () => confirmer.question(),
+    answer: (id, allow, caller) => {
+      const grant = confirmer.answer(id, allow);
+      if (grant === undefined) return;
+      const outcome = allow ? "ok" : "denied";
+      record({ kind: "confirm", transport: "control", outcome, grant, peer: peerOf(caller), note: "answered" });
+    },
+    reload,
+    close: async (patience) => {
+      isClosed = true;
+      alarm.cancel();
+      confirmer.close();
+      await Promise.all(book.listeners().map((listener) => listener.close(patience)));
+      sessions.stop();
+      for (const { mount } of lives.values()) mount.close();
+      life.flush();
+      lock.release();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+// The grants of this machine's user: what grantregistry.ts needs, out of the files, the environment and the process.
+import type { ConfigReader } from "../../config/config.ts";
+import { type Environment, selectBaseEnvironment } from "../../environment.ts";
+import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { openGrantStore } from "../../grants/store.ts";
+import type { Native } from "../../native/native.ts";
+import type { Paths } from "../../paths.ts";
+import { resolveTarget } from "../../sources/target.ts";
+import { build } from "../../version.ts";
+import { takeLock } from "../lock.ts";
+import { createPrivateCopy } from "../mounts/executable.ts";
+import { leaseParentOf } from "../mounts/leaseroot.ts";
+import { ownExecutable } from "../process.ts";
+import type { Sessions } from "../sessions.ts";
+import { MAX_FLIGHTS } from "../source.ts";
+import { selectAskpass } from "./askpass.ts";
+import { createConfirmer } from "./confirmer.ts";
+import type { Grants } from "./grants.ts";
+import { createGrants, type GrantsOptions } from "./registry.ts";
+
+/** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
+const CONFIRMATION = 15_000;
+
+/** Where leases lie on Linux if there is no XDG_RUNTIME_DIR (DESIGN.md, 4). */
+const SHARED_MEMORY = "/dev/shm";
+/** Where XDG_RUNTIME_DIR usually leads: pam_systemd(8). */
+const USER_RUNTIMES = "/run/user";
+
+type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record";
+
+export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
+  readonly paths: Paths;
+  readonly owner: number;
+  readonly configs: ConfigReader;
+  /** Of the configs. */
+  readonly sessions: Pick<Sessions, "environmentOf">;
+  /** Of this process. */
+  readonly environment: Environment;
+  readonly native: Native;
+}
+
+/** Serves the grants that are defined. Never rejects. */
+export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
+  const { paths, owner, configs, sessions, environment, native, clock, ...passed } = options;
+  const base = selectBaseEnvironment(environment);
+  const places = {
+    environment,
+    runDir: paths.runDir,
+    uid: owner,
+    platform: process.platform,
+    sharedMemory: SHARED_MEMORY,
+    userRuntimes: USER_RUNTIMES,
+  };
+  const executable = ownExecutable();
+  return createGrants({
+    ...passed,
+    store: openGrantStore(paths.grantDir),
+    configs,
+    clock,
+    random: Math.random,
+    confirmer: createConfirmer({ clock, patience: CONFIRMATION }),
+    askpassOf: (requester) => selectAskpass(requester, base),
+    maxFlights: MAX_FLIGHTS,
+    environmentOf: (config) => sessions.environmentOf(config),
+    regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
+    duplicate: (descriptor) => native.duplicate(descriptor),
+    takeLock: () => {
+      ensurePrivateDirectory(paths.grantDir);
+      return takeLock(`${paths.grantDir}/.lock`, native);
+    },
+    socketPath: paths.socket,
+    mounts: paths.grantMounts,
+    leaseParentOf: (id) => leaseParentOf(id, places),
+    executable:
+      executable === undefined ? undefined : createPrivateCopy({ binDir: paths.binDir, build, source: executable }),
+  });
+}

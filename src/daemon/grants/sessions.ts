@@ -1,0 +1,131 @@
+// The sessions of grants: one for each, never shared with another grant or with the config's own (DESIGN.md, 8).
+import type { ConfigReader } from "../../config/config.ts";
+import { type ErrorName, KeyholeError } from "../../errors.ts";
+import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import type { SessionInfo } from "../../wire/messages.ts";
+import type { Clock } from "../clock.ts";
+import type { Counters } from "../counters.ts";
+import type { Issue } from "../issue.ts";
+import type { Log } from "../log.ts";
+import type { Session } from "../session.ts";
+import { Sessions } from "../sessions.ts";
+import { createGrantConfigs, type FindGrant, nameConfigs } from "./configs.ts";
+import type { LiveGrant } from "./livegrant.ts";
+
+export interface GrantSessionDependencies {
+  readonly source: CredentialSource;
+  readonly configs: ConfigReader;
+  readonly find: FindGrant;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Never fewer than there are grants: one that is evicted renews no lease. */
+  readonly maxSessions: number;
+  readonly maxFlights: number;
+  /** The daemon's, whose status counts grants and configs together. */
+  readonly counters?: Counters | undefined;
+  readonly settled: (session: Session) => void;
+  /** What selects the source credentials of a config's own session, where it has one. */
+  readonly environmentOf: (config: string) => SourceEnvironment | undefined;
+}
+
+export interface GrantSessions {
+  /** AWS's clock, in milliseconds since the epoch. */
+  readonly wall: number;
+  /** The first credentials of a grant that is being made. @throws what CredentialSource.assume does */
+  prove(name: string, environment: SourceEnvironment): Promise<Issue>;
+  /**
+   * Credentials of a grant, at once where there are some; its session is made where there is none.
+   *
+   * @throws KeyholeError as Sessions.vend and add do, and `person-needed` where the keys it came from are forgotten.
+   */
+  vend(live: LiveGrant): Issue | Promise<Issue>;
+  /** Makes its session where there is none, without waiting for credentials. Throws as `vend`. */
+  ensure(live: LiveGrant): void;
+  /** Compares its session with config and definition: one that is pinned is renewed if they changed. Throws as `vend`. */
+  follow(name: string): void;
+  /** Ends its session, if there is one; whoever waits is told. */
+  remove(name: string): void;
+  /** By the names of their grants. */
+  list(): ReadonlyMap<string, SessionInfo>;
+  stop(): void;
+}
+
+/** What other source credentials may mend. */
+const MENDABLE: ReadonlySet<ErrorName> = new Set<ErrorName>(["person-needed", "no-source-credentials", "aws-refused"]);
+
+export function createGrantSessions(dependencies: GrantSessionDependencies): GrantSessions {
+  const { source, configs, find, environmentOf } = dependencies;
+  const scoped = createGrantConfigs(configs, find);
+  const sessions = new Sessions({
+    ...dependencies,
+    source: nameConfigs(source, find),
+    configs: scoped,
+    // A session's name here is its grant's.
+    log: (level, event, { config, ...fields } = {}) => dependencies.log(level, event, { grant: config, ...fields }),
+  });
+
+  /** What is kept on the disk selects the same source credentials, unless those were keys. */
+  function environmentFor({ grant, environment }: LiveGrant): SourceEnvironment {
+    const known = environment ?? (grant.hadKeys ? environmentOf(grant.config) : grant.environment);
+    if (known !== undefined) return known;
+    throw new KeyholeError(
+      "person-needed",
+      `the source credentials of grant ${grant.name} were keys in an environment, which a restart of the daemon forgets`,
+      `keyhole daemon add -n ${grant.config}`,
+    );
+  }
+
+  function ensure(live: LiveGrant): void {
+    const { name } = live.grant;
+    const current = sessions.environmentOf(name);
+    const wanted = current === undefined ? environmentFor(live) : otherEnvironment(live, current);
+    if (wanted !== undefined) enter(name, wanted);
+  }
+
+  /**
+   * The hint to a failure for want of good keys is to add the config again: where somebody has done so, with other keys,
+   * those are the grant's as well.
+   */
+  function otherEnvironment(
+    { grant, lastError }: LiveGrant,
+    current: SourceEnvironment,
+  ): SourceEnvironment | undefined {
+    if (!grant.hadKeys || lastError === undefined || !MENDABLE.has(lastError.kind)) return undefined;
+    const other = environmentOf(grant.config);
+    return Bun.deepEquals(other, current) ? undefined : other;
+  }
+
+  /** The session is there when this returns: without `verify`, `add` waits for nothing. */
+  function enter(name: string, environment: SourceEnvironment): void {
+    // What `add` would refuse, it would refuse too late.
+    scoped.read(name);
+    void Promise.allSettled([sessions.add(name, environment, { verify: false, renew: false })]);
+  }
+
+  return {
+    get wall() {
+      return sessions.wall;
+    },
+    async prove(name, environment) {
+      await sessions.add(name, environment, { verify: true, renew: false });
+      return sessions.vend(name);
+    },
+    vend(live) {
+      ensure(live);
+      try {
+        return sessions.vend(live.grant.name);
+      } catch (error) {
+        if (!(error instanceof KeyholeError) || error.kind !== "no-such-config") throw error;
+        throw new KeyholeError("no-such-config", `config ${live.grant.config} does not exist any more`);
+      }
+    },
+    ensure,
+    follow: (name) => sessions.follow(name),
+    remove(name) {
+      if (sessions.environmentOf(name) !== undefined) sessions.remove(name);
+    },
+    list: () => new Map(sessions.list().map((info) => [info.config, info])),
+    stop: () => sessions.stop(),
+  };
+}

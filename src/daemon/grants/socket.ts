@@ -1,0 +1,188 @@
+// What a grant socket does: it answers Fetch with the grant's credentials, and everything else with one and the same
+// refusal. Nothing that comes over it reaches STS, the file system or a process.
+import type { AuditEvent } from "../../audit/event.ts";
+import { showOnOneLine } from "../../controls.ts";
+import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { type Grant, stateOf } from "../../grants/grant.ts";
+import { BODY_START, type Frame } from "../../wire/frame.ts";
+import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
+import { answerFetch } from "../answer.ts";
+import type { Caller, Dispatch } from "../dispatcher.ts";
+import type { Issue } from "../issue.ts";
+import type { LimitedLog } from "../loglimit.ts";
+import { peerOf } from "../peers.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import { createRefusals, kindOnSocket } from "./refusal.ts";
+
+export interface GrantSocketDependencies {
+  /** On AWS's clock, in milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly vend: (live: LiveGrant) => Issue | Promise<Issue>;
+  /** Resolves if a person allows it. @throws KeyholeError `denied` */
+  readonly confirm: (live: LiveGrant, question: string) => Promise<void>;
+  /** Writes down one more use, where uses are bounded. Throws what writing throws; nothing is answered then. */
+  readonly count: (live: LiveGrant) => void;
+  /** For every answer with credentials. */
+  readonly record: (event: AuditEvent) => void;
+  /** For what a holder can do as often as it likes; see granttally.ts. */
+  readonly tally: (key: string, event: () => AuditEvent) => void;
+  readonly log: LimitedLog;
+}
+
+export interface GrantSocket {
+  readonly dispatch: Dispatch;
+  /** The reply to bytes that are no request. */
+  readonly refusal: (caller: Caller) => Uint8Array;
+}
+
+/** The order of what is asked for each Fetch: who, whether the grant still answers, how often, a person, the session. */
+export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDependencies): GrantSocket {
+  const { now, vend, confirm, count, record, tally, log } = dependencies;
+  const refusals = createRefusals(live.grant.name);
+
+  function refuseJunk(caller: Caller): Uint8Array {
+    live.refusals += 1;
+    tally(`junk ${live.grant.name}`, () => ({ ...eventOf(live, caller), kind: "junk", outcome: "forbidden" }));
+    return refusals("forbidden");
+  }
+
+  function answer(caller: Caller): Uint8Array | Promise<Uint8Array> {
+    try {
+      admit(live.grant, caller);
+      refuseEnded(live.grant, now());
+      const turn = live.pacer.take();
+      if (turn !== undefined || live.grant.confirm) return answerLater(turn, caller);
+      const given = vend(live);
+      return given instanceof Promise ? giveLater(given, caller) : give(given, caller);
+    } catch (error) {
+      return refuse(error, caller);
+    }
+  }
+
+  async function answerLater(turn: Promise<void> | undefined, caller: Caller): Promise<Uint8Array> {
+    try {
+      await turn;
+      if (live.grant.confirm) {
+        refuseEnded(live.grant, now());
+        await askPerson(caller);
+      }
+      // All of it may have changed while nobody looked.
+      admit(live.grant, caller);
+      refuseEnded(live.grant, now());
+      return await giveLater(vend(live), caller);
+    } catch (error) {
+      return refuse(error, caller);
+    }
+  }
+
+  async function giveLater(late: Issue | Promise<Issue>, caller: Caller): Promise<Uint8Array> {
+    try {
+      return give(await late, caller);
+    } catch (error) {
+      return refuse(error, caller);
+    }
+  }
+
+  /** In one turn with what gave the issue: its bytes are wiped when it is replaced. */
+  function give(issue: Issue, caller: Caller): Uint8Array {
+    // The last use may have gone to somebody else, or the grant have ended, while this one waited.
+    refuseEnded(live.grant, now());
+    count(live);
+    const { accessKeyId } = issue.credentials;
+    const { name, config } = live.grant;
+    log("info", "grant vended", () => ({ grant: name, accessKeyId, ...whoIs(caller) }));
+    record({ ...eventOf(live, caller), kind: "vend", outcome: "ok", accessKeyId, expiresAt: issue.expiresAt });
+    return answerFetch(issue, { name, config });
+  }
+
+  async function askPerson(caller: Caller): Promise<void> {
+    const peer = peerOf(caller);
+    try {
+      await confirm(live, questionOf(live.grant.name, peer.uid, peer.pid, peer.executable));
+      record({ ...eventOf(live, caller), kind: "confirm", outcome: "ok" });
+    } catch (error) {
+      const outcome = keyholeErrorOf(error).kind;
+      tally(`confirm ${live.grant.name} ${outcome}`, () => ({ ...eventOf(live, caller), kind: "confirm", outcome }));
+      throw error;
+    }
+  }
+
+  function refuse(error: unknown, caller: Caller): Uint8Array {
+    live.refusals += 1;
+    const { kind } = keyholeErrorOf(error);
+    const { name } = live.grant;
+    if (error instanceof KeyholeError) {
+      log("info", "grant refused", () => ({ grant: name, kind, error: error.message, ...whoIs(caller) }));
+    } else {
+      const stack = error instanceof Error ? error.stack : String(error);
+      log("error", "grant failed", () => ({ grant: name, stack, ...whoIs(caller) }));
+    }
+    if (!OF_THE_GRANT.has(kind)) live.lastError = keyholeErrorOf(error);
+    tally(`vend ${name} ${kind}`, () => ({ ...eventOf(live, caller), kind: "vend", outcome: kind }));
+    return refusals(kindOnSocket(kind));
+  }
+
+  return {
+    dispatch: (frame, caller) => (isFetch(frame) ? answer(caller) : refuseJunk(caller)),
+    refusal: refuseJunk,
+  };
+}
+
+/** What the state of the grant or the caller says, and no failure that whoever made it has to look into. */
+const OF_THE_GRANT: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  "forbidden",
+  "revoked",
+  "expired",
+  "used-up",
+  "denied",
+  "shutting-down",
+]);
+
+function isFetch(frame: Frame): boolean {
+  const { number } = messages.Fetch;
+  return frame.message === number && frame.version === PROTOCOL_VERSION && frame.bytes.length === BODY_START;
+}
+
+/** @throws KeyholeError `forbidden` for a user of the host who is not among those that the grant names. */
+function admit({ allowUids, allowGids }: Grant, { uid, gid }: Caller): void {
+  if (allowUids.length === 0 && allowGids.length === 0) return;
+  if (allowUids.includes(uid) || allowGids.includes(gid)) return;
+  throw new KeyholeError("forbidden", `uid ${uid}, gid ${gid} may not use this grant`);
+}
+
+/** @throws KeyholeError `revoked`, `expired`, `used-up` */
+function refuseEnded(grant: Grant, now: number): void {
+  const state = stateOf(grant, now);
+  if (state !== "active") throw new KeyholeError(state, `grant ${grant.name} is ${state}`);
+}
+
+function eventOf(live: LiveGrant, caller: Caller) {
+  const { name, config, sessionName } = live.grant;
+  const { roleArn } = live;
+  return { transport: "socket", grant: name, config, roleArn, sessionName, peer: peerOf(caller) } as const;
+}
+
+/** What is not a KeyholeError is a bug of ours, and its text stays in the log. */
+export function keyholeErrorOf(error: unknown): KeyholeError {
+  return error instanceof KeyholeError ? error : new KeyholeError("internal", "the daemon failed; its log says why");
+}
+
+function whoIs({ pid, uid, connection }: Caller) {
+  return { pid, uid, connection };
+}
+
+/**
+ * The grant comes first, and what a holder chooses comes last, in quotes and not too long: it could otherwise read as a
+ * question about another grant.
+ */
+function questionOf(grant: string, uid: number, pid: number | undefined, executable: string | undefined): string {
+  const program = executable === undefined ? "" : `, which runs ${JSON.stringify(cut(executable))}`;
+  return showOnOneLine(`give the credentials of grant ${grant} to uid ${uid}, pid ${pid ?? "unknown"}${program}?`);
+}
+
+/** Characters of a path that a person is asked about: its end says more than its beginning. */
+const LONGEST_PATH = 100;
+
+function cut(path: string): string {
+  return path.length > LONGEST_PATH ? `…${path.slice(-LONGEST_PATH)}` : path;
+}

@@ -1,0 +1,555 @@
+import { expect, test } from "bun:test";
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { KeyholeError } from "../../../src/errors.ts";
+import { until } from "../../processes.ts";
+import { settle } from "../fakes/clock.ts";
+import { roleConfig } from "../fakes/configs.ts";
+import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";
+import { errorOf } from "../fakes/world.ts";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** After which nothing is renewed any more, and what was issued has expired. */
+const IDLE = 4 * 60 * MINUTE;
+
+test("a grant is a directory with a socket, and gives its credentials to whoever connects", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory, state, roleArn, sessionName } = await grants.add(grantRequest(), caller);
+  expect(state).toBe("active");
+  expect(roleArn).toBe("arn:aws:iam::111122223333:role/dev");
+  expect(sessionName).toMatch(/^keyhole-agent-[0-9a-f]{8}$/);
+  expect(directory).toMatch(/\/g\/[A-Za-z0-9_-]{22}$/);
+  expect(statSync(directory).mode & 0o777).toBe(0o755);
+  expect(lstatSync(join(directory, "sock")).mode & 0o777).toBe(0o666);
+  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("[profile default]");
+  const answer = await fetchFrom(directory);
+  expect(answer).toMatchObject({ grant: "agent", config: "dev", accessKeyId: "ASIA-dev-1" });
+  expect(world.source.count).toBe(1);
+  expect(grants.list()[0]).toMatchObject({ name: "agent", uses: 1, accessKeyId: "ASIA-dev-1" });
+});
+
+test("the kernel's list of sockets does not show a grant's directory", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  if (process.platform === "linux") expect(readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+});
+
+test("two grants on one config are two AssumeRole calls with session names of their own", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const one = await grants.add(grantRequest({ name: "one", tags: [{ key: "agent", value: "1" }] }), caller);
+  const two = await grants.add(grantRequest({ name: "two" }), caller);
+  const sections = world.source.calls.map(({ config }) => config.AssumeRole);
+  expect(sections.map(({ RoleSessionName }) => RoleSessionName)).toEqual([one.sessionName, two.sessionName]);
+  expect(sections.map(({ Tags }) => Tags ?? [])).toEqual([[{ Key: "agent", Value: "1" }], []]);
+  expect(world.source.calls.map(({ name }) => name)).toEqual(["dev", "dev"]);
+  const keys = [await fetchFrom(one.directory), await fetchFrom(two.directory)].map(({ accessKeyId }) => accessKeyId);
+  expect(new Set(keys).size).toBe(2);
+});
+
+test.each([
+  ["a name that is none", { name: "Agent X" }, "usage"],
+  ["a config that is not there", { config: "nothing" }, "no-such-config"],
+  ["a policy that is too long", { policy: "x".repeat(2049) }, "invalid-grant"],
+  ["a life of a quarter of an hour less a second", { ttlSeconds: 899 }, "invalid-grant"],
+  ["a delivery that is none", { deliver: "pigeon" }, "invalid-grant"],
+  ["a mount point with ..", { mountAt: "/run/../etc" }, "invalid-grant"],
+  ["a rate that is none", { rate: { count: 0, milliseconds: 1000 } }, "invalid-grant"],
+  ["no uses at all", { maxUses: 0 }, "invalid-grant"],
+  ["uses of a file", { deliver: "file", maxUses: 3 }, "invalid-grant"],
+  ["a question about a file", { deliver: "file", confirm: true }, "invalid-grant"],
+] as const)("a grant with %s is refused before STS is asked, and leaves nothing behind", async (_, terms, kind) => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  expect((await errorOf(grants.add(grantRequest(terms), caller))).kind).toBe(kind);
+  expect(world.source.count).toBe(0);
+  expect(grants.list()).toEqual([]);
+  expect(world.store.list()).toEqual([]);
+  expect(existsSync(join(world.home, "g"))).toBe(false);
+  expect(world.eventsOf("grant")).toMatchObject([{ outcome: kind }]);
+});
+
+test("a grant whose role is refused leaves nothing behind, and can be made again", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  world.source.failure = new KeyholeError("aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev");
+  const error = await errorOf(grants.add(grantRequest(), caller));
+  expect(error.message).toContain("AccessDenied");
+  expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+  world.source.failure = undefined;
+  await grants.add(grantRequest(), caller);
+});
+
+test("a grant whose directory cannot be made leaves nothing behind", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  writeFileSync(join(world.home, "g"), "in the way");
+  expect((await errorOf(grants.add(grantRequest(), caller))).kind).toBe("unsafe-path");
+  expect(world.store.list()).toEqual([]);
+  rmSync(join(world.home, "g"));
+  await grants.add(grantRequest(), caller);
+  expect(grants.list()).toHaveLength(1);
+});
+
+test("a grant whose definition could not be read after a restart leaves nothing behind", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const environment = [{ name: "PATH", value: "/bin:".repeat(12_000) }];
+  const allowUids = Array.from({ length: 1000 }, (_, index) => index);
+  const error = await errorOf(grants.add(grantRequest({ environment, allowUids }), caller));
+  expect(error.message).toContain("larger than 64 KiB");
+  expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+});
+
+test("a name is taken once, also while its grant is being made", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const results = await Promise.allSettled([grants.add(grantRequest(), caller), grants.add(grantRequest(), caller)]);
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  expect((await errorOf(grants.add(grantRequest(), caller))).kind).toBe("grant-exists");
+  expect(world.source.count).toBe(1);
+});
+
+test("revoking closes held connections, and the socket stays and says so, also after a restart", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  const held = await connectTo(directory);
+  await held.ask();
+  const began = performance.now();
+  expect(grants.revoke("agent", caller).state).toBe("revoked");
+  expect(performance.now() - began).toBeLessThan(100);
+  await held.closed;
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
+  const again = grants.revoke("agent", caller);
+  expect(again.revokedAt).toBe(grants.list()[0]!.revokedAt);
+  expect(world.eventsOf("revoke")).toHaveLength(1);
+  await world.stop();
+  const restarted = await world.start();
+  expect(restarted.list()).toMatchObject([{ state: "revoked", directory }]);
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
+  expect(world.source.count).toBe(1);
+});
+
+test("revoking while STS is asked throws the answer away", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  await world.clock.advance(IDLE);
+  world.source.holds = true;
+  const held = await connectTo(directory);
+  const answer = held.ask();
+  await until(() => world.source.held.length === 1);
+  grants.revoke("agent", caller);
+  world.source.held[0]!.release();
+  expect((await errorOf(answer)).message).toBe("the connection was closed");
+  expect(grants.list()[0]!.uses).toBe(0);
+});
+
+test("a grant that cannot be written down as revoked is revoked all the same, and says that it was not written", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start({
+    store: {
+      ...world.store,
+      write: (grant, options) => {
+        if (grant.revokedAt !== undefined) throw new KeyholeError("unsafe-path", "cannot write (ENOSPC)");
+        world.store.write(grant, options);
+      },
+    },
+  });
+  const { directory } = await grants.add(grantRequest(), caller);
+  expect(() => grants.revoke("agent", caller)).toThrow("ENOSPC");
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
+  expect(() => grants.revoke("agent", caller)).toThrow("ENOSPC");
+  expect(grants.list()[0]!.notes.join()).toContain("could not be written");
+});
+
+test("removing takes the directory and the definition away", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  const held = await connectTo(directory);
+  grants.remove("agent", caller);
+  await held.closed;
+  expect([existsSync(directory), world.store.list(), grants.list()]).toEqual([false, [], []]);
+  expect(() => grants.remove("agent", caller)).toThrow(expect.objectContaining({ kind: "no-such-grant" }));
+  expect(() => grants.revoke("agent", caller)).toThrow(expect.objectContaining({ kind: "no-such-grant" }));
+  expect(world.eventsOf("remove")).toHaveLength(1);
+});
+
+test("a grant outlives a restart with everything it is, its directory and the sockets that clients know", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const {
+    connections: _,
+    uses: __,
+    ...before
+  } = await grants.add(
+    grantRequest({ ttlSeconds: 7200, tags: [{ key: "k", value: "v" }], allowUids: [1000], durationSeconds: 900 }),
+    caller,
+  );
+  const inode = statSync(before.directory).ino;
+  await world.stop();
+  expect(existsSync(join(before.directory, "sock"))).toBe(false);
+  const restarted = await world.start();
+  expect(statSync(before.directory).ino).toBe(inode);
+  const answer = await fetchFrom(before.directory);
+  expect(answer.accessKeyId).toBe("ASIA-dev-2");
+  expect(world.source.calls[1]!.environment).toEqual({ AWS_PROFILE: "work" });
+  expect(world.source.calls[1]!.config.AssumeRole.RoleSessionName).toBe(before.sessionName);
+  const { accessKeyId: ___, expiresAt: ____, renewAt: _____, ...same } = before;
+  expect(restarted.list()[0]).toMatchObject(same);
+});
+
+test("what is missing in a directory is put back at the start", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  await world.stop();
+  const text = readFileSync(join(directory, "env"), "utf8");
+  rmSync(directory, { recursive: true });
+  await world.start();
+  expect(readFileSync(join(directory, "env"), "utf8")).toBe(text);
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+});
+
+test("a socket that somebody removed is put back", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  rmSync(join(directory, "sock"));
+  await world.clock.advance(16 * SECOND);
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+});
+
+test.each(["a file", "a directory that is not empty", "a link out of it"])(
+  "%s that a holder put in the socket's place makes way, and nothing behind it is touched",
+  async (what) => {
+    await using world = await newGrantWorld();
+    const grants = await world.start();
+    const { directory } = await grants.add(grantRequest(), caller);
+    await world.stop();
+    const precious = join(world.home, "precious");
+    writeFileSync(precious, "precious");
+    const planted = join(directory, "sock");
+    if (what === "a file") writeFileSync(planted, "planted");
+    else if (what === "a link out of it") symlinkSync(precious, planted);
+    else {
+      mkdirSync(planted);
+      symlinkSync(world.home, join(planted, "link"));
+    }
+    await world.start();
+    expect((await fetchFrom(directory)).grant).toBe("agent");
+    expect(readFileSync(precious, "utf8")).toBe("precious");
+  },
+);
+
+test("a definition that does not parse is listed nowhere and stops nobody else, and can be removed", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  await world.stop();
+  writeFileSync(join(world.home, "grants", "broken.yaml"), "nonsense: [", { mode: 0o600 });
+  const restarted = await world.start();
+  expect(restarted.list().map(({ name }) => name)).toEqual(["agent"]);
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+  expect(world.log.map(({ event }) => event)).toContain("grant not served");
+  expect((await errorOf(restarted.add(grantRequest({ name: "broken" }), caller))).kind).toBe("grant-exists");
+  restarted.remove("broken", caller);
+  expect(world.store.list()).toEqual(["agent"]);
+});
+
+test("a daemon that does not have the lock serves none, and takes them over when the other one is gone", async () => {
+  await using world = await newGrantWorld();
+  const first = await world.start();
+  const { directory } = await first.add(grantRequest(), caller);
+  const before = statSync(join(directory, "sock")).ino;
+  let isFree = false;
+  const second = await world.start({
+    takeLock: () => {
+      if (!isFree) throw new KeyholeError("already-running", "a daemon is already running");
+      return { isInPlace: true, release: () => {} };
+    },
+  });
+  expect(second.list()).toEqual([]);
+  const error = await errorOf(second.add(grantRequest({ name: "other" }), caller));
+  expect(error.message).toBe("another daemon of this home serves its grants, on another socket");
+  expect(() => second.revoke("agent", caller)).toThrow("another daemon");
+  expect(statSync(join(directory, "sock")).ino).toBe(before);
+  isFree = true;
+  await second.reload();
+  expect(second.list().map(({ name }) => name)).toEqual(["agent"]);
+});
+
+test("a reload takes in what a person has changed: revoked, other limits, gone", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const directories = new Map<string, string>();
+  for (const name of ["one", "two", "three", "four"])
+    directories.set(name, (await grants.add(grantRequest({ name }), caller)).directory);
+  world.store.write({ ...world.store.read("one"), revokedAt: world.clock.truth }, { durable: false });
+  world.store.write(
+    { ...world.store.read("two"), allowUids: [4711], tags: [{ key: "k", value: "v" }] },
+    { durable: false },
+  );
+  world.store.remove("three");
+  await grants.reload();
+  await world.clock.advance(10);
+  expect(grants.list().map(({ name, state }) => [name, state])).toEqual([
+    ["four", "active"],
+    ["one", "revoked"],
+    ["two", "active"],
+  ]);
+  expect((await fetchFrom(directories.get("one")!)).error).toBe("this grant was revoked");
+  expect((await fetchFrom(directories.get("two")!)).error).toStartWith("this socket gives");
+  expect(existsSync(directories.get("three")!)).toBe(false);
+  expect((await fetchFrom(directories.get("four")!)).accessKeyId).toBe("ASIA-dev-4");
+  world.peer.uid = 4711;
+  expect((await fetchFrom(directories.get("two")!)).accessKeyId).toBe("ASIA-dev-5");
+  expect(world.source.calls[4]!.config.AssumeRole.Tags).toEqual([{ Key: "k", Value: "v" }]);
+});
+
+test("what was revoked stays so, whatever its definition says later", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  const before = world.store.read("agent");
+  grants.revoke("agent", caller);
+  world.store.write(before, { durable: false });
+  await grants.reload();
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
+});
+
+test("a grant expires by itself: written down once, held connections closed, the socket says so", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  expect(endsAt).toBe(world.clock.truth + 60 * MINUTE);
+  const held = await connectTo(directory);
+  await held.ask();
+  await world.clock.advance(61 * MINUTE);
+  await held.closed;
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
+  expect(world.eventsOf("expire")).toHaveLength(1);
+  expect(grants.list()[0]!.state).toBe("expired");
+  await world.stop();
+  const restarted = await world.start();
+  expect(restarted.list()[0]!.state).toBe("expired");
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
+  expect(world.eventsOf("expire")).toHaveLength(1);
+});
+
+test("a machine that slept over the end of a grant finds it expired at the first request", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  world.clock.suspend(2 * 60 * MINUTE);
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
+  await world.clock.advance(16 * SECOND);
+  expect(world.eventsOf("expire")).toHaveLength(1);
+});
+
+test("a quarter of an hour is long enough for one session", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ ttlSeconds: 900 }), caller);
+  expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
+  expect(world.source.calls[0]!.config.AssumeRole.DurationSeconds).toBe(920);
+});
+
+test("on a machine whose clock is wrong a grant lives as long as it was asked to", async () => {
+  await using world = await newGrantWorld();
+  world.clock.step(-10 * MINUTE);
+  const grants = await world.start();
+  const { createdAt, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  expect(Math.abs(createdAt - world.clock.truth)).toBeLessThan(2 * SECOND);
+  expect(endsAt! - createdAt).toBe(60 * MINUTE);
+});
+
+test("keys in the environment are not written down; after a restart the config's own session helps", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const environment = [
+    { name: "AWS_ACCESS_KEY_ID", value: "AKIACANARY" },
+    { name: "AWS_SECRET_ACCESS_KEY", value: "canary" },
+  ];
+  const { directory } = await grants.add(grantRequest({ environment }), caller);
+  expect(world.source.calls[0]!.environment["AWS_SECRET_ACCESS_KEY"]).toBe("canary");
+  expect(readFileSync(join(world.home, "grants", "agent.yaml"), "utf8")).not.toMatch(/canary/i);
+  await world.stop();
+  const restarted = await world.start();
+  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of this grant's credentials");
+  expect(restarted.list()[0]!.lastError).toContain("keys in an environment");
+  world.environments.set("dev", { AWS_ACCESS_KEY_ID: "AKIANEW" });
+  expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-2");
+  expect(world.source.calls[1]!.environment).toEqual({ AWS_ACCESS_KEY_ID: "AKIANEW" });
+  // The keys have expired, and somebody has added the config again, as the hint says.
+  await world.clock.advance(IDLE);
+  world.source.failure = new KeyholeError("person-needed", "ExpiredToken");
+  await fetchFrom(directory);
+  world.source.failure = undefined;
+  world.environments.set("dev", { AWS_ACCESS_KEY_ID: "AKIANEWER" });
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+  expect(world.source.calls.at(-1)!.environment).toEqual({ AWS_ACCESS_KEY_ID: "AKIANEWER" });
+});
+
+test("a config that changed is the grant's from the next request on, and one that comes back is used again", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  world.configs.write("dev", roleConfig("other"));
+  await world.clock.advance(10);
+  await fetchFrom(directory);
+  expect(world.source.calls[1]!.config.AssumeRole.RoleArn).toEndWith("role/other");
+  world.configs.delete("dev");
+  await world.clock.advance(10);
+  for (let count = 0; count < 2; count++) {
+    const answer = await fetchFrom(directory);
+    expect(answer.error).toBe("the config of this grant does not exist any more");
+    await world.clock.advance(10);
+  }
+  world.configs.write("dev", roleConfig("third"));
+  await world.clock.advance(10);
+  await fetchFrom(directory);
+  expect(world.source.calls[2]!.config.AssumeRole.RoleArn).toEndWith("role/third");
+});
+
+test("a grant whose STS hangs leaves the others alone", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  world.configs.write("slow", roleConfig("slow"));
+  const slow = await grants.add(grantRequest({ name: "slow", config: "slow" }), caller);
+  const { directory } = await grants.add(grantRequest(), caller);
+  await world.clock.advance(IDLE);
+  world.source.holds = new Set(["slow"]);
+  const waiting = await connectTo(slow.directory);
+  const answer = waiting.ask();
+  await until(() => world.source.held.length === 1);
+  for (let count = 0; count < 10; count++) expect((await fetchFrom(directory)).grant).toBe("agent");
+  world.source.held[0]!.release();
+  expect((await answer).grant).toBe("slow");
+});
+
+test("uses are counted over restarts, and the last one is the last", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ maxUses: 3 }), caller);
+  for (let count = 0; count < 2; count++) expect((await fetchFrom(directory)).grant).toBe("agent");
+  expect(world.store.read("agent").uses).toBe(2);
+  await world.stop();
+  const restarted = await world.start();
+  const answers = await Promise.all([fetchFrom(directory), fetchFrom(directory), fetchFrom(directory)]);
+  expect(answers.filter(({ accessKeyId }) => accessKeyId !== undefined)).toHaveLength(1);
+  expect(answers.map(({ error }) => error)).toContain("this grant has been used as often as it may be");
+  expect(restarted.list()[0]).toMatchObject({ state: "used-up", uses: 3 });
+  await world.stop();
+  await world.start();
+  expect((await fetchFrom(directory)).error).toBe("this grant has been used as often as it may be");
+});
+
+test("a use that cannot be written down is none, and gives nothing", async () => {
+  await using world = await newGrantWorld();
+  let isFull = false;
+  const grants = await world.start({
+    store: {
+      ...world.store,
+      write: (grant, options) => {
+        if (isFull) throw new KeyholeError("unsafe-path", "cannot write /secret/path (ENOSPC)");
+        world.store.write(grant, options);
+      },
+    },
+  });
+  const { directory } = await grants.add(grantRequest({ maxUses: 3 }), caller);
+  isFull = true;
+  const { accessKeyId, error } = await fetchFrom(directory);
+  expect([accessKeyId, error]).toEqual([undefined, "the daemon cannot give this grant's credentials"]);
+  expect(grants.list()[0]).toMatchObject({ uses: 0, lastError: "cannot write /secret/path (ENOSPC)" });
+});
+
+test("grants share a number of connections: whoever has the most gives one up", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start({ descriptors: 12 });
+  const hoarded = await grants.add(grantRequest({ name: "hoarded" }), caller);
+  const modest = await grants.add(grantRequest({ name: "modest" }), caller);
+  // 12 descriptors less two directories and two listeners.
+  const hoarders = [];
+  for (let count = 0; count < 8; count++) {
+    const holder = await connectTo(hoarded.directory);
+    await holder.ask();
+    hoarders.push(holder);
+  }
+  const other = await connectTo(modest.directory);
+  expect((await other.ask()).grant).toBe("modest");
+  await hoarders[0]!.closed;
+  expect((await hoarders[1]!.ask()).grant).toBe("hoarded");
+  expect(grants.connections).toBe(8);
+  await grants.add(grantRequest({ name: "third" }), caller);
+  expect((await errorOf(grants.add(grantRequest({ name: "one-more" }), caller))).message).toContain(
+    "room for 3 grants",
+  );
+});
+
+test("one grant has 32 connections at most", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  const holders = [];
+  for (let count = 0; count < 40; count++) {
+    const holder = await connectTo(directory);
+    await holder.ask();
+    holders.push(holder);
+  }
+  await holders[7]!.closed;
+  expect(grants.list()[0]!.connections).toBe(32);
+});
+
+test("a person answers the question of a grant; nobody's answer is a no", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ confirm: true }), caller);
+  const allowed = fetchFrom(directory);
+  const { question } = await grants.question();
+  expect(question).toMatchObject({ grant: "agent" });
+  expect(question!.text).toContain("uid 1000, pid 77");
+  grants.answer(question!.id, true, caller);
+  expect((await allowed).accessKeyId).toBe("ASIA-dev-1");
+  const ignored = fetchFrom(directory);
+  await grants.question();
+  await world.clock.advance(15 * SECOND);
+  expect((await ignored).error).toBe("a person was asked and did not allow it");
+  expect(world.eventsOf("confirm").map(({ outcome, note }) => [outcome, note])).toEqual([
+    ["ok", "answered"],
+    ["ok", undefined],
+    ["denied", undefined],
+  ]);
+});
+
+test("a grant that is revoked while a person is asked gives nothing, whatever the answer", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ confirm: true }), caller);
+  const holder = await connectTo(directory);
+  const answer = holder.ask();
+  const { question } = await grants.question();
+  grants.revoke("agent", caller);
+  grants.answer(question!.id, true, caller);
+  expect((await errorOf(answer)).message).toBe("the connection was closed");
+  await settle();
+  expect(world.eventsOf("vend").filter(({ outcome }) => outcome === "ok")).toEqual([]);
+});
+
+test("a daemon that ends removes the sockets and lets the lock go", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  expect(world.isLocked()).toBe(true);
+  await world.stop();
+  expect(existsSync(join(directory, "sock"))).toBe(false);
+  expect(existsSync(join(directory, "env"))).toBe(true);
+  expect(world.isLocked()).toBe(false);
+  expect((await errorOf(grants.add(grantRequest({ name: "late" }), caller))).kind).toBe("shutting-down");
+});
