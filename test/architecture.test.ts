@@ -165,7 +165,6 @@ const walls: readonly Wall[] = [
       "node:",
       "bun",
       "daemon/clock.ts",
-      "daemon/log.ts",
     ],
     because: "the only folder that may import the AWS SDK",
   },

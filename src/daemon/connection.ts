@@ -4,7 +4,7 @@ import { KeyholeError } from "../errors.ts";
 import { type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";
 import type { Clock } from "./clock.ts";
 import { type Caller, type Dispatch, encodeError } from "./dispatcher.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 
 /** What a connection needs of its socket; Bun's has it. */
 export interface ByteSocket {

@@ -13,7 +13,7 @@ import {
   type RequestOf,
   type ResponseOf,
 } from "../wire/messages.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 import type { WitnessedPeer } from "./peers.ts";
 
 /** The message numbers of this build, for people: `1 to 8`. */

@@ -8,7 +8,7 @@ import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./issue.ts";
-import type { LimitedLog } from "./loglimit.ts";
+import type { LimitedLog } from "./logs/limit.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {

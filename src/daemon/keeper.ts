@@ -6,7 +6,7 @@ import { Alarm } from "./alarm.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";
 import { Wiper } from "./issue.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 import { Renewals } from "./renewals.ts";
 import { Roster } from "./roster.ts";
 import { followConfig, newSession, renewalDue, type Session } from "./session.ts";

@@ -11,7 +11,7 @@ import { directoryOf, type Paths } from "../paths.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Handlers } from "./dispatcher.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Milliseconds after a change, so that a burst of them is one write. */

@@ -7,7 +7,7 @@ import type { Clock } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 import { failureMemory, retryDelay } from "./refresh.ts";
 import type { Session } from "./session.ts";
 import { Slots } from "./slots.ts";

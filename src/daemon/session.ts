@@ -6,7 +6,7 @@ import type { SourceEnvironment } from "../sources/source.ts";
 import type { SessionInfo } from "../wire/messages.ts";
 import type { Flight } from "./flight.ts";
 import type { Issue } from "./issue.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 import { FLOOR, type Instant, isIdle, remainingLife } from "./refresh.ts";
 
 /** Times without "since the epoch" are monotonic. */

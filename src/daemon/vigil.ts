@@ -6,7 +6,7 @@ import { directoryOf } from "../paths.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Listener } from "./listener.ts";
 import type { Lock } from "./lock.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./logs/log.ts";
 
 /** Milliseconds between two looks, two lstat each. Clients wait longer than this for a lock's holder to listen. */
 const INTERVAL = 2000;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createDispatch, type Handlers } from "../../src/daemon/dispatcher.ts";
-import type { LogFields } from "../../src/daemon/log.ts";
+import type { LogFields } from "../../src/daemon/logs/log.ts";
 import { errors, KeyholeError } from "../../src/errors.ts";
 import { decode, encode, MalformedBody } from "../../src/wire/codec.ts";
 import { encodeFrame, type Frame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";

@@ -7,8 +7,8 @@ import { isKept, toRecord } from "../../audit/line.ts";
 import { openIfFile, readLines } from "../../files/lines.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Clock } from "../clock.ts";
-import { formatJsonLine } from "../jsonline.ts";
-import { openRotatingFile } from "../rotatingfile.ts";
+import { formatJsonLine } from "../logs/jsonline.ts";
+import { openRotatingFile } from "../logs/rotatingfile.ts";
 
 export interface AuditOptions {
   /** Absolute; its directory exists. */

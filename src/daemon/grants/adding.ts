@@ -6,7 +6,7 @@ import type { Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";
 import type { GrantLife } from "./life.ts";

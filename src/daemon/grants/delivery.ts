@@ -4,7 +4,7 @@ import type { AuditEvent } from "../../audit/event.ts";
 import type { ErrorName } from "../../errors.ts";
 import { evidenceOf } from "../audit/evidence.ts";
 import type { Issue } from "../issue.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../logs/log.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { refusalOf } from "./refusal.ts";
 import { keyholeErrorOf } from "./socket.ts";

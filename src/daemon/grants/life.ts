@@ -18,7 +18,7 @@ import { createGrantSocket, keyholeErrorOf } from "./socket.ts";
 import type { Issue } from "../issue.ts";
 import { createLease } from "../mounts/lease.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
 import { collectRepeats } from "../audit/repeats.ts";
 import { type Session, vendableIssue } from "../session.ts";

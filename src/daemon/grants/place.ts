@@ -8,7 +8,7 @@ import type { GrantSocket } from "./socket.ts";
 import { GRANT_CONNECTIONS } from "./room.ts";
 import { type Listener, listen, type ListenerOptions } from "../listener.ts";
 import type { LiveGrant } from "./livegrant.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import { type Mount, openMount } from "../mounts/mount.ts";
 
 export interface PlaceDependencies {

@@ -6,7 +6,7 @@ import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../counters.ts";
 import type { Issue } from "../issue.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../logs/log.ts";
 import type { Session } from "../session.ts";
 import { Sessions } from "../sessions.ts";
 import { createGrantConfigs, type FindGrant, nameConfigs } from "./configs.ts";

@@ -9,7 +9,7 @@ import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
 import { answerFetch } from "../answer.ts";
 import type { Caller, Dispatch } from "../dispatcher.ts";
 import type { Issue } from "../issue.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import { peerOf } from "../peers.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { createRefusals, kindOnSocket } from "./refusal.ts";

@@ -7,7 +7,7 @@ import { messages, type ResponseOf } from "../../wire/messages.ts";
 import { answerVend } from "../answer.ts";
 import type { Caller, Handlers } from "../dispatcher.ts";
 import type { Issue } from "../issue.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import type { RequestAudit } from "../audit/requests.ts";
 import type { Sessions } from "../sessions.ts";
 

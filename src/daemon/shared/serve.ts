@@ -13,7 +13,7 @@ import type { Clock } from "../clock.ts";
 import { MOST_AT_ONCE } from "../connection.ts";
 import { createDispatch } from "../dispatcher.ts";
 import { listen } from "../listener.ts";
-import type { LimitedLog } from "../loglimit.ts";
+import type { LimitedLog } from "../logs/limit.ts";
 import type { WitnessedPeer } from "../peers.ts";
 import type { Sessions } from "../sessions.ts";
 import { checkSharedDirectory } from "./directory.ts";

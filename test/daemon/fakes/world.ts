@@ -1,5 +1,5 @@
 // Sessions with everything around them scripted.
-import type { LogFields, LogLevel } from "../../../src/daemon/log.ts";
+import type { LogFields, LogLevel } from "../../../src/daemon/logs/log.ts";
 import type { Issue } from "../../../src/daemon/issue.ts";
 import { Sessions } from "../../../src/daemon/sessions.ts";
 import { FakeClock } from "./clock.ts";

@@ -1,8 +1,8 @@
 // A file of lines that rotates by size: FILE, FILE.1 … FILE.N, from young to old.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
-import { isErrno } from "../errno.ts";
-import { openOwnFile } from "../files/writing.ts";
-import type { Clock } from "./clock.ts";
+import { isErrno } from "../../errno.ts";
+import { openOwnFile } from "../../files/writing.ts";
+import type { Clock } from "../clock.ts";
 
 export interface RotatingOptions {
   readonly path: string;

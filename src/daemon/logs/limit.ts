@@ -1,5 +1,5 @@
 // A log up to a rate: whatever a peer can cause as often as it likes must not rotate the evidence out of the file.
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Log, LogFields, LogLevel } from "./log.ts";
 
 /** Lines of one event for each window; what is above is counted in one line at the window's end. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatJsonLine } from "../../src/daemon/jsonline.ts";
+import { formatJsonLine } from "../../../src/daemon/logs/jsonline.ts";
 
 test("no text forges a line or reaches a terminal as an escape sequence, however deep it lies", () => {
   const hostile = 'x\n{"kind":"grant"}\r\u001b]0;title\u0007\u009b31m\u202e\u2066\u2028\u007f';

@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openRotatingFile, type RotatingFile, type RotatingOptions } from "../../src/daemon/rotatingfile.ts";
-import { FakeClock } from "./fakes/clock.ts";
+import { openRotatingFile, type RotatingFile, type RotatingOptions } from "../../../src/daemon/logs/rotatingfile.ts";
+import { FakeClock } from "../fakes/clock.ts";
 
 let directory: string;
 let path: string;

@@ -14,8 +14,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "../../src/daemon/clock.ts";
-import { openLogFile } from "../../src/daemon/logfile.ts";
+import type { Clock } from "../../../src/daemon/clock.ts";
+import { openLogFile } from "../../../src/daemon/logs/file.ts";
 
 const clock: Clock = {
   wall: () => Date.UTC(2026, 10, 20, 12, 0, 0),

@@ -1,4 +1,4 @@
-// What the daemon's parts say about themselves. The file behind it is logfile.ts.
+// What the daemon's parts say about themselves. The file behind it is file.ts.
 
 /** Values of a log line. Never a secret; text from outside is escaped by whoever writes it down. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { LogFields } from "../../src/daemon/log.ts";
-import { limitLog } from "../../src/daemon/loglimit.ts";
-import { FakeClock } from "./fakes/clock.ts";
+import { limitLog } from "../../../src/daemon/logs/limit.ts";
+import type { LogFields } from "../../../src/daemon/logs/log.ts";
+import { FakeClock } from "../fakes/clock.ts";
 
 function setUp() {
   const lines: [string, LogFields | undefined][] = [];

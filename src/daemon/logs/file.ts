@@ -1,6 +1,6 @@
 // The daemon's log: a file of JSON lines that rotates by size.
-import { KEPT_LOGS } from "../paths.ts";
-import type { Clock } from "./clock.ts";
+import { KEPT_LOGS } from "../../paths.ts";
+import type { Clock } from "../clock.ts";
 import { formatJsonLine } from "./jsonline.ts";
 import type { Log } from "./log.ts";
 import { openRotatingFile } from "./rotatingfile.ts";
