@@ -1,7 +1,7 @@
 // Who was given what, and who was refused: a file of JSON lines that `keyhole audit` reads. It rotates by size; the
-// lives of grants are carried over before a file is dropped (audit/carry.ts).
-import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
+// lives of grants are carried over before a file is dropped (src/audit/carry.ts).
 import { carry } from "../../audit/carry.ts";
+import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
 import { carriedPath, KEPT_FILES, ROTATE_AT } from "../../audit/files.ts";
 import { isKept, toRecord } from "../../audit/line.ts";
 import { openIfFile, readLines } from "../../files/lines.ts";

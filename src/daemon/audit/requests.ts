@@ -25,7 +25,7 @@ export interface RequestAudit {
   flush(): void;
 }
 
-/** Names that one user is refused in a second, each on a line of its own; as many as loglimit.ts lets through. */
+/** Names that one user is refused in a second, each on a line of its own; as many as logs/limit.ts lets through. */
 const REFUSALS = 20;
 /** Milliseconds. */
 const WINDOW = 1000;

@@ -1,4 +1,4 @@
-// What the daemon knows about one grant beside its definition. Who changes it: grantregistry.ts and the parts it names.
+// What the daemon knows about one grant beside its definition. Who changes it: registry.ts and the parts it names.
 import type { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";

@@ -4,12 +4,12 @@ import { mountFiles } from "../../grants/mount.ts";
 import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
 import type { Clock } from "../clock.ts";
 import { MOST_AT_ONCE } from "../connection.ts";
-import type { GrantSocket } from "./socket.ts";
-import { GRANT_CONNECTIONS } from "./room.ts";
 import { type Listener, listen, type ListenerOptions } from "../listener.ts";
-import type { LiveGrant } from "./livegrant.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { type Mount, openMount } from "../mounts/mount.ts";
+import type { LiveGrant } from "./livegrant.ts";
+import { GRANT_CONNECTIONS } from "./room.ts";
+import type { GrantSocket } from "./socket.ts";
 
 export interface PlaceDependencies {
   /** The parent of the directories of grants that are delivered over a socket. */

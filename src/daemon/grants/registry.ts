@@ -1,5 +1,5 @@
-// The grants of a daemon, as its handlers see them. What one grant does is in grantlife.ts, how one is made in
-// grantadding.ts, how definitions are read in grantloading.ts.
+// The grants of a daemon, as its handlers see them. What one grant does is in life.ts, how one is made in adding.ts, how
+// definitions are read in loading.ts.
 import { KeyholeError } from "../../errors.ts";
 import { stateOf } from "../../grants/grant.ts";
 import { isGrantName } from "../../grants/name.ts";

@@ -1,4 +1,4 @@
-// The grants of this machine's user: what grantregistry.ts needs, out of the files, the environment and the process.
+// The grants of this machine's user: what registry.ts needs, out of the files, the environment and the process.
 import type { ConfigReader } from "../../config/config.ts";
 import { type Environment, selectBaseEnvironment } from "../../environment.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";

@@ -1,14 +1,14 @@
 // What a member gets on the shared socket: Hello, and Vend of what the policy names for it. Nothing else, and no word
 // about anything that it may not have.
 import { type ErrorName, KeyholeError } from "../../errors.ts";
-import type { SourceEnvironment } from "../../sources/source.ts";
 import type { Decision } from "../../shared/decision.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";
 import { answerVend } from "../answer.ts";
+import type { RequestAudit } from "../audit/requests.ts";
 import type { Caller, Handlers } from "../dispatcher.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../logs/limit.ts";
-import type { RequestAudit } from "../audit/requests.ts";
 import type { Sessions } from "../sessions.ts";
 
 export interface SharedDependencies {
