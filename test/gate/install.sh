@@ -18,8 +18,11 @@ main() {
   cache=${KEYHOLE_GATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyhole-gate}
   mkdir -p "$cache"
   install_packages "${packages[@]}"
-  make_debian
+  # Each waits for the mirror most of the time.
+  make_debian &
+  local debian=$!
   make_systemd
+  wait "$debian"
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.
