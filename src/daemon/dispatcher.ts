@@ -13,6 +13,7 @@ import {
   type RequestOf,
   type ResponseOf,
 } from "../wire/messages.ts";
+import { keyholeErrorOf } from "./failure.ts";
 import type { Log } from "./logs/log.ts";
 import type { WitnessedPeer } from "./peers.ts";
 
@@ -106,11 +107,10 @@ function encodeReply(name: MessageName, answer: unknown): Uint8Array {
   return encodeFrame(number, encode<any>(response, answer));
 }
 
-/** An error reply. What is not a KeyholeError is a bug of ours, and its text stays in the log. */
+/** An error reply. */
 export function encodeError(error: unknown): Uint8Array {
   if (error instanceof MalformedBody) return encodeError(new KeyholeError("bad-request", error.message));
-  const { kind, message, hint } =
-    error instanceof KeyholeError ? error : new KeyholeError("internal", "the daemon failed; its log says why");
+  const { kind, message, hint } = keyholeErrorOf(error);
   const body = encode(errorReply, { number: errors[kind].number, message: message.slice(0, LONGEST_MESSAGE), hint });
   return encodeFrame(ERROR_NUMBER, body);
 }

@@ -1,9 +1,9 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
 import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/event.ts";
 import { isConfigName } from "../../configname.ts";
-import { KeyholeError } from "../../errors.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../clock.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import { peerOf, type WitnessedPeer } from "../peers.ts";
 import { evidenceOf } from "./evidence.ts";
@@ -79,7 +79,7 @@ export function createRequestAudit(
     refused: (kind, asked, error, peer) => {
       // What is no name may be 4 KiB of anything, and every line of it takes the room of ten.
       const config = asked !== undefined && isConfigName(asked) ? asked : undefined;
-      const outcome = error instanceof KeyholeError ? error.kind : "internal";
+      const outcome = keyholeErrorOf(error).kind;
       if (kind === "vend" && outcome === "no-such-session") return;
       const named = classOf(`${kind}\n${outcome}\n${config}`, peer);
       if (named === undefined) {

@@ -6,13 +6,13 @@ import type { Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { endOf, type GrantRequest, planGrant } from "./plan.ts";
-import { keyholeErrorOf } from "./socket.ts";
 
 export interface AddingDependencies {
   readonly book: GrantBook;

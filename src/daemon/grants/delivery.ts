@@ -3,11 +3,11 @@
 import type { AuditEvent } from "../../audit/event.ts";
 import type { ErrorName } from "../../errors.ts";
 import { evidenceOf } from "../audit/evidence.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import type { Log } from "../logs/log.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { refusalOf } from "./refusal.ts";
-import { keyholeErrorOf } from "./socket.ts";
 
 export interface DeliveryDependencies {
   readonly record: (event: AuditEvent) => void;

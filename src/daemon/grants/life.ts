@@ -9,6 +9,7 @@ import { evidenceOf } from "../audit/evidence.ts";
 import { collectRepeats } from "../audit/repeats.ts";
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../counters.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { createLease } from "../mounts/lease.ts";
@@ -21,7 +22,7 @@ import { createPacer, type Pacer } from "./pacer.ts";
 import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./place.ts";
 import { refusalOf } from "./refusal.ts";
 import { createGrantSessions, type GrantSessions } from "./sessions.ts";
-import { createGrantSocket, keyholeErrorOf } from "./socket.ts";
+import { createGrantSocket } from "./socket.ts";
 
 export interface LifeDependencies extends PlaceDependencies {
   readonly store: GrantStore;

@@ -4,11 +4,11 @@ import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { type GrantBook, recordLife } from "./book.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
-import { keyholeErrorOf } from "./socket.ts";
 
 export interface LoadingDependencies {
   readonly book: GrantBook;

@@ -6,6 +6,7 @@ import { isGrantName } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { Alarm } from "../alarm.ts";
 import type { Caller } from "../dispatcher.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { Lock } from "../lock.ts";
 import { peerOf } from "../peers.ts";
 import { type AddingDependencies, createGrantAdding } from "./adding.ts";
@@ -20,7 +21,6 @@ import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
 import { createGrantLock } from "./lock.ts";
 import type { GrantRequest } from "./plan.ts";
 import { createRoom, makeRoom } from "./room.ts";
-import { keyholeErrorOf } from "./socket.ts";
 
 /** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
 const LOOK = 2000;

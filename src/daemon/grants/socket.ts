@@ -8,6 +8,7 @@ import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
 import { answerFetch } from "../answer.ts";
 import type { Caller, Dispatch } from "../dispatcher.ts";
+import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { peerOf } from "../peers.ts";
@@ -160,11 +161,6 @@ function eventOf(live: LiveGrant, caller: Caller) {
   const { name, config, sessionName } = live.grant;
   const { roleArn } = live;
   return { transport: "socket", grant: name, config, roleArn, sessionName, peer: peerOf(caller) } as const;
-}
-
-/** What is not a KeyholeError is a bug of ours, and its text stays in the log. */
-export function keyholeErrorOf(error: unknown): KeyholeError {
-  return error instanceof KeyholeError ? error : new KeyholeError("internal", "the daemon failed; its log says why");
 }
 
 function whoIs({ pid, uid, connection }: Caller) {
