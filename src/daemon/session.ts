@@ -4,6 +4,7 @@ import type { Config, ConfigReader, StoredConfig } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import type { SessionInfo } from "../wire/messages.ts";
+import { cut } from "./cut.ts";
 import type { Flight } from "./flight.ts";
 import type { Issue } from "./issue.ts";
 import type { Log } from "./logs/log.ts";
@@ -144,13 +145,6 @@ function identityOf({ AssumeRole, STS, MFA, Session }: Config): Partial<Config> 
   return { AssumeRole, STS, MFA, Session };
 }
 
-/** Characters of a text as it is shown: one session must not fill the answer that shows them all. */
-const LONGEST_TEXT = 2000;
-
-function cut(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
-}
-
 /** A session as it is shown: without a secret. */
 export function infoOf(session: Session, now: Instant): SessionInfo {
   const { issue, stored, broken } = session;
@@ -168,7 +162,7 @@ export function infoOf(session: Session, now: Instant): SessionInfo {
     failures: session.failures,
     lastError: session.lastError && cut(session.lastError.message),
     pinned: stored.config.pin === true,
-    notes: [...(issue?.notes ?? []), ...(broken === undefined ? [] : [broken.note])].map(cut),
+    notes: [...(issue?.notes ?? []), ...(broken === undefined ? [] : [broken.note])].map((text) => cut(text)),
   };
 }
 

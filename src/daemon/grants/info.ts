@@ -1,10 +1,8 @@
 // A grant as `grant list` and `grant show` have it: for whoever made it, on the control socket alone.
 import { stateOf } from "../../grants/grant.ts";
 import type { GrantInfo, SessionInfo } from "../../wire/messages.ts";
+import { cut } from "../cut.ts";
 import type { LiveGrant } from "./livegrant.ts";
-
-/** Characters of a text as it is shown: one grant must not fill the answer that shows them all. */
-const LONGEST_TEXT = 2000;
 
 /**
  * @param session of the grant, if it has one just now
@@ -55,8 +53,4 @@ function notesOf({ grant, environment, revision }: LiveGrant): string[] {
   if (revision === undefined)
     notes.push("its definition could not be written: what was decided last ends with the daemon");
   return notes;
-}
-
-function cut(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

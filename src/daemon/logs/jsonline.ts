@@ -1,5 +1,6 @@
 // A line of JSON for a file that people read: no input can forge a line or reach a terminal as an escape sequence.
 import { escapeControls } from "../../controls.ts";
+import { cut } from "../cut.ts";
 
 /** No text is longer, in characters: a name from the wire may be 64 KiB of anything. */
 const LONGEST_TEXT = 512;
@@ -7,7 +8,7 @@ const LONGEST_TEXT = 512;
 /** Without the newline. */
 export function formatJsonLine(value: object): string {
   const line = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "string" && member.length > LONGEST_TEXT ? `${member.slice(0, LONGEST_TEXT)}…` : member,
+    typeof member === "string" ? cut(member, LONGEST_TEXT) : member,
   );
   return escapeControls(line);
 }
