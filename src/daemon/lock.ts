@@ -1,6 +1,7 @@
 // One daemon per socket: a lock that the kernel frees when its holder dies, however it dies.
 import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, readSync, writeSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
+import { isSameFile } from "../files/identity.ts";
 import { openOwnFile } from "../files/writing.ts";
 import type { Native } from "../native/native.ts";
 
@@ -95,7 +96,5 @@ function readHolder(descriptor: number): string {
 }
 
 function isStillAt(path: string, descriptor: number): boolean {
-  const held = fstatSync(descriptor);
-  const named = lstatSync(path, { throwIfNoEntry: false });
-  return named !== undefined && named.ino === held.ino && named.dev === held.dev;
+  return isSameFile(lstatSync(path, { throwIfNoEntry: false }), fstatSync(descriptor));
 }

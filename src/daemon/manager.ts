@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { isSameFile } from "../files/identity.ts";
 import type { Native } from "../native/native.ts";
 import type { Clock, Timer } from "./clock.ts";
 
@@ -140,7 +141,7 @@ const OTHERS = 0o007;
 function isSameSocket(path: string, wanted: string | undefined): boolean {
   if (wanted === undefined) return false;
   const [here, there] = [path, wanted].map((each) => statSync(each, { throwIfNoEntry: false }));
-  return here !== undefined && here.isSocket() && here.ino === there?.ino && here.dev === there.dev;
+  return here?.isSocket() === true && isSameFile(here, there);
 }
 
 function misplaced(path: string, { control, shared }: Wanted): string {

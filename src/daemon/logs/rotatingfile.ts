@@ -1,6 +1,7 @@
 // A file of lines that rotates by size: FILE, FILE.1 … FILE.N, from young to old.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { isErrno } from "../../errno.ts";
+import { isSameFile } from "../../files/identity.ts";
 import { openOwnFile } from "../../files/writing.ts";
 import type { Clock } from "../clock.ts";
 
@@ -88,9 +89,7 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
   /** Another daemon of the same home may have rotated the file, and an administrator may have moved it. */
   function follow(): void {
     lookedAt = clock.monotonic();
-    const named = lstatSync(path, { throwIfNoEntry: false });
-    const held = fstatSync(descriptor);
-    if (named?.ino === held.ino && named.dev === held.dev) return;
+    if (isSameFile(lstatSync(path, { throwIfNoEntry: false }), fstatSync(descriptor))) return;
     try {
       take(open(path));
     } catch {

@@ -5,11 +5,12 @@ import * as fs from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 import { isTemporary, removeEntries } from "./clearing.ts";
 import { copyToMount } from "./executable.ts";
-import { isSameFile, type Pinned, pinDirectory } from "./pinned.ts";
+import { type Pinned, pinDirectory } from "./pinned.ts";
 import { discard, placeFile } from "./placing.ts";
 
 /** What is written there; the socket is the listener's. */

@@ -3,6 +3,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats, statSync } from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
+import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
 
 export interface Pinned {
@@ -64,11 +65,6 @@ export function pinDirectory(path: string, through: string = path): Pinned {
       isOpen = false;
     },
   };
-}
-
-/** Whether two looks saw one file. */
-export function isSameFile(a: Pick<Stats, "dev" | "ino"> | undefined, b: Pick<Stats, "dev" | "ino">): boolean {
-  return a !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function openDirectory(path: string, through: string): number {

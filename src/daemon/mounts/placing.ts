@@ -4,9 +4,10 @@ import * as fs from "node:fs";
 import { constants } from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
+import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
 import { removeEntries, temporaryName } from "./clearing.ts";
-import { isSameFile, type Pinned } from "./pinned.ts";
+import type { Pinned } from "./pinned.ts";
 
 /** Of a write against somebody who swaps entries in a loop. */
 const ATTEMPTS = 8;
