@@ -16,12 +16,18 @@ function sessionNameOf({ assumedRoleId, arn }: Issue): string | undefined {
   return name || arn.split("/")[2];
 }
 
-/** For KeeperDependencies.settled: one line for every new issue, none for an attempt that failed. */
-export function recordIssues(record: RecordAudit): (session: Session) => void {
+/**
+ * For KeeperDependencies.settled: one line for every new issue, none for an attempt that failed.
+ *
+ * @returns takes the grant that the session is of, and that one's config
+ */
+export function recordIssues(
+  record: RecordAudit,
+): (session: Session, of?: Pick<AuditEvent, "grant" | "config">) => void {
   const recorded = new WeakSet<Issue>();
-  return ({ issue }) => {
+  return ({ issue }, of) => {
     if (issue === undefined || recorded.has(issue)) return;
     recorded.add(issue);
-    record({ kind: "issue", transport: "daemon", outcome: "ok", ...evidenceOf(issue) });
+    record({ kind: "issue", transport: "daemon", outcome: "ok", ...evidenceOf(issue), ...of });
   };
 }

@@ -1,45 +1,29 @@
 // How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
 import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
-import type { ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
-import { evidenceOf } from "../audit/evidence.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import { recordIssues } from "../audit/evidence.ts";
 import { collectRepeats } from "../audit/repeats.ts";
-import type { Clock } from "../clock.ts";
-import type { Counters } from "../counters.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
-import type { LimitedLog } from "../logs/limit.ts";
 import { createLease } from "../mounts/lease.ts";
 import { type Session, vendableIssue } from "../session.ts";
-import type { FindGrant } from "./configs.ts";
 import type { Askpass, Confirmer } from "./confirmer.ts";
 import { createDelivery } from "./delivery.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
 import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./place.ts";
 import { refusalOf } from "./refusal.ts";
-import { createGrantSessions, type GrantSessions } from "./sessions.ts";
+import { createGrantSessions, type GrantSessionDependencies, type GrantSessions } from "./sessions.ts";
 import { createGrantSocket } from "./socket.ts";
+import { countUse } from "./writing.ts";
 
-export interface LifeDependencies extends PlaceDependencies {
+export interface LifeDependencies extends PlaceDependencies, Omit<GrantSessionDependencies, "log" | "settled"> {
   readonly store: GrantStore;
-  readonly configs: ConfigReader;
-  readonly source: CredentialSource;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: LimitedLog;
   readonly record: RecordAudit;
   readonly confirmer: Pick<Confirmer, "ask" | "withdraw">;
-  readonly find: FindGrant;
   readonly liveOf: (name: string) => LiveGrant | undefined;
-  readonly maxSessions: number;
-  readonly maxFlights: number;
-  readonly counters?: Counters | undefined;
-  /** What selects the source credentials of a config's own session, where it has one. */
-  readonly environmentOf: (config: string) => SourceEnvironment | undefined;
 }
 
 /** What is known of a grant that was made just now, and of none that was read from its file. */
@@ -80,21 +64,16 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   const { store, clock, log, record, confirmer, find, liveOf } = dependencies;
   const repeats = collectRepeats(record, clock);
   const delivery = createDelivery({ record, log });
-  const recorded = new WeakSet<Issue>();
+  const recordIssue = recordIssues(record);
   const sessions = createGrantSessions({ ...dependencies, settled });
 
   function settled(session: Session): void {
     const definition = find(session.name);
     if (definition === undefined) return;
-    if (session.issue !== undefined) recordIssue(session.issue, definition.grant);
+    const { name, config } = definition.grant;
+    recordIssue(session, { grant: name, config });
     const live = liveOf(session.name);
     if (live !== undefined) follow(live, session);
-  }
-
-  function recordIssue(issue: Issue, { name, config }: Grant): void {
-    if (recorded.has(issue)) return;
-    recorded.add(issue);
-    record({ kind: "issue", transport: "daemon", outcome: "ok", ...evidenceOf(issue), grant: name, config });
   }
 
   function follow(live: LiveGrant, session: Session): void {
@@ -106,30 +85,10 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     else if (lastError !== undefined) delivery.withhold(live, lastError.kind);
   }
 
-  /** Where uses are bounded it is written before the answer goes out: a crash in between costs a use, and gives none. */
   function count(live: LiveGrant): void {
-    const grant = { ...live.grant, uses: live.grant.uses + 1 };
-    if (grant.maxUses !== undefined) {
-      refuseOtherDefinition(live);
-      store.write(grant, { durable: false });
-      live.revision = store.revision(grant.name);
-    }
-    live.grant = grant;
+    countUse(store, live);
     // Its line is not yet wiped: whoever was given it in this turn still has it.
-    if (stateOf(grant, sessions.wall) === "used-up") sessions.remove(grant.name);
-  }
-
-  /** What a person changed in the definition, or that it is gone, must not be written over. Throws what reading does. */
-  function refuseOtherDefinition({ grant, revision }: LiveGrant): void {
-    if (revision === undefined || store.revision(grant.name) === revision) return;
-    const { uses: _, ...written } = store.read(grant.name);
-    const { uses: __, ...known } = grant;
-    if (Bun.deepEquals(written, known)) return;
-    throw new KeyholeError(
-      "invalid-grant",
-      "its definition has changed and was not read again",
-      "keyhole daemon restart",
-    );
+    if (stateOf(live.grant, sessions.wall) === "used-up") sessions.remove(live.grant.name);
   }
 
   function pacerOf({ rate }: Grant): Pacer {

@@ -9,6 +9,7 @@ import type { LimitedLog } from "../logs/limit.ts";
 import { type GrantBook, recordLife } from "./book.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
+import { tryToWriteDefinition } from "./writing.ts";
 
 export interface LoadingDependencies {
   readonly book: GrantBook;
@@ -153,23 +154,13 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     const { revokedAt, uses } = live.grant;
     const grant = { ...next, uses: Math.max(uses, next.uses), revokedAt: revokedAt ?? next.revokedAt };
     life.adopt(live, grant, region);
-    live.revision = isWritten(grant, next) ? revision : write(grant);
+    if (isWritten(grant, next)) live.revision = revision;
+    else tryToWriteDefinition(store, live, log);
     live.hasExpired &&= stateOf(grant, life.sessions.wall) === "expired";
     log("info", "grant definition changed", { grant: name });
     if (grant.revokedAt === undefined) return;
     life.end(live, "revoked");
     if (revokedAt === undefined) recordLife(record, "revoke", live, undefined, "by its definition");
-  }
-
-  /** The revision of what was decided here and its file did not say; undefined where it cannot be written. */
-  function write(grant: Grant): string | undefined {
-    try {
-      store.write(grant, { durable: true });
-      return store.revision(grant.name);
-    } catch (error) {
-      log("error", "grant not written", { grant: grant.name, error: keyholeErrorOf(error).message });
-      return undefined;
-    }
   }
 
   function withdraw(live: LiveGrant): void {

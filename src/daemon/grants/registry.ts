@@ -21,6 +21,7 @@ import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
 import { createGrantLock } from "./lock.ts";
 import type { GrantRequest } from "./plan.ts";
 import { createRoom, makeRoom } from "./room.ts";
+import { tryToWriteDefinition, writeDefinition } from "./writing.ts";
 
 /** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
 const LOOK = 2000;
@@ -81,17 +82,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   /** What a full disk left undone: an end that is not written down, a lease that still holds credentials. */
   function settleEnd(live: LiveGrant, state: "revoked" | "expired"): void {
     if (live.isLeaseStale) life.end(live, state);
-    if (live.revision !== undefined) return;
-    try {
-      writeDown(live);
-    } catch (error) {
-      log("error", "grant not written", { grant: live.grant.name, error: keyholeErrorOf(error).message });
-    }
-  }
-
-  function writeDown(live: LiveGrant): void {
-    store.write(live.grant, { durable: true });
-    live.revision = store.revision(live.grant.name);
+    if (live.revision === undefined) tryToWriteDefinition(store, live, log);
   }
 
   function expire(live: LiveGrant): void {
@@ -162,7 +153,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       recordLife(record, "revoke", live, caller);
       log("info", "grant revoked", { grant: name });
     }
-    if (live.revision === undefined) writeDown(live);
+    if (live.revision === undefined) writeDefinition(store, live);
     return infoOf(live);
   }
 

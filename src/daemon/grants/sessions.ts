@@ -1,30 +1,20 @@
 // The sessions of grants: one for each, never shared with another grant or with the config's own (DESIGN.md, 8).
-import type { ConfigReader } from "../../config/config.ts";
 import { type ErrorName, KeyholeError } from "../../errors.ts";
-import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
-import type { Clock } from "../clock.ts";
 import type { Counters } from "../counters.ts";
 import type { Issue } from "../issue.ts";
-import type { Log } from "../logs/log.ts";
-import type { Session } from "../session.ts";
+import type { KeeperDependencies } from "../keeper.ts";
 import { Sessions } from "../sessions.ts";
 import { createGrantConfigs, type FindGrant, nameConfigs } from "./configs.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
-export interface GrantSessionDependencies {
-  readonly source: CredentialSource;
-  readonly configs: ConfigReader;
-  readonly find: FindGrant;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly log: Log;
+export interface GrantSessionDependencies extends KeeperDependencies {
   /** Never fewer than there are grants: one that is evicted renews no lease. */
   readonly maxSessions: number;
-  readonly maxFlights: number;
   /** The daemon's, whose status counts grants and configs together. */
   readonly counters?: Counters | undefined;
-  readonly settled: (session: Session) => void;
+  readonly find: FindGrant;
   /** What selects the source credentials of a config's own session, where it has one. */
   readonly environmentOf: (config: string) => SourceEnvironment | undefined;
 }

@@ -1,0 +1,52 @@
+// What changes in a grant while it is served, written into its definition: its uses and its end.
+import { KeyholeError } from "../../errors.ts";
+import type { GrantStore } from "../../grants/store.ts";
+import { keyholeErrorOf } from "../failure.ts";
+import type { Log } from "../logs/log.ts";
+import type { LiveGrant } from "./livegrant.ts";
+
+/** Writes what is in force, to outlive a crash. Throws what GrantStore.write does; there is no revision then. */
+export function writeDefinition(store: GrantStore, live: LiveGrant): void {
+  live.revision = undefined;
+  store.write(live.grant, { durable: true });
+  live.revision = store.revision(live.grant.name);
+}
+
+/** As `writeDefinition`, where nobody waits to be told that it failed. */
+export function tryToWriteDefinition(store: GrantStore, live: LiveGrant, log: Log): void {
+  try {
+    writeDefinition(store, live);
+  } catch (error) {
+    log("error", "grant not written", { grant: live.grant.name, error: keyholeErrorOf(error).message });
+  }
+}
+
+/**
+ * One use more. Where uses are bounded it is written before the answer goes out: a crash in between costs a use, and
+ * gives none.
+ *
+ * @throws KeyholeError `invalid-grant` where a person has changed the definition meanwhile, and what reading and writing
+ *   it throw; nothing is counted then.
+ */
+export function countUse(store: GrantStore, live: LiveGrant): void {
+  const grant = { ...live.grant, uses: live.grant.uses + 1 };
+  if (grant.maxUses !== undefined) {
+    refuseOtherDefinition(store, live);
+    store.write(grant, { durable: false });
+    live.revision = store.revision(grant.name);
+  }
+  live.grant = grant;
+}
+
+/** What a person changed in the definition, or that it is gone, must not be written over. */
+function refuseOtherDefinition(store: GrantStore, { grant, revision }: LiveGrant): void {
+  if (revision === undefined || store.revision(grant.name) === revision) return;
+  const { uses: _, ...written } = store.read(grant.name);
+  const { uses: __, ...known } = grant;
+  if (Bun.deepEquals(written, known)) return;
+  throw new KeyholeError(
+    "invalid-grant",
+    "its definition has changed and was not read again",
+    "keyhole daemon restart",
+  );
+}
