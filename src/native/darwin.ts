@@ -1,7 +1,7 @@
 // macOS. Written from the documented constants of Apple's headers; not run by this project's tests, which have no Mac.
 import { openLibc } from "./libc.ts";
 import type { Native, PeerIdentity } from "./native.ts";
-import { unixCalls, unixFunctions } from "./unix.ts";
+import { SOCK_STREAM, unixCalls, unixFunctions } from "./unix.ts";
 
 /** sys/un.h */
 const SOL_LOCAL = 0;
@@ -26,6 +26,7 @@ export function loadDarwin(): Native {
       libc,
       () => libc.__error(),
       (path) => Buffer.concat([Buffer.from([path.length + 2, AF_UNIX]), path]),
+      SOCK_STREAM,
     ),
 
     peerIdentity(socketDescriptor: number): PeerIdentity {

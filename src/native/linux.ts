@@ -3,12 +3,14 @@ import { openLibc } from "./libc.ts";
 import { linuxSocketFunctions, linuxSockets } from "./linuxsockets.ts";
 import { linuxPeerFunctions, linuxPeers } from "./linuxpeers.ts";
 import type { Native, PeerIdentity } from "./native.ts";
-import { unixCalls, unixFunctions } from "./unix.ts";
+import { SOCK_STREAM, unixCalls, unixFunctions } from "./unix.ts";
 
 /** asm-generic/socket.h */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const AF_UNIX = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
 /** linux/prctl.h */
 const PR_SET_DUMPABLE = 4;
 /** asm-generic/fcntl.h */
@@ -32,6 +34,7 @@ export function loadLinux(): Native {
     libc,
     () => libc.__errno_location(),
     (path) => Buffer.concat([Buffer.from(new Uint16Array([AF_UNIX]).buffer), path]),
+    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
   );
 
   // struct ucred { pid_t pid; uid_t uid; gid_t gid; }, socket(7). Reused: this stands on every accept.

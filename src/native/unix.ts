@@ -10,7 +10,7 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 /** sys/socket.h */
 const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+export const SOCK_STREAM = 1;
 /** signal.h: the signals that Bun ignores, which would stay ignored in an executed program. */
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
@@ -52,11 +52,13 @@ interface UnixLibc {
 /**
  * @param errnoLocation where this thread's errno is: each libc names that function in its own way
  * @param unixAddress a struct sockaddr_un, which each platform lays out in its own way
+ * @param streamType SOCK_STREAM, with the flags that keep connect(2) from waiting where the platform has them
  */
 export function unixCalls(
   libc: UnixLibc,
   errnoLocation: () => Pointer | bigint | null,
   unixAddress: (path: Buffer) => Buffer,
+  streamType: number,
 ): Pick<Native, "forbidCoreDumps" | "lockFile" | "execute" | "connectFailure"> {
   function lastError(): string {
     const location = errnoLocation();
@@ -81,7 +83,7 @@ export function unixCalls(
 
     connectFailure(path) {
       const address = unixAddress(cString(path));
-      const descriptor = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+      const descriptor = libc.socket(AF_UNIX, streamType, 0);
       if (descriptor < 0) return lastError();
       const failure = libc.connect(descriptor, address, address.length) === 0 ? undefined : lastError();
       libc.close(descriptor);
