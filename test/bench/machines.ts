@@ -30,7 +30,22 @@ export function numbered(prefix: string, count: number): string[] {
 
 /** A machine with a running daemon, which ends with it. */
 export async function startMachine(env: Readonly<Record<string, string>> = {}): Promise<Machine> {
+  return start(await createMachine(), env);
+}
+
+/** The same with the source credentials in a file, so that the next daemon has them, too. */
+export async function startLastingMachine(): Promise<Machine> {
   const machine = await createMachine();
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+  mkdirSync(join(machine.home, ".aws"), { mode: 0o700 });
+  writeFileSync(join(machine.home, ".aws", "credentials"), keys, { mode: 0o600 });
+  delete machine.environment["AWS_ACCESS_KEY_ID"];
+  delete machine.environment["AWS_SECRET_ACCESS_KEY"];
+  return start(machine, {});
+}
+
+async function start(machine: Machine, env: Readonly<Record<string, string>>): Promise<Machine> {
   try {
     await machine.keyhole("daemon start", { env });
   } catch (error) {
@@ -45,6 +60,16 @@ export async function startWarmMachine(): Promise<Machine> {
   const machine = await startMachine();
   await addSessions(machine, writeConfigs(machine, "first"));
   return machine;
+}
+
+/**
+ * A grant as fast as it can be asked: its rate is out of the way. Returns its directory, where the host sees it.
+ *
+ * @param words further ones of `grant add`
+ */
+export async function addGrant(machine: Machine, name: string, config: string, words = ""): Promise<string> {
+  const command = `grant add ${name} --config ${config} --mount-at host --rate 1000000/s ${words}`;
+  return (await machine.keyhole(command.trimEnd())).trimEnd();
 }
 
 /** What a client sends with an `Add`. */
@@ -70,6 +95,12 @@ export function vendRequests(names: readonly string[]): Uint8Array {
   return Buffer.concat(names.map((config) => encodeFrame(number, encode(request, { config }))));
 }
 
+/** The frame that asks a grant for its credentials. */
+export function fetchRequest(): Uint8Array {
+  const { number, request } = messages.Fetch;
+  return encodeFrame(number, encode(request, {}));
+}
+
 /** Bytes of the frame that answers a Vend. */
 export async function answerSize(machine: Machine, config: string): Promise<number> {
   const { number, response } = messages.Vend;
@@ -77,22 +108,6 @@ export async function answerSize(machine: Machine, config: string): Promise<numb
   const answer = await connection.request("Vend", { config });
   connection.close();
   return encodeFrame(number, encode(response, answer)).length;
-}
-
-export interface Memory {
-  /** MiB. */
-  readonly resident: number;
-  readonly anonymous: number;
-}
-
-/**
- * A daemon is not dumpable, so its smaps_rollup is root's to read. Anybody else gets the kernel's own counts, which
- * may be off by some pages for each CPU.
- */
-export function memoryOf(pid: number): Memory {
-  const fields = readFields(`/proc/${pid}/smaps_rollup`) ?? readFields(`/proc/${pid}/status`)!;
-  const mebibytes = (...names: string[]) => names.map((name) => fields.get(name)).find(Number.isFinite)! / 1024;
-  return { resident: mebibytes("Rss", "VmRSS"), anonymous: mebibytes("Anonymous", "RssAnon") };
 }
 
 /** Microseconds of user and system time that a process has taken so far, in steps of 10,000. */
@@ -103,14 +118,4 @@ export function cpuTimeOf(pid: number): number {
     .split(" ")
     .slice(11, 13);
   return (Number(utime) + Number(stime)) * 10_000;
-}
-
-/** `Name: 123 kB` by name. */
-function readFields(path: string): Map<string, number> | undefined {
-  try {
-    const matches = readFileSync(path, "utf8").matchAll(/^(\w+):\s+(\d+) kB$/gm);
-    return new Map([...matches].map(([, name, value]) => [name!, Number(value)]));
-  } catch {
-    return undefined;
-  }
 }

@@ -15,8 +15,11 @@ import { parseArgs } from "node:util";
 import { type Report, renderJson, renderTable } from "./report.ts";
 import { measureClient } from "./rows/client.ts";
 import { measureCold } from "./rows/cold.ts";
+import { measureFetch } from "./rows/fetch.ts";
+import { measureGrants } from "./rows/grants.ts";
 import { measureHang } from "./rows/hang.ts";
 import { measurePeers } from "./rows/peers.ts";
+import { measureRestart } from "./rows/restart.ts";
 import { measureSessions } from "./rows/sessions.ts";
 import { measureStart } from "./rows/start.ts";
 import { measureThroughput } from "./rows/throughput.ts";
@@ -29,7 +32,10 @@ const benchmarks: Readonly<Record<string, (tools: Tools) => Promise<Report>>> = 
   cold: measureCold,
   sessions: measureSessions,
   start: measureStart,
+  restart: measureRestart,
   hang: measureHang,
+  fetch: measureFetch,
+  grants: measureGrants,
   peers: measurePeers,
 };
 /** Those that are run only when they are named. */

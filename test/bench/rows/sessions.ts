@@ -1,21 +1,12 @@
 // What many sessions cost: memory with 1, 64 and 10,000 of them, and the time to vend one of 10 and one of 10,000.
-import {
-  addSessions,
-  type Machine,
-  memoryOf,
-  numbered,
-  startMachine,
-  vendRequests,
-  writeConfigs,
-} from "../machines.ts";
-import { atMost, once, ratioTo, type Report, type Row } from "../report.ts";
+import { addSessions, type Machine, numbered, startMachine, vendRequests, writeConfigs } from "../machines.ts";
+import { memoryRows, REST } from "../memory.ts";
+import { ratioTo, type Report, type Row } from "../report.ts";
 import { summarize } from "../statistics.ts";
 import type { Load, Tools } from "../tools.ts";
 
 /** MiB with 64 sessions; issue 2 does not say when: as they are added, under load, and at rest are all shown. */
 const MOST_MEMORY = 64;
-/** Milliseconds after which the runtime has collected what a burst left behind; it does so some 5 s after it. */
-const REST = 8000;
 
 export async function measureSessions(tools: Tools): Promise<Report> {
   const many = tools.isQuick ? 1000 : 10_000;
@@ -29,12 +20,14 @@ export async function measureSessions(tools: Tools): Promise<Report> {
     const began = performance.now();
     await addSessions(large, wanted);
     const seconds = (performance.now() - began) / 1000;
-    memory.push(...memoryRows(large, count, "", `just added, in ${seconds.toFixed(1)} s`));
+    const limit = count === 64 ? MOST_MEMORY : undefined;
+    const rows = (when: string, note: string) => memoryRows(large, `${count} sessions${when}`, note, limit);
+    memory.push(...rows("", `just added, in ${seconds.toFixed(1)} s`));
     const { requests } = await ask(tools, large, wanted);
-    memory.push(...memoryRows(large, count, ", just vended", `${requests} vends in 0.4 s`));
+    memory.push(...rows(", just vended", `${requests} vends in 0.4 s`));
     if (tools.isQuick) continue;
     await Bun.sleep(REST);
-    memory.push(...memoryRows(large, count, ", at rest", `${REST / 1000} s later`));
+    memory.push(...rows(", at rest", `${REST / 1000} s later`));
   }
 
   const few = writeConfigs(small, ...numbered("role", 10));
@@ -75,13 +68,4 @@ export async function measureSessions(tools: Tools): Promise<Report> {
 
 function ask(tools: Tools, machine: Machine, names: readonly string[]): Promise<Load> {
   return tools.load(machine.paths.socket, vendRequests(names), { connections: 16, mode: "kept", milliseconds: 400 });
-}
-
-function memoryRows(machine: Machine, count: number, when: string, note: string): Row[] {
-  const { resident, anonymous } = memoryOf(machine.daemonPid()!);
-  const target = count === 64 && { target: atMost(MOST_MEMORY, resident, " MiB") };
-  return [
-    { what: `daemon with ${count} sessions${when}, resident`, unit: "MiB", values: once(resident), ...target, note },
-    { what: "of which anonymous", unit: "MiB", values: once(anonymous) },
-  ];
 }

@@ -1,4 +1,5 @@
-// How long `daemon start` takes until the daemon is ready, and the first `export` of a config after it.
+// How long `daemon start` takes until the daemon is ready, and the first `export` of a config after it; and how long an
+// `export` takes that finds no daemon and starts it.
 import { exportCommand, startMachine, writeConfigs } from "../machines.ts";
 import { ratioTo, type Report } from "../report.ts";
 import { summarize } from "../statistics.ts";
@@ -7,7 +8,7 @@ import type { Spawned, Tools } from "../tools.ts";
 export async function measureStart({ empty, isQuick, keyhole, spawnRounds }: Tools): Promise<Report> {
   await using machine = await startMachine();
   writeConfigs(machine, "first");
-  const samples: { empty: Spawned; start: Spawned; cold: Spawned; warm: Spawned }[] = [];
+  const samples: Record<"empty" | "start" | "cold" | "warm" | "starting", Spawned>[] = [];
   // The first round only brings everything into memory.
   for (let round = 0; round < (isQuick ? 5 : 20); round += 1) {
     await machine.keyhole("daemon stop");
@@ -17,7 +18,9 @@ export async function measureStart({ empty, isQuick, keyhole, spawnRounds }: Too
       machine.environment,
     );
     const [bare, start, cold, warm] = measured as [Spawned, Spawned, Spawned, Spawned];
-    if (round > 0) samples.push({ empty: bare, start, cold, warm });
+    await machine.keyhole("daemon stop");
+    const [starting] = await spawnRounds(1, [exportCommand(keyhole, "first")], machine.environment);
+    if (round > 0) samples.push({ empty: bare, start, cold, warm, starting: starting! });
   }
   const wall = (of: keyof (typeof samples)[0]) => summarize(samples.map((sample) => sample[of].wall.median));
   const base = wall("empty");
@@ -33,6 +36,12 @@ export async function measureStart({ empty, isQuick, keyhole, spawnRounds }: Too
         ratio: ratioTo("empty", wall("cold"), base),
       },
       { what: "the next", unit: "ms", values: wall("warm"), ratio: ratioTo("empty", wall("warm"), base) },
+      {
+        what: "first export, which starts the daemon as well",
+        unit: "ms",
+        values: wall("starting"),
+        ratio: ratioTo("the next", wall("starting"), wall("warm")),
+      },
     ],
     defects: failed ? ["start: a command failed"] : [],
   };

@@ -1,7 +1,8 @@
 // What is read of a daemon from outside while it is under load, every few seconds.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { cpuTimeOf, type Machine, memoryOf } from "../machines.ts";
+import { cpuTimeOf, type Machine } from "../machines.ts";
+import { memoryOf } from "../memory.ts";
 
 export interface Sample {
   /** Since the load began. */

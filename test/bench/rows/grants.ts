@@ -1,0 +1,131 @@
+// The life of a grant: how long adding one takes, with the executable in its directory and without; how soon revoking
+// one is felt by whoever holds a connection; and what 64 of them keep in the daemon's memory.
+import { Connection } from "../../../src/client/connection.ts";
+import { KeyholeError } from "../../../src/errors.ts";
+import { addGrant, type Machine, numbered, startMachine, startWarmMachine, writeConfigs } from "../machines.ts";
+import { memoryRows, REST } from "../memory.ts";
+import { atMost, once, ratioTo, type Report, type Row } from "../report.ts";
+import { summarize } from "../statistics.ts";
+import type { Tools } from "../tools.ts";
+
+/** Milliseconds until a revocation is felt; DESIGN.md, 8. */
+const LONGEST_REVOCATION = 100;
+
+export async function measureGrants(tools: Tools): Promise<Report> {
+  const parts = [await measureAdding(tools), await measureRevoking(tools), await measureMemory(tools)];
+  return { rows: parts.flatMap(({ rows }) => rows), defects: parts.flatMap(({ defects = [] }) => defects) };
+}
+
+async function measureAdding({ isQuick, empty, keyhole, spawnRounds }: Tools): Promise<Report> {
+  await using machine = await startWarmMachine();
+  const add = (name: string, ...words: string[]) => [keyhole, "grant", "add", name, "--config", "first", ...words];
+  const remove = (name: string) => [keyhole, "grant", "remove", name, "--yes"];
+  // The one with the executable last, and removed at once: nobody else's write then waits for its 100 MB.
+  const commands = [[empty], add("bare", "--no-executable"), remove("bare"), add("whole"), remove("whole")];
+  await spawnRounds(2, commands, machine.environment);
+  const measured = await spawnRounds(isQuick ? 5 : 20, commands, machine.environment);
+  const [bare, without, , whole, removed] = measured;
+  const row = (what: string, { wall }: typeof bare & {}): Row => {
+    return { what, unit: "ms", values: wall, ratio: ratioTo("empty", wall, bare!.wall) };
+  };
+  const failures = measured.reduce((sum, spawned) => sum + spawned.failures, 0);
+  return {
+    rows: [
+      { what: "empty Bun executable", unit: "ms", values: bare!.wall },
+      row("grant add, with its STS call", whole!),
+      row("grant add --no-executable", without!),
+      row("grant remove", removed!),
+    ],
+    defects: failures === 0 ? [] : [`grants: ${failures} commands failed: ${whole!.stderr.slice(0, 300)}`],
+  };
+}
+
+async function measureRevoking({ isQuick }: Tools): Promise<Report> {
+  await using machine = await startWarmMachine();
+  const byCommand: number[] = [];
+  const byMessage: number[] = [];
+  for (const name of numbered("held", isQuick ? 4 : 20)) {
+    const isCommand = byCommand.length === byMessage.length;
+    const times = isCommand ? byCommand : byMessage;
+    const revoke = isCommand ? () => machine.keyhole(`grant revoke ${name}`) : () => sendRevocation(machine, name);
+    times.push(await timeRevocation(machine, name, revoke));
+  }
+  const command = summarize(byCommand);
+  return {
+    rows: [
+      {
+        what: "grant revoke until a held connection is refused",
+        unit: "ms",
+        values: command,
+        target: atMost(LONGEST_REVOCATION, command.max, " ms"),
+        note: "the start of the command included",
+      },
+      { what: "the same from the message on", unit: "ms", values: summarize(byMessage) },
+    ],
+  };
+}
+
+/** Milliseconds from `revoke` until a connection that asks again and again gets no credentials any more. */
+async function timeRevocation(machine: Machine, name: string, revoke: () => Promise<unknown>): Promise<number> {
+  const directory = await addGrant(machine, name, "first", "--no-executable");
+  const held = await Connection.open(`${directory}/sock`, { timeoutMs: 20_000 });
+  await held.request("Fetch", {});
+  const began = performance.now();
+  const revoked = revoke();
+  const refused = await untilRefused(held);
+  await revoked;
+  held.close();
+  return refused - began;
+}
+
+async function untilRefused(held: Connection): Promise<number> {
+  try {
+    for (;;) await held.request("Fetch", {});
+  } catch (error) {
+    const refused = performance.now();
+    // A held connection is closed; one that asks in that moment may be told why before.
+    if (error instanceof KeyholeError && (error.kind === "revoked" || error.kind === "unreachable")) return refused;
+    throw error;
+  }
+}
+
+async function sendRevocation(machine: Machine, name: string): Promise<void> {
+  const connection = await Connection.open(machine.paths.socket, { timeoutMs: 20_000 });
+  await connection.request("GrantRevoke", { name });
+  connection.close();
+}
+
+/** Without executables, which lie on the disk. */
+async function measureMemory({ isQuick }: Tools): Promise<Report> {
+  await using machine = await startMachine();
+  writeConfigs(machine, "first");
+  const rows = memoryRows(machine, "0 grants", "just started");
+  const names = numbered("agent", 64).values();
+  const directories: string[] = [];
+  const began = performance.now();
+  const add = async () => {
+    for (const name of names) directories.push(await addGrant(machine, name, "first", "--no-executable"));
+  };
+  await Promise.all([add(), add(), add(), add()]);
+  const seconds = (performance.now() - began) / 1000;
+  rows.push(...memoryRows(machine, "64 grants", `just added, in ${seconds.toFixed(1)} s`));
+  const keys = new Set<string>();
+  for (const directory of directories) keys.add(await fetchKey(directory));
+  rows.push(...memoryRows(machine, "64 grants, each asked once", ""));
+  if (!isQuick) {
+    await Bun.sleep(REST);
+    rows.push(...memoryRows(machine, "64 grants, at rest", `${REST / 1000} s later`));
+  }
+  const calls = machine.sts.count("AssumeRole");
+  return {
+    rows: [...rows, { what: "AssumeRole for 64 grants", unit: "calls", values: once(calls) }],
+    defects: keys.size === 64 && calls === 64 ? [] : [`grants: ${keys.size} keys, ${calls} AssumeRole for 64 grants`],
+  };
+}
+
+async function fetchKey(directory: string): Promise<string> {
+  const connection = await Connection.open(`${directory}/sock`, { timeoutMs: 20_000 });
+  const { line } = await connection.request("Fetch", {});
+  connection.close();
+  return (JSON.parse(Buffer.from(line).toString()) as { AccessKeyId: string }).AccessKeyId;
+}
