@@ -5,6 +5,7 @@ import { type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";
 import type { Clock } from "./clock.ts";
 import { type Caller, type Dispatch, encodeError } from "./dispatcher.ts";
 import type { Log } from "./logs/log.ts";
+import { Outbox } from "./outbox.ts";
 
 /** What a connection needs of its socket; Bun's has it. */
 export interface ByteSocket {
@@ -36,8 +37,6 @@ export interface ConnectionOptions {
 const REQUEST_DEADLINE = 2000;
 /** A reader that takes nothing for this long is dropped, in milliseconds. */
 const WRITE_DEADLINE = 5000;
-/** Requests of one connection that are being answered; the rest waits. */
-const MAX_IN_FLIGHT = 32;
 /**
  * `mostAtOnce` for peers who are not the daemon's owner: an SDK asks once, and 32 connections with so many in 10 ms leave
  * most of a CPU to everybody else.
@@ -49,14 +48,6 @@ const REST = 10;
 const PIECE = 4 * 1024;
 /** Bytes, from which on what nobody reads is not left to the garbage collector. */
 const LARGE = 16 * 1024;
-/** Answers that are ready and that a peer has not taken yet, in bytes, above which the rest of its requests waits. */
-const MAX_UNSENT = 256 * 1024;
-
-/** One answer that is owed; empty while it is still being made. */
-interface Slot {
-  bytes: Uint8Array | undefined;
-}
-
 const NOTHING = new Uint8Array(0);
 
 export class Connection {
@@ -70,14 +61,7 @@ export class Connection {
   #uncut: Uint8Array = NOTHING;
   /** Requests that have arrived and are not taken up yet. */
   #inbox: readonly Frame[] = [];
-  /** Answers in the order of their requests. */
-  readonly #outbox: Slot[] = [];
-  /** Bytes in the outbox. */
-  #queued = 0;
-  /** Answers that the peer has not taken yet, in pieces: joined anew for each, 256 KiB were copied 100 times. */
-  #unsent: Uint8Array[] = [];
-  /** Bytes of `#unsent`. */
-  #unsentSize = 0;
+  readonly #outbox: Outbox;
   #isPaused = false;
   /** Requests that may be answered before the next rest. */
   #allowance: number;
@@ -89,14 +73,18 @@ export class Connection {
   #refusal: Uint8Array | undefined;
   /** Monotonic time of the first byte of a request that is incomplete. */
   #partialSince: number | undefined;
-  /** Monotonic time since which the peer has taken nothing. */
-  #blockedSince: number | undefined;
 
   constructor(socket: ByteSocket, caller: Caller, options: ConnectionOptions) {
     this.#socket = socket;
     this.caller = caller;
     this.#options = options;
     this.#decoder = new FrameDecoder(options.requestLimit);
+    this.#outbox = new Outbox({
+      write: (bytes) => socket.write(bytes),
+      clock: options.clock,
+      blocked: () => options.deadlineBegan?.(),
+      filled: () => this.#settle(),
+    });
     this.#allowance = options.mostAtOnce ?? Infinity;
   }
 
@@ -107,7 +95,7 @@ export class Connection {
 
   /** Whether nothing stands before what arrives. */
   get #isIdle(): boolean {
-    return this.#outbox.length === 0 && !this.#hasMore && this.#unsentSize === 0;
+    return this.#outbox.isEmpty && !this.#hasMore;
   }
 
   /** Whether anything has arrived that is not taken up. */
@@ -117,13 +105,13 @@ export class Connection {
 
   /** Whether a deadline is running. */
   get hasDeadline(): boolean {
-    return this.#partialSince !== undefined || this.#blockedSince !== undefined;
+    return this.#partialSince !== undefined || this.#outbox.blockedSince !== undefined;
   }
 
   /** Whether a deadline has passed at that monotonic time; the connection is then to be cut. */
   isOverdue(now: number): boolean {
     const partial = now - (this.#partialSince ?? now);
-    const blocked = now - (this.#blockedSince ?? now);
+    const blocked = now - (this.#outbox.blockedSince ?? now);
     return partial >= REQUEST_DEADLINE || blocked >= WRITE_DEADLINE;
   }
 
@@ -132,7 +120,7 @@ export class Connection {
     if (this.#isEnding) return release(chunk);
     try {
       const frame = this.#isIdle ? this.#decoder.lone(chunk) : undefined;
-      if (frame !== undefined) return this.#answer(this.#options.dispatch(frame, this.caller));
+      if (frame !== undefined) return this.#outbox.answer(this.#options.dispatch(frame, this.caller));
     } catch (error) {
       this.#refuse(error);
     }
@@ -142,13 +130,8 @@ export class Connection {
 
   /** The kernel takes bytes again. */
   drain(): void {
-    if (this.#unsentSize === 0) return;
-    const unsent = Buffer.concat(this.#unsent);
-    const written = Math.max(this.#socket.write(unsent), 0);
-    this.#unsentSize -= written;
-    this.#unsent = this.#unsentSize === 0 ? [] : [unsent.subarray(written)];
-    if (this.#unsentSize === 0) this.#blockedSince = undefined;
-    else if (written > 0) this.#blockedSince = this.#options.clock.monotonic();
+    if (this.#outbox.blockedSince === undefined) return;
+    this.#outbox.drain();
     this.#settle();
   }
 
@@ -170,10 +153,10 @@ export class Connection {
   #serve(): void {
     let next = 0;
     try {
-      while (this.#hasRoom()) {
+      while (this.#allowance > 0 && this.#outbox.hasRoom) {
         if (next < this.#inbox.length) {
           this.#allowance -= 1;
-          this.#answer(this.#options.dispatch(this.#inbox[next++]!, this.caller));
+          this.#outbox.answer(this.#options.dispatch(this.#inbox[next++]!, this.caller));
         } else if (this.#uncut.length > 0) {
           next = 0;
           this.#cut();
@@ -187,7 +170,7 @@ export class Connection {
     this.#pause(this.#hasMore);
     if (this.#hasMore) return this.#rest();
     if (this.#refusal === undefined) return;
-    this.#answer(this.#refusal);
+    this.#outbox.answer(this.#refusal);
     this.#refusal = undefined;
     this.#settle();
   }
@@ -203,7 +186,7 @@ export class Connection {
       this.#refuse(error);
       this.#inbox = error instanceof MalformedFrame ? error.completed : [];
       // Requests are views into it.
-      if (this.#inbox.length === 0 && this.#outbox.length === 0) release(piece);
+      if (this.#inbox.length === 0 && this.#outbox.isMade) release(piece);
     }
   }
 
@@ -217,60 +200,11 @@ export class Connection {
     });
   }
 
-  #hasRoom(): boolean {
-    return this.#allowance > 0 && this.#outbox.length < MAX_IN_FLIGHT && this.#unsentSize + this.#queued < MAX_UNSENT;
-  }
-
   #pause(wanted: boolean): void {
     if (wanted === this.#isPaused) return;
     this.#isPaused = wanted;
     if (wanted) this.#socket.pause();
     else this.#socket.resume();
-  }
-
-  #answer(reply: Uint8Array | Promise<Uint8Array>): void {
-    if (reply instanceof Uint8Array) {
-      if (this.#outbox.length === 0) this.#send(reply);
-      else this.#outbox.push(this.#keep({ bytes: undefined }, reply));
-      return;
-    }
-    const slot: Slot = { bytes: undefined };
-    this.#outbox.push(slot);
-    // eslint-disable-next-line promise/prefer-await-to-then -- Dispatch promises that this never rejects
-    void reply.then((bytes) => this.#fill(slot, bytes));
-  }
-
-  #fill(slot: Slot, bytes: Uint8Array): void {
-    if (slot === this.#outbox[0]) {
-      this.#outbox.shift();
-      this.#send(bytes);
-      while (this.#outbox[0]?.bytes !== undefined) this.#sendKept(this.#outbox.shift()!.bytes!);
-    } else this.#keep(slot, bytes);
-    this.#settle();
-  }
-
-  /** A copy, because a session wipes its bytes when they are replaced, which may be before it is their turn. */
-  #keep(slot: Slot, bytes: Uint8Array): Slot {
-    slot.bytes = bytes.slice();
-    this.#queued += bytes.length;
-    return slot;
-  }
-
-  #sendKept(bytes: Uint8Array): void {
-    this.#queued -= bytes.length;
-    this.#send(bytes);
-  }
-
-  #send(bytes: Uint8Array): void {
-    const isBlocked = this.#unsentSize > 0;
-    const written = isBlocked ? 0 : this.#socket.write(bytes);
-    if (written < 0 || written === bytes.length) return;
-    // A copy, because a session wipes its bytes when they are replaced.
-    this.#unsent.push(bytes.slice(written));
-    this.#unsentSize += bytes.length - written;
-    if (isBlocked) return;
-    this.#blockedSince = this.#options.clock.monotonic();
-    this.#options.deadlineBegan?.();
   }
 
   /** After something left: takes up requests that waited, or ends a connection that waited only for this. */
