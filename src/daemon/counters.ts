@@ -4,6 +4,8 @@
 const WINDOW = 256;
 
 export class Counters {
+  /** On the control socket. */
+  requests = 0;
   /** Credentials handed out. */
   vends = 0;
   /** AssumeRole calls begun. */
@@ -23,6 +25,7 @@ export class Counters {
   /** As `status` names them. */
   list(): { readonly name: string; readonly value: number }[] {
     return [
+      { name: "requests", value: this.requests },
       { name: "vends", value: this.vends },
       { name: "sts_calls", value: this.assumes },
       { name: "sts_failures", value: this.failures },

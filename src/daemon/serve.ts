@@ -1,5 +1,5 @@
-// The daemon's parts, put together: the only file that knows them all. Takes the lock, listens, says that it is ready, and
-// ends in order.
+// The daemon's parts, put together: the only file that knows them all. Takes the lock, listens, says that it is ready,
+// and ends in order.
 import { createConfigReader } from "../config/store.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
@@ -10,7 +10,6 @@ import { directoryOf } from "../paths.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
-import type { DaemonStatus } from "../wire/messages.ts";
 import { formatReady, WAITING } from "../wire/readiness.ts";
 import { recordIssues } from "./audit/evidence.ts";
 import { openAuditFile } from "./audit/file.ts";
@@ -29,11 +28,11 @@ import { createNotices, type Offer, takeSockets } from "./manager.ts";
 import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify } from "./peers.ts";
-import { residentBytes } from "./process.ts";
 import { Sessions } from "./sessions.ts";
 import { checkSharedDirectory } from "./shared/directory.ts";
 import { serveShared } from "./shared/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
+import { statusOf } from "./status.ts";
 import { keepVigil } from "./vigil.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
@@ -110,29 +109,6 @@ export async function serve(
 
   const self = { version, pid: process.pid };
   const startedAt = systemClock.wall();
-  let requests = 0;
-  const status = (): Omit<DaemonStatus, "sessions"> => ({
-    ...self,
-    startedAt,
-    socket: paths.socket,
-    log: paths.log,
-    configDir: paths.configDir,
-    maxSessions: settings.maxSessions,
-    connections: listener.connections,
-    residentBytes: residentBytes(),
-    clockBehindMs: Math.max(0, Math.round(sessions.clockSkew ?? 0)),
-    clockAheadMs: Math.max(0, Math.round(-(sessions.clockSkew ?? 0))),
-    sharedSocket,
-    managed: inherited.control !== undefined || inherited.shared !== undefined,
-    notes: shared ? [...shared.problems()] : [],
-    counters: [
-      { name: "requests", value: requests },
-      ...counters.list(),
-      // Read by `keyhole audit`.
-      { name: "disk_logs", value: disabled ? 0 : 1 },
-    ],
-  });
-
   const identify = createIdentify(native, process.pid);
   const grants = await serveGrants({
     paths,
@@ -157,28 +133,44 @@ export async function serve(
     log: peerLog,
     audit,
     self,
-    status,
+    status: () =>
+      statusOf({
+        self,
+        startedAt,
+        socket: paths.socket,
+        log: paths.log,
+        configDir: paths.configDir,
+        maxSessions: settings.maxSessions,
+        sharedSocket,
+        managed: inherited.control !== undefined || inherited.shared !== undefined,
+        hasDiskLogs: settings.hasDiskLogs,
+        listener,
+        sessions,
+        counters,
+        shared,
+      }),
     stop: () => ended.resolve("stop"),
   });
   const dispatch = createDispatch(rememberChanges(handlers, { changed: () => memory.changed() }), peerLog);
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const shared =
-    sharedSocket &&
-    (await serveShared({
-      socketPath: sharedSocket,
-      inherited: inherited.shared,
-      policyPath: paths.sharedPolicy,
-      owner,
-      maxConnections: members,
-      sessions,
-      environment: selectSourceEnvironment(base, () => process.cwd()),
-      native,
-      identify,
-      self,
-      clock: systemClock,
-      log: peerLog,
-      record,
-    }));
+    sharedSocket === undefined
+      ? undefined
+      : await serveShared({
+          socketPath: sharedSocket,
+          inherited: inherited.shared,
+          policyPath: paths.sharedPolicy,
+          owner,
+          maxConnections: members,
+          sessions,
+          environment: selectSourceEnvironment(base, () => process.cwd()),
+          native,
+          identify,
+          self,
+          clock: systemClock,
+          log: peerLog,
+          record,
+        });
   const listener = await listen({
     path: paths.socket,
     inherited: inherited.control,
@@ -193,7 +185,7 @@ export async function serve(
       return isAllowed;
     },
     dispatch: (frame, caller) => {
-      requests += 1;
+      counters.requests += 1;
       return oneClient.dispatch(frame, caller);
     },
     closed: oneClient.closed,
@@ -219,7 +211,7 @@ export async function serve(
     logFile.reopen();
     auditFile.reopen();
     void grants.reload();
-    if (shared) shared.reload();
+    shared?.reload();
   });
   process.on("unhandledRejection", (reason) => {
     log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
@@ -227,7 +219,7 @@ export async function serve(
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
   console.log(formatReady(paths.socket));
-  notices.ready(`serving at ${[paths.socket, ...(sharedSocket ? [sharedSocket] : [])].join(" and ")}`);
+  notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
   const memory = openMemory({
     path: memoryPath(paths),
@@ -240,7 +232,7 @@ export async function serve(
   log("info", "daemon ending", { reason: await ended.promise });
   notices.stopping();
   vigil.stop();
-  await Promise.all([listener, grants, ...(shared ? [shared] : [])].map((each) => each.close(PATIENCE)));
+  await Promise.all([listener, grants, shared].map((each) => each?.close(PATIENCE)));
   memory.close();
   sessions.stop();
   transport.close();
