@@ -232,7 +232,7 @@ export async function serve(
   log("info", "daemon ending", { reason: await ended.promise });
   notices.stopping();
   vigil.stop();
-  await Promise.all([listener, grants, shared].map((each) => each?.close(PATIENCE)));
+  await Promise.all([listener, grants, ...(shared === undefined ? [] : [shared])].map((each) => each.close(PATIENCE)));
   memory.close();
   sessions.stop();
   transport.close();
