@@ -5,6 +5,7 @@ import { Connection } from "../../src/client/connection.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
+import { moveKeysToFile } from "../e2e/keyfile.ts";
 import { createMachine, type Machine, roleArn } from "../e2e/machine.ts";
 
 export { type Machine, roleArn };
@@ -36,12 +37,7 @@ export async function startMachine(env: Readonly<Record<string, string>> = {}): 
 /** The same with the source credentials in a file, so that the next daemon has them, too. */
 export async function startLastingMachine(): Promise<Machine> {
   const machine = await createMachine();
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  mkdirSync(join(machine.home, ".aws"), { mode: 0o700 });
-  writeFileSync(join(machine.home, ".aws", "credentials"), keys, { mode: 0o600 });
-  delete machine.environment["AWS_ACCESS_KEY_ID"];
-  delete machine.environment["AWS_SECRET_ACCESS_KEY"];
+  moveKeysToFile(machine);
   return start(machine, {});
 }
 

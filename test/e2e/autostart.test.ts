@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { asNobody, canBeOthers, publicExecutable, startForeground } from "./daemons.ts";
+import { environmentWithFile } from "./keyfile.ts";
 import { createMachine, isAlive, type Machine, until } from "./machine.ts";
 
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
@@ -77,15 +78,7 @@ test("the daemon is started with the settings of the command line", async () => 
 test("the daemon's environment has none of the requester's AWS_*, which select the source all the same", async () => {
   await using machine = await createMachine();
   await machine.addConfig("dev");
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  const file = join(machine.home, "credentials");
-  writeFileSync(file, `[mine]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`);
-  const env = {
-    AWS_PROFILE: "mine",
-    AWS_SHARED_CREDENTIALS_FILE: file,
-    AWS_ACCESS_KEY_ID: undefined,
-    AWS_SECRET_ACCESS_KEY: undefined,
-  };
+  const env = environmentWithFile(machine);
   await machine.keyhole("export -n dev", { env });
   const [session] = JSON.parse(await machine.keyhole("daemon list --json")) as [{ source: string }];
   expect(session.source).toContain("mine");

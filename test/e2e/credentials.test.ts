@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
+import { credentialsFile } from "./keyfile.ts";
 import { createMachine, dynamicExecutable, executable, type Machine, roleArn, until } from "./machine.ts";
 
 interface ProcessDocument {
@@ -229,11 +230,7 @@ test("source credentials are those of whoever added the session, not of whoever 
 
 test("a profile's keys, region and endpoint are found in the files that the requester's environment names", async () => {
   await using machine = await createMachine();
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  writeFileSync(
-    join(machine.home, "credentials"),
-    `[work]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
-  );
+  writeFileSync(join(machine.home, "credentials"), credentialsFile(machine.sts.root, "work"));
   writeFileSync(
     join(machine.home, "config"),
     `[profile work]\nregion = eu-central-1\nendpoint_url = ${machine.sts.url}\n`,

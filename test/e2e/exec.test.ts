@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { credentialsFile } from "./keyfile.ts";
 import { createMachine, executable } from "./machine.ts";
 
 async function start() {
@@ -109,9 +110,8 @@ test("a shell's tools come back for credentials also after the daemon has lost t
   writeFileSync(shell, source);
   chmodSync(shell, 0o755);
   // Keys that only the outer environment's file has.
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
   const outer = join(machine.home, "outer-credentials");
-  writeFileSync(outer, `[default]\naws_access_key_id=${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`);
+  writeFileSync(outer, credentialsFile(machine.sts.root));
   writeFileSync(
     join(machine.home, "script"),
     `eval "$(sed -n 's/^credential_process = //p' "$AWS_CONFIG_FILE" | head -n 1)" | cut -c 1-60\nexit 5\n`,

@@ -1,7 +1,7 @@
 // A machine with a config that grants can be made of, and what a sandbox does with a grant.
 import { expect } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { moveKeysToFile } from "./keyfile.ts";
 import { createMachine, type Machine, type Result } from "./machine.ts";
 
 /** In memory, where leases go. */
@@ -10,12 +10,7 @@ const SHM = "/dev/shm";
 /** A machine whose source credentials are in a file, so that a grant still has them after a restart of the daemon. */
 export async function createHost(): Promise<Machine> {
   const machine = await createMachine();
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  mkdirSync(join(machine.home, ".aws"), { mode: 0o700 });
-  writeFileSync(join(machine.home, ".aws", "credentials"), keys, { mode: 0o600 });
-  delete machine.environment["AWS_ACCESS_KEY_ID"];
-  delete machine.environment["AWS_SECRET_ACCESS_KEY"];
+  moveKeysToFile(machine);
   await machine.addConfig("dev");
   if (!existsSync(SHM)) return machine;
   // Leases are not in the home, and what a daemon that is killed leaves there stays.

@@ -16,23 +16,11 @@ import { askPatiently, type Link } from "../../src/client/patience.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
+import { environmentWithFile } from "./keyfile.ts";
 import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
 
 const ROUNDS = 100;
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
-
-/** Source credentials in a file, so that sessions need no keys of anybody's environment. */
-function useFile(machine: Machine): Record<string, string | undefined> {
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  const file = join(machine.home, "credentials");
-  writeFileSync(file, `[mine]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`);
-  return {
-    AWS_PROFILE: "mine",
-    AWS_SHARED_CREDENTIALS_FILE: file,
-    AWS_ACCESS_KEY_ID: undefined,
-    AWS_SECRET_ACCESS_KEY: undefined,
-  };
-}
 
 /** Every file below the machine's home that a daemon may have left, except what rotates and what people wrote. */
 function filesOf({ paths }: Machine): string[] {
@@ -76,7 +64,7 @@ function keepConnection({ paths }: Machine): Link["request"] {
 
 test("100 restarts under clients that ask every 10 ms: no request fails, and nothing is left behind", async () => {
   await using machine = await createMachine();
-  const env = useFile(machine);
+  const env = environmentWithFile(machine);
   await machine.addConfig("dev");
   await machine.keyhole("daemon start");
   await machine.keyhole("export -n dev", { env });
@@ -147,7 +135,7 @@ test("a client that finds nobody while a daemon ends waits for it, and starts no
 
 test("what was added comes back after a stop, a crash and a restart, with its source, and is assumed when asked for", async () => {
   await using machine = await createMachine();
-  const env = useFile(machine);
+  const env = environmentWithFile(machine);
   const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
   for (const name of ["one", "two", "gone"]) await machine.addConfig(name);
   for (const name of ["one", "two", "gone"]) await machine.keyhole(`daemon add -n ${name}`, { env });
@@ -209,7 +197,7 @@ test("a session whose source was keys in the environment is added by whoever ask
 
 test("a memory that is damaged is left out, said in the log, and written anew", async () => {
   await using machine = await createMachine();
-  const env = useFile(machine);
+  const env = environmentWithFile(machine);
   await machine.addConfig("dev");
   await machine.keyhole("daemon add -n dev", { env });
   await machine.keyhole("daemon stop");

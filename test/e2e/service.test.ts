@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { until } from "../processes.ts";
 import { startSts, type Sts } from "../sts/server.ts";
 import { NOBODY } from "./daemons.ts";
+import { credentialsFile } from "./keyfile.ts";
 import { createMachine, roleArn } from "./machine.ts";
 import { type Manager, noManager, startManager } from "./manager.ts";
 
@@ -37,9 +38,7 @@ describe.skipIf(noManager !== undefined)(
       sts = startSts();
       manager = await startManager();
       socket = join(manager.home, ".keyhole/sock/daemon.sock");
-      const { accessKeyId, secretAccessKey } = sts.root;
-      const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-      write(".aws/credentials", keys);
+      write(".aws/credentials", credentialsFile(sts.root));
       write(
         ".keyhole/configs/dev.yaml",
         `AssumeRole:\n  RoleArn: ${roleArn("dev")}\nSTS:\n  endpoint_url: ${sts.url}\n  region_name: eu-west-1\n`,

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { type Sts, startSts } from "../sts/server.ts";
 import { until } from "../processes.ts";
 import { attack } from "./memberattack.ts";
+import { credentialsFile } from "./keyfile.ts";
 import { roleArn } from "./machine.ts";
 import { createUsers, noUsers, type Users } from "./users.ts";
 
@@ -34,8 +35,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
   beforeAll(async () => {
     sts = startSts();
     users = await createUsers(["oper", "agent", "stranger", "member"]);
-    const keys = `[default]\naws_access_key_id = ${sts.root.accessKeyId}\naws_secret_access_key = ${sts.root.secretAccessKey}\n`;
-    await users.write("oper", ".aws/credentials", keys);
+    await users.write("oper", ".aws/credentials", credentialsFile(sts.root));
     for (const name of ["dev", "ci", "readonly", "admin"]) await config(name);
     await users.write("oper", ".keyhole/shared.yaml", POLICY);
   }, 60_000);

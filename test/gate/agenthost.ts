@@ -1,8 +1,10 @@
 // The host's side of grants, with any user's daemon, and what a sandbox says of itself, held against what the STS saw.
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "bun:test";
 import { publicExecutable } from "../e2e/daemons.ts";
+import { keysOf } from "../e2e/granthost.ts";
+import { moveKeysToFile } from "../e2e/keyfile.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
 import type { Outcome } from "../interop/run.ts";
 import type { Key, StsServerOptions } from "../sts/server.ts";
@@ -28,14 +30,8 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
   // What leases lie on, apart from those of other daemons of this user.
   const runtime = mkdtempSync("/dev/shm/keyhole-gate-");
   const program = publicExecutable();
-  const aws = join(machine.home, ".aws");
-  mkdirSync(aws, { mode: 0o700 });
-  const { accessKeyId, secretAccessKey } = machine.sts.root;
-  const keys = `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  writeFileSync(join(aws, "credentials"), keys);
-  for (const path of [runtime, machine.home, join(machine.home, "work"), aws, join(aws, "credentials")])
+  for (const path of [runtime, machine.home, join(machine.home, "work"), ...moveKeysToFile(machine)])
     chownSync(path, uid, uid);
-  for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete machine.environment[name];
   Object.assign(machine.environment, { XDG_RUNTIME_DIR: runtime, USER: "keyhole-gate" });
 
   const run = (...words: string[]): Promise<Result> => machine.run(words, { under: as(uid), program: program.path });
@@ -92,14 +88,9 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
     },
     /** The key of a `credential_process`'s answer, which the STS has given out for this role. */
     keyOf(outcome: Outcome, role: string): string {
-      expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
-      const answer = JSON.parse(outcome.stdout) as Record<string, string>;
-      const issued = machine.sts.issued.get(answer["AccessKeyId"]!);
-      expect(issued).toMatchObject({
-        secretAccessKey: answer["SecretAccessKey"],
-        roleArn: `arn:aws:iam::111122223333:role/${role}`,
-      });
-      return answer["AccessKeyId"]!;
+      const key = keysOf(machine, outcome);
+      expect(machine.sts.issued.get(key)?.roleArn).toBe(roleArn(role));
+      return key;
     },
     /** The key in what an offline client prints, which the STS has given out for this role. */
     keyIn(outcome: Outcome, role: string): string {

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { executables, rigs as interop } from "../interop/rigs.ts";
 import { scratch } from "../interop/run.ts";
+import { credentialsFile } from "../e2e/keyfile.ts";
 import { roleArn } from "../e2e/machine.ts";
 import { clients } from "./agenthost.ts";
 import { dockerReach } from "./reach.ts";
@@ -40,13 +41,7 @@ beforeAll(async () => {
     await host.keysOf("metadata"),
   ];
   mkdirSync(`${context.path}/aws`);
-  const lines = [
-    "[default]",
-    `aws_access_key_id = ${baked.accessKeyId}`,
-    `aws_secret_access_key = ${baked.secretAccessKey}`,
-    `aws_session_token = ${baked.sessionToken}`,
-  ];
-  writeFileSync(`${context.path}/aws/credentials`, `${lines.join("\n")}\n`);
+  writeFileSync(`${context.path}/aws/credentials`, credentialsFile(baked));
   writeFileSync(`${context.path}/token`, webIdentityToken());
   await kind.build("baked", "debian", ["COPY aws /root/.aws", "ENV HOME=/root"], context.path);
   const keys = [
