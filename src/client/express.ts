@@ -206,7 +206,7 @@ function ask<Read>(
         open: (socket) => void socket.write(request),
         // Over a relay an answer may come in pieces; asked for again, it would be another use of a grant.
         data: (_, chunk) => {
-          const bytes = held === undefined ? chunk : Buffer.concat([held, chunk]);
+          const bytes = held === undefined ? chunk : join(held, chunk);
           if (isPart(bytes)) held = bytes.slice();
           else resolve(read(bytes));
         },
@@ -226,7 +226,12 @@ const RESPONSE_LIMIT = 1_048_582;
 
 /** Whether more of a frame is to come. */
 function isPart(bytes: Uint8Array): boolean {
-  return bytes.length < 4 || bytes.length < Math.min(u32(bytes, 0) + 4, RESPONSE_LIMIT);
+  return bytes.length < 4 || (bytes.length < u32(bytes, 0) + 4 && bytes.length < RESPONSE_LIMIT);
+}
+
+/** Apart from what reads every answer: a function that names Buffer sets it up when it first runs, 0.1 ms of a start. */
+function join(held: Uint8Array, chunk: Uint8Array): Uint8Array {
+  return Buffer.concat([held, chunk]);
 }
 
 function isWhole(frame: Uint8Array): boolean {
