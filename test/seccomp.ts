@@ -1,4 +1,5 @@
 // Filters of system calls, as bwrap's --seccomp reads them.
+import { quotePosix } from "../src/quoting.ts";
 
 /** Numbers of socket(2) and connect(2), by CPU. */
 const CALLS = { x64: { socket: 41, connect: 42 }, arm64: { socket: 198, connect: 203 } } as const;
@@ -38,6 +39,16 @@ export function makeFilter(call: FilteredCall, errno: number, firstArgument?: nu
     [RETURN, 0, 0, ERRNO | errno],
     [RETURN, 0, 0, ALLOW],
   ]);
+}
+
+/**
+ * What a shell runs bwrap with, its own arguments behind these words.
+ *
+ * @param filter the path of a file with a filter, which gets into one of bwrap's descriptors
+ */
+export function underFilter(bwrap: readonly string[], filter: string | undefined): string {
+  const words = bwrap.map(quotePosix).join(" ");
+  return filter === undefined ? `${words} "$@"` : `${words} --seccomp 9 "$@" 9<${quotePosix(filter)}`;
 }
 
 function encode(program: readonly Instruction[]): Buffer {

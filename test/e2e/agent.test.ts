@@ -6,7 +6,7 @@ import { bubblewrapReach } from "../gate/reach.ts";
 import { useReach } from "../gate/reachfixture.ts";
 import { testWith } from "../gate/rigs/rigs.ts";
 import type { Shell } from "../gate/shell.ts";
-import type { Outcome } from "../interop/run.ts";
+import type { Result } from "../processes.ts";
 
 /**
  * How much faster the STS's clock is than everybody else's: its sessions live for 62 of its seconds, the shortest of
@@ -58,7 +58,7 @@ testWith(bubblewrap.needs)(
 );
 
 /** Every call was this role's, and most of the keys that they were made with were dead before the end. */
-function expectUnbroken({ machine: { sts } }: AgentHost, grant: string, outcome: Outcome, end: number): void {
+function expectUnbroken({ machine: { sts } }: AgentHost, grant: string, outcome: Result, end: number): void {
   expect({ grant, ...outcome }).toMatchObject({ grant, exitCode: 0, stderr: "" });
   const lines = outcome.stdout.trim().split("\n");
   const isOfGrant = (arn: string | undefined) => arn?.includes(`:assumed-role/${grant}/keyhole-${grant}-`) === true;

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { KeyholeError } from "../../src/errors.ts";
 import { startFakeDaemon } from "../cli/fakes/daemon.ts";
-import { type FakeGrant, hasBoto3, hasBubblewrap, SECRET, startFakeGrant } from "./fakegrant.ts";
+import { hasBubblewrap } from "./bubblewrap.ts";
+import { type FakeGrant, hasBoto3, SECRET, startFakeGrant } from "./fakegrant.ts";
 import { addGrant, createHost, keysOf } from "./granthost.ts";
 import { executable, isAlive, until } from "./machine.ts";
 

@@ -1,9 +1,12 @@
 // A grant's directory in a sandbox of bubblewrap's that holds nothing else.
+import { underFilter } from "../seccomp.ts";
 import type { Machine, Result } from "./machine.ts";
 
-const bwrap = Bun.which("bwrap");
 /** Whether sandboxes can be made here. */
-export const isLinux = process.platform === "linux" && bwrap !== null;
+export const hasBubblewrap =
+  Bun.which("bwrap") !== null &&
+  Bun.spawnSync(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]).exitCode === 0;
+if (!hasBubblewrap) console.warn("SKIPPED: bubblewrap is not there, or may make no sandbox");
 
 interface SandboxOptions {
   readonly options?: readonly string[];
@@ -32,10 +35,9 @@ export function runSandboxed(
     directory,
     "/run/keyhole",
     ...options,
-    ...(filter === undefined ? [] : ["--seccomp", "9"]),
     "--",
   ];
-  const script = `exec ${bwrap} "$@"${filter === undefined ? "" : ` 9<'${filter}'`}`;
+  const script = `exec ${underFilter([Bun.which("bwrap")!], filter)}`;
   const [program = "", ...rest] = words;
   return machine.run(rest, { under: [...under, "sh", "-c", script, "sh", ...sandbox], program });
 }

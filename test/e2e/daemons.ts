@@ -10,7 +10,12 @@ export const isRoot = process.getuid?.() === 0;
 /** Whether processes of other users can be made here. */
 export const canBeOthers = isRoot && Bun.which("setpriv") !== null;
 /** Runs what follows as NOBODY. */
-export const asNobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+export const asNobody = as(NOBODY);
+
+/** Runs what follows as a user of the host, who need not be known by name; root stays root. */
+export function as(uid: number): string[] {
+  return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+}
 
 /** Runs what follows with limits or a umask: `shell("ulimit -n 64")`. */
 export function shell(setting: string): string[] {

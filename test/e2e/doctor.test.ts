@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { grantVariables } from "../../src/grants/mount.ts";
 import { makeFilter } from "../seccomp.ts";
-import { isLinux, runSandboxed } from "./bubblewrap.ts";
+import { hasBubblewrap, runSandboxed } from "./bubblewrap.ts";
 import { addGrant, createHost } from "./granthost.ts";
 import { executable, type Machine, type Result, until } from "./machine.ts";
 
@@ -35,7 +35,8 @@ const IMDS = `
 `;
 
 const canMakeNetworks =
-  isLinux && Bun.spawnSync(["unshare", "--net", "ip", "link", "set", "lo", "up"], { stderr: "ignore" }).exitCode === 0;
+  hasBubblewrap &&
+  Bun.spawnSync(["unshare", "--net", "ip", "link", "set", "lo", "up"], { stderr: "ignore" }).exitCode === 0;
 if (!canMakeNetworks) console.warn("SKIPPED: no network namespaces can be made here");
 
 describe("on the host", () => {
@@ -120,7 +121,7 @@ function inside(
   return runSandboxed(machine, directory, words, { options: [...home, ...set, ...options], ...rest });
 }
 
-describe.skipIf(!isLinux)("in a sandbox", () => {
+describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
   test("with the grant's variables all is ok, and no use is spent", async () => {
     await using machine = await createHost();
     const directory = await addGrant(machine, "agent-a --config dev --max-uses 1");

@@ -96,10 +96,5 @@ export function sandbox({ directory }: Pick<FakeGrant, "directory">, ...more: re
   return [...apart.split(" "), ...mounts, "--chdir", "/", ...more, "--"];
 }
 
-export const hasBubblewrap =
-  Bun.which("bwrap") !== null &&
-  Bun.spawnSync(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]).exitCode === 0;
-if (!hasBubblewrap) console.warn("SKIPPED: bubblewrap is not there, or may make no sandbox");
-
 export const hasBoto3 = Bun.spawnSync(["python3", "-c", "import boto3"], { stderr: "ignore" }).exitCode === 0;
 if (!hasBoto3) console.warn("SKIPPED: boto3 is not installed");

@@ -18,6 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import { dial, openDescriptors } from "./attacker.ts";
 import {
+  as,
   asNobody,
   canBeOthers,
   giveHomeToOrdinary,
@@ -299,7 +300,7 @@ print(peer.recv(65536), flush=True)`;
   chmodSync(directory, 0o777);
   const socket = join(directory, "daemon.sock");
   chmodSync(machine.home, 0o755);
-  const stranger = ["setpriv", `--reuid=${NOBODY - 1}`, `--regid=${NOBODY - 1}`, "--clear-groups"];
+  const stranger = as(NOBODY - 1);
   const squatter = Bun.spawn([...stranger, "python3", "-I", "-c", squat, socket], {
     env: { PATH: "/usr/bin:/bin" },
     cwd: "/",

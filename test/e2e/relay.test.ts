@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
 import { addGrant, createHost } from "./granthost.ts";
-import { type FakeGrant, hasBoto3, hasBubblewrap, SECRET, sandbox, startFakeGrant } from "./fakegrant.ts";
+import { hasBubblewrap } from "./bubblewrap.ts";
+import { type FakeGrant, hasBoto3, SECRET, sandbox, startFakeGrant } from "./fakegrant.ts";
 import { executable } from "./machine.ts";
 
 const relay = (grant: FakeGrant) => ["--socket-path", grant.socket, "relay"];

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addGrant, createHost, keysOf } from "./granthost.ts";
 import { makeFilter } from "../seccomp.ts";
-import { isLinux, runSandboxed } from "./bubblewrap.ts";
+import { hasBubblewrap, runSandboxed } from "./bubblewrap.ts";
 
-describe.skipIf(!isLinux)("in a root that holds a grant's directory and nothing else", () => {
+describe.skipIf(!hasBubblewrap)("in a root that holds a grant's directory and nothing else", () => {
   test.each([
     ["by its path", "/run/keyhole/keyhole", [], []],
     ["by a relative path, without /proc", "./keyhole", ["--chdir", "/run/keyhole"], []],
@@ -45,7 +45,7 @@ describe.skipIf(!isLinux)("in a root that holds a grant's directory and nothing 
   });
 });
 
-describe.skipIf(!isLinux)("under a seccomp filter that answers", () => {
+describe.skipIf(!hasBubblewrap)("under a seccomp filter that answers", () => {
   test.each([
     ["socket", "EPERM", 1],
     ["socket", "EACCES", 13],
@@ -100,7 +100,7 @@ describe.skipIf(!isLinux)("under a seccomp filter that answers", () => {
   });
 });
 
-describe.skipIf(!isLinux)("the recipe for bwrap, as it is printed", () => {
+describe.skipIf(!hasBubblewrap)("the recipe for bwrap, as it is printed", () => {
   test.each(["socket", "file"])("gives a program inside the credentials of a grant over a %s", async (deliver) => {
     await using machine = await createHost();
     await addGrant(machine, `agent-a --config dev --deliver ${deliver}`);

@@ -2,13 +2,11 @@
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "bun:test";
-import { publicExecutable } from "../e2e/daemons.ts";
+import { as, publicExecutable } from "../e2e/daemons.ts";
 import { keysOf } from "../e2e/granthost.ts";
 import { moveKeysToFile } from "../e2e/keyfile.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
-import type { Outcome } from "../interop/run.ts";
 import type { Key, StsServerOptions } from "../sts/server.ts";
-import { as } from "./host.ts";
 
 export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
 
@@ -78,7 +76,7 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
       return lines.filter(({ kind }) => kind === "vend");
     },
     /** Who made the latest call, if the outcome is that of a client that got an answer. */
-    identityOf(outcome: Outcome): Identity {
+    identityOf(outcome: Result): Identity {
       expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
       const call = machine.sts.calls.findLast(({ action }) => action === "GetCallerIdentity")!;
       expect(call.outcome).toBe("ok");
@@ -87,13 +85,13 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
       return { role: role!, key: call.accessKeyId! };
     },
     /** The key of a `credential_process`'s answer, which the STS has given out for this role. */
-    keyOf(outcome: Outcome, role: string): string {
+    keyOf(outcome: Result, role: string): string {
       const key = keysOf(machine, outcome);
       expect(machine.sts.issued.get(key)?.roleArn).toBe(roleArn(role));
       return key;
     },
     /** The key in what an offline client prints, which the STS has given out for this role. */
-    keyIn(outcome: Outcome, role: string): string {
+    keyIn(outcome: Result, role: string): string {
       expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
       const [key] = /\bASIA[A-Z2-7]{16}\b/.exec(outcome.stdout)!;
       expect(machine.sts.issued.get(key)?.roleArn).toBe(roleArn(role));

@@ -1,6 +1,7 @@
 // The tests that every sandbox gets: the release file is run there, not looked at.
 import { expect } from "bun:test";
-import { must, type Outcome, run } from "../interop/run.ts";
+import { must, run } from "../interop/run.ts";
+import type { Result } from "../processes.ts";
 import {
   asksHost,
   hasShell,
@@ -23,7 +24,7 @@ let count = 0;
 const nextName = () => `keyhole-gate-${process.pid}-${(count += 1)}`;
 
 /** Runs a program as pid 1 of a new sandbox, to its end. */
-export function runIn(kind: Kind, options: Options, program: readonly string[]): Promise<Outcome> {
+export function runIn(kind: Kind, options: Options, program: readonly string[]): Promise<Result> {
   return run([...guard, ...kind.command(program, options, nextName())], environment, 30);
 }
 
@@ -57,7 +58,7 @@ async function hold(kind: Kind, options: Options, program: readonly string[]) {
 }
 
 /** A whole answer, with what the STS gave out. */
-export function expectCredentials({ host }: Options, outcome: Outcome): string {
+export function expectCredentials({ host }: Options, outcome: Result): string {
   expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
   const answer = JSON.parse(outcome.stdout) as Record<string, string>;
   expect(answer["SecretAccessKey"]).toBe(host.secretOf(answer["AccessKeyId"]!));

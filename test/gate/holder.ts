@@ -1,7 +1,7 @@
 // A hostile process with one grant: in bubblewrap with every namespace, a Debian's programs to attack with, and the
 // grant's directory as all that it has of the host.
 import { join } from "node:path";
-import { as } from "./host.ts";
+import { as } from "../e2e/daemons.ts";
 import { guard } from "./rigs/namespaces.ts";
 import { places, rigs } from "./rigs/rigs.ts";
 

@@ -6,12 +6,12 @@ import { dirname, join } from "node:path";
 import { messages } from "../../src/wire/messages.ts";
 import { announce, request } from "../e2e/attacker.ts";
 import { watchProcesses } from "../e2e/canaries.ts";
-import { NOBODY } from "../e2e/daemons.ts";
+import { as, NOBODY } from "../e2e/daemons.ts";
 import { addGrant, createHost, keysOf, runIn } from "../e2e/granthost.ts";
 import { type Result, roleArn } from "../e2e/machine.ts";
 import { expectForbidden, hex } from "./forbidden.ts";
 import { attack, holderRigs, startAttack } from "./holder.ts";
-import { as, startHost } from "./host.ts";
+import { startHost } from "./host.ts";
 import { testWith } from "./rigs/rigs.ts";
 import { createTenants } from "./tenants.ts";
 

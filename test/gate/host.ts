@@ -2,15 +2,10 @@
 import { chownSync, chmodSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "bun:test";
-import { publicExecutable } from "../e2e/daemons.ts";
+import { as, publicExecutable } from "../e2e/daemons.ts";
 import { createMachine } from "../e2e/machine.ts";
 
 export type Host = Awaited<ReturnType<typeof startHost>>;
-
-/** Runs what follows as a user of the host, who need not be known by name. */
-export function as(uid: number): string[] {
-  return uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
-}
 
 /**
  * A daemon of this user that has a session of the config `dev`.

@@ -2,10 +2,12 @@
 // tool's own documents do. All of them reach the test's STS on their loopback, and nothing else.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { quotePosix } from "../../src/quoting.ts";
-import { must, type Outcome, run, scratch } from "../interop/run.ts";
+import { as } from "../e2e/daemons.ts";
+import { must, run, scratch } from "../interop/run.ts";
+import type { Result } from "../processes.ts";
 import type { Rig } from "../interop/rigs.ts";
+import { underFilter } from "../seccomp.ts";
 import type { AgentHost } from "./agenthost.ts";
-import { as } from "./host.ts";
 import { type Docker, docker, type DockerOptions } from "./rigs/docker.ts";
 import { guard, type Namespaces, openNamespaces } from "./rigs/namespaces.ts";
 import { type Podman, podman } from "./rigs/podman.ts";
@@ -73,7 +75,7 @@ export interface EngineReach extends Reach {
   /** Runs the engine, with the options that stand before the command. Once open. */
   readonly engine: readonly string[];
   /** @param options the engine's own, of its `run` */
-  alone(host: AgentHost, grant: string, ...options: string[]): Promise<Outcome>;
+  alone(host: AgentHost, grant: string, ...options: string[]): Promise<Result>;
   /** A sandbox of an image that was given no grant. */
   bare(host: AgentHost, options: readonly string[], image: string): Promise<Shell>;
   /** An image on top of that of a root, by the lines of a Dockerfile; `context` is what COPY takes from. */
@@ -173,7 +175,7 @@ export function bubblewrapReach(uid: number, filter?: string): Reach {
     ...machineReach([rigs.bubblewrap], async (host, grant, options) => {
       const recipe = await host.recipe(grant, "bwrap");
       const directory = quotePosix(`${host.machine.home}/work`);
-      const words = filtered([...as(uid), "bwrap", ...options], filter);
+      const words = underFilter([...as(uid), "bwrap", ...options], filter);
       return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words}; }\n${recipe}`];
     }),
     uid,
@@ -187,17 +189,11 @@ export function plainReach(filter?: string): Reach {
     ...machineReach([rigs.bubblewrap], async (_host, _grant, options) => {
       const base = ["--unshare-all", "--share-net", "--die-with-parent", "--clearenv"];
       const settings = ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/tmp"];
-      return ["sh", "-c", `exec ${filtered(["bwrap", ...base, ...settings], filter)}`, "sh", ...options, "--", "sh"];
+      return ["sh", "-c", `exec ${underFilter(["bwrap", ...base, ...settings], filter)}`, "sh", ...options, "--", "sh"];
     }),
     uid: 0,
     terms: [],
   };
-}
-
-/** Shell's words that run bwrap with the shell's arguments. */
-function filtered(bwrap: readonly string[], filter: string | undefined): string {
-  const words = bwrap.map(quotePosix).join(" ");
-  return filter === undefined ? `${words} "$@"` : `${words} --seccomp 9 "$@" 9<${quotePosix(filter)}`;
 }
 
 /** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */

@@ -2,11 +2,11 @@
 // sandbox is started again between them.
 import type { Subprocess } from "bun";
 import { quotePosix } from "../../src/quoting.ts";
-import type { Outcome } from "../interop/run.ts";
+import type { Result } from "../processes.ts";
 
 export interface Shell extends AsyncDisposable {
   /** Runs a program to its end, with these variables on top of the shell's own. It sees an empty stdin. */
-  run(program: readonly string[], variables?: Readonly<Record<string, string>>): Promise<Outcome>;
+  run(program: readonly string[], variables?: Readonly<Record<string, string>>): Promise<Result>;
 }
 
 /** Milliseconds, of one program; a Python that loads botocore takes a second on a quiet machine. */

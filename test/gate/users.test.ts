@@ -1,8 +1,8 @@
 // Who may use a grant: any uid and any user namespace of a sandbox that was given its directory, and no other user of
 // the host. In images that hold nothing, where the grant's own executable is all that there is.
 import { expect } from "bun:test";
+import { as } from "../e2e/daemons.ts";
 import { run } from "../interop/run.ts";
-import { as } from "./host.ts";
 import { bubblewrapReach, dockerReach, type EngineReach, podmanReach } from "./reach.ts";
 import { useReach } from "./reachfixture.ts";
 import { testWith } from "./rigs/rigs.ts";

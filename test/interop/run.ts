@@ -2,20 +2,15 @@
 import type { Subprocess } from "bun";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { type Result, resultOf } from "../processes.ts";
 
 export type Environment = Record<string, string>;
-
-export interface Outcome {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /**
  * Runs a command to its end in exactly this environment. After `seconds` it is killed (exit status 137 and what it said
  * so far), sooner than bun's own limit for a test, whose clean-up would take the servers with it.
  */
-export async function run(argv: string[], environment: Environment, seconds = 60, cwd = "/"): Promise<Outcome> {
+export async function run(argv: string[], environment: Environment, seconds = 60, cwd = "/"): Promise<Result> {
   const child = Bun.spawn(argv, {
     cwd,
     env: environment,
@@ -25,8 +20,7 @@ export async function run(argv: string[], environment: Environment, seconds = 60
     timeout: seconds * 1000,
     killSignal: "SIGKILL",
   });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { exitCode: await child.exited, stdout, stderr };
+  return resultOf(child);
 }
 
 /** As `run`, for what the rig itself needs: anything but success throws with what the command said. */

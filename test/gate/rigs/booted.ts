@@ -1,6 +1,7 @@
 // A whole Debian that systemd has booted, in a container of systemd-nspawn without a network.
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
-import { type Outcome, run, scratch, until } from "../../interop/run.ts";
+import { run, scratch, until } from "../../interop/run.ts";
+import type { Result } from "../../processes.ts";
 import { guard } from "./namespaces.ts";
 import { places } from "./rigs.ts";
 
@@ -32,7 +33,7 @@ export function createBox() {
     });
   }
 
-  const inside = (words: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<Outcome> =>
+  const inside = (words: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<Result> =>
     run(["nsenter", "-t", String(first), "-m", "-u", "-i", "-n", "-p", "--", ...words], {
       ...environment,
       HOME: "/root",

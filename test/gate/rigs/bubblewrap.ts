@@ -1,5 +1,5 @@
 // bubblewrap: every namespace it can make, and the program as pid 1.
-import { as } from "../host.ts";
+import { as } from "../../e2e/daemons.ts";
 import type { Kind } from "../sandbox.ts";
 import { insideEnvironment } from "../sandbox.ts";
 import { childOf } from "./namespaces.ts";

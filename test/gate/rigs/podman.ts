@@ -1,7 +1,7 @@
 // Podman, as root or as a user who exists in the rig's namespaces alone. What it starts ends with them.
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { must, scratch } from "../../interop/run.ts";
-import { as } from "../host.ts";
+import { as } from "../../e2e/daemons.ts";
 import type { Kind, RootName } from "../sandbox.ts";
 import { removeGroups } from "./cgroups.ts";
 import { engineKind } from "./engine.ts";
