@@ -2,8 +2,8 @@
 import { expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { type AgentHost, LIFETIME } from "../gate/agenthost.ts";
-import { bubblewrapReach } from "../gate/reach.ts";
-import { useReach } from "../gate/reachfixture.ts";
+import { bubblewrapReach } from "../gate/reach/machines.ts";
+import { useReach } from "../gate/reach/fixture.ts";
 import { testWith } from "../gate/rigs/rigs.ts";
 import type { Shell } from "../gate/shell.ts";
 import type { Result } from "../processes.ts";

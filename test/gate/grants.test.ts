@@ -3,8 +3,11 @@
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";
 import { clients } from "./agenthost.ts";
-import { bubblewrapReach, dockerReach, firejailReach, gvisorReach, podmanReach, type Reach } from "./reach.ts";
-import { useReach } from "./reachfixture.ts";
+import { dockerReach, podmanReach } from "./reach/engines.ts";
+import { gvisorReach } from "./reach/gvisor.ts";
+import { bubblewrapReach, firejailReach } from "./reach/machines.ts";
+import { type Reach } from "./reach/reach.ts";
+import { useReach } from "./reach/fixture.ts";
 import { testWith } from "./rigs/rigs.ts";
 import { until } from "../interop/run.ts";
 

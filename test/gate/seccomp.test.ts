@@ -3,8 +3,9 @@
 import { afterAll, expect } from "bun:test";
 import { until } from "../interop/run.ts";
 import { clients, offlineClients } from "./agenthost.ts";
-import { bubblewrapReach, gvisorReach } from "./reach.ts";
-import { useReach } from "./reachfixture.ts";
+import { gvisorReach } from "./reach/gvisor.ts";
+import { bubblewrapReach } from "./reach/machines.ts";
+import { useReach } from "./reach/fixture.ts";
 import { testWith } from "./rigs/rigs.ts";
 import { writeFilter } from "./rigs/seccomp.ts";
 

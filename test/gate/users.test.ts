@@ -3,8 +3,9 @@
 import { expect } from "bun:test";
 import { as } from "../e2e/daemons.ts";
 import { run } from "../interop/run.ts";
-import { bubblewrapReach, dockerReach, type EngineReach, podmanReach } from "./reach.ts";
-import { useReach } from "./reachfixture.ts";
+import { dockerReach, type EngineReach, podmanReach } from "./reach/engines.ts";
+import { bubblewrapReach } from "./reach/machines.ts";
+import { useReach } from "./reach/fixture.ts";
 import { testWith } from "./rigs/rigs.ts";
 import { SUBORDINATE } from "./rigs/users.ts";
 

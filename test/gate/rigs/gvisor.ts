@@ -19,7 +19,7 @@ export function gvisor(roots: Roots, hostSockets: boolean): Kind {
       names.push(name);
       const bundle = `${directory.path}/${name}`;
       mkdirSync(bundle);
-      writeFileSync(`${bundle}/config.json`, JSON.stringify(specification(roots, options, program)));
+      writeFileSync(`${bundle}/config.json`, JSON.stringify(specification(containerOf(roots, options, program))));
       return [...runsc, "run", "--bundle", bundle, name];
     },
     async enter(program, { uid }, { name }) {
@@ -36,32 +36,53 @@ export function gvisor(roots: Roots, hostSockets: boolean): Kind {
   };
 }
 
-const bind = (source: string, destination: string) => ({
-  type: "bind",
-  source,
-  destination,
-  options: ["rbind", "ro"],
-});
+/** A container, as far as these tests differ in it. */
+export interface Container {
+  readonly uid: number;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly capabilities: readonly string[];
+  /** Read-only. */
+  readonly root: string;
+  /** Where there is a tmpfs. */
+  readonly scratch: string;
+  /** Read-only: from where on the host to where inside. */
+  readonly binds: readonly (readonly [source: string, destination: string])[];
+  /** Those that are its own. */
+  readonly namespaces: readonly string[];
+}
 
 /** https://github.com/opencontainers/runtime-spec/blob/v1.0.2/config.md */
-function specification(roots: Roots, { host, root, uid, dropCapabilities }: Options, args: readonly string[]) {
-  const held = dropCapabilities || uid !== 0 ? [] : ["CAP_DAC_OVERRIDE"];
+export function specification(container: Container) {
+  const { uid, args, env, capabilities, root, scratch: path, binds, namespaces } = container;
   return {
     ociVersion: "1.0.2",
     process: {
       user: { uid, gid: uid },
       args,
-      env: Object.entries(insideEnvironment).map(([name, value]) => `${name}=${value}`),
+      env,
       cwd: "/",
-      capabilities: { bounding: held, effective: held, permitted: held },
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     },
-    root: { path: roots.pathOf(root), readonly: true },
+    root: { path: root, readonly: true },
     mounts: [
       { type: "proc", source: "proc", destination: "/proc" },
-      { type: "tmpfs", source: "tmpfs", destination: "/state", options: ["mode=1777"] },
-      bind(host.directory, "/run/keyhole"),
-      ...(root === "copied" ? [] : [bind(host.program, "/keyhole")]),
+      { type: "tmpfs", source: "tmpfs", destination: path, options: ["mode=1777"] },
+      ...binds.map(([source, destination]) => ({ type: "bind", source, destination, options: ["rbind", "ro"] })),
     ],
-    linux: { namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })) },
+    linux: { namespaces: namespaces.map((type) => ({ type })) },
+  };
+}
+
+function containerOf(roots: Roots, { host, root, uid, dropCapabilities }: Options, args: readonly string[]): Container {
+  return {
+    uid,
+    args,
+    env: Object.entries(insideEnvironment).map(([name, value]) => `${name}=${value}`),
+    capabilities: dropCapabilities || uid !== 0 ? [] : ["CAP_DAC_OVERRIDE"],
+    root: roots.pathOf(root),
+    scratch: "/state",
+    binds: [[host.directory, "/run/keyhole"], ...(root === "copied" ? [] : [[host.program, "/keyhole"] as const])],
+    namespaces: ["pid", "network", "ipc", "uts", "mount"],
   };
 }

@@ -1,13 +1,13 @@
 // What each file of tests of grants has: sandboxes of some kinds, a daemon for each user of theirs, and the way from
 // each kind's network to that daemon's STS; made before, undone after.
 import { afterAll, beforeAll } from "bun:test";
-import { executable } from "../e2e/machine.ts";
-import type { StsServerOptions } from "../sts/server.ts";
-import { type AgentHost, startAgentHost } from "./agenthost.ts";
+import { executable } from "../../e2e/machine.ts";
+import type { StsServerOptions } from "../../sts/server.ts";
+import { type AgentHost, startAgentHost } from "../agenthost.ts";
 import type { Reach } from "./reach.ts";
-import { type Forwarding, forward } from "./rigs/network.ts";
-import { isReady } from "./rigs/rigs.ts";
-import { makeRoots, type Roots } from "./rigs/roots.ts";
+import { type Forwarding, forward } from "../rigs/network.ts";
+import { isReady } from "../rigs/rigs.ts";
+import { makeRoots, type Roots } from "../rigs/roots.ts";
 
 /** Milliseconds: images of a whole Debian are made there. */
 const PATIENCE = 120_000;

@@ -1,0 +1,82 @@
+// Sandboxes that show this machine, or some of it: bubblewrap and firejail.
+import { readFileSync } from "node:fs";
+import { quotePosix } from "../../../src/quoting.ts";
+import { as } from "../../e2e/daemons.ts";
+import type { Rig } from "../../interop/rigs.ts";
+import { underFilter } from "../../seccomp.ts";
+import type { AgentHost } from "../agenthost.ts";
+import { guard, type Namespaces, openNamespaces } from "../rigs/namespaces.ts";
+import { places, rigs } from "../rigs/rigs.ts";
+import { openShell } from "../shell.ts";
+import { environment, type Reach, withSts } from "./reach.ts";
+
+/** Puts the SDKs of the Debian root on top of this machine's programs, for one mount namespace. */
+const ADD_SDK = `mount --make-rprivate /; mount --bind ${quotePosix(`${places.debian}/usr/local`)} /usr/local`;
+
+/** This machine, with SDKs and a network of its own. */
+export function machineReach(
+  needs: readonly Rig[],
+  commandOf: (host: AgentHost, grant: string, options: readonly string[]) => Promise<readonly string[]>,
+): Omit<Reach, "uid" | "terms"> {
+  let namespaces: Namespaces | undefined;
+  return {
+    needs: [...needs, rigs.debian, rigs.sdk, rigs.socat],
+    async open() {
+      namespaces = await openNamespaces();
+    },
+    network: () => namespaces!.enter,
+    async start(host, grant, options = []) {
+      // Not its processes: where the kernel's own are not seen, firejail takes itself for sandboxed, and does nothing.
+      const network = namespaces!.enter.filter((word) => word !== "--mount" && word !== "--pid");
+      const setup = ["unshare", "--mount", "sh", "-c", `${ADD_SDK}; exec "$@"`, "sh"];
+      const command = [...guard, ...network, ...setup, ...(await commandOf(host, grant, options))];
+      return withSts(host, openShell(command, environment));
+    },
+    close: async () => namespaces?.stop(),
+  };
+}
+
+/**
+ * @param uid who runs it
+ * @param filter a file with a filter of system calls
+ */
+export function bubblewrapReach(uid: number, filter?: string): Reach {
+  return {
+    ...machineReach([rigs.bubblewrap], async (host, grant, options) => {
+      const recipe = await host.recipe(grant, "bwrap");
+      const directory = quotePosix(`${host.machine.home}/work`);
+      const words = underFilter([...as(uid), "bwrap", ...options], filter);
+      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words}; }\n${recipe}`];
+    }),
+    uid,
+    terms: [],
+  };
+}
+
+/** bubblewrap with what a test names, instead of a recipe. */
+export function plainReach(filter?: string): Reach {
+  return {
+    ...machineReach([rigs.bubblewrap], async (_host, _grant, options) => {
+      const base = ["--unshare-all", "--share-net", "--die-with-parent", "--clearenv"];
+      const settings = ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/tmp"];
+      return ["sh", "-c", `exec ${underFilter(["bwrap", ...base, ...settings], filter)}`, "sh", ...options, "--", "sh"];
+    }),
+    uid: 0,
+    terms: [],
+  };
+}
+
+/** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
+export function firejailReach(): Reach {
+  return {
+    ...machineReach([rigs.firejail], async (host, grant, options) => {
+      const { directory } = JSON.parse(await host.keyhole("grant", "path", grant, "--json")) as { directory: string };
+      const settings = readFileSync(`${directory}/env`, "utf8").trim().split("\n");
+      const filter = ["--noprofile", "--quiet", "--protocol=unix,inet", "--caps.drop=all", "--private-dev", ...options];
+      const variables = settings.map((setting) => `--env=${setting}`);
+      return ["firejail", ...filter, `--whitelist=${directory}`, ...variables, "sh"];
+    }),
+    uid: 0,
+    terms: ["--mount-at", "host"],
+  };
+}
