@@ -5,12 +5,10 @@ import { type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";
 import type { Clock } from "./clock.ts";
 import { type Caller, type Dispatch, encodeError } from "./dispatcher.ts";
 import type { Log } from "./logs/log.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type Sink } from "./outbox.ts";
 
 /** What a connection needs of its socket; Bun's has it. */
-export interface ByteSocket {
-  /** Bytes that the kernel took; fewer than given means that `drain` follows, below zero that the peer is gone. */
-  write(bytes: Uint8Array): number;
+export interface ByteSocket extends Sink {
   end(): void;
   pause(): void;
   resume(): void;
@@ -79,8 +77,7 @@ export class Connection {
     this.caller = caller;
     this.#options = options;
     this.#decoder = new FrameDecoder(options.requestLimit);
-    this.#outbox = new Outbox({
-      write: (bytes) => socket.write(bytes),
+    this.#outbox = new Outbox(socket, {
       clock: options.clock,
       blocked: () => options.deadlineBegan?.(),
       filled: () => this.#settle(),

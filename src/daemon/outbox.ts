@@ -2,9 +2,13 @@
 // peer has not taken yet.
 import type { Clock } from "./clock.ts";
 
+/** What answers are written to. */
+export interface Sink {
+  /** Bytes that the kernel took; fewer than given means that `drain` follows, below zero that the peer is gone. */
+  write(bytes: Uint8Array): number;
+}
+
 export interface OutboxOptions {
-  /** Bytes that the kernel took; fewer than given means that `drain` is to be called, below zero that the peer is gone. */
-  readonly write: (bytes: Uint8Array) => number;
   readonly clock: Clock;
   /** Called when the peer begins to take nothing. */
   readonly blocked: () => void;
@@ -23,6 +27,7 @@ interface Slot {
 }
 
 export class Outbox {
+  readonly #sink: Sink;
   readonly #options: OutboxOptions;
   /** In the order of their requests. */
   readonly #slots: Slot[] = [];
@@ -34,7 +39,8 @@ export class Outbox {
   #unsentSize = 0;
   #blockedSince: number | undefined;
 
-  constructor(options: OutboxOptions) {
+  constructor(sink: Sink, options: OutboxOptions) {
+    this.#sink = sink;
     this.#options = options;
   }
 
@@ -74,7 +80,7 @@ export class Outbox {
   /** The kernel takes bytes again; where it had not taken all. */
   drain(): void {
     const unsent = Buffer.concat(this.#unsent);
-    const written = Math.max(this.#options.write(unsent), 0);
+    const written = Math.max(this.#sink.write(unsent), 0);
     this.#unsentSize -= written;
     this.#unsent = this.#unsentSize === 0 ? [] : [unsent.subarray(written)];
     if (this.#unsentSize === 0) this.#blockedSince = undefined;
@@ -104,7 +110,7 @@ export class Outbox {
 
   #send(bytes: Uint8Array): void {
     const isBlocked = this.#unsentSize > 0;
-    const written = isBlocked ? 0 : this.#options.write(bytes);
+    const written = isBlocked ? 0 : this.#sink.write(bytes);
     if (written < 0 || written === bytes.length) return;
     // A copy, because a session wipes its bytes when they are replaced.
     this.#unsent.push(bytes.slice(written));
