@@ -27,7 +27,6 @@ const GRANT_CONFIG = "aws-config";
 
 /** What else could change the meaning of the words: checked settings, and a chain that may be a loop. */
 const DECIDING = [
-  "KEYHOLE_AUTOSTART",
   "KEYHOLE_AUTOSTART_ONCE",
   "KEYHOLE_CHAIN",
   "KEYHOLE_CLIENT_TIMEOUT",
@@ -106,6 +105,8 @@ interface Question {
 /** Only words that are certain: long and short spellings with a separate value, each once. */
 function understand(words: readonly string[], environment: Environment): Question | undefined {
   for (const variable of DECIDING) if (environment[variable]) return undefined;
+  // Off, as in a grant's environment, it decides what happens where nobody answers; other values have to be checked.
+  if ((environment["KEYHOLE_AUTOSTART"] || "0") !== "0") return undefined;
   let socket: string | undefined;
   let name: string | undefined;
   let format: string | undefined;

@@ -271,3 +271,8 @@ test("an answer that comes in pieces is one answer, and one request", async () =
   expect(await vendExpress(words(question), {})).toEqual(line);
   expect(asked).toEqual(["once"]);
 });
+
+test("with KEYHOLE_AUTOSTART=0, as in a grant's environment, it answers all the same", async () => {
+  serve();
+  expect(await vendExpress(words(question), { KEYHOLE_AUTOSTART: "0" })).toEqual(line);
+});
