@@ -1,12 +1,10 @@
 // What has an end of its own, such as a grant: nothing is issued past it. Times are milliseconds on AWS's clock.
 import type { Config, StoredConfig } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
+import { SHORTEST_DURATION } from "../grants/limits.ts";
 
-/** Seconds: STS issues no shorter session. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
-export const SHORTEST_SESSION = 900;
-
-/** Seconds: AssumeRole's own default. */
-const DEFAULT_DURATION = 3_600;
+/** Seconds: AssumeRole's own default. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
+export const DEFAULT_DURATION = 3_600;
 
 /** Seconds for the way to STS, whose clock starts when the call arrives. */
 const MARGIN = 10;
@@ -19,7 +17,7 @@ const MARGIN = 10;
 export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "until">, now: number): Config {
   if (until === undefined) return config;
   const left = Math.floor((until - now) / 1000) - MARGIN;
-  if (left < SHORTEST_SESSION) throw expired();
+  if (left < SHORTEST_DURATION) throw expired();
   const asked = config.AssumeRole.DurationSeconds ?? DEFAULT_DURATION;
   if (asked <= left) return config;
   return { ...config, AssumeRole: { ...config.AssumeRole, DurationSeconds: left } };

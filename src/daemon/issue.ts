@@ -2,6 +2,7 @@
 import { type Credentials, formatProcessLine } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import type { AssumedRole } from "../sources/source.ts";
+import { DEFAULT_DURATION } from "./bound.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { FLOOR, type Lifespan, renewalPoint } from "./refresh.ts";
 import type { Time } from "./time.ts";
@@ -36,9 +37,6 @@ export interface Issue extends Lifespan {
   readonly notes: readonly string[];
 }
 
-/** Seconds: AssumeRole's own default; it bounds the lifetime where an answer without a date leaves only our clock. */
-const DEFAULT_DURATION = 3_600;
-
 /**
  * What STS gave, at the moment it arrives (`time` was read just now and knows the answer's skew).
  *
@@ -53,6 +51,7 @@ export function issueOf(
   const { credentials } = assumed;
   const { expiresAt } = credentials;
   if (expiresAt === undefined) throw new KeyholeError("internal", "AWS gave credentials without an expiry");
+  // Bounds the lifetime where an answer without a date leaves only our clock.
   const asked = (config.durationSeconds ?? DEFAULT_DURATION) * 1000;
   const { clockSkew, isForeignClock } = assumed;
   const now = isForeignClock === true && clockSkew !== undefined ? time.local + clockSkew : time.wall;

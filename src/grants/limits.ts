@@ -5,8 +5,8 @@ import type { Path } from "../config/fields.ts";
 import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT } from "../config/schema.ts";
 import type { GrantScope } from "./grant.ts";
 
-/** Seconds. */
-const SHORTEST_DURATION = 900;
+/** Seconds: STS issues no shorter session. */
+export const SHORTEST_DURATION = 900;
 const TAG_KEY_LIMIT = 128;
 const TAG_VALUE_LIMIT = 256;
 /** Everything else that STS does not take in a session policy: it takes Latin-1 and three kinds of white space. */

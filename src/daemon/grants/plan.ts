@@ -3,13 +3,13 @@ import type { Config } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
 import type { Grant } from "../../grants/grant.ts";
+import { SHORTEST_DURATION } from "../../grants/limits.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkGrantName } from "../../grants/name.ts";
 import { isRate } from "../../grants/rate.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { RequestOf } from "../../wire/messages.ts";
-import { SHORTEST_SESSION } from "../bound.ts";
 
 export type GrantRequest = RequestOf<"GrantAdd">;
 
@@ -17,7 +17,7 @@ export type GrantRequest = RequestOf<"GrantAdd">;
  * Seconds that a grant lives at least: the shortest session, the margin that bound.ts keeps for the way to STS, and as
  * much again for waiting in a queue. Who asks for 15 minutes gets these.
  */
-const SHORTEST_LIFE = SHORTEST_SESSION + 30;
+const SHORTEST_LIFE = SHORTEST_DURATION + 30;
 
 /**
  * The definition of a grant that begins now.
@@ -69,8 +69,8 @@ export function endOf(ttlSeconds: number | undefined, now: number): number | und
 function* findTermProblems(request: GrantRequest): Generator<string> {
   const { deliver, mountAt, rate, ttlSeconds, maxUses, allowUids, allowGids, confirm } = request;
   if (deliver !== "socket" && deliver !== "file") yield "a grant is delivered as socket or as file";
-  if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_SESSION)
-    yield `a grant lives for ${SHORTEST_SESSION / 60} minutes at least: STS issues no shorter session`;
+  if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_DURATION)
+    yield `a grant lives for ${SHORTEST_DURATION / 60} minutes at least: STS issues no shorter session`;
   if (!isRate(rate)) yield "the rate is none: it is requests in a time, like 10/s";
   if (maxUses === 0) yield "a grant that may be used 0 times gives nothing";
   const problem = problemOf(() => checkMountPath(mountAt));
