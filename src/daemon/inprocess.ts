@@ -1,7 +1,7 @@
 // The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
 // file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
 import { createConfigReader } from "../config/store.ts";
-import type { Environment } from "../environment.ts";
+import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
@@ -23,7 +23,7 @@ export interface InProcessBroker {
 
 export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
   const uid = process.geteuid?.() ?? -1;
-  const { source, transport } = createSource(paths.socket, uid, environment);
+  const { source, transport } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
   const sessions = new Sessions({
     source,
     configs: createConfigReader(paths.configDir),

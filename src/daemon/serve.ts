@@ -91,7 +91,7 @@ export async function serve(
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
   const base = selectBaseEnvironment(environment);
-  const { source, transport } = createSource(paths.socket, owner, environment);
+  const { source, transport } = createSource(paths.socket, owner, base);
   const configs = createConfigReader(paths.configDir);
   const counters = new Counters();
   const sessions = new Sessions({
@@ -118,7 +118,7 @@ export async function serve(
     sessions,
     counters,
     descriptors: room.grants - members,
-    environment,
+    base,
     native,
     identify,
     clock: systemClock,

@@ -1,5 +1,4 @@
 // The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
-import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import type { CredentialSource } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
@@ -15,21 +14,20 @@ export const MAX_FLIGHTS = 8;
 /**
  * @param socketPath names this daemon in the marker that finds loops
  * @param uid the user whose name stands in role session names
- * @param environment of this process
+ * @param base what children get of this process's environment
  */
 export function createSource(
   socketPath: string,
   uid: number,
-  environment: Environment,
+  base: Readonly<Record<string, string>>,
 ): { readonly source: CredentialSource; readonly transport: StsTransport } {
-  const base = selectBaseEnvironment(environment);
   const transport = createRemoteTransport({
     command: [...ownCommand(), "--sts-worker", build],
     environment: base,
     clock: systemClock,
   });
   const source = createStsSource({
-    user: userName(uid, environment),
+    user: userName(uid, base),
     transport,
     socketPath,
     command: [...ownCommand(), "--resolve-source", build],

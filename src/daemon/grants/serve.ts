@@ -1,6 +1,5 @@
 // The grants of this machine's user: what registry.ts needs, out of the files, the environment and the process.
 import type { ConfigReader } from "../../config/config.ts";
-import { type Environment, selectBaseEnvironment } from "../../environment.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
@@ -34,17 +33,16 @@ export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
   readonly configs: ConfigReader;
   /** Of the configs. */
   readonly sessions: Pick<Sessions, "environmentOf">;
-  /** Of this process. */
-  readonly environment: Environment;
+  /** What children get of this process's environment. */
+  readonly base: Readonly<Record<string, string>>;
   readonly native: Native;
 }
 
 /** Serves the grants that are defined. Never rejects. */
 export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
-  const { paths, owner, configs, sessions, environment, native, clock, ...passed } = options;
-  const base = selectBaseEnvironment(environment);
+  const { paths, owner, configs, sessions, base, native, clock, ...passed } = options;
   const places = {
-    environment,
+    environment: base,
     runDir: paths.runDir,
     uid: owner,
     platform: process.platform,
