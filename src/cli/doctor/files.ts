@@ -12,6 +12,7 @@ import {
   statfsSync,
   statSync,
 } from "node:fs";
+import { isSameFile } from "../../files/identity.ts";
 
 /** Empty for what is no directory, or may not be listed. */
 export function namesIn(directory: string): string[] {
@@ -34,8 +35,7 @@ export function lookBehind(path: string): Stats | undefined {
 
 /** Whether two paths lead to one file or directory. */
 export function isSamePlace(one: string, other: string): boolean {
-  const [left, right] = [lookBehind(one), lookBehind(other)];
-  return left !== undefined && right !== undefined && left.ino === right.ino && left.dev === right.dev;
+  return isSameFile(lookBehind(one), lookBehind(other));
 }
 
 /** Asks the kernel, which also knows of read-only mounts, of mounts that nothing is run from, and of root. */

@@ -41,7 +41,6 @@ export interface SharedOptions {
 
 export interface Shared {
   readonly socketPath: string;
-  readonly connections: number;
   /** What is wrong with the policy at this moment, for `daemon status`. */
   problems(): readonly string[];
   reload(): void;
@@ -116,9 +115,6 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
 
   return {
     socketPath,
-    get connections() {
-      return listener.connections;
-    },
     problems: () => [...(lost === undefined ? [] : [`nobody can be served: ${lost}`]), ...policy.current().problems],
     reload: () => void policy.reload(),
     async close(patience) {
