@@ -7,6 +7,7 @@ import type { Caller } from "../../../src/daemon/dispatcher.ts";
 import { createConfirmer } from "../../../src/daemon/grants/confirmer.ts";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
 import { createGrants, type GrantsOptions } from "../../../src/daemon/grants/registry.ts";
+import { KeyholeError } from "../../../src/errors.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
 import type { SourceEnvironment } from "../../../src/sources/source.ts";
 import { decode } from "../../../src/wire/codec.ts";
@@ -100,7 +101,18 @@ export async function newGrantWorld() {
     }
   }
 
+  /** The store on a disk that is full for as long as the test says so. */
+  function fillableStore() {
+    const disk = { isFull: false };
+    const write: typeof store.write = (grant, how) => {
+      if (disk.isFull) throw new KeyholeError("unsafe-path", "cannot write /secret/path (ENOSPC)");
+      store.write(grant, how);
+    };
+    return { disk, store: { ...store, write } };
+  }
+
   return {
+    fillableStore,
     home,
     clock,
     source,

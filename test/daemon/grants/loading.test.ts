@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { KeyholeError } from "../../../src/errors.ts";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
 import { settle } from "../fakes/clock.ts";
 import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";
@@ -104,22 +103,14 @@ test("what was revoked is revoked after a restart, whatever its definition said 
 
 test("a revocation that could not be written down is written as soon as it can be", async () => {
   await using world = await newGrantWorld();
-  let isFull = false;
-  const grants = await world.start({
-    store: {
-      ...world.store,
-      write: (grant, options) => {
-        if (isFull) throw new KeyholeError("unsafe-path", "cannot write (ENOSPC)");
-        world.store.write(grant, options);
-      },
-    },
-  });
+  const { disk, store } = world.fillableStore();
+  const grants = await world.start({ store });
   await grants.add(grantRequest(), caller);
-  isFull = true;
+  disk.isFull = true;
   expect(() => grants.revoke("agent", caller)).toThrow("ENOSPC");
   await world.clock.advance(16 * SECOND);
   expect(world.store.read("agent").revokedAt).toBeUndefined();
-  isFull = false;
+  disk.isFull = false;
   await world.clock.advance(16 * SECOND);
   expect(world.store.read("agent").revokedAt).toBeDefined();
 });

@@ -453,18 +453,10 @@ test("uses are counted over restarts, and the last one is the last", async () =>
 
 test("a use that cannot be written down is none, and gives nothing", async () => {
   await using world = await newGrantWorld();
-  let isFull = false;
-  const grants = await world.start({
-    store: {
-      ...world.store,
-      write: (grant, options) => {
-        if (isFull) throw new KeyholeError("unsafe-path", "cannot write /secret/path (ENOSPC)");
-        world.store.write(grant, options);
-      },
-    },
-  });
+  const { disk, store } = world.fillableStore();
+  const grants = await world.start({ store });
   const { directory } = await grants.add(grantRequest({ maxUses: 3 }), caller);
-  isFull = true;
+  disk.isFull = true;
   const { accessKeyId, error } = await fetchFrom(directory);
   expect([accessKeyId, error]).toEqual([undefined, "the daemon cannot give this grant's credentials"]);
   expect(grants.list()[0]).toMatchObject({ uses: 0, lastError: "cannot write /secret/path (ENOSPC)" });
