@@ -111,9 +111,20 @@ export function withoutRivals(environment: Readonly<Record<string, string>>): Re
   return inner;
 }
 
-/** What tells SDKs a region; nothing where none is known. */
-export function regionVariables(region: string | undefined): Record<string, string> {
-  return region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
+/** The region that an environment names. AWS_REGION first, as in the SDKs that know both. */
+export function regionOf(environment: Environment): string | undefined {
+  return environment["AWS_REGION"] || environment["AWS_DEFAULT_REGION"] || undefined;
+}
+
+/**
+ * What tells the SDKs of a child a region: the caller's variables as they are, else what the config or its profile names.
+ * A missing one of the two gets the other's value, because boto3 knows AWS_DEFAULT_REGION alone and other SDKs AWS_REGION.
+ */
+export function regionVariables(environment: Environment, region: string | undefined): Record<string, string> {
+  const known = regionOf(environment) ?? region;
+  if (known === undefined) return {};
+  const { AWS_REGION, AWS_DEFAULT_REGION } = environment;
+  return { AWS_REGION: AWS_REGION || known, AWS_DEFAULT_REGION: AWS_DEFAULT_REGION || known };
 }
 
 /** Marks everything the daemon spawns with the sessions that wait for it; loop.ts says how. */

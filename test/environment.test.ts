@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   definedVariables,
+  regionVariables,
   selectBaseEnvironment,
   selectDaemonEnvironment,
   selectSourceEnvironment,
@@ -64,6 +65,23 @@ describe("selectSourceEnvironment", () => {
   test("asks for no directory where nothing is relative", () => {
     const environment = { AWS_PROFILE: "a", AWS_CONFIG_FILE: "/a", AWS_SHARED_CREDENTIALS_FILE: "~/b", PATH: "c" };
     expect(selectSourceEnvironment(environment, noDirectory)).toEqual(environment);
+  });
+});
+
+describe("the region of a child", () => {
+  const named = "from-config";
+  test.each([
+    { outer: {}, AWS_REGION: named, AWS_DEFAULT_REGION: named },
+    { outer: { AWS_REGION: "", AWS_DEFAULT_REGION: "" }, AWS_REGION: named, AWS_DEFAULT_REGION: named },
+    { outer: { AWS_REGION: "a" }, AWS_REGION: "a", AWS_DEFAULT_REGION: "a" },
+    { outer: { AWS_DEFAULT_REGION: "b" }, AWS_REGION: "b", AWS_DEFAULT_REGION: "b" },
+    { outer: { AWS_REGION: "a", AWS_DEFAULT_REGION: "b" }, AWS_REGION: "a", AWS_DEFAULT_REGION: "b" },
+  ])("of a caller with $outer is $AWS_REGION, $AWS_DEFAULT_REGION", ({ outer, ...expected }) => {
+    expect(regionVariables(outer, named)).toEqual(expected);
+  });
+
+  test("is none where nothing names one", () => {
+    expect(regionVariables({}, undefined)).toEqual({});
   });
 });
 

@@ -1,7 +1,9 @@
 // Finished answers that carry credentials, kept with the issue, so that a warm one is a lookup and a write.
+import { regionOf } from "../environment.ts";
 import { encode } from "../wire/codec.ts";
 import { encodeFrame } from "../wire/frame.ts";
 import { messages, type ResponseOf } from "../wire/messages.ts";
+import type { Grant } from "../grants/grant.ts";
 import type { Issue } from "./issue.ts";
 
 /** The answer to Vend. For how long its bytes may be read: see `Issue.line`. */
@@ -12,8 +14,11 @@ export function answerVend(issue: Issue): Uint8Array {
 }
 
 /** The answer to Fetch on the socket of a grant whose session the issue is of. As `answerVend`. */
-export function answerFetch(issue: Issue, { name, config }: { readonly name: string; readonly config: string }) {
-  const { region, line } = issue;
+export function answerFetch(
+  issue: Issue,
+  { name, config, environment }: Pick<Grant, "name" | "config" | "environment">,
+) {
+  const { region = regionOf(environment), line } = issue;
   issue.answer ??= finish("Fetch", { grant: name, config, region, line });
   return issue.answer;
 }

@@ -18,7 +18,7 @@ export interface Issue extends Lifespan {
   readonly line: Uint8Array;
   /** The finished answer to a vend, once there is one (answer.ts); zeroed with the line. */
   answer: Uint8Array | undefined;
-  /** The region the config names, for AWS_REGION. */
+  /** The region that the config or its profile names, for AWS_REGION. */
   readonly region: string | undefined;
   /** When the answer arrived, on AWS's clock, in milliseconds since the epoch. */
   readonly issuedAt: number;

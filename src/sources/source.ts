@@ -38,7 +38,7 @@ export interface AssumedRole {
   readonly arn: string;
   /** How much of what STS lets policies and tags take is taken, in percent; absent where there are none. */
   readonly packedPolicySize?: number | undefined;
-  /** The region the config, its profile or the environment names; not a partition's default. */
+  /** The region that the config or its profile names. */
   readonly region: string | undefined;
   /** What the source credentials were, in words without secrets: `profile dev`, `environment`, `config`. */
   readonly sourceDescription: string;

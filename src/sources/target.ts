@@ -2,6 +2,7 @@
 // look up in the daemon's own environment and home is decided here, from the config and the requester.
 import { readFile } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
+import { regionOf } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { DEFAULT_PROFILE, namedProfile, readSharedConfig, type SharedConfig } from "./profile.ts";
 import type { SourceEnvironment } from "./source.ts";
@@ -9,7 +10,7 @@ import type { SourceEnvironment } from "./source.ts";
 export interface Target {
   /** The region that signs and, without `endpoint`, is asked. */
   readonly region: string;
-  /** The region somebody named; undefined where `region` is the partition's default. */
+  /** The region that the config or its profile names: the requester's variables are not for others. */
   readonly namedRegion: string | undefined;
   /** Undefined: the regional endpoint, by the SDK's rules. */
   readonly endpoint: string | undefined;
@@ -45,15 +46,11 @@ export async function resolveTarget(config: Config, environment: SourceEnvironme
   const profile =
     shared.profiles.get(namedProfile(config, environment) ?? DEFAULT_PROFILE) ?? new Map<string, string>();
   const setting = (variable: string, key: string): string | undefined => environment[variable] ?? profile.get(key);
-  const namedRegion =
-    config.STS?.region_name ??
-    config.Session?.region_name ??
-    profile.get("region") ??
-    environment["AWS_REGION"] ??
-    environment["AWS_DEFAULT_REGION"];
+  const configRegion = config.STS?.region_name ?? config.Session?.region_name;
+  const profileRegion = profile.get("region");
   return {
-    region: namedRegion ?? partitionRegion(config.AssumeRole.RoleArn),
-    namedRegion,
+    region: configRegion ?? regionOf(environment) ?? profileRegion ?? partitionRegion(config.AssumeRole.RoleArn),
+    namedRegion: configRegion ?? profileRegion,
     endpoint: config.STS?.endpoint_url ?? configuredEndpoint(environment, profile, shared),
     useFips: isTrue(setting("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")),
     useDualstack: isTrue(setting("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")),

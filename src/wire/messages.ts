@@ -110,7 +110,7 @@ export const messages = {
     request: struct({ config: string }),
     response: struct({
       config: string,
-      /** The region the config names, for AWS_REGION. */
+      /** The region that the config or its profile names, for AWS_REGION. */
       region: optional(string),
       /** The finished `credential_process` line. */
       line: bytes,

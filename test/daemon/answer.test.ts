@@ -15,7 +15,8 @@ test("a vend is answered with the config's name, a fetch with the grant's and th
   const vended = await newIssue();
   expect(decode(messages.Vend.response, answerVend(vended), BODY_START)).toMatchObject({ config: "dev" });
   const fetched = await newIssue();
-  const answer = decode(messages.Fetch.response, answerFetch(fetched, { name: "agent", config: "dev" }), BODY_START);
+  const grant = { name: "agent", config: "dev", environment: { AWS_REGION: "of-the-adder" } };
+  const answer = decode(messages.Fetch.response, answerFetch(fetched, grant), BODY_START);
   expect(answer).toMatchObject({ grant: "agent", config: "dev" });
   expect(Buffer.from(answer.line)).toEqual(Buffer.from(fetched.line));
 });

@@ -26,14 +26,25 @@ function resolve(config: Omit<Config, "AssumeRole">, environment: Record<string,
 describe("the region", () => {
   const both = { AWS_REGION: "from-variable", AWS_DEFAULT_REGION: "from-default" };
   test.each([
-    { STS: { region_name: "from-sts" }, Session: { region_name: "from-session" }, environment: both, is: "from-sts" },
-    { Session: { region_name: "from-session", profile_name: "regional" }, environment: both, is: "from-session" },
-    { Session: { profile_name: "regional" }, environment: both, is: "from-profile" },
-    { environment: { ...both, AWS_PROFILE: "regional" }, is: "from-profile" },
-    { environment: both, is: "from-variable" },
-    { environment: { AWS_DEFAULT_REGION: "from-default" }, is: "from-default" },
-  ])("is $is", async ({ STS, Session, environment, is }) => {
-    expect(await resolve({ STS, Session }, environment)).toMatchObject({ region: is, namedRegion: is });
+    {
+      STS: { region_name: "from-sts" },
+      Session: { region_name: "from-session" },
+      environment: both,
+      is: "from-sts",
+      named: "from-sts",
+    },
+    {
+      Session: { region_name: "from-session", profile_name: "regional" },
+      environment: both,
+      is: "from-session",
+      named: "from-session",
+    },
+    { Session: { profile_name: "regional" }, environment: both, is: "from-variable", named: "from-profile" },
+    { environment: { AWS_PROFILE: "regional" }, is: "from-profile", named: "from-profile" },
+    { environment: both, is: "from-variable", named: undefined },
+    { environment: { AWS_DEFAULT_REGION: "from-default" }, is: "from-default", named: undefined },
+  ])("that is asked is $is, that a child is given $named", async ({ STS, Session, environment, is, named }) => {
+    expect(await resolve({ STS, Session }, environment)).toMatchObject({ region: is, namedRegion: named });
   });
 
   test.each([

@@ -1,4 +1,5 @@
 // keyhole export: credentials of one config on stdout, in the form that someone else reads.
+import { regionVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { formatNames, formats, obscure, parseProcessLine } from "../vending/formats.ts";
@@ -27,7 +28,7 @@ export default defineCommand({
     const { line, region } = await vend(context, args.name);
     // Byte for byte as the daemon made it: this is what every SDK waits for.
     if (args.format === "credential-process" && !args.obscure) return output.bytes(line);
-    const credentials = parseProcessLine(line, region);
+    const credentials = parseProcessLine(line, regionVariables(context.environment, region));
     return output.line(formats[args.format](args.obscure ? obscure(credentials) : credentials));
   },
 });

@@ -39,7 +39,7 @@ async function identityOf(context: CommandContext, given: string | undefined): P
 }
 
 /** A grant's socket and a shared one do not ask AWS; what its answer says is all there is. Of a grant it counts as a use. */
-function factsOf({ grant, config, line, region }: Vended): Identity {
-  const { accountId, accessKeyId, expiration } = parseProcessLine(line, region);
+function factsOf({ grant, config, line }: Vended): Identity {
+  const { accountId, accessKeyId, expiration } = parseProcessLine(line);
   return { Grant: grant, Config: config, Account: accountId, AccessKeyId: accessKeyId, Expiration: expiration };
 }

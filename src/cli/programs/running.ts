@@ -21,8 +21,8 @@ export async function executeWithKeys(
   words: readonly string[],
 ): Promise<never> {
   const { line, region } = await vend(context, name);
-  const credentials = parseProcessLine(line, region);
-  return become(words, keyedEnvironment(definedVariables(context.environment), variablesOf(credentials)));
+  const outer = definedVariables(context.environment);
+  return become(words, keyedEnvironment(outer, variablesOf(parseProcessLine(line, regionVariables(outer, region)))));
 }
 
 /** What is inherited, without what would win over the keys. KEYHOLE_* stays, so that keyhole inside finds its daemon. */
@@ -53,7 +53,7 @@ export async function executeRefreshing(
   const isReady = grant !== undefined && (await asksFrom(directory));
   const environment = isReady ? grantEnvironment(outer, directory) : await writeEnvironment();
   announce(grant ?? config);
-  return become(words, { ...environment, ...regionVariables(region) });
+  return become(words, { ...environment, ...regionVariables(outer, region) });
 
   async function writeEnvironment(): Promise<Record<string, string>> {
     const paths = { ...context.settings.paths, socket };

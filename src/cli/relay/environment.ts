@@ -22,7 +22,7 @@ export function relayedEnvironment(
   return {
     ...withoutRivals(environment),
     ...endpointVariables(endpoint),
-    ...regionVariables(region),
+    ...regionVariables(environment, region),
     AWS_CONFIG_FILE: NO_FILE,
     AWS_SHARED_CREDENTIALS_FILE: NO_FILE,
     AWS_EC2_METADATA_DISABLED: "true",

@@ -131,7 +131,7 @@ export function shareFlight<Result>(ask: () => Promise<Result>): () => Promise<R
 
 /** The names that the SDKs' container providers read; all of the first four are required. */
 function credentialsOf(line: Uint8Array): Record<string, string | undefined> {
-  const credentials = parseProcessLine(line, undefined);
+  const credentials = parseProcessLine(line);
   return {
     AccessKeyId: credentials.accessKeyId,
     SecretAccessKey: credentials.secretAccessKey,

@@ -1,10 +1,10 @@
 // Credentials → what `export` prints: one table. A new format is an entry.
-import { definedVariables, regionVariables } from "../../environment.ts";
+import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../quoting.ts";
 import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../quoting.ts";
 
-/** The daemon's `credential_process` line as values, and the region of the session where one is known. */
+/** The daemon's `credential_process` line as values, and the variables that name a region. */
 export interface VendedCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -12,7 +12,7 @@ export interface VendedCredentials {
   /** `YYYY-MM-DDTHH:MM:SSZ`. */
   readonly expiration: string | undefined;
   readonly accountId: string | undefined;
-  readonly region: string | undefined;
+  readonly region: Readonly<Record<string, string>>;
 }
 
 /** Credentials → text without its last newline. */
@@ -68,7 +68,7 @@ export function variablesOf(credentials: VendedCredentials): Record<string, stri
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_SESSION_TOKEN: credentials.sessionToken,
     AWS_CREDENTIAL_EXPIRATION: credentials.expiration,
-    ...regionVariables(credentials.region),
+    ...credentials.region,
   });
 }
 
@@ -87,7 +87,7 @@ export function obscure(credentials: VendedCredentials): VendedCredentials {
 }
 
 /** @throws KeyholeError `internal` if the line is not a `credential_process` answer. */
-export function parseProcessLine(line: Uint8Array, region: string | undefined): VendedCredentials {
+export function parseProcessLine(line: Uint8Array, region: VendedCredentials["region"] = {}): VendedCredentials {
   let document: Readonly<Record<string, unknown>>;
   try {
     document = { ...(JSON.parse(new TextDecoder().decode(line)) as object | null) };

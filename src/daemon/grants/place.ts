@@ -1,4 +1,5 @@
 // Where a grant is found: its directory with the texts and the executable in it, and its socket.
+import { regionOf } from "../../environment.ts";
 import type { Grant } from "../../grants/grant.ts";
 import { mountFiles } from "../../grants/mount.ts";
 import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
@@ -42,7 +43,7 @@ export function openPlace(grant: Grant, { mounts, leaseParentOf }: PlaceDependen
  * @throws KeyholeError `unsafe-path`, and `usage` for a path that no `credential_process` can say
  */
 export function writeTexts({ grant, mount }: Pick<LiveGrant, "grant" | "mount">, region: string | undefined): void {
-  const files = mountFiles(grant, { directory: mount.path, region });
+  const files = mountFiles(grant, { directory: mount.path, region: region ?? regionOf(grant.environment) });
   for (const [name, text] of Object.entries(files) as [keyof typeof files, string][])
     mount.write(name, Buffer.from(text), TEXT_MODE);
 }

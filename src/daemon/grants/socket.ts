@@ -90,10 +90,10 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     refuseEnded(live.grant, now());
     count(live);
     const { accessKeyId } = issue.credentials;
-    const { name, config } = live.grant;
+    const { name } = live.grant;
     log("info", "grant vended", () => ({ grant: name, accessKeyId, ...whoIs(caller) }));
     record({ ...eventOf(live, caller), kind: "vend", outcome: "ok", accessKeyId, expiresAt: issue.expiresAt });
-    return answerFetch(issue, { name, config });
+    return answerFetch(issue, live.grant);
   }
 
   async function askPerson(caller: Caller): Promise<void> {

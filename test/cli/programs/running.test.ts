@@ -86,6 +86,7 @@ describe("exec", () => {
       KEYHOLE_SOCKET: daemon.socket,
       AWS_SECRET_ACCESS_KEY: "old",
       AWS_REGION: "us-east-1",
+      AWS_DEFAULT_REGION: "us-east-2",
     };
     const script = `env; eval "$(sed -n 's/^credential_process = //p' "$AWS_CONFIG_FILE" | head -n 1)"`;
     const { stdout, exit } = await keyhole(["exec", "--refresh", "-n", "dev", "--", "sh", "-c", script], environment);
@@ -93,7 +94,8 @@ describe("exec", () => {
     expect(stdout).toEndWith(new TextDecoder().decode(vended("dev").line));
     const seen = variables(stdout.slice(0, stdout.lastIndexOf("{")));
     expect(seen).toMatchObject({
-      AWS_REGION: "eu-west-1",
+      AWS_REGION: "us-east-1",
+      AWS_DEFAULT_REGION: "us-east-2",
       AWS_CONFIG_FILE: expect.stringContaining(daemon.home) as string,
     });
     expect(seen).not.toHaveProperty("AWS_SECRET_ACCESS_KEY");

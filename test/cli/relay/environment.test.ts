@@ -22,15 +22,16 @@ test("everything that would win over the endpoint goes, and everything else stay
   const before = Object.fromEntries(rivals.map((name) => [name, "old"]));
   const files = { AWS_CONFIG_FILE: "/run/keyhole/aws-config", AWS_SHARED_CREDENTIALS_FILE: "/c" };
   const kept = { PATH: "/bin", AWS_REGION: "eu-central-1", AWS_CA_BUNDLE: "/ca", KEYHOLE_HOME: "/k" };
-  expect(relayedEnvironment({ ...before, ...files, ...kept }, endpoint, undefined)).toEqual({
+  expect(relayedEnvironment({ ...before, ...files, ...kept }, endpoint, "eu-west-1")).toEqual({
     ...kept,
+    AWS_DEFAULT_REGION: "eu-central-1",
     ...told,
     ...closed,
   });
 });
 
-test("the grant's region is the program's", () => {
-  expect(relayedEnvironment({ AWS_REGION: "eu-central-1" }, endpoint, "eu-west-1")).toEqual({
+test("the grant's region is the program's where its environment names none", () => {
+  expect(relayedEnvironment({}, endpoint, "eu-west-1")).toEqual({
     AWS_REGION: "eu-west-1",
     AWS_DEFAULT_REGION: "eu-west-1",
     ...told,

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { regionVariables } from "../../../src/environment.ts";
 import { formatNames, formats, obscure, parseProcessLine, variablesOf } from "../../../src/cli/vending/formats.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { PROCESS_LINE } from "../fakes/daemon.ts";
 
 const line = new TextEncoder().encode(PROCESS_LINE);
-const credentials = parseProcessLine(line, "eu-west-1");
-const withoutRegion = parseProcessLine(line, undefined);
+const credentials = parseProcessLine(line, regionVariables({}, "eu-west-1"));
+const withoutRegion = parseProcessLine(line);
 
 test("every format prints exactly this", () => {
   const printed = Object.fromEntries(formatNames.map((name) => [name, formats[name](credentials)]));
@@ -126,7 +127,7 @@ test.each([
   '{"AccessKeyId":"SECRET"}',
   '{"AccessKeyId":1,"SecretAccessKey":"SECRET"}',
 ])("the line %j is refused without being repeated", (text) => {
-  const parse = () => parseProcessLine(new TextEncoder().encode(text), undefined);
+  const parse = () => parseProcessLine(new TextEncoder().encode(text));
   expect(parse).toThrow(KeyholeError);
   expect(parse).not.toThrow("SECRET");
 });
