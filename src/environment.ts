@@ -15,7 +15,6 @@ export function definedVariables(environment: Environment): Record<string, strin
 const NAMES: ReadonlySet<string> = new Set([
   "AWS_ACCESS_KEY_ID",
   "AWS_ACCOUNT_ID",
-  "AWS_CA_BUNDLE",
   "AWS_CONFIG_FILE",
   "AWS_CREDENTIAL_EXPIRATION",
   "AWS_DEFAULT_PROFILE",
@@ -40,11 +39,24 @@ const NAMES: ReadonlySet<string> = new Set([
 /** `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
 const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_ENDPOINT_URL", "KEYHOLE_"];
 
+/** Proxies, in both spellings. */
+const PROXY_NAME = /^(https?|all|no)_proxy$/i;
+
+const CERTIFICATE_FILES = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+
+/**
+ * How AWS is reached: proxies and certificates. They travel with what selects source credentials and select none:
+ * two requesters that differ in them alone mean one session.
+ */
+export function isWayVariable(name: string): boolean {
+  return PROXY_NAME.test(name) || CERTIFICATE_FILES.includes(name);
+}
+
 /** Two of which the SDKs take a leading `~/` for the home directory; everywhere else they open a directory named `~`. */
 const SHARED_FILES: ReadonlySet<string> = new Set(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]);
 
 const OTHER_PATHS: ReadonlySet<string> = new Set([
-  "AWS_CA_BUNDLE",
+  ...CERTIFICATE_FILES,
   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
   "AWS_LOGIN_CACHE_DIRECTORY",
   "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -76,7 +88,7 @@ export function absoluteValue(name: string, value: string, cwd: () => string): s
 }
 
 function selects(name: string): boolean {
-  return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+  return NAMES.has(name) || isWayVariable(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** The variables that would win over a config file's `credential_process`, or over keys, in one SDK or another. */
@@ -137,9 +149,6 @@ const BASE_NAMES: ReadonlySet<string> = new Set(
     "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS"
   ).split(" "),
 );
-
-/** Proxies, in both spellings. */
-const PROXY_NAME = /^(https?|all|no)_proxy$/i;
 
 /**
  * The environment a daemon runs in. Nobody's AWS_* (each session has its requester's), nothing that the runtime

@@ -2,6 +2,7 @@
 // and what selects their source credentials; no credentials, and nothing that is a secret. A session whose source was
 // keys in the environment is not in it: whoever asks for it next adds it, with its own environment.
 import { existsSync } from "node:fs";
+import { isWayVariable } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { readTrusted } from "../files/reading.ts";
@@ -115,7 +116,9 @@ interface Entry {
 /** Nothing where something is missing that selects source credentials: others would be found without it. */
 function entryOf(config: string, environment: SourceEnvironment): Entry[] {
   const { kept, hadKeys } = splitEnvironment(environment);
-  const isWhole = Object.keys(environment).every((name) => name in kept || name.startsWith("KEYHOLE_"));
+  const isWhole = Object.keys(environment).every(
+    (name) => name in kept || isWayVariable(name) || name.startsWith("KEYHOLE_"),
+  );
   return hadKeys || !isWhole ? [] : [{ config, environment: kept }];
 }
 

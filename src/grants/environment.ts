@@ -1,9 +1,8 @@
 // What of a requester's environment may lie on the disk with a grant, so that the grant works after a restart of the
 // daemon: what selects source credentials, and never a secret. What is not known here is not kept.
-import type { Environment } from "../environment.ts";
+import { type Environment, isWayVariable } from "../environment.ts";
 
 const KEPT: ReadonlySet<string> = new Set([
-  "AWS_CA_BUNDLE",
   "AWS_CONFIG_FILE",
   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -59,6 +58,8 @@ export function splitEnvironment(environment: Environment): SplitEnvironment {
 
 /** Whether a variable may lie on the disk. */
 export function mayBeKept(name: string, value: string): boolean {
+  // A proxy is often written without a scheme, and then its password is part of what a URL parser calls the path.
+  if (isWayVariable(name)) return !value.includes("@");
   return isUrlName(name) ? isPublicUrl(value) : KEPT.has(name);
 }
 

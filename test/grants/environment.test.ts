@@ -65,3 +65,13 @@ test.each([
   for (const name of ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_CONTAINER_CREDENTIALS_FULL_URI"])
     expect(splitEnvironment({ [name]: url })).toEqual({ kept: {}, hadKeys: true });
 });
+
+test.each([
+  ["HTTPS_PROXY", "http://proxy:3128", true],
+  ["https_proxy", "http://user:canary@proxy:3128", false],
+  ["ALL_PROXY", "user:canary@proxy:3128", false],
+  ["NO_PROXY", "localhost,.internal", true],
+  ["SSL_CERT_FILE", "/etc/ca.pem", true],
+])("keeps %s=%s: %p", (name, value, isKept) => {
+  expect(mayBeKept(name, value)).toBe(isKept);
+});
