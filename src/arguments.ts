@@ -58,7 +58,7 @@ export interface OptionUse {
   readonly inline: string | undefined;
 }
 
-/** Which option a word means: `--name`, `--no-name`, `-alias`, with or without `=value`; undefined if none. */
+/** Which option a word means: `--name`, `--no-name`, `-alias`, each with or without `=value`, and `-nVALUE`. */
 export function findOption(word: string, defs: ArgsDef): OptionUse | undefined {
   const equals = word.indexOf("=");
   const typed = equals === -1 ? word : word.slice(0, equals);
@@ -68,6 +68,17 @@ export function findOption(word: string, defs: ArgsDef): OptionUse | undefined {
     const negated = def.type === "boolean" && typed === `--no-${name}`;
     if (negated || typed === `--${name}` || aliasesOf(def).includes(typed))
       return { name, def, typed, negated, inline };
+  }
+  return findGlued(word, defs);
+}
+
+/** An option of one letter with its value behind it. `-name` is no name "ame" but a slip for `--name`. */
+function findGlued(word: string, defs: ArgsDef): OptionUse | undefined {
+  if (word.startsWith("--") || Object.hasOwn(defs, word.slice(1).split("=", 1)[0]!)) return undefined;
+  const typed = word.slice(0, 2);
+  for (const [name, def] of Object.entries(defs)) {
+    if (def.type === "boolean" || !aliasesOf(def).includes(typed)) continue;
+    return { name, def, typed, negated: false, inline: word.slice(2) };
   }
   return undefined;
 }
@@ -81,7 +92,7 @@ export function takesNextWord(use: OptionUse): boolean {
  * Parses the words of one command, options and operands in any order.
  *
  * A value that begins with a dash must be written `--option=value`: otherwise a forgotten value would swallow the
- * next option. Short options are not glued to each other or to their values, because `-cd` is one option.
+ * next option. Flags are not glued to each other, because `-cd` is one option.
  *
  * @param help the hint for whoever made a mistake: the command that prints the help
  * @throws KeyholeError `usage` for unknown options, missing, superfluous and bad values, extra and missing operands
@@ -113,13 +124,26 @@ export function parseArguments<const Defs extends ArgsDef>(
 type Fail = (message: string) => KeyholeError;
 type Values = Map<string, string | boolean | string[]>;
 
-/** The message for a word that is no option of `defs`. Its value, if any, is not repeated. */
-export function unknownOption(word: string, defs: ArgsDef): string {
+/** The message for a word that is no option of `defs`. Its value, if any, is not repeated. @param where ` before the command` */
+export function unknownOption(word: string, defs: ArgsDef, where = ""): string {
   const typed = word.split("=", 1)[0]!;
   const known = Object.entries(defs).flatMap(([name, def]) =>
     def.type === "positional" ? [] : def.type === "boolean" ? [`--${name}`, `--no-${name}`] : [`--${name}`],
   );
-  return `unknown option ${typed}${typed.startsWith("--") ? didYouMean(typed, known) : ""}`;
+  const meant = typed.startsWith("--") ? typed : `-${typed}`;
+  // A letter alone is no beginning of a word.
+  return `unknown option ${typed}${where}${typed.length === 2 ? "" : didYouMean(meant, known)}`;
+}
+
+/** Where the first operand stands among the words; undefined if there is none, or an unknown option before it. */
+export function findOperand(words: readonly string[], defs: ArgsDef): number | undefined {
+  for (let at = 0; at < words.length; at++) {
+    if (!isOption(words[at]!)) return at;
+    const use = findOption(words[at]!, defs);
+    if (use === undefined) return undefined;
+    if (takesNextWord(use)) at += 1;
+  }
+  return undefined;
 }
 
 function store(values: Values, use: OptionUse, value: string | undefined, fail: Fail): void {

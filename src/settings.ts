@@ -52,13 +52,13 @@ export const settingOptions = {
   once: {
     type: "boolean",
     variable: "KEYHOLE_AUTOSTART_ONCE",
-    description: "A daemon that this starts serves one client and ends",
+    description: "The daemon serves one client and ends",
   },
 } as const;
 
 /** What only `keyhole --daemon` takes. */
 export const daemonOptions = {
-  shared: { type: "boolean", description: "Serve the shared socket, too" },
+  shared: { type: "boolean", description: "Serve the shared socket (/var/run/keyhole/keyhole.sock), too" },
 } as const;
 
 /** Those with a value. */

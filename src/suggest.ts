@@ -1,7 +1,12 @@
 // Which known word a person meant. Imports nothing.
 
-/** The candidate that is at most two typing mistakes away, and less than half of the word; undefined if none is. */
+/**
+ * The one candidate that the word begins, else the one that is at most two typing mistakes away, and less than half of
+ * the word; undefined if none is.
+ */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
+  const begun = word.length > 2 ? candidates.filter((candidate) => candidate.startsWith(word)) : [];
+  if (begun.length === 1) return begun[0];
   let best: string | undefined;
   let bestDistance = Math.min(2, Math.floor(word.length / 2)) + 1;
   for (const candidate of candidates) {

@@ -140,7 +140,7 @@ const walls: readonly Wall[] = [
   },
   {
     of: "shared/",
-    may: ["config/", "configname.ts", "errors.ts", "files/", "valibot", "node:"],
+    may: ["config/", "configname.ts", "environment.ts", "errors.ts", "files/", "valibot", "node:"],
     because: "a policy decides by itself who may vend what, whatever socket and daemon there are",
   },
   {

@@ -8,6 +8,8 @@ test.each([
   ["stauts", "status"],
   ["--fromat", "--format"],
   ["ad", "add"],
+  ["--form", "--format"],
+  ["exp", "export"],
   ["x", undefined],
   ["whatever", undefined],
   ["", undefined],

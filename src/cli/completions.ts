@@ -1,9 +1,9 @@
-// The commands → scripts for the completion of bash, zsh and fish. Names of configs and grants are asked for at each use.
+// The commands → scripts for the completion of shells. Names of configs and grants are asked for at each use.
 import type { ArgDef } from "../arguments.ts";
 import type { CommandGroup } from "./command.ts";
 import { grantOperand } from "./grants/grants.ts";
 import { commonOptions } from "./lookup.ts";
-import { quoteFish } from "./quoting.ts";
+import { quoteFish, quotePowershell } from "./quoting.ts";
 
 interface Completion {
   /** Long form without dashes. */
@@ -38,6 +38,7 @@ export const completionScripts = {
   bash: async (root) => renderBash(await placesOf(root, "")),
   zsh: async (root) => renderZsh(renderBash(await placesOf(root, ""))),
   fish: async (root) => renderFish(await placesOf(root, "")),
+  powershell: async (root) => renderPowershell(await placesOf(root, "")),
 } as const satisfies Record<string, (root: CommandGroup) => Promise<string>>;
 
 /** A shell that has a script. */
@@ -161,4 +162,51 @@ function renderFishOption({ name, words, description, takesValue, values }: Comp
   else if (values.length > 0) flags.push(`-a ${quoteFish(values.join(" "))}`);
   else if (name.endsWith("-dir") || name.endsWith("-path")) flags.push("-F");
   return [...flags, "-d", quoteFish(description)].join(" ");
+}
+
+/** For Windows PowerShell 5 and pwsh 7. The completer of a native command is given the words as syntax, not as text. */
+function renderPowershell(places: readonly Place[]): string {
+  const words = places.map(({ path, subCommands, options }) => {
+    const all = [...subCommands, ...options.flatMap((option) => option.words)];
+    return `    ${quotePowershell(path)} = ${powershellWords(all)}`;
+  });
+  const values = places.flatMap(({ path, options }) =>
+    options
+      .filter((option) => option.values.length > 0)
+      .flatMap((option) =>
+        option.words.map((word) => `    ${quotePowershell(`${path} ${word}`)} = ${powershellWords(option.values)}`),
+      ),
+  );
+  const granted = places.filter(({ takesGrant }) => takesGrant).map(({ path }) => path);
+  const [configs, grants] = [CONFIGS, GRANTS].map((command) => command.replace("2>/dev/null", "2>$null"));
+  return `Register-ArgumentCompleter -Native -CommandName keyhole -ScriptBlock {
+  param($wordToComplete, $commandAst, $cursorPosition)
+  $words = @{
+${words.join("\n")}
+  }
+  $values = @{
+${values.join("\n")}
+  }
+  $typed = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
+    Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
+  if ($typed -contains '--') { return }
+  $path = ''
+  foreach ($word in $typed) {
+    $longer = "$path $word".Trim()
+    if ($words.ContainsKey($longer)) { $path = $longer }
+  }
+  $last = if ($typed.Count -gt 0) { $typed[-1] } else { '' }
+  $offered = if ($last -cin '-n', '--name', '--config') { ${configs} }
+    elseif ($last -ceq '--grant') { ${grants} }
+    elseif ($last -cin '-cd', '--config-dir', '-sp', '--socket-path', '-lp', '--logging-path') { return }
+    elseif ($values.ContainsKey("$path $last")) { $values["$path $last"] }
+    elseif ($path -cin ${powershellWords(granted)}) { @(${grants}) + $words[$path] }
+    else { $words[$path] }
+  $offered | Where-Object { $_ -like "$wordToComplete*" } |
+    ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+}`;
+}
+
+function powershellWords(words: readonly string[]): string {
+  return `@(${words.map(quotePowershell).join(", ")})`;
 }

@@ -2,7 +2,13 @@
 import { type CommandDef, renderUsage } from "citty";
 import type { ArgDef, ArgsDef } from "../arguments.ts";
 import type { AnyCommand, CommandGroup, CommandLoader, CommandTable } from "./command.ts";
+import { daemonOptions } from "../settings.ts";
 import { commonOptions } from "./lookup.ts";
+
+const FOREGROUND = [
+  "  keyhole --daemon [--once] [--shared] [OPTIONS]    Run the daemon until SIGTERM, for a service manager",
+  `                                        --shared    ${daemonOptions.shared.description}`,
+].join("\n");
 
 /** Exit statuses worth a line in the first help; the table is in errors.ts. */
 const STATUSES = [
@@ -48,7 +54,7 @@ async function renderGroup(group: CommandGroup): Promise<string> {
     }),
   );
   const usage = await renderPlainUsage({ meta: named(group), args, subCommands });
-  return `${usage.trimEnd()}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
+  return `${usage.trimEnd()}\n\nTHE DAEMON IN THE FOREGROUND\n\n${FOREGROUND}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
 }
 
 /** citty decides about colours from the environment alone; help is also read in pipes and in tests. */

@@ -28,9 +28,9 @@ export function keepPaths(ui: Ui, words: readonly string[]): Ui {
   };
 }
 
-/** Help needs no path, and configs no daemon. */
+/** Help needs no path, configs no daemon, and a line that repeats what was typed has its paths. */
 function addWords(hint: string, words: readonly string[]): string {
-  if (!hint.startsWith("keyhole ") || hint.endsWith("--help")) return hint;
+  if (!hint.startsWith("keyhole ") || hint.endsWith("--help") || typedPaths(hint.split(" ")).length > 0) return hint;
   const command = hint.slice("keyhole ".length);
   const needed = command.startsWith("config ") ? words.filter((word) => word.startsWith("--config-dir=")) : words;
   return ["keyhole", ...needed, command].join(" ");

@@ -58,7 +58,7 @@ function unknownCommand(group: CommandGroup, name: string[], word: string, optio
   const help = ["keyhole", ...name, "--help"].join(" ");
   const stray = options.find((option) => isOption(option) && findOption(option, commonOptions) === undefined);
   if (stray !== undefined) {
-    return new KeyholeError("usage", `${unknownOption(stray, commonOptions)} before the command`, help);
+    return new KeyholeError("usage", unknownOption(stray, commonOptions, " before the command"), help);
   }
   const message = `unknown command ${[...name, word].join(" ")}`;
   return new KeyholeError("usage", message + didYouMean(word, Object.keys(group.commands)), help);

@@ -1,5 +1,6 @@
 // The command line: argv → command → exit status. The only file of the client that touches the process it runs in.
 import type { Refusal } from "../client/express.ts";
+import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./executable.ts";
@@ -27,7 +28,8 @@ export async function main(
     ui.fail(error);
     process.exit(error.exitStatus);
   }
-  const status = await run(words, { root, environment: process.env, ui, output, host: { ...host, openInProcess } });
+  const environment = await environmentWithHome();
+  const status = await run(words, { root, environment, ui, output, host: { ...host, openInProcess } });
   try {
     await output.finish();
   } catch (error) {
@@ -35,6 +37,13 @@ export async function main(
     process.exit(toKeyholeError(error).exitStatus);
   }
   process.exit(status);
+}
+
+/** The user database is asked only where it has to be: node:fs costs 1.5 ms. */
+async function environmentWithHome(): Promise<Environment> {
+  if (process.env["HOME"]) return process.env;
+  const { withHome } = await import("../shared/accounts.ts");
+  return withHome(process.env, process.geteuid?.());
 }
 
 const output = createStdout((status) => process.exit(status));

@@ -1,6 +1,8 @@
 // One command from its words to its exit status, in a given world. main.ts gives the real one, tests their own.
-import { parseArguments, splitRest } from "../arguments.ts";
+import { type ArgsDef, findOperand, parseArguments, splitRest } from "../arguments.ts";
+import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { quotePosix } from "../quoting.ts";
 import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";
@@ -34,12 +36,39 @@ async function dispatch(words: readonly string[], world: World): Promise<number>
   const own = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
   const found = lookUp(world.root, own);
   const target = typeof found.target === "function" ? (await found.target()).default : found.target;
+  refuseElhazWords(own, world.environment);
   if (own.some((word) => word === "--help" || word === "-h")) {
     world.output.line(await renderHelp(target));
     return 0;
   }
   if ("commands" in target) return runGroup(target, found.words, world);
   return runCommand(target, found.words, rest, world);
+}
+
+/** What means something else in elhaz: `-h 3` was `--head 3`, and typer has options for completion. */
+function refuseElhazWords(own: readonly string[], { SHELL: shell = "" }: Environment): void {
+  const head = /(?<= logs .*-h )[0-9]+(?= |$)/.exec(` ${own.join(" ")}`)?.[0];
+  if (head !== undefined) {
+    const message = "-h prints the help and takes no number; the first lines are --head";
+    throw new KeyholeError("usage", message, `keyhole daemon logs --head ${head}`);
+  }
+  const completion = own.find((word) => /^--(?:install|show)-completion(?:=|$)/.test(word));
+  if (completion === undefined) return;
+  const known = ["zsh", "fish"].find((name) => shell.endsWith(`/${name}`)) ?? "bash";
+  const message = `${completion.split("=", 1)[0]} is the command completion, which prints the script`;
+  throw new KeyholeError("usage", message, `keyhole completion ${known}`);
+}
+
+/** @throws KeyholeError `usage` with the line that was meant, where the program to run stands without `--` before it. */
+function requireDashes({ meta, args }: AnyCommand, words: readonly string[]): void {
+  const at = findOperand(words, { ...(args as ArgsDef), ...commonOptions });
+  if (at === undefined) return;
+  const line = [...words.slice(0, at), "--", ...words.slice(at)].map(quotePosix).join(" ");
+  throw new KeyholeError(
+    "usage",
+    "the program to run and its arguments stand behind --",
+    `keyhole ${meta.name} ${line}`,
+  );
 }
 
 async function runCommand(
@@ -49,6 +78,7 @@ async function runCommand(
   world: World,
 ): Promise<number> {
   const help = `keyhole ${command.meta.name} --help`;
+  if (rest === undefined && command.rest === true) requireDashes(command, words);
   const args = parseArguments(words, { ...command.args, ...commonOptions }, help);
   if (args["version"] === true) return printVersion(false, world);
   if (rest !== undefined && command.rest === undefined) {

@@ -65,7 +65,7 @@ async function launch(
   endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
   const replacing = endOther === undefined ? [] : ["--replace"];
-  const child = Bun.spawn([...command, "--daemon", ...settingsToArguments(settings), ...replacing], {
+  const child = Bun.spawn([...command, "--daemon", "--launched", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
     env: { ...selectDaemonEnvironment(environment), ...absolutePlaces(settings, environment) },
     // Not "ignore", which is /dev/null: an empty root has none.

@@ -3,6 +3,7 @@ import { parseArguments } from "../arguments.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
+import { withHome } from "../shared/accounts.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./manager.ts";
@@ -12,12 +13,13 @@ import { serve } from "./serve.ts";
 /** What a daemon is told beside the settings. */
 const ownOptions = {
   replace: { type: "boolean", description: "Wait for the daemon that runs to end; of `keyhole daemon restart`" },
+  launched: { type: "boolean", description: "Tell the client that starts this the kind of a failure" },
 } as const;
 
 /** `keyhole --daemon OPTIONS`: in the foreground, until a signal or a Stop. */
 export async function main(words: readonly string[]): Promise<void> {
   if (words.some((word) => word === "--help" || word === "-h")) {
-    console.log("keyhole --daemon OPTIONS runs the daemon in the foreground; the options are those of: keyhole --help");
+    console.log(describe());
     return;
   }
   if (words.includes("--version")) {
@@ -26,7 +28,7 @@ export async function main(words: readonly string[]): Promise<void> {
   }
   try {
     const values = parseArguments(words, { ...settingOptions, ...daemonOptions, ...ownOptions });
-    const settings = resolveSettings(values, process.env, () => process.cwd());
+    const settings = resolveSettings(values, withHome(process.env, process.geteuid?.()), () => process.cwd());
     const native = loadNative();
     const offer = readOffer(process.env, process.pid);
     cleanEnvironment(native, words, process.env);
@@ -36,7 +38,15 @@ export async function main(words: readonly string[]): Promise<void> {
     process.exit(0);
   } catch (error) {
     const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));
-    process.stderr.write(formatFailure(failure));
+    process.stderr.write(formatFailure(failure, words.includes("--launched")));
     process.exit(failure.exitStatus);
   }
+}
+
+function describe(): string {
+  const options = Object.entries({ ...daemonOptions, ...settingOptions }).map(([name, option]) => {
+    const word = "valueHint" in option ? `--${name}=<${option.valueHint}>` : `--${name}`;
+    return `  ${word.padEnd(35)}  ${option.description}`;
+  });
+  return ["keyhole --daemon [OPTIONS] runs the daemon in the foreground, until SIGTERM", "", ...options].join("\n");
 }

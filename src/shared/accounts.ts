@@ -1,6 +1,7 @@
 // Names of users and groups ⇄ numbers, from the files that every Unix has: passwd(5) and group(5). Directories such as
 // LDAP, and macOS's own, are not asked: whoever is only there is named by number.
 import { readFileSync } from "node:fs";
+import type { Environment } from "../environment.ts";
 import { fileRevision } from "../files/revision.ts";
 
 /** One line of passwd(5). */
@@ -21,6 +22,7 @@ export interface GroupEntry {
 /** What the files said at one moment. */
 export interface Accounts {
   user(name: string): Account | undefined;
+  userOf(uid: number): Account | undefined;
   group(name: string): GroupEntry | undefined;
 }
 
@@ -44,7 +46,26 @@ export function parseAccounts(passwd: string, group: string): Accounts {
     const entry = { name: name!, gid: numberOf(gid), members: (members ?? "").split(",").filter(Boolean) };
     if (entry.gid >= 0 && !groups.has(entry.name)) groups.set(entry.name, entry);
   }
-  return { user: (name) => users.get(name), group: (name) => groups.get(name) };
+  return {
+    user: (name) => users.get(name),
+    userOf: (uid) => [...users.values()].find((account) => account.uid === uid),
+    group: (name) => groups.get(name),
+  };
+}
+
+/**
+ * An environment whose HOME is the user database's where it has none, as in a cron job or under `env -i`.
+ *
+ * @param uid the effective user
+ */
+export function withHome(
+  environment: Environment,
+  uid: number | undefined,
+  read: () => Accounts = readAccounts,
+): Environment {
+  if (environment["HOME"] || environment["KEYHOLE_HOME"] || uid === undefined) return environment;
+  const home = read().userOf(uid)?.home;
+  return home ? { ...environment, HOME: home } : environment;
 }
 
 /** A file that cannot be read has nobody in it. */

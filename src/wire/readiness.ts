@@ -15,9 +15,10 @@ export function isReady(line: string): boolean {
   return line.startsWith(READY);
 }
 
-/** The lines on stderr. */
-export function formatFailure(error: KeyholeError): string {
-  const lines = [`keyhole: error: ${error.message}`, `keyhole: kind: ${error.kind}`];
+/** The lines on stderr. @param isLaunched whether a client reads them, which needs the kind, too */
+export function formatFailure(error: KeyholeError, isLaunched: boolean): string {
+  const lines = [`keyhole: error: ${error.message}`];
+  if (isLaunched) lines.push(`keyhole: kind: ${error.kind}`);
   if (error.hint !== undefined) lines.push(`keyhole: hint: ${error.hint}`);
   return `${lines.join("\n")}\n`;
 }

@@ -64,6 +64,40 @@ test("fish gets each command, option and value", async () => {
   }
 });
 
+test("PowerShell gets each command, option and value (E-006)", async () => {
+  const text = await script("powershell");
+  expect(text).toStartWith("Register-ArgumentCompleter -Native -CommandName keyhole -ScriptBlock {");
+  for (const words of [
+    "'daemon logs' = @('-t', '--tail', ",
+    "'export -f' = @('json', ",
+    "{ keyhole config list 2>$null }",
+  ]) {
+    expect(text).toContain(words);
+  }
+});
+
+const pwsh = Bun.which("pwsh");
+
+test.skipIf(pwsh === null).each([
+  ["keyhole who", ["whoami"]],
+  ["keyhole export -f po", ["powershell"]],
+  ["keyhole exec -n p", ["prod"]],
+  ["keyhole grant show agent", ["agent-a", "agent-b"]],
+])("pwsh (needs PowerShell 7) completes %j", async (line, expected) => {
+  const home = temporaryHome();
+  try {
+    writeFake(home);
+    const program = `${await script("powershell")}
+      ([System.Management.Automation.CommandCompletion]::CompleteInput('${line}', ${line.length}, $null)).CompletionMatches.CompletionText`;
+    const { stdout } = Bun.spawnSync([pwsh!, "-NoProfile", "-Command", program], {
+      env: { HOME: home, PATH: `${home}:/usr/bin:/bin` },
+    });
+    expect(stdout.toString().trim().split("\n")).toEqual(expected);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
 const zsh = Bun.which("zsh");
 
 describe.skipIf(zsh === null)("zsh (needs the package zsh)", () => {

@@ -130,7 +130,30 @@ describe("a mistake is one error line and one hint line", () => {
     ],
     ["exec without a command", ["exec", "-n", "a"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
     ["exec with an empty command", ["exec", "-n", "a", "--"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
-    ["exec with its command before --", ["exec", "-n", "a", "aws"], "unexpected argument aws", "keyhole exec --help"],
+    [
+      "exec with its command before -- (E-098)",
+      ["-sp", "/s", "exec", "-n", "a", "echo", "-n", "it's"],
+      "the program to run and its arguments stand behind --",
+      String.raw`keyhole exec -sp /s -n a -- echo -n 'it'\''s'`,
+    ],
+    [
+      "the beginning of an option, before the command (A-002)",
+      ["--socket", "/x", "daemon", "status"],
+      "unknown option --socket before the command, did you mean --socket-path",
+      "keyhole --help",
+    ],
+    [
+      "elhaz's -h of daemon logs (E-078)",
+      ["daemon", "logs", "-h", "3"],
+      "-h prints the help and takes no number; the first lines are --head",
+      "keyhole daemon logs --head 3",
+    ],
+    [
+      "typer's options for completion (E-006)",
+      ["--install-completion"],
+      "--install-completion is the command completion, which prints the script",
+      "keyhole completion bash",
+    ],
     [
       "a name that is a path",
       ["export", "-n", "../../x"],
@@ -143,7 +166,12 @@ describe("a mistake is one error line and one hint line", () => {
       "a config's name has 1 to 128 letters, digits, - or _",
       "keyhole config list",
     ],
-    ["an unknown shell", ["completion", "tcsh"], "SHELL must be one of bash, zsh, fish", "keyhole completion bash"],
+    [
+      "an unknown shell",
+      ["completion", "tcsh"],
+      "SHELL must be one of bash, zsh, fish, powershell",
+      "keyhole completion bash",
+    ],
   ] as const)("%s", async (_, words, message, hint) => {
     const result = await keyhole(words, { environment: HOME });
     expect(result.exit).toBe(2);

@@ -54,7 +54,7 @@ test("a daemon is launched when its own line says so, with all of its settings a
   );
   process.kill(pid);
   const [words, cwd, ...environment] = (await Bun.file(join(directory, "words")).text()).trimEnd().split("\n");
-  expect(words).toStartWith("--daemon --config-dir=");
+  expect(words).toStartWith("--daemon --launched --config-dir=");
   expect(words).toContain(`--socket-path=${directory}/k/sock/daemon.sock`);
   expect(cwd).toBe("/");
   expect(environment.filter((line) => !/^(PATH|PWD|OLDPWD|SHLVL|_)=/.test(line)).toSorted()).toEqual([

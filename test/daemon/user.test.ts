@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { userName } from "../../src/daemon/user.ts";
+import { parseAccounts } from "../../src/shared/accounts.ts";
 
 const database = "root:x:0:0:root:/root:/bin/bash\n# comment\nada:x:1000:1000::/home/ada:/bin/sh\n";
 
@@ -16,5 +17,5 @@ test.each([
   ["LOGNAME is POSIX's name for it", 501, { LOGNAME: "grace" }, "", "grace"],
   ["nobody knows the user", 501, { USER: "" }, "", "uid-501"],
 ])("%s", (_, uid, environment, text, expected) => {
-  expect(userName(uid, environment, text)).toBe(expected);
+  expect(userName(uid, environment, parseAccounts(text, ""))).toBe(expected);
 });

@@ -55,6 +55,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain("error: the directory /var/run/keyhole of the shared socket does not exist\n");
     expect(stderr).toContain("hint: sudo keyhole setup agent-access --agent-user USER\n");
+    expect(stderr).not.toContain("kind:");
   });
 
   test("setup prints what it would do, does it, and changes nothing the second time (A-021)", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accountsRevision, parseAccounts, readAccounts } from "../../src/shared/accounts.ts";
+import { accountsRevision, parseAccounts, readAccounts, withHome } from "../../src/shared/accounts.ts";
 
 const PASSWD = `root:x:0:0:root:/root:/bin/bash
 # a comment
@@ -34,4 +34,15 @@ test("files that are not there have nobody in them, and a change of one changes 
   expect(accountsRevision(files)).not.toBe(before);
   expect(readAccounts(files).user("agent")?.uid).toBe(1001);
   rmSync(directory, { recursive: true });
+});
+
+const read = () => parseAccounts(PASSWD, GROUP);
+
+test("a home comes from the user database only where the environment has none", () => {
+  expect(withHome({ PATH: "/bin" }, 1001, read)).toEqual({ PATH: "/bin", HOME: "/home/agent" });
+  expect(withHome({ HOME: "" }, 1001, read)).toEqual({ HOME: "/home/agent" });
+  for (const environment of [{ HOME: "/x" }, { HOME: "relative" }, { KEYHOLE_HOME: "/k" }]) {
+    expect(withHome(environment, 1001, read)).toBe(environment);
+  }
+  expect(withHome({}, 4711, read)).toEqual({});
 });

@@ -6,7 +6,7 @@ import { type CompletionShell, completionScripts } from "../completions.ts";
 const shells = Object.keys(completionScripts) as CompletionShell[];
 
 export default defineCommand({
-  meta: { name: "completion", description: "Print a script for the completion of bash, zsh or fish" },
+  meta: { name: "completion", description: "Print a script for the completion of bash, zsh, fish or PowerShell" },
   args: {
     shell: { type: "positional", description: `Which shell: ${shells.join(", ")}` },
   },
