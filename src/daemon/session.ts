@@ -153,7 +153,7 @@ export function infoOf(session: Session, now: Instant): SessionInfo {
     config: session.name,
     accessKeyId: issue?.credentials.accessKeyId,
     roleArn: stored.config.AssumeRole.RoleArn,
-    source: issue?.source ?? "",
+    source: cut(issue?.source ?? ""),
     issuedAt: whole(issue?.issuedAt),
     expiresAt: whole(issue?.expiresAt),
     renewAt: due === Infinity ? undefined : whole(now.wall + Math.max(due, 0)),

@@ -17,7 +17,13 @@ import { formatTime, parseTime } from "./times.ts";
 const ID = /^[A-Za-z0-9_-]{22}$/;
 const LARGEST_U32 = 2 ** 32 - 1;
 
-const text = v.string("must be text");
+/** Characters. One definition, which a person may have written, must fit into the answer that lists it. */
+const LONGEST_TEXT = 16 * 1024;
+
+const text = v.pipe(
+  v.string("must be text"),
+  v.maxLength(LONGEST_TEXT, `must have at most ${LONGEST_TEXT} characters`),
+);
 const flag = v.boolean("must be true or false");
 const number = v.pipe(
   v.number("must be a whole number, without quotes"),

@@ -1,13 +1,11 @@
 // Calls to STS in this process. Loads the AWS SDK when the first one is made.
-import type { AssumeRoleCommandOutput, GetCallerIdentityCommandOutput } from "@aws-sdk/client-sts";
 import type { Clock } from "../daemon/clock.ts";
 import { createClient, loadSdk } from "./client.ts";
 import { type Exchange, failureOf, StsFailed, Unanswered } from "./failure.ts";
-import type { CallerIdentity } from "./source.ts";
+import { readIdentity, readRole } from "./output.ts";
 import {
   CALL_DEADLINE,
   type Caller,
-  type IssuedRole,
   type OperationName,
   type Operations,
   type StsAnswer,
@@ -70,34 +68,3 @@ const operations: {
     return readIdentity(await client.send(new GetCallerIdentityCommand(input), options));
   },
 };
-
-/** Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account. */
-function readRole({
-  Credentials: issued,
-  AssumedRoleUser: user,
-  PackedPolicySize,
-}: AssumeRoleCommandOutput): IssuedRole {
-  if (!issued?.AccessKeyId || !issued.SecretAccessKey || !issued.SessionToken || !issued.Expiration) throw incomplete();
-  if (!user?.Arn) throw incomplete();
-  return {
-    credentials: {
-      accessKeyId: issued.AccessKeyId,
-      secretAccessKey: issued.SecretAccessKey,
-      sessionToken: issued.SessionToken,
-      expiresAt: issued.Expiration.getTime(),
-      accountId: user.Arn.split(":")[4] || undefined,
-    },
-    assumedRoleId: user.AssumedRoleId ?? "",
-    arn: user.Arn,
-    packedPolicySize: PackedPolicySize,
-  };
-}
-
-function readIdentity({ UserId, Account, Arn }: GetCallerIdentityCommandOutput): CallerIdentity {
-  if (!UserId || !Account || !Arn) throw incomplete();
-  return { userId: UserId, account: Account, arn: Arn };
-}
-
-function incomplete(): StsFailed {
-  return new StsFailed({ kind: "incomplete" });
-}

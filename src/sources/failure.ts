@@ -16,8 +16,8 @@ export type StsFailure =
   | { readonly kind: "untrusted"; readonly code: string }
   /** The SDK finds no endpoint; its message only quotes what the config or the requester said. */
   | { readonly kind: "no-endpoint"; readonly message: string }
-  /** An answer of STS without something that it must have. */
-  | { readonly kind: "incomplete" }
+  /** An answer of STS in which something is missing, or is nothing that it could be. */
+  | { readonly kind: "unusable"; readonly field: string }
   /** Nobody wanted the answer any more. */
   | { readonly kind: "aborted" }
   /** Something answered, and it was not STS. */
@@ -75,8 +75,12 @@ function readServiceError(error: unknown): ServiceError | undefined {
   const status = (error.$metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
   // The SDK names an answer without an error code so.
   if (typeof status !== "number" || error.name === "Unknown" || error.name === "UnknownError") return undefined;
-  return { code: error.name, message: error.message, status };
+  return { code: error.name.slice(0, LONGEST_CODE), message: error.message.slice(0, LONGEST_MESSAGE), status };
 }
+
+/** Characters; AWS's longest are about 40 and 2,000, and an answer may have 1 MiB. */
+const LONGEST_CODE = 128;
+const LONGEST_MESSAGE = 8000;
 
 /** A certificate that is not trusted now will not be trusted at the next attempt. */
 export function isCertificateError(error: unknown): boolean {

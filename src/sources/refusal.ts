@@ -51,8 +51,8 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
         "invalid-config",
         `the STS endpoint cannot be determined: ${redact(failure.message, context.secrets)}`,
       );
-    case "incomplete":
-      return new KeyholeError("network", "the answer of STS is incomplete");
+    case "unusable":
+      return new KeyholeError("network", `the answer of STS has no ${failure.field} that can be one`);
     case "aborted":
       return new KeyholeError("network", "the request to STS was given up");
     case "unreadable":

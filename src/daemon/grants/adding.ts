@@ -6,10 +6,13 @@ import type { Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import { encode } from "../../wire/codec.ts";
+import { messages } from "../../wire/messages.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";
+import { grantInfoOf } from "./info.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { endOf, type GrantRequest, planGrant } from "./plan.ts";
@@ -66,6 +69,8 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       live = await life.open(grant, first.region, { environment, askpass: askpassOf(environment), first });
       await life.equip(live);
       if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");
+      // Nor may there be a grant that no answer can tell of.
+      encode(messages.GrantAdd.response, grantInfoOf(live, undefined, createdAt));
       lives.set(name, live);
       return live;
     } catch (error) {

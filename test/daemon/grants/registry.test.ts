@@ -1,5 +1,15 @@
 import { expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
 import { until } from "../../processes.ts";
@@ -103,6 +113,15 @@ test("a grant whose definition could not be read after a restart leaves nothing 
   const error = await errorOf(grants.add(grantRequest({ environment, allowUids }), caller));
   expect(error.message).toContain("larger than 64 KiB");
   expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+});
+
+test("a grant that no answer can tell of leaves nothing behind", async () => {
+  await using world = await newGrantWorld();
+  const { source } = world;
+  const assume: typeof source.assume = async (request) => ({ ...(await source.assume(request)), packedPolicySize: -1 });
+  const grants = await world.start({ source: { assume, identify: (...words) => source.identify(...words) } });
+  expect((await errorOf(grants.add(grantRequest(), caller))).message).toContain("-1 is not a whole number");
+  expect([grants.list(), world.store.list(), readdirSync(join(world.home, "g"))]).toEqual([[], [], []]);
 });
 
 test("a name is taken once, also while its grant is being made", async () => {

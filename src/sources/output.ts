@@ -1,0 +1,69 @@
+// What STS answered, checked before any of it is shown, compared or kept: an STS may be anybody's, and a text that is no
+// key id or too long for a message would break every list that it stands in. Wider than AWS's own patterns, because
+// other makers' STS have others.
+import type { AssumeRoleCommandOutput, GetCallerIdentityCommandOutput } from "@aws-sdk/client-sts";
+import { StsFailed } from "./failure.ts";
+import type { CallerIdentity } from "./source.ts";
+import type { IssuedRole } from "./transport.ts";
+
+/** Characters. AWS's own limits: 128 for a key id, 193 for a user id, 2,048 for an ARN; none for secret and token. */
+const LONGEST_ID = 256;
+const LONGEST_ARN = 2048;
+const LONGEST_SECRET = 1024;
+const LONGEST_TOKEN = 32 * 1024;
+const LARGEST_U32 = 2 ** 32 - 1;
+/** The last moment that `YYYY-MM-DDTHH:MM:SSZ` can say. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** Without controls, spaces, and what some terminal or locale takes for another character. */
+const PRINTABLE = /^[!-~]+$/;
+
+/**
+ * Ceph RGW writes `AssumeRoleId` for `AssumedRoleId`, and its ARNs have no account.
+ *
+ * @throws StsFailed `unusable`
+ */
+export function readRole({
+  Credentials,
+  AssumedRoleUser: user,
+  PackedPolicySize,
+}: AssumeRoleCommandOutput): IssuedRole {
+  const expiresAt = Credentials?.Expiration?.getTime();
+  if (expiresAt === undefined || !(expiresAt >= 0 && expiresAt <= LATEST)) throw unusable("Expiration");
+  const arn = printable("Arn", user?.Arn, LONGEST_ARN);
+  return {
+    credentials: {
+      accessKeyId: printable("AccessKeyId", Credentials?.AccessKeyId, LONGEST_ID),
+      secretAccessKey: printable("SecretAccessKey", Credentials?.SecretAccessKey, LONGEST_SECRET),
+      sessionToken: printable("SessionToken", Credentials?.SessionToken, LONGEST_TOKEN),
+      expiresAt,
+      accountId: /^(?:[^:]*:){4}(\d{12}):/.exec(arn)?.[1],
+    },
+    assumedRoleId: user?.AssumedRoleId ? printable("AssumedRoleId", user.AssumedRoleId, LONGEST_ID) : "",
+    arn,
+    packedPolicySize: PackedPolicySize === undefined ? undefined : count("PackedPolicySize", PackedPolicySize),
+  };
+}
+
+/** @throws StsFailed `unusable` */
+export function readIdentity({ UserId, Account, Arn }: GetCallerIdentityCommandOutput): CallerIdentity {
+  return {
+    userId: printable("UserId", UserId, LONGEST_ID),
+    account: printable("Account", Account, LONGEST_ID),
+    arn: printable("Arn", Arn, LONGEST_ARN),
+  };
+}
+
+function printable(field: string, value: string | undefined, longest: number): string {
+  if (value === undefined || value.length > longest || !PRINTABLE.test(value)) throw unusable(field);
+  return value;
+}
+
+function count(field: string, value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > LARGEST_U32) throw unusable(field);
+  return value;
+}
+
+function unusable(field: string): StsFailed {
+  return new StsFailed({ kind: "unusable", field });
+}
