@@ -148,8 +148,8 @@ export class Connection {
   }
 }
 
-/** How seccomp filters and Seatbelt refuse socket(2) and connect(2), and the kernel a file's mode. */
-const PROHIBITIONS = ["EPERM", "EACCES", "EAFNOSUPPORT", "ENOSYS"] as const;
+/** How seccomp filters (firejail's: EOPNOTSUPP) and Seatbelt refuse socket(2) and connect(2), and the kernel a file's mode. */
+const PROHIBITIONS = ["EPERM", "EACCES", "EOPNOTSUPP", "EAFNOSUPPORT", "ENOSYS"] as const;
 
 /**
  * An abstract name at which nobody listens: a seccomp filter shows there at once, and no daemon whose backlog is merely

@@ -11,6 +11,16 @@ export function isGrantName(text: string): boolean {
   return NAME.test(text);
 }
 
+/**
+ * The name of a grant that is to be made: also one that Kubernetes takes for a Pod (RFC 1123), which does not end with -.
+ *
+ * @throws KeyholeError `usage`, without the name.
+ */
+export function checkNewGrantName(name: string): string {
+  if (!checkGrantName(name).endsWith("-")) return name;
+  throw new KeyholeError("usage", "a grant's name does not end with -", "keyhole grant add --help");
+}
+
 /** @throws KeyholeError `usage`, without the name, which may be anything. */
 export function checkGrantName(name: string): string {
   if (isGrantName(name)) return name;

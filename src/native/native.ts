@@ -42,7 +42,7 @@ export interface Native {
   execute(path: string, argv: readonly string[], environment: Readonly<Record<string, string>>): string;
   /**
    * The errno's name of socket(2) or connect(2) to a Unix socket, undefined where it works. Bun 1.4.5 says ECONNREFUSED
-   * for EPERM, EAFNOSUPPORT and ENOSYS, which is how sandboxes refuse it. Of a path longer than the platform's limit
+   * for EPERM, EOPNOTSUPP, EAFNOSUPPORT and ENOSYS, which is how sandboxes refuse it. Of a path longer than the platform's limit
    * it knows nothing useful. On Linux one that begins with a zero byte is an abstract name, and a full backlog is a
    * failure like any other; elsewhere it is waited for.
    */

@@ -25,6 +25,7 @@ const errnoNames: Readonly<Record<number, string>> = {
   20: "ENOTDIR",
   // Linux's numbers; macOS refuses with EPERM.
   38: "ENOSYS",
+  95: "EOPNOTSUPP",
   97: "EAFNOSUPPORT",
 };
 

@@ -49,6 +49,7 @@ describe.skipIf(!hasBubblewrap)("under a seccomp filter that answers", () => {
   test.each([
     ["socket", "EPERM", 1],
     ["socket", "EACCES", 13],
+    ["socket", "EOPNOTSUPP", 95],
     ["socket", "EAFNOSUPPORT", 97],
     ["socket", "ENOSYS", 38],
     ["connect", "EPERM", 1],

@@ -1,10 +1,15 @@
 import { expect, test } from "bun:test";
-import { checkGrantName, isGrantName } from "../../src/grants/name.ts";
+import { checkGrantName, checkNewGrantName, isGrantName } from "../../src/grants/name.ts";
 import { thrownBy } from "../thrown.ts";
 
 test.each(["a", "0", "agent-a", "a-", "x".repeat(32)])("%p is the name of a grant", (name) => {
   expect(isGrantName(name)).toBeTrue();
   expect(checkGrantName(name)).toBe(name);
+});
+
+test("a new one does not end with -, which no Pod's name may", () => {
+  expect(checkNewGrantName("a-b")).toBe("a-b");
+  expect(thrownBy(() => checkNewGrantName("a-"))).toMatchObject({ kind: "usage" });
 });
 
 test.each(

@@ -1,15 +1,15 @@
 // Which ways to the grant's credentials work in this sandbox. None of them is used: a use may be counted, or asked for.
 import { showOnOneLine } from "../../controls.ts";
+import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import { formatDuration } from "../columns.ts";
 import { NOTABLE_SKEW } from "../daemon/skew.ts";
+import { isGvisor } from "../gvisor.ts";
+import { fileAdvice, gvisorAdvice } from "../vending/inside.ts";
 import { lookBehind, may, readText } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
 import { type InsideMachine, relayOf } from "./insidemachine.ts";
 import type { Answerer } from "./probes.ts";
-
-/** What helps in a sandbox that forbids Unix sockets. */
-const BY_FILE = "on the host: keyhole grant add NAME --config CONFIG --deliver file";
 
 export function checkDirectory({ grant, environment }: InsideMachine): readonly Verdict[] {
   if (grant !== undefined) return [ok(`${grant.path}, delivered by ${grant.deliver}`)];
@@ -17,17 +17,25 @@ export function checkDirectory({ grant, environment }: InsideMachine): readonly 
   return [problem("no grant is mounted here", "on the host: keyhole grant show NAME --for docker")];
 }
 
-export async function checkSocket({ grant, probes }: InsideMachine): Promise<readonly Verdict[]> {
+export async function checkSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
   if (grant === undefined || grant.deliver === "file") return [];
   const path = `${grant.path}/sock`;
-  return [answers[await probes.askSocket(path)](path)];
+  const answer = await probes.askSocket(path);
+  // gVisor refuses what it does not permit as the kernel does a socket at which nobody listens.
+  const isForbidden = answer === "nobody" && lookBehind(path) !== undefined && isGvisor(places.kernel);
+  if (isForbidden) return [problem(`gVisor does not permit to connect to ${path}`, gvisorAdvice)];
+  return [answers[answer](path)];
 }
 
 const answers: Readonly<Record<Answerer, (path: string) => Verdict>> = {
   grant: () => ok("a grant answers"),
   control: (path) =>
     problem(`${path} is a control socket: whoever is here can do everything`, "on the host: keyhole grant add --help"),
-  blocked: (path) => problem(`this sandbox does not permit to connect to ${path}: it needs file delivery`, BY_FILE),
+  blocked: (path) =>
+    problem(
+      `this sandbox does not permit to connect to ${path}: it needs file delivery`,
+      fileAdvice(directoryOf(path)),
+    ),
   // Mounted as a file, the socket stays that of a daemon that has ended.
   nobody: (path) =>
     problem(`nobody answers at ${path}`, "on the host: keyhole daemon start, with the directory mounted as a whole"),
@@ -38,8 +46,10 @@ const answers: Readonly<Record<Answerer, (path: string) => Verdict>> = {
 interface LeaseDocument {
   readonly Version?: unknown;
   readonly Expiration?: unknown;
-  readonly Error?: unknown;
 }
+
+/** How the version of a lease that has ended begins (daemon/mounts/lease.ts). */
+const ENDED = "keyhole: ";
 
 /** Milliseconds: leases are replaced long before (DESIGN.md, 6), so less than this means that nobody does. */
 const LEAST_LEFT = 5 * 60_000;
@@ -54,8 +64,8 @@ export function checkLease({ grant, now }: InsideMachine): readonly Verdict[] {
   if (text === undefined) return [problem(`${path} may not be read here`, "on the host: keyhole grant list")];
   const lease = parseLease(text);
   const expires = typeof lease?.Expiration === "string" ? Date.parse(lease.Expiration) : NaN;
-  if (typeof lease?.Error === "string") {
-    const reason = showOnOneLine(lease.Error.replace(/^keyhole: /, "").slice(0, 200));
+  if (typeof lease?.Version === "string" && lease.Version.startsWith(ENDED)) {
+    const reason = showOnOneLine(lease.Version.slice(ENDED.length, 200));
     return [problem(`the lease says: ${reason.replaceAll(/arn:\S+/g, "…")}`, "on the host: keyhole grant list")];
   }
   if (lease?.Version !== 1 || Number.isNaN(expires)) {
@@ -113,7 +123,7 @@ export function checkProcess({ grant, environment }: InsideMachine): readonly Ve
     return [problem(`the AWS config runs ${program}, and the grant is at ${grant.path}`, fix)];
   }
   if (may(program, "execute")) return [ok(`${program} may be run`)];
-  return [problem(`${program} may not be run here (a noexec mount?)`, BY_FILE)];
+  return [problem(`${program} may not be run here (a noexec mount?)`, fileAdvice(grant.path))];
 }
 
 /** Whoever can write there can be given nothing by it that the next process would trust. */
@@ -123,12 +133,9 @@ export function checkMount({ grant }: InsideMachine): readonly Verdict[] {
   return [warning(`${grant.path} can be written here`, `mount it read-only: --mount type=bind,readonly,…`)];
 }
 
-/** How /proc/version ends under gVisor of any release, whatever kernel is below. */
-const GVISOR = "#1 SMP Sun Jan 10 15:06:54 PST 2016";
-
 /** Only where there is evidence: from inside nobody sees who connects in one's place. */
 export function checkPeer({ places }: InsideMachine): readonly Verdict[] {
-  if (readText(places.kernel)?.includes(GVISOR) !== true) return [];
+  if (!isGvisor(places.kernel)) return [];
   const message = "peer is a relay: this is gVisor, and the host sees runsc in the place of every process here";
   return [warning(message, "on the host: no --allow-uid and --allow-gid for this grant")];
 }

@@ -7,7 +7,7 @@ import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
 import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
-import { checkGrantName } from "../../grants/name.ts";
+import { checkNewGrantName } from "../../grants/name.ts";
 import { resolvePolicy } from "../../grants/presets.ts";
 import { formatRate, parseRate } from "../../grants/rate.ts";
 import { parseSpan } from "../../grants/spans.ts";
@@ -95,7 +95,7 @@ export function readTerms(
   const config = checkConfigName(args.config);
   const isFile = args.deliver === "file";
   const terms = {
-    name: checkGrantName(name),
+    name: checkNewGrantName(name),
     config,
     tags: args.tag.map(readTag),
     sourceIdentity: args["source-identity"],

@@ -24,8 +24,13 @@ export const claudeCode: MakeRecipe = (grant, { platform, home }) => {
   const denyRead = ["~/.aws", ...new Set([home, directoryOf(directory)].map(absolute))];
   const settings = {
     env: Object.fromEntries(variablesFor(grant)),
+    // The sandbox is that of commands: what Claude Code itself reads is another list.
+    permissions: { deny: ["Read(~/.aws/**)", `Read(${absolute(home)}/**)`] },
     sandbox: {
       enabled: true,
+      // Without these a command runs outside of it where it cannot be set up, or where Claude asks for that.
+      failIfUnavailable: true,
+      allowUnsandboxedCommands: false,
       network: { allowedDomains: ["*.amazonaws.com"], ...sockets },
       filesystem: { denyRead, allowRead: [absolute(directory)] },
     },

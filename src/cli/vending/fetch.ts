@@ -26,7 +26,7 @@ export async function fetchGrant(
       ? askOnce(socket, clientTimeout, "Fetch", {})
       : fetchPatiently(socket, clientTimeout, host));
   } catch (error) {
-    throw hidePlaces(error);
+    throw hidePlaces(error, socket);
   }
 }
 

@@ -59,7 +59,7 @@ async function fetchIfGrant(
   try {
     return await fetchPatiently(path, clientTimeout, host);
   } catch (error) {
-    if (kind === "grant") throw hidePlaces(error);
+    if (kind === "grant") throw hidePlaces(error, path);
     // An older daemon, which knows no grants, does not know the message.
     if (isErrorOf(error, "not-a-grant", "unknown-message")) return undefined;
     throw error;

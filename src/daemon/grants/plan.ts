@@ -5,7 +5,7 @@ import { splitEnvironment } from "../../grants/environment.ts";
 import type { Grant } from "../../grants/grant.ts";
 import { SHORTEST_DURATION } from "../../grants/limits.ts";
 import { checkMountPath } from "../../grants/mount.ts";
-import { checkGrantName } from "../../grants/name.ts";
+import { checkNewGrantName } from "../../grants/name.ts";
 import { isRate } from "../../grants/rate.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -26,7 +26,7 @@ const SHORTEST_LIFE = SHORTEST_DURATION + 30;
  * @throws KeyholeError `usage` for a name that is none, `invalid-grant` with everything that is wrong.
  */
 export function planGrant(request: GrantRequest, config: Config, environment: SourceEnvironment, now: number): Grant {
-  checkGrantName(request.name);
+  checkNewGrantName(request.name);
   const problems = [...findTermProblems(request)];
   const deliver = request.deliver === "file" ? "file" : "socket";
   const { kept, hadKeys } = splitEnvironment(environment);

@@ -12,9 +12,9 @@ export interface Lease {
    */
   write(line: Uint8Array): void;
   /**
-   * Puts an error document in the place of the credentials: JSON without `Version`, which every SDK refuses (RIGS.md,
-   * "bad output"), with the reason for whoever reads the file. Where that cannot be written, as on a file system that
-   * somebody has filled, there is no file.
+   * Puts an error document in the place of the credentials: JSON whose `Version` is the reason. Every SDK refuses it
+   * (RIGS.md, "bad output"), and botocore shows the version that it does not know. Where that cannot be written, as on a
+   * file system that somebody has filled, there is no file.
    *
    * @throws KeyholeError `unsafe-path`; the credentials are gone all the same, if they could be removed.
    */
@@ -28,7 +28,7 @@ export function createLease(mount: Pick<Mount, "write" | "clear">): Lease {
   return {
     write: (line) => mount.write("lease.json", line, LEASE_MODE),
     end: (reason) => {
-      const document = escapeControls(JSON.stringify({ Error: `keyhole: ${reason.message}` }));
+      const document = escapeControls(JSON.stringify({ Version: `keyhole: ${reason.message}` }));
       try {
         mount.write("lease.json", Buffer.from(`${document}\n`), LEASE_MODE);
       } catch (error) {

@@ -72,11 +72,11 @@ test.each([
   ["an old one", document({ Version: 1, Expiration: "2026-11-20T11:00:00Z" }), "problem", "expired 1 h ago"],
   [
     "a refusal",
-    document({ Error: "keyhole: this grant is revoked" }),
+    document({ Version: "keyhole: this grant is revoked" }),
     "problem",
     "the lease says: this grant is revoked",
   ],
-  ["an ARN", document({ Error: "no arn:aws:iam::111122223333:role/x" }), "problem", "the lease says: no …"],
+  ["an ARN", document({ Version: "keyhole: no arn:aws:iam::111122223333:role/x" }), "problem", "the lease says: no …"],
   ["half a one", PROCESS_LINE.slice(0, 40), "problem", "is not a lease"],
   ["another version", document({ Version: 2, Expiration: "2026-11-20T13:00:00Z" }), "problem", "is not a lease"],
 ])("of leases, %s is known", (_, text, level, message) => {

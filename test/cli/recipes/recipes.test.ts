@@ -130,10 +130,12 @@ test("codex sets the variables and nothing inherited beside them", () => {
 });
 
 test("claude-code sets the variables, opens the directory, and closes what else leads to credentials", () => {
-  const { env, sandbox } = JSON.parse(textOf("claude-code", shared));
+  const { env, permissions, sandbox } = JSON.parse(textOf("claude-code", shared));
   expect(env).toEqual(grantVariables(PLAIN));
   expect(sandbox.filesystem.allowRead).toEqual([`/${PLAIN}`]);
   expect(sandbox.filesystem.denyRead).toEqual(["~/.aws", "//home/ada/.keyhole", "//dev/shm/keyhole-1000/keyhole/g"]);
+  expect(permissions.deny).toEqual(["Read(~/.aws/**)", "Read(//home/ada/.keyhole/**)"]);
+  expect(sandbox).toMatchObject({ enabled: true, failIfUnavailable: true, allowUnsandboxedCommands: false });
   expect(sandbox.network).not.toContainKeys(["allowUnixSockets", "allowAllUnixSockets"]);
 });
 

@@ -63,8 +63,8 @@ test("no byte of a line is kept: it can be wiped as soon as it was written", () 
 });
 
 test.each([
-  ["revoked", "this grant was revoked", '{"Error":"keyhole: this grant was revoked"}\n'],
-  ["expired", 'it said "\u001b[2J\u202e"\n', '{"Error":"keyhole: it said \\"\\u001b[2J\\u202e\\"\\n"}\n'],
+  ["revoked", "this grant was revoked", '{"Version":"keyhole: this grant was revoked"}\n'],
+  ["expired", 'it said "\u001b[2J\u202e"\n', '{"Version":"keyhole: it said \\"\\u001b[2J\\u202e\\"\\n"}\n'],
 ] as const)("after the end stands one line of JSON that an SDK refuses (%s)", async (kind, words, expected) => {
   lease.write(line("ASIAONE"));
   lease.end(new KeyholeError(kind, words));
