@@ -8,7 +8,8 @@
 //   --base-url URL   where it will be published: stamped into install.sh
 //   --out DIR        another folder
 //   --commit ID      the commit that it is of, where git does not know it
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
@@ -16,8 +17,10 @@ import manifest from "./package.json" with { type: "json" };
 import { chooseCommit, readCommit } from "./src/build/commit.ts";
 import { stampInstaller } from "./src/build/installer.ts";
 import { linkStatically } from "./src/build/link.ts";
+import { refuseUnlocked } from "./src/build/lock.ts";
 import { neutralise } from "./src/build/neutralise.ts";
 import { executableName, targets, writeRelease, type Target } from "./src/build/release.ts";
+import { fetchRuntime } from "./src/build/runtime.ts";
 import { readSignature, sign } from "./src/build/signature.ts";
 import { loadArchive } from "./src/build/vendor.ts";
 import type { Cpu } from "./src/build/vendor/packages.ts";
@@ -26,12 +29,19 @@ import { encodeAddresses, LIBC_FUNCTIONS } from "./src/native/functions.ts";
 const root = import.meta.dir;
 const dist = join(root, "dist");
 
-interface CompileOptions {
+/** What it is built of, beside the sources. */
+interface Origin {
+  /** What `--version --json` says. */
+  readonly commit?: string;
+  /** Bun's executable for the target; Bun's own choice if absent. */
+  readonly runtime?: string;
+}
+
+interface CompileOptions extends Origin {
   /** Bun's name of the target; this machine's if absent. */
   readonly target?: Bun.Build.CompileTarget;
-  /** What `--version --json` says: `linux-x64`, and the commit. */
+  /** What `--version --json` says: `linux-x64`. */
   readonly label?: string;
-  readonly commit?: string;
   /** Addresses of libc's functions, as functions.ts encodes them; absent where they are found by dlopen. */
   readonly libc?: string;
 }
@@ -62,6 +72,7 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
     compile: {
       outfile,
       ...(options.target && { target: options.target }),
+      ...(options.runtime && { executablePath: options.runtime }),
       // Otherwise a `.env` or `bunfig.toml` in the directory where it is started is loaded, and can run code.
       autoloadDotenv: false,
       autoloadBunfig: false,
@@ -92,18 +103,13 @@ export async function compileStatically(
   entrypoint: string,
   outfile: string,
   cpu: Cpu,
-  commit?: string,
+  origin: Origin = {},
 ): Promise<string[]> {
   const archive = loadArchive(cpu);
   const temporary = temporaryFor(outfile);
   const pass = async (addresses: ReadonlyMap<string, number>) => {
     const libc = encodeAddresses(LIBC_FUNCTIONS, addresses);
-    const options = {
-      target: `bun-linux-${cpu}-musl`,
-      label: `linux-${cpu}`,
-      libc,
-      ...(commit && { commit }),
-    } as const;
+    const options = { ...origin, target: `bun-linux-${cpu}-musl`, label: `linux-${cpu}`, libc } as const;
     const modules = await compile(entrypoint, temporary, options);
     return { modules, ...linkStatically(readFileSync(temporary), archive, { exports: LIBC_FUNCTIONS }) };
   };
@@ -122,10 +128,10 @@ export async function compileStatically(
 }
 
 /** Compiles for macOS and signs ad hoc: what Bun signed does not cover the changed bytes, or does not fit (x64). */
-export async function compileSigned(entrypoint: string, outfile: string, cpu: Cpu, commit?: string): Promise<string[]> {
+async function compileSigned(entrypoint: string, outfile: string, cpu: Cpu, origin: Origin): Promise<string[]> {
   const temporary = temporaryFor(outfile);
   try {
-    const options = { target: `bun-darwin-${cpu}`, label: `darwin-${cpu}`, ...(commit && { commit }) } as const;
+    const options = { ...origin, target: `bun-darwin-${cpu}`, label: `darwin-${cpu}` } as const;
     const modules = await compile(entrypoint, temporary, options);
     const executable = sign(neutralise(readFileSync(temporary)), "keyhole");
     const { isComplete, mismatches } = readSignature(executable);
@@ -140,14 +146,14 @@ export async function compileSigned(entrypoint: string, outfile: string, cpu: Cp
 function isStale(outfile: string): boolean {
   if (!existsSync(outfile)) return true;
   const built = statSync(outfile).mtimeMs;
-  const sources = [...new Glob("src/**/*.{ts,zst}").scanSync(root), "build.ts", "package.json", "bun.lock"];
+  const sources = [...new Glob("src/**/*.{ts,zst}").scanSync(root), "build.ts", "package.json", "package-lock.json"];
   return sources.some((source) => statSync(join(root, source)).mtimeMs > built);
 }
 
 const main = join(root, "src", "main.ts");
 
-function buildFor({ platform, cpu }: Target, outfile: string, commit: string | undefined): Promise<string[]> {
-  return (platform === "linux" ? compileStatically : compileSigned)(main, outfile, cpu, commit);
+function buildFor({ platform, cpu }: Target, outfile: string, origin: Origin): Promise<string[]> {
+  return (platform === "linux" ? compileStatically : compileSigned)(main, outfile, cpu, origin);
 }
 
 interface HereOptions {
@@ -160,9 +166,10 @@ async function buildHere({ isDynamic, ifStale }: HereOptions): Promise<void> {
   if (ifStale && !isStale(outfile)) return;
   const here = targets.find(({ platform, cpu }) => platform === process.platform && cpu === process.arch);
   const commit = readCommit(root);
+  const origin = commit === undefined ? {} : { commit };
   mkdirSync(dist, { recursive: true });
-  if (isDynamic) await compile(main, outfile, commit === undefined ? {} : { commit });
-  else if (here !== undefined) await buildFor(here, outfile, commit);
+  if (isDynamic) await compile(main, outfile, origin);
+  else if (here !== undefined) await buildFor(here, outfile, origin);
   else throw new Error(`there is no keyhole for ${process.platform}-${process.arch}`);
   console.error(`built ${outfile}`);
 }
@@ -175,15 +182,23 @@ interface ReleaseWords {
 
 async function buildRelease({ out, baseUrl, commit: given }: ReleaseWords): Promise<void> {
   const commit = chooseCommit(given, readCommit(root));
+  refuseUnlocked(root, Bun.version);
   const installer = stampInstaller(readFileSync(join(root, "install.sh"), "utf8"), baseUrl);
   mkdirSync(out, { recursive: true });
   // Until the end there are no sums, so that half a release cannot be taken for one.
   rmSync(join(out, "SHA256SUMS"), { force: true });
   const modules = new Map<Target, readonly string[]>();
-  for (const target of targets) {
-    // One after the other: each takes half a gigabyte of memory.
-    // oxlint-disable-next-line no-await-in-loop
-    modules.set(target, await buildFor(target, join(out, executableName(target)), commit));
+  const scratch = mkdtempSync(join(tmpdir(), "keyhole-release-"));
+  try {
+    for (const target of targets) {
+      const name = executableName(target);
+      const runtime = fetchRuntime(root, target, join(scratch, name));
+      // One after the other: each takes half a gigabyte of memory.
+      // oxlint-disable-next-line no-await-in-loop
+      modules.set(target, await buildFor(target, join(out, name), { commit, runtime }));
+    }
+  } finally {
+    rmSync(scratch, { recursive: true });
   }
   const product = { ...manifest, commit };
   writeRelease({ root, out, product, bunVersion: Bun.version, installer, modules });

@@ -79,8 +79,8 @@ is_checkout() {
 build() {
   has npm || fail "npm is needed for the build, and is not here" "export KEYHOLE_BASE_URL=https://..."
   root=$(cd "$root" && pwd)
-  (cd "$root" && npm install --no-audit --no-fund && npm run build) </dev/null >&2 ||
-    fail "the build failed" "cd $root && npm install && npm run build"
+  (cd "$root" && npm ci --no-audit --no-fund && npm run build) </dev/null >&2 ||
+    fail "the build failed" "cd $root && npm ci && npm run build"
   base=file://$root/dist source=file://$root/dist/keyhole expected=''
 }
 

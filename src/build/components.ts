@@ -99,7 +99,7 @@ function readPackage(folder: string, root: string): Component {
  */
 export function bun(version: string, root: string): Component {
   const page = join(root, "node_modules", "bun-types", "docs", "project", "license.mdx");
-  if (!existsSync(page)) throw new Error(`${page} is missing: run npm install`);
+  if (!existsSync(page)) throw new Error(`${page} is missing: run npm ci`);
   const text = readFileSync(page, "utf8")
     .replace(/^---\n[\s\S]*?\n---\n/, "")
     .trim();

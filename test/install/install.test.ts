@@ -235,7 +235,7 @@ ${fakeExecutable("0.0.9", "built")}END
     const { env } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
     const { stdout, stderr, exitCode } = await run([whereIs("sh"), path], { env, cwd });
     expect([stdout, stderr.includes("error"), exitCode]).toEqual(["", false, 0]);
-    expect(readFileSync(join(cwd, "npm.log"), "utf8")).toBe("install --no-audit --no-fund\nrun build\n");
+    expect(readFileSync(join(cwd, "npm.log"), "utf8")).toBe("ci --no-audit --no-fund\nrun build\n");
     expect(await host.ask("asset")).toBe("built");
     expect(host.files()).toEqual([executableFile]);
   });
