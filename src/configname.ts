@@ -12,5 +12,5 @@ export function isConfigName(text: string): boolean {
 /** @throws KeyholeError `usage`, without the name, which may be anything. */
 export function checkConfigName(name: string): string {
   if (isConfigName(name)) return name;
-  throw new KeyholeError("usage", "a config's name has 1 to 128 letters, digits, - or _", "keyhole config list");
+  throw new KeyholeError("usage", "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _", "keyhole config list");
 }

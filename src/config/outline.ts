@@ -38,10 +38,10 @@ export interface ScalarOutline extends Span {
 }
 
 /** @throws MalformedYaml for what is no YAML and for what this does not read. */
-export function outlineYaml(text: string): Outline {
+export function outlineYaml(text: string): { outline: Outline; version: "1.1" | "1.2" | undefined } {
   const cursor = new Cursor(text);
   cursor.skipBlank();
-  if (cursor.peek() === "%") throw cursor.refuse("a YAML directive; leave it out");
+  const version = takeVersion(cursor);
   if (cursor.atMarker("---")) {
     cursor.position += 3;
     cursor.skipBlank();
@@ -54,7 +54,18 @@ export function outlineYaml(text: string): Outline {
   }
   if (cursor.atMarker("---")) throw cursor.refuse("a second YAML document; a file holds one config");
   if (cursor.position < text.length) throw cursor.refuse("something that does not belong here; check the indentation");
-  return root;
+  return { outline: root, version };
+}
+
+/** `%YAML 1.1`, which has its `---` behind it. */
+function takeVersion(cursor: Cursor): "1.1" | "1.2" | undefined {
+  if (cursor.peek() !== "%") return undefined;
+  const line = /^%YAML[ \t]+1\.([12])(?=[ \t]*(?:#.*)?\n)/.exec(cursor.text.slice(cursor.position));
+  if (line === null) throw cursor.refuse("a YAML directive other than %YAML 1.1 or 1.2; leave it out");
+  cursor.position += line[0].length;
+  cursor.skipBlank();
+  if (!cursor.atMarker("---")) throw cursor.refuse("a YAML directive without --- below it");
+  return line[1] === "1" ? "1.1" : "1.2";
 }
 
 /** A node in block context whose parent is indented by `parent` columns; the cursor stands on its first character. */

@@ -4,8 +4,9 @@ import { checkSchema, type Problem } from "./check.ts";
 import type { Config } from "./config.ts";
 import { formatPath } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
+import { meaningOf } from "./meaning.ts";
 import { checkRules, findWarnings } from "./rules.ts";
-import { lineOf, MalformedYaml, parseYaml, plainTextOf, type YamlDocument } from "./yaml.ts";
+import { lineOf, MalformedYaml, parseYaml, type YamlDocument } from "./yaml.ts";
 
 /** A text that is a config. */
 export interface ParsedFile {
@@ -39,7 +40,7 @@ export function inspectConfig(source: string): Inspection {
     if (!(error instanceof MalformedYaml)) throw error;
     return { problems: [{ line: error.line, message: error.message }] };
   }
-  const value = prepare(document);
+  const value = meaningOf(document);
   const checked = isMapping(value) ? checkSchema(value) : { problems: [NO_MAPPING] };
   const problems = [...("problems" in checked ? checked.problems : []), ...checkRules(value)]
     .slice(0, PROBLEM_LIMIT)
@@ -70,22 +71,4 @@ export function parseConfig(text: string, file: string | undefined, hint?: strin
 
 function describe({ path, message }: Problem): string {
   return `${path.length === 0 ? "the file" : formatPath(path)} ${message}`;
-}
-
-/** Null means absent, as in elhaz; a token code is text however it is written, since its zeros count. */
-function prepare(document: YamlDocument): unknown {
-  const value = withoutNulls(document.value);
-  const role = isMapping(value) ? value["AssumeRole"] : undefined;
-  if (!isMapping(value) || !isMapping(role) || typeof role["TokenCode"] !== "number") return value;
-  const written = plainTextOf(document, ["AssumeRole", "TokenCode"]);
-  return { ...value, AssumeRole: { ...role, TokenCode: written } };
-}
-
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isMapping(value)) return value;
-  // Null prototype: a key may be `__proto__`, and must stay a key to be refused.
-  const kept: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [key, item] of Object.entries(value)) if (item !== null) kept[key] = withoutNulls(item);
-  return kept;
 }

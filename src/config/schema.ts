@@ -23,7 +23,7 @@ function matching(pattern: RegExp, expected: string) {
 
 function counted(most: number, what: string) {
   return v.pipe(
-    v.number(`must be a whole number of ${what}, without quotes`),
+    v.number(`must be a whole number of ${what}`),
     v.integer(`must be a whole number of ${what}`),
     v.minValue(1, `must be a whole number of ${what} above 0`),
     v.maxValue(most, `must be at most ${most}`),
@@ -126,13 +126,7 @@ const sts = v.strictObject({
   region_name: v.optional(word("a region")),
   api_version: v.optional(matching(/^2011-06-15$/, "2011-06-15, the only version there is")),
   use_ssl: v.optional(flag),
-  verify: v.optional(
-    v.union(
-      // `no` is false in elhaz's YAML 1.1 and text in YAML 1.2: taken for a path it would name nothing.
-      [v.boolean(), v.pipe(v.string(), v.regex(/^(?!(?:y|yes|n|no|on|off|true|false)$).+$/i, verifyText))],
-      verifyText,
-    ),
-  ),
+  verify: v.optional(v.union([v.boolean(), v.pipe(v.string(), v.nonEmpty(verifyText))], verifyText)),
   endpoint_url: v.optional(matching(/^https?:\/\/[^\s/]+/i, "a URL that begins with https:// or http://")),
   ...keys,
 });

@@ -110,6 +110,15 @@ export function listConfigs(directory: string): readonly string[] {
   return openConfigStore(directory).list();
 }
 
+/** Files that would be configs if their names could be one's: elhaz takes every letter of Unicode. Sorted. */
+export function listMisnamed(directory: string): readonly string[] {
+  return listNames(directory, { extension: EXTENSION, isName: isMisnamed, withLinks: true });
+}
+
+function isMisnamed(name: string): boolean {
+  return !isConfigName(name) && !name.startsWith(".");
+}
+
 function decodeText(bytes: Uint8Array, path: string): string {
   try {
     return decodeYaml(bytes);

@@ -10,6 +10,8 @@ export const YAML_LIMIT = 64 * 1024;
 
 /** A text, what it says, and where each value stands in it. */
 export interface YamlDocument {
+  /** What a `%YAML` directive says; undefined without one. */
+  readonly version: "1.1" | "1.2" | undefined;
   /** With `\n` line ends and without a byte order mark; offsets in `outline` refer to it. */
   readonly text: string;
   readonly value: unknown;
@@ -39,10 +41,10 @@ export function parseYaml(source: string): YamlDocument {
   if (Buffer.byteLength(source) > YAML_LIMIT) throw tooLarge();
   const text = source.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
   refuseControls(text);
-  const outline = outlineYaml(text);
+  const { outline, version } = outlineYaml(text);
   const value = parseValues(text);
   refuseDisagreement(outline, value, text);
-  return { text, value, outline };
+  return { version, text, value, outline };
 }
 
 /** Line of a value, or of the nearest of its parents that has one. */

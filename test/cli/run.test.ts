@@ -157,13 +157,13 @@ describe("a mistake is one error line and one hint line", () => {
     [
       "a name that is a path",
       ["export", "-n", "../../x"],
-      "a config's name has 1 to 128 letters, digits, - or _",
+      "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _",
       "keyhole config list",
     ],
     [
       "an empty name",
       ["export", "--name="],
-      "a config's name has 1 to 128 letters, digits, - or _",
+      "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _",
       "keyhole config list",
     ],
     [

@@ -147,7 +147,9 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["SourceIdentity: x", `AssumeRole.SourceIdentity must be 2 to 64 ${words}`],
     ["ExternalId: 12345", "AssumeRole.ExternalId must be text: a number must be put in quotes"],
     ["ExternalId: a b", "AssumeRole.ExternalId must be 2 to 1224 letters, digits or _+=,.@:/-"],
-    ["DurationSeconds: '3600'", "AssumeRole.DurationSeconds must be a whole number of seconds, without quotes"],
+    ["DurationSeconds: '1h'", "AssumeRole.DurationSeconds must be a whole number of seconds"],
+    ["DurationSeconds: 3__600", "AssumeRole.DurationSeconds must be a whole number of seconds"],
+    ["DurationSeconds: yes", "AssumeRole.DurationSeconds must be a whole number of seconds"],
     ["DurationSeconds: 1.5", "AssumeRole.DurationSeconds must be a whole number of seconds"],
     ["DurationSeconds: 0", "AssumeRole.DurationSeconds must be a whole number of seconds above 0"],
     ["DurationSeconds: 43201", "AssumeRole.DurationSeconds must be at most 43200"],
@@ -188,10 +190,11 @@ describe("one thing wrong gives one problem with line and key", () => {
   });
 
   test.each<[section: string, problem: string]>([
-    ["STS: {aws_account_id: 012345678901}", "STS.aws_account_id must be text: a number must be put in quotes"],
+    ["STS: {aws_account_id: 12345678901}", "STS.aws_account_id must be twelve digits"],
     ["STS: {aws_account_id: '12345'}", "STS.aws_account_id must be twelve digits"],
-    ["STS: {use_ssl: no}", "STS.use_ssl must be true or false"],
-    ["STS: {verify: no}", "STS.verify must be true, false or the path of a CA bundle"],
+    ["STS: {use_ssl: maybe}", "STS.use_ssl must be true or false"],
+    ["STS: {use_ssl: 2}", "STS.use_ssl must be true or false"],
+    ["STS: {verify: ''}", "STS.verify must be true, false or the path of a CA bundle"],
     ["STS: {endpoint_url: 'localhost:5000'}", "STS.endpoint_url must be a URL that begins with https:// or http://"],
     ["STS: {aws_access_key_id: AK}", "STS.aws_secret_access_key is required with STS.aws_access_key_id"],
     ["Session: {aws_session_token: x}", "Session.aws_access_key_id is required with Session.aws_session_token"],
@@ -199,7 +202,7 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["Metta: {}", "Metta is no key of the schema; did you mean Meta"],
     ["constructor: {}", "constructor is no key of the schema; known here: AssumeRole, STS, MFA, Session, Meta, pin"],
     ["__proto__: {}", "__proto__ is no key of the schema; known here: AssumeRole, STS, MFA, Session, Meta, pin"],
-    ["pin: yes", "pin must be true or false"],
+    ["pin: please", "pin must be true or false"],
   ])("%s", (section, problem) => {
     expect(problemsOf(`AssumeRole: {RoleArn: "${ROLE}"}\n${section}`)).toEqual([`line 2: ${problem}`]);
   });
@@ -256,7 +259,7 @@ test("policy and policy ARNs are counted together, with the count in the message
 });
 
 test("every problem of a file comes at once, in the order of its lines", () => {
-  const text = `AssumeRole:\n  RoleArn: x\n  ExternalId: 1\nSTS:\n  verify: 1\nextra: 1\nmore: 1\n`;
+  const text = `AssumeRole:\n  RoleArn: x\n  ExternalId: 1\nSTS:\n  verify: 3\nextra: 1\nmore: 1\n`;
   expect(problemsOf(text).map((problem) => problem.split(" ").slice(0, 3).join(" "))).toEqual([
     "line 2: AssumeRole.RoleArn",
     "line 3: AssumeRole.ExternalId",

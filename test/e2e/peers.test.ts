@@ -74,6 +74,41 @@ describe("elhaz's own files", () => {
     expect(readFileSync(file, "utf8")).toBe(ELHAZ.replace("from elhaz", "from keyhole"));
   });
 
+  test("mean what they mean to elhaz, or are refused by a sentence of the README (E-031, E-032)", async () => {
+    await using elhaz = await createElhazMachine();
+    const old = (command: string) => elhaz.machine.run(["-cd", elhaz.directory, ...command.split(" ")]);
+    const loose = ELHAZ.replace("3600", "'3_600'").replace("STS:", "STS:\n  use_ssl: 'yes'\n  verify: On");
+    writeFileSync(elhaz.file, `%YAML 1.1\n---\n${loose}`);
+    expect(JSON.parse((await old("config get -n old")).stdout)).toMatchObject({
+      AssumeRole: { DurationSeconds: 3600 },
+      STS: { use_ssl: true, verify: true },
+    });
+    await old("daemon start");
+    expect(await old("export -n old")).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(elhaz.machine.sts.calls.find(({ action }) => action === "AssumeRole")!.parameters["DurationSeconds"]).toBe(
+      "3600",
+    );
+    expect((await old("config update -n old --set AssumeRole.DurationSeconds=900")).exitCode).toBe(0);
+    expect(readFileSync(elhaz.file, "utf8")).toBe(`%YAML 1.1\n---\n${loose.replace("'3_600'", "900")}`);
+
+    writeFileSync(elhaz.file, "AssumeRole: &role\n  RoleArn: x\n");
+    const anchor = await old("config validate -n old");
+    expect([anchor.exitCode, anchor.stdout + anchor.stderr]).toEqual([
+      1,
+      expect.stringContaining("line 1: an anchor (&); keyhole reads none, write the value out"),
+    ]);
+
+    writeFileSync(join(elhaz.directory, "größe.yaml"), ELHAZ);
+    expect(await old("config list")).toEqual({
+      exitCode: 0,
+      stdout: "old\n",
+      stderr:
+        "keyhole: warning: größe.yaml is not taken for a config\n" +
+        "keyhole: hint: rename it: a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _\n",
+    });
+    expect((await old("config get -n größe")).exitCode).toBe(2);
+  });
+
   test("stay as they are where the new text is no config (E-060)", async () => {
     await using elhaz = await createElhazMachine();
     const words = ["-cd", elhaz.directory, "config", "update", "-n", "old", "--set", "AssumeRole.RoleArn=nonsense"];

@@ -113,8 +113,8 @@ describe("config add", () => {
     [["add"], "-n NAME is missing"],
     [["add", "-n", "dev"], "--role-arn ARN or --from-file FILE is missing"],
     [["add", "-n", "dev", "--editor"], "--role-arn ARN or --from-file FILE is missing"],
-    [["add", "-n", "a b", "--role-arn", ROLE], "a config's name has 1 to 128 letters, digits, - or _"],
-    [["add", "-n", "../x", "--role-arn", ROLE], "a config's name has 1 to 128 letters, digits, - or _"],
+    [["add", "-n", "a b", "--role-arn", ROLE], "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _"],
+    [["add", "-n", "../x", "--role-arn", ROLE], "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _"],
     [["add", "-n", "dev", "--from-file", "/dev/null/x"], "cannot read /dev/null/x (ENOTDIR)"],
   ])("%j without a terminal is a usage error", async (words, missing) => {
     const result = await config(words);
