@@ -10,7 +10,7 @@ import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "./logs/log.ts";
 import { failureMemory, retryDelay } from "./refresh.ts";
 import type { Session } from "./session.ts";
-import { Slots } from "./slots.ts";
+import { OVERDUE, type Release, Slots } from "./slots.ts";
 import type { Time } from "./time.ts";
 
 interface Dependencies {
@@ -35,6 +35,8 @@ export class Renewals {
   readonly #with: Dependencies;
   /** Of every endpoint that is asked just now. */
   readonly #slots = new Map<string, Slots>();
+  /** Sessions whose last call failed, and only after `OVERDUE`: they let all others go first. */
+  readonly #hung = new WeakSet<Session>();
 
   constructor(dependencies: Dependencies) {
     this.#with = dependencies;
@@ -90,20 +92,24 @@ export class Renewals {
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
       const slots = this.#slotsOf(endpoint);
-      await turnOf(flight, slots);
+      const release = await turnOf(flight, slots, this.#hung.has(session));
       timer = guard(clock, flight.abort);
+      const began = clock.monotonic();
       try {
         this.#with.beforeStart(session);
         signal.throwIfAborted();
         counters.assumes += 1;
         this.#with.readClocks();
         last.jumps = time.jumps;
-        const began = clock.monotonic();
         const result = await unlessAborted(call(), signal);
-        last.took = clock.monotonic() - began;
+        this.#hung.delete(session);
         return result;
+      } catch (error) {
+        if (clock.monotonic() - began > OVERDUE) this.#hung.add(session);
+        throw error;
       } finally {
-        slots.release();
+        last.took = clock.monotonic() - began;
+        release();
         if (slots.isIdle) this.#slots.delete(endpoint);
       }
     };
@@ -125,7 +131,7 @@ export class Renewals {
   }
 
   #slotsOf(endpoint: string): Slots {
-    const slots = this.#slots.get(endpoint) ?? new Slots(this.#with.maxFlights);
+    const slots = this.#slots.get(endpoint) ?? new Slots(this.#with.maxFlights, this.#with.clock);
     this.#slots.set(endpoint, slots);
     return slots;
   }
@@ -181,7 +187,7 @@ export class Renewals {
 }
 
 /** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
-function turnOf(flight: Flight, slots: Slots): Promise<void> {
+function turnOf(flight: Flight, slots: Slots, hasHung: boolean): Promise<Release> {
   return new Promise((resolve, reject) => {
     const { signal } = flight.abort;
     // The reason is always a KeyholeError of ours.
@@ -189,7 +195,7 @@ function turnOf(flight: Flight, slots: Slots): Promise<void> {
     if (signal.aborted) return giveUp();
     flight.place = { slots, ticket: resolve };
     signal.addEventListener("abort", () => void (slots.leave(resolve) && giveUp()), { once: true });
-    slots.enter(resolve, flight.urgent);
+    slots.enter(resolve, hasHung ? "suspect" : flight.urgent ? "urgent" : "background");
   });
 }
 

@@ -138,15 +138,17 @@ describe("vend", () => {
   });
 
   test("a turn that comes late is no reason to give up", async () => {
-    const it = world({ maxFlights: 1 });
-    for (const name of ["a", "b", "c"]) await it.add(name);
+    // Twice as many as are ever under way.
+    const names = Array.from({ length: 256 }, (_, index) => `s${index}`);
+    const it = world({ maxFlights: 128, maxSessions: names.length });
+    for (const name of names) await it.add(name);
     it.source.holds = true;
-    const vends = ["a", "b", "c"].map((name) => it.vend(name));
-    for (let call = 0; call < 3; call += 1) {
+    const vends = names.map((name) => it.vend(name));
+    for (let turn = 0; turn < 2; turn += 1) {
       await it.clock.advance(44 * SECOND);
-      it.source.held[call]?.release();
+      for (const call of it.source.held.splice(0)) call.release();
     }
-    expect(await Promise.all(vends)).toHaveLength(3);
+    expect(await Promise.all(vends)).toHaveLength(names.length);
   });
 
   test("a session that is removed while it is queued takes no turn", async () => {
@@ -183,18 +185,40 @@ describe("vend", () => {
   });
 
   test("a call that never ends is given up after 45 s, and its slot is free again", async () => {
-    const it = world({ maxFlights: 1 });
-    await it.add("hangs");
-    await it.add("works");
-    it.source.holds = new Set(["hangs"]);
-    const hanging = errorOf(it.vend("hangs"));
+    // As many as are ever under way.
+    const names = Array.from({ length: 128 }, (_, index) => `s${index}`);
+    const it = world({ maxFlights: 128, maxSessions: 256 });
+    for (const name of [...names, "works"]) await it.add(name);
+    it.source.holds = new Set(names);
+    const hanging = names.map((name) => errorOf(it.vend(name)));
     const queued = it.vend("works");
     const state = watch(queued);
     await it.clock.advance(44.9 * SECOND);
     expect(state.settled).toBe(false);
     await it.clock.advance(SECOND);
-    expect(await hanging).toMatchObject({ kind: "network" });
+    expect((await Promise.all(hanging)).map(({ kind }) => kind)).toEqual(names.map(() => "network"));
     await queued;
+  });
+
+  test("sessions whose calls hang delay one that is asked for later by less than half a second, and the next time by nothing", async () => {
+    const names = Array.from({ length: 64 }, (_, index) => `s${index}`);
+    const it = world({ maxFlights: 8, maxSessions: 256 });
+    for (const name of [...names, "works", "later"]) await it.add(name);
+    it.source.holds = new Set(names);
+    const ask = () => names.map((name) => errorOf(it.vend(name)));
+    const hanging = ask();
+    await it.clock.advance(3 * SECOND);
+    const queued = watch(it.vend("works"));
+    await it.clock.advance(0.4 * SECOND);
+    expect(queued.settled).toBe(true);
+    await it.clock.advance(45 * SECOND);
+    await Promise.all(hanging);
+    // Eight of them have slots again; all that is new goes before the other 56.
+    void ask();
+    await settle();
+    const later = watch(it.vend("later"));
+    await it.clock.advance(0.4 * SECOND);
+    expect(later.settled).toBe(true);
   });
 
   test("an error of the source that is not a KeyholeError keeps its text to itself", async () => {
@@ -355,7 +379,7 @@ describe("renewal", () => {
       await it.vend(`s${index}`);
     }
     it.source.holds = true;
-    await it.clock.advance(35 * MINUTE + SECOND);
+    await it.clock.advance(35 * MINUTE + 0.3 * SECOND);
     expect(it.source.held.length).toBe(8);
     await it.add("caller");
     const waiting = it.vend("caller");
@@ -377,7 +401,7 @@ describe("renewal", () => {
       await it.vend(name);
     }
     it.source.holds = true;
-    await it.clock.advance(35 * MINUTE + SECOND);
+    await it.clock.advance(35 * MINUTE + 0.3 * SECOND);
     it.clock.suspend(10 * MINUTE);
     const waiting = it.vend("c");
     it.source.held[0]?.release();
@@ -758,7 +782,7 @@ describe("a config file", () => {
       await it.vend(name);
     }
     it.source.holds = true;
-    await it.clock.advance(35 * MINUTE + SECOND);
+    await it.clock.advance(35 * MINUTE + 0.3 * SECOND);
     it.configs.write("b", roleConfig("other"));
     it.source.holds = false;
     it.source.held[0]?.release();

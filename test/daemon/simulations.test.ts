@@ -216,7 +216,7 @@ test("whatever happens: never under 60 s, one flight per session, the right conf
       await it.clock.advance(2 * MINUTE);
       await Promise.all(answers);
       expect(it.source.peakOfOneName).toBeLessThanOrEqual(1);
-      expect(it.source.peak).toBeLessThanOrEqual(setup.maxFlights);
+      expect(it.source.peakOfYoung).toBeLessThanOrEqual(setup.maxFlights);
       it.sessions.stop();
       await it.clock.advance(0);
       expect(it.clock.armed).toBe(0);

@@ -1,5 +1,6 @@
 // A scripted source of credentials: counts calls, hangs, fails, answers when told to.
 import { Credentials } from "../../../src/credentials.ts";
+import { OVERDUE } from "../../../src/daemon/slots.ts";
 import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
 import type {
   AssumedRole,
@@ -41,6 +42,9 @@ export class FakeSource implements CredentialSource {
   underWay = 0;
   peak = 0;
   peakOfOneName = 0;
+  /** The most that were under way and had begun within `OVERDUE`. */
+  peakOfYoung = 0;
+  readonly #begun = new Set<{ readonly at: number }>();
   readonly #byName = new Map<string, number>();
 
   constructor(clock: FakeClock) {
@@ -83,10 +87,12 @@ export class FakeSource implements CredentialSource {
     this.underWay += 1;
     this.peak = Math.max(this.peak, this.underWay);
     this.peakOfOneName = Math.max(this.peakOfOneName, ofName);
-    let isOver = false;
+    const call = { at: this.#clock.monotonic() };
+    this.#begun.add(call);
+    const young = [...this.#begun].filter(({ at }) => call.at - at < OVERDUE);
+    this.peakOfYoung = Math.max(this.peakOfYoung, young.length);
     return () => {
-      if (isOver) return;
-      isOver = true;
+      if (!this.#begun.delete(call)) return;
       this.underWay -= 1;
       this.#byName.set(name, (this.#byName.get(name) ?? 0) - 1);
     };
