@@ -1,26 +1,23 @@
 // A machine with a config that grants can be made of, and what a sandbox does with a grant.
 import { expect } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { moveKeysToFile } from "./keyfile.ts";
 import { createMachine, type Machine, type Result } from "./machine.ts";
-
-/** In memory, where leases go. */
-const SHM = "/dev/shm";
+import { makeMemory } from "../memory.ts";
 
 /** A machine whose source credentials are in a file, so that a grant still has them after a restart of the daemon. */
 export async function createHost(): Promise<Machine> {
   const machine = await createMachine();
   moveKeysToFile(machine);
   await machine.addConfig("dev");
-  if (!existsSync(SHM)) return machine;
   // Leases are not in the home, and what a daemon that is killed leaves there stays.
-  const runtime = mkdtempSync(`${SHM}/keyhole-e2e-`);
-  machine.environment["XDG_RUNTIME_DIR"] = runtime;
+  const memory = makeMemory();
+  if (memory === undefined) return machine;
+  machine.environment["XDG_RUNTIME_DIR"] = memory.path;
   return {
     ...machine,
     async [Symbol.asyncDispose]() {
       await machine[Symbol.asyncDispose]();
-      rmSync(runtime, { recursive: true, force: true });
+      memory.remove();
     },
   };
 }

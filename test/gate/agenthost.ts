@@ -1,11 +1,12 @@
 // The host's side of grants, with any user's daemon, and what a sandbox says of itself, held against what the STS saw.
-import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "bun:test";
 import { as, publicExecutable } from "../e2e/daemons.ts";
 import { keysOf } from "../e2e/granthost.ts";
 import { moveKeysToFile } from "../e2e/keyfile.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
+import { makeMemory, makeUsualMemory } from "../memory.ts";
 import type { Key, StsServerOptions } from "../sts/server.ts";
 
 export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
@@ -16,21 +17,28 @@ export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
  */
 export const LIFETIME = 62;
 
+let hosts = 0;
+/** Every other one. */
+const isNextWithRuntime = () => (hosts += 1) % 2 === 0;
+
 /** Who a sandbox was, and with which key. */
 export interface Identity {
   readonly role: string;
   readonly key: string;
 }
 
-/** @param uid whose daemon it is */
-export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
+/**
+ * @param uid whose daemon it is
+ * @param hasRuntime whether XDG_RUNTIME_DIR is set, as su, cron and CI leave it out
+ */
+export async function startAgentHost(uid = 0, options: StsServerOptions = {}, hasRuntime = isNextWithRuntime()) {
   const machine = await createMachine({ minDuration: LIFETIME, ...options });
   // What leases lie on, apart from those of other daemons of this user.
-  const runtime = mkdtempSync("/dev/shm/keyhole-gate-");
+  const usual = hasRuntime ? undefined : makeUsualMemory(uid);
+  const memory = usual ?? makeMemory(uid)!;
   const program = publicExecutable();
-  for (const path of [runtime, machine.home, join(machine.home, "work"), ...moveKeysToFile(machine)])
-    chownSync(path, uid, uid);
-  Object.assign(machine.environment, { XDG_RUNTIME_DIR: runtime, USER: "keyhole-gate" });
+  for (const path of [machine.home, join(machine.home, "work"), ...moveKeysToFile(machine)]) chownSync(path, uid, uid);
+  Object.assign(machine.environment, { USER: "keyhole-gate" }, usual === undefined && { XDG_RUNTIME_DIR: memory.path });
 
   const run = (...words: string[]): Promise<Result> => machine.run(words, { under: as(uid), program: program.path });
   async function keyhole(...words: string[]): Promise<string> {
@@ -100,7 +108,7 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}) {
     async stop() {
       await machine[Symbol.asyncDispose]();
       program.remove();
-      rmSync(runtime, { recursive: true, force: true });
+      memory.remove();
     },
   };
 }

@@ -12,16 +12,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NOBODY } from "../e2e/daemons.ts";
 import { addGrant, createHost, keysOf, runIn } from "../e2e/granthost.ts";
 import { startHost } from "./host.ts";
+import { makeMemory, makeUsualMemory } from "../memory.ts";
 import { testWith } from "./rigs/rigs.ts";
 
 const test = testWith([]);
-/** Of no user of the machine: the name of its directory in /dev/shm is nobody else's. */
+/** Of no user of the machine: the names of its directories in /dev/shm and /run/user are nobody else's. */
 const USER = 60_321;
+/** Where leases were kept, which everybody may write beside. */
 const place = `/dev/shm/keyhole-${USER}`;
 
 for (const name of ["g", "grants", "bin"])
@@ -67,55 +68,73 @@ const plants: Readonly<Record<string, (victim: string) => void>> = {
 };
 
 for (const [title, plant] of Object.entries(plants))
-  test(`where leases go there is ${title}: nothing is written there`, async () => {
+  test(`where leases went before there is ${title}: it is left alone, and denies nobody a lease`, async () => {
     const host = await startHost(USER);
+    const usual = makeUsualMemory(USER)!;
     const victim = join(host.home, "victim");
     try {
       mkdirSync(victim, { mode: 0o700 });
       chownSync(victim, USER, USER);
       plant(victim);
-      const { exitCode, stdout, stderr } = await host.run(
-        "grant",
-        "add",
-        "agent-f",
-        "--config",
-        "dev",
-        "--deliver",
-        "file",
-      );
-      expect(stderr).toContain(place);
-      expect([exitCode, stdout]).toEqual([1, ""]);
+      const added = await host.addGrant("agent-f", "--deliver", "file");
+      expect(added).toStartWith(`${usual.path}/keyhole/g/`);
       expect(readdirSync(victim)).toEqual([]);
       if (lstatSync(place).isDirectory()) expect(readdirSync(place)).toEqual([]);
-      rmSync(place, { recursive: true });
-      const added = await host.addGrant("agent-f", "--deliver", "file");
-      expect(added).toStartWith(`${place}/g/`);
     } finally {
       await host.stop();
       rmSync(place, { recursive: true, force: true });
+      usual.remove();
     }
   });
 
-/** XDG_RUNTIME_DIR of whoever starts the daemon: whether a lease goes there. */
-const runtimes: Readonly<Record<string, readonly [parent: string, isGood: boolean, plant: (path: string) => void]>> = {
-  "is private and in memory": ["/dev/shm", true, () => {}],
-  "is another user's": ["/dev/shm", false, (path) => chownSync(path, NOBODY, NOBODY)],
-  "everybody may write to": ["/dev/shm", false, (path) => chmodSync(path, 0o777)],
-  "is on a disk": [tmpdir(), false, () => {}],
+test("where no memory outside of /dev is the user's own no lease is made, and a command makes a place for one", async () => {
+  const runtime = mkdtempSync("/dev/shm/keyhole-runtime-");
+  chownSync(runtime, USER, USER);
+  const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime });
+  try {
+    for (const terms of [[], ["--mount-at", "host"]]) {
+      const words = ["grant", "add", "agent-f", "--config", "dev", "--deliver", "file", ...terms];
+      const { exitCode, stdout, stderr } = await host.run(...words);
+      expect([exitCode, stdout]).toEqual([1, ""]);
+      expect(stderr).toContain("outside of /dev");
+      expect(stderr).toContain(`sudo mount -t tmpfs -o uid=${USER},mode=0700 tmpfs /run/user/${USER}`);
+    }
+    expect(readdirSync(runtime)).toEqual([]);
+    const { stdout } = await host.run("doctor");
+    expect(stdout).toMatch(/^warning +lease-directory +grants with --deliver file are refused/m);
+    const usual = makeUsualMemory(USER)!;
+    try {
+      expect(await host.addGrant("agent-f", "--deliver", "file")).toStartWith(`${usual.path}/keyhole/g/`);
+      expect((await host.run("doctor")).stdout).toMatch(/^ok +lease-directory/m);
+    } finally {
+      usual.remove();
+    }
+  } finally {
+    await host.stop();
+    rmSync(runtime, { recursive: true });
+  }
+});
+
+/** XDG_RUNTIME_DIR of whoever starts the daemon, what is done to it, and whether a lease goes there. */
+const runtimes: Readonly<Record<string, readonly [isGood: boolean, plant: (path: string) => void]>> = {
+  "is private and in memory": [true, () => {}],
+  "is another user's": [false, (path) => chownSync(path, NOBODY, NOBODY)],
+  "everybody may write to": [false, (path) => chmodSync(path, 0o777)],
 };
 
-for (const [title, [parent, isGood, plant]] of Object.entries(runtimes))
+for (const [title, [isGood, plant]] of Object.entries(runtimes))
   test(`an XDG_RUNTIME_DIR that ${title} gets ${isGood ? "the lease" : "no lease"}`, async () => {
-    const runtime = mkdtempSync(`${parent}/keyhole-runtime-`);
-    chownSync(runtime, USER, USER);
-    plant(runtime);
-    const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime });
+    const runtime = makeMemory(USER)!;
+    const usual = makeUsualMemory(USER)!;
+    plant(runtime.path);
+    const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime.path });
     try {
       const added = await host.addGrant("agent-f", "--deliver", "file");
-      expect(added).toStartWith(isGood ? `${runtime}/keyhole/g/` : `${place}/g/`);
-      expect(readdirSync(runtime)).toEqual(isGood ? ["keyhole"] : []);
+      expect(added).toStartWith(`${isGood ? runtime.path : usual.path}/keyhole/g/`);
+      expect(readdirSync(runtime.path)).toEqual(isGood ? ["keyhole"] : []);
     } finally {
       await host.stop();
-      for (const path of [runtime, place]) rmSync(path, { recursive: true, force: true });
+      runtime.remove();
+      usual.remove();
     }
   });

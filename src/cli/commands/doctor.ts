@@ -40,7 +40,8 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
     daemon: await lookAtDaemon(settings),
     profiles,
     proc: "/proc",
-    sharedMemory: "/dev/shm",
+    run: "/run",
+    devices: "/dev",
     versionOf: askVersion,
   };
   return runChecks(hostChecks, machine, (milliseconds) => host.wait(milliseconds));

@@ -1,5 +1,7 @@
 // On what the files lie: locks and sockets need a disk of this machine, leases one that forgets.
+import { isBelow, isInMemory, leaseAdvice, leaseParents } from "../../grants/leases.ts";
 import { quotePosix } from "../../quoting.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
 import { fileSystemOf, lookAt } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
@@ -15,9 +17,6 @@ const REMOTE: ReadonlyMap<number, string> = new Map([
   [0x01021997, "9P"],
   [0x65735546, "FUSE"],
 ]);
-
-/** linux/magic.h: TMPFS_MAGIC and RAMFS_MAGIC. */
-const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
 export function checkFileSystem({ settings, platform }: HostMachine): readonly Verdict[] {
   const { home } = settings.paths;
@@ -39,23 +38,23 @@ export function checkLeaseDirectory(machine: HostMachine): readonly Verdict[] {
   const { platform, daemon } = machine;
   if (platform !== "linux") return [];
   const grants = "status" in daemon ? (daemon.grants ?? []) : [];
-  const onDisk = grants
+  const wrong = grants
     .filter(({ deliver, directory }) => deliver === "file" && lookAt(directory) !== undefined)
-    .filter(({ directory }) => !isInMemory(directory))
-    .map(({ name, directory }) =>
-      problem(`the lease of grant ${name} is on a disk, in ${directory}`, `keyhole grant remove ${quotePosix(name)}`),
-    );
-  return verdicts([...onDisk, ...missingPlace(machine)], "leases are kept in memory");
+    .flatMap((grant) => misplaced(grant, machine));
+  return verdicts([...wrong, ...missingPlace(machine)], "leases are kept in memory");
 }
 
-function missingPlace({ environment, sharedMemory, uid }: HostMachine): Verdict[] {
-  const runtime = environment["XDG_RUNTIME_DIR"] ?? "";
-  const isGood = runtime.startsWith("/") && lookAt(runtime)?.uid === uid && isInMemory(runtime);
-  if (isGood || isInMemory(sharedMemory)) return [];
-  const message = `grants with --deliver file are refused: neither XDG_RUNTIME_DIR nor ${sharedMemory} is in memory`;
-  return [warning(message, `sudo mount -t tmpfs tmpfs ${quotePosix(sharedMemory)}`)];
+function misplaced({ name, directory }: GrantInfo, { devices }: HostMachine): Verdict[] {
+  const remove = `keyhole grant remove ${quotePosix(name)}`;
+  if (!isInMemory(directory)) return [problem(`the lease of grant ${name} is on a disk, in ${directory}`, remove)];
+  if (!isBelow(directory, devices)) return [];
+  const message = `the lease of grant ${name} is below ${devices}, which sandboxes cover with their own: ${directory}`;
+  return [warning(message, `${remove}, and add it again`)];
 }
 
-function isInMemory(path: string): boolean {
-  return IN_MEMORY.has(fileSystemOf(path));
+function missingPlace(machine: HostMachine): Verdict[] {
+  if (leaseParents(machine).length > 0) return [];
+  const { devices, run, uid } = machine;
+  const message = `grants with --deliver file are refused: neither XDG_RUNTIME_DIR nor ${run}/user/${uid} is this user's own, in memory and outside of ${devices}`;
+  return [warning(message, leaseAdvice(machine))];
 }

@@ -19,9 +19,10 @@ export interface HostMachine {
   readonly now: number;
   readonly daemon: DaemonView;
   readonly profiles: SharedConfig["profiles"];
-  /** `/proc` and `/dev/shm`. */
+  /** `/proc`, `/run` and `/dev`. */
   readonly proc: string;
-  readonly sharedMemory: string;
+  readonly run: string;
+  readonly devices: string;
   /** What an executable says its version is; undefined where it says nothing that is one. */
   readonly versionOf: (executable: string) => Promise<string | undefined>;
 }

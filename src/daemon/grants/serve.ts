@@ -20,11 +20,6 @@ import { createGrants, type GrantsOptions } from "./registry.ts";
 /** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
 const CONFIRMATION = 15_000;
 
-/** Where leases lie on Linux if there is no XDG_RUNTIME_DIR (DESIGN.md, 4). */
-const SHARED_MEMORY = "/dev/shm";
-/** Where XDG_RUNTIME_DIR usually leads: pam_systemd(8). */
-const USER_RUNTIMES = "/run/user";
-
 type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record";
 
 export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
@@ -46,8 +41,8 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     runDir: paths.runDir,
     uid: owner,
     platform: process.platform,
-    sharedMemory: SHARED_MEMORY,
-    userRuntimes: USER_RUNTIMES,
+    run: "/run",
+    devices: "/dev",
   };
   const executable = ownExecutable();
   return createGrants({
@@ -68,7 +63,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     },
     socketPath: paths.socket,
     mounts: paths.grantMounts,
-    leaseParentOf: (id) => leaseParentOf(id, places),
+    leaseParentOf: (name) => leaseParentOf(name, places),
     executable:
       executable === undefined ? undefined : createPrivateCopy({ binDir: paths.binDir, build, source: executable }),
   });

@@ -1,23 +1,13 @@
-// Where leases live. They are credentials in a file: in memory where there is a file system for that, never in /tmp.
-import { lstatSync, statfsSync } from "node:fs";
-import type { Environment } from "../../environment.ts";
+// Which of the places for leases a grant's directory is in.
+import { lstatSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
+import { formerLeaseParents, leaseAdvice, leaseParents, type LeasePlaces } from "../../grants/leases.ts";
 
-export interface LeasePlaces {
-  /** The daemon's, for XDG_RUNTIME_DIR. */
-  readonly environment: Environment;
+export interface LeaseRoot extends LeasePlaces {
   /** `<home>/run`: for macOS, which has no file system in memory. */
   readonly runDir: string;
-  readonly uid: number;
   readonly platform: NodeJS.Platform;
-  /** `/dev/shm`. */
-  readonly sharedMemory: string;
-  /** `/run/user`: where pam_systemd(8) puts the runtime directory of each uid. */
-  readonly userRuntimes: string;
 }
-
-/** linux/magic.h: TMPFS_MAGIC and RAMFS_MAGIC. */
-const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
 /**
  * The parent of a grant's directory, for `openMount`, which makes and checks what is missing. One that is there already
@@ -25,58 +15,24 @@ const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
  *
  * @throws KeyholeError `unsafe-path` where leases would be written to a disk.
  */
-export function leaseParentOf(id: string, places: LeasePlaces): string {
-  const parents = leaseParents(places);
-  const parent = parents.find((candidate) => isDirectory(`${candidate}/${id}`)) ?? parents[0];
+export function leaseParentOf(name: string, root: LeaseRoot): string {
+  const parents = leaseParents(root);
+  if (root.platform === "darwin") parents.push(`${root.runDir}/g`);
+  const there = [...parents, ...formerLeaseParents(root)].find((parent) => isOwn(`${parent}/${name}`, root.uid));
+  const parent = there ?? parents[0];
   if (parent !== undefined) return parent;
   throw new KeyholeError(
     "unsafe-path",
-    `leases need a file system in memory: neither XDG_RUNTIME_DIR nor ${places.sharedMemory} is a private one`,
-    "deliver over the socket, or start the daemon with XDG_RUNTIME_DIR on tmpfs",
+    `leases need a file system in memory outside of ${root.devices}: neither XDG_RUNTIME_DIR nor ${root.run}/user/${root.uid} is one of this user's own`,
+    leaseAdvice(root),
   );
 }
 
-/**
- * The best one first. The usual runtime directory comes last: only a lease that a daemon with XDG_RUNTIME_DIR left there
- * leads to it, so that one without can still replace it, above all by its end.
- */
-function leaseParents(places: LeasePlaces): string[] {
-  const { environment, runDir, uid, platform, sharedMemory, userRuntimes } = places;
-  const parents: string[] = [];
-  const runtime = environment["XDG_RUNTIME_DIR"]?.replace(/(?<=.)\/+$/, "") ?? "";
-  if (runtime.startsWith("/") && isFit(runtime, uid)) parents.push(`${runtime}/keyhole/g`);
-  if (isInMemory(sharedMemory)) parents.push(`${sharedMemory}/keyhole-${uid}/g`);
-  if (isFit(`${userRuntimes}/${uid}`, uid)) parents.push(`${userRuntimes}/${uid}/keyhole/g`);
-  if (platform === "darwin") parents.push(`${runDir}/g`);
-  return parents;
-}
-
-function isFit(runtime: string, uid: number): boolean {
-  return isOwn(runtime, uid) && isInMemory(runtime);
-}
-
-/** The XDG base directory specification asks for 0700; what counts is that nobody else can write there. */
 function isOwn(path: string, uid: number): boolean {
-  const stats = look(path);
-  return stats !== undefined && stats.isDirectory() && stats.uid === uid && (stats.mode & 0o022) === 0;
-}
-
-function isInMemory(path: string): boolean {
   try {
-    return IN_MEMORY.has(statfsSync(path).type >>> 0);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    return stats !== undefined && stats.isDirectory() && stats.uid === uid;
   } catch {
     return false;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  return look(path)?.isDirectory() === true;
-}
-
-function look(path: string) {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
   }
 }

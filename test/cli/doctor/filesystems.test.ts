@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmdirSync } from "node:fs";
 import { checkFileSystem, checkLeaseDirectory, judgeHome } from "../../../src/cli/doctor/filesystems.ts";
 import { grantInfo } from "../fakes/grants.ts";
 import { daemonView, Home, hostMachine } from "../fakes/machines.ts";
@@ -24,20 +25,37 @@ test("nothing is said of a home that is not there yet, and of numbers of another
 describe.skipIf(process.platform !== "linux")("leases", () => {
   test("have a place in memory, or are said to have none", async () => {
     using home = new Home();
-    expect(checkLeaseDirectory(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
-    // A directory of /proc stands for every file system that is none in memory.
-    const machine = await hostMachine(home, { sharedMemory: "/proc" }, { XDG_RUNTIME_DIR: "/proc/self" });
-    expect(checkLeaseDirectory(machine)).toMatchObject([
-      { level: "warning", message: expect.stringContaining("--deliver file are refused") },
-    ]);
+    // What is below /dev stands for every file system in memory, a directory of /proc for every other one.
+    const runtime = mkdtempSync("/dev/shm/keyhole-doctor-");
+    const variables = { XDG_RUNTIME_DIR: runtime };
+    const elsewhere = await hostMachine(home, { devices: "/nowhere" }, variables);
+    expect(checkLeaseDirectory(elsewhere)).toMatchObject([{ level: "ok" }]);
+    for (const machine of [
+      await hostMachine(home, { run: "/proc" }, { XDG_RUNTIME_DIR: "/proc/self" }),
+      await hostMachine(home, { run: "/proc" }, variables),
+    ])
+      expect(checkLeaseDirectory(machine)).toMatchObject([
+        {
+          level: "warning",
+          message: expect.stringContaining("--deliver file are refused"),
+          fix: expect.stringContaining("mount -t tmpfs"),
+        },
+      ]);
+    const grants = [grantInfo({ deliver: "file", directory: runtime })];
+    const below = await hostMachine(home, { daemon: daemonView({}, grants) });
+    expect(checkLeaseDirectory(below)).toContainEqual(
+      expect.objectContaining({ level: "warning", message: expect.stringContaining("is below /dev") }),
+    );
+    rmdirSync(runtime);
   });
 
   test("that lie on a disk are a problem", async () => {
     using home = new Home();
     const grants = [grantInfo({ deliver: "file", directory: "/proc/self" }), grantInfo({ directory: "/proc/self" })];
     const machine = await hostMachine(home, { daemon: daemonView({}, grants) });
-    expect(checkLeaseDirectory(machine)).toMatchObject([
-      { level: "problem", message: "the lease of grant agent-a is on a disk, in /proc/self" },
-    ]);
+    expect(checkLeaseDirectory(machine)[0]).toMatchObject({
+      level: "problem",
+      message: "the lease of grant agent-a is on a disk, in /proc/self",
+    });
   });
 });

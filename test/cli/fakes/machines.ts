@@ -69,7 +69,8 @@ export async function hostMachine(
     daemon: { failure: absent },
     profiles,
     proc: join(home.path, "proc"),
-    sharedMemory: "/dev/shm",
+    run: "/run",
+    devices: "/dev",
     versionOf: () => Promise.resolve(undefined),
     ...fields,
   };

@@ -1,0 +1,79 @@
+// Where leases may lie on Linux: they are credentials in a file, so in a file system in memory that is this user's alone,
+// and never below /dev, which sandboxes cover with a /dev of their own.
+import { lstatSync, realpathSync, type Stats, statfsSync } from "node:fs";
+import type { Environment } from "../environment.ts";
+
+export interface LeasePlaces {
+  /** For XDG_RUNTIME_DIR. */
+  readonly environment: Environment;
+  readonly uid: number;
+  /** `/run`: in it pam_systemd(8) puts the runtime directory of each uid, and it is root's own. */
+  readonly run: string;
+  /** `/dev` */
+  readonly devices: string;
+}
+
+/** linux/magic.h: TMPFS_MAGIC and RAMFS_MAGIC. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
+/** The parents that grants' directories may have, the best one first. They need not exist. */
+export function leaseParents(places: LeasePlaces): string[] {
+  const { uid, run } = places;
+  const parents = [[runtimeOf(places), "keyhole"] as const, [`${run}/user/${uid}`, "keyhole"] as const];
+  return [...parents, [run, `keyhole-${uid}`] as const]
+    .filter(([runtime]) => isFit(runtime, places))
+    .map(([runtime, name]) => `${runtime}/${name}/g`);
+}
+
+/** Where versions up to 0.1 put leases as well: such a one stays there, because a sandbox holds on to its directory. */
+export function formerLeaseParents(places: LeasePlaces): string[] {
+  const runtime = runtimeOf(places);
+  const former = runtime.startsWith("/") ? [`${runtime}/keyhole/g`] : [];
+  return [...former, `${places.devices}/shm/keyhole-${places.uid}/g`];
+}
+
+function runtimeOf({ environment }: LeasePlaces): string {
+  return environment["XDG_RUNTIME_DIR"]?.replace(/(?<=.)\/+$/, "") ?? "";
+}
+
+/** Makes a place for leases, also for a daemon that runs already. */
+export function leaseAdvice({ run, uid }: Pick<LeasePlaces, "run" | "uid">): string {
+  const path = `${run}/user/${uid}`;
+  return `sudo mkdir -p ${path} && sudo mount -t tmpfs -o uid=${uid},mode=0700 tmpfs ${path}`;
+}
+
+/** The XDG base directory specification asks for 0700; what counts is that nobody else can write there. */
+function isFit(runtime: string, { uid, devices }: LeasePlaces): boolean {
+  if (!runtime.startsWith("/") || isBelow(runtime, devices)) return false;
+  const stats = look(runtime);
+  return stats?.isDirectory() === true && stats.uid === uid && (stats.mode & 0o022) === 0 && isInMemory(runtime);
+}
+
+/** Also by links above it: /run/shm may be /dev/shm. */
+export function isBelow(path: string, directory: string): boolean {
+  return [path, realPath(path)].some((each) => each === directory || each.startsWith(`${directory}/`));
+}
+
+export function isInMemory(path: string): boolean {
+  try {
+    return IN_MEMORY.has(statfsSync(path).type >>> 0);
+  } catch {
+    return false;
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
