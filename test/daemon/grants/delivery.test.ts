@@ -68,7 +68,7 @@ test("a lease of before a restart stays while STS cannot be reached, and goes wh
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-1");
   world.source.failure = new KeyholeError("aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev");
   await world.clock.advance(2 * MINUTE);
-  expect(readLease(directory)).toEqual({ Error: "keyhole: AWS refused the credentials of this grant" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused the credentials of this grant" });
 });
 
 test("credentials that still live outlast a refusal; then the lease says why there are none, until there are again", async () => {
@@ -79,7 +79,7 @@ test("credentials that still live outlast a refusal; then the lease says why the
   await world.clock.advance(50 * MINUTE);
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-1");
   await world.clock.advance(12 * MINUTE);
-  expect(readLease(directory)).toEqual({ Error: "keyhole: AWS refused the credentials of this grant" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused the credentials of this grant" });
   expect(grants.list()[0]!.lastError).toBe("AccessDenied");
   world.source.failure = undefined;
   await world.clock.advance(2 * MINUTE);
@@ -94,7 +94,7 @@ test.each(["revoked", "expired"] as const)(
     const { directory } = await grants.add(fileRequest(3600), caller);
     if (how === "revoked") grants.revoke("agent", caller);
     else await world.clock.advance(61 * MINUTE);
-    const document = { Error: `keyhole: this grant ${how === "revoked" ? "was revoked" : "has expired"}` };
+    const document = { Version: `keyhole: this grant ${how === "revoked" ? "was revoked" : "has expired"}` };
     expect(readLease(directory)).toEqual(document);
     const { count } = world.source;
     await world.stop();
@@ -122,7 +122,7 @@ test("a config that goes ends the lease, and one that comes back brings it back"
   const { directory } = await grants.add(fileRequest(), caller);
   world.configs.delete("dev");
   await world.clock.advance(65 * MINUTE);
-  expect(readLease(directory)).toEqual({ Error: "keyhole: the config of this grant does not exist any more" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: the config of this grant does not exist any more" });
   world.configs.write("dev", roleConfig("dev"));
   await world.clock.advance(MINUTE);
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-2");

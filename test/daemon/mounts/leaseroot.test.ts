@@ -21,7 +21,7 @@ beforeEach(() => {
     fs.mkdirSync(`${memory}/${name}`, { recursive: true, mode: 0o700 });
 });
 afterEach(() => {
-  for (const root of [memory, disk]) fs.rmSync(root, { recursive: true, force: true });
+  for (const path of [memory, disk]) fs.rmSync(path, { recursive: true, force: true });
 });
 
 /** What lies in /dev/shm stands for any other memory; the tests' /dev is another one. */
