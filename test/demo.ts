@@ -43,8 +43,14 @@ async function assumedKey(name: string): Promise<string> {
   return (JSON.parse(line) as { AccessKeyId: string }).AccessKeyId;
 }
 
+/** Whoever looks on need not be told that this is not AWS's. */
+async function pointToSts(name: string): Promise<void> {
+  await machine.keyhole(`config update -n ${name} --set STS.endpoint_url=${sts.url}`);
+}
+
 say("a config is a role with a name");
 await type("config add -n deploy --role-arn arn:aws:iam::111122223333:role/deploy");
+await pointToSts("deploy");
 
 say("one daemon holds the credentials, in memory");
 await type("daemon start");
@@ -82,6 +88,7 @@ await type("audit --grant agent");
 
 say("a role whose sessions last 64 seconds: the daemon renews them before anyone would notice");
 await type("config add -n short --role-arn arn:aws:iam::111122223333:role/short --set AssumeRole.DurationSeconds=64");
+await pointToSts("short");
 const first = await assumedKey("short");
 console.log(`first credentials:   ${first}`);
 await until(async () => (await assumedKey("short")) !== first);

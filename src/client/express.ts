@@ -39,6 +39,9 @@ const DECIDING = [
   "KEYHOLE_SOCKET_MODE",
 ];
 
+/** What may ask for another session than the one of a config's name; a grant's is none of them. */
+const CHOOSING = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"];
+
 /** What a grant's socket said instead of credentials: the whole error reply, or nothing in all that time. */
 export type Refusal = Uint8Array | "timeout";
 
@@ -90,10 +93,12 @@ export async function askExpress(
   const path = socket ?? socketOfHome(environment);
   const request = name === undefined ? undefined : encodeVend(name);
   if (request === undefined || !path?.startsWith("/")) return undefined;
-  // A grant's socket must not be told a config's name.
-  if (path !== socketOfHome(environment) && !(await isControlSocket(path))) return undefined;
+  const isOwn = isOwnControlSocket(path);
+  // A grant's socket must not be told a config's name; where the home has its socket, none is a grant's.
+  if (path !== socketOfHome(environment) && !(await isOwn)) return undefined;
   const line = await ask(path, request, VEND_DEADLINE, (frame) => lineOf(frame, VEND));
-  return line instanceof Uint8Array ? { line } : undefined;
+  // What another user says is not believed.
+  return line instanceof Uint8Array && (await isOwn) ? { line } : undefined;
 }
 
 interface Question {
@@ -139,6 +144,7 @@ function understand(words: readonly string[], environment: Environment): Questio
     }
   }
   socket ??= environment["KEYHOLE_SOCKET"] || undefined;
+  if (name !== undefined && CHOOSING.some((variable) => environment[variable])) return undefined;
   const isUnderstood = isExport ? format === "credential-process" : words.length === 0;
   return isUnderstood ? { name, socket } : undefined;
 }
@@ -150,11 +156,11 @@ function grantDirectoryOf(executable: string): string | undefined {
   return directory !== "" && Bun.file(`${directory}/${GRANT_CONFIG}`).size > 0 ? directory : undefined;
 }
 
-/** As client/target.ts has it: by the modes that only control sockets have. */
-async function isControlSocket(path: string): Promise<boolean> {
+/** As a daemon of this user makes it. One of a group's, of root's or of another user's, the command line proper looks at. */
+async function isOwnControlSocket(path: string): Promise<boolean> {
   try {
-    const mode = (await Bun.file(path).stat()).mode & 0o777;
-    return mode === 0o600 || mode === 0o660;
+    const { mode, uid } = await Bun.file(path).stat();
+    return (mode & 0o777) === 0o600 && uid === process.getuid?.();
   } catch {
     return false;
   }

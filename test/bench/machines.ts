@@ -6,7 +6,7 @@ import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
 import { moveKeysToFile } from "../e2e/keyfile.ts";
-import { createMachine, type Machine, roleArn } from "../e2e/machine.ts";
+import { configText, createMachine, type Machine, roleArn } from "../e2e/machine.ts";
 
 export { type Machine, roleArn };
 
@@ -19,7 +19,7 @@ export function exportCommand(program: string, name: string): string[] {
 export function writeConfigs(machine: Machine, ...names: readonly string[]): readonly string[] {
   mkdirSync(machine.paths.configs, { recursive: true, mode: 0o700 });
   for (const name of names) {
-    const text = `AssumeRole:\n  RoleArn: ${roleArn(name)}\n  DurationSeconds: 43200\n`;
+    const text = configText(machine, name, "  DurationSeconds: 43200\n");
     writeFileSync(join(machine.paths.configs, `${name}.yaml`), text, { mode: 0o600 });
   }
   return names;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askExpress } from "../../src/client/express.ts";
@@ -246,12 +246,43 @@ test.each(["/opt/keyhole", "keyhole", ""])(
   },
 );
 
-test.each([0o666, 0o777, 0o644])("a named socket of mode %o may be a grant's, and is told no name", async (mode) => {
-  serve();
-  chmodSync(socket, mode);
-  expect(await vendExpress(words(question), {})).toBeUndefined();
-  expect(asked).toEqual([]);
-});
+test.each(["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"])(
+  "%s may mean another session than the config's name, and says nothing to a grant",
+  async (variable) => {
+    serve();
+    expect(await vendExpress(words(question), { [variable]: "x" })).toBeUndefined();
+    expect(asked).toEqual([]);
+    server!.stop(true);
+    expect(await askExpress([], { [variable]: "x" }, serveGrant())).toEqual({ line });
+  },
+);
+
+test.skipIf(process.getuid!() !== 0)(
+  "what listens at another user's socket is not believed, and is told a name only in the home (needs root)",
+  async () => {
+    serve();
+    chownSync(socket, 65_534, 65_534);
+    expect(await vendExpress(words(question), {})).toBeUndefined();
+    expect(asked).toEqual([]);
+    server!.stop(true);
+    const home = join(directory, "home");
+    socket = join(home, ".keyhole", "sock", "daemon.sock");
+    mkdirSync(join(socket, ".."), { recursive: true });
+    serve();
+    chownSync(socket, 65_534, 65_534);
+    expect(await vendExpress(["export", "-f", "credential-process", "-n", "dev"], { HOME: home })).toBeUndefined();
+  },
+);
+
+test.each([0o666, 0o777, 0o644, 0o660])(
+  "a named socket of mode %o may be a grant's, and is told no name",
+  async (mode) => {
+    serve();
+    chmodSync(socket, mode);
+    expect(await vendExpress(words(question), {})).toBeUndefined();
+    expect(asked).toEqual([]);
+  },
+);
 
 test("an answer that comes in pieces is one answer, and one request", async () => {
   const answer = response("eu-west-1");

@@ -11,7 +11,7 @@ import { encodeFrame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, messages } from "../../src/wire/messages.ts";
 import { dial } from "./attacker.ts";
 import { startForeground } from "./daemons.ts";
-import { createMachine, isAlive, roleArn, until } from "./machine.ts";
+import { configText, createMachine, isAlive, roleArn, until } from "./machine.ts";
 import { createUsers, noUsers } from "./users.ts";
 
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
@@ -209,7 +209,7 @@ test("what unlocked a session once holds for everybody who asks later (A-042)", 
   const first = await machine.keyhole("export -f credential-process -n dev", bare);
   // Also when the credentials have to be assumed anew, behind everybody's back.
   const dev = join(machine.paths.configs, "dev.yaml");
-  await Bun.write(dev, `${await Bun.file(dev).text()}  ExternalId: another\n`);
+  await Bun.write(dev, configText(machine, "dev", "  ExternalId: another\n"));
   await until(async () => (await machine.keyhole("export -f credential-process -n dev", bare)) !== first);
   expect(machine.sts.count("AssumeRole")).toBe(2);
 });

@@ -5,7 +5,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { announce, dial, openDescriptors, type Peer, peakMemory, pour, randomNumbers, request } from "./attacker.ts";
 import { isRoot, shell, startForeground } from "./daemons.ts";
-import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
+import { configText, createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
 import { messages, PROTOCOL_VERSION } from "../../src/wire/messages.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -269,7 +269,7 @@ test("attack 11: a second daemon after the socket was removed does not exist, an
 test("attacks 12 and 13: with umask 0, socket, log, lock and config are their owner's alone", async () => {
   await using machine = await createMachine();
   const under = shell("umask 0");
-  const yaml = `AssumeRole:\n  RoleArn: ${roleArn("dev")}\n`;
+  const yaml = configText(machine, "dev");
   expect(await machine.run(["config", "add", "-n", "dev", "--from-file", "-"], { under, stdin: yaml })).toMatchObject({
     exitCode: 0,
   });

@@ -215,7 +215,7 @@ test.skipIf(!canBeOthers)("another user's program is not named, and a stranger's
   try {
     giveHomeToOrdinary(machine);
     const ordinary = { under: asNobody, program: copy.path };
-    await machine.run(["config", "add", "-n", "dev", "--role-arn", roleArn("dev")], ordinary);
+    await machine.run(machine.adding("dev"), ordinary);
     await startForeground(machine, ordinary);
     // Root may ask, and its executable is not for nobody to see.
     await machine.keyhole("export -n dev");

@@ -67,7 +67,7 @@ test("the daemon is started with the settings of the command line", async () => 
   await using machine = await createMachine();
   const configs = join(machine.home, "other");
   const socket = join(machine.home, "place", "k.sock");
-  await machine.keyhole(`-cd ${configs} config add -n dev --role-arn arn:aws:iam::111122223333:role/dev`);
+  await machine.keyhole(`-cd ${configs} ${machine.adding("dev").join(" ")}`);
   const options = `-cd ${configs} -sp ${socket} -lp ${machine.home}/l/d.log -mdcs 7`;
   await machine.keyhole(`${options} export -n dev`);
   const status = JSON.parse(await machine.keyhole(`-sp ${socket} daemon status --json`)) as Record<string, unknown>;

@@ -21,15 +21,13 @@ async function runApart(machine: Awaited<ReturnType<typeof createMachine>>, scri
   return resultOf(child);
 }
 
-const addConfig = "$K config add -n one --role-arn arn:aws:iam::111122223333:role/one 2>&1";
-
 test.skipIf(!isRoot)(
   "without /proc a daemon says who it is, serves and ends (needs root)",
   async () => {
     await using machine = await createMachine();
     const { stdout, stderr, exitCode } = await runApart(
       machine,
-      `umount -l /proc; ${addConfig}
+      `umount -l /proc; $K ${machine.adding("one").join(" ")} 2>&1
     $K daemon start 2>&1; $K daemon add -n one 2>&1; $K export -n one >/dev/null; $K exec -n one -- true
     $K daemon status | head -1; $K daemon restart 2>&1; $K daemon stop 2>&1`,
     );
@@ -46,7 +44,7 @@ test.skipIf(!isRoot)(
     await using machine = await createMachine();
     const { stdout, stderr, exitCode } = await runApart(
       machine,
-      `mount -t tmpfs -o size=64k none $DISK; ${addConfig}
+      `mount -t tmpfs -o size=64k none $DISK; $K ${machine.adding("one").join(" ")} 2>&1
     head -c 100k /dev/zero >$DISK/fill 2>/dev/null || :
     $K daemon start 2>&1; $K export -n one >/dev/null; $K daemon stop 2>&1`,
     );

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { credentialsFile } from "./keyfile.ts";
-import { createMachine, dynamicExecutable, executable, type Machine, roleArn, until } from "./machine.ts";
+import { configText, createMachine, dynamicExecutable, executable, type Machine, roleArn, until } from "./machine.ts";
 
 interface ProcessDocument {
   readonly Version: number;
@@ -238,11 +238,10 @@ test("a profile's keys, region and endpoint are found in the files that the requ
   const env = {
     AWS_ACCESS_KEY_ID: undefined,
     AWS_SECRET_ACCESS_KEY: undefined,
-    AWS_ENDPOINT_URL_STS: undefined,
     AWS_CONFIG_FILE: join(machine.home, "config"),
     AWS_SHARED_CREDENTIALS_FILE: join(machine.home, "credentials"),
   };
-  await machine.addConfig("dev", "Session.profile_name=work");
+  await machine.keyhole(`config add -n dev --role-arn ${roleArn("dev")} --set Session.profile_name=work`);
   await machine.keyhole("daemon start");
   expect(await machine.keyhole("export -f env -n dev", { env })).toContain("\nexport AWS_REGION=eu-central-1\n");
   const [session] = JSON.parse(await machine.keyhole("daemon list --json")) as { source: string }[];
@@ -290,7 +289,11 @@ test("an MFA code comes from a command, for every AssumeRole anew", async () => 
   writeConfig(
     machine,
     "admin",
-    `AssumeRole:\n  RoleArn: ${roleArn("admin")}\n  SerialNumber: arn:aws:iam::111122223333:mfa/developer\nMFA:\n  command: ${command}\n`,
+    configText(
+      machine,
+      "admin",
+      `  SerialNumber: arn:aws:iam::111122223333:mfa/developer\nMFA:\n  command: ${command}\n`,
+    ),
   );
   await vend(machine, "admin");
   await machine.keyhole("daemon add -n admin --force");
@@ -303,7 +306,7 @@ test("a device without a way to its code is a config error that names the key", 
   writeConfig(
     machine,
     "admin",
-    `AssumeRole:\n  RoleArn: ${roleArn("admin")}\n  SerialNumber: arn:aws:iam::111122223333:mfa/developer\n`,
+    configText(machine, "admin", "  SerialNumber: arn:aws:iam::111122223333:mfa/developer\n"),
   );
   const { stderr, exitCode } = await machine.run(["export", "-n", "admin"]);
   expect(stderr).toContain("SerialNumber");
@@ -317,9 +320,7 @@ test("all of a config's parameters reach STS", async () => {
   writeConfig(
     machine,
     "full",
-    `AssumeRole:
-  RoleArn: ${roleArn("full")}
-  RoleSessionName: release@7
+    `${configText(machine, "full")}  RoleSessionName: release@7
   DurationSeconds: 1800
   ExternalId: ticket-7
   PolicyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]
@@ -348,9 +349,8 @@ test("twelve cold configs that take their source credentials from a thirteenth d
   const command = `${executable} --socket-path ${machine.paths.socket} export -f credential-process -n d`;
   const profiles = names.map((name) => `[profile ${name}]\ncredential_process = ${command}\n`);
   writeFileSync(join(machine.home, "config"), profiles.join(""));
-  writeConfig(machine, "d", `AssumeRole: {RoleArn: ${roleArn("d")}}`);
-  for (const name of names)
-    writeConfig(machine, name, `AssumeRole: {RoleArn: ${roleArn(name)}}\nSession: {profile_name: ${name}}`);
+  writeConfig(machine, "d", configText(machine, "d"));
+  for (const name of names) writeConfig(machine, name, configText(machine, name, `Session: {profile_name: ${name}}\n`));
   await machine.keyhole("daemon start");
   // Known and cold: nothing in what asks for it later says that somebody waits.
   await machine.keyhole("daemon add -n d --no-verify");
@@ -400,7 +400,6 @@ test.skipIf(fakeTime === undefined)(
         // With any of these it would start again, without the library.
         AWS_ACCESS_KEY_ID: undefined,
         AWS_SECRET_ACCESS_KEY: undefined,
-        AWS_ENDPOINT_URL_STS: undefined,
         AWS_EC2_METADATA_DISABLED: undefined,
         LD_PRELOAD: fakeTime,
         FAKETIME_TIMESTAMP_FILE: timestamps,

@@ -28,7 +28,7 @@ export async function addGrant(machine: Machine, words = "agent-a --config dev -
 }
 
 /** What a sandbox has of its environment: nothing that leads to the host's keyhole. */
-export const inside = { HOME: undefined, AWS_ENDPOINT_URL_STS: undefined } as const;
+export const inside = { HOME: undefined } as const;
 
 /** Runs the executable of a grant's directory. */
 export function runIn(directory: string, machine: Machine, words: readonly string[] = [], env = {}): Promise<Result> {

@@ -26,7 +26,7 @@ async function ordinaryDaemon(machine: Machine) {
     const result = await machine.run(words, options);
     expect(result).toMatchObject({ exitCode: 0 });
   };
-  await keyhole("config", "add", "-n", "dev", "--role-arn", "arn:aws:iam::111122223333:role/dev");
+  await keyhole(...machine.adding("dev"));
   await keyhole("daemon", "start");
   await keyhole("daemon", "add", "-n", "dev");
   const pid = machine.daemonPid()!;
@@ -110,7 +110,7 @@ const namesIn = (pid: number) =>
 test.skipIf(!isRoot)("a launched daemon has nothing of its starter's AWS_*, BUN_* and NODE_*", async () => {
   await using machine = await createMachine();
   await machine.keyhole("daemon start", { env: unwanted });
-  expect(namesIn(machine.daemonPid()!)).toEqual(["HOME", "PATH"]);
+  expect(namesIn(machine.daemonPid()!)).toEqual(["HOME", "HTTPS_PROXY", "PATH"]);
 });
 
 test.skipIf(!isRoot)(
@@ -118,7 +118,7 @@ test.skipIf(!isRoot)(
   async () => {
     await using machine = await createMachine();
     const daemon = await startForeground(machine, { env: unwanted });
-    expect(namesIn(daemon.pid)).toEqual(["HOME", "PATH"]);
+    expect(namesIn(daemon.pid)).toEqual(["HOME", "HTTPS_PROXY", "PATH"]);
   },
 );
 

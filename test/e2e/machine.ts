@@ -40,7 +40,8 @@ export async function createMachine(options: StsServerOptions = {}) {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     AWS_ACCESS_KEY_ID: sts.root.accessKeyId,
     AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey,
-    AWS_ENDPOINT_URL_STS: sts.url,
+    // The endpoint is in each config: one from a variable makes a session of its own. What misses it ends here.
+    HTTPS_PROXY: "http://127.0.0.1:9",
     AWS_EC2_METADATA_DISABLED: "true",
   };
   const paths = {
@@ -75,6 +76,12 @@ export async function createMachine(options: StsServerOptions = {}) {
     return result.stdout;
   }
 
+  /** The words that add a config for `arn:aws:iam::111122223333:role/NAME`, with these `--set` values. */
+  function adding(name: string, ...set: readonly string[]): string[] {
+    const values = [`STS.endpoint_url=${sts.url}`, ...set].flatMap((value) => ["--set", value]);
+    return ["config", "add", "-n", name, "--role-arn", roleArn(name), ...values];
+  }
+
   function daemonPid(): number | undefined {
     const text = existsSync(paths.lock) ? readFileSync(paths.lock, "utf8").trim() : "";
     const pid = Number(text);
@@ -98,13 +105,8 @@ export async function createMachine(options: StsServerOptions = {}) {
             .split("\n")
             .map((line) => JSON.parse(line) as Record<string, unknown>)
         : [],
-    /** Adds a config for `arn:aws:iam::111122223333:role/NAME`, with these `--set` values. */
-    addConfig: (name: string, ...set: readonly string[]) =>
-      keyhole(
-        ["config", "add", "-n", name, "--role-arn", roleArn(name), ...set.flatMap((value) => ["--set", value])].join(
-          " ",
-        ),
-      ),
+    adding,
+    addConfig: (name: string, ...set: readonly string[]) => keyhole(adding(name, ...set).join(" ")),
     async [Symbol.asyncDispose]() {
       const pid = daemonPid();
       if (pid !== undefined) {
@@ -115,6 +117,11 @@ export async function createMachine(options: StsServerOptions = {}) {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** The text of a config as `addConfig` makes it, with more below AssumeRole and below STS. */
+export function configText({ sts }: Pick<Machine, "sts">, name: string, more = "", moreOfSts = ""): string {
+  return `STS:\n  endpoint_url: ${sts.url}\n${moreOfSts}AssumeRole:\n  RoleArn: ${roleArn(name)}\n${more}`;
 }
 
 export function roleArn(name: string): string {

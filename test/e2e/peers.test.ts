@@ -37,7 +37,8 @@ describe("elhaz's own files", () => {
   test("serve for listing, vending and changing where elhaz left them (E-020, E-030, E-034)", async () => {
     await using elhaz = await createElhazMachine();
     const { machine, directory } = elhaz;
-    const old = (command: string) => machine.keyhole(`-cd ${directory} ${command}`);
+    const env = { AWS_ENDPOINT_URL_STS: machine.sts.url };
+    const old = (command: string) => machine.keyhole(`-cd ${directory} ${command}`, { env });
     expect(await old("config list")).toBe("old\n");
     await old("daemon start");
     // The daemon honours --config-dir as well, and PolicyArns reach STS as it wants them.
@@ -258,7 +259,7 @@ test("the hint of a failure can be pasted, and mends it (E-072)", async () => {
 test("talk never stands on stdout (E-011)", async () => {
   await using machine = await createMachine();
   for (const command of [
-    `config add -n dev --role-arn ${roleArn("dev")}`,
+    machine.adding("dev").join(" "),
     "daemon start",
     "daemon start",
     "daemon add -n dev",

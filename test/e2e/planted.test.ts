@@ -1,6 +1,6 @@
 // What an attacker may plant in a daemon's way, and who may not talk to it: files of the wrong kind, links, FIFOs,
 // directories and peers of other users.
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
@@ -18,7 +18,6 @@ import {
 import { dirname, join } from "node:path";
 import { dial, openDescriptors } from "./attacker.ts";
 import {
-  as,
   asNobody,
   canBeOthers,
   giveHomeToOrdinary,
@@ -32,7 +31,7 @@ import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.
 import { type ErrorName, errors } from "../../src/errors.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
-import { ERROR_NUMBER, errorReply } from "../../src/wire/messages.ts";
+import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
 
 /** Opens every door that file modes keep shut, so that the daemon alone is left to refuse. */
 function openDoors({ home, paths }: Machine): void {
@@ -280,44 +279,85 @@ function hexOf(kind: ErrorName): string {
   return Buffer.from(encodeFrame(ERROR_NUMBER, reply)).toString("hex");
 }
 
-test.skipIf(!canBeOthers || !hasPython)("source credentials are not sent to another user's process", async () => {
-  await using machine = await createMachine();
-  giveHomeToOrdinary(machine);
-  // Listens where NOBODY looks for a daemon, says that it is no grant's and has no session, and waits for an Add.
-  const squat = `import os, socket, sys
+/** The start of a process of another user, which listens where NOBODY may look for a daemon. */
+const SQUAT = `import os, socket, sys
 os.umask(0)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], int(sys.argv[2], 8))
 listener.listen()
 print("up", flush=True)
-for answer in ["${hexOf("not-a-grant")}", "${hexOf("no-such-session")}"]:
-    peer, _ = listener.accept()
-    peer.recv(65536)
-    peer.sendall(bytes.fromhex(answer))
-print(peer.recv(65536), flush=True)`;
+`;
+
+/** A directory where anybody may make a socket, and a stranger's in it. */
+async function squatIn(machine: Machine, script: string, mode = "666") {
+  giveHomeToOrdinary(machine);
   const directory = join(machine.home, "shared");
   mkdirSync(directory);
   chmodSync(directory, 0o777);
   const socket = join(directory, "daemon.sock");
   chmodSync(machine.home, 0o755);
-  const stranger = as(NOBODY - 1);
-  const squatter = Bun.spawn([...stranger, "python3", "-I", "-c", squat, socket], {
+  // In NOBODY's group, so that a socket of mode 0660 is open, too.
+  const stranger = ["setpriv", `--reuid=${NOBODY - 1}`, `--regid=${NOBODY}`, "--clear-groups"];
+  const squatter = Bun.spawn([...stranger, "python3", "-I", "-c", SQUAT + script, socket, mode], {
     env: { PATH: "/usr/bin:/bin" },
     cwd: "/",
     stdout: "pipe",
     stderr: "inherit",
   });
   const program = publicExecutable();
-  try {
-    await until(() => existsSync(socket));
-    const options = { under: asNobody, program: program.path };
-    const { stderr, exitCode } = await machine.run(["-sp", socket, "export", "-n", "dev"], options);
-    const received = await new Response(squatter.stdout).text();
-    expect(stderr).toContain(`belongs to another user (uid ${NOBODY - 1})`);
-    expect(exitCode).toBe(1);
-    expect(received).toBe("up\nb''\n");
-  } finally {
-    squatter.kill("SIGKILL");
-    program.remove();
-  }
+  await until(() => existsSync(socket));
+  return {
+    socket,
+    /** As NOBODY. */
+    run: (words: readonly string[], env = {}) => machine.run(words, { under: asNobody, program: program.path, env }),
+    received: () => new Response(squatter.stdout).text(),
+    [Symbol.dispose]() {
+      squatter.kill("SIGKILL");
+      program.remove();
+    },
+  };
+}
+
+test.skipIf(!canBeOthers || !hasPython)("source credentials are not sent to another user's process", async () => {
+  await using machine = await createMachine();
+  using squat = await squatIn(
+    machine,
+    `peer, _ = listener.accept()
+peer.recv(65536)
+peer.sendall(bytes.fromhex("${hexOf("not-a-grant")}"))
+peer, _ = listener.accept()
+print(peer.recv(65536), flush=True)`,
+  );
+  const { stderr, exitCode } = await squat.run(["-sp", squat.socket, "export", "-n", "dev"]);
+  expect(stderr).toContain(`belongs to another user (uid ${NOBODY - 1})`);
+  expect(exitCode).toBe(1);
+  expect(await squat.received()).toBe("up\nb''\n");
+});
+
+describe.skipIf(!canBeOthers || !hasPython)("credentials of another user's process are not taken", () => {
+  const line = new TextEncoder().encode('{"Version":1,"AccessKeyId":"ASIAIMPOSTOR","SecretAccessKey":"s"}\n');
+  const body = encode(messages.Vend.response, { config: "dev", region: undefined, line });
+  const vended = Buffer.from(encodeFrame(messages.Vend.number, body)).toString("hex");
+  const impostor = `while True:
+    peer, _ = listener.accept()
+    while request := peer.recv(65536):
+        peer.sendall(bytes.fromhex("${vended}" if request[5] == ${messages.Vend.number} else "${hexOf("not-a-grant")}"))`;
+  const formats = ["json", "credential-process"];
+
+  test.each(["660", "666"])("at a socket of mode %s", async (mode) => {
+    await using machine = await createMachine();
+    using squat = await squatIn(machine, impostor, mode);
+    for (const format of formats) {
+      for (const env of [{}, { KEYHOLE_SHARED_SOCKET: squat.socket }]) {
+        const words = ["export", "--format", format, "-n", "dev"];
+        const results = [
+          await squat.run(["-sp", squat.socket, ...words], env),
+          await squat.run(words, { ...env, KEYHOLE_SOCKET: squat.socket }),
+        ];
+        for (const { stdout, exitCode } of results)
+          expect({ format, env, stdout, exitCode }).toMatchObject({ stdout: "", exitCode: 1 });
+      }
+    }
+  });
 });

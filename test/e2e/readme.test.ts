@@ -58,6 +58,7 @@ test.skipIf(aws === null)(
           ...machine.environment,
           PATH: `${dirname(executable)}:${dirname(aws!)}:${machine.environment["PATH"]}`,
           AWS_DEFAULT_REGION: "eu-west-1",
+          AWS_ENDPOINT_URL_STS: machine.sts.url,
         },
         cwd: join(machine.home, "work"),
         stdin: "ignore",
@@ -67,8 +68,11 @@ test.skipIf(aws === null)(
       const output = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
       expect([command, await child.exited, output]).toEqual([command, 0, output]);
       for (const line of shown) expect([command, output]).toEqual([command, expect.stringMatching(patternOf(line))]);
-      // A user of elhaz has configs already.
       if (command.startsWith("keyhole config add")) {
+        for (const name of (await machine.keyhole("config list")).trimEnd().split("\n")) {
+          await machine.keyhole(`config update -n ${name} --set STS.endpoint_url=${machine.sts.url}`);
+        }
+        // A user of elhaz has configs already.
         cpSync(machine.paths.configs, join(machine.home, ".elhaz", "configs"), { recursive: true });
       }
     }

@@ -205,7 +205,7 @@ for (const { cpu, under, needs } of machines) {
       const disguised = await machine.run(["--version"], { ...options, env: bunVariables });
       expect(disguised).toEqual({ stdout: expect.stringMatching(/^keyhole \S+\n$/), stderr: "", exitCode: 0 });
 
-      await machine.keyhole("config add -n dev --role-arn arn:aws:iam::111122223333:role/dev", options);
+      await machine.keyhole(machine.adding("dev").join(" "), options);
       await machine.keyhole("daemon start", options);
       const text = await machine.keyhole("export -f json -n dev", options);
       expect(JSON.parse(text)).toMatchObject({ access_key: expect.stringMatching(/^ASIA/) });

@@ -47,7 +47,7 @@ test.skipIf(!canMount)("a full disk costs log lines and memory, no credentials",
   if (small === undefined) throw new Error("no tmpfs can be mounted here");
   const env = { KEYHOLE_HOME: join(small.path, "k") };
   const run = (words: readonly string[]) => machine.run(words, { env });
-  await machine.keyhole("config add -n dev --role-arn arn:aws:iam::111122223333:role/dev", { env });
+  await machine.keyhole(machine.adding("dev").join(" "), { env });
   await machine.keyhole("daemon start", { env });
   fill(small.path);
   expectCredentials(await run(EXPORT));
@@ -102,8 +102,7 @@ test.skipIf(isRoot && asOrdinary.length === 0)(
     try {
       chmodSync(machine.home, 0o755);
       const options = { under: asOrdinary, program: program.path };
-      const add = ["config", "add", "-n", "dev", "--role-arn", "arn:aws:iam::111122223333:role/dev"];
-      expect((await machine.run(add, options)).exitCode).toBe(0);
+      expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
       chmodSync(machine.paths.home, 0o500);
       expectOneLine(
         await machine.run(EXPORT, options),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Key } from "../sts/server.ts";
 import { type Canaries, leaksIn, secretKey, textsBelow, watchProcesses } from "./canaries.ts";
 import { isRoot } from "./daemons.ts";
-import { createMachine, executable, type Machine, type RunOptions, roleArn, until } from "./machine.ts";
+import { createMachine, executable, type Machine, type RunOptions, configText, until } from "./machine.ts";
 
 const SERIAL = "arn:aws:iam::111122223333:mfa/dev";
 const MFA_CODE = "918273";
@@ -57,10 +57,9 @@ function script(machine: Machine, name: string, text: string): string {
   return path;
 }
 
-const arn = (name: string) => `AssumeRole:\n  RoleArn: ${roleArn(name)}\n`;
-
 /** Config name → YAML. The last ones are no configs, and must be refused without a word of theirs. */
 function configsOf({ machine, inConfig, inProcess, planted }: Planted): Record<string, string> {
+  const arn = (name: string, more?: string, keys?: string) => configText(machine, name, more, keys);
   const keys = `  aws_access_key_id: ${inConfig.accessKeyId}\n  aws_secret_access_key: ${inConfig.secretAccessKey}\n`;
   const policy = `'{"Statement":[{"Sid":"${planted["policy in a config"]}","Effect":"Allow","Action":"*"}]}'`;
   const mfa = (path: string) => `  SerialNumber: ${SERIAL}\nMFA:\n  command: ${path}\n`;
@@ -82,7 +81,7 @@ function configsOf({ machine, inConfig, inProcess, planted }: Planted): Record<s
   writeFileSync(join(machine.home, ".aws", "config"), profiles.join("\n"));
   return {
     environment: arn("environment"),
-    static: `${arn("static")}  ExternalId: ${planted["external id"]}\n  Policy: ${policy}\nSTS:\n${keys}`,
+    static: arn("static", `  ExternalId: ${planted["external id"]}\n  Policy: ${policy}\n`, keys),
     tokencode: `${arn("tokencode")}  SerialNumber: ${SERIAL}\n  TokenCode: "${MFA_CODE}"\n`,
     "mfa-good": arn("mfa") + mfa(script(machine, "mfa-good", `${say}; echo ${MFA_CODE}`)),
     "mfa-fail": arn("mfa") + mfa(script(machine, "mfa-fail", `${say}; exit 7`)),

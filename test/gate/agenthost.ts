@@ -48,8 +48,7 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}, ha
   }
   /** A config whose role has this name, and a grant of the same name in front of it. @returns its directory */
   async function addGrant(name: string, settings: readonly string[], terms: readonly string[]): Promise<string> {
-    const role = ["--role-arn", roleArn(name), "--set", "Session.region_name=us-east-1"];
-    await keyhole("config", "add", "-n", name, ...role, ...settings);
+    await keyhole(...machine.adding(name, "Session.region_name=us-east-1"), ...settings);
     return (await keyhole("grant", "add", name, "--config", name, ...terms)).trimEnd();
   }
   await keyhole("daemon", "start");
@@ -71,7 +70,7 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}, ha
     },
     /** Keys of a role that no grant gives. */
     async keysOf(role: string): Promise<Key & { sessionToken: string }> {
-      await keyhole("config", "add", "-n", role, "--role-arn", roleArn(role));
+      await keyhole(...machine.adding(role));
       const { AccessKeyId } = JSON.parse(await keyhole("export", "-n", role, "-f", "credential-process")) as {
         AccessKeyId: string;
       };

@@ -25,7 +25,7 @@ export async function startHost(uid: number, env: Readonly<Record<string, string
     await keyhole("daemon", "start");
     await keyhole("daemon", "add", "-n", "dev");
   };
-  await keyhole("config", "add", "-n", "dev", "--role-arn", "arn:aws:iam::111122223333:role/dev");
+  await keyhole(...machine.adding("dev"));
   await start();
   return {
     uid,

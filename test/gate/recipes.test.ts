@@ -185,10 +185,10 @@ testWith([rigs.systemd, rigs.socat])("systemd: a service that gets the drop-in i
  */
 async function giveService(box: ReturnType<typeof createBox>, sts: Sts): Promise<void> {
   const script = String.raw`set -e
-export HOME=/root KEYHOLE_HOME='/root/a b:c%y"d' AWS_ENDPOINT_URL_STS=${sts.url}
+export HOME=/root KEYHOLE_HOME='/root/a b:c%y"d'
 mkdir -p -m 700 /root/.aws
 printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' '${sts.root.accessKeyId}' '${sts.root.secretAccessKey}' >/root/.aws/credentials
-keyhole config add -n agent --role-arn ${roleArn("agent")}
+keyhole config add -n agent --role-arn ${roleArn("agent")} --set STS.endpoint_url=${sts.url}
 keyhole grant add agent --config agent
 mkdir -p /etc/systemd/system/agent.service.d
 keyhole grant show agent --for systemd >/etc/systemd/system/agent.service.d/keyhole.conf

@@ -127,6 +127,7 @@ export async function withSession<Result>(
 ): Promise<Result> {
   refuseLoop(caller.environment, name, caller.settings.paths.socket);
   return withOwnDaemon(caller, async (link) => {
+    await refuseForeignDaemon(link, caller.settings);
     try {
       return await ask(link);
     } catch (error) {
@@ -156,8 +157,8 @@ export async function addSession(
 }
 
 /**
- * The variables may be keys, and whoever can write to the socket's directory can listen there. Root is let through on
- * both sides: as the daemon of a service, and as `sudo -E keyhole`.
+ * What is sent may be keys, and what is answered becomes an identity; another user who can write to the socket's directory
+ * can listen there. Root is let through on both sides: as the daemon of a service, and as `sudo -E keyhole`.
  */
 export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Settings): Promise<void> {
   if (isInProcess) return;

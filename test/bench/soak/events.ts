@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Connection } from "../../../src/client/connection.ts";
 import { encodeFrame } from "../../../src/wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../../src/wire/messages.ts";
-import { exportCommand, type Machine, roleArn, sourceVariables } from "../machines.ts";
+import { configText } from "../../e2e/machine.ts";
+import { exportCommand, type Machine, sourceVariables } from "../machines.ts";
 import { defectOf, openClient, vendFrame, within } from "./clients.ts";
 
 export interface World {
@@ -43,9 +44,9 @@ export function lifetimeOf(index: number): number {
 }
 
 /** By rename, as an editor does it. */
-export function writeConfig({ home, paths }: Machine, name: string, lifetime: number, more = ""): void {
+export function writeConfig({ home, paths, sts }: Machine, name: string, lifetime: number, more = ""): void {
   const temporary = join(home, "work", `${name}.yaml`);
-  const text = `AssumeRole:\n  RoleArn: ${roleArn(name)}\n  DurationSeconds: ${lifetime}\n${more}`;
+  const text = configText({ sts }, name, `  DurationSeconds: ${lifetime}\n${more}`);
   writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, join(paths.configs, `${name}.yaml`));
 }
