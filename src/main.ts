@@ -8,6 +8,11 @@ const words = process.argv.slice(2);
 
 const [role, ...rest] = words;
 
+if (role === "--daemon" || role === "--resolve-source" || role === "--sts-worker") {
+  // To other daemons they are commands, and `pkill -USR1` sends them to all of these; unheeded they end a process.
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
+}
+
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);

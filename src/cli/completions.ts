@@ -79,20 +79,23 @@ function optionsOf(defs: Readonly<Record<string, ArgDef>>): Completion[] {
   });
 }
 
-/** Also run by zsh: there `path` is the PATH, and an offset must not begin with a letter. */
+/**
+ * Also run by zsh: there `path` is the PATH, and an offset must not begin with a letter. What a lister prints is data:
+ * compgen -W would evaluate it, and what is put on the command line is run with it, so only plain names are offered.
+ */
 function renderBash(places: readonly Place[]): string {
   const known = places.filter(({ path }) => path !== "").map(({ path }) => `" ${path}"`);
   const words = places.map(({ path, subCommands, options, takesGrant }) => {
     const operands = takesGrant ? [`$(${GRANTS})`] : [];
     const all = [...subCommands, ...operands, ...options.flatMap((option) => option.words)];
-    return `    "${path && ` ${path}`}") words="${all.join(" ")}" ;;`;
+    return `    "${path && ` ${path}`}") words="${all.join("\n")}" ;;`;
   });
   const values = places.flatMap(({ path, options }) =>
     options
       .filter((option) => option.values.length > 0)
       .map((option) => {
         const uses = option.words.map((word) => `" ${path} ${word}"`).join("|");
-        return `    ${uses}) words="${option.values.join(" ")}" ;;`;
+        return `    ${uses}) words="${option.values.join("\n")}" ;;`;
       }),
   );
   return `_keyhole() {
@@ -113,7 +116,12 @@ ${words.join("\n")}
     *" -cd"|*" --config-dir"|*" -sp"|*" --socket-path"|*" -lp"|*" --logging-path") return ;;
 ${values.join("\n")}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  while IFS= read -r word; do
+    case "$word" in
+      ""|*[!A-Za-z0-9_.-]*) ;;
+      "$cur"*) COMPREPLY+=("$word") ;;
+    esac
+  done <<<"$words"
 }
 complete -o default -F _keyhole keyhole`;
 }
@@ -202,7 +210,7 @@ ${values.join("\n")}
     elseif ($values.ContainsKey("$path $last")) { $values["$path $last"] }
     elseif ($path -cin ${powershellWords(granted)}) { @(${grants}) + $words[$path] }
     else { $words[$path] }
-  $offered | Where-Object { $_ -like "$wordToComplete*" } |
+  $offered | Where-Object { $_ -cmatch '^[\\w.-]+$' -and "$_".StartsWith($wordToComplete) } |
     ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
 }`;
 }

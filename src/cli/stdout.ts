@@ -1,5 +1,6 @@
 // stdout: the answer and nothing else. Never `process.stdout`: touching it costs 11 ms, and cuts what is longer than a
 // pipe at the exit (BUN.md, 5).
+import { isStdoutClosed } from "../client/express.ts";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 
@@ -26,6 +27,9 @@ export function createStdout(exit: (status: number) => never): Stdout {
   // Not Bun.write, which reserves room at the start of a file, so that zeros come before what is appended (`>>`); not
   // console.log, which says nothing of a full disk.
   async function write(bytes: Uint8Array): Promise<void> {
+    if (writer === undefined && (await isStdoutClosed())) {
+      throw new KeyholeError("internal", "stdout is closed", "end the command with >FILE, or with >/dev/null");
+    }
     writer ??= Bun.stdout.writer();
     try {
       await writer.write(bytes);

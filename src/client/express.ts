@@ -60,6 +60,7 @@ export async function answerExpress(
   const answer = await askExpress(words, environment, executable);
   if (answer === undefined) return "unusual";
   if ("refusal" in answer) return answer;
+  if (await isStdoutClosed()) return "unusual";
   try {
     // Not Bun.write: it reserves the line's length at the start of a file, which puts zeros between what is there and
     // what is appended (`>>`).
@@ -71,6 +72,23 @@ export async function answerExpress(
     // A full disk, a reader that has gone: the command line proper meets it again, and knows what to say.
     return "unusual";
   }
+}
+
+/** The close-on-exec flag of Linux, in octal digits as /proc has it; the same on x64 and arm64. */
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * Whether stdout was closed when this process started: Bun puts /dev/null there, in which an answer would be lost without
+ * a word. What a process inherits cannot have that flag. Only Linux tells.
+ */
+export async function isStdoutClosed(): Promise<boolean> {
+  // Two calls of stat spare all others the reading of a file, 0.5 ms of a start.
+  if (Bun.stdout.lastModified !== Bun.file("/dev/null").lastModified) return false;
+  const text = await Bun.file("/proc/self/fdinfo/1")
+    .text()
+    .catch(() => "");
+  const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? "0", 8);
+  return (flags & O_CLOEXEC) !== 0;
 }
 
 type Answer = { readonly line: Uint8Array } | { readonly refusal: Refusal };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keyhole } from "./fakes/world.ts";
 import { temporaryHome } from "./fakes/daemon.ts";
@@ -14,7 +14,10 @@ function writeFake(directory: string): void {
   const fake = join(directory, "keyhole");
   writeFileSync(
     fake,
-    '#!/bin/sh\n[ "$*" = "config list" ] && printf "dev\\nprod\\n"\n[ "$*" = "grant list --names" ] && printf "agent-a\\nagent-b\\n"\n',
+    `#!/bin/sh
+[ "$*" = "config list" ] && printf 'dev\\nprod\\n'
+[ "$*" = "grant list --names" ] && printf '%s\\n' agent-a '$(touch "$HOME/evaluated")' '\`touch "$HOME/evaluated"\`' '*' 'a;b' agent-b
+`,
   );
   chmodSync(fake, 0o700);
 }
@@ -27,9 +30,11 @@ async function complete(...words: string[]): Promise<string[]> {
     const program = `${await script("bash")}
       COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _keyhole; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const bash = Bun.spawnSync(["bash", "-c", program, "bash", "keyhole", ...words], {
-      env: { PATH: `${home}:/usr/bin:/bin` },
+      env: { HOME: home, PATH: `${home}:/usr/bin:/bin` },
+      cwd: home,
     });
     expect(bash.stderr.toString()).toBe("");
+    expect(readdirSync(home)).toEqual(["keyhole"]);
     return bash.stdout.toString().split("\n").filter(Boolean);
   } finally {
     rmSync(home, { recursive: true, force: true });
@@ -48,6 +53,7 @@ describe("bash", () => {
     ["values of an enum", ["export", "-f", "po"], ["powershell"]],
     ["names of configs for a grant", ["grant", "add", "--config", "d"], ["dev"]],
     ["names of grants", ["grant", "show", "agent"], ["agent-a", "agent-b"]],
+    ["names of grants, and nothing that a shell would obey", ["audit", "--grant", ""], ["agent-a", "agent-b"]],
     ["no names for a new grant", ["grant", "add", "agent"], []],
     ["tools of recipes", ["grant", "show", "agent-a", "--for", "pod"], ["podman"]],
     ["nothing for a path, which is the shell's own business", ["--config-dir", ""], []],
@@ -83,6 +89,7 @@ test.skipIf(pwsh === null).each([
   ["keyhole export -f po", ["powershell"]],
   ["keyhole exec -n p", ["prod"]],
   ["keyhole grant show agent", ["agent-a", "agent-b"]],
+  ["keyhole audit --grant ", ["agent-a", "agent-b"]],
 ])("pwsh (needs PowerShell 7) completes %j", async (line, expected) => {
   const home = temporaryHome();
   try {

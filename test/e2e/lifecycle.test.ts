@@ -181,6 +181,16 @@ test("SIGHUP opens the log anew", async () => {
   expect(readFileSync(machine.paths.log, "utf8")).toContain("request failed");
 });
 
+test.each(["SIGUSR1", "SIGUSR2"] as const)("%s, which other daemons take for a command, is none", async (signal) => {
+  await using machine = await createMachine();
+  await machine.keyhole("daemon start");
+  const pid = machine.daemonPid()!;
+  process.kill(pid, signal);
+  // Each is answered after the signal was.
+  for (let times = 0; times < 3; times++) await machine.keyhole("daemon status");
+  expect(machine.daemonPid()).toBe(pid);
+});
+
 test("fifty rounds of kill -9 and start, without a hand", async () => {
   await using machine = await createMachine();
   await machine.addConfig("dev");

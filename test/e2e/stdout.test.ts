@@ -36,3 +36,25 @@ test("what is appended to a file stands behind what was there, and a full disk i
     expect(full.stderr.toString()).toContain("keyhole: error: stdout cannot be written to");
   }
 });
+
+test.skipIf(process.platform !== "linux")("a closed stdout is an error, /dev/null is none", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("one");
+  await machine.keyhole("daemon start");
+  await machine.keyhole("daemon add -n one");
+  const { environment: env, home } = machine;
+  for (const command of ["--version", ...commands]) {
+    const options = { env, cwd: `${home}/work`, stdin: "ignore", stdout: "ignore", stderr: "pipe" } as const;
+    const words = [executable, ...command.split(" ")];
+    const closed = Bun.spawnSync(["sh", "-c", 'exec "$@" >&-', "sh", ...words], options);
+    expect({ command, exitCode: closed.exitCode, stderr: closed.stderr.toString() }).toEqual({
+      command,
+      exitCode: 1,
+      stderr: "keyhole: error: stdout is closed\nkeyhole: hint: end the command with >FILE, or with >/dev/null\n",
+    });
+    // Opened for reading and writing, as Bun opens it, and by a shell.
+    const ignored = Bun.spawnSync(words, options);
+    const thrown = Bun.spawnSync(["sh", "-c", 'exec "$@" >/dev/null', "sh", ...words], options);
+    expect([command, ignored.exitCode, thrown.exitCode]).toEqual([command, 0, 0]);
+  }
+});

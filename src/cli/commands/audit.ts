@@ -63,7 +63,7 @@ async function list(context: Context): Promise<void> {
   const log = openLog(settings.paths.audit, 0);
   const found = select(readHistory(settings.paths.audit, { lines: log.read(), inode: log.inode }), wanted);
   if (json && !follow) {
-    await print(printSafely(found.records));
+    await print(formatJson(found.records));
     return show({ ...found, records: [] }, false);
   }
   if (found.records.length === 0 && !follow) ui.notice(`nothing in ${settings.paths.audit}`);
@@ -85,12 +85,7 @@ async function tell(context: Context, key: string): Promise<void> {
     await noticeSilence(context);
     throw new KeyholeError("no-such-session", `the audit does not know the access key id ${key}`, "keyhole audit");
   }
-  output.line(json ? printSafely(story) : renderStory(story));
-}
-
-/** JSON without any control but its own line breaks: the file has escaped what a peer put in, parsing undid that. */
-function printSafely(value: unknown): string {
-  return formatJson(value).split("\n").map(escapeControls).join("\n");
+  output.line(json ? formatJson(story) : renderStory(story));
 }
 
 /** Says so where nothing is written down, by this command's environment or by the daemon's. */

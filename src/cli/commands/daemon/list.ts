@@ -1,4 +1,5 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
+import { showOnOneLine } from "../../../controls.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { sessionToJson } from "../../daemon/statusjson.ts";
@@ -16,6 +17,6 @@ export default defineCommand({
     if (args.json) return output.line(formatJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
     if (args.long) return output.line(renderSessions(sessions, host.now()));
-    return output.line(sessions.map((session) => session.config).join("\n"));
+    return output.line(sessions.map((session) => showOnOneLine(session.config)).join("\n"));
   },
 });
