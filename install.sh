@@ -49,7 +49,7 @@ install_keyhole() {
   say "getting $source"
   if [ -t 2 ]; then progress=-#; else progress=-sS; fi
   if ! fetch "$source" "$progress" >"$temporary"; then
-    printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $directory"
+    printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $(quote "$directory")"
     fail "cannot download $source" "check the address: $base"
   fi
   sum=$({ sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } <"$temporary" 2>/dev/null) || :
@@ -61,7 +61,7 @@ install_keyhole() {
   say "$version is installed: $executable"
   if daemon_runs; then say "a daemon still runs the old executable; to change that: keyhole daemon restart"; fi
   [ "$(command -v keyhole || :)" = "$executable" ] ||
-    say "to find it by name, add to your shell's start-up file: export PATH=\"$directory:\$PATH\""
+    say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""
   if [ "$completions" = yes ]; then
     complete_in bash "$bash_file"
     complete_in zsh "$zsh_file"
@@ -80,7 +80,7 @@ build() {
   has npm || fail "npm is needed for the build, and is not here" "export KEYHOLE_BASE_URL=https://..."
   root=$(cd "$root" && pwd)
   (cd "$root" && npm ci --no-audit --no-fund && npm run build) </dev/null >&2 ||
-    fail "the build failed" "cd $root && npm ci && npm run build"
+    fail "the build failed" "cd $(quote "$root") && npm ci && npm run build"
   base=file://$root/dist source=file://$root/dist/keyhole expected=''
 }
 
@@ -122,9 +122,9 @@ daemon_runs() { "$executable" daemon status </dev/null >/dev/null 2>&1; }
 
 complete_in() { # SHELL, FILE
   create_beside "$2"
-  "$executable" completion "$1" </dev/null >"$temporary" || fail "cannot write $2" "df -h ${2%/*}"
+  "$executable" completion "$1" </dev/null >"$temporary" || fail "cannot write $2" "df -h $(quote "${2%/*}")"
   chmod 644 "$temporary"
-  mv -f "$temporary" "$2" || fail "cannot replace $2" "ls -ld $2"
+  mv -f "$temporary" "$2" || fail "cannot replace $2" "ls -ld $(quote "$2")"
   say "completion for $1 is installed: $2"
 }
 
@@ -132,10 +132,16 @@ uninstall_keyhole() {
   if daemon_runs; then "$executable" daemon stop </dev/null || :; fi
   for file in "$executable" "$bash_file" "$zsh_file" "$fish_file"; do
     [ -e "$file" ] || continue
-    rm -f "$file" || fail "cannot remove $file" "ls -ld $file"
+    rm -f "$file" || fail "cannot remove $file" "ls -ld $(quote "$file")"
     say "removed $file"
   done
   [ ! -d "${KEYHOLE_HOME:-$HOME/.keyhole}" ] || say "your configs stay in ${KEYHOLE_HOME:-$HOME/.keyhole}"
+}
+
+quote() { # WORD, as a shell reads it back
+  rest=$1 quoted=''
+  while [ "${rest#*\'}" != "$rest" ]; do quoted=$quoted${rest%%\'*}"'\\''"; rest=${rest#*\'}; done
+  case $1 in *[!A-Za-z0-9_./+:@%,=-]*) printf "'%s'" "$quoted$rest" ;; *) printf %s "$1" ;; esac
 }
 
 say() { printf '%s\n' "$*" >&2; }

@@ -1,6 +1,6 @@
 // install.sh where all is well, with small stand-ins for the executable.
 import { describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseTools, createCheckout, createHost, fakeExecutable, missing, run, stamped, whereIs } from "./host.ts";
 
@@ -18,7 +18,7 @@ describe("every shell", () => {
       expect(stderr).toBe(
         `getting ${stderr.split(/[ \n]/)[1]}\n` +
           `keyhole 0.2.0 is installed: ${host.paths.executable}\n` +
-          `to find it by name, add to your shell's start-up file: export PATH="${host.paths.bin}:$PATH"\n`,
+          `to find it by name, add to your shell's start-up file: export PATH=${host.paths.bin}:"$PATH"\n`,
       );
       expect(stdout).toBe("");
       expect(exitCode).toBe(0);
@@ -162,8 +162,28 @@ describe("the place", () => {
     using host = createHost();
     host.publish("0.2.0");
     const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: "bin" } });
-    expect(stderr).toContain(`export PATH="${join(host.paths.home, "bin")}:$PATH"`);
+    expect(stderr).toContain(`export PATH=${join(host.paths.home, "bin")}:"$PATH"`);
     expect(host.files()).toEqual(["bin/keyhole"]);
+  });
+
+  test("with what a shell would obey in its name is advised so that the shell takes it as it is", async () => {
+    using host = createHost();
+    host.publish("0.2.0");
+    const odd = join(host.paths.root, "we ird$(touch obeyed)'`touch obeyed`\"\\");
+    const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: odd } });
+    const advice = / file: (.*)\n/.exec(stderr)![1]!;
+    const program = `${advice}; printf '%s\n' "$PATH"`;
+    const { stdout } = await run([whereIs("sh"), "-c", program], { env: { PATH: "/a b:/c" }, cwd: host.paths.home });
+    expect(stdout).toBe(`${odd}:/a b:/c\n`);
+
+    // A hint, too.
+    writeFileSync(join(odd, "keyhole"), "");
+    host.addTool("rm", "#!/bin/sh\nexit 1\n");
+    const { stderr: refusal } = await host.install({ words: ["--uninstall"], env: { KEYHOLE_INSTALL_DIR: odd } });
+    const hint = /hint: (.*)\n/.exec(refusal)![1]!;
+    const shown = await run([whereIs("sh"), "-c", hint.replace("ls -ld", "printf '%s\n'")], { env: {}, cwd: "/" });
+    expect(shown.stdout).toBe(`${odd}/keyhole\n`);
+    expect(host.files()).toEqual([]);
   });
 
   test("in the PATH needs no advice", async () => {
@@ -180,7 +200,7 @@ describe("the place", () => {
     host.addTool("keyhole", "#!/bin/sh\n");
     const { env } = host.command();
     const { stderr } = await host.install({ env: { PATH: `${env["PATH"]}:${host.paths.bin}` } });
-    expect(stderr).toContain(`export PATH="${host.paths.bin}:$PATH"`);
+    expect(stderr).toContain(`export PATH=${host.paths.bin}:"$PATH"`);
   });
 });
 
