@@ -97,7 +97,9 @@ export function parseProcessLine(line: Uint8Array, region: VendedCredentials["re
   }
   const text = (name: string): string | undefined => {
     const value = document[name];
-    if (value !== undefined && typeof value !== "string") throw malformed();
+    if (value === undefined) return undefined;
+    // An environment ends a value at a NUL, and what a line is printed for may obey other controls.
+    if (typeof value !== "string" || /\p{Cc}/u.test(value)) throw malformed();
     return value;
   };
   const accessKeyId = text("AccessKeyId");

@@ -1,5 +1,6 @@
 // Where a grant is found: its directory with the texts and the executable in it, and its socket.
 import { regionOf } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
 import { mountFiles } from "../../grants/mount.ts";
 import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
@@ -33,7 +34,15 @@ const SOCKET_MODE = 0o666;
 
 /** Opens a grant's directory, and makes it where it is missing. @throws KeyholeError `unsafe-path` */
 export function openPlace(grant: Grant, { mounts, leaseParentOf }: PlaceDependencies): Mount {
-  return openMount(grant.deliver === "file" ? leaseParentOf(grant.id) : mounts, grant.id);
+  const parent = grant.deliver === "file" ? leaseParentOf(grant.id) : mounts;
+  if (/\p{Cc}/u.test(parent)) {
+    throw new KeyholeError(
+      "unsafe-path",
+      "the path of the grant's directory has a newline or another control in it, and what is to be pasted would break there",
+      "start the daemon with KEYHOLE_HOME and XDG_RUNTIME_DIR on plain paths",
+    );
+  }
+  return openMount(parent, grant.id);
 }
 
 /**

@@ -126,6 +126,10 @@ test.each([
   "{}",
   '{"AccessKeyId":"SECRET"}',
   '{"AccessKeyId":1,"SecretAccessKey":"SECRET"}',
+  // What an environment would cut, and a shell or a terminal obey.
+  '{"AccessKeyId":"ASIA","SecretAccessKey":"SECRET\\u0000cut"}',
+  '{"AccessKeyId":"ASIA","SecretAccessKey":"SECRET","SessionToken":"two\\nlines"}',
+  '{"AccessKeyId":"ASIA","SecretAccessKey":"SECRET","AccountId":"\\u009b31m"}',
 ])("the line %j is refused without being repeated", (text) => {
   const parse = () => parseProcessLine(new TextEncoder().encode(text));
   expect(parse).toThrow(KeyholeError);

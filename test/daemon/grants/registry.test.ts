@@ -105,6 +105,21 @@ test("a grant whose directory cannot be made leaves nothing behind", async () =>
   expect(grants.list()).toHaveLength(1);
 });
 
+test.each(["socket", "file"] as const)(
+  "a grant over a %s whose directory no line of a recipe can name leaves nothing behind",
+  async (deliver) => {
+    await using world = await newGrantWorld();
+    const broken = join(world.home, "a\ntouch obeyed");
+    const grants = await world.start({ mounts: broken, leaseParentOf: () => broken });
+    const error = await errorOf(grants.add(grantRequest({ deliver, executable: false }), caller));
+    expect([error.kind, error.message]).toEqual([
+      "unsafe-path",
+      "the path of the grant's directory has a newline or another control in it, and what is to be pasted would break there",
+    ]);
+    expect([grants.list(), world.store.list(), existsSync(broken)]).toEqual([[], [], false]);
+  },
+);
+
 test("a grant whose definition could not be read after a restart leaves nothing behind", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
