@@ -35,17 +35,36 @@ export function findTarget(settings: Settings, executable: string | undefined): 
 }
 
 /**
- * As `findTarget`, for whoever wants credentials: the shared socket of this machine, if it has one, and the user has
- * neither a socket nor configs. Whoever has any is served by a daemon of their own, which may have to be started; who
- * has none gets nothing from it but the news that there is no such config.
+ * As `findTarget`, for a command that wants credentials: the shared socket of this machine, if it has one, for what this
+ * user has no config of. A user's own configs are served by a daemon of the user's own, which may have to be started.
+ *
+ * @param name of the config; undefined where none was given
  */
-export function findSource(settings: Settings, executable: string | undefined): Target {
+export function findSource(settings: Settings, executable: string | undefined, name: string | undefined): Target {
   const target = findTarget(settings, executable);
-  if (target.kind !== "own" || settings.isSocketNamed || !settings.usesShared || settings.isInProcess) return target;
-  if (isSpecial(target.path) || settings.isConfigDirNamed || hasConfigs(settings.paths.configDir)) return target;
-  const { sharedSocket } = settings.paths;
+  const { isSocketNamed, isConfigDirNamed, isInProcess, usesShared, paths } = settings;
+  if (target.kind !== "own" || isSocketNamed || isConfigDirNamed || isInProcess || !usesShared) return target;
+  if (name === undefined ? hasConfigs(paths.configDir) : isThere(`${paths.configDir}/${name}.yaml`)) return target;
   // Of the directory, because it is the promise that somebody serves there: without its daemon it is fail, not fall back.
-  return lookAt(directoryOf(sharedSocket)) === undefined ? target : { path: sharedSocket, kind: "shared" };
+  const directory = directoryOf(paths.sharedSocket);
+  if (!isThere(directory) || isOperator(settings)) return target;
+  // Who has configs and is no member has mistyped one of them.
+  return mayEnter(directory) || !hasConfigs(paths.configDir) ? { path: paths.sharedSocket, kind: "shared" } : target;
+}
+
+/** Whoever keeps the policy is served by the daemon that obeys it, on its control socket. */
+function isOperator({ paths }: Settings): boolean {
+  return isThere(paths.sharedPolicy);
+}
+
+function mayEnter(directory: string): boolean {
+  const { accessSync, constants } = process.getBuiltinModule("node:fs");
+  try {
+    accessSync(directory, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a directory has a config. Of one that cannot be read nothing is known, and its owner is told so elsewhere. */
@@ -57,6 +76,16 @@ function hasConfigs(directory: string): boolean {
       .some((name) => name.endsWith(".yaml"));
   } catch (error) {
     return codeOf(error) !== "ENOENT";
+  }
+}
+
+/** As `hasConfigs`, for one of them; a file that has anything in it is found without node:fs. */
+function isThere(path: string): boolean {
+  if (Bun.file(path).size > 0) return true;
+  try {
+    return process.getBuiltinModule("node:fs").lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
   }
 }
 

@@ -73,7 +73,7 @@ test("a named socket in a grant's directory is the grant's, also while it is awa
 });
 
 /** With a shared socket of this test's own. */
-const sourceOf = (environment: Record<string, string> = {}, configDir?: string) =>
+const sourceOf = (environment: Record<string, string> = {}, configDir?: string, name?: string) =>
   findSource(
     resolveSettings(
       { "config-dir": configDir },
@@ -81,6 +81,7 @@ const sourceOf = (environment: Record<string, string> = {}, configDir?: string) 
       () => "/",
     ),
     executable(),
+    name,
   ).kind;
 const ownHome = () => join(directory, "home", ".keyhole");
 
@@ -101,11 +102,23 @@ describe("whoever wants credentials", () => {
     expect(sourceOf()).toBe("own");
   });
 
-  test("and has a socket of their own is served there", () => {
+  test("is served by a daemon of their own for the configs that are theirs, and for no other (A-012)", () => {
     mkdirSync(join(directory, "run"));
     mkdirSync(join(ownHome(), "sock"), { recursive: true });
     listen("home/.keyhole/sock/daemon.sock", 0o600);
-    expect(sourceOf()).toBe("own");
+    expect(sourceOf({}, undefined, "dev")).toBe("shared");
+    mkdirSync(join(ownHome(), "configs"));
+    writeFileSync(join(ownHome(), "configs", "dev.yaml"), "");
+    expect(sourceOf({}, undefined, "dev")).toBe("own");
+    expect(sourceOf({}, undefined, "team")).toBe("shared");
+    expect(sourceOf({}, "/elsewhere", "team")).toBe("own");
+  });
+
+  test("and keeps the policy is the operator, who is served on the control socket", () => {
+    mkdirSync(join(directory, "run"));
+    mkdirSync(ownHome(), { recursive: true });
+    writeFileSync(join(ownHome(), "shared.yaml"), "");
+    expect(sourceOf({}, undefined, "dev")).toBe("own");
   });
 
   test.each<[environment: Record<string, string>, kind: string]>([
@@ -120,7 +133,7 @@ describe("whoever wants credentials", () => {
   test("with a home of its own finds no shared daemon that was not named (A-006)", () => {
     const lonely = resolveSettings({}, { KEYHOLE_HOME: directory }, () => "/");
     const shared = { ...lonely, paths: { ...lonely.paths, sharedSocket: join(directory, "s.sock") } };
-    expect(findSource(shared, undefined).kind).toBe("own");
+    expect(findSource(shared, undefined, "dev").kind).toBe("own");
   });
 
   test("in a grant's directory asks the grant", () => {

@@ -101,7 +101,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     const { exitCode, stdout, stderr } = await users.keyhole("agent", "export -n dev");
     expect([exitCode, stdout]).toEqual([3, ""]);
     expect(stderr).toContain(`no daemon answers at the shared socket ${SOCKET} (autostart suppressed)`);
-    expect(stderr).toContain("agent/.keyhole/sock/daemon.sock");
+    expect(stderr).toContain("nor have you a config dev in ");
     expect(existsSync(`${users.homeOf("agent")}/.keyhole/sock`)).toBe(false);
   });
 
@@ -153,7 +153,39 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       expect(Object.keys(answers).length).toBeGreaterThan(10);
     });
 
-    test.each(["daemon list", "daemon status", "daemon stop", "daemon add -n dev", "daemon logs", "config list"])(
+    test("a member is shown the shared daemon, and starts no other by mistake (A-012)", async () => {
+      const status = await users.keyhole("agent", "daemon status");
+      expect([status.exitCode, status.stderr]).toEqual([0, ""]);
+      expect(status.stdout).toStartWith("the shared daemon serves you: keyhole export -n NAME\n");
+      for (const words of ["daemon start", "daemon restart", "daemon add -n dev"]) {
+        const { exitCode, stderr } = await users.keyhole("agent", words);
+        expect([words, exitCode]).toEqual([words, 1]);
+        expect(stderr).toContain(`error: the shared daemon at ${SOCKET} serves you; with --own `);
+      }
+      expect(existsSync(`${users.homeOf("agent")}/.keyhole/sock`)).toBe(false);
+    });
+
+    test("a daemon of a member's own, running or not, does not hide the shared one (A-012)", async () => {
+      await users.write(
+        "agent",
+        ".keyhole/configs/mine.yaml",
+        `AssumeRole:\n  RoleArn: ${roleArn("mine")}\nSTS:\n  endpoint_url: ${sts.url}\n  region_name: eu-west-1\n`,
+      );
+      const keys = { AWS_ACCESS_KEY_ID: sts.root.accessKeyId, AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey };
+      expect(await users.keyhole("agent", "export -n dev")).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(await users.keyhole("agent", "daemon start")).toMatchObject({ exitCode: 0 });
+      for (const name of ["dev", "mine"]) {
+        for (const words of [`export -n ${name}`, `export -f credential-process -n ${name}`, `whoami -n ${name}`]) {
+          expect(await users.keyhole("agent", words, keys)).toMatchObject({ exitCode: 0, stderr: "" });
+        }
+      }
+      expect((await users.keyhole("agent", "daemon status")).stdout).toContain("the shared daemon serves you");
+      expect((await users.keyhole("agent", "export -n nope")).stderr).toContain('no config "nope" is shared with you');
+      expect((await users.keyhole("agent", "daemon stop")).exitCode).toBe(0);
+      await users.asRoot(["rm", `${users.homeOf("agent")}/.keyhole/configs/mine.yaml`]);
+    });
+
+    test.each(["daemon list", "daemon status", "daemon stop", "daemon logs", "config list"])(
       "%s of the agent is about the agent's own daemon",
       async (words) => {
         const { stdout } = await users.keyhole("agent", words, { KEYHOLE_AUTOSTART: "0" });

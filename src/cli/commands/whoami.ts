@@ -30,7 +30,7 @@ async function identityOf(context: CommandContext, given: string | undefined): P
   const { ui, settings, host } = context;
   const answer = await vendGrant(context, given);
   if (answer !== undefined) return factsOf(answer);
-  if (targetOf(settings, host).kind === "shared") return factsOf(await vend(context, given));
+  if (targetOf(settings, host, given).kind === "shared") return factsOf(await vend(context, given));
   const name = await requireName(given, ui, configChoices(settings.paths));
   const { userId, account, arn } = await withSession(context, name, (link) =>
     link.request("Identity", { config: name }),

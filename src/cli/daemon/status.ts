@@ -1,6 +1,7 @@
 // The daemon's status as a person reads it.
 import { showOnOneLine } from "../../controls.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
+import type { SharedService } from "../vending/shared.ts";
 import { formatDuration, formatSize, formatTable } from "../columns.ts";
 import { describeSkew, skewOf } from "./skew.ts";
 
@@ -28,6 +29,17 @@ export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] 
   lines.push(...status.notes.map(showOnOneLine));
   for (const session of status.sessions) lines.push(...renderTroubles(session));
   return lines.join("\n");
+}
+
+/** What a member may know of the shared daemon. */
+export function renderShared({ socket, uid, pid, version }: SharedService): string {
+  const facts = [
+    ["socket", socket],
+    ["operator", `uid ${uid}`],
+    ["pid", String(pid)],
+    ["version", version],
+  ];
+  return `the shared daemon serves you: keyhole export -n NAME\n${indent(formatTable(facts))}`;
 }
 
 /** Sessions as a table with a heading, in the daemon's order. `now` is on AWS's clock, as their times are. */

@@ -47,7 +47,7 @@ export async function executeRefreshing(
 ): Promise<never> {
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { config, grant, region } = await vend(context, name);
-  const socket = targetOf(context.settings, context.host).path;
+  const socket = targetOf(context.settings, context.host, name).path;
   const outer = definedVariables(context.environment);
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));

@@ -4,9 +4,19 @@ import { Connection } from "../../client/connection.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/peer.ts";
+import type { PeerIdentity } from "../../native/native.ts";
 import type { Settings } from "../../settings.ts";
+import { version } from "../../version.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
 import { refuseImpostor } from "./impostor.ts";
+import { targetOf } from "./target.ts";
+
+/** Of commands that start a daemon. */
+export const ownOption = {
+  type: "boolean",
+  description: "Start a daemon of one's own, also where a shared one serves this user",
+} as const;
 
 /** Which configs a member may have, only the operator knows: there is nothing to choose from. */
 export function requireSharedName(name: string | undefined): string {
@@ -21,27 +31,83 @@ export function requireSharedName(name: string | undefined): string {
 /**
  * @param own uid of this process
  * @throws KeyholeError `unsafe-path` for whoever has no business there; what the daemon answers; `unreachable` where nobody does, and `forbidden` for whoever is not in
- *   the socket's group. Both name the socket of the user's own as well, which was looked for first (PEERS.md A-015).
+ *   the socket's group. Both name the directory of the user's own configs as well, which was looked into first (PEERS.md A-015).
  */
 export async function vendShared(settings: Settings, own: number, config: string): Promise<ResponseOf<"Vend">> {
-  const connection = await open(settings);
+  return askShared(await open(settings, config), settings, own, (connection) => connection.request("Vend", { config }));
+}
+
+/** The shared daemon that serves this user. */
+export interface SharedService {
+  readonly socket: string;
+  /** Who runs it. */
+  readonly uid: number;
+  readonly pid: number;
+  readonly version: string;
+}
+
+/**
+ * Undefined where there is none, also because this command line names another socket or a home of its own.
+ *
+ * @param own uid of this process
+ */
+export async function findSharedService(settings: Settings, own: number): Promise<SharedService | undefined> {
+  const { isSocketNamed, isInProcess, usesShared, clientTimeout: timeoutMs, paths } = settings;
+  if (isSocketNamed || isInProcess || !usesShared) return undefined;
+  const socket = paths.sharedSocket;
+  try {
+    const connection = await Connection.open(socket, { timeoutMs, refusedPatienceMs: 0 });
+    return await askShared(connection, settings, own, async (link, { uid }) => {
+      const { version: served, pid } = await link.request("Hello", { version });
+      return uid === own ? undefined : { socket, uid, pid, version: served };
+    });
+  } catch (error) {
+    if (error instanceof KeyholeError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Before a daemon of the user's own is started: one beside the shared daemon knows none of its configs.
+ *
+ * @param isMeant `--own`
+ * @param hint what to type instead
+ * @throws KeyholeError `already-running` where the shared daemon serves this user, who has no such config
+ */
+export async function refuseBesideShared(
+  { settings, host }: Pick<CommandContext, "settings" | "host">,
+  { name, isMeant, hint }: { readonly name: string | undefined; readonly isMeant: boolean; readonly hint: string },
+): Promise<void> {
+  if (isMeant || targetOf(settings, host, name).kind !== "shared") return;
+  const service = await findSharedService(settings, host.userId());
+  if (service === undefined) return;
+  const message = `the shared daemon at ${service.socket} serves you; with --own you get one of your own, which knows none of its configs`;
+  throw new KeyholeError("already-running", message, hint);
+}
+
+async function askShared<Result>(
+  connection: Connection,
+  { paths }: Settings,
+  own: number,
+  ask: (connection: Connection, peer: PeerIdentity) => Promise<Result>,
+): Promise<Result> {
   try {
     const { loadNative } = await import("../../native/load.ts");
     const peer = connection.identify((socket) => identifyPeer(loadNative(), socket));
-    refuseImpostor(peer, settings.paths.sharedSocket, own);
-    return await connection.request("Vend", { config });
+    refuseImpostor(peer, paths.sharedSocket, own);
+    return await ask(connection, peer);
   } finally {
     connection.close();
   }
 }
 
-async function open({ paths, isSocketNamed, clientTimeout }: Settings): Promise<Connection> {
-  const { socket, sharedSocket } = paths;
+async function open({ paths, isSocketNamed, clientTimeout }: Settings, config: string): Promise<Connection> {
+  const { configDir, sharedSocket } = paths;
   try {
     return await Connection.open(sharedSocket, { timeoutMs: clientTimeout });
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
-    const tried = isSocketNamed ? "" : `, nor is there one of your own at ${socket}`;
+    const tried = isSocketNamed ? "" : `, nor have you a config ${config} in ${configDir}`;
     if (error.kind === "unreachable") {
       throw new KeyholeError(
         "unreachable",

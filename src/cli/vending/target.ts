@@ -5,9 +5,9 @@ import type { Settings } from "../../settings.ts";
 import type { Host } from "../command.ts";
 import { compiledExecutable } from "../executable.ts";
 
-/** Which socket a command talks to. */
-export function targetOf(settings: Settings, { command }: Pick<Host, "command">): Target {
-  return findSource(settings, compiledExecutable(command));
+/** Which socket a command talks to. @param name of the config that it is about, if it is about one */
+export function targetOf(settings: Settings, { command }: Pick<Host, "command">, name?: string): Target {
+  return findSource(settings, compiledExecutable(command), name);
 }
 
 /** The directory of the grant that this executable lies in, if it does. */

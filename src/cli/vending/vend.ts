@@ -30,7 +30,8 @@ export async function vend(
   const answer = await vendGrant(caller, name);
   if (answer !== undefined) return answer;
   const { settings, host } = caller;
-  if (targetOf(settings, host).kind === "shared") return vendShared(settings, host.userId(), requireSharedName(name));
+  if (targetOf(settings, host, name).kind === "shared")
+    return vendShared(settings, host.userId(), requireSharedName(name));
   return vendConfig(caller, await requireName(name, caller.ui, configChoices(settings.paths)));
 }
 

@@ -50,7 +50,7 @@ test("a name is needed, and nobody is asked for one", async () => {
   expect(daemon.connections()).toBe(0);
 });
 
-describe("where nobody answers it fails, in words that name both sockets (A-012, A-015)", () => {
+describe("where nobody answers it fails, in words that name both places (A-012, A-015)", () => {
   test("the directory is there and the daemon is not", async () => {
     const socket = join(home, "run", "s.sock");
     mkdirSync(join(home, "run"));
@@ -60,7 +60,7 @@ describe("where nobody answers it fails, in words that name both sockets (A-012,
       stdout: "",
       stderr:
         `keyhole: error: no daemon answers at the shared socket ${socket} (autostart suppressed), ` +
-        `nor is there one of your own at ${home}/.keyhole/sock/daemon.sock\n` +
+        `nor have you a config dev in ${home}/.keyhole/configs\n` +
         "keyhole: hint: start it as its operator: keyhole --daemon --shared\n",
       questions: [],
     });
@@ -72,12 +72,58 @@ describe("where nobody answers it fails, in words that name both sockets (A-012,
     chmodSync(join(home, "run"), 0);
     const result = await asOrdinaryUser([home], () => keyhole(EXPORT, { environment: environment(socket) }));
     expect(result.exit).toBe(9);
-    expect(result.stderr).toContain(`the daemon at the shared socket ${socket} does not serve this user, nor is`);
+    expect(result.stderr).toContain(`the daemon at the shared socket ${socket} does not serve this user, nor have you`);
   });
 });
 
-test.each(["daemon add -n dev", "daemon list", "daemon status"])("%s is about the user's own daemon", async (words) => {
-  await using daemon = startFakeDaemon({});
-  await keyhole(words.split(" "), { environment: { ...environment(daemon.socket), KEYHOLE_AUTOSTART: "0" } });
-  expect(daemon.connections()).toBe(0);
+/** Another user than the one that listens. */
+const member = (words: string, daemon: { readonly socket: string }) =>
+  run(words.split(" "), {
+    environment: { ...environment(daemon.socket), KEYHOLE_AUTOSTART: "0" },
+    host: { userId: () => 4711 },
+  });
+
+describe("commands about the user's own daemon, where the shared one serves the user (A-012)", () => {
+  const hello = { Hello: () => ({ version: "9.9", pid: 77 }) };
+
+  test("status shows the shared daemon, and is a success", async () => {
+    await using daemon = startFakeDaemon(hello);
+    expect(await member("daemon status", daemon)).toMatchObject({
+      exit: 0,
+      stderr: "",
+      stdout: expect.stringMatching(/^the shared daemon serves you: keyhole export -n NAME\n {2}socket +\S+\n/),
+    });
+    const { stdout } = await member("daemon status --json", daemon);
+    expect(JSON.parse(stdout)).toMatchObject({
+      running: false,
+      shared: { socket: daemon.socket, uid: process.getuid!(), pid: 77, version: "9.9" },
+    });
+  });
+
+  test.each([
+    ["daemon start", "keyhole daemon status"],
+    ["daemon restart", "keyhole daemon status"],
+    ["daemon add -n dev", "keyhole export -n dev"],
+  ])("%s refuses, unless --own says that it is meant", async (words, hint) => {
+    await using daemon = startFakeDaemon(hello);
+    const refused = await member(words, daemon);
+    expect(refused).toMatchObject({ exit: 1, stdout: "" });
+    expect(refused.stderr).toStartWith(`keyhole: error: the shared daemon at ${daemon.socket} serves you; with --own `);
+    expect(refused.stderr).toEndWith(`keyhole: hint: ${hint}\n`);
+    expect((await member(`${words} --own`, daemon)).exit).toBe(3);
+  });
+
+  test("daemon list is about the user's own", async () => {
+    await using daemon = startFakeDaemon({});
+    await member("daemon list", daemon);
+    expect(daemon.connections()).toBe(0);
+  });
+
+  test("where nobody answers, and for the operator, all is as without a shared socket", async () => {
+    mkdirSync(join(home, "run"));
+    expect((await member("daemon start", { socket: join(home, "run", "s.sock") })).exit).toBe(3);
+    await using daemon = startFakeDaemon(hello);
+    const own = { environment: { ...environment(daemon.socket), KEYHOLE_AUTOSTART: "0" } };
+    for (const words of ["daemon start", "daemon status"]) expect((await keyhole(words.split(" "), own)).exit).toBe(3);
+  });
 });

@@ -7,6 +7,7 @@ import { configChoices } from "../../configs/choices.ts";
 import { sessionToJson } from "../../daemon/statusjson.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
+import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 export default defineCommand({
   meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },
@@ -19,6 +20,7 @@ export default defineCommand({
       negativeDescription: "Let the first use call STS",
     },
     force: { type: "boolean", description: "Renew credentials that are still good" },
+    own: ownOption,
     json: jsonOption,
   },
   async run(context) {
@@ -26,6 +28,7 @@ export default defineCommand({
     requireDaemon(settings, "daemon add");
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     refuseLoop(environment, name, settings.paths.socket);
+    await refuseBesideShared(context, { name, isMeant: args.own, hint: `keyhole export -n ${name}` });
     const session = await withOwnDaemon(context, (link) =>
       addSession(link, context, name, { verify: args.verify, renew: args.force }),
     );

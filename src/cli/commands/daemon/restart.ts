@@ -8,16 +8,20 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon } from "../../daemon/lifecycle.ts";
 import { toKeyholeError } from "../../ui.ts";
+import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 
 export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },
-  args: { json: jsonOption },
+  args: { own: ownOption, json: jsonOption },
   async run(context) {
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon restart");
     const before = await statusBefore(settings);
+    if (before === undefined) {
+      await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
+    }
     const names = before?.sessions.map((session) => session.config) ?? [];
     let stopped: number | undefined;
     const stop = async () => (stopped = await stopDaemon(settings, host));

@@ -3,15 +3,22 @@ import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
+import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
-  args: { json: jsonOption },
+  args: { own: ownOption, json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     requireDaemon(settings, "daemon start");
     // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
     const patience = { isPatient: false };
     const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);
+    if (running === undefined) {
+      await refuseBesideShared(
+        { settings, host },
+        { name: undefined, isMeant: args.own, hint: "keyhole daemon status" },
+      );
+    }
     const { pid } = running ?? (await host.launch(settings));
     const { socket, log } = settings.paths;
     if (args.json) return output.line(formatJson({ started: running === undefined, pid, socket, log }));

@@ -8,7 +8,8 @@ import { withDaemonIfAny } from "../../daemon/broker.ts";
 import { defineCommand, type Host } from "../../command.ts";
 import { statusToJson } from "../../daemon/statusjson.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { renderStatus } from "../../daemon/status.ts";
+import { renderShared, renderStatus } from "../../daemon/status.ts";
+import { findSharedService } from "../../vending/shared.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 20;
@@ -30,6 +31,12 @@ export default defineCommand({
     const wait = parseSeconds(args.wait, "--wait", WAIT, "keyhole daemon status --help");
     const found = await find(settings, wait, host);
     const { socket, log } = settings.paths;
+    const shared =
+      found?.status.sharedSocket === undefined ? await findSharedService(settings, host.userId()) : undefined;
+    if (found === undefined && shared !== undefined) {
+      output.line(args.json ? formatJson({ running: false, socket, log, shared }) : renderShared(shared));
+      return 0;
+    }
     if (found === undefined) {
       output.line(
         args.json ? formatJson({ running: false, socket, log }) : `daemon is not running\n  socket  ${socket}`,
@@ -39,7 +46,11 @@ export default defineCommand({
     }
     const { status, grants } = found;
     const now = host.now();
-    output.line(args.json ? formatJson(statusToJson(status, grants, now)) : renderStatus(status, grants, now));
+    output.line(
+      args.json
+        ? formatJson({ ...statusToJson(status, grants, now), shared })
+        : [renderStatus(status, grants, now), ...(shared === undefined ? [] : [renderShared(shared)])].join("\n\n"),
+    );
     if (status.version === version) return 0;
     ui.warn(`the daemon is of release ${status.version}, this keyhole of ${version}`, "keyhole daemon restart");
     return 0;
