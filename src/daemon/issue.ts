@@ -53,8 +53,8 @@ export function issueOf(
   if (expiresAt === undefined) throw new KeyholeError("internal", "AWS gave credentials without an expiry");
   // Bounds the lifetime where an answer without a date leaves only our clock.
   const asked = (config.durationSeconds ?? DEFAULT_DURATION) * 1000;
-  const { clockSkew, isForeignClock } = assumed;
-  const now = isForeignClock === true && clockSkew !== undefined ? time.local + clockSkew : time.wall;
+  const { clockSkew, clock } = assumed;
+  const now = clock === "foreign" && clockSkew !== undefined ? time.local + clockSkew : time.wall;
   const measured = expiresAt - now;
   const lifetime = clockSkew === undefined ? Math.min(measured, asked) : measured;
   if (lifetime <= FLOOR) {

@@ -139,7 +139,7 @@ export class Renewals {
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
     const { time, random, wiper, log } = this.#with;
     const wasMeasured = time.skew !== undefined;
-    if (assumed.isForeignClock !== true) time.measured(assumed.clockSkew);
+    if (assumed.clock !== "foreign") time.measured(assumed.clockSkew);
     const { DurationSeconds: durationSeconds, RoleArn: roleArn } = session.stored.config.AssumeRole;
     const issue = issueOf({ name: session.name, roleArn, durationSeconds }, assumed, time, random());
     try {

@@ -10,6 +10,7 @@ import { Identities } from "./identities.ts";
 import type { Issue } from "./issue.ts";
 import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
 import { ageOf, PATIENCE, remainingLife } from "./refresh.ts";
+import type { Time } from "./time.ts";
 import { adoptConfig, forgetFailures, infoOf, type Session, vendableIssue } from "./session.ts";
 
 export interface AddOptions {
@@ -116,10 +117,10 @@ export class Sessions {
     return this.#keeper.environmentOf(name);
   }
 
-  /** The best guess at AWS's clock, in milliseconds since the epoch. */
-  get wall(): number {
+  /** As it was read just now. */
+  get time(): Time {
     this.#keeper.readClocks();
-    return this.#keeper.time.wall;
+    return this.#keeper.time;
   }
 
   get counters(): Counters {

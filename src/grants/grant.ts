@@ -42,6 +42,8 @@ export interface Grant extends GrantTerms {
   /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. */
   readonly sessionName: string;
   readonly createdAt: number;
+  /** AWS's clock minus this machine's when it was made, in milliseconds: `endsAt` is a moment on both. */
+  readonly clockSkew: number;
   readonly endsAt?: number | undefined;
   readonly revokedAt?: number | undefined;
   /** Answers so far; kept on the disk only where `maxUses` bounds them. */

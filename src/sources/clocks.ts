@@ -1,10 +1,10 @@
 // How far the clocks of those who are asked are from this machine's. All of AWS has one clock; an STS somewhere else (a
 // test server, a container whose clock stood still) has its own, and must not tell the time for anybody else.
 import type { Exchange } from "./failure.ts";
-import type { AssumedRole } from "./source.ts";
+import type { AssumedRole, ClockStanding } from "./source.ts";
 import type { Target } from "./target.ts";
 
-export type ClockReading = Pick<AssumedRole, "clockSkew" | "isForeignClock">;
+export type ClockReading = Pick<AssumedRole, "clockSkew" | "clock">;
 
 export interface Clocks {
   /** That clock minus this machine's, in milliseconds, as last measured; AWS's, or 0, where it never was. */
@@ -15,6 +15,8 @@ export interface Clocks {
 
 /** The key of AWS's own endpoints. */
 const AWS = "";
+/** Milliseconds. No clock that a person looks at is off by more. */
+const DAY = 86_400_000;
 /** Endpoints that are remembered; the oldest is forgotten. */
 const MOST = 64;
 
@@ -29,6 +31,13 @@ export function createClocks(): Clocks {
     for (const oldest of skews.keys()) if (oldest !== AWS) return void skews.delete(oldest);
   }
 
+  function standingOf(key: string, skew: number | undefined): ClockStanding {
+    if (key !== (reference ?? key)) return "foreign";
+    if (skew === undefined || Math.abs(skew) <= DAY) return "aws";
+    const isConfirmed = [...skews].some(([other, theirs]) => other !== key && Math.abs(theirs - skew) <= DAY);
+    return isConfirmed ? "aws" : "doubtful";
+  }
+
   return {
     skewOf: (target) => skews.get(keyOf(target)) ?? skews.get(AWS) ?? 0,
     measure(target, exchange) {
@@ -39,7 +48,7 @@ export function createClocks(): Clocks {
         if (key === AWS) reference = AWS;
         reference ??= key;
       }
-      return { clockSkew, isForeignClock: key !== (reference ?? key) };
+      return { clockSkew, clock: standingOf(key, clockSkew) };
     },
   };
 }

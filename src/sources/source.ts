@@ -29,6 +29,13 @@ export interface AssumeRequest extends RoleRequest {
   readonly turn: Turn;
 }
 
+/**
+ * `aws`: AWS's clock, or that of an STS that stands for AWS's. `doubtful`: the same, but it is more than a day from this
+ * machine's and from every other that was asked. `foreign`: that of some other STS (`endpoint_url`), which tells nothing
+ * of the clock by which everybody else's credentials expire.
+ */
+export type ClockStanding = "aws" | "doubtful" | "foreign";
+
 /** What STS gave. */
 export interface AssumedRole {
   /** With session token and expiry, always. */
@@ -44,11 +51,8 @@ export interface AssumedRole {
   readonly sourceDescription: string;
   /** AWS's clock minus this machine's, in milliseconds, from the response's Date header (whole seconds). */
   readonly clockSkew: number | undefined;
-  /**
-   * That is the clock of some other STS (`endpoint_url`), which tells nothing of the clock by which everybody else's
-   * credentials expire. Absent: it is AWS's clock.
-   */
-  readonly isForeignClock?: boolean | undefined;
+  /** Whose clock that is, and whether it can be believed. */
+  readonly clock: ClockStanding;
   /** Things worth knowing in `status`, such as a duration that was reduced. */
   readonly notes: readonly string[];
 }

@@ -30,3 +30,18 @@ test.each([2, -2])("an STS that is %d h off moves nobody else's credentials", as
     await wrong.stop();
   }
 });
+
+test("an STS that claims another century makes no grant that lives until then", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  machine.sts.clockOffset = Date.UTC(2100, 0, 1) - Date.now();
+  await machine.keyhole("grant add poison --config dev --ttl 1h --no-executable");
+  const ends = async () =>
+    (JSON.parse(await machine.keyhole("grant list --json")) as { endsAt: string }[]).map(({ endsAt }) =>
+      Math.round((Date.parse(endsAt) - Date.now()) / 60_000),
+    );
+  expect(await ends()).toEqual([60]);
+  machine.sts.clockOffset = 0;
+  await machine.keyhole("daemon restart");
+  expect(await ends()).toEqual([60]);
+});

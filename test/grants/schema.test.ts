@@ -14,6 +14,7 @@ test("a grant is written in the words of its options", () => {
     session_name: "keyhole-ci-0a1b2c3d",
     created: "2025-10-01T21:34:31.380Z",
     ends: "2025-10-02T05:34:31.380Z",
+    clock_skew_ms: -3_600_000,
     revoked: "2025-10-01T21:34:32Z",
     policy: '{"Version":"2012-10-17"}',
     policy_arns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],

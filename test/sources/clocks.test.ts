@@ -19,31 +19,41 @@ const ahead = (by: number) => ({ sentAt: 1000, receivedAt: 3000, date: 2000 + by
 test("an unknown clock is taken to be right, and an unknown STS to go by AWS's", () => {
   const clocks = createClocks();
   expect(clocks.skewOf(aws)).toBe(0);
-  expect(clocks.measure(aws, ahead(HOUR))).toEqual({ clockSkew: HOUR, isForeignClock: false });
+  expect(clocks.measure(aws, ahead(HOUR))).toEqual({ clockSkew: HOUR, clock: "aws" });
   expect(clocks.skewOf(local)).toBe(HOUR);
 });
 
 test("the clock of another STS is nobody else's", () => {
   const clocks = createClocks();
   clocks.measure(aws, ahead(0));
-  expect(clocks.measure(local, ahead(2 * HOUR))).toEqual({ clockSkew: 2 * HOUR, isForeignClock: true });
+  expect(clocks.measure(local, ahead(2 * HOUR))).toEqual({ clockSkew: 2 * HOUR, clock: "foreign" });
   expect([aws, local, other].map((target) => clocks.skewOf(target))).toEqual([0, 2 * HOUR, 0]);
 });
 
 test("where AWS is not asked at all, the first STS tells the time", () => {
   const clocks = createClocks();
-  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(false);
-  expect(clocks.measure(other, ahead(0)).isForeignClock).toBe(true);
-  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(false);
-  expect(clocks.measure(aws, ahead(0)).isForeignClock).toBe(false);
-  expect(clocks.measure(local, ahead(HOUR)).isForeignClock).toBe(true);
+  expect(clocks.measure(local, ahead(HOUR)).clock).toBe("aws");
+  expect(clocks.measure(other, ahead(0)).clock).toBe("foreign");
+  expect(clocks.measure(local, ahead(HOUR)).clock).toBe("aws");
+  expect(clocks.measure(aws, ahead(0)).clock).toBe("aws");
+  expect(clocks.measure(local, ahead(HOUR)).clock).toBe("foreign");
+});
+
+test("a clock that is more than a day off is doubtful until another STS has the same", () => {
+  const clocks = createClocks();
+  expect(clocks.measure(local, ahead(24 * HOUR)).clock).toBe("aws");
+  expect(clocks.measure(local, ahead(25 * HOUR)).clock).toBe("doubtful");
+  expect(clocks.measure(local, ahead(-25 * HOUR)).clock).toBe("doubtful");
+  clocks.measure(other, ahead(-50 * HOUR));
+  expect(clocks.measure(local, ahead(-27 * HOUR)).clock).toBe("aws");
+  expect(clocks.measure(local, ahead(-25 * HOUR)).clock).toBe("doubtful");
 });
 
 test("an answer without a date tells nothing", () => {
   const clocks = createClocks();
   expect(clocks.measure(local, { sentAt: 1, receivedAt: 2, date: undefined }).clockSkew).toBeUndefined();
   expect(clocks.measure(other, undefined).clockSkew).toBeUndefined();
-  expect(clocks.measure(other, ahead(HOUR)).isForeignClock).toBe(false);
+  expect(clocks.measure(other, ahead(HOUR)).clock).toBe("aws");
 });
 
 test("endpoints without number leave a bounded memory, in which AWS stays", () => {

@@ -15,7 +15,7 @@ import type { Askpass } from "./confirmer.ts";
 import { grantInfoOf } from "./info.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
-import { endOf, type GrantRequest, planGrant } from "./plan.ts";
+import { type GrantRequest, lifeOf, planGrant } from "./plan.ts";
 
 export interface AddingDependencies {
   readonly book: GrantBook;
@@ -43,10 +43,10 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     const environment = Object.fromEntries(request.environment.map((variable) => [variable.name, variable.value]));
     refuseLoop(environment, request.config, socketPath);
     const { config } = configs.read(request.config);
-    const planned = planGrant(request, config, environment, life.sessions.wall);
+    const planned = planGrant(request, config, environment, life.sessions.clocks);
     if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
-    pending.set(name, planned);
+    pending.set(name, () => ({ ...planned, ...lifeOf(request, life.sessions.clocks) }));
     try {
       return await make(planned, request, environment);
     } finally {
@@ -60,9 +60,8 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     try {
       const first = await life.sessions.prove(name, environment);
       // AWS's clock is known by now, if it was not before.
-      const createdAt = Math.floor(life.sessions.wall);
-      const grant = { ...planned, createdAt, endsAt: endOf(request.ttlSeconds, createdAt) };
-      pending.set(name, grant);
+      const grant = { ...planned, ...lifeOf(request, life.sessions.clocks) };
+      pending.set(name, () => grant);
       store.write(grant, { durable: true });
       // What cannot be read again would work until the daemon's next start, and not be revoked after it.
       store.read(name);
@@ -70,7 +69,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       await life.equip(live);
       if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");
       // Nor may there be a grant that no answer can tell of.
-      encode(messages.GrantAdd.response, grantInfoOf(live, undefined, createdAt));
+      encode(messages.GrantAdd.response, grantInfoOf(live, undefined, grant.createdAt));
       lives.set(name, live);
       return live;
     } catch (error) {

@@ -10,21 +10,21 @@ import type { LiveGrant } from "./livegrant.ts";
 
 export interface GrantBook {
   readonly lives: Map<string, LiveGrant>;
-  /** Being made or opened; listed nowhere yet. */
-  readonly pending: Map<string, Grant>;
+  /** Being made or opened; listed nowhere yet. One that is being made begins when it is there: its end moves meanwhile. */
+  readonly pending: Map<string, () => Grant>;
   readonly find: FindGrant;
   listeners(): Listener[];
 }
 
 export function createGrantBook(): GrantBook {
   const lives = new Map<string, LiveGrant>();
-  const pending = new Map<string, Grant>();
+  const pending = new Map<string, () => Grant>();
   return {
     lives,
     pending,
     find: (name) => {
-      const grant = pending.get(name);
-      return lives.get(name) ?? (grant && { grant, version: -1 });
+      const grant = pending.get(name)?.();
+      return lives.get(name) ?? (grant && { grant, version: -1, endsBy: Infinity });
     },
     listeners: () => [...lives.values()].flatMap(({ listener }) => listener ?? []),
   };

@@ -2,25 +2,39 @@
 // grant's end; and the config's name wherever a person reads one.
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import type { Grant } from "../../grants/grant.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { CredentialSource } from "../../sources/source.ts";
+import { type Clocks, type Ending, nowOf } from "./ending.ts";
 
 /** The definition of a grant that is in force, and what changes with it; see LiveGrant. */
-export interface Definition {
-  readonly grant: Grant;
+export interface Definition extends Ending {
   readonly version: number;
 }
 
 /** By the name of the grant. */
 export type FindGrant = (name: string) => Definition | undefined;
 
+/** Milliseconds by which clocks may differ that are the same: the reader's revisions would change with each reading. */
+const ROUNDING = 2_000;
+
 /**
- * A reader whose names are those of grants. Its revisions change with the config's file and with the definition.
+ * A reader whose names are those of grants. Its revisions change with the config's file, with the definition, and when
+ * another clock than AWS's comes to end the grant.
  *
  * `read` throws what the config's reader does, with the config's name, and KeyholeError `invalid-grant`.
  */
-export function createGrantConfigs(configs: ConfigReader, find: FindGrant): ConfigReader {
+export function createGrantConfigs(configs: ConfigReader, find: FindGrant, clocks: () => Clocks): ConfigReader {
+  /** The end on AWS's clock, or earlier where another clock says so. */
+  function untilOf(definition: Definition): number | undefined {
+    const { endsAt } = definition.grant;
+    const now = clocks();
+    return endsAt && endsAt - Math.floor((nowOf(definition, now) - now.wall) / ROUNDING) * ROUNDING;
+  }
+
+  function revisionOf(base: string, definition: Definition): string {
+    return `${base} ${definition.version} ${untilOf(definition)}`;
+  }
+
   return {
     read(name) {
       const definition = find(name);
@@ -31,7 +45,7 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant): Conf
         name,
         config: applyScope(config, grant),
         revision: revisionOf(revision, definition),
-        until: grant.endsAt,
+        until: untilOf(definition),
       };
     },
     revision(name) {
@@ -42,10 +56,6 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant): Conf
   };
 }
 
-function revisionOf(base: string, { version }: Definition): string {
-  return `${base} ${version}`;
-}
-
 /**
  * The source for sessions of grants. It is told the config's name: what it says to a person is about the config
  * (`keyhole config update -n NAME`), and a loop among source credentials is one of configs. Nothing in it is kept by name.
@@ -53,7 +63,11 @@ function revisionOf(base: string, { version }: Definition): string {
 export function nameConfigs(source: CredentialSource, find: FindGrant): CredentialSource {
   const configOf = (name: string): string => find(name)?.grant.config ?? name;
   return {
-    assume: (request) => source.assume({ ...request, name: configOf(request.name) }),
+    assume: async (request) => {
+      const assumed = await source.assume({ ...request, name: configOf(request.name) });
+      // It must not set the time by which grants end.
+      return assumed.clock === "doubtful" ? { ...assumed, clock: "foreign" } : assumed;
+    },
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };
 }

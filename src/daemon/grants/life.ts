@@ -11,6 +11,7 @@ import { createLease } from "../mounts/lease.ts";
 import { type Session, vendableIssue } from "../session.ts";
 import type { Askpass, Confirmer } from "./confirmer.ts";
 import { createDelivery } from "./delivery.ts";
+import { endsByOf } from "./ending.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
 import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./place.ts";
@@ -80,7 +81,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     const { issue, lastError } = session;
     if (issue !== undefined) note(live, issue);
     live.lastError = lastError;
-    const usable = vendableIssue(session, { wall: sessions.wall, monotonic: clock.monotonic() });
+    const usable = vendableIssue(session, sessions.clocks);
     if (usable !== undefined) delivery.deliver(live, usable);
     else if (lastError !== undefined) delivery.withhold(live, lastError.kind);
   }
@@ -88,7 +89,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   function count(live: LiveGrant): void {
     countUse(store, live);
     // Its line is not yet wiped: whoever was given it in this turn still has it.
-    if (stateOf(live.grant, sessions.wall) === "used-up") sessions.remove(live.grant.name);
+    if (stateOf(live.grant, sessions.nowOf(live)) === "used-up") sessions.remove(live.grant.name);
   }
 
   function pacerOf({ rate }: Grant): Pacer {
@@ -96,7 +97,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   }
 
   const socketDependencies = {
-    now: () => sessions.wall,
+    now: (live: LiveGrant) => sessions.nowOf(live),
     vend: (live: LiveGrant) => sessions.vend(live),
     confirm: (live: LiveGrant, question: string) => confirmer.ask(live.grant.name, question, live.askpass),
     count,
@@ -110,6 +111,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     try {
       const live: LiveGrant = {
         grant,
+        endsBy: endsByOf(grant, sessions.clocks),
         version: 0,
         revision: store.revision(grant.name),
         environment: origin?.environment,
@@ -142,6 +144,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   }
 
   function adopt(live: LiveGrant, grant: Grant, region: string | undefined): void {
+    if (grant.endsAt !== live.grant.endsAt) live.endsBy = endsByOf(grant, sessions.clocks);
     live.grant = grant;
     live.version += 1;
     live.pacer = pacerOf(grant);

@@ -19,6 +19,8 @@ export interface Outstanding {
 export interface LiveGrant {
   /** As it is in force, with the uses so far; replaced, never changed. */
   grant: Grant;
+  /** Its end on the monotonic clock; Infinity for a grant without one. */
+  endsBy: number;
   /** Grows when the definition changes in more than its uses. */
   version: number;
   /** Of the definition's file as it was read or written last; undefined where it could not be written. */

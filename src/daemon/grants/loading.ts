@@ -103,12 +103,12 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   }
 
   async function open(grant: Grant): Promise<void> {
-    pending.set(grant.name, grant);
+    pending.set(grant.name, () => grant);
     try {
       const live = await life.open(grant, await knownRegion(grant), undefined);
       live.roleArn = roleArnOf(grant);
       lives.set(grant.name, live);
-      const state = stateOf(grant, life.sessions.wall);
+      const state = stateOf(grant, life.sessions.nowOf(live));
       // That it expired while no daemon ran was no event of this one's.
       live.hasExpired = state === "expired";
       if (state === "revoked" || state === "expired") life.end(live, state);
@@ -156,7 +156,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     life.adopt(live, grant, region);
     if (isWritten(grant, next)) live.revision = revision;
     else tryToWriteDefinition(store, live, log);
-    live.hasExpired &&= stateOf(grant, life.sessions.wall) === "expired";
+    live.hasExpired &&= stateOf(grant, life.sessions.nowOf(live)) === "expired";
     log("info", "grant definition changed", { grant: name });
     if (grant.revokedAt === undefined) return;
     life.end(live, "revoked");

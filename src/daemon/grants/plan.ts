@@ -10,6 +10,7 @@ import { isRate } from "../../grants/rate.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { RequestOf } from "../../wire/messages.ts";
+import type { Clocks } from "./ending.ts";
 
 export type GrantRequest = RequestOf<"GrantAdd">;
 
@@ -22,10 +23,9 @@ const SHORTEST_LIFE = SHORTEST_DURATION + 30;
 /**
  * The definition of a grant that begins now.
  *
- * @param now milliseconds since the epoch, on AWS's clock
  * @throws KeyholeError `usage` for a name that is none, `invalid-grant` with everything that is wrong.
  */
-export function planGrant(request: GrantRequest, config: Config, environment: SourceEnvironment, now: number): Grant {
+export function planGrant(request: GrantRequest, config: Config, environment: SourceEnvironment, now: Clocks): Grant {
   checkNewGrantName(request.name);
   const problems = [...findTermProblems(request)];
   const deliver = request.deliver === "file" ? "file" : "socket";
@@ -50,8 +50,7 @@ export function planGrant(request: GrantRequest, config: Config, environment: So
     confirm,
     id: randomId(),
     sessionName: `keyhole-${name}-${randomHex(4)}`,
-    createdAt: Math.floor(now),
-    endsAt: endOf(request.ttlSeconds, now),
+    ...lifeOf(request, now),
     uses: 0,
     environment: kept,
     hadKeys,
@@ -61,9 +60,14 @@ export function planGrant(request: GrantRequest, config: Config, environment: So
   return grant;
 }
 
-/** Milliseconds since the epoch; undefined for a grant without an end. */
-export function endOf(ttlSeconds: number | undefined, now: number): number | undefined {
-  return ttlSeconds === undefined ? undefined : Math.floor(now) + Math.max(ttlSeconds, SHORTEST_LIFE) * 1000;
+/** The life of a grant that begins now. */
+export function lifeOf(
+  { ttlSeconds }: Pick<GrantRequest, "ttlSeconds">,
+  { wall, local }: Clocks,
+): Pick<Grant, "createdAt" | "endsAt" | "clockSkew"> {
+  const createdAt = Math.floor(wall);
+  const endsAt = ttlSeconds === undefined ? undefined : createdAt + Math.max(ttlSeconds, SHORTEST_LIFE) * 1000;
+  return { createdAt, endsAt, clockSkew: Math.round(wall - local) };
 }
 
 function* findTermProblems(request: GrantRequest): Generator<string> {

@@ -69,10 +69,11 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     if (isClosed) return;
     let next = Infinity;
     for (const live of lives.values()) {
-      const state = stateOf(live.grant, sessions.wall);
+      const now = sessions.nowOf(live);
+      const state = stateOf(live.grant, now);
       if (state === "expired") expire(live);
       if (state === "active") life.tend(live);
-      if (state === "active") next = Math.min(next, (live.grant.endsAt ?? Infinity) - sessions.wall);
+      if (state === "active") next = Math.min(next, (live.grant.endsAt ?? Infinity) - now);
       if (state === "revoked" || state === "expired") settleEnd(live, state);
       void life.mend(live);
     }
@@ -159,7 +160,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
 
   /** In force before it is written: a slow disk, or a full one, must not keep it open. */
   function close(live: LiveGrant): void {
-    live.grant = { ...live.grant, revokedAt: Math.floor(sessions.wall) };
+    live.grant = { ...live.grant, revokedAt: Math.floor(sessions.clocks.wall) };
     live.revision = undefined;
     life.end(live, "revoked");
   }
@@ -184,7 +185,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   }
 
   function infoOf(live: LiveGrant): GrantInfo {
-    return grantInfoOf(live, sessions.list().get(live.grant.name), sessions.wall);
+    return grantInfoOf(live, sessions.list().get(live.grant.name), sessions.nowOf(live));
   }
 
   await reload();
@@ -195,9 +196,8 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     add,
     list: () => {
       const infos = sessions.list();
-      const now = sessions.wall;
       return [...lives.values()]
-        .map((live) => grantInfoOf(live, infos.get(live.grant.name), now))
+        .map((live) => grantInfoOf(live, infos.get(live.grant.name), sessions.nowOf(live)))
         .toSorted((one, other) => (one.name < other.name ? -1 : 1));
     },
     revoke,

@@ -7,6 +7,7 @@ import type { Issue } from "../issue.ts";
 import type { KeeperDependencies } from "../keeper.ts";
 import { Sessions } from "../sessions.ts";
 import { createGrantConfigs, type FindGrant, nameConfigs } from "./configs.ts";
+import { type Clocks, type Ending, nowOf } from "./ending.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 export interface GrantSessionDependencies extends KeeperDependencies {
@@ -20,8 +21,10 @@ export interface GrantSessionDependencies extends KeeperDependencies {
 }
 
 export interface GrantSessions {
-  /** AWS's clock, in milliseconds since the epoch. */
-  readonly wall: number;
+  /** All clocks, as they were read just now. */
+  readonly clocks: Clocks;
+  /** AWS's clock as far as it concerns that grant: see ending.ts. */
+  nowOf(ending: Ending): number;
   /** The first credentials of a grant that is being made. @throws what CredentialSource.assume does */
   prove(name: string, environment: SourceEnvironment): Promise<Issue>;
   /**
@@ -46,8 +49,8 @@ const MENDABLE: ReadonlySet<ErrorName> = new Set<ErrorName>(["person-needed", "n
 
 export function createGrantSessions(dependencies: GrantSessionDependencies): GrantSessions {
   const { source, configs, find, environmentOf } = dependencies;
-  const scoped = createGrantConfigs(configs, find);
-  const sessions = new Sessions({
+  const scoped = createGrantConfigs(configs, find, () => sessions.time);
+  const sessions: Sessions = new Sessions({
     ...dependencies,
     source: nameConfigs(source, find),
     configs: scoped,
@@ -94,9 +97,10 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
   }
 
   return {
-    get wall() {
-      return sessions.wall;
+    get clocks() {
+      return sessions.time;
     },
+    nowOf: (ending) => nowOf(ending, sessions.time),
     async prove(name, environment) {
       await sessions.add(name, environment, { verify: true, renew: false });
       return sessions.vend(name);

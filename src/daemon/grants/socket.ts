@@ -17,7 +17,7 @@ import { createRefusals, kindOnSocket } from "./refusal.ts";
 
 export interface GrantSocketDependencies {
   /** On AWS's clock, in milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: (live: LiveGrant) => number;
   readonly vend: (live: LiveGrant) => Issue | Promise<Issue>;
   /** Resolves if a person allows it. @throws KeyholeError `denied` */
   readonly confirm: (live: LiveGrant, question: string) => Promise<void>;
@@ -50,7 +50,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
   function answer(caller: Caller): Uint8Array | Promise<Uint8Array> {
     try {
       admit(live.grant, caller);
-      refuseEnded(live.grant, now());
+      refuseEnded(live.grant, now(live));
       const turn = live.pacer.take();
       if (turn !== undefined || live.grant.confirm) return answerLater(turn, caller);
       const given = vend(live);
@@ -64,12 +64,12 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     try {
       await turn;
       if (live.grant.confirm) {
-        refuseEnded(live.grant, now());
+        refuseEnded(live.grant, now(live));
         await askPerson(caller);
       }
       // All of it may have changed while nobody looked.
       admit(live.grant, caller);
-      refuseEnded(live.grant, now());
+      refuseEnded(live.grant, now(live));
       return await giveLater(vend(live), caller);
     } catch (error) {
       return refuse(error, caller);
@@ -87,7 +87,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
   /** In one turn with what gave the issue: its bytes are wiped when it is replaced. */
   function give(issue: Issue, caller: Caller): Uint8Array {
     // The last use may have gone to somebody else, or the grant have ended, while this one waited.
-    refuseEnded(live.grant, now());
+    refuseEnded(live.grant, now(live));
     count(live);
     const { accessKeyId } = issue.credentials;
     const { name } = live.grant;

@@ -53,6 +53,7 @@ test("a daemon that is missing is a problem for as long as there are grants", as
     id: "A".repeat(22),
     sessionName: "keyhole-agent-a-01234567",
     createdAt: NOW - 1000,
+    clockSkew: 0,
     uses: 0,
     environment: {},
     hadKeys: false,

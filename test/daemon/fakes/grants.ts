@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import type { Caller } from "../../../src/daemon/dispatcher.ts";
+import type { Clocks } from "../../../src/daemon/grants/ending.ts";
 import { createConfirmer } from "../../../src/daemon/grants/confirmer.ts";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
 import { createGrants, type GrantsOptions } from "../../../src/daemon/grants/registry.ts";
@@ -37,6 +38,11 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     environment: [{ name: "AWS_PROFILE", value: "work" }],
     ...terms,
   };
+}
+
+/** All clocks agree. */
+export function clocksAt(wall: number): Clocks {
+  return { wall, skew: 0, local: wall, monotonic: 0 };
 }
 
 /** Use with `await using`. */

@@ -6,6 +6,7 @@ import type {
   AssumedRole,
   AssumeRequest,
   CallerIdentity,
+  ClockStanding,
   CredentialSource,
   RoleRequest,
 } from "../../../src/sources/source.ts";
@@ -31,6 +32,8 @@ export class FakeSource implements CredentialSource {
   lifetime: number | undefined;
   /** Whether answers carry a date. */
   hasDate = true;
+  /** Of answers. */
+  clock: ClockStanding = "aws";
   failure: KeyholeError | undefined;
   identityFailure: KeyholeError | undefined;
   /** GetCallerIdentity never answers. */
@@ -122,6 +125,7 @@ export class FakeSource implements CredentialSource {
       region: config.STS?.region_name,
       sourceDescription: `profile ${environment["AWS_PROFILE"] ?? "none"}`,
       clockSkew: this.hasDate ? date - this.#clock.wall() : undefined,
+      clock: this.clock,
       notes: [],
     };
   }

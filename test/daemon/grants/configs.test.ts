@@ -3,6 +3,7 @@ import { createGrantConfigs, type Definition, nameConfigs } from "../../../src/d
 import type { Grant } from "../../../src/grants/grant.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
+import { clocksAt } from "../fakes/grants.ts";
 import { FakeSource } from "../fakes/source.ts";
 
 const grant = {
@@ -13,20 +14,27 @@ const grant = {
   deliver: "socket",
   sessionName: "keyhole-agent-01234567",
   durationSeconds: 900,
-  endsAt: 4_000,
+  endsAt: 4_000_000,
+  clockSkew: 0,
 } as unknown as Grant;
 
 function setUp() {
   const configs = new FakeConfigs();
   configs.write("dev", roleConfig("dev", 3600));
-  const definitions = new Map<string, Definition>([["agent", { grant, version: 0 }]]);
-  return { configs, definitions, reader: createGrantConfigs(configs, (name) => definitions.get(name)) };
+  const definitions = new Map<string, Definition>([["agent", { grant, version: 0, endsBy: Infinity }]]);
+  const clocks = { ...clocksAt(1_000_000) };
+  const reader = createGrantConfigs(
+    configs,
+    (name) => definitions.get(name),
+    () => clocks,
+  );
+  return { configs, definitions, clocks, reader };
 }
 
 test("a grant reads as its config, narrowed, under its own name and up to its own end", () => {
   const { reader } = setUp();
   const { name, config, until } = reader.read("agent");
-  expect([name, until]).toEqual(["agent", 4_000]);
+  expect([name, until]).toEqual(["agent", 4_000_000]);
   expect(config.AssumeRole).toMatchObject({
     RoleArn: "arn:aws:iam::111122223333:role/dev",
     RoleSessionName: "keyhole-agent-01234567",
@@ -40,9 +48,21 @@ test("its revision is that of what it read, and changes with the config's file a
   expect(reader.read("agent").revision).toBe(revisions[0]!);
   configs.write("dev", roleConfig("dev", 3600));
   revisions.push(reader.revision("agent"));
-  definitions.set("agent", { grant, version: 1 });
+  definitions.set("agent", { grant, version: 1, endsBy: Infinity });
   revisions.push(reader.revision("agent"));
   expect(new Set(revisions).size).toBe(3);
+});
+
+test("its end is that of the clock which ends it first", () => {
+  const { definitions, clocks, reader } = setUp();
+  const before = reader.revision("agent");
+  Object.assign(clocks, { local: 1_001_000 });
+  expect([reader.read("agent").until, reader.revision("agent")]).toEqual([4_000_000, before]);
+  Object.assign(clocks, { local: 1_500_000 });
+  expect(reader.read("agent").until).toBe(3_500_000);
+  expect(reader.revision("agent")).not.toBe(before);
+  definitions.set("agent", { grant, version: 0, endsBy: 2_000_000 });
+  expect(reader.read("agent").until).toBe(3_000_000);
 });
 
 test("a config that is gone has no revision, and is named in the error; a grant that is none has none either", () => {
@@ -62,4 +82,20 @@ test("the source is told the config's name: what it says is about the config, an
   const { signal } = new AbortController();
   await source.assume({ name: "agent", config, environment: {}, signal, turn: (_, call) => call() });
   expect(fake.calls[0]!.name).toBe("dev");
+});
+
+test("a clock that is doubtful does not tell the time of grants", async () => {
+  const { definitions, reader } = setUp();
+  const fake = new FakeSource(new FakeClock());
+  const source = nameConfigs(fake, (name) => definitions.get(name));
+  const { signal } = new AbortController();
+  const request = { name: "agent", config: reader.read("agent").config, environment: {}, signal };
+  for (const [clock, believed] of [
+    ["aws", "aws"],
+    ["doubtful", "foreign"],
+    ["foreign", "foreign"],
+  ] as const) {
+    fake.clock = clock;
+    expect((await source.assume({ ...request, turn: (_, call) => call() })).clock).toBe(believed);
+  }
 });

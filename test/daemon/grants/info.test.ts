@@ -7,12 +7,12 @@ import type { Grant } from "../../../src/grants/grant.ts";
 import { decode, encode } from "../../../src/wire/codec.ts";
 import { messages, type SessionInfo } from "../../../src/wire/messages.ts";
 import { roleConfig } from "../fakes/configs.ts";
-import { grantRequest } from "../fakes/grants.ts";
+import { clocksAt, grantRequest } from "../fakes/grants.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
 function liveGrant(changes: Partial<LiveGrant> = {}, terms: Partial<Grant> = {}): LiveGrant {
-  const grant = { ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, NOW), ...terms };
+  const grant = { ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, clocksAt(NOW)), ...terms };
   const live = { grant, revision: "1", environment: {}, mount: { path: "/home/g/x" }, refusals: 2, ...changes };
   return live as unknown as LiveGrant;
 }

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
-import { endOf, planGrant } from "../../../src/daemon/grants/plan.ts";
+import { lifeOf, planGrant } from "../../../src/daemon/grants/plan.ts";
 import { roleConfig } from "../fakes/configs.ts";
-import { grantRequest } from "../fakes/grants.ts";
+import { clocksAt, grantRequest } from "../fakes/grants.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const config = roleConfig("dev");
 
 test("a definition has what was asked for, a directory of 128 random bits and a session name of its own", () => {
   const environment = { AWS_PROFILE: "work", AWS_SECRET_ACCESS_KEY: "canary" };
-  const one = planGrant(grantRequest({ ttlSeconds: 3600, maxUses: 5 }), config, environment, NOW + 0.5);
+  const one = planGrant(grantRequest({ ttlSeconds: 3600, maxUses: 5 }), config, environment, clocksAt(NOW + 0.5));
   expect(one).toMatchObject({
     name: "agent",
     config: "dev",
@@ -20,7 +20,7 @@ test("a definition has what was asked for, a directory of 128 random bits and a 
     hadKeys: true,
   });
   expect(JSON.stringify(one)).not.toContain("canary");
-  const two = planGrant(grantRequest(), config, environment, NOW);
+  const two = planGrant(grantRequest(), config, environment, clocksAt(NOW));
   expect(one.id).toMatch(/^[A-Za-z0-9_-]{22}$/);
   expect(two.id).not.toBe(one.id);
   expect(two.sessionName).not.toBe(one.sessionName);
@@ -29,14 +29,14 @@ test("a definition has what was asked for, a directory of 128 random bits and a 
 
 test("a grant that is delivered as a file has no executable", () => {
   const asked = { executable: true } as const;
-  expect(planGrant(grantRequest(asked), config, {}, NOW).executable).toBe(true);
-  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, NOW).executable).toBe(false);
+  expect(planGrant(grantRequest(asked), config, {}, clocksAt(NOW)).executable).toBe(true);
+  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, clocksAt(NOW)).executable).toBe(false);
 });
 
 test("everything that is wrong is said at once", () => {
   const request = grantRequest({ deliver: "file", maxUses: 0, confirm: true, ttlSeconds: 60, allowGids: [5] });
   try {
-    planGrant(request, config, {}, NOW);
+    planGrant(request, config, {}, clocksAt(NOW));
     expect.unreachable();
   } catch (error) {
     expect((error as Error).message.split("\n")).toEqual([
@@ -57,6 +57,6 @@ test.each([
 ])(
   "a life of %p seconds ends after %p: STS issues nothing under 15 minutes, and the way there takes time",
   (ttl, life) => {
-    expect(endOf(ttl, NOW)).toBe(life === undefined ? undefined : NOW + life * 1000);
+    expect(lifeOf({ ttlSeconds: ttl }, clocksAt(NOW)).endsAt).toBe(life === undefined ? undefined : NOW + life * 1000);
   },
 );

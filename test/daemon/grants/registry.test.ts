@@ -11,9 +11,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { Credentials } from "../../../src/credentials.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { until } from "../../processes.ts";
-import { settle } from "../fakes/clock.ts";
+import { type FakeClock, settle } from "../fakes/clock.ts";
 import { roleConfig } from "../fakes/configs.ts";
 import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";
 import { errorOf } from "../fakes/world.ts";
@@ -395,13 +396,87 @@ test("a quarter of an hour is long enough for one session", async () => {
   expect(world.source.calls[0]!.config.AssumeRole.DurationSeconds).toBe(920);
 });
 
-test("on a machine whose clock is wrong a grant lives as long as it was asked to", async () => {
+test.each([-180, -10, 10, 180])(
+  "on a machine whose clock is %d minutes off a grant lives as long as it was asked to",
+  async (minutes) => {
+    await using world = await newGrantWorld();
+    world.clock.step(minutes * MINUTE);
+    const grants = await world.start();
+    const { createdAt, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+    expect(Math.abs(createdAt - world.clock.truth)).toBeLessThan(2 * SECOND);
+    expect(endsAt! - createdAt).toBe(60 * MINUTE);
+    await world.clock.advance(40 * MINUTE);
+    expect(grants.list()[0]!.state).toBe("active");
+    await world.stop();
+    const restarted = await world.start();
+    expect(restarted.list()[0]!.state).toBe("active");
+    await world.clock.advance(20 * MINUTE + 2 * SECOND);
+    expect(restarted.list()[0]!.state).toBe("expired");
+  },
+);
+
+test.each([
+  ["this machine's clock is set an hour ahead", (clock: FakeClock) => clock.step(61 * MINUTE)],
+  [
+    "the time is over, though the clock is set back again and again",
+    async (clock: FakeClock) => {
+      for (let minute = 0; minute < 61; minute += 1) {
+        await clock.advance(MINUTE);
+        clock.step(-MINUTE);
+      }
+    },
+  ],
+] as const)("a grant ends when %s", async (_, pass) => {
   await using world = await newGrantWorld();
-  world.clock.step(-10 * MINUTE);
   const grants = await world.start();
-  const { createdAt, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
-  expect(Math.abs(createdAt - world.clock.truth)).toBeLessThan(2 * SECOND);
-  expect(endsAt! - createdAt).toBe(60 * MINUTE);
+  const { directory } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  await pass(world.clock);
+  // What STS says the time is, is what counts for credentials.
+  world.source.hasDate = false;
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
+});
+
+test("an STS that is years ahead makes no grant that lives for years, and none that is over", async () => {
+  await using world = await newGrantWorld();
+  const years = 75 * 365 * 24 * 60 * MINUTE;
+  const { source, clock } = world;
+  /** Its clock is that far ahead, and what it issues ends an hour later. */
+  const assume: typeof source.assume = async (request) => {
+    const assumed = await source.assume(request);
+    const expiresAt = clock.truth + years + 60 * MINUTE;
+    const { accessKeyId, secretAccessKey, sessionToken } = assumed.credentials;
+    const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt });
+    return { ...assumed, credentials, clockSkew: years, clock: "doubtful" };
+  };
+  const hostile = { assume, identify: source.identify.bind(source) };
+  const grants = await world.start({ source: hostile });
+  const { directory, endsAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
+  expect(endsAt).toBe(clock.truth + 2 * 60 * MINUTE);
+  expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
+  await clock.advance(121 * MINUTE);
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
+});
+
+test("a grant that was made by a clock 23 hours ahead ends when it should, whoever's clock counts later", async () => {
+  await using world = await newGrantWorld();
+  const { source, clock } = world;
+  const ahead = 23 * 60 * MINUTE;
+  const assume: typeof source.assume = async (request) => {
+    const assumed = await source.assume(request);
+    const { accessKeyId, secretAccessKey, sessionToken, expiresAt } = assumed.credentials;
+    const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt: expiresAt! + ahead });
+    return { ...assumed, credentials, clockSkew: assumed.clockSkew! + ahead };
+  };
+  const grants = await world.start({ source: { assume, identify: source.identify.bind(source) } });
+  const { directory, createdAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
+  expect(createdAt).toBeGreaterThan(clock.truth + ahead - 2 * SECOND);
+  await world.stop();
+  await world.start();
+  expect((await fetchFrom(directory)).accessKeyId).toStartWith("ASIA-dev-");
+  await world.stop();
+  await clock.advance(121 * MINUTE);
+  expect((await world.start()).list()[0]!.state).toBe("expired");
+  expect((await fetchFrom(directory)).error).toBe("this grant has expired");
 });
 
 test("keys in the environment are not written down; after a restart the config's own session helps", async () => {
