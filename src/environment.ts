@@ -52,6 +52,15 @@ export function isWayVariable(name: string): boolean {
   return PROXY_NAME.test(name) || CERTIFICATE_FILES.includes(name);
 }
 
+/** What keyhole remembers, in the environment of a program that it gave credentials, of the environment outside. */
+export const SOURCE_PREFIX = "KEYHOLE_SOURCE_";
+
+/**
+ * Stands for the keys of the shell outside: where AWS_ACCESS_KEY_ID comes without its secret, the session of this name, in
+ * the daemon, has keys of that id.
+ */
+export const KEYS_OF_SESSION = `${SOURCE_PREFIX}SESSION`;
+
 /** Two of which the SDKs take a leading `~/` for the home directory; everywhere else they open a directory named `~`. */
 const SHARED_FILES: ReadonlySet<string> = new Set(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]);
 

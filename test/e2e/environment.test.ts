@@ -1,6 +1,9 @@
 // Whose environment counts: each shell's own, for what the config leaves open.
-import { expect, test } from "bun:test";
-import { createMachine } from "./machine.ts";
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { moveKeysToFile } from "./keyfile.ts";
+import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
 
 test.each([
   ["exec -n dev -- printenv AWS_REGION", "ap-southeast-2\n"],
@@ -13,4 +16,44 @@ test.each([
   expect(await machine.keyhole(command, { env: { AWS_REGION: "ap-southeast-2" } })).toContain(expected);
   // Nor is the first caller's for those who name none.
   expect((await machine.run(command.split(" "))).stdout).not.toContain("eu-west-1");
+});
+
+/** What STS saw of the latest assumption of a role. */
+function sourceOf(machine: Machine, name: string): string | undefined {
+  return machine.sts.calls.findLast(({ action, roleArn: arn }) => action === "AssumeRole" && arn === roleArn(name))
+    ?.accessKeyId;
+}
+
+describe.each(["exec -n dev --", "exec --refresh -n dev --", "shell -n dev"])("inside %s", (outer) => {
+  /** Runs a script inside, or inside twice. */
+  async function inside(machine: Machine, script: string, depth: number) {
+    const shell = join(machine.home, "shell");
+    writeFileSync(shell, '#!/bin/sh\neval "$SCRIPT"\n', { mode: 0o755 });
+    const words = [executable, ...outer.split(" "), ...(outer.startsWith("shell") ? [] : [shell])].join(" ");
+    const env = { SHELL: shell, SCRIPT: script, ...(depth === 2 && { SCRIPT: `SCRIPT='${script}' ${words}` }) };
+    const result = await machine.run(words.split(" ").slice(1), { env });
+    expect(result).toMatchObject({ exitCode: 0 });
+    return result.stdout;
+  }
+
+  test.each([1, 2])("%d deep, another config is assumed from the same source as outside", async (depth) => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    for (const name of ["dev", "other"]) await machine.addConfig(name);
+    const arn = await inside(machine, `${executable} whoami -n other`, depth);
+    expect(arn).toContain(":assumed-role/other/");
+    expect(sourceOf(machine, "other")).toBe(machine.sts.root.accessKeyId);
+  });
+
+  test("doctor reports no loop", async () => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    await machine.addConfig("dev");
+    const report = JSON.parse(await inside(machine, `${executable} doctor --json || :`, 1)) as {
+      id: string;
+      level: string;
+    }[];
+    const levels = Object.fromEntries(report.map(({ id, level }) => [id, level]));
+    expect(levels).toMatchObject({ "source-loop": "ok", "source-profile": "ok", shell: "ok" });
+  });
 });

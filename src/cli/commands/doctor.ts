@@ -1,8 +1,8 @@
 // keyhole doctor: what is wrong with this machine, or with the sandbox that this runs in, and how to mend it. Only looks.
-import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
 import { formatJson, jsonOption } from "../json.ts";
+import { environmentOutside } from "../programs/nesting.ts";
 import { targetOf } from "../vending/target.ts";
 
 export default defineCommand({
@@ -29,10 +29,12 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
     import("../doctor/hostchecks.ts"),
     import("../../sources/profile.ts"),
   ]);
-  const { profiles } = await readSharedConfig(definedVariables(environment));
+  // What keyhole put into this shell is no source.
+  const outside = environmentOutside(environment);
+  const { profiles } = await readSharedConfig(outside);
   const machine = {
     settings,
-    environment,
+    environment: outside,
     command: host.command,
     uid: process.getuid?.() ?? 0,
     platform: process.platform,

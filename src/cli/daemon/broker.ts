@@ -2,6 +2,7 @@
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { findTarget } from "../../client/target.ts";
+import { selectSourceEnvironment } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
@@ -9,7 +10,7 @@ import { quotePosix } from "../../quoting.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
-import { sourceEnvironment } from "../programs/refreshing.ts";
+import { environmentOutside } from "../programs/nesting.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
@@ -150,8 +151,7 @@ export async function addSession(
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
   await refuseForeignDaemon(link, caller.settings);
-  const { paths } = caller.settings;
-  const variables = sourceEnvironment(caller.environment, paths, name, () => caller.host.cwd());
+  const variables = selectSourceEnvironment(environmentOutside(caller.environment), () => caller.host.cwd());
   const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
   return link.request("Add", { config: name, environment, ...options });
 }

@@ -9,7 +9,7 @@ import { withDaemon } from "../daemon/broker.ts";
 
 export interface HostMachine {
   readonly settings: Settings;
-  /** Of this shell. */
+  /** Of this shell, without what keyhole put into it. */
   readonly environment: Environment;
   /** The words that start keyhole again. */
   readonly command: readonly string[];

@@ -20,7 +20,9 @@ const WINNERS = [
 ] as const;
 
 export function checkShell({ environment }: Pick<HostMachine, "environment">): readonly Verdict[] {
-  const set = WINNERS.filter((name) => environment[name]);
+  // The id alone is what keyhole remembers of the shell outside of this one.
+  const hasKeys = Boolean(environment["AWS_SECRET_ACCESS_KEY"]);
+  const set = WINNERS.filter((name) => environment[name] && (name !== "AWS_ACCESS_KEY_ID" || hasKeys));
   if (set.length === 0) return [ok("no variable wins over credential_process")];
   const verb = set.length === 1 ? "wins" : "win";
   return [warning(`${set.join(", ")} of this shell ${verb} over credential_process`, `unset ${set.join(" ")}`)];

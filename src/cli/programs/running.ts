@@ -1,10 +1,10 @@
 // Programs with credentials: what `exec` and `shell` have in common.
-import { definedVariables, regionVariables, withoutRivals } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import type { CommandContext } from "../command.ts";
 import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
-import { grantEnvironment, refreshingEnvironment } from "./refreshing.ts";
+import { environmentInside, type Gift } from "./nesting.ts";
+import { grantVariables, refreshingVariables } from "./refreshing.ts";
 import { targetOf } from "../vending/target.ts";
 import { vend } from "../vending/vend.ts";
 
@@ -20,17 +20,12 @@ export async function executeWithKeys(
   name: string | undefined,
   words: readonly string[],
 ): Promise<never> {
-  const { line, region } = await vend(context, name);
-  const outer = definedVariables(context.environment);
-  return become(words, keyedEnvironment(outer, variablesOf(parseProcessLine(line, regionVariables(outer, region)))));
-}
-
-/** What is inherited, without what would win over the keys. KEYHOLE_* stays, so that keyhole inside finds its daemon. */
-export function keyedEnvironment(
-  environment: Readonly<Record<string, string>>,
-  variables: Readonly<Record<string, string>>,
-): Record<string, string> {
-  return { ...withoutRivals(environment), ...variables };
+  const { config, grant, line, region } = await vend(context, name);
+  return become(context, words, {
+    session: grant ?? config,
+    region,
+    variables: variablesOf(parseProcessLine(line)),
+  });
 }
 
 /**
@@ -48,19 +43,19 @@ export async function executeRefreshing(
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { config, grant, region } = await vend(context, name);
   const socket = targetOf(context.settings, context.host, name).path;
-  const outer = definedVariables(context.environment);
+  const session = grant ?? config;
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));
-  const environment = isReady ? grantEnvironment(outer, directory) : await writeEnvironment();
-  announce(grant ?? config);
-  return become(words, { ...environment, ...regionVariables(outer, region) });
+  const variables = isReady ? grantVariables(directory) : await writeFiles();
+  announce(session);
+  return become(context, words, { session, region, variables });
 
-  async function writeEnvironment(): Promise<Record<string, string>> {
+  async function writeFiles(): Promise<Record<string, string>> {
     const paths = { ...context.settings.paths, socket };
     const { writeRefreshingFiles } = await import("./refreshingfiles.ts");
-    const whose = { name: grant ?? config, isGrant: grant !== undefined };
-    writeRefreshingFiles(paths, { ...whose, command: context.host.command, region });
-    return refreshingEnvironment(outer, paths, whose.name, () => context.host.cwd());
+    const { command } = context.host;
+    writeRefreshingFiles(paths, { name: session, isGrant: grant !== undefined, command, region });
+    return refreshingVariables(paths, session);
   }
 }
 
@@ -70,7 +65,11 @@ async function asksFrom(directory: string): Promise<boolean> {
   return (await config.exists()) && (await config.text()).includes(`${directory}/keyhole`);
 }
 
-async function become(words: readonly string[], environment: Readonly<Record<string, string>>): Promise<never> {
+async function become({ environment, host }: Context, words: readonly string[], gift: Gift): Promise<never> {
   const { loadNative } = await import("../../native/load.ts");
-  return execute(loadNative(), words, environment);
+  return execute(
+    loadNative(),
+    words,
+    environmentInside(environment, gift, () => host.cwd()),
+  );
 }

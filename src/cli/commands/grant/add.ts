@@ -1,4 +1,5 @@
 // keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
+import { selectSourceEnvironment } from "../../../environment.ts";
 import { refuseLoop } from "../../../loop.ts";
 import { quotePosix } from "../../../quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
@@ -9,7 +10,7 @@ import { withGrantDaemon } from "../../grants/grants.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
 import { grantToJson } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { sourceEnvironment } from "../../programs/refreshing.ts";
+import { environmentOutside } from "../../programs/nesting.ts";
 
 /** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
 const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;
@@ -21,7 +22,7 @@ export default defineCommand({
     const { args, environment, settings, output, ui } = context;
     const terms = readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
-    const variables = environmentFor(context, terms.config, terms.confirm);
+    const variables = environmentFor(context, terms.confirm);
     const grant = await withGrantDaemon(context, async (link) => {
       await refuseForeignDaemon(link, settings);
       return link.request("GrantAdd", { ...terms, environment: variables });
@@ -37,11 +38,10 @@ export default defineCommand({
 });
 
 function environmentFor(
-  { environment, settings, host }: Pick<CommandContext, "environment" | "settings" | "host">,
-  config: string,
+  { environment, host }: Pick<CommandContext, "environment" | "host">,
   confirm: boolean,
 ): RequestOf<"GrantAdd">["environment"] {
-  const source = sourceEnvironment(environment, settings.paths, config, () => host.cwd());
+  const source = selectSourceEnvironment(environmentOutside(environment), () => host.cwd());
   const asking = confirm ? ASKING.map((name) => [name, environment[name]] as const) : [];
   return [...Object.entries(source), ...asking].flatMap(([name, value]) => (value ? [{ name, value }] : []));
 }
