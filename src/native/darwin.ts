@@ -51,6 +51,8 @@ export function loadDarwin(): Native {
     // fcntl is variadic, and Apple's CPUs pass such arguments in another way.
     duplicate: () => undefined,
 
+    isInspectable: () => true,
+
     forbidInspection(): void {
       if (libc.ptrace(PT_DENY_ATTACH, 0, 0n, 0) !== 0) throw new Error("PT_DENY_ATTACH was refused");
     },

@@ -12,6 +12,7 @@ const AF_UNIX = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 /** linux/prctl.h */
+const PR_GET_DUMPABLE = 3;
 const PR_SET_DUMPABLE = 4;
 /** asm-generic/fcntl.h */
 const F_GETFL = 3;
@@ -54,6 +55,8 @@ export function loadLinux(): Native {
       const [pid, uid, gid] = credentials as unknown as [number, number, number];
       return { pid, uid, gid };
     },
+
+    isInspectable: () => libc.prctl(PR_GET_DUMPABLE, 0n, 0n, 0n, 0n) === 1,
 
     forbidInspection(): void {
       if (libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n) !== 0) throw new Error("PR_SET_DUMPABLE was refused");

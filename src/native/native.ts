@@ -29,6 +29,8 @@ export interface Native {
   closeOnExecute(descriptor: number): boolean;
   /** Another descriptor of the same open file, which no program that is started gets; undefined if there can be none. */
   duplicate(descriptor: number): number | undefined;
+  /** Whether other processes of this user may do that; always where the platform does not say. */
+  isInspectable(): boolean;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
   /** No core file, whatever happens. Inherited by children. */

@@ -11,10 +11,11 @@ const LOCK_NB = 4;
 /** sys/socket.h */
 const AF_UNIX = 1;
 export const SOCK_STREAM = 1;
-/** signal.h: the signals that Bun ignores, which would stay ignored in an executed program. */
+/** signal.h: the signals that Bun ignores, which would stay ignored in an executed program, and which end this one. */
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
 const SIG_DFL = 0n;
+const SIG_IGN = 1n;
 /** errno.h */
 const errnoNames: Readonly<Record<number, string>> = {
   1: "EPERM",
@@ -77,9 +78,12 @@ export function unixCalls(
 
     execute(path, argv, environment) {
       const blocks = executeBlocks(argv, environment);
-      for (const signal of [SIGPIPE, SIGXFSZ]) libc.signal(signal, SIG_DFL);
+      const handle = (handler: bigint) => [SIGPIPE, SIGXFSZ].forEach((signal) => libc.signal(signal, handler));
+      handle(SIG_DFL);
       libc.execve(cString(path), blocks.argv, blocks.environment);
-      return lastError();
+      const error = lastError();
+      handle(SIG_IGN);
+      return error;
     },
 
     connectFailure(path) {

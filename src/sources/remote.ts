@@ -51,11 +51,13 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
   let idle: Timer | undefined;
   let lastId = 0;
   let deaths = 0;
+  /** Whether the last that died was of another build: what helps then is another than what helps otherwise. */
+  let wasReplaced = false;
   /** Monotonic. */
   let pausedUntil = -Infinity;
 
   function start(): Worker {
-    if (deaths >= MOST_DEATHS && clock.monotonic() < pausedUntil) throw unusable(deaths);
+    if (deaths >= MOST_DEATHS && clock.monotonic() < pausedUntil) throw wasReplaced ? replaced() : unusable(deaths);
     const child = spawn();
     // The daemon ends without it, and it ends with the daemon.
     child.unref();
@@ -95,7 +97,8 @@ export function createRemoteTransport({ command, environment, clock }: RemoteOpt
     if (current === worker) current = undefined;
     if (worker.retired) return;
     died();
-    const reason = status === OTHER_BUILD ? replaced() : deaths >= MOST_DEATHS ? unusable(deaths) : lost();
+    wasReplaced = status === OTHER_BUILD;
+    const reason = wasReplaced ? replaced() : deaths >= MOST_DEATHS ? unusable(deaths) : lost();
     for (const call of worker.calls.values()) call.reject(reason);
     worker.calls.clear();
   }

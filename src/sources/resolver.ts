@@ -3,6 +3,7 @@
 import { systemClock } from "../daemon/clock.ts";
 import { selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { loadHardened } from "../native/load.ts";
 import { build } from "../version.ts";
 import { resolveChain } from "./chain.ts";
 import { hasProxy } from "./handler.ts";
@@ -15,6 +16,7 @@ const GRACE = 2_000;
 /** @param daemonBuild the build of the daemon that started it */
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
+  loadHardened();
   systemClock.after(RESOLVE_DEADLINE + GRACE, endGroup);
   const answer = await resolve();
   await Bun.write(Bun.stdout, JSON.stringify(answer));
@@ -24,7 +26,8 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
 
 async function resolve(): Promise<ResolveAnswer> {
   try {
-    const { name, profile } = (await Bun.stdin.json()) as ResolveRequest;
+    const { name, profile, environment: sent } = (await Bun.stdin.json()) as ResolveRequest;
+    Object.assign(process.env, sent);
     const environment = selectSourceEnvironment(process.env, () => process.cwd());
     const isProxied = hasProxy(process.env);
     const source = await resolveChain({ name, profile, environment, isProxied, clock: systemClock });

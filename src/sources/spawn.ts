@@ -2,6 +2,7 @@
 // differs. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../daemon/clock.ts";
+import { selectSourceEnvironment } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
 import { quotePosix } from "../quoting.ts";
@@ -17,6 +18,8 @@ const LARGEST_ANSWER = 64 * 1024;
 
 /** What the child reads on its stdin, as JSON. */
 export interface ResolveRequest {
+  /** Variables that are not in its environment block, which other processes can read while it starts. */
+  readonly environment: Readonly<Record<string, string>>;
   /** The config's name. */
   readonly name: string;
   readonly profile?: string | undefined;
@@ -51,21 +54,32 @@ export interface SpawnOptions {
 /** Where a requester without PATH finds programs. */
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-/** The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. */
+/**
+ * The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. What
+ * the runtime would obey is not the requester's to say, whatever it sent.
+ */
 export function spawnEnvironment(
   options: Pick<SpawnOptions, "base" | "socketPath">,
   request: Pick<SourceRequest, "environment" | "name">,
 ): Record<string, string> {
-  const environment = { PATH: DEFAULT_PATH, ...options.base, ...request.environment };
+  const selected = selectSourceEnvironment(request.environment, () => "/");
+  const environment = { PATH: DEFAULT_PATH, ...options.base, ...selected };
   return appendChain(environment, request.name, options.socketPath);
+}
+
+/** Keys, tokens and addresses that may hold some. The runtime obeys none: it begins before the child reads them. */
+function isSent([name]: readonly [string, string]): boolean {
+  return name.startsWith("AWS_");
 }
 
 /** @throws KeyholeError what the child says, `timeout`, or `internal` for a child that says nothing. */
 export async function resolveInChild(options: SpawnOptions, request: SourceRequest): Promise<ResolvedSource> {
-  const asked: ResolveRequest = { name: request.name, profile: request.profile };
+  const variables = Object.entries(spawnEnvironment(options, request));
+  const environment = Object.fromEntries(variables.filter(isSent));
+  const asked: ResolveRequest = { name: request.name, profile: request.profile, environment };
   const end = await runProgram({
     command: options.command,
-    environment: spawnEnvironment(options, request),
+    environment: Object.fromEntries(variables.filter((variable) => !isSent(variable))),
     input: JSON.stringify(asked),
     deadline: RESOLVE_DEADLINE,
     largestOutput: LARGEST_ANSWER,

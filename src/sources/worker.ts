@@ -1,7 +1,7 @@
 // The hidden role `--sts-worker`: a child of the daemon that holds the AWS SDK, so that neither its memory nor its work
 // is on the thread that vends. The daemon's side is remote.ts. Ends when its stdin does, however the daemon ended.
 import { systemClock } from "../daemon/clock.ts";
-import { loadNative } from "../native/load.ts";
+import { loadHardened } from "../native/load.ts";
 import { loadSdk } from "./client.ts";
 import { createDirectTransport } from "./direct.ts";
 import { failureOf, StsFailed } from "./failure.ts";
@@ -21,9 +21,7 @@ import { build } from "../version.ts";
 /** @param daemonBuild the build of the daemon that started it */
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
-  const native = loadNative();
-  native.forbidCoreDumps();
-  native.forbidInspection();
+  loadHardened();
   // Nobody starts a worker without a call for it.
   void loadSdk();
   const transport = createDirectTransport({ clock: systemClock, isProxied: hasProxy(process.env) });

@@ -193,6 +193,16 @@ describe("the end of a worker", () => {
     },
   );
 
+  test("of another build is said so, however often it happens", async () => {
+    const { assume } = newTransport({ ...scripted("exit 86"), clock: new FakeClock() });
+    for (let call = 0; call < 5; call += 1) {
+      expect(await rejectionOf(assume())).toMatchObject({
+        kind: "unsupported-version",
+        hint: "keyhole daemon restart",
+      });
+    }
+  });
+
   test("that cannot be started is told from a network's failure", async () => {
     const transport = createRemoteTransport({ command: ["/nowhere/keyhole"], environment: {}, clock: systemClock });
     const sent = transport.send("GetCallerIdentity", {}, caller(), new AbortController().signal);
