@@ -1,5 +1,5 @@
 // Processes that a test has something to do with, and waiting for them.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** Waits for a condition, not for time; the test's own timeout ends it. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -19,6 +19,20 @@ export function isAlive(pid: number): boolean {
     // It ended at this moment, or there is no /proc here.
     return !existsSync("/proc/self");
   }
+}
+
+/** The children of a process that have this among their words; where there is /proc. */
+export function childrenOf(parent: number, word: string): number[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      const isChild = new RegExp(`^PPid:\t${parent}$`, "m").test(readFileSync(`/proc/${pid}/status`, "latin1"));
+      return isChild && readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").includes(word);
+    } catch {
+      // It ended while we looked.
+      return false;
+    }
+  });
 }
 
 /** The pid that a process writes into a file with `echo $$`, as soon as it is whole. */

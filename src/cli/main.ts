@@ -2,6 +2,7 @@
 import type { Refusal } from "../client/express.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { build } from "../version.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./executable.ts";
 import { run } from "./run.ts";
@@ -95,7 +96,18 @@ const host: Omit<Host, "openInProcess"> = {
     return !/^.*\) Z /s.test(state);
   },
   launch: async (settings, endOther) => {
-    const { launchDaemon } = await import("../client/launch.ts");
-    return launchDaemon(host.command, settings, process.env, endOther);
+    const [{ launchDaemon }, { copyCommand }] = await Promise.all([
+      import("../client/launch.ts"),
+      import("../files/copies.ts"),
+    ]);
+    const launch = (command: readonly string[]) => launchDaemon(command, settings, process.env, endOther);
+    const copy = copyCommand(host.command, settings.paths.binDir, build);
+    try {
+      if (copy !== undefined) return await launch(copy);
+    } catch (error) {
+      if (error instanceof KeyholeError) throw error;
+      // A copy that cannot be run (any more) is the daemon's to replace.
+    }
+    return launch([...host.command, "--daemon"]);
   },
 };

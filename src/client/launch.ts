@@ -15,8 +15,7 @@ const LONGEST_PAUSE = 1024;
 const ATTEMPTS = 5;
 
 /**
- * Runs `command` (this executable, and its script when run from source) as a daemon: detached, in `/`, with a clean
- * environment.
+ * Runs `command`, of which `--daemon` is a part, with these settings: detached, in `/`, with a clean environment.
  *
  * Of several that are launched at once one wins; the others' callers get the winner.
  *
@@ -65,7 +64,7 @@ async function launch(
   endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
   const replacing = endOther === undefined ? [] : ["--replace"];
-  const child = Bun.spawn([...command, "--daemon", "--launched", ...settingsToArguments(settings), ...replacing], {
+  const child = Bun.spawn([...command, "--launched", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
     env: { ...selectDaemonEnvironment(environment), ...absolutePlaces(settings, environment) },
     // Not "ignore", which is /dev/null: an empty root has none.

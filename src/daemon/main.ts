@@ -7,12 +7,13 @@ import { withHome } from "../shared/accounts.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./manager.ts";
-import { cleanEnvironment, descriptorLimit, harden } from "./process.ts";
-import { serve } from "./serve.ts";
+import { openImage, startAgain } from "./image.ts";
+import { descriptorLimit, harden } from "./process.ts";
 
 /** What a daemon is told beside the settings. */
 const ownOptions = {
   replace: { type: "boolean", description: "Wait for the daemon that runs to end; of `keyhole daemon restart`" },
+  original: { type: "string", description: "The executable that this copy was made of" },
   launched: { type: "boolean", description: "Tell the client that starts this the kind of a failure" },
 } as const;
 
@@ -31,10 +32,15 @@ export async function main(words: readonly string[]): Promise<void> {
     const settings = resolveSettings(values, withHome(process.env, process.geteuid?.()), () => process.cwd());
     const native = loadNative();
     const offer = readOffer(process.env, process.pid);
-    cleanEnvironment(native, words, process.env);
+    const { binDir } = settings.paths;
+    const { original } = values;
+    const failure = await startAgain({ native, binDir, words, environment: process.env, original });
+    const image = openImage({ native, binDir, original, failure });
+    // Not before: most of it would be loaded twice.
+    const { serve } = await import("./serve.ts");
     const descriptors = descriptorLimit();
     harden(native);
-    await serve(settings, { native, offer, descriptors, environment: process.env, replaces: values.replace });
+    await serve(settings, { native, image, offer, descriptors, environment: process.env, replaces: values.replace });
     process.exit(0);
   } catch (error) {
     const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));

@@ -20,6 +20,7 @@ import { createDispatch } from "./dispatcher.ts";
 import { divideDescriptors } from "./grants/room.ts";
 import { serveGrants } from "./grants/serve.ts";
 import { createHandlers } from "./handlers.ts";
+import type { Image } from "./image.ts";
 import { listen } from "./listener.ts";
 import { awaitLock, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/file.ts";
@@ -49,6 +50,7 @@ const MOST_PAUSES = 20_000;
 /** How this process came to be, and what it may use. */
 export interface Start {
   readonly native: Native;
+  readonly image: Image;
   readonly offer: Offer;
   readonly descriptors: number;
   readonly environment: Environment;
@@ -63,7 +65,7 @@ export interface Start {
  */
 export async function serve(
   settings: Settings,
-  { native, offer, descriptors, environment, replaces }: Start,
+  { native, image, offer, descriptors, environment, replaces }: Start,
 ): Promise<void> {
   const { paths } = settings;
   const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
@@ -119,6 +121,7 @@ export async function serve(
     counters,
     descriptors: room.grants - members,
     base,
+    executable: image.executable,
     native,
     identify,
     clock: systemClock,
@@ -144,6 +147,7 @@ export async function serve(
         sharedSocket,
         managed: inherited.control !== undefined || inherited.shared !== undefined,
         hasDiskLogs: settings.hasDiskLogs,
+        image,
         listener,
         sessions,
         counters,
@@ -228,6 +232,8 @@ export async function serve(
     clock: systemClock,
     log: peerLog,
   });
+
+  image.sweep();
 
   log("info", "daemon ending", { reason: await ended.promise });
   notices.stopping();

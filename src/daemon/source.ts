@@ -5,7 +5,7 @@ import { createStsSource } from "../sources/sts.ts";
 import type { StsTransport } from "../sources/transport.ts";
 import { build } from "../version.ts";
 import { systemClock } from "./clock.ts";
-import { ownCommand } from "./process.ts";
+import { ownCommand } from "./image.ts";
 import { userName } from "./user.ts";
 
 /** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit (DESIGN.md, 6). */

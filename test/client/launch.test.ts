@@ -28,7 +28,7 @@ function launch(
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
   const settings = { ...resolveSettings({}, { HOME: directory, ...environment }, () => directory), ...more };
-  return launchDaemon([path], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
+  return launchDaemon([path, "--daemon"], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
 }
 
 async function failureOf(launched: Promise<unknown>): Promise<KeyholeError> {

@@ -1,24 +1,11 @@
 // The process that holds the AWS SDK, from outside: whose it is, when it comes and when it goes.
 import { expect, test } from "bun:test";
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { createMachine, executable, isAlive, type Machine, until } from "./machine.ts";
+import { readFileSync } from "node:fs";
+import { childrenOf } from "../processes.ts";
+import { createMachine, isAlive, type Machine, until } from "./machine.ts";
 
 const isLinux = process.platform === "linux";
-
-/** The children of a process that call STS. */
-function workersOf(parent: number): number[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
-    try {
-      const isChild = new RegExp(`^PPid:\t${parent}$`, "m").test(readFileSync(`/proc/${pid}/status`, "latin1"));
-      return isChild && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("--sts-worker");
-    } catch {
-      // It ended while we looked.
-      return false;
-    }
-  });
-}
+const workersOf = (daemon: number): number[] => childrenOf(daemon, "--sts-worker");
 
 async function startWith(...names: string[]): Promise<{ machine: Machine; daemon: number }> {
   const machine = await createMachine();
@@ -104,25 +91,6 @@ test.skipIf(!isLinux)("is the reason why a daemon with 64 sessions is below 64 M
   await Promise.all(Array.from({ length: 4 }, client));
   const resident = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${daemon}/status`, "latin1"))![1]);
   expect(resident / 1024).toBeLessThan(64);
-});
-
-test("an executable that was replaced under a running daemon is not started by it, and it says what to do", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
-  await machine.addConfig("profiled", "Session.profile_name=work");
-  // A program that knows the roles and is of another build, as after an upgrade in place.
-  const program = join(machine.home, "keyhole");
-  copyFileSync(executable, program);
-  const daemon = machine.spawn(["--daemon"], { program });
-  await daemon.stdout.getReader().read();
-  rmSync(program);
-  writeFileSync(program, "#!/bin/sh\ncase $1 in --*) exit 86 ;; esac\n", { mode: 0o755 });
-  for (const name of ["dev", "profiled"]) {
-    const { stderr, exitCode } = await machine.run(["export", "-n", name]);
-    expect(stderr).toContain("keyhole was replaced by another version while this daemon ran");
-    expect(stderr).toContain("keyhole: hint: keyhole daemon restart");
-    expect(exitCode).toBe(1);
-  }
 });
 
 test("the roles of a daemon's children are nothing for a person, and say nothing", async () => {

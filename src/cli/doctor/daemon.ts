@@ -1,5 +1,6 @@
 // The daemon: whether it answers, which one it is, and how it is.
 import { readFileSync } from "node:fs";
+import { copyName } from "../../files/copies.ts";
 import { stateOf } from "../../grants/grant.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { directoryOf } from "../../paths.ts";
@@ -20,7 +21,11 @@ export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly V
   if (settings.isInProcess) return [ok("KEYHOLE_DISABLE is set: every command is its own broker")];
   if ("status" in daemon) {
     const { pid, notes } = daemon.status;
-    const own = notes.map((note) => warning(note, "keyhole daemon logs"));
+    const own = notes.map((note) => {
+      // Some end in the command that helps.
+      const [, message = note, command = "keyhole daemon logs"] = /^(.*): (keyhole .*)$/s.exec(note) ?? [];
+      return warning(message, command);
+    });
     if (daemon.uid === uid || daemon.uid === 0 || uid === 0) return verdicts(own, `answers (pid ${pid})`);
     const { socket } = settings.paths;
     return [
@@ -56,10 +61,9 @@ export function checkVersion({ daemon, settings }: Machine): readonly Verdict[] 
   if (other !== version) {
     return [warning(`the daemon is keyhole ${other}, this executable is ${version}`, "keyhole daemon restart")];
   }
-  // A daemon keeps its own copy for grants under the name of its build, and no other (daemon/mounts/executable.ts).
+  // A daemon keeps the copy of its own build, and no other.
   const copies = namesIn(settings.paths.binDir).filter((name) => name.startsWith("keyhole-"));
-  const own = `keyhole-${build.replaceAll(/[^\w.-]/g, "-")}`;
-  if (copies.length > 0 && !copies.includes(own)) {
+  if (copies.length > 0 && !copies.includes(copyName(build))) {
     return [warning(`the daemon is another build of keyhole ${version}`, "keyhole daemon restart")];
   }
   return [ok(`keyhole ${version}, as this executable`)];

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import { MOST_AT_ONCE } from "../connection.ts";
 import { type Listener, listen, type ListenerOptions } from "../listener.ts";
 import type { LimitedLog } from "../logs/limit.ts";
+import type { ExecutableSource } from "../mounts/executable.ts";
 import { type Mount, openMount } from "../mounts/mount.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { GRANT_CONNECTIONS } from "./room.ts";
@@ -18,8 +19,8 @@ export interface PlaceDependencies {
   readonly mounts: string;
   /** The same for leases. @throws KeyholeError `unsafe-path` where they would be written to a disk. */
   readonly leaseParentOf: (id: string) => string;
-  /** This build's private copy of the executable, made where it is missing; undefined where keyhole runs from source. */
-  readonly executable: (() => Promise<string>) | undefined;
+  /** What its copies of the executable are made from; undefined where keyhole runs from source. Throws KeyholeError. */
+  readonly executable: (() => ExecutableSource) | undefined;
   readonly identify: ListenerOptions["identify"];
   readonly duplicate?: ListenerOptions["duplicate"];
   /** Called when a grant has one connection more. */
@@ -59,7 +60,7 @@ export function writeTexts({ grant, mount }: Pick<LiveGrant, "grant" | "mount">,
 
 /** Resolves at once where this very executable is there. @throws KeyholeError `unsafe-path` */
 export async function placeExecutable({ grant, mount }: LiveGrant, { executable }: PlaceDependencies): Promise<void> {
-  if (grant.executable && executable !== undefined) await mount.copyExecutable(await executable());
+  if (grant.executable && executable !== undefined) await mount.copyExecutable(executable());
 }
 
 /** Replaces whatever stands at the socket's name in one step, so that a client meets the old socket or the new one. */

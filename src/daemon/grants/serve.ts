@@ -5,11 +5,8 @@ import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
 import type { Paths } from "../../paths.ts";
 import { resolveTarget } from "../../sources/target.ts";
-import { build } from "../../version.ts";
 import { takeLock } from "../lock.ts";
-import { createPrivateCopy } from "../mounts/executable.ts";
 import { leaseParentOf } from "../mounts/leaseroot.ts";
-import { ownExecutable } from "../process.ts";
 import type { Sessions } from "../sessions.ts";
 import { MAX_FLIGHTS } from "../source.ts";
 import { selectAskpass } from "./askpass.ts";
@@ -20,7 +17,7 @@ import { createGrants, type GrantsOptions } from "./registry.ts";
 /** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
 const CONFIRMATION = 15_000;
 
-type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record";
+type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record" | "executable";
 
 export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
   readonly paths: Paths;
@@ -44,7 +41,6 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     run: "/run",
     devices: "/dev",
   };
-  const executable = ownExecutable();
   return createGrants({
     ...passed,
     store: openGrantStore(paths.grantDir),
@@ -64,7 +60,5 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     socketPath: paths.socket,
     mounts: paths.grantMounts,
     leaseParentOf: (name) => leaseParentOf(name, places),
-    executable:
-      executable === undefined ? undefined : createPrivateCopy({ binDir: paths.binDir, build, source: executable }),
   });
 }

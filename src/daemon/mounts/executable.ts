@@ -3,6 +3,7 @@
 import * as fs from "node:fs";
 import { constants } from "node:fs";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { COPY_MODE, copyName, isCopyOf } from "../../files/copies.ts";
 import { pathError } from "../../files/trust.ts";
 import { isTemporary, temporaryName } from "./clearing.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
@@ -13,13 +14,19 @@ export interface PrivateCopyOptions {
   readonly binDir: string;
   /** Of version.ts: names the copy. */
   readonly build: string;
-  /** What this process runs: process.execPath. */
+  /** What this process runs. */
   readonly source: string;
 }
 
+/** What copies in mounts are made from. */
+export interface ExecutableSource {
+  readonly path: string;
+  /** The file by whose size and age they are known: not that of an original that was made with any age. */
+  readonly stamp: string;
+}
+
 /** What a copy is known by, beside its size. */
-interface Wanted {
-  readonly source: string;
+interface Wanted extends ExecutableSource {
   readonly name: string;
   readonly mode: number;
   /** Whether one that is there will do. */
@@ -30,35 +37,38 @@ interface Wanted {
 
 /** Of a copy, which is 100 MB, against somebody who swaps entries in a loop. */
 const ATTEMPTS = 3;
+/** Everybody may run it. */
+const MOUNT_MODE = 0o555;
 /** Milliseconds: a time that was set went through a Date. */
 const TIME_PRECISION = 2;
 
 /**
- * The path of this build's private copy, as a function that makes it where it is missing, and removes those of other
- * builds. Callers at the same time share one copying.
+ * Makes this build's private copy where it is missing.
  *
- * @returns rejects with KeyholeError `unsafe-path`
+ * @returns its path; rejects with KeyholeError `unsafe-path`, also where there is no room for it
  */
-export function createPrivateCopy(options: PrivateCopyOptions): () => Promise<string> {
-  let flight: Promise<string> | undefined;
-  return () => {
-    flight ??= keepPrivateCopy(options).finally(() => {
-      flight = undefined;
-    });
-    return flight;
-  };
-}
-
-async function keepPrivateCopy({ binDir, build, source }: PrivateCopyOptions): Promise<string> {
+export async function makePrivateCopy({ binDir, build, source }: PrivateCopyOptions): Promise<string> {
   ensurePrivateDirectory(binDir);
-  const name = `keyhole-${build.replaceAll(/[^\w.-]/g, "-")}`;
+  const name = copyName(build);
   const directory = pinDirectory(binDir);
   try {
-    await copyInto(directory, { source, name, mode: 0o500, isGood: isNewer, keepTime: false }, () => true);
-    for (const other of fs.readdirSync(directory.base())) {
-      if (other !== name && (other.startsWith("keyhole-") || isTemporary(other))) discard(directory, other);
-    }
+    const wanted = { path: source, stamp: source, name, mode: COPY_MODE, isGood: isCopyOf, keepTime: false };
+    await copyInto(directory, wanted, () => true);
     return `${binDir}/${name}`;
+  } finally {
+    directory.close();
+  }
+}
+
+/** Removes the private copies of other builds than `kept`, and those that were not finished. What cannot be removed stays. */
+export function removeCopies(binDir: string, kept: string | undefined): void {
+  if (!fs.existsSync(binDir)) return;
+  const directory = pinDirectory(binDir);
+  try {
+    for (const name of fs.readdirSync(directory.base())) {
+      const isCopy = name.startsWith("keyhole-") && (kept === undefined || name !== copyName(kept));
+      if (isCopy || isTemporary(name)) discard(directory, name);
+    }
   } finally {
     directory.close();
   }
@@ -68,31 +78,26 @@ async function keepPrivateCopy({ binDir, build, source }: PrivateCopyOptions): P
  * Puts the executable into a mount, unless this very one is there. The copying is done by another thread, and in the
  * kernel: a reflink where the file system has them.
  *
- * @param source of `createPrivateCopy`
  * @param isWanted false once the mount is closed: then nothing more is done
  * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
  */
-export function copyToMount(directory: Pinned, source: string, isWanted: () => boolean): Promise<void> {
-  const wanted = { source, name: "keyhole", mode: 0o555, isGood: isSameAge, keepTime: true };
+export function copyToMount(directory: Pinned, source: ExecutableSource, isWanted: () => boolean): Promise<void> {
+  const wanted = { ...source, name: "keyhole", mode: MOUNT_MODE, isGood: isSame, keepTime: true };
   return copyInto(directory, wanted, isWanted);
 }
 
-/** Not of its original's age: all files of some systems have one, and by their age the copies in mounts are told apart. */
-function isNewer(found: fs.Stats, original: fs.Stats): boolean {
-  return found.mtimeMs >= original.mtimeMs;
-}
-
-function isSameAge(found: fs.Stats, original: fs.Stats): boolean {
-  return Math.abs(found.mtimeMs - original.mtimeMs) < TIME_PRECISION;
+function isSame(found: fs.Stats, original: fs.Stats): boolean {
+  const isRight = (found.mode & 0o7777) === MOUNT_MODE && found.size === original.size;
+  return isOurs(found) && isRight && Math.abs(found.mtimeMs - original.mtimeMs) < TIME_PRECISION;
 }
 
 async function copyInto(directory: Pinned, wanted: Wanted, isWanted: () => boolean): Promise<void> {
   const path = `${directory.path}/${wanted.name}`;
   try {
-    const original = fs.statSync(wanted.source);
+    const original = fs.statSync(wanted.stamp);
     for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
       const found = fs.lstatSync(`${directory.base()}/${wanted.name}`, { throwIfNoEntry: false });
-      if (found !== undefined && isThis(found, wanted, original)) return;
+      if (found !== undefined && wanted.isGood(found, original)) return;
       if (await tryCopy(directory, wanted, original, isWanted)) return;
     }
   } catch (error) {
@@ -100,10 +105,6 @@ async function copyInto(directory: Pinned, wanted: Wanted, isWanted: () => boole
     return;
   }
   throw keepsChanging(path);
-}
-
-function isThis(found: fs.Stats, { mode, isGood }: Wanted, original: fs.Stats): boolean {
-  return isOurs(found) && (found.mode & 0o7777) === mode && found.size === original.size && isGood(found, original);
 }
 
 async function tryCopy(
@@ -115,13 +116,20 @@ async function tryCopy(
   const temporary = temporaryName(wanted.name);
   const path = `${directory.base()}/${temporary}`;
   try {
-    await fs.promises.copyFile(wanted.source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    requireRoom(directory, original.size);
+    await fs.promises.copyFile(wanted.path, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     if (!isWanted()) return true;
     const made = finish(path, wanted, original);
     return made !== undefined && install(directory, temporary, wanted.name, made);
   } finally {
     discard(directory, temporary);
   }
+}
+
+/** A copy that does not fit would fill the disk before it fails. Some file systems do not say how large they are. */
+function requireRoom(directory: Pinned, bytes: number): void {
+  const { blocks, bavail, bsize } = fs.statfsSync(directory.base());
+  if (blocks > 0 && bavail * bsize < bytes) throw Object.assign(new Error("no room"), { code: "ENOSPC" });
 }
 
 /** Gives a copy its mode and time; undefined for what is not the whole copy, and nothing but that. */

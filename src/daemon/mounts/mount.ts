@@ -9,7 +9,7 @@ import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 import { isTemporary, removeEntries } from "./clearing.ts";
-import { copyToMount } from "./executable.ts";
+import { copyToMount, type ExecutableSource } from "./executable.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 import { discard, placeFile } from "./placing.ts";
 
@@ -33,10 +33,9 @@ export interface Mount {
    * Puts a copy of the executable there, as `keyhole`, unless it is there already. Off the event loop; ends quietly
    * when the mount is closed meanwhile.
    *
-   * @param source of `createPrivateCopy`
    * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
    */
-  copyExecutable(source: string): Promise<void>;
+  copyExecutable(source: ExecutableSource): Promise<void>;
   /**
    * Where the listener binds its socket, whatever stands at the directory's path by now: through the descriptor where
    * there is /proc. What no socket could be renamed over is removed.
@@ -75,7 +74,7 @@ export function openMount(parent: string, id: string): Mount {
   let copies = 0;
   let isClosed = false;
 
-  async function copyExecutable(source: string): Promise<void> {
+  async function copyExecutable(source: ExecutableSource): Promise<void> {
     heal(directory);
     copies += 1;
     try {

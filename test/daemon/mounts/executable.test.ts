@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { createPrivateCopy } from "../../../src/daemon/mounts/executable.ts";
+import { makePrivateCopy, removeCopies } from "../../../src/daemon/mounts/executable.ts";
 import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { rejectionOf } from "../../thrown.ts";
@@ -34,64 +34,85 @@ function writeSource(text: string): void {
   fs.renameSync(`${source}.new`, source);
 }
 
-function privateCopy(build = "1.0+abc"): () => Promise<string> {
-  return createPrivateCopy({ binDir: `${root}/home/bin`, build, source });
+function privateCopy(build = "1.0+abc"): Promise<string> {
+  return makePrivateCopy({ binDir: `${root}/home/bin`, build, source });
 }
+
+const place = (path = source) => mount.copyExecutable({ path, stamp: path });
+/** Whoever runs this may be root, who reads it all the same. */
+const COPY_MODE = process.platform === "linux" ? "111" : "500";
 
 const modeOf = (path: string): string => (fs.lstatSync(path).mode & 0o7777).toString(8);
 const inMount = (): string => `${mount.path}/keyhole`;
 
-test("the private copy is the owner's alone, one per build, and made once", async () => {
-  const keep = privateCopy();
-  const [path, again] = await Promise.all([keep(), keep()]);
+test("the private copy is one per build, made once, and not to be read", async () => {
+  const [path, again] = await Promise.all([privateCopy(), privateCopy()]);
   expect([path, again]).toEqual([`${root}/home/bin/keyhole-1.0-abc`, path]);
-  expect([modeOf(`${root}/home/bin`), modeOf(path), fs.readFileSync(path, "utf8")]).toEqual(["700", "500", "one"]);
+  expect([modeOf(`${root}/home/bin`), modeOf(path)]).toEqual(["700", COPY_MODE]);
+  fs.chmodSync(path, 0o400);
+  expect(fs.readFileSync(path, "utf8")).toBe("one");
+  await privateCopy();
+  expect(modeOf(path)).toBe(COPY_MODE);
   const { ino } = fs.statSync(path);
-  await keep();
+  await privateCopy();
   expect(fs.statSync(path).ino).toBe(ino);
 });
 
 test("those of other builds are removed, and what is no copy stays", async () => {
-  await privateCopy("0.9+old")();
+  removeCopies(`${root}/home/bin`, "1.0+abc");
+  await privateCopy("0.9+old");
+  await privateCopy();
   fs.writeFileSync(`${root}/home/bin/.keyhole-0.9-old.${crypto.randomUUID()}`, "half");
   fs.writeFileSync(`${root}/home/bin/mine`, "");
-  writeSource("two");
-  await privateCopy()();
+  removeCopies(`${root}/home/bin`, "1.0+abc");
   expect(fs.readdirSync(`${root}/home/bin`).toSorted()).toEqual(["keyhole-1.0-abc", "mine"]);
+  removeCopies(`${root}/home/bin`, undefined);
+  expect(fs.readdirSync(`${root}/home/bin`)).toEqual(["mine"]);
 });
 
 test.each(["two", "longer"])("a build whose program became %p is copied again", async (text) => {
-  const keep = privateCopy();
-  await keep();
+  await privateCopy();
   writeSource(text);
-  expect(fs.readFileSync(await keep(), "utf8")).toBe(text);
+  const path = await privateCopy();
+  fs.chmodSync(path, 0o400);
+  expect(fs.readFileSync(path, "utf8")).toBe(text);
 });
 
 test("a build's name leads nowhere else", async () => {
-  expect(await privateCopy("../../1.0/x y")()).toBe(`${root}/home/bin/keyhole-..-..-1.0-x-y`);
+  expect(await privateCopy("../../1.0/x y")).toBe(`${root}/home/bin/keyhole-..-..-1.0-x-y`);
 });
 
 test("the copy in a mount can be run by anybody and shares its inode with nobody", async () => {
-  const path = await privateCopy()();
-  await mount.copyExecutable(path);
+  await place();
   const copy = fs.lstatSync(inMount());
   expect([modeOf(inMount()), fs.readFileSync(inMount(), "utf8"), copy.nlink]).toEqual(["555", "one", 1]);
-  expect(new Set([source, path, inMount()].map((each) => fs.statSync(each).ino)).size).toBe(3);
+  expect(fs.statSync(source).ino).not.toBe(copy.ino);
   expect(fs.readdirSync(mount.path)).toEqual(["keyhole"]);
 });
 
 test("the copy in a mount is renewed by rename with the build, and left alone without", async () => {
-  await mount.copyExecutable(await privateCopy()());
+  await place();
   const before = fs.statSync(inMount());
-  await mount.copyExecutable(await privateCopy()());
+  await place();
   expect(fs.statSync(inMount())).toMatchObject({ ino: before.ino, ctimeMs: before.ctimeMs });
   writeSource("two");
-  const next = await privateCopy("1.1+def")();
-  // Of the same size; and builds are not made within a millisecond.
-  fs.utimesSync(next, new Date(), new Date(before.mtimeMs + 60_000));
-  await mount.copyExecutable(next);
+  await place();
   expect(fs.readFileSync(inMount(), "utf8")).toBe("two");
   expect(fs.statSync(inMount()).ino).not.toBe(before.ino);
+});
+
+test("the copies of two builds whose originals have one size and age are told apart by their private copies", async () => {
+  const stamp = async (build: string, hours: number) => {
+    const path = await privateCopy(build);
+    fs.utimesSync(path, new Date(), new Date(hours * 3_600_000));
+    return { path: source, stamp: path };
+  };
+  const age = fs.statSync(source).mtime;
+  await mount.copyExecutable(await stamp("1.0", 1));
+  fs.writeFileSync(source, "two");
+  fs.utimesSync(source, age, age);
+  await mount.copyExecutable(await stamp("1.1", 2));
+  expect(fs.readFileSync(inMount(), "utf8")).toBe("two");
 });
 
 test.each<[string, (path: string) => void]>([
@@ -101,16 +122,14 @@ test.each<[string, (path: string) => void]>([
   ["a directory", (path) => fs.mkdirSync(`${path}/a`, { recursive: true })],
   ["a program that anybody may write", (path) => fs.writeFileSync(path, "one", { mode: 0o777 })],
 ])("%s in its place is replaced, and the host's stays as it is", async (_, plant) => {
-  const path = await privateCopy()();
   plant(inMount());
-  await mount.copyExecutable(path);
+  await place();
   expect([modeOf(inMount()), fs.readFileSync(inMount(), "utf8")]).toEqual(["555", "one"]);
-  expect([modeOf(source), modeOf(path), fs.readFileSync(source, "utf8")]).toEqual(["755", "500", "one"]);
+  expect([modeOf(source), fs.readFileSync(source, "utf8")]).toEqual(["755", "one"]);
 });
 
 test("copying is not done in the turn that asks for it", async () => {
-  const path = await privateCopy()();
-  const copied = mount.copyExecutable(path);
+  const copied = place();
   expect(fs.existsSync(inMount())).toBeFalse();
   await copied;
   expect(fs.existsSync(inMount())).toBeTrue();
@@ -118,17 +137,15 @@ test("copying is not done in the turn that asks for it", async () => {
 
 test.each(["close", "remove"] as const)("a mount that ends while it is copied to ends well (%s)", async (end) => {
   fs.writeFileSync(source, Buffer.alloc(LARGE, "x"));
-  const path = await privateCopy()();
-  const copied = mount.copyExecutable(path);
+  const copied = place();
   mount[end]();
   await copied;
   expect(fs.existsSync(mount.path) ? fs.readdirSync(mount.path) : "gone").toEqual(end === "close" ? [] : "gone");
 });
 
 test("a source that is gone is an error, and leaves what was there", async () => {
-  const path = await privateCopy()();
-  await mount.copyExecutable(path);
-  expect(await rejectionOf(mount.copyExecutable(`${root}/none`))).toMatchObject({
+  await place();
+  expect(await rejectionOf(place(`${root}/none`))).toMatchObject({
     kind: "unsafe-path",
     message: `cannot copy the executable to ${inMount()} (ENOENT)`,
   });
@@ -159,14 +176,14 @@ test.skipIf(!mayUnshare)("on a full disk nothing is left behind, and the error s
     const small = openMount(`${disk.path}/home/g`, ID);
     try {
       small.write("env", Buffer.from("A=1\n"), 0o444);
-      const error = await rejectionOf(small.copyExecutable(source));
+      const error = await rejectionOf(small.copyExecutable({ path: source, stamp: source }));
       expect(error).toBeInstanceOf(KeyholeError);
       expect(error).toMatchObject({ kind: "unsafe-path", message: expect.stringContaining("ENOSPC") });
       expect(error.hint).toStartWith("df -h ");
       expect(fs.readdirSync(small.path)).toEqual(["env"]);
       // What fits still goes in.
       fs.writeFileSync(source, "small");
-      await small.copyExecutable(source);
+      await small.copyExecutable({ path: source, stamp: source });
       expect(fs.readFileSync(`${small.path}/keyhole`, "utf8")).toBe("small");
     } finally {
       small.close();
