@@ -1,10 +1,9 @@
 // The recipes of tools that do not run here, taken apart as their tools would and done by bubblewrap: what is printed
-// must be enough for an SDK. Those of docker, podman and bwrap are run as they are (grants.test.ts).
+// must be enough for an SDK. Those of docker, podman and bwrap (grants.test.ts) and of agents (agents.test.ts) are run as
+// they are.
 import { afterAll, expect } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { run, scratch } from "../interop/run.ts";
-import type { AgentHost } from "./agenthost.ts";
 import { clients } from "./agenthost.ts";
 import { executable, roleArn } from "../e2e/machine.ts";
 import { type Sts, startSts } from "../sts/server.ts";
@@ -14,21 +13,12 @@ import { useReach } from "./reach/fixture.ts";
 import { createBox } from "./rigs/booted.ts";
 import { forward } from "./rigs/network.ts";
 import { rigs, testWith } from "./rigs/rigs.ts";
-import { writeFilter } from "./rigs/seccomp.ts";
 
-const noSockets = writeFilter("socket(AF_UNIX)");
 const units = scratch("units");
-afterAll(() => {
-  noSockets.remove();
-  units.remove();
-});
+afterAll(() => units.remove());
 
-const { kinds, hostOf } = useReach((roots) => [
-  plainReach(),
-  plainReach(noSockets.path),
-  dockerReach(roots, { images: ["empty"] }),
-]);
-const [open, filtered, docker] = kinds;
+const { kinds, hostOf } = useReach((roots) => [plainReach(), dockerReach(roots, { images: ["empty"] })]);
+const [open, docker] = kinds;
 
 /** What every one of these says in its own way. */
 interface Instructions {
@@ -203,55 +193,12 @@ systemctl daemon-reload`;
   expect(await box.inside(["sh", "-c", script])).toMatchObject({ exitCode: 0 });
 }
 
-/** A sandbox that has the host's own paths, and may not make Unix sockets. */
-const HOST = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--proc", "/proc", "--bind", "/tmp", "/tmp"];
-
-/** As sandbox-runtime does it on Linux: what may not be read is covered, what may be read again lies on top. */
-function hide({ denyRead, allowRead }: { denyRead: string[]; allowRead: string[] }, host: AgentHost): string[] {
-  const path = (written: string) => written.replace(/^~/, host.machine.home).replace(/^\/\//, "/");
-  const there = (paths: string[]) => paths.map(path).filter((found) => existsSync(found));
-  return [
-    ...there(denyRead).flatMap((denied) => ["--tmpfs", denied]),
-    ...there(allowRead).flatMap((allowed) => ["--ro-bind", allowed, allowed]),
-  ];
-}
-
-testWith(filtered.needs)("claude-code: the settings show the lease, and neither ~/.aws nor other grants", async () => {
-  const host = hostOf(filtered);
-  const directory = await host.addGrant("for-claude", "--deliver", "file", "--mount-at", "host");
-  const other = await host.addGrant("for-another", "--deliver", "file", "--mount-at", "host");
-  const { env, sandbox: rules } = JSON.parse(await host.recipe("for-claude", "claude-code"));
-  expect(rules.enabled).toBe(true);
-  const options = [...HOST, ...hide(rules.filesystem, host), ...set(env), "--setenv", "HOME", host.machine.home];
-  await using sandbox = await filtered.start(host, "", options);
-  for (const client of Object.values(clients))
-    expect(host.identityOf(await sandbox.run(client)).role).toBe("for-claude");
-  const read = async (path: string) => (await sandbox.run(["cat", path])).exitCode === 0;
-  const seen = {
-    own: await read(`${directory}/lease.json`),
-    other: await read(`${other}/lease.json`),
-    source: await read(`${host.machine.home}/.aws/credentials`),
-  };
-  expect(seen).toEqual({ own: true, other: false, source: false });
-});
-
-testWith(filtered.needs)("codex: the variables are enough for SDKs without Unix sockets", async () => {
-  const host = hostOf(filtered);
-  await host.addGrant("for-codex", "--deliver", "file", "--mount-at", "host");
-  const settings = Bun.TOML.parse(await host.recipe("for-codex", "codex")) as any;
-  const variables = settings.shell_environment_policy.set as Record<string, string>;
-  expect(settings.shell_environment_policy.exclude).toEqual(["AWS_*"]);
-  await using sandbox = await filtered.start(host, "", [...HOST, ...set(variables), "--setenv", "HOME", homedir()]);
-  for (const client of Object.values(clients))
-    expect(host.identityOf(await sandbox.run(client)).role).toBe("for-codex");
-});
-
 testWith(open.needs)(
   "a tool that cannot carry a socket is told the grant that it can, and that grant works",
   async () => {
     const host = hostOf(open);
     await host.addGrant("wrong");
-    for (const tool of ["claude-code", "codex", "lima"]) {
+    for (const tool of ["claude-code", "codex", "srt", "fence", "lima"]) {
       const { exitCode, stdout, stderr } = await host.run("grant", "show", "wrong", "--for", tool);
       expect({ tool, exitCode, stdout }).toEqual({ tool, exitCode: 2, stdout: "" });
       const [, hint] = /^keyhole: hint: keyhole (grant add .*)$/m.exec(stderr)!;

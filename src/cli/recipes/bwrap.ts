@@ -1,6 +1,7 @@
-// bubblewrap: a file system of its own, in which the grant is the only way to credentials.
+// bubblewrap: a file system of its own, in which the grant is the only way to credentials. firejail: the host's, of which
+// the grant's place and what leads to credentials are hidden.
 import { quotePosix } from "../../quoting.ts";
-import { type MakeRecipe, targetOf, variablesFor } from "./recipe.ts";
+import { type MakeRecipe, requireHostPaths, targetOf, variablesFor } from "./recipe.ts";
 
 /** A system with a merged /usr, as all current distributions have it; the working directory is all that can be written. */
 const SYSTEM = [
@@ -21,6 +22,24 @@ export const bwrap: MakeRecipe = (grant) => {
     `--ro-bind ${quotePosix(grant.directory)} ${quotePosix(targetOf(grant))}`,
     ...variables.map(([name, value]) => `--setenv ${name} ${quotePosix(value)}`),
     "-- sh",
+  ];
+  return { text: lines.join(" \\\n  "), remarks: [] };
+};
+
+/** A path that is to be seen hides what lies beside it; what is hidden hides all that is below. */
+export const firejail: MakeRecipe = (grant, { paths }) => {
+  requireHostPaths(grant, "firejail");
+  const directory = targetOf(grant);
+  const isInHome = directory.startsWith(`${paths.home}/`);
+  const lines = [
+    "firejail",
+    "--noprofile --caps.drop=all --nonewprivs --noroot --protocol=unix,inet,inet6",
+    // firejail's own way to say it, which no shell expands.
+    "--blacklist='${HOME}/.aws'",
+    ...(isInHome ? [] : [`--blacklist=${quotePosix(paths.home)}`]),
+    `--whitelist=${quotePosix(directory)} --read-only=${quotePosix(directory)}`,
+    ...variablesFor(grant).map((pair) => `--env=${quotePosix(pair.join("="))}`),
+    "sh",
   ];
   return { text: lines.join(" \\\n  "), remarks: [] };
 };

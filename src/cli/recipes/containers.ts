@@ -7,12 +7,23 @@ export const docker: MakeRecipe = (grant) => run("docker", grant, "readonly");
 
 export const podman: MakeRecipe = (grant) => run("podman", grant, "ro=true");
 
-function run(engine: "docker" | "podman", grant: GrantInfo, readOnly: string) {
+/** gVisor as Docker's runtime: whether it lets sockets of the host in is a setting of the runtime, not of a container. */
+export const gvisor: MakeRecipe = (grant) => {
+  const settings = { runsc: { path: "/usr/local/bin/runsc", runtimeArgs: ["--host-uds=open"] } };
+  const needs = [
+    "# in /etc/docker/daemon.json, without which a grant has to be delivered as a file:",
+    `#   ${JSON.stringify({ runtimes: settings })}`,
+  ];
+  const { text, remarks } = run("docker", grant, "readonly", "--runtime=runsc");
+  return { text: [`# ${untried("gVisor")}`, ...(grant.deliver === "socket" ? needs : []), text].join("\n"), remarks };
+};
+
+function run(engine: "docker" | "podman", grant: GrantInfo, readOnly: string, ...options: readonly string[]) {
   const source = mountField("src", grant.directory);
   const mount = ["type=bind", source, mountField("dst", targetOf(grant)), readOnly].join(",");
   const lines = [
     ...selinux(grant),
-    `${engine} run --rm \\`,
+    [engine, "run", "--rm", ...options, "\\"].join(" "),
     `  --mount ${quotePosix(mount)} \\`,
     `  --env-file ${quotePosix(`${grant.directory}/env`)} \\`,
     "  IMAGE",

@@ -1,6 +1,8 @@
 // What every recipe is made of: where the grant lies and is seen, and what it sets.
 import { KeyholeError } from "../../errors.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
+import type { Paths } from "../../paths.ts";
+import { quotePosix } from "../../quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 
 export interface Recipe {
@@ -13,8 +15,8 @@ export interface Recipe {
 /** The machine that the recipe is for. */
 export interface RecipeHost {
   readonly platform: NodeJS.Platform;
-  /** Keyhole's home, which no sandbox should read. */
-  readonly home: string;
+  /** Keyhole's own, which no sandbox should read. */
+  readonly paths: Paths;
 }
 
 /** @throws KeyholeError `usage` where the tool cannot reach a grant of this delivery, with the grant that it can. */
@@ -48,11 +50,17 @@ export function requireFile(grant: GrantInfo, reason: string, ...more: readonly 
   throw new KeyholeError("usage", reason, otherGrant(grant, more));
 }
 
-/** Where the tool's sandbox sees the host's own paths, and mounts nothing. */
+/** Where the tool's sandbox sees the host's own paths, and mounts nothing but a /dev of its own. */
 export function requireHostPaths(grant: GrantInfo, tool: string): void {
-  if (targetOf(grant) === grant.directory) return;
-  const message = `${tool} mounts nothing: it sees the directory where it is, and this grant is seen at ${grant.mountAt}`;
-  throw new KeyholeError("usage", message, otherGrant(grant, [AT_HOST]));
+  const { name, config, directory } = grant;
+  if (targetOf(grant) !== directory) {
+    const message = `${tool} mounts nothing: it sees the directory where it is, and this grant is seen at ${grant.mountAt}`;
+    throw new KeyholeError("usage", message, otherGrant(grant, [AT_HOST]));
+  }
+  if (!directory.startsWith("/dev/")) return;
+  const message = `${tool} has a /dev of its own, and this grant's lease is in ${directory}`;
+  const again = `keyhole grant add ${name} --config ${config} --deliver ${grant.deliver} ${AT_HOST}`;
+  throw new KeyholeError("usage", message, `keyhole grant remove --yes ${quotePosix(name)} && ${again}`);
 }
 
 /** The longest name that a grant may have (grants/name.ts). */

@@ -1,7 +1,7 @@
 // How each tool is given a grant: one table. A new tool is a function and a line.
-import { claudeCode, codex } from "./agents.ts";
-import { bwrap } from "./bwrap.ts";
-import { compose, devcontainer, docker, podman } from "./containers.ts";
+import { claudeCode, codex, fence, gemini, nono, srt } from "./agents.ts";
+import { bwrap, firejail } from "./bwrap.ts";
+import { compose, devcontainer, docker, gvisor, podman } from "./containers.ts";
 import { kubernetes, lima, systemd } from "./machines.ts";
 import type { MakeRecipe } from "./recipe.ts";
 
@@ -11,9 +11,15 @@ export const recipes = {
   podman,
   compose,
   devcontainer,
+  gvisor,
   bwrap,
+  firejail,
+  srt,
   "claude-code": claudeCode,
   codex,
+  gemini,
+  fence,
+  nono,
   kubernetes,
   systemd,
   lima,

@@ -2,19 +2,23 @@
 import { describe, expect, test } from "bun:test";
 import { type RecipeName, recipeNames, recipes } from "../../../src/cli/recipes/table.ts";
 import { grantVariables } from "../../../src/grants/mount.ts";
+import { resolvePaths } from "../../../src/paths.ts";
 import type { GrantInfo } from "../../../src/wire/messages.ts";
 import { thrownBy } from "../../thrown.ts";
 import { grantInfo } from "../fakes/grants.ts";
 
 /** Whatever a home's path may have in it. */
 const NASTY = `/home/a d'a "$x",%y:z/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA`;
-const PLAIN = "/dev/shm/keyhole-1000/keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
+const PLAIN = "/run/user/1000/keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
 
 const socket = grantInfo({ directory: NASTY });
 const file = grantInfo({ directory: NASTY, deliver: "file", executable: false });
 const shared = grantInfo({ directory: PLAIN, deliver: "file", executable: false, mountAt: "host" });
 
-const host = { platform: "linux", home: "/home/ada/.keyhole" } as const;
+const atHost = grantInfo({ mountAt: "host" });
+
+const paths = resolvePaths({ HOME: "/home/ada" }, {}, () => "/");
+const host = { platform: "linux", paths } as const;
 const textOf = (name: RecipeName, grant: GrantInfo) => recipes[name](grant, host).text;
 const variables = grantVariables("/run/keyhole");
 
@@ -32,6 +36,8 @@ function wordsOf(program: string, script: string): string[] {
 /** What stands behind an option, each time that it is there. */
 const behind = (words: readonly string[], option: string, count = 1) =>
   words.flatMap((word, at) => (word === option ? [words.slice(at + 1, at + 1 + count)] : []));
+
+const below = (directory: string) => (name: string) => `${directory}/${name}`;
 
 /** A line of CSV with doubled quotes, as Docker and Podman read `--mount`. */
 function csvFields(line: string): string[] {
@@ -120,28 +126,100 @@ test("lima mounts the directory of a file read-only and sets the variables", () 
   expect(env).toEqual(variables);
 });
 
-test("codex sets the variables and nothing inherited beside them", () => {
-  const { shell_environment_policy: policy, sandbox_workspace_write: write } = Bun.TOML.parse(
-    textOf("codex", shared),
-  ) as any;
-  expect(policy.exclude).toEqual(["AWS_*"]);
-  expect(policy.set).toEqual(grantVariables(PLAIN));
-  expect(write).toEqual({ network_access: true });
+test.each([
+  ["file", shared, ["~/.aws", "/home/ada/.keyhole"]],
+  [
+    "socket",
+    atHost,
+    ["~/.aws", ...["sock", "logs", "configs", "grants", "run", "bin", "shared.yaml"].map(below("/home/ada/.keyhole"))],
+  ],
+] as const)(
+  "codex denies what leads to other credentials beside a %s, and inherits no variable",
+  (_, grant, denied) => {
+    const settings = Bun.TOML.parse(textOf("codex", grant)) as any;
+    const { shell_environment_policy: policy, permissions, default_permissions: profile } = settings;
+    expect(policy).toEqual({ exclude: ["AWS_*"], set: grantVariables(grant.directory) });
+    expect(Object.entries(permissions[profile].filesystem)).toEqual(denied.map((path) => [path, "deny"]));
+    expect(permissions[profile]).toMatchObject({ extends: ":workspace", network: { enabled: true } });
+    // It and the profile exclude each other.
+    expect(settings).not.toContainKey("sandbox_mode");
+  },
+);
+
+test("codex denies what of keyhole's lies outside of its home, and never what the grant lies in", () => {
+  const elsewhere = { configDir: "/srv/configs", socket: "/srv/k.sock", log: "/srv/k.log" };
+  for (const grant of [shared, atHost]) {
+    const { text } = recipes.codex(grant, { platform: "linux", paths: { ...paths, ...elsewhere } });
+    const { filesystem } = (Bun.TOML.parse(text) as any).permissions.keyhole;
+    expect(Object.keys(filesystem)).toContainValues(Object.values(elsewhere));
+    expect(Object.keys(filesystem).filter((path) => grant.directory.startsWith(`${path}/`))).toEqual([]);
+  }
+});
+
+/** The settings that a recipe gives a program by a descriptor, and the environment that it starts it with. */
+function givenTo(program: string, script: string) {
+  const stub = `${program}() { cat "$2"; printf '\\0%s\\0' "$3"; env -0; }\n${script}\n`;
+  const { stdout } = Bun.spawnSync(["sh", "-c", stub], { cwd: "/", env: { PATH: "/usr/bin:/bin" } });
+  const [settings, command, ...variables] = stdout.toString().split("\0");
+  return { settings: JSON.parse(settings!), command, variables };
+}
+
+test.each([
+  ["srt", ["~/.aws", "/home/ada/.keyhole", "/run/user/1000/keyhole/g"], [PLAIN]],
+  ["fence", ["~/.aws", "/home/ada/.keyhole"], undefined],
+] as const)("%s gets its settings by no file, and the variables as its own", (name, denyRead, allowRead) => {
+  const { settings, command, variables } = givenTo(name, textOf(name, shared));
+  expect(command).toBe("sh");
+  expect(settings.filesystem).toMatchObject({ denyRead, ...(allowRead && { allowRead }), allowWrite: ["."] });
+  expect(settings.network).toEqual({ allowedDomains: ["*.amazonaws.com"], deniedDomains: [] });
+  expect(variables).toContainValues(Object.entries(grantVariables(PLAIN)).map((pair) => pair.join("=")));
+});
+
+test("firejail shows the grant's place alone, hides ~/.aws, and keyhole's home where the grant is not in it", () => {
+  const words = wordsOf("firejail", textOf("firejail", atHost));
+  expect(words).toContainValues(["--blacklist=${HOME}/.aws", `--whitelist=${atHost.directory}`]);
+  expect(words).not.toContain("--blacklist=/home/ada/.keyhole");
+  expect(wordsOf("firejail", textOf("firejail", shared))).toContain("--blacklist=/home/ada/.keyhole");
+  const set = words.filter((word) => word.startsWith("--env=")).map((word) => word.slice(6));
+  expect(set).toEqual(Object.entries(grantVariables(atHost.directory)).map((pair) => pair.join("=")));
+});
+
+test("gVisor is Docker's runtime, and says what a socket needs", () => {
+  const words = wordsOf("docker", textOf("gvisor", socket));
+  expect(words.slice(0, 3)).toEqual(["run", "--rm", "--runtime=runsc"]);
+  expect(textOf("gvisor", socket)).toContain("--host-uds=open");
+  expect(textOf("gvisor", file)).not.toContain("--host-uds=open");
+});
+
+test("gemini mounts the directory into its container and sets the variables there", () => {
+  const stub = `gemini() { printf '%s\\0' "$SANDBOX_MOUNTS" "$SANDBOX_ENV" "$GEMINI_SANDBOX"; }\n`;
+  const { stdout } = Bun.spawnSync(["sh", "-c", stub + textOf("gemini", socket)], { env: { PATH: "/usr/bin:/bin" } });
+  const [mounts, variable, kind] = stdout.toString().split("\0");
+  expect([mounts, kind]).toEqual([`${NASTY}:/run/keyhole:ro`, "docker"]);
+  expect(variable!.split(",")).toEqual(Object.entries(variables).map((pair) => pair.join("=")));
+});
+
+test("nono looks at the paths of sockets, and lets the grant's through", () => {
+  const profile = JSON.parse(textOf("nono", atHost));
+  expect(profile.linux).toEqual({ af_unix_mediation: "pathname" });
+  expect(profile.filesystem).toEqual({ read: [atHost.directory], unix_socket: [`${atHost.directory}/sock`] });
+  expect(JSON.parse(textOf("nono", shared)).filesystem.unix_socket).toEqual([]);
 });
 
 test("claude-code sets the variables, opens the directory, and closes what else leads to credentials", () => {
+  const denied = ["~/.aws", "//home/ada/.keyhole", "//run/user/1000/keyhole/g"];
   const { env, permissions, sandbox } = JSON.parse(textOf("claude-code", shared));
   expect(env).toEqual(grantVariables(PLAIN));
   expect(sandbox.filesystem.allowRead).toEqual([`/${PLAIN}`]);
-  expect(sandbox.filesystem.denyRead).toEqual(["~/.aws", "//home/ada/.keyhole", "//dev/shm/keyhole-1000/keyhole/g"]);
-  expect(permissions.deny).toEqual(["Read(~/.aws/**)", "Read(//home/ada/.keyhole/**)"]);
+  expect(sandbox.filesystem.denyRead).toEqual(denied);
+  expect(permissions.deny).toEqual(denied.map((path) => `Read(${path}/**)`));
   expect(sandbox).toMatchObject({ enabled: true, failIfUnavailable: true, allowUnsandboxedCommands: false });
   expect(sandbox.network).not.toContainKeys(["allowUnixSockets", "allowAllUnixSockets"]);
 });
 
 test("claude-code on macOS may be given a socket, by its path", () => {
   const grant = grantInfo({ directory: PLAIN, mountAt: "host" });
-  const { text } = recipes["claude-code"](grant, { platform: "darwin", home: "/Users/ada/.keyhole" });
+  const { text } = recipes["claude-code"](grant, { platform: "darwin", paths });
   expect(JSON.parse(text).sandbox.network.allowUnixSockets).toEqual([`${PLAIN}/sock`]);
 });
 
@@ -152,16 +230,24 @@ test.each([
     "keyhole grant add agent-a-file --config dev --deliver file --mount-at host",
   ],
   ["claude-code", file, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
-  [
-    "codex",
-    grantInfo({ mountAt: "host" }),
-    "keyhole grant add agent-a-file --config dev --deliver file --mount-at host",
-  ],
+  ["srt", atHost, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
+  ["fence", atHost, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
   ["codex", file, "keyhole grant add agent-a-file --config dev --deliver file --mount-at host"],
   ["lima", socket, "keyhole grant add agent-a-file --config dev --deliver file"],
 ] as const)("%s refuses a grant that it cannot reach, and says which it can", (name, grant, hint) => {
   expect(thrownBy(() => textOf(name, grant))).toMatchObject({ kind: "usage", hint });
 });
+
+test.each(["claude-code", "codex", "srt", "fence", "nono", "firejail"] as const)(
+  "%s refuses a lease that lies below /dev, which it covers, and says how to have it elsewhere",
+  (name) => {
+    const directory = "/dev/shm/keyhole-1000/g/AAAAAAAAAAAAAAAAAAAAAA";
+    expect(thrownBy(() => textOf(name, { ...shared, directory }))).toMatchObject({
+      kind: "usage",
+      hint: "keyhole grant remove --yes agent-a && keyhole grant add agent-a --config dev --deliver file --mount-at host",
+    });
+  },
+);
 
 test("a name that is as long as may be leaves room for the other grant's", () => {
   const long = grantInfo({ name: "a".repeat(32) });
@@ -172,5 +258,5 @@ test.each(recipeNames)("%s holds no key, and is marked where nothing here runs i
   const { text, remarks } = recipes[name](shared, host);
   expect(text).not.toContain("ASIA");
   const isMarked = [text.split("\n")[0], ...remarks].some((line) => line!.includes("documentation, not run here"));
-  expect(isMarked).toBe(!["docker", "podman", "compose", "bwrap", "systemd"].includes(name));
+  expect(isMarked).toBe(["devcontainer", "gvisor", "gemini", "fence", "nono", "kubernetes", "lima"].includes(name));
 });

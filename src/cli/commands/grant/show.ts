@@ -6,6 +6,10 @@ import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 
+/** Of every recipe: the directory stands in a command line, in an environment or among the mounts. */
+const SEEN =
+  "a sandbox that sees your other processes in /proc can read this directory's path there, and use the grant";
+
 export default defineCommand({
   meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
   args: {
@@ -25,9 +29,9 @@ export default defineCommand({
     const grant = await findGrant(context, args.name);
     if (args.for === undefined)
       return output.line(args.json ? formatJson(grantToJson(grant)) : renderGrant(grant, host.now()));
-    const { text, remarks } = recipes[args.for](grant, { platform: process.platform, home: settings.paths.home });
+    const { text, remarks } = recipes[args.for](grant, { platform: process.platform, paths: settings.paths });
     output.line(text);
-    for (const remark of remarks) ui.notice(remark);
+    for (const remark of [...remarks, SEEN]) ui.notice(remark);
     if (grant.state !== "active") ui.warn(`grant ${grant.name} is ${grant.state}: it gives nothing any more`);
   },
 });
