@@ -160,19 +160,19 @@ test("codex denies what of keyhole's lies outside of its home, and never what th
 function givenTo(program: string, script: string) {
   const stub = `${program}() { cat "$2"; printf '\\0%s\\0' "$3"; env -0; }\n${script}\n`;
   const { stdout } = Bun.spawnSync(["sh", "-c", stub], { cwd: "/", env: { PATH: "/usr/bin:/bin" } });
-  const [settings, command, ...variables] = stdout.toString().split("\0");
-  return { settings: JSON.parse(settings!), command, variables };
+  const [settings, command, ...set] = stdout.toString().split("\0");
+  return { settings: JSON.parse(settings!), command, set };
 }
 
 test.each([
   ["srt", ["~/.aws", "/home/ada/.keyhole", "/run/user/1000/keyhole/g"], [PLAIN]],
   ["fence", ["~/.aws", "/home/ada/.keyhole"], undefined],
 ] as const)("%s gets its settings by no file, and the variables as its own", (name, denyRead, allowRead) => {
-  const { settings, command, variables } = givenTo(name, textOf(name, shared));
+  const { settings, command, set } = givenTo(name, textOf(name, shared));
   expect(command).toBe("sh");
   expect(settings.filesystem).toMatchObject({ denyRead, ...(allowRead && { allowRead }), allowWrite: ["."] });
   expect(settings.network).toEqual({ allowedDomains: ["*.amazonaws.com"], deniedDomains: [] });
-  expect(variables).toContainValues(Object.entries(grantVariables(PLAIN)).map((pair) => pair.join("=")));
+  expect(set).toContainValues(Object.entries(grantVariables(PLAIN)).map((pair) => pair.join("=")));
 });
 
 test("firejail shows the grant's place alone, hides ~/.aws, and keyhole's home where the grant is not in it", () => {
