@@ -1,5 +1,6 @@
 // How the platforms' files reach libc: by address in a static executable, which has no dlopen, and by name elsewhere.
 import { CFunction, dlopen, type FFIFunction, ptr } from "bun:ffi";
+import { encodeBytes } from "./bytes.ts";
 import { decodeAddress, LIBC_FUNCTIONS } from "./functions.ts";
 
 /** build.ts compiles in the functions' addresses (functions.ts); empty or absent where there is dlopen. */
@@ -47,7 +48,7 @@ function openLibrary<Table extends Functions>(table: Table): Library<Table> {
 
 /** A C string; the buffer must stay referenced while C uses it. */
 export function cString(text: string): Buffer {
-  return Buffer.from(`${text}\0`);
+  return encodeBytes(`${text}\0`);
 }
 
 /** A NULL-terminated array of pointers to `strings`, which must stay referenced while C uses it. */

@@ -63,6 +63,17 @@ test("everything behind -- is the program's, --help and -n included", async () =
   expect(stdout).toBe("--help -n -- x  y *\n");
 });
 
+test("bytes that are not UTF-8 reach the program as they are, in arguments and variables", async () => {
+  await using machine = await start();
+  const script = String.raw`V=$(printf '\342\202\377') exec "$0" "$1" -n dev -- sh -c 'printf "%s|%s|%s" "$1" "$V" "$2" | od -An -c' x "$(printf 'a\377\376')" "$(printf 'gr\303\274n')"`;
+  for (const words of [["exec"], ["exec", "--refresh"]]) {
+    const under = ["bash", "-c", script.replace('"$1"', words.join(" "))];
+    expect((await machine.run([], { under })).stdout.split(/\s+/).join(" ").trim()).toBe(
+      "a 377 376 | 342 202 377 | g r 303 274 n",
+    );
+  }
+});
+
 test.each([
   ["a program that is not there is 127", "nowhere-to-be-found", 127],
   ["a path that is not there is 127", "/nonexistent/program", 127],

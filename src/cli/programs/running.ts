@@ -1,6 +1,8 @@
 // Programs with credentials: what `exec` and `shell` have in common.
+import { definedVariables } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import type { CommandContext } from "../command.ts";
+import { exactVariables, exactWords } from "./exact.ts";
 import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
 import { environmentInside, type Gift } from "./nesting.ts";
@@ -67,9 +69,7 @@ async function asksFrom(directory: string): Promise<boolean> {
 
 async function become({ environment, host }: Context, words: readonly string[], gift: Gift): Promise<never> {
   const { loadNative } = await import("../../native/load.ts");
-  return execute(
-    loadNative(),
-    words,
-    environmentInside(environment, gift, () => host.cwd()),
-  );
+  const outer = exactVariables(definedVariables(environment));
+  const inner = environmentInside(outer, gift, () => host.cwd());
+  return execute(loadNative(), exactWords(words), inner);
 }
