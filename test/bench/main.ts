@@ -5,6 +5,7 @@
 //   --peers        elhaz and `aws configure export-credentials` as well, where they are on PATH
 //   --json FILE    the numbers, besides the table
 //   --soak [N]     instead: a daemon under bounded load for N minutes, 30 if absent (soak/soak.ts)
+//   --chaos [N]    instead: kills and faults of STS for N minutes, 10 if absent (chaos/chaos.ts)
 //
 // A target that is missed is shown and nothing more: time is no test. The exit status is 1 if an answer was wrong, a
 // client failed or STS was called more often than it may be.
@@ -12,6 +13,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { runChaos } from "./chaos/chaos.ts";
 import { type Report, renderJson, renderTable } from "./report.ts";
 import { measureClient } from "./rows/client.ts";
 import { measureCold } from "./rows/cold.ts";
@@ -45,15 +47,19 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     soak: { type: "boolean", default: false },
+    chaos: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     peers: { type: "boolean", default: false },
     json: { type: "string" },
   },
 });
-const minutes = values.soak ? Number(positionals[0] ?? 30) : 0;
-if (positionals.length > (values.soak ? 1 : 0) || !(minutes >= 0)) {
-  console.error("usage: bun run bench -- [--quick] [--only NAME]... [--peers] [--json FILE] | --soak [MINUTES]");
+const isLong = values.soak || values.chaos;
+const minutes = Number(positionals[0] ?? (values.soak ? 30 : 10));
+if (positionals.length > (isLong ? 1 : 0) || !(minutes > 0)) {
+  console.error(
+    "usage: bun run bench -- [--quick] [--only NAME]... [--peers] [--json FILE] | --soak [MINUTES] | --chaos [MINUTES]",
+  );
   process.exit(2);
 }
 const wanted = values.only ?? Object.keys(benchmarks).filter((name) => values.peers || !optional.includes(name));
@@ -67,7 +73,8 @@ const directory = mkdtempSync(join(tmpdir(), "keyhole-bench-"));
 const reports: Record<string, Report> = {};
 try {
   if (values.soak) reports["soak"] = await soak(directory, minutes);
-  const tools = values.soak ? undefined : await buildTools(directory, values.quick);
+  if (values.chaos) reports["chaos"] = await runChaos(directory, minutes);
+  const tools = isLong ? undefined : await buildTools(directory, values.quick);
   for (const name of tools === undefined ? [] : wanted) {
     console.error(`${name} …`);
     try {
