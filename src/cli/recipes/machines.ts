@@ -1,4 +1,5 @@
 // Clusters, services and virtual machines.
+import { quotePosix } from "../../quoting.ts";
 import { type MakeRecipe, quoteJson, requireFile, targetOf, untried, variablesFor } from "./recipe.ts";
 
 /** For a node that is this machine, as in kind, k3s and minikube with its `none` driver. */
@@ -49,7 +50,7 @@ export const lima: MakeRecipe = (grant) => {
   const target = targetOf(grant);
   const lines = [
     `# ${untried("Lima")}`,
-    `# of the instance's lima.yaml; a file that was cached may be an old one: look with cat ${target}/lease.json`,
+    `# of the instance's lima.yaml; a file that was cached may be an old one: look with cat ${quotePosix(`${target}/lease.json`)}`,
     "mounts:",
     `  - location: ${quoteJson(grant.directory)}`,
     `    mountPoint: ${quoteJson(target)}`,

@@ -126,6 +126,11 @@ test("lima mounts the directory of a file read-only and sets the variables", () 
   expect(env).toEqual(variables);
 });
 
+test("what lima's comment advises to run is quoted, too", () => {
+  const comment = textOf("lima", { ...file, mountAt: "host" }).split("\n")[1]!;
+  expect(wordsOf("cat", comment.slice(comment.indexOf("cat ")))).toEqual([`${NASTY}/lease.json`]);
+});
+
 test.each([
   ["file", shared, ["~/.aws", "/home/ada/.keyhole"]],
   [
