@@ -86,6 +86,8 @@ export interface Settings {
   readonly once: boolean;
   /** What a client does that needs a daemon and finds none: starts one, one for itself alone, or fails. */
   readonly autostart: "always" | "once" | "never";
+  /** KEYHOLE_AUTOSTART=1: a daemon is started also inside a container. */
+  readonly isAutostartMeant: boolean;
   /** Whether a daemon that is started serves the shared socket, too. */
   readonly isShared: boolean;
   /** KEYHOLE_DISABLE: the broker runs inside of the client, whatever daemon there is. */
@@ -137,6 +139,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,
     once: values.once === true,
     autostart: readAutostart(values, environment),
+    isAutostartMeant: readVariable("KEYHOLE_AUTOSTART", environment, parseSwitch) === true,
     isShared: values.shared === true,
     isInProcess: readVariable("KEYHOLE_DISABLE", environment, parseSwitch) ?? false,
     hasDiskLogs: readVariable("KEYHOLE_DISABLE_DISK_LOGS", environment, parseSwitch) !== true,

@@ -24,6 +24,7 @@ test("without options and variables the defaults hold", () => {
     clientTimeout: 20_000,
     once: false,
     autostart: "always",
+    isAutostartMeant: false,
     isShared: false,
     isInProcess: false,
     hasDiskLogs: true,

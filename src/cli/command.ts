@@ -21,6 +21,8 @@ export interface Host {
   /** Sends a signal; false if there is no such process. */
   signal(pid: number, signal: NodeJS.Signals): boolean;
   readonly platform: NodeJS.Platform;
+  /** Whether this process is inside a container of Docker, Podman, Kubernetes or systemd-nspawn. */
+  isContainer(): boolean;
   /** The effective user, as a number. */
   userId(): number;
   /** Runs a program of the system to its end, without a terminal. Status 127 where there is none of that name. */

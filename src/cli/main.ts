@@ -74,6 +74,9 @@ const host: Omit<Host, "openInProcess"> = {
     }
   },
   platform: process.platform,
+  isContainer: () =>
+    Boolean(process.env["container"] || process.env["KUBERNETES_SERVICE_HOST"]) ||
+    ["/.dockerenv", "/run/.containerenv"].some((path) => process.getBuiltinModule("node:fs").existsSync(path)),
   userId: () => process.geteuid?.() ?? -1,
   runTool: async ([program, ...words]) => {
     const path = Bun.which(program);

@@ -81,6 +81,11 @@ export class Connection {
     return ask(this.#socket);
   }
 
+  /** Says that nothing more is asked; what has been asked is answered. */
+  finish(): void {
+    this.#socket?.shutdown();
+  }
+
   /** Ends the connection; requests still waiting fail. */
   close(): void {
     this.#fail(new KeyholeError("unreachable", "the connection was closed"));
@@ -123,7 +128,7 @@ export class Connection {
           for (const frame of this.#decoder.push(chunk)) this.#deliver(frame);
         } catch (error) {
           const reason = error instanceof MalformedFrame ? error.message : "a malformed answer";
-          this.#fail(new KeyholeError("unsupported-version", `what answers is not a keyhole daemon: ${reason}`));
+          this.#fail(foreignAnswer(chunk, reason));
           socket.terminate();
         }
       },
@@ -148,6 +153,13 @@ export class Connection {
   }
 }
 
+function foreignAnswer(chunk: Uint8Array, reason: string): KeyholeError {
+  const what = "what answers is not a keyhole daemon: ";
+  if (chunk[0] !== "{".charCodeAt(0)) return new KeyholeError("unsupported-version", what + reason);
+  const hint = "stop the other program (elhaz daemon stop), or unset KEYHOLE_HOME and KEYHOLE_SOCKET";
+  return new KeyholeError("unsupported-version", `${what}it speaks JSON, as elhaz does`, hint);
+}
+
 /** How seccomp filters (firejail's: EOPNOTSUPP) and Seatbelt refuse socket(2) and connect(2), and the kernel a file's mode. */
 const PROHIBITIONS = ["EPERM", "EACCES", "EOPNOTSUPP", "EAFNOSUPPORT", "ENOSYS"] as const;
 
@@ -166,18 +178,20 @@ async function findProhibition(path: string): Promise<string | undefined> {
 
 /** By errno: what it means for whoever asked. */
 const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = {
-  ...Object.fromEntries(
-    PROHIBITIONS.map((code) => [
-      code,
-      (path: string) => new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`),
-    ]),
-  ),
+  ...Object.fromEntries(PROHIBITIONS.map((code) => [code, (path: string) => blocked(path, code)])),
   ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),
   EINVAL: (path) => tooLong(path),
   ENAMETOOLONG: (path) => tooLong(path),
 };
+
+/** A file's mode keeps this user from this one socket, and from no grant's; all else forbids every socket. */
+function blocked(path: string, code: string): KeyholeError {
+  const more = code === "EACCES" ? "" : " --deliver file";
+  const hint = `on the host, as the user of the daemon: keyhole grant add NAME --config CONFIG${more}`;
+  return new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`, hint);
+}
 
 /** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/` (BUN.md, 1). */
 const LONGEST_NAME = 90;

@@ -12,6 +12,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 const VEND_DEADLINE = 2000;
 
+/**
+ * Milliseconds after which a control socket is told that nothing more is asked: another program than a daemon, elhaz
+ * where KEYHOLE_HOME is its directory, waits for that, and then answers what the command line proper understands.
+ */
+const SILENCE = 250;
+
 /** Milliseconds; DESIGN.md, 6. Asked once and waited for: a second request would be a second use, or question. */
 const FETCH_DEADLINE = 20_000;
 
@@ -114,7 +120,7 @@ export async function askExpress(
   const isOwn = isOwnControlSocket(path);
   // A grant's socket must not be told a config's name; where the home has its socket, none is a grant's.
   if (path !== socketOfHome(environment) && !(await isOwn)) return undefined;
-  const line = await ask(path, request, VEND_DEADLINE, (frame) => lineOf(frame, VEND));
+  const line = await ask(path, request, VEND_DEADLINE, (frame) => lineOf(frame, VEND), SILENCE);
   // What another user says is not believed.
   return line instanceof Uint8Array && (await isOwn) ? { line } : undefined;
 }
@@ -219,6 +225,7 @@ function ask<Read>(
   request: Uint8Array,
   deadline: number,
   read: (chunk: Uint8Array) => Read | undefined,
+  silence?: number,
 ): Promise<Read | undefined | "timeout"> {
   return new Promise((resolve) => {
     const giveUp = () => resolve(undefined);
@@ -228,7 +235,10 @@ function ask<Read>(
       unix: path,
       socket: {
         binaryType: "uint8array",
-        open: (socket) => void socket.write(request),
+        open: (socket) => {
+          socket.write(request);
+          if (silence !== undefined) setTimeout(() => socket.shutdown(), silence).unref();
+        },
         // Over a relay an answer may come in pieces; asked for again, it would be another use of a grant.
         data: (_, chunk) => {
           const bytes = held === undefined ? chunk : join(held, chunk);

@@ -19,7 +19,16 @@ export interface Ownership {
 export function refuseForeign(path: string, stats: Ownership, owners: readonly number[]): void {
   refuseForeignOwner(path, stats, owners);
   if ((Number(stats.mode) & FOREIGN_WRITE) === 0) return;
-  throw new KeyholeError("unsafe-path", `${path} can be written by others`, `chmod go-w ${quotePosix(path)}`);
+  const hint = isShared(stats) ? OTHER_PLACE : `chmod go-w ${quotePosix(path)}`;
+  throw new KeyholeError("unsafe-path", `${path} can be written by others`, hint);
+}
+
+const OTHER_PLACE = "use a directory of your own";
+
+/** A directory that is not this user's to change: /tmp, or another user's. */
+function isShared({ uid, mode }: Ownership): boolean {
+  const isDirectory = (Number(mode) & 0o170000) === 0o040000;
+  return isDirectory && ((Number(mode) & STICKY) !== 0 || Number(uid) !== process.geteuid?.());
 }
 
 /** As `refuseForeign`, and lets a sticky directory such as /tmp pass: in it only an owner can take a file away. */
@@ -29,9 +38,10 @@ export function refuseForeignParent(path: string, stats: Ownership, owners: read
 }
 
 /** @throws KeyholeError `unsafe-path` */
-export function refuseForeignOwner(path: string, { uid }: Ownership, owners: readonly number[]): void {
-  if (owners.includes(Number(uid))) return;
-  throw new KeyholeError("unsafe-path", `${path} belongs to another user (uid ${uid})`, lookAt(path));
+export function refuseForeignOwner(path: string, stats: Ownership, owners: readonly number[]): void {
+  if (owners.includes(Number(stats.uid))) return;
+  const hint = isShared(stats) ? OTHER_PLACE : lookAt(path);
+  throw new KeyholeError("unsafe-path", `${path} belongs to another user (uid ${stats.uid})`, hint);
 }
 
 /** What the system said of a path, as something a person may read; a KeyholeError as it is. */

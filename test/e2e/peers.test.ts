@@ -1,6 +1,6 @@
 // What a user of elhaz knows, driven from outside: the ids are rows of the list of elhaz's behaviours and defects.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
 import { createMachine, executable, isAlive, type Machine, roleArn, until } from "./machine.ts";
@@ -77,7 +77,8 @@ describe("elhaz's own files", () => {
 
   test("mean what they mean to elhaz, or are refused by a sentence of the README (E-031, E-032)", async () => {
     await using elhaz = await createElhazMachine();
-    const old = (command: string) => elhaz.machine.run(["-cd", elhaz.directory, ...command.split(" ")]);
+    const env = { AWS_ENDPOINT_URL_STS: elhaz.machine.sts.url };
+    const old = (command: string) => elhaz.machine.run(["-cd", elhaz.directory, ...command.split(" ")], { env });
     const loose = ELHAZ.replace("3600", "'3_600'").replace("STS:", "STS:\n  use_ssl: 'yes'\n  verify: On");
     writeFileSync(elhaz.file, `%YAML 1.1\n---\n${loose}`);
     expect(JSON.parse((await old("config get -n old")).stdout)).toMatchObject({
@@ -254,6 +255,44 @@ test("the hint of a failure can be pasted, and mends it (E-072)", async () => {
     process.kill(pid, "SIGKILL");
     await until(() => !isAlive(pid));
   }
+});
+
+describe("a socket elsewhere, as elhaz's documents have it (E-021)", () => {
+  test("/tmp/X.sock is refused without advice to change /tmp, and a client says that none answers", async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    const socket = `/tmp/keyhole-e2e-${process.pid}.sock`;
+    const start = await machine.run(["--socket-path", socket, "daemon", "start"]);
+    expect(start).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(start.stderr).toMatch(
+      /^keyhole: error: \/tmp (?:can be written by others|belongs to another user \(uid 0\))\nkeyhole: hint: use a directory of your own\n$/,
+    );
+    for (const words of [
+      "export -n dev",
+      "export -f credential-process -n dev",
+      "daemon add -n dev",
+      "whoami -n dev",
+    ]) {
+      const { stderr, exitCode } = await machine.run(["--socket-path", socket, ...words.split(" ")]);
+      expect([words, exitCode, stderr]).toEqual([
+        words,
+        3,
+        expect.stringMatching(
+          /^keyhole: error: no daemon answers at .*\nkeyhole: hint: use a directory of your own\n$/,
+        ),
+      ]);
+    }
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  test("a directory of one's own that others may write to is mended by the hint", async () => {
+    await using machine = await createMachine();
+    const open = join(machine.home, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    const { stderr } = await machine.run(["-sp", join(open, "x.sock"), "daemon", "start"]);
+    expect(stderr).toEndWith(`keyhole: hint: chmod go-w ${open}\n`);
+  });
 });
 
 test("talk never stands on stdout (E-011)", async () => {

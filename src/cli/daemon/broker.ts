@@ -1,6 +1,7 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
+import { unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
 import { selectSourceEnvironment } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
@@ -38,7 +39,7 @@ export function withDaemon<Result>(
     isPatient
       ? Connection.open(paths.socket, { timeoutMs })
       : Connection.open(paths.socket, { timeoutMs: clientTimeout, refusedPatienceMs: 0 });
-  return askPatiently(open, use, {
+  return askPatiently(open, (link) => unlessForeign(paths.socket, clientTimeout, use(link)), {
     deadlineMs: isPatient ? clientTimeout : 0,
     isRepeatable,
     holder: () => holderOf(settings),
@@ -68,22 +69,17 @@ export async function withOwnDaemon<Result>(
   use: (link: Link) => Promise<Result>,
   { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
 ): Promise<Result> {
-  const { paths, autostart, isInProcess, clientTimeout } = settings;
+  const { paths, isInProcess, clientTimeout } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
   const { kind } = findTarget(settings, undefined);
   // The lock says whether a refusal is a dead socket or a full backlog.
   const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
-  return askPatiently(open, use, {
+  return askPatiently(open, (link) => unlessForeign(paths.socket, clientTimeout, use(link)), {
     deadlineMs: clientTimeout,
     isRepeatable,
     holder: () => holderOf(settings),
-    start: kind === "own" ? start : undefined,
+    start: kind === "own" ? async () => (await import("./starting.ts")).startDaemon({ settings, host }) : undefined,
   });
-
-  async function start(): Promise<void> {
-    if (autostart !== "never") return void (await host.launch({ ...settings, once: autostart === "once" }));
-    throw new KeyholeError("unreachable", `keyhole daemon is not running at ${paths.socket} (autostart is off)`);
-  }
 }
 
 /** Sessions that live for this one command; there is nobody whose place it could take, and nothing to wait for. */

@@ -24,7 +24,9 @@ export async function checkSharedSocket({ settings }: HostMachine): Promise<read
   }
   if ((outer.mode & 0o022) !== 0) {
     const message = `${directory} can be written by others, who could answer in the place of the daemon`;
-    return [problem(message, `sudo chmod go-w ${quotePosix(directory)}`)];
+    const isPublic = (outer.mode & 0o1000) !== 0;
+    const advice = isPublic ? "export KEYHOLE_SHARED_SOCKET=/path/in/a/directory/of/the/operator" : undefined;
+    return [problem(message, advice ?? `sudo chmod go-w ${quotePosix(directory)}`)];
   }
   return [await askShared(sharedSocket)];
 }

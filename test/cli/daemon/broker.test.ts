@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
 import type { Settings } from "../../../src/settings.ts";
 import { encode } from "../../../src/wire/codec.ts";
@@ -25,6 +25,8 @@ function forgetful(add: () => void = () => {}) {
     },
   });
 }
+
+const failing = (cause: KeyholeError) => () => Promise.reject(cause);
 
 function environmentOf(daemon: { home: string; socket: string }, more: Readonly<Record<string, string>> = {}) {
   return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket, ...more };
@@ -176,7 +178,7 @@ describe("where no daemon listens", () => {
       exit: 3,
       stdout: "",
       stderr:
-        `keyhole: error: keyhole daemon is not running at ${daemon.socket} (autostart is off)\n` +
+        `keyhole: error: no daemon answers at ${daemon.socket} (autostart is off)\n` +
         "keyhole: hint: keyhole daemon start\n",
       questions: [],
     });
@@ -194,14 +196,35 @@ describe("where no daemon listens", () => {
 
   test("the error of a daemon that cannot start is the command's", async () => {
     await using daemon = missing(script);
-    const error = new KeyholeError("unsafe-path", "the directory /x is bad", "chmod go-w /x");
-    const launch = () => Promise.reject(error);
-    expect(
-      await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon), host: { launch } }),
-    ).toMatchObject({
-      exit: 1,
-      stderr: "keyhole: error: the directory /x is bad\nkeyhole: hint: chmod go-w /x\n",
+    const host = { launch: failing(new KeyholeError("invalid-config", "the file /x is bad", "edit /x")) };
+    const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon), host });
+    expect(result).toMatchObject({ exit: 1, stderr: "keyhole: error: the file /x is bad\nkeyhole: hint: edit /x\n" });
+  });
+
+  test("where no daemon can be started, the error is that none answers", async () => {
+    await using daemon = missing(script);
+    const host = { launch: failing(new KeyholeError("unsafe-path", "/x is bad", "chmod go-w /x")) };
+    const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon), host });
+    const message = `no daemon answers at ${daemon.socket}, and none is started: /x is bad`;
+    expect(result).toMatchObject({ exit: 3, stderr: `keyhole: error: ${message}\nkeyhole: hint: chmod go-w /x\n` });
+  });
+
+  test.each<[what: string, exit: number, environment: Record<string, string>, hasConfigs: boolean]>([
+    ["none is started without configs of the container's", 3, {}, false],
+    ["one is started where there are", 0, {}, true],
+    ["one is started where KEYHOLE_AUTOSTART=1 says so", 0, { KEYHOLE_AUTOSTART: "1" }, false],
+  ])("inside a container %s", async (_, exit, environment, hasConfigs) => {
+    await using daemon = missing(script);
+    const { launch } = daemon;
+    const configs = join(dirname(daemon.socket), "configs");
+    mkdirSync(configs);
+    if (hasConfigs) writeFileSync(join(configs, "dev.yaml"), "");
+    const result = await keyhole(["--config-dir", configs, "export", "-n", "dev"], {
+      environment: { ...environmentOf(daemon), ...environment },
+      host: { launch, isContainer: () => true },
     });
+    expect(result.exit).toBe(exit);
+    if (exit !== 0) expect(result.stderr).toContain(" and inside a container none is started\n");
   });
 });
 

@@ -61,6 +61,7 @@ const quietHost: Host = {
   readStdin: () => Promise.resolve(""),
   signal: () => false,
   platform: "linux",
+  isContainer: () => false,
   userId: () => 1000,
   runTool: () => Promise.resolve({ status: 127, stdout: "", stderr: "" }),
   isRunning: () => Promise.resolve(false),
