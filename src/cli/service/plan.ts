@@ -1,5 +1,7 @@
 // Which service this command line is about: whose, of which manager, with which settings.
+import { absoluteValue, isWayVariable, selectDaemonEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
+import { mayBeKept } from "../../grants/environment.ts";
 import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
 import { readAccounts } from "../../shared/accounts.ts";
 import type { CommandContext } from "../command.ts";
@@ -38,6 +40,14 @@ export interface Service {
 
 /** @throws KeyholeError `forbidden`, `usage` for a user who does not exist, or who is root. */
 export function planService(context: Context, choice: Choice, action: Action): Service {
+  const service = planPlain(context, choice, action);
+  const { plan } = service;
+  const left = Object.entries(waysOf(context)).filter(([name, value]) => !mayBeKept(name, value));
+  const remarks = left.map(([name]) => `${name} is not written, because a password may be in it: set it yourself`);
+  return { ...service, plan: { ...plan, remarks: [...plan.remarks, ...remarks] } };
+}
+
+function planPlain(context: Context, choice: Choice, action: Action): Service {
   const { host, environment, settings } = context;
   if (host.platform === "darwin") {
     const directory = `${requireHome(environment["HOME"])}/Library/LaunchAgents`;
@@ -65,7 +75,12 @@ function planSystem(context: Context, { user, group }: Choice, action: Action): 
   if (account.uid === 0) throw new KeyholeError("usage", "a shared daemon does not run as root", example);
   // The operator's, and not those of root, whose command this is.
   const { KEYHOLE_SHARED_SOCKET } = environment;
-  const theirs = { HOME: account.home, ...(KEYHOLE_SHARED_SOCKET && { KEYHOLE_SHARED_SOCKET }) };
+  const theirs = {
+    HOME: account.home,
+    ...(KEYHOLE_SHARED_SOCKET && { KEYHOLE_SHARED_SOCKET }),
+    // How AWS is reached from this machine is no user's secret.
+    ...waysOf(context),
+  };
   const settings = resolveSettings({}, theirs, () => "/");
   const daemon = describe({ ...context, environment: theirs }, settings, ["--shared"]);
   const plan = planSharedService({
@@ -83,12 +98,14 @@ function describe({ host, environment }: Context, settings: Settings, words: rea
   const { home, socket, sharedSocket } = settings.paths;
   // The service runs in another directory.
   const places: Readonly<Record<string, string>> = { KEYHOLE_HOME: home, KEYHOLE_SHARED_SOCKET: sharedSocket };
-  const kept = Object.fromEntries(
-    [...variables, "KEYHOLE_DISABLE_DISK_LOGS"].flatMap((name) => {
+  const ways = Object.entries(waysOf({ environment, host })).filter(([name, value]) => mayBeKept(name, value));
+  const kept = Object.fromEntries([
+    ...[...variables, "KEYHOLE_DISABLE_DISK_LOGS"].flatMap((name) => {
       const value = environment[name];
       return value ? [[name, places[name] ?? value] as const] : [];
     }),
-  );
+    ...ways,
+  ]);
   const cwd = () => host.cwd();
   const plain = new Set(settingsToArguments(resolveSettings({}, { HOME: environment["HOME"], ...kept }, cwd)));
   const own = settingsToArguments({ ...settings, once: false }).filter((word) => !plain.has(word));
@@ -97,10 +114,21 @@ function describe({ host, environment }: Context, settings: Settings, words: rea
   return daemon;
 }
 
+/** How AWS is reached from here, of what a daemon takes from its own environment. */
+function waysOf({ environment, host }: Pick<Context, "environment" | "host">): Readonly<Record<string, string>> {
+  const ways = Object.entries(selectDaemonEnvironment(environment)).filter(
+    ([name, value]) => value && isWayVariable(name),
+  );
+  return Object.fromEntries(ways.map(([name, value]) => [name, absoluteValue(name, value, () => host.cwd())]));
+}
+
 /** A line that ends in the middle of a path would begin another directive, whatever quotes are around it. */
 function refuseControls(texts: readonly string[]): void {
   if (!texts.some((text) => /\p{Cc}|\\$/u.test(text))) return;
-  throw new KeyholeError("usage", "a path of the daemon has a control character in it, or a backslash at its end");
+  throw new KeyholeError(
+    "usage",
+    "a path or a variable of the daemon has a control character in it, or a backslash at its end",
+  );
 }
 
 function requireHome(home: string | undefined): string {

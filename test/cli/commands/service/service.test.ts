@@ -120,6 +120,28 @@ describe("service install", () => {
     expect(stdout).toContain("\nListenStream=/here/k/sock/daemon.sock\n");
   });
 
+  test("keeps how AWS is reached from here, but no password, and says so", async () => {
+    const ways = { HTTPS_PROXY: "http://proxy:3128", no_proxy: "localhost,.local", SSL_CERT_FILE: "certs/ca.pem" };
+    const environment = {
+      ...ways,
+      HTTP_PROXY: "http://me:secret@proxy:3128",
+      AWS_PROFILE: "dev",
+      AWS_CA_BUNDLE: "/ca",
+    };
+    const { stdout, stderr } = await keyhole("service install", "linux", undefined, environment);
+    const text = readFileSync(unit("keyhole.service"), "utf8");
+    const lines = text.split("\n").filter((line) => line.startsWith("Environment="));
+    expect(lines.map((line) => line.replaceAll('"', ""))).toEqual([
+      "Environment=HTTPS_PROXY=http://proxy:3128",
+      "Environment=no_proxy=localhost,.local",
+      "Environment=SSL_CERT_FILE=/here/certs/ca.pem",
+    ]);
+    expect(stdout + stderr + text).not.toContain("secret");
+    expect(stderr).toContain("HTTP_PROXY is not written, because a password may be in it: set it yourself\n");
+    const agent = await keyhole("service install --dry-run", "darwin", undefined, environment);
+    expect(agent.stdout).toContain("<key>HTTPS_PROXY</key>");
+  });
+
   test.each(["install", "uninstall"])("%s leaves a unit alone that somebody else wrote or masked", async (command) => {
     mkdirSync(join(home, ".config/systemd/user"), { recursive: true });
     writeFileSync(unit("keyhole.service"), "[Service]\nExecStart=/bin/true\n");
