@@ -246,7 +246,7 @@ describe("grant show and grant path", () => {
     await using daemon = daemonOf([grantInfo({ state: "revoked" })]);
     const result = await run(daemon, "grant show agent-a --for docker");
     expect(result.stdout).toStartWith("# with SELinux");
-    expect(result.stderr).toBe("keyhole: warning: grant agent-a is revoked: it gives nothing any more\n");
+    expect(result.stderr).toEndWith("\nkeyhole: warning: grant agent-a is revoked: it gives nothing any more\n");
   });
 
   test("print the directory", async () => {
