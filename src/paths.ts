@@ -60,12 +60,13 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     grantDir: `${home}/grants`,
     grantMounts: `${home}/g`,
     binDir: `${home}/bin`,
-    sharedSocket: absolutePath(
-      environment["KEYHOLE_SHARED_SOCKET"] || (SHARED_SOCKETS[process.platform] ?? SHARED_SOCKET),
-      cwd,
-    ),
+    sharedSocket: absolutePath(environment["KEYHOLE_SHARED_SOCKET"] || usualSharedSocket(), cwd),
     sharedPolicy: `${home}/shared.yaml`,
   };
+}
+
+export function usualSharedSocket(): string {
+  return SHARED_SOCKETS[process.platform] ?? SHARED_SOCKET;
 }
 
 function defaultHome(environment: Environment): string {

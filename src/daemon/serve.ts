@@ -76,7 +76,7 @@ export async function serve(
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
   makeSocketDirectory();
   // Before the daemon that is to be replaced ends.
-  if (sharedSocket !== undefined) checkSharedDirectory(directoryOf(sharedSocket), owner);
+  if (sharedSocket !== undefined) checkSharedDirectory(sharedSocket, owner);
   if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
   const lock = replaces
     ? await awaitLock(paths.lock, native, pause, MOST_PAUSES, () => console.log(WAITING))
@@ -221,6 +221,8 @@ export async function serve(
     log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
   });
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
+  if (settings.socketMode !== 0o600)
+    log("warn", "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone");
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
   console.log(formatReady(paths.socket));
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);

@@ -33,7 +33,10 @@ const HIGHEST_ID = 2 ** 32 - 2;
 /** Enough for every machine; a file of 64 KiB holds no more. */
 const MOST_RULES = 1000;
 
-const name = v.pipe(v.string("must be a name"), v.regex(/^[A-Za-z_][\w.@-]{0,254}\$?$/, "must be a name"));
+const named = (other: Subject) => {
+  const expected = `must be a name; a number stands under ${other}`;
+  return v.pipe(v.string(expected), v.regex(/^[A-Za-z_][\w.@-]{0,254}\$?$/, expected));
+};
 const id = v.pipe(
   v.number("must be a number"),
   v.integer("must be a whole number"),
@@ -41,9 +44,9 @@ const id = v.pipe(
   v.maxValue(HIGHEST_ID, `must be at most ${HIGHEST_ID}`),
 );
 const rule = v.strictObject({
-  user: v.optional(name),
+  user: v.optional(named("uid")),
   uid: v.optional(id),
-  group: v.optional(name),
+  group: v.optional(named("gid")),
   gid: v.optional(id),
   configs: v.pipe(
     v.array(

@@ -56,7 +56,7 @@ const LOOK = 2000;
 /** @throws KeyholeError `unsafe-path` as checkSharedDirectory does, and what `listen` throws. */
 export async function serveShared(options: SharedOptions): Promise<Shared> {
   const { socketPath, native, clock, log, sessions, environment, self } = options;
-  const group = checkSharedDirectory(directoryOf(socketPath), options.owner);
+  const group = checkSharedDirectory(socketPath, options.owner);
   const policy = openPolicy(options.policyPath, options.owner, (state) => logState(state, log));
   const audit = createRequestAudit(options.record, clock, "shared");
   const handlers = createSharedHandlers({
@@ -101,7 +101,7 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
 
   async function mend(): Promise<void> {
     try {
-      if (checkSharedDirectory(directoryOf(socketPath), options.owner) !== group) throw otherGroup(socketPath);
+      if (checkSharedDirectory(socketPath, options.owner) !== group) throw otherGroup(socketPath);
       await listener.rebind();
       lost = undefined;
       log("warn", "shared socket restored", { socket: socketPath });

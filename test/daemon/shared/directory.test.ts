@@ -6,7 +6,8 @@ import { checkSharedDirectory } from "../../../src/daemon/shared/directory.ts";
 import { thrownBy } from "../../thrown.ts";
 
 const OWN = process.getuid!();
-const SETUP = "sudo keyhole setup agent-access --agent-user USER";
+/** The usual socket needs no variable; in shared.test.ts (e2e) it is seen. */
+const setup = () => `sudo KEYHOLE_SHARED_SOCKET=${path}/s.sock keyhole setup agent-access --agent-user USER`;
 let parent: string;
 let path: string;
 
@@ -17,15 +18,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-const failure = () => thrownBy(() => checkSharedDirectory(path, OWN));
+const failure = () => thrownBy(() => checkSharedDirectory(`${path}/s.sock`, OWN));
 
 test.skipIf(OWN !== 0)("its group is who may come", () => {
   chownSync(path, OWN, 990);
-  expect(checkSharedDirectory(path, OWN)).toBe(990);
+  expect(checkSharedDirectory(`${path}/s.sock`, OWN)).toBe(990);
 });
 
 test.skipIf(OWN !== 0)("the group of root lets nobody in", () => {
-  expect(failure()).toMatchObject({ kind: "unsafe-path", hint: SETUP });
+  expect(failure()).toMatchObject({ kind: "unsafe-path", hint: setup() });
   expect(failure().message).toEndWith("belongs to the group of root: nobody could be let in by group");
 });
 
@@ -34,7 +35,7 @@ test("one that is missing is made by a command that is named", () => {
   expect(failure()).toMatchObject({
     kind: "unsafe-path",
     message: `the directory ${path} of the shared socket does not exist`,
-    hint: SETUP,
+    hint: setup(),
   });
 });
 
@@ -56,8 +57,10 @@ test("one whose parent others may write to is refused", () => {
 
 test.skipIf(OWN !== 0)("one of another user is refused, and one of root is not", () => {
   chownSync(path, 1234, 990);
-  expect(thrownBy(() => checkSharedDirectory(path, 1235)).message).toBe(`${path} belongs to another user (uid 1234)`);
+  expect(thrownBy(() => checkSharedDirectory(`${path}/s.sock`, 1235)).message).toBe(
+    `${path} belongs to another user (uid 1234)`,
+  );
   chownSync(path, 0, 990);
   chmodSync(parent, 0o755);
-  expect(checkSharedDirectory(path, 1235)).toBe(990);
+  expect(checkSharedDirectory(`${path}/s.sock`, 1235)).toBe(990);
 });

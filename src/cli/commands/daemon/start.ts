@@ -20,6 +20,10 @@ export default defineCommand({
       );
     }
     const { pid } = running ?? (await host.launch(settings));
+    if (settings.socketMode !== 0o600) {
+      const what = "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone";
+      ui.warn(what, "sudo keyhole setup agent-access --agent-user USER");
+    }
     const { socket, log } = settings.paths;
     if (args.json) return output.line(formatJson({ started: running === undefined, pid, socket, log }));
     ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);
