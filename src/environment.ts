@@ -89,6 +89,18 @@ export function selectSourceEnvironment(environment: Environment, cwd: () => str
   return selected;
 }
 
+/** What means the same on every machine: keys, regions and endpoints; no name of a file, a profile or a program. */
+const PORTABLE =
+  /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|CREDENTIAL_EXPIRATION|ACCOUNT_ID|(?:DEFAULT_)?REGION|USE_.*_ENDPOINT|ENDPOINT_URL.*|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
+
+/** As `selectSourceEnvironment`, for a daemon that has other files than this process. */
+export function selectPortable(environment: Environment): Record<string, string> {
+  const entries = Object.entries(environment);
+  return Object.fromEntries(
+    entries.filter((entry): entry is [string, string] => Boolean(entry[1]) && PORTABLE.test(entry[0])),
+  );
+}
+
 /** The value of a variable as it means the same in every directory: of one that names a file, an absolute path. */
 export function absoluteValue(name: string, value: string, cwd: () => string): string {
   if (value.startsWith("/")) return value;

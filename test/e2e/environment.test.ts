@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hasBubblewrap } from "./bubblewrap.ts";
 import { moveKeysToFile } from "./keyfile.ts";
 import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
 
@@ -55,5 +56,46 @@ describe.each(["exec -n dev --", "exec --refresh -n dev --", "shell -n dev"])("i
     }[];
     const levels = Object.fromEntries(report.map(({ id, level }) => [id, level]));
     expect(levels).toMatchObject({ "source-loop": "ok", "source-profile": "ok", shell: "ok" });
+  });
+});
+
+/** In processes and a directory of its own. */
+const container = (machine: Machine) => [
+  "bwrap",
+  "--unshare-pid",
+  "--bind",
+  "/",
+  "/",
+  "--proc",
+  "/proc",
+  "--dev",
+  "/dev",
+  "--tmpfs",
+  join(machine.home, "work"),
+  "--",
+];
+
+describe.skipIf(!hasBubblewrap)("a container that has the host's control socket", () => {
+  test("selects no profile and no file there", async () => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    await machine.addConfig("dev");
+    await machine.keyhole("daemon start");
+    const home = join(machine.home, "work");
+    const env = { HOME: home, AWS_PROFILE: "staging", AWS_CONFIG_FILE: join(home, "config"), PATH: "/usr/bin:/bin" };
+    const words = ["-sp", machine.paths.socket, "export", "-f", "credential-process", "-n", "dev"];
+    expect(await machine.run(words, { under: container(machine), env })).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(sourceOf(machine, "dev")).toBe(machine.sts.root.accessKeyId);
+  });
+
+  test("is told what to do on the host where it has no source", async () => {
+    await using machine = await createMachine();
+    for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete machine.environment[name];
+    await machine.addConfig("dev");
+    await machine.keyhole("daemon start");
+    const words = ["-sp", machine.paths.socket, "export", "-n", "dev"];
+    const { stderr, exitCode } = await machine.run(words, { under: container(machine) });
+    expect(stderr).toContain("keyhole: hint: on the host: keyhole daemon add -n dev\n");
+    expect(exitCode).toBe(5);
   });
 });

@@ -3,15 +3,12 @@ import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
-import { selectSourceEnvironment } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
-import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
-import { quotePosix } from "../../quoting.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
-import { environmentOutside } from "../programs/nesting.ts";
+import { refuseForeignDaemon, sourceVariables } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
@@ -146,26 +143,12 @@ export async function addSession(
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
-  await refuseForeignDaemon(link, caller.settings);
-  const variables = selectSourceEnvironment(environmentOutside(caller.environment), () => caller.host.cwd());
-  const environment = Object.entries(variables).map(([variable, value]) => ({ name: variable, value }));
-  return link.request("Add", { config: name, environment, ...options });
-}
-
-/**
- * What is sent may be keys, and what is answered becomes an identity; another user who can write to the socket's directory
- * can listen there. Root is let through on both sides: as the daemon of a service, and as `sudo -E keyhole`.
- */
-export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Settings): Promise<void> {
-  if (isInProcess) return;
-  const own = process.getuid?.();
-  if (own === undefined || own === 0) return;
-  const { loadNative } = await import("../../native/load.ts");
-  const peer = link.identify((socket) => identifyPeer(loadNative(), socket));
-  if (isOwnerOrRoot(peer, own)) return;
-  throw new KeyholeError(
-    "unsafe-path",
-    `what answers at ${paths.socket} belongs to another user (uid ${peer.uid})`,
-    `ls -l ${quotePosix(paths.socket)}`,
-  );
+  const whereabouts = await refuseForeignDaemon(link, caller.settings);
+  const environment = sourceVariables(caller, whereabouts);
+  try {
+    return await link.request("Add", { config: name, environment, ...options });
+  } catch (error) {
+    if (whereabouts === "here" || !isErrorOf(error, "no-source-credentials")) throw error;
+    throw new KeyholeError(error.kind, error.message, `on the host: keyhole daemon add -n ${name}`);
+  }
 }

@@ -1,16 +1,15 @@
 // keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
-import { selectSourceEnvironment } from "../../../environment.ts";
+import type { Environment } from "../../../environment.ts";
 import { refuseLoop } from "../../../loop.ts";
 import { quotePosix } from "../../../quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
-import { refuseForeignDaemon } from "../../daemon/broker.ts";
+import { refuseForeignDaemon, sourceVariables } from "../../daemon/telling.ts";
 import { formatDuration } from "../../columns.ts";
-import { type CommandContext, defineCommand } from "../../command.ts";
+import { defineCommand } from "../../command.ts";
 import { withGrantDaemon } from "../../grants/grants.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
 import { grantToJson } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { environmentOutside } from "../../programs/nesting.ts";
 
 /** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
 const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;
@@ -22,10 +21,10 @@ export default defineCommand({
     const { args, environment, settings, output, ui } = context;
     const terms = readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
-    const variables = environmentFor(context, terms.confirm);
     const grant = await withGrantDaemon(context, async (link) => {
-      await refuseForeignDaemon(link, settings);
-      return link.request("GrantAdd", { ...terms, environment: variables });
+      const source = sourceVariables(context, await refuseForeignDaemon(link, settings));
+      const asking = terms.confirm ? askingVariables(environment) : [];
+      return link.request("GrantAdd", { ...terms, environment: [...source, ...asking] });
     });
     if (args.json) output.line(formatJson(grantToJson(grant)));
     else output.line(grant.directory);
@@ -37,11 +36,9 @@ export default defineCommand({
   },
 });
 
-function environmentFor(
-  { environment, host }: Pick<CommandContext, "environment" | "host">,
-  confirm: boolean,
-): RequestOf<"GrantAdd">["environment"] {
-  const source = selectSourceEnvironment(environmentOutside(environment), () => host.cwd());
-  const asking = confirm ? ASKING.map((name) => [name, environment[name]] as const) : [];
-  return [...Object.entries(source), ...asking].flatMap(([name, value]) => (value ? [{ name, value }] : []));
+function askingVariables(environment: Environment): RequestOf<"GrantAdd">["environment"] {
+  return ASKING.flatMap((name) => {
+    const value = environment[name];
+    return value ? [{ name, value }] : [];
+  });
 }

@@ -1,0 +1,49 @@
+// What a daemon is told of this caller's environment, and to whom it may be told.
+import type { Link } from "../../client/patience.ts";
+import { selectPortable, selectSourceEnvironment } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
+import { quotePosix } from "../../quoting.ts";
+import type { Settings } from "../../settings.ts";
+import type { RequestOf } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
+import { environmentOutside } from "../programs/nesting.ts";
+
+/** `away`: this process is in a container, and the daemon outside, with other files. */
+export type Whereabouts = "here" | "away";
+
+/**
+ * What is sent may be keys, and what is answered becomes an identity; another user who can write to the socket's directory
+ * can listen there. Root is let through on both sides: as the daemon of a service, and as `sudo -E keyhole`.
+ *
+ * @throws KeyholeError `unsafe-path`
+ */
+export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Settings): Promise<Whereabouts> {
+  const own = process.getuid?.();
+  if (isInProcess || own === undefined) return "here";
+  const { loadNative } = await import("../../native/load.ts");
+  const peer = link.identify((socket) => identifyPeer(loadNative(), socket));
+  if (own !== 0 && !isOwnerOrRoot(peer, own)) {
+    throw new KeyholeError(
+      "unsafe-path",
+      `what answers at ${paths.socket} belongs to another user (uid ${peer.uid})`,
+      `ls -l ${quotePosix(paths.socket)}`,
+    );
+  }
+  // So Linux tells a process that this pid namespace does not see (socket(7)).
+  return peer.pid === 0 ? "away" : "here";
+}
+
+/**
+ * The variables that select source credentials. A daemon that is away would look for a profile, or a file, of this
+ * container's in the home of its own user.
+ */
+export function sourceVariables(
+  { environment, host }: Pick<CommandContext, "environment" | "host">,
+  whereabouts: Whereabouts,
+): RequestOf<"Add">["environment"] {
+  const outside = environmentOutside(environment);
+  const selected =
+    whereabouts === "away" ? selectPortable(outside) : selectSourceEnvironment(outside, () => host.cwd());
+  return Object.entries(selected).map(([name, value]) => ({ name, value }));
+}
