@@ -49,7 +49,11 @@ const CERTIFICATE_FILES = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FIL
  * two requesters that differ in them alone mean one session.
  */
 export function isWayVariable(name: string): boolean {
-  return PROXY_NAME.test(name) || CERTIFICATE_FILES.includes(name);
+  return isProxyVariable(name) || CERTIFICATE_FILES.includes(name);
+}
+
+export function isProxyVariable(name: string): boolean {
+  return PROXY_NAME.test(name);
 }
 
 /** What keyhole remembers, in the environment of a program that it gave credentials, of the environment outside. */
@@ -178,7 +182,7 @@ const BASE_NAMES: ReadonlySet<string> = new Set(
 export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
   const selected: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    const wanted = BASE_NAMES.has(name) || PROXY_NAME.test(name) || name.startsWith("KEYHOLE_");
+    const wanted = BASE_NAMES.has(name) || isProxyVariable(name) || name.startsWith("KEYHOLE_");
     if (value !== undefined && wanted && name !== CHAIN_VARIABLE) selected[name] = value;
   }
   return selected;

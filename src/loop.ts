@@ -32,6 +32,30 @@ export function refuseLoop(environment: Environment, name: string, socket: strin
   throw loopError([...chain.slice(start).map(nameOf), name].join(" -> "));
 }
 
+/** The last link of the marker for what a profile of the environment runs, which keyhole is not to answer. */
+const WALK = "!";
+
+/** The environment for what a profile of the environment runs. */
+export function markWalk<E extends Environment>(environment: E): E & Record<typeof CHAIN_VARIABLE, string> {
+  return { ...environment, [CHAIN_VARIABLE]: [...chainOf(environment), WALK].join(",") };
+}
+
+const WALK_PHRASE = "called by the profile in which keyhole looks for its own source credentials";
+
+/**
+ * The answer to a profile of the environment that runs keyhole, on whatever way: to be said on stdout as well, because
+ * a wrapper may keep one of the two for itself.
+ */
+export function refusalOfWalk(environment: Environment): KeyholeError | undefined {
+  if (chainOf(environment).at(-1) !== WALK) return undefined;
+  return new KeyholeError("credential-loop", WALK_PHRASE, "set Session.profile_name in the config");
+}
+
+/** Whether that answer stands in what a program said. */
+export function callsKeyhole(text: string): boolean {
+  return text.includes(WALK_PHRASE);
+}
+
 const LOOP_PHRASE = "the source credentials form a loop: ";
 
 /**

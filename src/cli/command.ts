@@ -2,10 +2,14 @@
 import type { ArgsDef, ArgValues } from "../arguments.ts";
 import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
+import type { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
 import type { ToolCommand, ToolResult } from "./programs/tools.ts";
 import type { Ui } from "./ui.ts";
+
+/** Of a file that is not keyhole's own; undefined where there is none, an error where it is not read. */
+export type ForeignText = string | undefined | KeyholeError;
 
 /** What a command needs of its process and machine. main.ts gives the real one, a test a fake. */
 export interface Host {
@@ -18,6 +22,8 @@ export interface Host {
   wait(milliseconds: number): Promise<void>;
   /** Everything on stdin. Only for a command that was told to read it (`--from-file -`). */
   readStdin(): Promise<string>;
+  /** Files that are not keyhole's own, in their order. */
+  readForeign(paths: readonly string[]): Promise<readonly ForeignText[]>;
   /** Sends a signal; false if there is no such process. */
   signal(pid: number, signal: NodeJS.Signals): boolean;
   readonly platform: NodeJS.Platform;

@@ -66,6 +66,10 @@ const host: Omit<Host, "openInProcess"> = {
   now: () => Date.now(),
   wait: (milliseconds) => Bun.sleep(milliseconds),
   readStdin: () => Bun.stdin.text(),
+  readForeign: async (paths) => {
+    const { readInChild } = await import("./foreign.ts");
+    return readInChild(host.command, paths, host.wait);
+  },
   signal: (pid, signal) => {
     try {
       return process.kill(pid, signal);

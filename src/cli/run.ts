@@ -2,6 +2,7 @@
 import { type ArgsDef, findOperand, parseArguments, splitRest } from "../arguments.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../quoting.ts";
 import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
@@ -17,11 +18,20 @@ export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host
 export async function run(words: readonly string[], world: World): Promise<number> {
   const ui = keepPaths(world.ui, splitRest(words).own);
   try {
+    refuseWalk(world);
     return await dispatch(meantWords(words, world), { ...world, ui });
   } catch (error) {
     ui.fail(error);
     return toKeyholeError(error).exitStatus;
   }
+}
+
+/** @throws KeyholeError `credential-loop` */
+function refuseWalk({ environment, output }: World): void {
+  const refusal = refusalOfWalk(environment);
+  if (refusal === undefined) return;
+  output.line(refusal.message);
+  throw refusal;
 }
 
 /** In a grant's directory the executable alone is a `credential_process`. */

@@ -17,6 +17,11 @@ export const presetNames = ["read-only", "no-escalation", "pin-ip"] as const;
 
 const PRESETS_HINT = "keyhole grant add --help";
 
+/** Whether a policy is one of ours; else it is the path of a file. */
+export function isPreset(nameOrPath: string): boolean {
+  return presetNames.some((name) => name === nameOrPath) || nameOrPath.startsWith("pin-ip=");
+}
+
 /**
  * A preset wins over a file of its name; `./read-only` is the file.
  *

@@ -1,116 +1,126 @@
-// The SDK's default credential chain, as it runs in the child process, whose environment is the requester's.
-import { fromIni } from "@aws-sdk/credential-provider-ini";
-import { defaultProvider } from "@aws-sdk/credential-provider-node";
-import { Credentials } from "../credentials.ts";
+// What a requester's files and environment say: the way to AWS, and the source credentials. Runs in a child process,
+// because each of the files may hang, and the SDK's providers read the environment of their process.
+import type { Config } from "../config/config.ts";
 import type { Clock } from "../daemon/clock.ts";
-import { KeyholeError } from "../errors.ts";
-import { explainChainFailure } from "./chainfailure.ts";
-import { createHandler } from "./handler.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
+import { readForeign } from "../files/foreign.ts";
+import { markWalk } from "../loop.ts";
+import { CallsKeyhole } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
-import { loginCommand } from "./login.ts";
-import { DEFAULT_PROFILE, readSharedConfig } from "./profile.ts";
+import { planSource, profileRefusal } from "./plan.ts";
+import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
 import type { SourceEnvironment } from "./source.ts";
-import { readCaBundle } from "./target.ts";
+import { readWay, type Way } from "./target.ts";
+import { walk } from "./walk.ts";
 
 export interface ChainRequest {
   /** The config's name, for what is said to a person. */
   readonly name: string;
-  /** Undefined: nobody named one. */
+  /** The name of the user, for role sessions. */
+  readonly user: string;
+  /** The profile that the config names, where it names one. */
   readonly profile: string | undefined;
-  /** Must be what `process.env` holds: the SDK reads that. */
+  /**
+   * `way`: no more than how AWS is reached. `check`: and that a profile the environment names gives credentials, for who
+   * has keys beside it. `source`: and source credentials.
+   */
+  readonly wants: "way" | "check" | "source";
+  readonly verify: NonNullable<Config["STS"]>["verify"];
+  /** Must be what `process.env` holds. */
   readonly environment: SourceEnvironment;
-  /** See HandlerOptions. */
-  readonly isProxied: boolean;
   readonly clock: Clock;
+  readonly waitsFor: (what: string) => void;
 }
 
-/** What the SDK's providers give; `$source` says which of them took part. */
-type ChainCredentials = Awaited<ReturnType<ReturnType<typeof defaultProvider>>> & {
-  readonly $source?: Readonly<Record<string, string>>;
-};
-
-/** A profile with one of these says itself where its credentials are. */
-const CREDENTIAL_KEYS = [
-  "aws_access_key_id",
-  "role_arn",
-  "credential_source",
-  "credential_process",
-  "web_identity_token_file",
-  "login_session",
-  "sso_session",
-  "sso_start_url",
-];
-
-/** Providers whose credentials are a role's session for certain. A process or a login may give others as well. */
-const ROLE_SESSIONS = [
-  "CREDENTIALS_STS_ASSUME_ROLE",
-  "CREDENTIALS_STS_ASSUME_ROLE_WEB_ID",
-  "CREDENTIALS_SSO",
-  "CREDENTIALS_SSO_LEGACY",
-];
+/** Plain data but for the credentials. */
+export interface Chain {
+  readonly way: Way;
+  readonly source: ResolvedSource | undefined;
+}
 
 /**
- * A profile that names a source of credentials is asked alone: the SDK's chain would go on to the next link where a
- * `credential_process` fails, run it twice on the way, and end with an instance's role that nobody asked for.
- *
  * @throws KeyholeError `no-source-credentials`, `person-needed`, `credential-loop`, `aws-refused`, `throttled`,
  *   `network`, `invalid-config`.
  */
-export async function resolveChain(request: ChainRequest): Promise<ResolvedSource> {
+export async function resolveChain(request: ChainRequest): Promise<Chain> {
   const { name, profile, environment } = request;
-  const { profiles } = await readSharedConfig(environment);
-  const settings = profiles.get(profile ?? DEFAULT_PROFILE);
-  if (profile !== undefined && !settings)
-    throw new KeyholeError(
-      "no-source-credentials",
-      `no source credentials found for config '${name}': there is no profile '${profile}'`,
-      "aws configure list-profiles",
-    );
-  const isAsked = CREDENTIAL_KEYS.some((key) => settings?.has(key));
-  const asked = isAsked ? (profile ?? DEFAULT_PROFILE) : undefined;
+  const shared = await readSharedConfig(environment);
   try {
-    const clientConfig = await clientConfigFor(request, settings);
-    const found: ChainCredentials =
-      asked === undefined
-        ? await defaultProvider({ clientConfig })()
-        : await fromIni({ profile: asked, clientConfig })();
-    return describe(found, asked, asked === undefined ? undefined : loginCommand(profiles, asked));
+    if (profile !== undefined) return await resolveProfile(request, shared, profile);
+    return await resolveEnvironment({ ...request, environment: markWalk(environment) }, shared);
   } catch (error) {
-    throw explainChainFailure(error, { name, profile: asked ?? profile, profiles, environment });
+    if (isErrorOf(error, "no-source-credentials"))
+      throw new KeyholeError(
+        error.kind,
+        `no source credentials found for config '${name}': ${error.message}`,
+        error.hint,
+      );
+    if (isErrorOf(error, "person-needed") && error.hint === undefined)
+      throw new KeyholeError(error.kind, error.message, `${MFA_ADVICE}: keyhole config update -n ${name}`);
+    throw error;
   }
 }
 
-/** For the SSO and STS clients that the chain makes on the way. */
-async function clientConfigFor(
-  { environment, isProxied, clock }: ChainRequest,
-  settings: ReadonlyMap<string, string> | undefined,
-) {
-  const bundle = environment["AWS_CA_BUNDLE"] ?? settings?.get("ca_bundle");
-  const ca = bundle === undefined ? undefined : await readCaBundle(bundle, "AWS_CA_BUNDLE");
-  const tls = { enabled: true, verify: true, ca };
-  return { requestHandler: createHandler({ clock, tls, isProxied }), maxAttempts: 2 };
+const MFA_ADVICE = "set AssumeRole.SerialNumber and MFA.command, and a profile without mfa_serial";
+
+/**
+ * A profile of the environment that calls keyhole counts as not set: an SDK that was told to use one hands its name on
+ * to keyhole. So does a default profile that does. Only a config chains one session to another.
+ */
+async function resolveEnvironment(request: ChainRequest, shared: SharedConfig): Promise<Chain> {
+  const { environment } = request;
+  const chosen = environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
+  const ways = [
+    ...(chosen === undefined ? [] : [() => resolveProfile(request, shared, chosen)]),
+    () => resolveProfile(request, shared, undefined),
+    () => resolveProfile(request, shared, undefined, withoutDefault(shared)),
+  ];
+  let calling: CallsKeyhole | undefined;
+  for (const resolve of ways) {
+    try {
+      const { way, source } = await resolve();
+      if (calling === undefined || source === undefined) return { way, source };
+      const note = `${calling.message}: the source is ${source.description} instead`;
+      return { way, source: { ...source, notes: [note] } };
+    } catch (error) {
+      if (error instanceof CallsKeyhole) calling ??= error;
+      else if (calling !== undefined && isErrorOf(error, "no-source-credentials"))
+        throw new KeyholeError(error.kind, `${calling.message}, and without it: ${error.message}`, error.hint);
+      else throw error;
+    }
+  }
+  throw calling;
 }
 
-function describe(found: ChainCredentials, profile: string | undefined, renewal: string | undefined): ResolvedSource {
-  const used = found.$source ?? {};
-  return {
-    credentials: new Credentials({
-      accessKeyId: found.accessKeyId,
-      secretAccessKey: found.secretAccessKey,
-      sessionToken: found.sessionToken,
-      expiresAt: found.expiration?.getTime(),
-      accountId: found.accountId,
-    }),
-    description: profile === undefined ? providerOf(used) : `profile ${profile}`,
-    chained: found.sessionToken !== undefined && ROLE_SESSIONS.some((provider) => provider in used),
-    renewal,
-  };
+async function resolveProfile(
+  request: ChainRequest,
+  shared: SharedConfig,
+  profile: string | undefined,
+  planned: SharedConfig = shared,
+): Promise<Chain> {
+  const { wants, verify, environment } = request;
+  const way = await readWay(shared, environment, profile, verify);
+  const sources = { shared: planned, environment };
+  const refusal = wants === "check" && profile !== undefined ? profileRefusal(sources, profile) : undefined;
+  if (refusal !== undefined) throw refusal;
+  if (wants !== "source") return { way, source: undefined };
+  const plan = planSource(sources, profile);
+  return { way, source: await walk(plan, { ...request, profile, way }) };
 }
 
-/** Without a profile, the link of the chain that had credentials; instance metadata alone leaves no mark. */
-function providerOf(used: Readonly<Record<string, string>>): string {
-  if ("CREDENTIALS_ENV_VARS_STS_WEB_ID_TOKEN" in used) return "web identity";
-  if ("CREDENTIALS_HTTP" in used) return "container";
-  if ("CREDENTIALS_ENV_VARS" in used) return "environment";
-  return "instance metadata";
+function withoutDefault({ profiles, credentials, services }: SharedConfig): SharedConfig {
+  return { profiles: without(profiles, DEFAULT_PROFILE), credentials: without(credentials, DEFAULT_PROFILE), services };
+}
+
+function without(sections: SharedConfig["profiles"], left: string): SharedConfig["profiles"] {
+  return new Map([...sections].filter(([name]) => name !== left));
+}
+
+async function readSharedConfig(environment: SourceEnvironment): Promise<SharedConfig> {
+  const [config = "", credentials = ""] = await Promise.all(sharedPaths(environment).map(readIfNamed));
+  return parseSharedConfig(config, credentials);
+}
+
+async function readIfNamed(path: string | undefined): Promise<string | undefined> {
+  return path === undefined ? undefined : readForeign(path);
 }

@@ -7,7 +7,6 @@ import type { Caller } from "./transport.ts";
 
 export interface ClientOptions extends Caller {
   readonly clock: Clock;
-  readonly isProxied: boolean;
   readonly onAnswer: (exchange: Exchange) => void;
 }
 
@@ -18,7 +17,7 @@ const MAX_ATTEMPTS = 3;
 export const loadSdk = (): Promise<typeof import("@aws-sdk/client-sts")> => import("@aws-sdk/client-sts");
 
 export async function createClient(options: ClientOptions): Promise<STSClient> {
-  const { clock, target, credentials, skew, isProxied, onAnswer } = options;
+  const { clock, target, credentials, skew, onAnswer } = options;
   const sdk = await loadSdk();
   return new sdk.STSClient({
     region: target.region,
@@ -32,7 +31,7 @@ export async function createClient(options: ClientOptions): Promise<STSClient> {
       secretAccessKey: credentials.secretAccessKey,
       ...(credentials.sessionToken === undefined ? {} : { sessionToken: credentials.sessionToken }),
     },
-    requestHandler: createHandler({ clock, tls: target.tls, isProxied, onAnswer }),
+    requestHandler: createHandler({ clock, tls: target.tls, proxies: target.proxies, onAnswer }),
     systemClockOffset: skew,
     maxAttempts: MAX_ATTEMPTS,
     retryMode: "standard",

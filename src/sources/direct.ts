@@ -14,11 +14,9 @@ import {
 
 export interface DirectOptions {
   readonly clock: Clock;
-  /** See HandlerOptions. */
-  readonly isProxied: boolean;
 }
 
-export function createDirectTransport({ clock, isProxied }: DirectOptions): StsTransport {
+export function createDirectTransport({ clock }: DirectOptions): StsTransport {
   async function send<Name extends OperationName>(
     name: Name,
     input: Operations[Name]["input"],
@@ -31,7 +29,7 @@ export function createDirectTransport({ clock, isProxied }: DirectOptions): StsT
     const timer = clock.after(CALL_DEADLINE, () => late.abort());
     try {
       const abortSignal = AbortSignal.any([signal, late.signal]);
-      const client = await createClient({ clock, isProxied, ...caller, onAnswer });
+      const client = await createClient({ clock, ...caller, onAnswer });
       try {
         const output = await operations[name](client, input, { abortSignal });
         return { output, exchange };
@@ -62,6 +60,10 @@ const operations: {
   AssumeRole: async (client, input, options) => {
     const { AssumeRoleCommand } = await loadSdk();
     return readRole(await client.send(new AssumeRoleCommand(input), options));
+  },
+  AssumeRoleWithWebIdentity: async (client, input, options) => {
+    const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
+    return readRole(await client.send(new AssumeRoleWithWebIdentityCommand(input), options));
   },
   GetCallerIdentity: async (client, input, options) => {
     const { GetCallerIdentityCommand } = await loadSdk();

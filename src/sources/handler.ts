@@ -1,10 +1,11 @@
 // HTTP towards AWS: Bun's fetch behind the SDK's handler, because it alone honours HTTPS_PROXY and NO_PROXY under Bun
 // (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
+import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
-import type { Environment } from "../environment.ts";
 import { codeOf } from "../errno.ts";
 import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
+import { type Proxies, proxyFor } from "./proxy.ts";
 import { canConnect } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
@@ -19,9 +20,10 @@ const LARGEST_ANSWER = 1024 * 1024;
 export interface HandlerOptions {
   readonly clock: Clock;
   readonly tls: Tls;
-  /** A proxy connects in keyhole's stead, so that nothing can be said about the host itself. */
-  readonly isProxied: boolean;
+  readonly proxies: Proxies;
   readonly onAnswer?: ((exchange: Exchange) => void) | undefined;
+  /** Called for an attempt that had no answer. */
+  readonly onFailure?: ((failure: unknown) => void) | undefined;
 }
 
 export function createHandler(options: HandlerOptions): FetchHttpHandler {
@@ -30,17 +32,16 @@ export function createHandler(options: HandlerOptions): FetchHttpHandler {
   return new FetchHttpHandler({ customFetch: customFetch as typeof fetch });
 }
 
-/** Whether this environment, the process's own, makes Bun's fetch use a proxy. */
-export function hasProxy(environment: Environment): boolean {
-  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => environment[name]);
-}
-
 async function attempt(request: Request, options: HandlerOptions): Promise<Response> {
-  const { clock, tls, onAnswer } = options;
+  const { clock, tls, proxies, onAnswer, onFailure } = options;
+  const proxy = proxyFor(new URL(request.url), proxies);
   const late = new AbortController();
   const timers = [
     clock.after(ATTEMPT_DEADLINE, () => late.abort(new Unanswered(`nothing within ${ATTEMPT_DEADLINE / 1000} s`))),
-    clock.after(CONNECT_DEADLINE - PROBE_DEADLINE, () => void abortIfUnreachable(request, options, late)),
+    // A proxy connects in keyhole's stead, so that nothing can be said about the host itself.
+    ...(proxy === undefined
+      ? [clock.after(CONNECT_DEADLINE - PROBE_DEADLINE, () => void abortIfUnreachable(request, clock, late))]
+      : []),
   ];
   const sentAt = clock.wall();
   try {
@@ -50,26 +51,31 @@ async function attempt(request: Request, options: HandlerOptions): Promise<Respo
       redirect: "manual",
       // Otherwise BUN_CONFIG_VERBOSE_FETCH would print signed headers.
       verbose: false,
-      tls: { rejectUnauthorized: tls.verify, ...(tls.ca === undefined ? {} : { ca: tls.ca }) },
+      ...(proxy === undefined ? {} : { proxy }),
+      tls: { rejectUnauthorized: tls.verify, ...trusted(tls) },
     });
     const body = await readBody(response);
     onAnswer?.({ sentAt, receivedAt: clock.wall(), date: dateOf(response) });
     return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers });
   } catch (error) {
-    throw request.signal.aborted || isCertificateError(error) ? error : asUnanswered(error);
+    if (request.signal.aborted) throw error;
+    const failure = isCertificateError(error) ? error : asUnanswered(error, proxy);
+    onFailure?.(failure);
+    throw failure;
   } finally {
     for (const timer of timers) timer.cancel();
   }
 }
 
 /** Asked only when an answer is slow: in the ordinary case there is one connection, and no other. */
-async function abortIfUnreachable(
-  request: Request,
-  { clock, isProxied }: HandlerOptions,
-  late: AbortController,
-): Promise<void> {
-  if (isProxied || (await canConnect(new URL(request.url), PROBE_DEADLINE, clock))) return;
+async function abortIfUnreachable(request: Request, clock: Clock, late: AbortController): Promise<void> {
+  if (await canConnect(new URL(request.url), PROBE_DEADLINE, clock)) return;
   late.abort(new Unanswered(`no connection within ${CONNECT_DEADLINE / 1000} s`));
+}
+
+function trusted({ ca, extraCa }: Tls): { readonly ca?: string | string[] } {
+  if (ca !== undefined) return { ca };
+  return extraCa === undefined ? {} : { ca: [...rootCertificates, extraCa] };
 }
 
 function plain(request: Request): Request {
@@ -93,7 +99,12 @@ function dateOf(response: Response): number | undefined {
   return Number.isNaN(date) ? undefined : date;
 }
 
-function asUnanswered(error: unknown): Unanswered {
-  if (error instanceof Unanswered) return error;
-  return new Unanswered(codeOf(error) || "the connection failed");
+function asUnanswered(error: unknown, proxy: string | undefined): Unanswered {
+  const what = error instanceof Unanswered ? error.message : codeOf(error) || "the connection failed";
+  return new Unanswered(proxy === undefined ? what : `${what} through the proxy ${hostOf(proxy)}`);
+}
+
+/** Without user and password. */
+function hostOf(proxy: string): string {
+  return URL.parse(proxy)?.host || "that is set, which is no URL";
 }

@@ -1,40 +1,44 @@
-// The format of ~/.aws/config and ~/.aws/credentials. A reader of our own, because the SDK's keeps every file it ever
-// read, secrets included, in memory for the life of the process.
+// The format of ~/.aws/config and ~/.aws/credentials, as Python's configparser reads it for the AWS CLI, and more
+// lenient: what the CLI refuses whole is read for what it says.
 
-/** Section header as it stands between the brackets → key → value; a nested key is `parent.child`. */
+/** Section header as it stands between the brackets → key in lower case → value; a nested key is `parent.child`. */
 export type Sections = Map<string, Map<string, string>>;
 
+/** Its value is a command line, in which ` #` and ` ;` mean something. */
+const COMMAND = "credential_process";
+
 /**
- * Never fails: what is not understood is skipped, as the SDKs do. A later section of the same name adds to the
- * earlier one. https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+ * Never fails: what is not understood is skipped. A later section of the same name adds to the earlier one.
+ * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
  */
 export function parseIni(text: string): Sections {
   const sections: Sections = new Map();
   let section: Map<string, string> | undefined;
   let parent: string | undefined;
-  for (const raw of text.split(/\r?\n/)) {
-    const line = stripComment(raw);
-    if (line === "") continue;
+  for (const raw of text.replace(/^\uFEFF/, "").split(/\r?\n/)) {
+    const line = raw.trim();
+    if (line === "" || /^[#;]/.test(line)) continue;
     if (line.startsWith("[")) {
-      const header = line.endsWith("]") ? line.slice(1, -1).trim() : undefined;
-      section = header === undefined ? undefined : sectionOf(sections, header);
+      const end = line.indexOf("]");
+      section = end === -1 ? undefined : sectionOf(sections, line.slice(1, end).trim());
       parent = undefined;
       continue;
     }
-    const equals = line.indexOf("=");
-    if (section === undefined || equals < 1) continue;
-    const key = line.slice(0, equals).trim();
-    const value = line.slice(equals + 1).trim();
+    const delimiter = line.search(/[=:]/);
+    if (section === undefined || delimiter < 1) continue;
+    const key = line.slice(0, delimiter).trim().toLowerCase();
+    const value = line.slice(delimiter + 1).trim();
+    const clean = key === COMMAND ? value : stripComment(value);
     const nested = /^\s/.test(raw) && parent !== undefined;
-    if (!nested) parent = value === "" ? key : undefined;
-    if (value !== "") section.set(nested ? `${parent}.${key}` : key, value);
+    if (!nested) parent = clean === "" ? key : undefined;
+    if (clean !== "") section.set(nested ? `${parent}.${key}` : key, clean);
   }
   return sections;
 }
 
-/** A comment starts with `#` or `;` at the start of a line or behind white space; elsewhere they belong to a value. */
-function stripComment(line: string): string {
-  return line.replace(/(^|\s)[#;].*$/, "").trim();
+/** Behind white space, or in the place of a value; elsewhere `#` and `;` belong to the value. */
+function stripComment(value: string): string {
+  return value.replace(/(^|\s)[#;].*$/, "").trim();
 }
 
 function sectionOf(sections: Sections, header: string): Map<string, string> {

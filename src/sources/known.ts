@@ -13,7 +13,9 @@ export interface ResolvedSource {
   /** They are a role's session for certain, so that what is assumed with them lives 3,600 s at most. */
   readonly chained: boolean;
   /** A command that renews them, where they are renewed by one. */
-  readonly renewal?: string | undefined;
+  readonly renewal: string | undefined;
+  /** For `status`, and whoever asks from a terminal. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -25,10 +27,14 @@ export interface ResolvedSource {
  */
 export function readKnownSource(config: Config, environment: SourceEnvironment): ResolvedSource | undefined {
   const own = readKeys(config.STS, "STS") ?? readKeys(config.Session, "Session");
-  if (own) return { credentials: own, description: "config", chained: false };
+  if (own) return known(own, "config");
   if (config.Session?.profile_name !== undefined) return undefined;
   const fromEnvironment = readVariables(environment);
-  return fromEnvironment && { credentials: fromEnvironment, description: "environment", chained: false };
+  return fromEnvironment && known(fromEnvironment, "environment");
+}
+
+function known(credentials: Credentials, description: string): ResolvedSource {
+  return { credentials, description, chained: false, renewal: undefined, notes: [] };
 }
 
 function readKeys(keys: KeySection | undefined, section: string): Credentials | undefined {

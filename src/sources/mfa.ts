@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../daemon/clock.ts";
 import { type ErrorName, KeyholeError } from "../errors.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
+import { lastWords } from "./redact.ts";
 import { splitWords } from "./words.ts";
 
 export interface MfaRequest {
@@ -59,8 +60,9 @@ async function runCommand(request: MfaRequest, line: string | readonly string[],
 
 function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): KeyholeError {
   if (end.kind === "ended") {
+    const words = lastWords(end.stderr, Object.values(request.environment));
     const what = end.exit === 0 ? "printed no six-digit code" : `failed with status ${end.exit}`;
-    return failure(request, "person-needed", `MFA.command ${what}`);
+    return failure(request, "person-needed", `MFA.command ${what}${words === "" ? "" : `: ${words}`}`);
   }
   const ends = {
     "not-found": ["invalid-config", "is not found in the PATH of who added the session"],

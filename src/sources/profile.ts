@@ -1,16 +1,19 @@
-// A requester's shared config files, and what they say of one profile.
-import { readFile } from "node:fs/promises";
+// A requester's shared config files, and what they say of profiles.
 import type { Config } from "../config/config.ts";
-import { parseIni, type Sections } from "./ini.ts";
+import { parseIni } from "./ini.ts";
 import type { SourceEnvironment } from "./source.ts";
+import { splitWords } from "./words.ts";
 
-type Settings = ReadonlyMap<string, string>;
+export type Settings = ReadonlyMap<string, string>;
+type Sections = ReadonlyMap<string, Settings>;
 
 export interface SharedConfig {
-  /** Config and credentials file merged; where both set a key, the credentials file wins, as in the SDKs. */
-  readonly profiles: ReadonlyMap<string, Settings>;
+  /** Config and credentials file merged; where both set a key, the credentials file wins, as in the CLI. */
+  readonly profiles: Sections;
+  /** What the credentials file alone says: its keys come before other sources that those of the config file come after. */
+  readonly credentials: Sections;
   /** The `[services NAME]` sections. */
-  readonly services: ReadonlyMap<string, Settings>;
+  readonly services: Sections;
 }
 
 /** The profile that is used where nobody names one. */
@@ -21,35 +24,38 @@ export function namedProfile(config: Config, environment: SourceEnvironment): st
   return config.Session?.profile_name ?? environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
 }
 
-/** Reads both files of the requester. A file that is not there or cannot be read is empty, as in the SDKs. */
-export async function readSharedConfig(environment: SourceEnvironment): Promise<SharedConfig> {
-  const [config, credentials] = await Promise.all([
-    readSections(pathOf(environment, "AWS_CONFIG_FILE", "config")),
-    readSections(pathOf(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials")),
-  ]);
-  const profiles = new Map<string, Map<string, string>>();
+/** The config and the credentials file; undefined where nothing says where they are. */
+export function sharedPaths(environment: SourceEnvironment): [string | undefined, string | undefined] {
+  return [
+    pathOf(environment, "AWS_CONFIG_FILE", "config"),
+    pathOf(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+  ];
+}
+
+/** @param config @param credentials the texts of the two files; empty for one that is not there */
+export function parseSharedConfig(config: string, credentials: string): SharedConfig {
+  const profiles = new Map<string, Settings>();
   const services = new Map<string, Settings>();
-  for (const [header, settings] of config) {
-    const [, kind, name] = /^(profile|services)\s+["']?([^"']+)["']?$/.exec(header) ?? [];
-    if (kind === "services" && name !== undefined) services.set(name, settings);
-    else if (kind === "profile" && name !== undefined) profiles.set(name, settings);
-    else if (header === DEFAULT_PROFILE && !profiles.has(header)) profiles.set(header, settings);
+  for (const [header, settings] of parseIni(config)) {
+    const [kind, name, ...rest] = splitWords(header) ?? [];
+    if (name === undefined && kind === DEFAULT_PROFILE && !profiles.has(kind)) profiles.set(kind, settings);
+    if (name === undefined || rest.length > 0) continue;
+    if (kind === "services") services.set(name, settings);
+    else if (kind === "profile") profiles.set(name, settings);
   }
-  for (const [name, settings] of credentials) profiles.set(name, new Map([...(profiles.get(name) ?? []), ...settings]));
-  return { profiles, services };
+  const own = parseIni(credentials);
+  for (const [name, settings] of own) profiles.set(name, new Map([...(profiles.get(name) ?? []), ...settings]));
+  return { profiles, credentials: own, services };
 }
 
 function pathOf(environment: SourceEnvironment, variable: string, base: string): string | undefined {
   const home = environment["HOME"];
   const path = environment[variable] ?? (home === undefined ? undefined : `${home}/.aws/${base}`);
-  return path?.startsWith("~/") && home !== undefined ? `${home}${path.slice(1)}` : path;
+  return path === undefined ? undefined : expandHome(path, environment);
 }
 
-async function readSections(path: string | undefined): Promise<Sections> {
-  if (path === undefined) return new Map();
-  try {
-    return parseIni(await readFile(path, "utf8"));
-  } catch {
-    return new Map();
-  }
+/** A leading `~/`, as the CLI has it for the names of files. */
+export function expandHome(path: string, environment: SourceEnvironment): string {
+  const home = environment["HOME"];
+  return path.startsWith("~/") && home !== undefined ? `${home}${path.slice(1)}` : path;
 }

@@ -12,16 +12,28 @@ export interface ProgramOptions {
   readonly deadline: number;
   /** Bytes of stdout. */
   readonly largestOutput: number;
+  /** Its first line is all of its output; its end is not waited for. */
+  readonly saysOneLine?: boolean | undefined;
+  /** It stays in this process's group, by which it is ended: it is a child's child of the daemon. */
+  readonly sharesGroup?: boolean | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Told of a program that has not ended yet when this is over, with its end. */
+  readonly onLeft?: ((ended: Promise<unknown>) => void) | undefined;
 }
 
 /** How it ended. `stdout` is whole only where the program ended by itself. */
 export type ProgramEnd =
-  | { readonly kind: "ended"; readonly exit: number; readonly stdout: string }
+  | {
+      readonly kind: "ended";
+      readonly exit: number;
+      readonly stdout: string;
+      /** The end of the stderr of one that failed; it may hold secrets. */
+      readonly stderr: string;
+    }
   | { readonly kind: "not-found" | "not-executable" | "timeout" | "aborted" | "too-long" };
 
-type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "ignore" | "pipe">;
+type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "pipe">;
 
 /**
  * For a stream that nobody reads: /dev/null, and in an empty root, which has none, a pipe. What may say more than a
@@ -33,10 +45,13 @@ export function nowhere(): "ignore" | "pipe" {
 
 /** Milliseconds for which output may follow the end of a program: whatever it left behind may keep its stdout open for ever. */
 const LINGERING = 1_000;
+/** Characters of stderr that are kept: its last line is of interest. */
+const COMPLAINT = 2_000;
+const NEWLINE = 10;
 
 /**
  * Runs a program without a shell, in a process group of its own, which is killed as a whole when it is late, not
- * wanted any more or too loud. Its stderr is thrown away: it may hold secrets, and belongs to nobody here.
+ * wanted any more or too loud. One that waits for a dead mount does not even end then, and is left behind.
  */
 export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   const { command, environment, input, clock, signal } = options;
@@ -53,28 +68,27 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
       // daemon that rests.
       stdin: input === undefined ? "ignore" : "pipe",
       stdout: "pipe",
-      stderr: nowhere(),
-      detached: true,
+      stderr: "pipe",
+      detached: options.sharesGroup !== true,
     });
   } catch {
     return { kind: "not-executable" };
   }
   if (input !== undefined) writeInput(child, input);
-  let cause: "timeout" | "aborted" | "too-long" | undefined;
-  const stop = (why: typeof cause): void => {
-    cause ??= why;
-    killGroup(child.pid);
+  const stopped = Promise.withResolvers<ProgramEnd>();
+  const stop = (kind: "timeout" | "aborted" | "too-long"): void => {
+    kill(child, options);
+    stopped.resolve({ kind });
   };
   const abort = (): void => stop("aborted");
   const timer = clock.after(options.deadline, () => stop("timeout"));
   signal.addEventListener("abort", abort, { once: true });
   try {
-    const stdout = await readOutput(child, options, () => stop("too-long"));
-    const exit = await child.exited;
-    return cause === undefined ? { kind: "ended", exit, stdout } : { kind: cause };
+    return await Promise.race([follow(child, options, () => stop("too-long")), stopped.promise]);
   } finally {
     timer.cancel();
     signal.removeEventListener("abort", abort);
+    if (child.exitCode === null && child.signalCode === null) options.onLeft?.(child.exited);
   }
 }
 
@@ -91,33 +105,53 @@ function writeInput({ stdin }: Child, input: string): void {
   } catch {}
 }
 
-async function readOutput(
-  child: Child,
-  { clock, largestOutput }: ProgramOptions,
-  tooLong: () => void,
-): Promise<string> {
-  const reader = child.stdout.getReader();
-  void child.exited.then(() => clock.after(LINGERING, () => void reader.cancel()));
+/** Its output, and how it ended by itself. */
+async function follow(child: Child, options: ProgramOptions, tooLong: () => void): Promise<ProgramEnd> {
+  const { clock, largestOutput, saysOneLine = false } = options;
+  const [out, err] = [child.stdout, child.stderr].map((stream) => stream.getReader()) as [Reader, Reader];
+  void child.exited.then(() => clock.after(LINGERING, () => void Promise.allSettled([out.cancel(), err.cancel()])));
+  const complaining = readTail(err);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
+  for await (const chunk of chunksOf(out)) {
+    length += chunk.length;
     if (length > largestOutput) {
       tooLong();
-      await reader.cancel();
       break;
     }
-    chunks.push(value);
+    chunks.push(chunk);
+    if (saysOneLine && chunk.includes(NEWLINE)) return { kind: "ended", exit: 0, stdout: textOf(chunks), stderr: "" };
   }
+  const exit = await child.exited;
+  // What succeeded has nothing to complain of, and may have left something behind that keeps its stderr open.
+  return { kind: "ended", exit, stdout: textOf(chunks), stderr: exit === 0 ? "" : await complaining };
+}
+
+function textOf(chunks: readonly Uint8Array[]): string {
   return Buffer.concat(chunks).toString("utf8");
 }
 
+async function readTail(reader: Reader): Promise<string> {
+  let text = "";
+  for await (const chunk of chunksOf(reader)) text = (text + Buffer.from(chunk).toString("utf8")).slice(-COMPLAINT);
+  return text;
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+
+async function* chunksOf(reader: Reader): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
 /** `detached` made the child the leader of a group of the same number. */
-function killGroup(pid: number): void {
+function kill(child: Child, { sharesGroup }: ProgramOptions): void {
   try {
-    process.kill(-pid, "SIGKILL");
+    if (sharesGroup === true) child.kill("SIGKILL");
+    else process.kill(-child.pid, "SIGKILL");
   } catch {
     // Nobody is left in it.
   }

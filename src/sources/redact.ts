@@ -33,6 +33,17 @@ export function redact(text: string, secrets: readonly (string | undefined)[]): 
   return clean.length > LONGEST_TEXT ? `${clean.slice(0, LONGEST_TEXT)}…` : clean;
 }
 
+/** Characters of a helper's last line. */
+const LONGEST_WORDS = 300;
+
+/** The last line of what a helper says on stderr; besides secrets without what may be a one-time code. */
+export function lastWords(stderr: string, secrets: readonly (string | undefined)[]): string {
+  const line = stderr.trimEnd().split("\n").at(-1) ?? "";
+  return redact(line, secrets)
+    .replaceAll(/(?<!\d)\d{6,8}(?!\d)/g, "***")
+    .slice(0, LONGEST_WORDS);
+}
+
 /** A hash in hexadecimal, a number and a path in lower case are not. */
 function isMixed(run: string): boolean {
   return /[a-z]/.test(run) && /[A-Z]/.test(run) && /\d/.test(run);

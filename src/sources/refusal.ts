@@ -13,6 +13,8 @@ export interface RefusalContext {
   readonly renewal: string | undefined;
   /** Values that are replaced by `***` wherever they stand. */
   readonly secrets: readonly (string | undefined)[];
+  /** Who was asked. */
+  readonly server: string;
 }
 
 /** The source credentials are not, or no longer, good: fresh ones may be. */
@@ -39,11 +41,11 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
     case "refused":
       return explainRefusal(failure, context);
     case "unanswered":
-      return new KeyholeError("network", `no answer from STS: ${failure.message}`);
+      return new KeyholeError("network", `no answer from ${context.server}: ${failure.message}`);
     case "untrusted":
       return new KeyholeError(
         "network",
-        `the certificate of STS is not trusted: ${failure.code}`,
+        `the certificate of ${context.server} is not trusted: ${failure.code}`,
         "export AWS_CA_BUNDLE=/path/to/the/ca.pem, and add the session again",
       );
     case "no-endpoint":
@@ -54,7 +56,7 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
     case "unusable":
       return new KeyholeError("network", `the answer of STS has no ${failure.field} that can be one`);
     case "aborted":
-      return new KeyholeError("network", "the request to STS was given up");
+      return new KeyholeError("network", `the request to ${context.server} was given up`);
     case "unreadable":
       break;
   }

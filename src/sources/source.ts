@@ -74,6 +74,9 @@ export interface CredentialSource {
    */
   assume(request: AssumeRequest): Promise<AssumedRole>;
 
+  /** The region that the config or its profile names. Throws as `assume` does; AWS is not asked. */
+  regionOf(request: RoleRequest): Promise<string | undefined>;
+
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
   identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity>;
 }

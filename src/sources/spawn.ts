@@ -1,44 +1,40 @@
-// Source credentials by way of a child process: the SDK's chain reads the environment of its process, and everybody's
-// differs. The child's side is resolver.ts.
+// What a requester's files and environment say, and its source credentials, by way of a child process: no file of
+// theirs is read in the daemon, and the SDK's providers read the environment of their process, which differs for
+// everybody. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../daemon/clock.ts";
-import { selectSourceEnvironment } from "../environment.ts";
+import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
-import { quotePosix } from "../quoting.ts";
 import type { SourceRequest } from "./cache.ts";
+import type { Chain, ChainRequest } from "./chain.ts";
 import type { ResolvedSource } from "./known.ts";
 import { OTHER_BUILD, replaced } from "./protocol.ts";
 import { givenUp } from "./places.ts";
 import { runProgram } from "./program.ts";
+import type { Way } from "./target.ts";
 
-/** Milliseconds; a hanging `credential_process` ends here. */
+/** Milliseconds after which the child gives up, and says on what; a hanging `credential_process` ends here. */
 export const RESOLVE_DEADLINE = 10_000;
-const LARGEST_ANSWER = 64 * 1024;
+/** Milliseconds more for a child that does not keep it. */
+const GRACE = 1_000;
+/** Bytes: the CA bundles that files/foreign.ts takes, each byte of which may have to be escaped. */
+const LARGEST_ANSWER = 64 * 2 ** 20;
 
 /** What the child reads on its stdin, as JSON. */
-export interface ResolveRequest {
-  /** Variables that are not in its environment block, which other processes can read while it starts. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** The config's name. */
-  readonly name: string;
-  readonly profile?: string | undefined;
-}
+export type ResolveRequest = Omit<ChainRequest, "clock" | "waitsFor">;
 
-/** What the child prints on its stdout, as JSON: source credentials, or why there are none. */
+/** What the child prints on its stdout, as a line of JSON. */
 export type ResolveAnswer = ResolveSuccess | ResolveFailure;
 
 interface ResolveSuccess {
-  readonly credentials: CredentialFields;
-  readonly description: string;
-  readonly chained: boolean;
-  readonly renewal?: string | undefined;
+  readonly way: Way;
+  readonly source?: (Omit<ResolvedSource, "credentials"> & { readonly credentials: CredentialFields }) | undefined;
   readonly error?: undefined;
 }
 
 interface ResolveFailure {
   readonly error: { readonly kind: ErrorName; readonly message: string; readonly hint?: string | undefined };
-  readonly credentials?: undefined;
 }
 
 export interface SpawnOptions {
@@ -48,6 +44,8 @@ export interface SpawnOptions {
   readonly base: Readonly<Record<string, string>>;
   /** The daemon's control socket, for the chain marker. */
   readonly socketPath: string;
+  /** The name of the user the daemon runs as, for role session names. */
+  readonly user: string;
   readonly clock: Clock;
 }
 
@@ -55,36 +53,42 @@ export interface SpawnOptions {
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /**
- * The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. What
- * the runtime would obey is not the requester's to say, whatever it sent.
+ * The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. Of
+ * proxies the requester's count alone, where it has any. What the runtime would obey is not the requester's to say,
+ * whatever it sent.
  */
 export function spawnEnvironment(
-  options: Pick<SpawnOptions, "base" | "socketPath">,
-  request: Pick<SourceRequest, "environment" | "name">,
+  { base, socketPath }: Pick<SpawnOptions, "base" | "socketPath">,
+  { environment, name }: Pick<SourceRequest, "environment" | "name">,
 ): Record<string, string> {
-  const selected = selectSourceEnvironment(request.environment, () => "/");
-  const environment = { PATH: DEFAULT_PATH, ...options.base, ...selected };
-  return appendChain(environment, request.name, options.socketPath);
-}
-
-/** Keys, tokens and addresses that may hold some. The runtime obeys none: it begins before the child reads them. */
-function isSent([name]: readonly [string, string]): boolean {
-  return name.startsWith("AWS_");
+  const isProxied = Object.keys(environment).some(isProxyVariable);
+  const own = Object.entries(base).filter(([variable]) => !(isProxied && isProxyVariable(variable)));
+  const selected = selectSourceEnvironment(environment, () => "/");
+  const merged = { PATH: DEFAULT_PATH, ...Object.fromEntries(own), ...selected };
+  return appendChain(merged, name, socketPath);
 }
 
 /** @throws KeyholeError what the child says, `timeout`, or `internal` for a child that says nothing. */
-export async function resolveInChild(options: SpawnOptions, request: SourceRequest): Promise<ResolvedSource> {
-  const variables = Object.entries(spawnEnvironment(options, request));
-  const environment = Object.fromEntries(variables.filter(isSent));
-  const asked: ResolveRequest = { name: request.name, profile: request.profile, environment };
+export async function resolveInChild(
+  options: SpawnOptions,
+  request: SourceRequest,
+  onLeft?: (ended: Promise<unknown>) => void,
+): Promise<Chain> {
+  const { name, profile, wants, verify } = request;
+  const environment = spawnEnvironment(options, request);
+  const { HOME, PATH } = environment;
+  const asked: ResolveRequest = { name, user: options.user, profile, wants, verify, environment };
   const end = await runProgram({
     command: options.command,
-    environment: Object.fromEntries(variables.filter((variable) => !isSent(variable))),
+    // No secret: any process of this user may look at it.
+    environment: definedVariables({ HOME, PATH }),
     input: JSON.stringify(asked),
-    deadline: RESOLVE_DEADLINE,
+    deadline: RESOLVE_DEADLINE + GRACE,
     largestOutput: LARGEST_ANSWER,
+    saysOneLine: true,
     clock: options.clock,
     signal: request.signal,
+    onLeft,
   });
   if (end.kind === "ended" && end.exit === OTHER_BUILD) throw replaced();
   if (end.kind === "ended") return readAnswer(end.stdout);
@@ -93,22 +97,22 @@ export async function resolveInChild(options: SpawnOptions, request: SourceReque
     throw new KeyholeError(
       "timeout",
       `the source credentials were not there within ${RESOLVE_DEADLINE / 1000} s`,
-      request.profile === undefined
-        ? "aws configure list"
-        : `time aws configure export-credentials --profile ${quotePosix(request.profile)}`,
+      "aws configure list",
     );
   throw broken();
 }
 
-function readAnswer(text: string): ResolvedSource {
+function readAnswer(text: string): Chain {
   const answer = parseAnswer(text);
   if (answer?.error) {
     const { kind, message, hint } = answer.error;
     throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint);
   }
-  if (!answer?.credentials?.accessKeyId || !answer.credentials.secretAccessKey) throw broken();
-  const { credentials, description, chained, renewal } = answer;
-  return { credentials: new Credentials(credentials), description, chained, renewal };
+  if (!answer?.way) throw broken();
+  const { way, source } = answer;
+  if (source === undefined) return { way, source };
+  if (!source.credentials?.accessKeyId || !source.credentials.secretAccessKey) throw broken();
+  return { way, source: { ...source, credentials: new Credentials(source.credentials) } };
 }
 
 /** The child is this executable: its answer is trusted to be what it says, once it is JSON at all. */

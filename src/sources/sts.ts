@@ -3,22 +3,20 @@ import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
+import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
 import { StsFailed } from "./failure.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
 import { type MfaCode, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
-import { namedProfile } from "./profile.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import { resolveTarget, type Target } from "./target.ts";
+import { type Target, targetOf } from "./target.ts";
 import type { OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
-  /** The name of the user the daemon runs as, for role session names. */
-  readonly user: string;
   readonly transport: StsTransport;
 }
 
@@ -40,15 +38,18 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
   const resolvers = createPlaces(MAX_CHILDREN, clock);
   const codes = createPlaces(MAX_CHILDREN, clock);
-  const sources = createSourceCache(clock, (request) => resolvers(request, () => resolveInChild(options, request)));
+  const sources = createSourceCache(clock, (request, onLeft) =>
+    resolvers(request, () => resolveInChild(options, request, onLeft)),
+  );
   const clocks = createClocks();
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
     refuseLoop(request.environment, request.name, options.socketPath);
-    const target = await resolveTarget(request.config, request.environment);
     const known = readKnownSource(request.config, request.environment);
-    const wanted = sourceRequest(request);
-    let source = known ?? (await sources.get(wanted));
+    const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
+    const found = await sources.get(wanted);
+    const target = targetOf(request.config, found.way);
+    let source = known ?? sourceOf(found);
     let duration = source.chained ? chainedDuration(request) : undefined;
     let renewed = known !== undefined;
     for (;;) {
@@ -61,7 +62,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         }
         if (!isStaleSource(error) || known) throw explain(error, request, target, source);
         sources.drop(wanted, source);
-        const fresh = renewed ? source : await sources.get(wanted);
+        const fresh = renewed ? source : sourceOf(await sources.get(wanted));
         renewed = true;
         if (sameKeys(fresh.credentials, source.credentials)) throw explain(error, request, target, source);
         source = fresh;
@@ -88,16 +89,21 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       region: target.namedRegion,
       sourceDescription: attempt.source.description,
       ...reading,
-      notes: [...notes, ...durationNotes(request, attempt)],
+      notes: [...attempt.source.notes, ...notes, ...durationNotes(request, attempt)],
     };
   }
 
+  async function reach(request: RoleRequest): Promise<Target> {
+    const { way } = await sources.get(wayRequest(request, undefined));
+    return targetOf(request.config, way);
+  }
+
   async function identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
-    const target = await resolveTarget(request.config, request.environment);
+    const target = await reach(request);
     try {
       return (await call("GetCallerIdentity", {}, target, credentials, request.signal)).output;
     } catch (error) {
-      throw explain(error, request, target, { credentials, description: "", chained: true });
+      throw explain(error, request, target, { credentials, renewal: undefined });
     }
   }
 
@@ -119,11 +125,33 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     }
   }
 
-  return { assume, identify };
+  return { assume, identify, regionOf: async (request) => (await reach(request)).namedRegion };
 }
 
-function sourceRequest({ name, config, environment, signal }: AssumeRequest): SourceRequest {
-  return { name, profile: namedProfile(config, environment), environment, signal };
+function sourceRequest({ name, config, environment, signal }: RoleRequest): SourceRequest {
+  return {
+    name,
+    profile: config.Session?.profile_name,
+    wants: "source",
+    verify: config.STS?.verify,
+    environment,
+    signal,
+  };
+}
+
+const KEYS = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
+
+/** For how AWS is reached alone, which keys have no part in: requesters that differ in them ask once. */
+function wayRequest(request: RoleRequest, known: ResolvedSource | undefined): SourceRequest {
+  const variables = Object.entries(request.environment).filter(([name]) => !KEYS.has(name));
+  const environment = Object.fromEntries(variables);
+  const wants = known?.description === "environment" ? "check" : "way";
+  return { ...sourceRequest(request), wants, environment };
+}
+
+function sourceOf({ source }: Chain): ResolvedSource {
+  if (source === undefined) throw new KeyholeError("internal", "the source credentials were not asked for");
+  return source;
 }
 
 /** Undefined where the config asks for no more than a chained role may have. */
@@ -142,7 +170,12 @@ function sameKeys(one: Credentials, other: Credentials): boolean {
   return one.accessKeyId === other.accessKeyId && one.sessionToken === other.sessionToken;
 }
 
-function explain(error: unknown, request: RoleRequest, target: Target, source: ResolvedSource): KeyholeError {
+function explain(
+  error: unknown,
+  request: RoleRequest,
+  target: Target,
+  source: Pick<ResolvedSource, "credentials" | "renewal">,
+): KeyholeError {
   const { AssumeRole } = request.config;
   const { secretAccessKey, sessionToken } = source.credentials;
   return explainFailure(error, {
@@ -151,5 +184,6 @@ function explain(error: unknown, request: RoleRequest, target: Target, source: R
     region: target.region,
     renewal: source.renewal,
     secrets: [secretAccessKey, sessionToken, AssumeRole.ExternalId, AssumeRole.TokenCode],
+    server: "STS",
   });
 }

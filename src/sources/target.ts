@@ -1,10 +1,12 @@
-// Which STS is asked, and how it is reached: region, endpoint, certificates. Everything that the SDK would otherwise
-// look up in the daemon's own environment and home is decided here, from the config and the requester.
-import { readFile } from "node:fs/promises";
+// Which STS is asked, and how it is reached: region, endpoint, proxies, certificates. Everything that the SDK would
+// otherwise look up in the environment and home of its process is decided here, from the config and the requester.
 import type { Config } from "../config/config.ts";
 import { regionOf } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
-import { DEFAULT_PROFILE, namedProfile, readSharedConfig, type SharedConfig } from "./profile.ts";
+import { readForeign } from "../files/foreign.ts";
+import { quotePosix } from "../quoting.ts";
+import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig } from "./profile.ts";
+import { type Proxies, proxiesOf } from "./proxy.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 export interface Target {
@@ -17,6 +19,7 @@ export interface Target {
   readonly useFips: boolean;
   readonly useDualstack: boolean;
   readonly tls: Tls;
+  readonly proxies: Proxies;
 }
 
 export interface Tls {
@@ -26,6 +29,21 @@ export interface Tls {
   readonly verify: boolean;
   /** Trusted instead of the built-in roots: PEM. */
   readonly ca: string | undefined;
+  /** Trusted beside the built-in roots: PEM. */
+  readonly extraCa: string | undefined;
+}
+
+/** What a requester's variables and files say of the way to AWS, whatever the config adds. Plain data. */
+export interface Way {
+  readonly variableRegion: string | undefined;
+  readonly profileRegion: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly useFips: boolean;
+  readonly useDualstack: boolean;
+  /** See Tls. */
+  readonly ca: string | undefined;
+  readonly extraCa: string | undefined;
+  readonly proxies: Proxies;
 }
 
 /** As in botocore's partitions.json; other partitions have no role of theirs assumed without a region. */
@@ -40,25 +58,63 @@ const PARTITION_REGIONS: Readonly<Record<string, string>> = {
   "aws-eusc": "eusc-de-east-1",
 };
 
-/** @throws KeyholeError `invalid-config` for a CA bundle that cannot be read. */
-export async function resolveTarget(config: Config, environment: SourceEnvironment): Promise<Target> {
-  const shared = await readSharedConfig(environment);
-  const profile =
-    shared.profiles.get(namedProfile(config, environment) ?? DEFAULT_PROFILE) ?? new Map<string, string>();
-  const setting = (variable: string, key: string): string | undefined => environment[variable] ?? profile.get(key);
-  const configRegion = config.STS?.region_name ?? config.Session?.region_name;
-  const profileRegion = profile.get("region");
+/** `STS.verify`: what to trust instead of what the requester says. */
+type Verify = NonNullable<Config["STS"]>["verify"];
+
+/**
+ * Reads the requester's certificates, so that it runs in a child alone.
+ *
+ * @param profile undefined for the default
+ * @throws KeyholeError `invalid-config`, `person-needed` for a CA bundle that cannot be used.
+ */
+export async function readWay(
+  shared: SharedConfig,
+  environment: SourceEnvironment,
+  profile: string = DEFAULT_PROFILE,
+  verify: Verify,
+): Promise<Way> {
+  const settings = shared.profiles.get(profile) ?? new Map<string, string>();
+  const setting = (variable: string, key: string): string | undefined => environment[variable] ?? settings.get(key);
   return {
-    region: configRegion ?? regionOf(environment) ?? profileRegion ?? partitionRegion(config.AssumeRole.RoleArn),
-    namedRegion: configRegion ?? profileRegion,
-    endpoint: config.STS?.endpoint_url ?? configuredEndpoint(environment, profile, shared),
+    variableRegion: regionOf(environment),
+    profileRegion: settings.get("region"),
+    endpoint: configuredEndpoint(environment, settings, shared),
     useFips: isTrue(setting("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")),
     useDualstack: isTrue(setting("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")),
-    tls: {
-      enabled: config.STS?.use_ssl ?? true,
-      verify: config.STS?.verify !== false,
-      ca: await readBundle(config, setting("AWS_CA_BUNDLE", "ca_bundle")),
-    },
+    ca: await readBundle(verify, environment, settings),
+    extraCa: await readExtra(environment),
+    proxies: proxiesOf(environment),
+  };
+}
+
+/** The config's own words come first. */
+export function targetOf({ STS, Session, AssumeRole }: Config, way: Way): Target {
+  const configRegion = STS?.region_name ?? Session?.region_name;
+  return {
+    ...reach(way, AssumeRole.RoleArn, configRegion),
+    namedRegion: configRegion ?? way.profileRegion,
+    ...(STS?.endpoint_url === undefined ? {} : { endpoint: STS.endpoint_url }),
+    tls: { enabled: STS?.use_ssl ?? true, verify: STS?.verify !== false, ca: way.ca, extraCa: way.extraCa },
+  };
+}
+
+/** For a role that is assumed on the way to source credentials, of which the config says nothing. */
+export function hopTarget(way: Way, roleArn: string): Target {
+  return {
+    ...reach(way, roleArn, undefined),
+    namedRegion: undefined,
+    tls: { enabled: true, verify: true, ca: way.ca, extraCa: way.extraCa },
+  };
+}
+
+function reach(way: Way, roleArn: string, region: string | undefined): Omit<Target, "namedRegion" | "tls"> {
+  const { variableRegion, profileRegion, endpoint, useFips, useDualstack, proxies } = way;
+  return {
+    region: region ?? variableRegion ?? profileRegion ?? partitionRegion(roleArn),
+    endpoint,
+    useFips,
+    useDualstack,
+    proxies,
   };
 }
 
@@ -69,7 +125,7 @@ function partitionRegion(roleArn: string): string {
 /** https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html */
 function configuredEndpoint(
   environment: SourceEnvironment,
-  profile: ReadonlyMap<string, string>,
+  profile: Settings,
   shared: SharedConfig,
 ): string | undefined {
   const ignore = environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] ?? profile.get("ignore_configured_endpoint_urls");
@@ -87,27 +143,36 @@ function isTrue(value: string | undefined): boolean {
 }
 
 /** `STS.verify: true` means the built-in roots, whatever AWS_CA_BUNDLE says, as in boto3. */
-async function readBundle(config: Config, fromRequester: string | undefined): Promise<string | undefined> {
-  const verify = config.STS?.verify;
+async function readBundle(
+  verify: Verify,
+  environment: SourceEnvironment,
+  settings: Settings,
+): Promise<string | undefined> {
   if (typeof verify === "boolean") return undefined;
-  const path = verify ?? fromRequester;
-  return path === undefined ? undefined : readCaBundle(path, verify === undefined ? "AWS_CA_BUNDLE" : "STS.verify");
+  if (verify !== undefined) return readCaBundle(verify, "STS.verify");
+  const variable = environment["AWS_CA_BUNDLE"];
+  if (variable !== undefined) return readCaBundle(variable, "AWS_CA_BUNDLE");
+  const setting = settings.get("ca_bundle");
+  return setting === undefined ? undefined : readCaBundle(expandHome(setting, environment), "ca_bundle");
 }
 
-/**
- * The PEM text of a CA bundle. `name` says in the error where the path came from; the path itself is not shown.
- *
- * @throws KeyholeError `invalid-config`
- */
-export async function readCaBundle(path: string, name: string): Promise<string> {
-  // The daemon does not run in the requester's directory, so a relative path would mean another file.
+/** @param name says in the error where the path came from */
+async function readCaBundle(path: string, name: string): Promise<string> {
+  // Who reads it does not run in the requester's directory, so a relative path would mean another file.
   if (!path.startsWith("/")) throw new KeyholeError("invalid-config", `${name} is not an absolute path`);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch {
-    throw new KeyholeError("invalid-config", `the CA bundle that ${name} names cannot be read`);
-  }
-  if (text.includes("-----BEGIN ")) return text;
-  throw new KeyholeError("invalid-config", `the CA bundle that ${name} names holds no certificate`);
+  const text = await readForeign(path);
+  if (text === undefined) throw unusable(path, name, "cannot be read");
+  if (!text.includes("-----BEGIN ")) throw unusable(path, name, "holds no certificate");
+  return text;
+}
+
+function unusable(path: string, name: string, what: string): KeyholeError {
+  return new KeyholeError("person-needed", `${path}, which ${name} names, ${what}`, `ls -ld ${quotePosix(path)}`);
+}
+
+/** What Bun would read for its own process, and takes for nothing where it cannot. */
+async function readExtra(environment: SourceEnvironment): Promise<string | undefined> {
+  const paths = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"].flatMap((name) => environment[name] ?? []);
+  const texts = await Promise.all(paths.map(readForeign));
+  return texts.filter((text) => text !== undefined).join("\n") || undefined;
 }

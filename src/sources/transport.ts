@@ -1,5 +1,5 @@
 // How calls reach STS: by the SDK in this process (direct.ts), or in one of its own (remote.ts, worker.ts). Types only.
-import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
+import type { AssumeRoleCommandInput, AssumeRoleWithWebIdentityCommandInput } from "@aws-sdk/client-sts";
 import type { CredentialFields } from "../credentials.ts";
 import type { Exchange } from "./failure.ts";
 import type { CallerIdentity } from "./source.ts";
@@ -17,6 +17,8 @@ export interface IssuedRole {
 /** STS's actions by name. */
 export interface Operations {
   AssumeRole: { readonly input: AssumeRoleCommandInput; readonly output: IssuedRole };
+  /** Unsigned: the token is the proof. */
+  AssumeRoleWithWebIdentity: { readonly input: AssumeRoleWithWebIdentityCommandInput; readonly output: IssuedRole };
   GetCallerIdentity: { readonly input: Readonly<Record<string, never>>; readonly output: CallerIdentity };
 }
 

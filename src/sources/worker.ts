@@ -5,7 +5,6 @@ import { loadHardened } from "../native/load.ts";
 import { loadSdk } from "./client.ts";
 import { createDirectTransport } from "./direct.ts";
 import { failureOf, StsFailed } from "./failure.ts";
-import { hasProxy } from "./handler.ts";
 import { readLines } from "./lines.ts";
 import {
   type CallRequest,
@@ -24,7 +23,7 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
   loadHardened();
   // Nobody starts a worker without a call for it.
   void loadSdk();
-  const transport = createDirectTransport({ clock: systemClock, isProxied: hasProxy(process.env) });
+  const transport = createDirectTransport({ clock: systemClock });
   const output = Bun.stdout.writer();
   try {
     await serveCalls(Bun.stdin.stream(), transport, (answer) => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { Credentials } from "../../src/credentials.ts";
 import { createSourceCache, type SourceCache, type SourceRequest } from "../../src/sources/cache.ts";
-import type { ResolvedSource } from "../../src/sources/known.ts";
+import type { Chain } from "../../src/sources/chain.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";
 
@@ -9,7 +9,19 @@ interface Flight {
   readonly request: SourceRequest;
   land(expiresAt?: number): void;
   fail(error: Error): void;
+  leave(ended: Promise<unknown>): void;
 }
+
+const WAY = {
+  variableRegion: undefined,
+  profileRegion: undefined,
+  endpoint: undefined,
+  useFips: false,
+  useDualstack: false,
+  ca: undefined,
+  extraCa: undefined,
+  proxies: { https: undefined, http: undefined, no: "" },
+};
 
 let clock: FakeClock;
 let flights: Flight[];
@@ -18,29 +30,43 @@ let cache: SourceCache;
 beforeEach(() => {
   clock = new FakeClock();
   flights = [];
-  cache = createSourceCache(clock, (request) => {
-    const { promise, resolve, reject } = Promise.withResolvers<ResolvedSource>();
+  cache = createSourceCache(clock, (request, onLeft) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Chain>();
     const accessKeyId = `AKIA${flights.length}`;
     const land = (expiresAt?: number) =>
       resolve({
-        credentials: new Credentials({ accessKeyId, secretAccessKey: "s", expiresAt }),
-        description: "profile p",
-        chained: false,
+        way: WAY,
+        source: {
+          credentials: new Credentials({ accessKeyId, secretAccessKey: "s", expiresAt }),
+          description: "profile p",
+          chained: false,
+          renewal: undefined,
+          notes: [],
+        },
       });
-    flights.push({ request, land, fail: reject });
+    flights.push({ request, land, fail: reject, leave: onLeft });
     return promise;
   });
 });
 
 function ask(change: Partial<SourceRequest> = {}): SourceRequest {
-  return { name: "c", profile: "p", environment: { HOME: "/h" }, signal: new AbortController().signal, ...change };
+  const { signal } = new AbortController();
+  return {
+    name: "c",
+    profile: "p",
+    wants: "source",
+    verify: undefined,
+    environment: { HOME: "/h" },
+    signal,
+    ...change,
+  };
 }
 
 describe("a flight", () => {
   test("serves a thousand configs of one profile", async () => {
     const asking = Array.from({ length: 1_000 }, (_, index) => cache.get(ask({ name: `c${index}` })));
     flights[0]!.land();
-    const keys = new Set((await Promise.all(asking)).map(({ credentials }) => credentials.accessKeyId));
+    const keys = new Set((await Promise.all(asking)).map(({ source }) => source!.credentials.accessKeyId));
     expect([...keys]).toEqual(["AKIA0"]);
     expect(flights).toHaveLength(1);
   });
@@ -48,6 +74,8 @@ describe("a flight", () => {
   test.each([
     { title: "profile", change: { profile: "q" } },
     { title: "variable", change: { environment: { HOME: "/h", AWS_REGION: "r" } } },
+    { title: "purpose", change: { wants: "way" } },
+    { title: "CA bundle", change: { verify: "/ca.pem" } },
     { title: "chain", change: { environment: { HOME: "/h", KEYHOLE_CHAIN: "a@/s" } } },
   ])("is another for another $title", ({ change }) => {
     void cache.get(ask());
@@ -124,11 +152,11 @@ describe("what was resolved is kept", () => {
     const asking = cache.get(ask());
     flights[0]!.land();
     const stale = await asking;
-    cache.drop(ask(), stale);
+    cache.drop(ask(), stale.source!);
     const again = cache.get(ask());
     flights[1]!.land();
     const fresh = await again;
-    cache.drop(ask(), stale);
+    cache.drop(ask(), stale.source!);
     await settle();
     expect(await cache.get(ask())).toBe(fresh);
     expect(flights).toHaveLength(2);

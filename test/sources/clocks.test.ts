@@ -5,8 +5,9 @@ import type { Target } from "../../src/sources/target.ts";
 const HOUR = 3_600_000;
 
 function targetAt(endpoint: string | undefined): Target {
-  const tls = { enabled: true, verify: true, ca: undefined };
-  return { region: "us-east-1", namedRegion: undefined, endpoint, useFips: false, useDualstack: false, tls };
+  const proxies = { https: undefined, http: undefined, no: "" };
+  const tls = { enabled: true, verify: true, ca: undefined, extraCa: undefined };
+  return { region: "us-east-1", namedRegion: undefined, endpoint, useFips: false, useDualstack: false, tls, proxies };
 }
 
 const aws = targetAt(undefined);

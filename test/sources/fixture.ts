@@ -73,7 +73,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
     clock: systemClock,
     user: "tester",
     socketPath: SOCKET,
-    transport: createDirectTransport({ clock: systemClock, isProxied: false }),
+    transport: createDirectTransport({ clock: systemClock }),
     command: RESOLVER,
     base: {},
     ...options,

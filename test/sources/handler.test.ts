@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Exchange } from "../../src/sources/failure.ts";
-import { createHandler, hasProxy } from "../../src/sources/handler.ts";
+import { createHandler } from "../../src/sources/handler.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { listenWithoutAccepting } from "./blackhole.ts";
 
-const TRUSTING = { enabled: true, verify: true, ca: undefined };
+const TRUSTING = { enabled: true, verify: true, ca: undefined, extraCa: undefined };
 
 let clock: FakeClock;
 let exchanges: Exchange[];
@@ -31,7 +31,7 @@ function ask(port: number, change: { protocol?: string; enabled?: boolean; signa
   const handler = createHandler({
     clock,
     tls: { ...TRUSTING, enabled: change.enabled ?? true },
-    isProxied: false,
+    proxies: { https: undefined, http: undefined, no: "" },
     onAnswer: (exchange) => exchanges.push(exchange),
   });
   const request = {
@@ -143,14 +143,6 @@ describe("an attempt", () => {
     });
     expect(await failureOf(ask(port, { signal: controller.signal }))).toMatchObject({ name: "AbortError" });
   });
-});
-
-test.each([
-  [{ HTTPS_PROXY: "http://proxy:3128" }, true],
-  [{ http_proxy: "http://proxy:3128" }, true],
-  [{ HTTPS_PROXY: "", NO_PROXY: "*" }, false],
-])("knows whether %p makes for a proxy", (environment, proxied) => {
-  expect(hasProxy(environment)).toBe(proxied);
 });
 
 function failureOf(action: Promise<unknown>): Promise<unknown> {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
-import { namedProfile, readSharedConfig } from "../../src/sources/profile.ts";
+import { namedProfile, parseSharedConfig, type SharedConfig, sharedPaths } from "../../src/sources/profile.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 let home: Home;
@@ -15,8 +15,18 @@ beforeAll(() => {
 });
 afterAll(() => home.remove());
 
+async function read(environment: Record<string, string>): Promise<SharedConfig> {
+  const texts = sharedPaths(environment).map((path) =>
+    Bun.file(path ?? "/nonexistent")
+      .text()
+      .catch(() => ""),
+  );
+  const [config = "", credentials = ""] = await Promise.all(texts);
+  return parseSharedConfig(config, credentials);
+}
+
 test("merges both files, and the credentials file wins", async () => {
-  const { profiles, services } = await readSharedConfig({ HOME: home.path });
+  const { profiles, services } = await read({ HOME: home.path });
   expect([...profiles.keys()].toSorted()).toEqual(["a", "c", "default"]);
   expect(Object.fromEntries(profiles.get("a")!)).toEqual({ region: "a", k: "credentials" });
   expect(services.get("s")?.get("sts.endpoint_url")).toBe("u");
@@ -24,13 +34,13 @@ test("merges both files, and the credentials file wins", async () => {
 
 test("prefers [profile default] to [default]", async () => {
   const path = home.write("other", "[profile default]\nregion = one\n[default]\nregion = two\n");
-  const { profiles } = await readSharedConfig({ HOME: home.path, AWS_CONFIG_FILE: path });
+  const { profiles } = await read({ HOME: home.path, AWS_CONFIG_FILE: path });
   expect(profiles.get("default")?.get("region")).toBe("one");
 });
 
 test("finds the files where the requester says", async () => {
   home.write("elsewhere/config", "[profile x]\nregion = x\n");
-  const { profiles } = await readSharedConfig({
+  const { profiles } = await read({
     HOME: home.path,
     AWS_CONFIG_FILE: "~/elsewhere/config",
     AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
@@ -39,7 +49,7 @@ test("finds the files where the requester says", async () => {
 });
 
 test("reads nothing for a requester without a home", async () => {
-  expect((await readSharedConfig({})).profiles.size).toBe(0);
+  expect((await read({})).profiles.size).toBe(0);
 });
 
 test.each([

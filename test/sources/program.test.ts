@@ -29,9 +29,9 @@ function run(script: string, change: Partial<ProgramOptions> = {}) {
   });
 }
 
-test("gives what a program says, and nothing of its stderr", async () => {
+test("gives what a program says", async () => {
   const end = await run('echo "$GREETING $(cat) in $PWD"; echo secret >&2; exit 3', { input: "you" });
-  expect(end).toEqual({ kind: "ended", exit: 3, stdout: "hello you in /\n" });
+  expect(end).toEqual({ kind: "ended", exit: 3, stdout: "hello you in /\n", stderr: "secret\n" });
   expect(clock.armed).toBeLessThanOrEqual(1);
 });
 
@@ -107,6 +107,6 @@ test("kills a program that says too much", async () => {
 test("does not wait for what a program leaves behind", async () => {
   const file = `${home.path}/left`;
   const end = await run(`sleep 600 & echo $! > ${file}; echo done`, { clock: systemClock });
-  expect(end).toEqual({ kind: "ended", exit: 0, stdout: "done\n" });
+  expect(end).toEqual({ kind: "ended", exit: 0, stdout: "done\n", stderr: "" });
   process.kill(Number(await Bun.file(file).text()), "SIGKILL");
 });

@@ -11,6 +11,7 @@ const context: RefusalContext = {
   roleArn: ROLE,
   region: "eu-south-2",
   renewal: undefined,
+  server: "STS",
   secrets: ["canary-secret"],
 };
 

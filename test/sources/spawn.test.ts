@@ -50,7 +50,7 @@ source_profile = cycle
 [profile process]
 credential_process = echo run >> ${log}; echo '${answer}'
 [profile failing]
-credential_process = echo run >> ${log}; echo canary-stdout; echo canary-stderr >&2; exit 3
+credential_process = echo run >> ${log}; echo canary-stdout; echo canary-stderr >&2; echo its last line >&2; exit 3
 [profile garbage]
 credential_process = echo canary-stdout
 [profile old]
@@ -92,16 +92,19 @@ interface Change {
   readonly command?: readonly string[];
 }
 
-function resolve({ profile, environment, clock = systemClock, signal, command = RESOLVER }: Change) {
-  return resolveInChild(
-    { command, base: {}, socketPath: SOCKET, clock },
+async function resolve({ profile, environment, clock = systemClock, signal, command = RESOLVER }: Change) {
+  const { source } = await resolveInChild(
+    { command, base: {}, socketPath: SOCKET, user: "tester", clock },
     {
       name: "demo",
       profile,
+      wants: "source",
+      verify: undefined,
       environment: { ...world.environment, ...environment },
       signal: signal ?? new AbortController().signal,
     },
   );
+  return source!;
 }
 
 /** How often a credential_process ran. */
@@ -112,7 +115,7 @@ async function runs(): Promise<number> {
 describe("source credentials", () => {
   test("of a profile with keys", async () => {
     const source = await resolve({ profile: "static" });
-    expect(source).toMatchObject({ description: "profile static", chained: false, renewal: undefined });
+    expect(source).toMatchObject({ description: "profile static", chained: false });
     expect(source.credentials.secretAccessKey).toBe(world.sts.root.secretAccessKey);
   });
 
@@ -222,7 +225,7 @@ describe("no source credentials", () => {
     {
       profile: "failing",
       kind: "no-source-credentials",
-      what: "credential_process of profile 'failing' failed",
+      what: "credential_process of profile 'failing' failed with status 3: its last line",
       hint: "--profile failing",
     },
     { profile: "garbage", kind: "no-source-credentials", what: "returned invalid JSON", hint: "--profile garbage" },
@@ -257,7 +260,7 @@ describe("no source credentials", () => {
     const clock = new FakeClock();
     const resolving = rejectionOf(resolve({ profile: "hanging", clock }));
     const pid = await pidIn(log);
-    await clock.advance(10_000);
+    await clock.advance(11_000);
     expect(await resolving).toMatchObject({ kind: "timeout" });
     await until(() => !isAlive(pid));
   });

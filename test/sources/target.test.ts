@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
-import { resolveTarget } from "../../src/sources/target.ts";
+import { systemClock } from "../../src/daemon/clock.ts";
+import { resolveChain } from "../../src/sources/chain.ts";
+import { type Target, targetOf } from "../../src/sources/target.ts";
 import { rejectionOf } from "../thrown.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 
@@ -19,8 +21,23 @@ beforeAll(() => {
 });
 afterAll(() => home.remove());
 
-function resolve(config: Omit<Config, "AssumeRole">, environment: Record<string, string> = {}, RoleArn = ROLE) {
-  return resolveTarget({ ...config, AssumeRole: { RoleArn } }, { HOME: home.path, ...environment });
+async function resolve(
+  { STS, Session }: Omit<Config, "AssumeRole">,
+  variables: Record<string, string> = {},
+  RoleArn = ROLE,
+): Promise<Target> {
+  const environment = { HOME: home.path, ...variables };
+  const { way } = await resolveChain({
+    name: "demo",
+    user: "tester",
+    profile: Session?.profile_name,
+    wants: "way",
+    verify: STS?.verify,
+    environment,
+    clock: systemClock,
+    waitsFor: () => {},
+  });
+  return targetOf({ STS, Session, AssumeRole: { RoleArn } }, way);
 }
 
 describe("the region", () => {
@@ -89,22 +106,26 @@ describe("certificates", () => {
     { title: "the profile's", STS: () => ({}), environment: () => ({ AWS_PROFILE: "ca" }) },
   ])("come from $title bundle", async ({ STS, environment }) => {
     const { tls } = await resolve({ STS: STS() }, environment());
-    expect(tls).toEqual({ enabled: true, verify: true, ca: "-----BEGIN CERTIFICATE-----\n" });
+    expect(tls).toEqual({ enabled: true, verify: true, ca: "-----BEGIN CERTIFICATE-----\n", extraCa: undefined });
   });
 
   test.each([true, false])("are the built-in ones where verify is %p", async (verify) => {
     const { tls } = await resolve({ STS: { verify } }, { AWS_CA_BUNDLE: "/nonexistent" });
-    expect(tls).toEqual({ enabled: true, verify, ca: undefined });
+    expect(tls).toEqual({ enabled: true, verify, ca: undefined, extraCa: undefined });
   });
 
   test.each([
-    ["relative/path", "not an absolute path"],
-    ["/nonexistent/bundle", "cannot be read"],
-  ])("that are not there (%s) are a config's fault, and their path is not shown", async (path, what) => {
+    ["relative/path", "invalid-config", "not an absolute path"],
+    ["/nonexistent/bundle", "person-needed", "/nonexistent/bundle, which STS.verify names, cannot be read"],
+  ] as const)("that are not there (%s) are %s", async (path, kind, what) => {
     const refused = await rejectionOf(resolve({ STS: { verify: path } }));
-    expect(refused.kind).toBe("invalid-config");
+    expect(refused.kind).toBe(kind);
     expect(refused.message).toContain(what);
-    expect(refused.message).not.toContain(path);
+  });
+
+  test("are also those beside the built-in ones, of whatever of them is there", async () => {
+    const { tls } = await resolve({}, { NODE_EXTRA_CA_CERTS: bundle, SSL_CERT_FILE: "/nonexistent" });
+    expect(tls).toMatchObject({ ca: undefined, extraCa: "-----BEGIN CERTIFICATE-----\n" });
   });
 
   test("that are no certificates are refused", async () => {

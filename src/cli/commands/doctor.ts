@@ -1,4 +1,5 @@
 // keyhole doctor: what is wrong with this machine, or with the sandbox that this runs in, and how to mend it. Only looks.
+import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
 import { formatJson, jsonOption } from "../json.ts";
@@ -24,14 +25,13 @@ export default defineCommand({
 type Context = Pick<CommandContext, "settings" | "environment" | "host">;
 
 async function examineHost({ settings, environment, host }: Context): Promise<Finding[]> {
-  const [{ lookAtDaemon, askVersion }, { hostChecks }, { readSharedConfig }] = await Promise.all([
+  const [{ lookAtDaemon, askVersion }, { hostChecks }, { readSharedFiles }] = await Promise.all([
     import("../doctor/hostmachine.ts"),
     import("../doctor/hostchecks.ts"),
-    import("../../sources/profile.ts"),
+    import("../foreign.ts"),
   ]);
   // What keyhole put into this shell is no source.
   const outside = environmentOutside(environment);
-  const { profiles } = await readSharedConfig(outside);
   const machine = {
     settings,
     environment: outside,
@@ -40,7 +40,7 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
     platform: process.platform,
     now: host.now(),
     daemon: await lookAtDaemon(settings),
-    profiles,
+    ...(await readSharedFiles(host, definedVariables(outside))),
     proc: "/proc",
     run: "/run",
     devices: "/dev",

@@ -3,11 +3,11 @@ import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/peer.ts";
 import type { Settings } from "../../settings.ts";
-import type { SharedConfig } from "../../sources/profile.ts";
 import { askStatus, type FullStatus } from "../daemon/asking.ts";
 import { withDaemon } from "../daemon/broker.ts";
+import type { SharedFiles } from "../foreign.ts";
 
-export interface HostMachine {
+export interface HostMachine extends SharedFiles {
   readonly settings: Settings;
   /** Of this shell, without what keyhole put into it. */
   readonly environment: Environment;
@@ -18,7 +18,6 @@ export interface HostMachine {
   /** Milliseconds since the epoch, by this machine's clock. */
   readonly now: number;
   readonly daemon: DaemonView;
-  readonly profiles: SharedConfig["profiles"];
   /** `/proc`, `/run` and `/dev`. */
   readonly proc: string;
   readonly run: string;

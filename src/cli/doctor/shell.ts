@@ -30,7 +30,7 @@ export function checkShell({ environment }: Pick<HostMachine, "environment">): r
 
 /** Profiles whose `credential_process` is keyhole: at a place where there is none, or for a config that there is not. */
 export function checkProcesses(machine: HostMachine): readonly Verdict[] {
-  const processes = [...machine.profiles].flatMap(([profile, settings]) => {
+  const processes = [...machine.shared.profiles].flatMap(([profile, settings]) => {
     const process = keyholeProcessOf(settings.get("credential_process") ?? "");
     return process === undefined ? [] : [{ profile, ...process }];
   });

@@ -1,25 +1,32 @@
 // Where source credentials come from, as far as files tell: no program is run, and nobody is asked.
 import type { Config } from "../../config/config.ts";
 import { definedVariables } from "../../environment.ts";
+import type { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../quoting.ts";
-import { DEFAULT_PROFILE, namedProfile } from "../../sources/profile.ts";
+import { profileRefusal } from "../../sources/plan.ts";
+import { namedProfile, type Settings } from "../../sources/profile.ts";
 import { readConfigs } from "./configs.ts";
 import { problem, type Verdict, verdicts } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
 import { keyholeProcessOf } from "./processes.ts";
 
 export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
+  const unread = machine.refusals.map(({ message, hint }) => problem(message, hint ?? "aws configure list"));
   const wrong = readConfigs(machine).flatMap(([name, config]) => {
-    const profile = hasKeys(config, machine) ? undefined : namedProfile(config, definedVariables(machine.environment));
-    if (!profile || machine.profiles.has(profile)) return [];
-    return [problem(`${name}: there is no profile ${JSON.stringify(profile)}`, remedyFor(profile, config))];
+    const environment = definedVariables(machine.environment);
+    const profile = hasKeys(config) ? undefined : namedProfile(config, environment);
+    if (!profile) return [];
+    const refusal = profileRefusal({ shared: machine.shared, environment }, profile);
+    return refusal === undefined ? [] : [problem(`${name}: ${refusal.message}`, remedyFor(refusal, config))];
   });
-  return verdicts(wrong, "every profile that a config names exists");
+  return verdicts(
+    [...unread, ...(unread.length > 0 ? [] : wrong)],
+    "every profile that a config names gives credentials",
+  );
 }
 
-function remedyFor(profile: string, config: Config): string {
-  if (config.Session?.profile_name === undefined) return "unset AWS_PROFILE AWS_DEFAULT_PROFILE";
-  return `aws configure --profile ${quotePosix(profile)}`;
+function remedyFor({ hint = "aws configure list" }: KeyholeError, config: Config): string {
+  return config.Session?.profile_name === undefined ? "unset AWS_PROFILE AWS_DEFAULT_PROFILE" : hint;
 }
 
 /** A config whose source is keyhole, which asks for the same config again. */
@@ -50,12 +57,13 @@ function followSource(name: string, configs: ReadonlyMap<string, Config>, machin
 
 /** The config that a profile's `credential_process` asks keyhole for, also of the profile that another one is based on. */
 function sourceConfigOf(config: Config, machine: HostMachine): string | undefined {
-  if (hasKeys(config, machine)) return undefined;
+  if (hasKeys(config)) return undefined;
   const seen = new Set<string>();
-  let profile: string | undefined = namedProfile(config, definedVariables(machine.environment)) || DEFAULT_PROFILE;
+  // A profile of the environment that asks keyhole counts as not set.
+  let profile = config.Session?.profile_name;
   while (profile !== undefined && !seen.has(profile)) {
     seen.add(profile);
-    const settings = machine.profiles.get(profile);
+    const settings: Settings | undefined = machine.shared.profiles.get(profile);
     // Keys of a profile come before its credential_process.
     if (settings === undefined || settings.has("aws_secret_access_key")) return undefined;
     const process = settings.get("credential_process");
@@ -65,8 +73,7 @@ function sourceConfigOf(config: Config, machine: HostMachine): string | undefine
   return undefined;
 }
 
-/** As sources/known.ts has it: a config's own keys, and without a profile those of the environment. */
-function hasKeys({ STS, Session }: Config, { environment }: HostMachine): boolean {
-  if ((STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined) return true;
-  return Session?.profile_name === undefined && Boolean(environment["AWS_ACCESS_KEY_ID"]);
+/** A config's own. */
+function hasKeys({ STS, Session }: Config): boolean {
+  return (STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined;
 }

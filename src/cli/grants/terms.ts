@@ -1,6 +1,5 @@
 // The options of `grant add` → the terms of a grant. Everything is read and checked before anybody is asked anything;
 // what only STS's limits forbid, the daemon says.
-import { readFileSync, statSync } from "node:fs";
 import type { ArgsDef, ArgValues } from "../../arguments.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { checkConfigName } from "../../configname.ts";
@@ -8,13 +7,13 @@ import { KeyholeError } from "../../errors.ts";
 import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/name.ts";
-import { resolvePolicy } from "../../grants/presets.ts";
+import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/presets.ts";
 import { formatRate, parseRate } from "../../grants/rate.ts";
 import { parseSpan } from "../../grants/spans.ts";
 import { parseWhole } from "../../numbers.ts";
 import { absolutePath } from "../../paths.ts";
 import type { RequestOf } from "../../wire/messages.ts";
-import type { CommandContext } from "../command.ts";
+import type { CommandContext, Host } from "../command.ts";
 
 const HINT = "keyhole grant add --help";
 
@@ -22,8 +21,8 @@ const HINT = "keyhole grant add --help";
 const IDS = { most: 0xff_ff_ff_fe };
 /** What a u32 of the wire holds. */
 const USES = { least: 1, most: 0xff_ff_ff_ff };
-/** Bytes. STS takes 2,048 characters of a session policy; white space does not count. */
-const POLICY_FILE_LIMIT = 64 * 1024;
+/** Characters. STS takes 2,048 of a session policy; white space does not count. */
+const POLICY_LIMIT = 64 * 1024;
 
 /** The options of `grant add`; DESIGN.md, 8, has their meaning. */
 export const termOptions = {
@@ -87,11 +86,11 @@ export const termOptions = {
 export type RequestedTerms = Omit<RequestOf<"GrantAdd">, "environment">;
 
 /** @throws KeyholeError `usage` that names the option and never the value, `no-such-config`. */
-export function readTerms(
+export async function readTerms(
   name: string,
   args: ArgValues<typeof termOptions>,
   { settings, host }: Pick<CommandContext, "settings" | "host">,
-): RequestedTerms {
+): Promise<RequestedTerms> {
   const config = checkConfigName(args.config);
   const isFile = args.deliver === "file";
   const terms = {
@@ -112,7 +111,7 @@ export function readTerms(
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
   if (isFile) refuseUnenforceable(terms, args.rate);
-  const chosen = readPolicyChoice(args.policy, config, settings.paths.configDir, () => host.cwd());
+  const chosen = await readPolicyChoice(args.policy, config, settings.paths.configDir, host);
   return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
 }
 
@@ -132,18 +131,41 @@ function refuseUnenforceable(
   if (option !== undefined) throw usage(`${option} is for sockets: nobody sees who reads a file`);
 }
 
-function readPolicyChoice(policy: string | undefined, config: string, configDir: string, cwd: () => string) {
+async function readPolicyChoice(
+  policy: string | undefined,
+  config: string,
+  configDir: string,
+  host: Pick<Host, "cwd" | "readForeign">,
+): Promise<PolicyChoice> {
   if (policy === undefined) return { policy: undefined, policyArns: [] };
   const { RoleArn } = openConfigStore(configDir).read(config).config.AssumeRole;
-  return resolvePolicy(policy, RoleArn, (path) => readSmallFile(absolutePath(path, cwd)));
+  const text = isPreset(policy) ? undefined : await readPolicy(policy, host);
+  return resolvePolicy(policy, RoleArn, () => {
+    if (text === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+    return text;
+  });
 }
 
-function readSmallFile(path: string): string {
-  const stats = statSync(path);
-  if (stats.isFile() && stats.size > POLICY_FILE_LIMIT) {
-    throw Object.assign(new Error("too large"), { code: "EFBIG" });
+async function readPolicy(path: string, host: Pick<Host, "cwd" | "readForeign">): Promise<string | undefined> {
+  const [text] = OWN_STREAM.test(path)
+    ? [await readStream(path)]
+    : await host.readForeign([absolutePath(path, () => host.cwd())]);
+  if (text instanceof KeyholeError) throw text;
+  if (text !== undefined && text.length > POLICY_LIMIT) throw usage("the policy is longer than 64 KiB");
+  return text;
+}
+
+/** `<(jq …)` and `/dev/stdin`: what the caller has opened for us, nobody else can. */
+const OWN_STREAM = /^\/dev\/(?:stdin|fd\/\d+)$/;
+
+async function readStream(path: string): Promise<string> {
+  let text = "";
+  const descriptor = Number(/\d+$/.exec(path)?.[0] ?? 0);
+  for await (const chunk of Bun.file(descriptor).stream()) {
+    text += Buffer.from(chunk).toString("utf8");
+    if (text.length > POLICY_LIMIT) break;
   }
-  return readFileSync(path, "utf8");
+  return text;
 }
 
 function readTag(text: string): { key: string; value: string } {

@@ -65,7 +65,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       store.write(grant, { durable: true });
       // What cannot be read again would work until the daemon's next start, and not be revoked after it.
       store.read(name);
-      live = await life.open(grant, first.region, { environment, askpass: askpassOf(environment), first });
+      live = await life.open(grant, { environment, askpass: askpassOf(environment), first });
       await life.equip(live);
       if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");
       // Nor may there be a grant that no answer can tell of.

@@ -14,7 +14,14 @@ import { createDelivery } from "./delivery.ts";
 import { endsByOf } from "./ending.ts";
 import { type LiveGrant, outstandingOf } from "./livegrant.ts";
 import { createPacer, type Pacer } from "./pacer.ts";
-import { openPlace, openSocket, placeExecutable, type PlaceDependencies, writeTexts } from "./place.ts";
+import {
+  openPlace,
+  openSocket,
+  placeExecutable,
+  type PlaceDependencies,
+  writeMissingTexts,
+  writeTexts,
+} from "./place.ts";
 import { refusalOf } from "./refusal.ts";
 import { createGrantSessions, type GrantSessionDependencies, type GrantSessions } from "./sessions.ts";
 import { createGrantSocket } from "./socket.ts";
@@ -39,14 +46,16 @@ export interface GrantLife {
   /**
    * Opens directory and socket. The executable follows with `equip`, the session when somebody asks, or with `tend`.
    *
-   * @param region that the config names, if it does
+   * @param origin of one that is made just now; the texts of another follow with `describe`
    * @throws KeyholeError `unsafe-path`, `usage`; what was made for a grant with an origin is removed again.
    */
-  open(grant: Grant, region: string | undefined, origin: Origin | undefined): Promise<LiveGrant>;
+  open(grant: Grant, origin: Origin | undefined): Promise<LiveGrant>;
+  /** Writes its texts. What prevents it is logged, and shown. @param region that the config names, if it does */
+  describe(live: LiveGrant, region: string | undefined): void;
   /** Puts the executable into its directory. @throws KeyholeError `unsafe-path` */
   equip(live: LiveGrant): Promise<void>;
-  /** Another definition is in force. Texts that cannot be written are logged. */
-  adopt(live: LiveGrant, grant: Grant, region: string | undefined): void;
+  /** Another definition is in force; its texts follow with `describe`. */
+  adopt(live: LiveGrant, grant: Grant): void;
   /** Puts its socket back if somebody removed it. */
   mend(live: LiveGrant): Promise<void>;
   /** Sees to what nobody asks for: the lease of a grant that is active. */
@@ -81,6 +90,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     const { issue, lastError } = session;
     if (issue !== undefined) note(live, issue);
     live.lastError = lastError;
+    if (issue !== undefined && !live.isDescribed) describe(live, issue.region);
     const usable = vendableIssue(session, sessions.clocks);
     if (usable !== undefined) delivery.deliver(live, usable);
     else if (lastError !== undefined) delivery.withhold(live, lastError.kind);
@@ -106,7 +116,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     log,
   };
 
-  async function open(grant: Grant, region: string | undefined, origin: Origin | undefined): Promise<LiveGrant> {
+  async function open(grant: Grant, origin: Origin | undefined): Promise<LiveGrant> {
     const mount = openPlace(grant, dependencies);
     try {
       const live: LiveGrant = {
@@ -127,12 +137,13 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
         refusals: 0,
         lastError: undefined,
         hasExpired: false,
+        isDescribed: origin !== undefined,
       };
       if (origin !== undefined) {
         note(live, origin.first);
         delivery.deliver(live, origin.first);
-      }
-      writeTexts(live, region);
+        writeTexts(live, origin.first.region);
+      } else writeMissingTexts(live);
       if (grant.deliver === "socket")
         live.listener = await openSocket(live, createGrantSocket(live, socketDependencies), dependencies);
       return live;
@@ -143,16 +154,21 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
     }
   }
 
-  function adopt(live: LiveGrant, grant: Grant, region: string | undefined): void {
+  function adopt(live: LiveGrant, grant: Grant): void {
     if (grant.endsAt !== live.grant.endsAt) live.endsBy = endsByOf(grant, sessions.clocks);
     live.grant = grant;
     live.version += 1;
     live.pacer = pacerOf(grant);
+    live.isDescribed = false;
+  }
+
+  function describe(live: LiveGrant, region: string | undefined): void {
     try {
       writeTexts(live, region);
+      live.isDescribed = true;
     } catch (error) {
       live.lastError = keyholeErrorOf(error);
-      log("error", "texts not written", { grant: grant.name, error: live.lastError.message });
+      log("error", "texts not written", { grant: live.grant.name, error: live.lastError.message });
     }
   }
 
@@ -193,6 +209,7 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   return {
     sessions,
     open,
+    describe,
     equip: (live) => placeExecutable(live, dependencies),
     adopt,
     mend,

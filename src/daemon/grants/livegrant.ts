@@ -47,6 +47,8 @@ export interface LiveGrant {
   lastError: KeyholeError | undefined;
   /** Its end was seen and acted upon. */
   hasExpired: boolean;
+  /** Its texts have the region of its config, which may stand in files that do not answer. */
+  isDescribed: boolean;
 }
 
 export function outstandingOf({ credentials, expiresAt, packedPolicySize }: Issue): Outstanding {

@@ -105,7 +105,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   async function open(grant: Grant): Promise<void> {
     pending.set(grant.name, () => grant);
     try {
-      const live = await life.open(grant, await knownRegion(grant), undefined);
+      const live = await life.open(grant, undefined);
       live.roleArn = roleArnOf(grant);
       lives.set(grant.name, live);
       const state = stateOf(grant, life.sessions.nowOf(live));
@@ -113,17 +113,21 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
       live.hasExpired = state === "expired";
       if (state === "revoked" || state === "expired") life.end(live, state);
       else life.tend(live);
+      void describe(live);
       void equip(live);
     } finally {
       pending.delete(grant.name);
     }
   }
 
-  async function knownRegion(grant: Grant): Promise<string | undefined> {
+  /** Not waited for: the files that name the region may not answer, and nobody else's grant depends on them. */
+  async function describe(live: LiveGrant): Promise<void> {
     try {
-      return await regionOf(grant);
-    } catch {
-      return undefined;
+      const region = await regionOf(live.grant);
+      if (lives.get(live.grant.name) === live && !live.isDescribed) life.describe(live, region);
+    } catch (error) {
+      live.lastError ??= keyholeErrorOf(error);
+      log("warn", "region of a grant not known", { grant: live.grant.name, error: keyholeErrorOf(error).message });
     }
   }
 
@@ -146,14 +150,12 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   }
 
   /** What was revoked stays so, and what was used, whatever its file says by now. */
-  async function adopt(live: LiveGrant, next: Grant, revision: string | undefined): Promise<void> {
+  function adopt(live: LiveGrant, next: Grant, revision: string | undefined): void {
     const { name } = next;
-    const region = await knownRegion(next);
-    // Meanwhile it may have been removed; or revoked, or used, which is looked at only now.
-    if (lives.get(name) !== live) return;
     const { revokedAt, uses } = live.grant;
     const grant = { ...next, uses: Math.max(uses, next.uses), revokedAt: revokedAt ?? next.revokedAt };
-    life.adopt(live, grant, region);
+    life.adopt(live, grant);
+    void describe(live);
     if (isWritten(grant, next)) live.revision = revision;
     else tryToWriteDefinition(store, live, log);
     live.hasExpired &&= stateOf(grant, life.sessions.nowOf(live)) === "expired";

@@ -58,6 +58,11 @@ export function writeTexts({ grant, mount }: Pick<LiveGrant, "grant" | "mount">,
     mount.write(name, Buffer.from(text), TEXT_MODE);
 }
 
+/** Of a grant whose region is not yet known: a sandbox that runs keeps the texts that it has. */
+export function writeMissingTexts(live: Pick<LiveGrant, "grant" | "mount">): void {
+  if (!live.mount.has("aws-config")) writeTexts(live, undefined);
+}
+
 /** Resolves at once where this very executable is there. @throws KeyholeError `unsafe-path` */
 export async function placeExecutable({ grant, mount }: LiveGrant, { executable }: PlaceDependencies): Promise<void> {
   if (grant.executable && executable !== undefined) await mount.copyExecutable(executable());

@@ -4,7 +4,6 @@ import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
 import type { Paths } from "../../paths.ts";
-import { resolveTarget } from "../../sources/target.ts";
 import { takeLock } from "../lock.ts";
 import { leaseParentOf } from "../mounts/leaseroot.ts";
 import type { Sessions } from "../sessions.ts";
@@ -51,7 +50,11 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     askpassOf: (requester) => selectAskpass(requester, base),
     maxFlights: MAX_FLIGHTS,
     environmentOf: (config) => sessions.environmentOf(config),
-    regionOf: async (grant) => (await resolveTarget(configs.read(grant.config).config, grant.environment)).namedRegion,
+    regionOf: async ({ config: name, environment }) => {
+      const { config } = configs.read(name);
+      const { signal } = new AbortController();
+      return passed.source.regionOf({ name, config, environment, signal });
+    },
     duplicate: (descriptor) => native.duplicate(descriptor),
     takeLock: () => {
       ensurePrivateDirectory(paths.grantDir);

@@ -27,6 +27,8 @@ export interface Mount {
    * @throws KeyholeError `unsafe-path`
    */
   write(name: MountFile, bytes: Uint8Array, mode: number): void;
+  /** Whether something stands at a file's name. */
+  has(name: MountFile): boolean;
   /** Removes a file, where there is no room for another one in its place. @throws KeyholeError `unsafe-path` */
   clear(name: MountFile): void;
   /**
@@ -109,6 +111,7 @@ export function openMount(parent: string, id: string): Mount {
       heal(directory);
       placeFile(directory, name, bytes, mode);
     },
+    has: (name) => fs.lstatSync(`${directory.base()}/${name}`, { throwIfNoEntry: false }) !== undefined,
     clear: (name) => {
       heal(directory);
       removeEntries(directory, [name]);

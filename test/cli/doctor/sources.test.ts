@@ -1,34 +1,54 @@
 import { expect, test } from "bun:test";
+import { KeyholeError } from "../../../src/errors.ts";
 import { checkSourceLoop, checkSourceProfile } from "../../../src/cli/doctor/sources.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 
 const PROCESS = "/opt/keyhole export -f credential-process -n";
 
-test("a profile that does not exist is a problem of whoever names it", async () => {
+test("a profile that does not exist, or gives nothing, is a problem of whoever names it", async () => {
   using home = new Home();
-  home.write(".aws/config", "[profile there]\nregion = eu-west-1\n");
+  home.write(".aws/config", "[profile there]\nregion = eu-west-1\n[profile sso]\nsso_account_id = 111122223333\n");
   home.config("plain");
-  home.config("good", "Session:", "  profile_name: there");
+  home.config("good", "Session:", "  profile_name: sso");
   expect(checkSourceProfile(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
   home.config("bad", "Session:", "  profile_name: gone");
-  expect(checkSourceProfile(await hostMachine(home))).toEqual([
-    { level: "problem", message: `bad: there is no profile "gone"`, fix: "aws configure --profile gone" },
+  home.config("empty", "Session:", "  profile_name: there");
+  const variables = { AWS_EC2_METADATA_DISABLED: "true" };
+  expect(checkSourceProfile(await hostMachine(home, {}, variables))).toMatchObject([
+    { level: "problem", message: "bad: there is no profile 'gone'", fix: "aws configure list-profiles" },
+    { message: expect.stringContaining("empty: profile 'there' gives none"), fix: expect.stringContaining("there") },
   ]);
+  // As every container has them.
+  const inContainer = { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.23/" };
+  expect(checkSourceProfile(await hostMachine(home, {}, inContainer))).toHaveLength(1);
 });
 
-test("so is one that this shell names, unless its keys come before", async () => {
+test("so is one that this shell names, also where it has keys", async () => {
   using home = new Home();
   home.config("plain");
-  const shell = { AWS_PROFILE: "gone" };
+  const shell = { AWS_PROFILE: "gone", AWS_ACCESS_KEY_ID: "AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY: "s" };
   expect(checkSourceProfile(await hostMachine(home, {}, shell))).toMatchObject([
     { level: "problem", fix: "unset AWS_PROFILE AWS_DEFAULT_PROFILE" },
   ]);
-  const withKeys = { ...shell, AWS_ACCESS_KEY_ID: "AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY: "s" };
-  expect(checkSourceProfile(await hostMachine(home, {}, withKeys))).toMatchObject([{ level: "ok" }]);
+});
+
+test("so is a file of ~/.aws that is not read", async () => {
+  using home = new Home();
+  const refusals = [new KeyholeError("person-needed", "/h/.aws/config is a pipe", "ls -ld /h/.aws/config")];
+  home.config("named", "Session:", "  profile_name: gone");
+  expect(checkSourceProfile(await hostMachine(home, { refusals }))).toEqual([
+    { level: "problem", message: "/h/.aws/config is a pipe", fix: "ls -ld /h/.aws/config" },
+  ]);
+});
+
+test("the default profile may ask keyhole: it is no config's source then", async () => {
+  using home = new Home();
+  home.write(".aws/config", `[default]\ncredential_process = ${PROCESS} dev\n`);
+  home.config("dev");
+  expect(checkSourceLoop(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
 });
 
 test.each([
-  ["itself, by the default profile", { default: `${PROCESS} dev` }, ["dev"], "itself"],
   [
     "itself, by a profile that another is based on",
     { "profile a": "", "profile b": `${PROCESS} dev` },

@@ -6,7 +6,7 @@ import type { HostMachine } from "../../../src/cli/doctor/hostmachine.ts";
 import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolveSettings } from "../../../src/settings.ts";
-import { readSharedConfig } from "../../../src/sources/profile.ts";
+import { parseSharedConfig, sharedPaths } from "../../../src/sources/profile.ts";
 import { version } from "../../../src/version.ts";
 import type { DaemonStatus, GrantInfo } from "../../../src/wire/messages.ts";
 import { NOW } from "./world.ts";
@@ -58,7 +58,13 @@ export async function hostMachine(
 ): Promise<HostMachine> {
   const own = { HOME: home.path, KEYHOLE_SHARED_SOCKET: join(home.path, "shared", "keyhole.sock") };
   const environment = { ...own, ...variables };
-  const { profiles } = await readSharedConfig(environment);
+  const [config = "", credentials = ""] = await Promise.all(
+    sharedPaths(environment).map((path) =>
+      Bun.file(path!)
+        .text()
+        .catch(() => ""),
+    ),
+  );
   return {
     settings: resolveSettings({}, environment, () => "/"),
     environment,
@@ -67,7 +73,8 @@ export async function hostMachine(
     platform: "linux",
     now: NOW,
     daemon: { failure: absent },
-    profiles,
+    shared: parseSharedConfig(config, credentials),
+    refusals: [],
     proc: join(home.path, "proc"),
     run: "/run",
     devices: "/dev",

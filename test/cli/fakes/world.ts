@@ -3,6 +3,7 @@ import { KeyholeError } from "../../../src/errors.ts";
 import type { Host } from "../../../src/cli/command.ts";
 import { run } from "../../../src/cli/run.ts";
 import { root } from "../../../src/cli/table.ts";
+import { readForeign } from "../../../src/files/foreign.ts";
 import { createUi } from "../../../src/cli/ui.ts";
 
 export interface WorldOptions {
@@ -59,6 +60,7 @@ const quietHost: Host = {
   now: () => NOW,
   wait: () => Promise.resolve(),
   readStdin: () => Promise.resolve(""),
+  readForeign: (paths) => Promise.all(paths.map(readForeign)),
   signal: () => false,
   platform: "linux",
   isContainer: () => false,

@@ -58,6 +58,10 @@ export class FakeSource implements CredentialSource {
     return this.calls.length;
   }
 
+  regionOf({ config }: RoleRequest): Promise<string | undefined> {
+    return Promise.resolve(config.STS?.region_name);
+  }
+
   async assume(request: AssumeRequest): Promise<AssumedRole> {
     await this.resolve?.(request);
     return request.turn(request.config.STS?.endpoint_url ?? "", () => this.#call(request));

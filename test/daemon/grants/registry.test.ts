@@ -135,7 +135,13 @@ test("a grant that no answer can tell of leaves nothing behind", async () => {
   await using world = await newGrantWorld();
   const { source } = world;
   const assume: typeof source.assume = async (request) => ({ ...(await source.assume(request)), packedPolicySize: -1 });
-  const grants = await world.start({ source: { assume, identify: (...words) => source.identify(...words) } });
+  const grants = await world.start({
+    source: {
+      assume,
+      regionOf: (request) => source.regionOf(request),
+      identify: (...words) => source.identify(...words),
+    },
+  });
   expect((await errorOf(grants.add(grantRequest(), caller))).message).toContain("-1 is not a whole number");
   expect([grants.list(), world.store.list(), readdirSync(join(world.home, "g"))]).toEqual([[], [], []]);
 });
@@ -448,7 +454,7 @@ test("an STS that is years ahead makes no grant that lives for years, and none t
     const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt });
     return { ...assumed, credentials, clockSkew: years, clock: "doubtful" };
   };
-  const hostile = { assume, identify: source.identify.bind(source) };
+  const hostile = { assume, regionOf: source.regionOf.bind(source), identify: source.identify.bind(source) };
   const grants = await world.start({ source: hostile });
   const { directory, endsAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
   expect(endsAt).toBe(clock.truth + 2 * 60 * MINUTE);
@@ -467,7 +473,8 @@ test("a grant that was made by a clock 23 hours ahead ends when it should, whoev
     const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt: expiresAt! + ahead });
     return { ...assumed, credentials, clockSkew: assumed.clockSkew! + ahead };
   };
-  const grants = await world.start({ source: { assume, identify: source.identify.bind(source) } });
+  const skewed = { assume, regionOf: source.regionOf.bind(source), identify: source.identify.bind(source) };
+  const grants = await world.start({ source: skewed });
   const { directory, createdAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
   expect(createdAt).toBeGreaterThan(clock.truth + ahead - 2 * SECOND);
   await world.stop();

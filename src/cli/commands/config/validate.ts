@@ -1,7 +1,10 @@
 // keyhole config validate: every problem of one config, of all, or of a text that is not saved yet.
 import { formatProblem, inspectConfig, type TextProblem } from "../../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import { definedVariables } from "../../../environment.ts";
 import { KeyholeError } from "../../../errors.ts";
+import { readSharedFiles } from "../../foreign.ts";
+import { profileRefusal } from "../../../sources/plan.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, readSource } from "../../configs/text.ts";
 import { formatJson, jsonOption } from "../../json.ts";
@@ -21,19 +24,39 @@ interface Finding {
   readonly warnings: readonly string[];
 }
 
+/** With the profile that it names as its source. */
+interface Inspected extends Finding {
+  readonly profile?: string | undefined;
+}
+
+/** A profile that gives no credentials is a problem of the config that names it. */
+async function withSource(
+  { profile, ...finding }: Inspected,
+  { host, environment }: Pick<CommandContext, "host" | "environment">,
+): Promise<Finding> {
+  if (profile === undefined) return finding;
+  const variables = definedVariables(environment);
+  const { shared, refusals } = await readSharedFiles(host, variables);
+  const [refusal = profileRefusal({ shared, environment: variables }, profile)] = refusals;
+  if (refusal === undefined) return finding;
+  const problem = { line: undefined, message: `Session.profile_name: ${refusal.message}` };
+  return { ...finding, valid: false, problems: [problem] };
+}
+
 export default defineCommand({
   meta: { name: "config validate", description: "Check configs without asking STS" },
   args,
   async run(context) {
     const { output } = context;
-    const findings = await inspect(context);
+    const found = await inspect(context);
+    const findings = await Promise.all(found.map((finding) => withSource(finding, context)));
     if (context.args.json) output.line(formatJson(findings));
     else for (const finding of findings) output.line(describe(finding));
     return findings.every(({ valid }) => valid) ? 0 : 1;
   },
 });
 
-async function inspect(context: CommandContext<typeof args>): Promise<Finding[]> {
+async function inspect(context: CommandContext<typeof args>): Promise<Inspected[]> {
   const { name, all, "from-file": file } = context.args;
   if ([name !== undefined, all, file !== undefined].filter(Boolean).length > 1)
     throw new KeyholeError("usage", "-n, --all and --from-file exclude each other", "keyhole config validate --help");
@@ -48,14 +71,15 @@ async function inspect(context: CommandContext<typeof args>): Promise<Finding[]>
   return names.map((each) => inspectStored(store, each));
 }
 
-function inspectText(name: string, text: string): Finding {
+function inspectText(name: string, text: string): Inspected {
   const inspection = inspectConfig(text);
-  if ("config" in inspection) return { name, valid: true, problems: [], warnings: inspection.warnings };
-  return { name, valid: false, problems: inspection.problems, warnings: [] };
+  if (!("config" in inspection)) return { name, valid: false, problems: inspection.problems, warnings: [] };
+  const { config, warnings } = inspection;
+  return { name, valid: true, problems: [], warnings, profile: config.Session?.profile_name };
 }
 
 /** A file that may not be read is a problem of its own, and no reason to leave the others unchecked. */
-function inspectStored(store: ConfigStore, name: string): Finding {
+function inspectStored(store: ConfigStore, name: string): Inspected {
   try {
     return inspectText(name, store.readText(name));
   } catch (error) {

@@ -19,7 +19,7 @@ export default defineCommand({
   args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {
     const { args, environment, settings, output, ui } = context;
-    const terms = readTerms(args.name, args, context);
+    const terms = await readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
     const grant = await withGrantDaemon(context, async (link) => {
       const source = sourceVariables(context, await refuseForeignDaemon(link, settings));

@@ -1,0 +1,61 @@
+// Files that are not keyhole's own, as a client reads them: in a child, which is left behind where they do not answer.
+import { KeyholeError } from "../errors.ts";
+import { silent } from "../files/foreign.ts";
+import type { FileAnswer } from "../files/reader.ts";
+import { parseSharedConfig, type SharedConfig, sharedPaths } from "../sources/profile.ts";
+import type { ForeignText, Host } from "./command.ts";
+
+/** Milliseconds: the child has its own deadline, below. */
+const DEADLINE = 8_000;
+
+/** @param command the words that start keyhole again */
+export async function readInChild(
+  command: readonly string[],
+  paths: readonly string[],
+  wait: Host["wait"],
+): Promise<ForeignText[]> {
+  const child = Bun.spawn([...command, "--read-files"], {
+    cwd: "/",
+    env: {},
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "ignore",
+    detached: true,
+  });
+  child.unref();
+  void Promise.allSettled([child.stdin.write(JSON.stringify(paths)), child.stdin.end()]);
+  const line = await Promise.race([firstLine(child.stdout), wait(DEADLINE)]);
+  child.kill("SIGKILL");
+  if (!line) return paths.map(silent);
+  return (JSON.parse(line) as FileAnswer[]).map((answer) =>
+    "refused" in answer ? new KeyholeError("person-needed", answer.refused, answer.hint) : answer.text,
+  );
+}
+
+/** Its end is not waited for: a process that waits for a dead mount has none. */
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    if (chunk.includes(10)) return Buffer.concat(chunks).toString("utf8");
+  }
+  return undefined;
+}
+
+/** ~/.aws as the resolver reads it (sources/chain.ts). */
+export interface SharedFiles {
+  readonly shared: SharedConfig;
+  /** Why one of the files is not read. */
+  readonly refusals: readonly KeyholeError[];
+}
+
+export async function readSharedFiles(
+  host: Pick<Host, "readForeign">,
+  environment: Readonly<Record<string, string>>,
+): Promise<SharedFiles> {
+  // What is nowhere is read as what is not there.
+  const texts = await host.readForeign(sharedPaths(environment).map((path) => path ?? ""));
+  const refusals = texts.filter((text) => text instanceof KeyholeError);
+  const [config = "", credentials = ""] = texts.map((text) => (text instanceof KeyholeError ? "" : text));
+  return { shared: parseSharedConfig(config, credentials), refusals };
+}

@@ -1,0 +1,42 @@
+// Which proxy a URL is asked through, by the variables of whoever asks. Bun knows those of its own process alone, and
+// one process calls STS for many.
+import type { Environment } from "../environment.ts";
+
+export interface Proxies {
+  readonly https: string | undefined;
+  readonly http: string | undefined;
+  /** The hosts that are asked without. */
+  readonly no: string;
+}
+
+export function proxiesOf(environment: Environment): Proxies {
+  const variable = (name: string) => environment[name.toLowerCase()] || environment[name] || undefined;
+  const all = variable("ALL_PROXY");
+  return { https: variable("HTTPS_PROXY") ?? all, http: variable("HTTP_PROXY") ?? all, no: variable("NO_PROXY") ?? "" };
+}
+
+/** The URL of a proxy; undefined where the host itself is asked. */
+export function proxyFor(url: URL, { https, http, no }: Proxies): string | undefined {
+  const proxy = url.protocol === "https:" ? https : http;
+  if (proxy === undefined || isExempt(url, no)) return undefined;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
+}
+
+/** As curl has it: `*`, a host, a domain with all below it; each with a port, or for all of them. */
+function isExempt(url: URL, list: string): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  return list.split(/[\s,]+/).some((entry) => {
+    const { domain, only } = parseEntry(entry.toLowerCase());
+    if (domain === "*") return true;
+    if (domain === "" || (only !== undefined && only !== port)) return false;
+    return host === domain || host.endsWith(`.${domain}`);
+  });
+}
+
+function parseEntry(entry: string): { readonly domain: string; readonly only: string | undefined } {
+  // An IPv6 address without brackets has no port.
+  if (/^[\da-f]*:[\da-f]*:/.test(entry)) return { domain: entry, only: undefined };
+  const [, name = "", only] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(entry) ?? [];
+  return { domain: name.replace(/^\*?\./, ""), only };
+}

@@ -1,0 +1,217 @@
+// Source credentials, out of what plan.ts found: asked, run or read, and the roles on the way assumed. Runs in the
+// child process, whose environment is the requester's: the SDK's providers read that.
+import { Credentials } from "../credentials.ts";
+import type { Clock } from "../daemon/clock.ts";
+import { KeyholeError } from "../errors.ts";
+import { readForeign } from "../files/foreign.ts";
+import { quotePosix } from "../quoting.ts";
+import { createDirectTransport } from "./direct.ts";
+import { createHandler } from "./handler.ts";
+import { runHelper } from "./helper.ts";
+import type { ResolvedSource } from "./known.ts";
+import { defaultSessionName } from "./parameters.ts";
+import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
+import { DEFAULT_PROFILE } from "./profile.ts";
+import { explainFailure } from "./refusal.ts";
+import { explainProvider } from "./chainfailure.ts";
+import type { SourceEnvironment } from "./source.ts";
+import { hopTarget, type Way } from "./target.ts";
+import type { OperationName, Operations } from "./transport.ts";
+
+export interface WalkContext {
+  /** The config's name, for what is said to a person. */
+  readonly name: string;
+  /** For the names of sessions on the way. */
+  readonly user: string;
+  /** Undefined: nobody named one. */
+  readonly profile: string | undefined;
+  /** Must be what `process.env` holds: the SDK reads that. */
+  readonly environment: SourceEnvironment;
+  readonly way: Way;
+  readonly clock: Clock;
+  /** Told whose answer is waited for, for the case that there is none. */
+  readonly waitsFor: (what: string) => void;
+}
+
+/** Whatever a provider of the SDK gives. */
+interface Provided {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+  readonly accountId?: string | undefined;
+}
+
+/** @throws KeyholeError `no-source-credentials`, `person-needed`, `credential-loop`, `aws-refused`, `throttled`, `network`. */
+export async function walk(plan: Plan, context: WalkContext): Promise<ResolvedSource> {
+  const { place, hops } = plan;
+  let credentials = await obtain(place, context);
+  for (const hop of hops) credentials = await assume(hop, credentials, context);
+  return {
+    credentials,
+    description: describe(plan, context),
+    chained: hops.length > 0 || place.kind === "web-identity" || place.kind === "sso",
+    renewal: renewalOf(place),
+    notes: [],
+  };
+}
+
+function describe({ place }: Plan, { profile }: WalkContext): string {
+  const machine = { container: "container", instance: "instance metadata" }[place.kind as "container"];
+  if (profile !== undefined) return machine === undefined ? `profile ${profile}` : `profile ${profile} (${machine})`;
+  if (machine !== undefined) return machine;
+  return place.profile === undefined ? "web identity" : `profile ${DEFAULT_PROFILE}`;
+}
+
+async function obtain(place: Place, context: WalkContext): Promise<Credentials> {
+  const { environment, waitsFor } = context;
+  const { profile = DEFAULT_PROFILE } = place;
+  switch (place.kind) {
+    case "keys":
+      return new Credentials({
+        accessKeyId: place.accessKeyId,
+        secretAccessKey: place.secretAccessKey,
+        sessionToken: place.token,
+      });
+    case "environment":
+      return new Credentials({
+        accessKeyId: environment["AWS_ACCESS_KEY_ID"] ?? "",
+        secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
+        sessionToken: environment["AWS_SESSION_TOKEN"],
+      });
+    case "process":
+      waitsFor(`the credential_process of profile '${profile}'`);
+      return runHelper(place.command, profile, context);
+    case "web-identity":
+      waitsFor(`STS, which is shown the web identity of ${place.tokenFile}`);
+      return assumeWithToken(place, context);
+    case "sso": {
+      waitsFor(`the sign-in of profile '${profile}'`);
+      const { fromSSO } = await import("@aws-sdk/credential-provider-sso");
+      return provided(place, context, (clientConfig) => fromSSO({ profile, clientConfig })());
+    }
+    case "login": {
+      waitsFor(`the sign-in of profile '${profile}'`);
+      const { fromLoginCredentials } = await import("@aws-sdk/credential-provider-login");
+      return provided(place, context, (clientConfig) => fromLoginCredentials({ profile, clientConfig })());
+    }
+    case "container": {
+      waitsFor("the container's credentials");
+      const { fromHttp } = await import("@aws-sdk/credential-provider-http");
+      return provided(place, context, () => fromHttp()());
+    }
+    case "instance":
+      break;
+  }
+  waitsFor("the instance's metadata");
+  return askInstance(context);
+}
+
+async function askInstance({ profile }: WalkContext): Promise<Credentials> {
+  const { fromInstanceMetadata } = await import("@smithy/credential-provider-imds");
+  try {
+    return fieldsOf(await fromInstanceMetadata()());
+  } catch {
+    throw empty(profile, "does not answer");
+  }
+}
+
+/** Asks a provider of the SDK, which gets our way to AWS. */
+async function provided(
+  place: Place,
+  context: WalkContext,
+  ask: (clientConfig: object) => Promise<Provided>,
+): Promise<Credentials> {
+  const { clock, way } = context;
+  let failure: unknown;
+  const requestHandler = createHandler({
+    clock,
+    tls: { enabled: true, verify: true, ca: way.ca, extraCa: way.extraCa },
+    proxies: way.proxies,
+    // The provider tells of its failures in words alone.
+    onFailure: (latest) => (failure = latest),
+    onAnswer: () => (failure = undefined),
+  });
+  try {
+    return fieldsOf(await ask({ requestHandler, maxAttempts: 2 }));
+  } catch (error) {
+    throw explainProvider(failure ?? error, place, context);
+  }
+}
+
+function fieldsOf({ expiration, ...fields }: Provided): Credentials {
+  return new Credentials({
+    accessKeyId: fields.accessKeyId,
+    secretAccessKey: fields.secretAccessKey,
+    sessionToken: fields.sessionToken,
+    expiresAt: expiration?.getTime(),
+    accountId: fields.accountId,
+  });
+}
+
+async function assume(hop: Hop, credentials: Credentials, context: WalkContext): Promise<Credentials> {
+  const { profile, roleArn, sessionName, externalId, durationSeconds } = hop;
+  context.waitsFor(`STS, for the role of profile '${profile}'`);
+  const input = {
+    RoleArn: roleArn,
+    RoleSessionName: sessionName ?? defaultSessionName(context.user, profile),
+    ExternalId: externalId,
+    DurationSeconds: durationSeconds,
+  };
+  return call("AssumeRole", input, { roleArn, credentials, profile, secrets: [externalId] }, context);
+}
+
+/** The token is read anew each time: whoever makes it replaces it before it ends. */
+async function assumeWithToken(
+  { roleArn, tokenFile, sessionName, profile }: Extract<Place, { kind: "web-identity" }>,
+  context: WalkContext,
+): Promise<Credentials> {
+  const token = await readForeign(tokenFile);
+  if (token === undefined)
+    throw new KeyholeError(
+      "no-source-credentials",
+      `the web identity token ${tokenFile} cannot be read`,
+      `ls -l ${quotePosix(tokenFile)}`,
+    );
+  const input = {
+    RoleArn: roleArn,
+    RoleSessionName: sessionName ?? defaultSessionName(context.user, profile ?? "web-identity"),
+    WebIdentityToken: token.trim(),
+  };
+  // The token is the proof; nothing is signed.
+  const credentials = new Credentials({ accessKeyId: "unsigned", secretAccessKey: "unsigned" });
+  return call("AssumeRoleWithWebIdentity", input, { roleArn, credentials, profile, secrets: [token.trim()] }, context);
+}
+
+interface CallFor {
+  readonly roleArn: string;
+  readonly credentials: Credentials;
+  readonly profile: string | undefined;
+  readonly secrets: readonly (string | undefined)[];
+}
+
+async function call<Name extends Exclude<OperationName, "GetCallerIdentity">>(
+  name: Name,
+  input: Operations[Name]["input"],
+  { roleArn, credentials, profile, secrets }: CallFor,
+  { name: config, way, clock }: WalkContext,
+): Promise<Credentials> {
+  const target = hopTarget(way, roleArn);
+  try {
+    const caller = { target, credentials, skew: 0 };
+    const { output } = await createDirectTransport({ clock }).send(name, input, caller, new AbortController().signal);
+    return new Credentials(output.credentials);
+  } catch (error) {
+    const { kind, message, hint } = explainFailure(error, {
+      name: config,
+      roleArn,
+      region: target.region,
+      renewal: undefined,
+      secrets: [credentials.secretAccessKey, credentials.sessionToken, ...secrets],
+      server: "STS",
+    });
+    if (profile === undefined) throw new KeyholeError(kind, `web identity: ${message}`, hint);
+    const check = kind === "aws-refused" ? `aws sts get-caller-identity --profile ${quotePosix(profile)}` : hint;
+    throw new KeyholeError(kind, `profile '${profile}': ${message}`, check);
+  }
+}
