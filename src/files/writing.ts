@@ -50,6 +50,14 @@ export function renameExclusively(from: string, to: string): boolean {
   });
 }
 
+/** Gives a file another name in its directory, in place of what has that one. Needs no room on most file systems. */
+export function rename(from: string, to: string): void {
+  withPath(from, "rename", () => {
+    fs.renameSync(from, to);
+    syncDirectory(directoryOf(to));
+  });
+}
+
 /** False if there is no such file. */
 export function removeFile(path: string): boolean {
   return withPath(path, "remove", () => {

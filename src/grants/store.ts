@@ -8,13 +8,15 @@ import { checkDirectory, ensureDirectory } from "../files/directories.ts";
 import { listNames } from "../files/names.ts";
 import { readTrusted } from "../files/reading.ts";
 import { fileRevision } from "../files/revision.ts";
-import { removeFile, writeAtomically } from "../files/writing.ts";
+import { removeFile, rename, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../quoting.ts";
 import type { Grant } from "./grant.ts";
 import { checkGrantName, isGrantName, noSuchGrant } from "./name.ts";
 import { fromDocument, toDocument } from "./schema.ts";
 
 const EXTENSION = ".yaml";
+/** Of a definition that is revoked by its name alone: a new name needs no room on a full disk. */
+const REVOKED = ".revoked";
 
 /** More than a person reads, and less than a message on the wire may hold. */
 const PROBLEM_LIMIT = 50;
@@ -32,6 +34,8 @@ export interface GrantStore {
    * @param options.durable be on the disk before returning: for an end, which must outlive a crash
    */
   write(grant: Grant, options: { readonly durable: boolean }): void;
+  /** Revokes what is there without writing it anew, be it by removing it. Is on the disk before it returns. */
+  markRevoked(name: string): void;
   /** False if there was none. */
   remove(name: string): boolean;
   /** Changes whenever the file does; undefined where there is none. */
@@ -40,12 +44,15 @@ export interface GrantStore {
 
 /** @param uid whose files are trusted beside root's; this process's if absent. */
 export function openGrantStore(directory: string, uid: number = process.getuid?.() ?? 0): GrantStore {
-  const pathOf = (name: string) => `${directory}/${checkGrantName(name)}${EXTENSION}`;
+  const pathOf = (name: string, extension = EXTENSION) => `${directory}/${checkGrantName(name)}${extension}`;
 
   function list(): string[] {
     checkDirectory(directory, uid);
     // Nobody but the daemon writes definitions, and it makes no links.
-    return listNames(directory, { extension: EXTENSION, isName: isGrantName, withLinks: false });
+    const found = [EXTENSION, REVOKED].flatMap((extension) =>
+      listNames(directory, { extension, isName: isGrantName, withLinks: false }),
+    );
+    return [...new Set(found)].toSorted();
   }
 
   return {
@@ -53,9 +60,13 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
     list,
 
     read(name) {
-      const path = pathOf(name);
-      const file = readTrusted(path, uid, YAML_LIMIT);
-      if (file !== undefined) return parseGrant(name, path, file.bytes);
+      for (const path of [pathOf(name, REVOKED), pathOf(name)]) {
+        const file = readTrusted(path, uid, YAML_LIMIT);
+        if (file === undefined) continue;
+        const grant = parseGrant(name, path, file.bytes);
+        if (!path.endsWith(REVOKED)) return grant;
+        return { ...grant, revokedAt: grant.revokedAt ?? Number(file.stats.ctimeMs) };
+      }
       throw noSuchGrant(name, list());
     },
 
@@ -63,14 +74,28 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
       const path = pathOf(grant.name);
       ensureDirectory(directory, uid);
       writeAtomically(path, dumpYaml(toDocument(grant)), { exclusive: false, durable });
+      removeFile(pathOf(grant.name, REVOKED));
+    },
+
+    markRevoked(name) {
+      checkDirectory(directory, uid);
+      try {
+        rename(pathOf(name), pathOf(name, REVOKED));
+      } catch {
+        removeFile(pathOf(name));
+      }
     },
 
     remove(name) {
       checkDirectory(directory, uid);
-      return removeFile(pathOf(name));
+      const removed = [pathOf(name), pathOf(name, REVOKED)].map(removeFile);
+      return removed.includes(true);
     },
 
-    revision: (name) => (isGrantName(name) ? fileRevision(pathOf(name)) : undefined),
+    revision(name) {
+      if (!isGrantName(name)) return undefined;
+      return fileRevision(pathOf(name, REVOKED)) ?? fileRevision(pathOf(name));
+    },
   };
 }
 

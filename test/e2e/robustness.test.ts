@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -59,6 +60,46 @@ test.skipIf(!canMount)("a full disk costs log lines and memory, no credentials",
   expectCredentials(await restarted(run));
   await machine.keyhole("daemon stop", { env });
 });
+
+test.skipIf(!canMount)(
+  "a grant that is revoked on a full disk, or on one that is read-only, stays revoked",
+  async () => {
+    await using machine = await createMachine();
+    using small = mountSmall(machine, 1024);
+    if (small === undefined) throw new Error("no tmpfs can be mounted here");
+    const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_DISABLE_DISK_LOGS: "1" };
+    const states = async () =>
+      (JSON.parse(await machine.keyhole("grant list --json", { env })) as { state: string }[]).map(
+        ({ state }) => state,
+      );
+    const kill = async () => {
+      const pid = Number(readFileSync(join(small.path, "k", "sock", "daemon.lock"), "utf8"));
+      process.kill(pid, "SIGKILL");
+      await until(() => !isAlive(pid));
+    };
+    const grants = join(small.path, "k", "grants");
+    const onGrants = (...words: readonly string[]) => Bun.spawnSync([...words, grants]).exitCode;
+    await machine.run(machine.adding("dev"), { env });
+    for (const name of ["one", "two"]) await machine.keyhole(`grant add ${name} --config dev --no-executable`, { env });
+    fill(small.path);
+    await machine.keyhole("grant revoke one", { env });
+    await kill();
+    rmSync(join(small.path, "filler"));
+    await machine.keyhole("daemon start", { env });
+    expect(await states()).toEqual(["revoked", "active"]);
+    expect([onGrants("mount", "--bind", grants), onGrants("mount", "-o", "remount,bind,ro")]).toEqual([0, 0]);
+    const { stderr, exitCode } = await machine.run(["grant", "revoke", "two"], { env });
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("in force now, not yet kept")]);
+    expect(await states()).toEqual(["revoked", "revoked"]);
+    expect(onGrants("umount")).toBe(0);
+    // The daemon writes it as soon as it can.
+    await until(() => readFileSync(join(grants, "two.yaml"), "utf8").includes("revoked:"));
+    await kill();
+    await machine.keyhole("daemon start", { env });
+    expect(await states()).toEqual(["revoked", "revoked"]);
+    await machine.keyhole("daemon stop", { env });
+  },
+);
 
 test.skipIf(!canMount)("a disk that was full from the start is one clear line or a daemon, and heals", async () => {
   await using machine = await createMachine();

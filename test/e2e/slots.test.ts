@@ -1,7 +1,7 @@
 // Calls that hang at an endpoint, and what somebody else asks of it meanwhile.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { createMachine, roleArn, until } from "./machine.ts";
+import { configText, createMachine, roleArn, until } from "./machine.ts";
 
 /** Eight times as many as the bound of calls at once. */
 const HANGING = Array.from({ length: 64 }, (_, index) => `hangs${index}`);
@@ -9,7 +9,7 @@ const HANGING = Array.from({ length: 64 }, (_, index) => `hangs${index}`);
 test("64 roles that hang at an STS delay another role there by less than a second", async () => {
   await using machine = await createMachine();
   for (const name of [...HANGING, "cold"]) {
-    await Bun.write(join(machine.paths.configs, `${name}.yaml`), `AssumeRole:\n  RoleArn: ${roleArn(name)}\n`);
+    await Bun.write(join(machine.paths.configs, `${name}.yaml`), configText(machine, name));
   }
   await machine.keyhole("daemon start");
   for (const name of HANGING) machine.sts.faults.add({ roleArn: roleArn(name), hang: true });

@@ -66,6 +66,35 @@ test("writing replaces, and changes the revision", () => {
   expect(store.revision(LEAST.name)).not.toBe(before);
 });
 
+test("a definition is revoked by its name, until it is written anew", () => {
+  const store = openGrantStore(directory);
+  store.write(LEAST, DURABLE);
+  const before = store.revision(LEAST.name);
+  const now = Date.now();
+  store.markRevoked(LEAST.name);
+  store.markRevoked(LEAST.name);
+  expect(fs.readdirSync(directory)).toEqual(["agent-a.revoked"]);
+  const { revokedAt, ...rest } = store.read(LEAST.name);
+  expect(rest).toEqual({ ...LEAST, revokedAt: undefined } as typeof rest);
+  expect(Math.abs(revokedAt! - now)).toBeLessThan(60_000);
+  expect([store.list(), store.revision(LEAST.name) === before]).toEqual([["agent-a"], false]);
+  // A definition that stands beside it, however it came there, changes nothing.
+  put(LEAST.name, "config: dev");
+  expect([store.list(), store.read(LEAST.name).revokedAt]).toEqual([["agent-a"], revokedAt]);
+  store.write({ ...LEAST, revokedAt: 5 }, DURABLE);
+  expect(fs.readdirSync(directory)).toEqual(["agent-a.yaml"]);
+  expect([store.remove(LEAST.name), store.remove(LEAST.name)]).toEqual([true, false]);
+});
+
+test("a definition that cannot be renamed is removed", () => {
+  const store = openGrantStore(directory);
+  store.write(LEAST, DURABLE);
+  fs.mkdirSync(`${directory}/agent-a.revoked`);
+  fs.writeFileSync(`${directory}/agent-a.revoked/full`, "");
+  expect(() => store.markRevoked(LEAST.name)).not.toThrow();
+  expect(store.list()).toEqual([]);
+});
+
 test("names are listed in their order, and what is no definition is not", () => {
   const store = openGrantStore(directory);
   expect(store.list()).toEqual([]);

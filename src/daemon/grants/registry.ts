@@ -21,7 +21,7 @@ import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
 import { createGrantLock } from "./lock.ts";
 import type { GrantRequest } from "./plan.ts";
 import { createRoom, makeRoom } from "./room.ts";
-import { tryToWriteDefinition, writeDefinition } from "./writing.ts";
+import { notKept, tryToWriteDefinition, writeEnd } from "./writing.ts";
 
 /** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
 const LOOK = 2000;
@@ -154,7 +154,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       recordLife(record, "revoke", live, caller);
       log("info", "grant revoked", { grant: name });
     }
-    if (live.revision === undefined) writeDefinition(store, live);
+    if (live.revision === undefined) writeEnd(store, live);
     return infoOf(live);
   }
 
@@ -170,7 +170,11 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     const live = lives.get(name);
     if (live === undefined) return removeUnserved(name, caller);
     if (live.grant.revokedAt === undefined) close(live);
-    store.remove(name);
+    try {
+      store.remove(name);
+    } catch (error) {
+      throw notKept(name, error);
+    }
     recordLife(record, "remove", live, caller);
     log("info", "grant removed", { grant: name });
     loader.dismantle(live);

@@ -6,16 +6,41 @@ import type { Log } from "../logs/log.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /** Writes what is in force, to outlive a crash. Throws what GrantStore.write does; there is no revision then. */
-export function writeDefinition(store: GrantStore, live: LiveGrant): void {
+function writeDefinition(store: GrantStore, live: LiveGrant): void {
   live.revision = undefined;
   store.write(live.grant, { durable: true });
   live.revision = store.revision(live.grant.name);
 }
 
+/**
+ * Writes an end down that is in force, and where there is no room for that keeps it by the definition's name.
+ *
+ * @throws KeyholeError `notKept` where neither can be done
+ */
+export function writeEnd(store: GrantStore, live: LiveGrant): void {
+  try {
+    writeDefinition(store, live);
+  } catch (error) {
+    const { name } = live.grant;
+    try {
+      store.markRevoked(name);
+      live.revision = store.revision(name);
+    } catch {
+      throw notKept(name, error);
+    }
+  }
+}
+
+/** The error for an end that holds as long as this daemon lives, which goes on trying to write it down. */
+export function notKept(name: string, error: unknown): KeyholeError {
+  const { kind, message, hint } = keyholeErrorOf(error);
+  return new KeyholeError(kind, `grant ${name} is revoked: in force now, not yet kept: ${message}`, hint);
+}
+
 /** As `writeDefinition`, where nobody waits to be told that it failed. */
 export function tryToWriteDefinition(store: GrantStore, live: LiveGrant, log: Log): void {
   try {
-    writeDefinition(store, live);
+    (live.grant.revokedAt === undefined ? writeDefinition : writeEnd)(store, live);
   } catch (error) {
     log("error", "grant not written", { grant: live.grant.name, error: keyholeErrorOf(error).message });
   }

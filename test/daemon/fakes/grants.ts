@@ -107,14 +107,18 @@ export async function newGrantWorld() {
     }
   }
 
-  /** The store on a disk that is full for as long as the test says so. */
+  /** The store on a disk that is full, or that cannot be written to at all, for as long as the test says so. */
   function fillableStore() {
-    const disk = { isFull: false };
+    const disk = { isFull: false, isReadOnly: false };
     const write: typeof store.write = (grant, how) => {
-      if (disk.isFull) throw new KeyholeError("unsafe-path", "cannot write /secret/path (ENOSPC)");
+      if (disk.isFull || disk.isReadOnly) throw new KeyholeError("unsafe-path", "cannot write /secret/path (ENOSPC)");
       store.write(grant, how);
     };
-    return { disk, store: { ...store, write } };
+    const markRevoked: typeof store.markRevoked = (name) => {
+      if (disk.isReadOnly) throw new KeyholeError("unsafe-path", "cannot rename /secret/path (EROFS)");
+      store.markRevoked(name);
+    };
+    return { disk, store: { ...store, write, markRevoked } };
   }
 
   return {

@@ -191,21 +191,31 @@ test("revoking while STS is asked throws the answer away", async () => {
   expect(grants.list()[0]!.uses).toBe(0);
 });
 
-test("a grant that cannot be written down as revoked is revoked all the same, and says that it was not written", async () => {
+test("a grant is revoked for good on a disk that is full", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start({
-    store: {
-      ...world.store,
-      write: (grant, options) => {
-        if (grant.revokedAt !== undefined) throw new KeyholeError("unsafe-path", "cannot write (ENOSPC)");
-        world.store.write(grant, options);
-      },
-    },
-  });
+  const { disk, store } = world.fillableStore();
+  const grants = await world.start({ store });
   const { directory } = await grants.add(grantRequest(), caller);
-  expect(() => grants.revoke("agent", caller)).toThrow("ENOSPC");
+  disk.isFull = true;
+  expect(grants.revoke("agent", caller)).toMatchObject({ state: "revoked", notes: [] });
   expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
-  expect(() => grants.revoke("agent", caller)).toThrow("ENOSPC");
+  await world.stop();
+  const restarted = await world.start();
+  expect(restarted.list()).toMatchObject([{ name: "agent", state: "revoked" }]);
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
+  restarted.remove("agent", caller);
+  expect([world.store.list(), readdirSync(world.store.directory)]).toEqual([[], []]);
+});
+
+test("a grant that cannot be kept as revoked is revoked all the same, and says that it is not kept", async () => {
+  await using world = await newGrantWorld();
+  const { disk, store } = world.fillableStore();
+  const grants = await world.start({ store });
+  const { directory } = await grants.add(grantRequest(), caller);
+  disk.isReadOnly = true;
+  for (let time = 0; time < 2; time += 1)
+    expect(() => grants.revoke("agent", caller)).toThrow("grant agent is revoked: in force now, not yet kept: cannot");
+  expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
   expect(grants.list()[0]!.notes.join()).toContain("could not be written");
 });
 
