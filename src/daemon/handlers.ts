@@ -9,6 +9,7 @@ import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./logs/limit.ts";
+import { completeKeys } from "./outerkeys.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {
@@ -50,6 +51,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     }
   }
 
+  const environmentOf = (session: string) => sessions.environmentOf(session);
+
   return {
     Hello: () => self,
     Vend: ({ config }, caller) => {
@@ -64,8 +67,9 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     },
     Add: async ({ config, environment, verify, renew }, caller) => {
       try {
-        const variables = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
-        refuseLoop(variables, config, socketPath);
+        const given = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+        refuseLoop(given, config, socketPath);
+        const variables = completeKeys(given, config, environmentOf);
         const session = await sessions.add(config, variables, { verify, renew });
         audit.added(session, caller);
         return session;
@@ -91,7 +95,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: (request, caller) => grants.add(request, caller),
+    GrantAdd: (request, caller) => {
+      const given = Object.fromEntries(request.environment.map(({ name, value }) => [name, value]));
+      const complete = completeKeys(given, request.config, environmentOf);
+      const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
+      return grants.add({ ...request, environment }, caller);
+    },
     GrantList: () => ({ grants: fitGrants(grants.list()) }),
     GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
     GrantRemove: ({ name }, caller) => {

@@ -46,6 +46,25 @@ describe.each(["exec -n dev --", "exec --refresh -n dev --", "shell -n dev"])("i
     expect(sourceOf(machine, "other")).toBe(machine.sts.root.accessKeyId);
   });
 
+  test.each([1, 2])("%d deep, keys of the shell outside are found by their id", async (depth) => {
+    await using machine = await createMachine();
+    for (const name of ["dev", "other"]) await machine.addConfig(name);
+    const grant = `${executable} grant add agent --config other`;
+    await inside(machine, `${executable} whoami -n other && ${grant}`, depth);
+    expect(sourceOf(machine, "other")).toBe(machine.sts.root.accessKeyId);
+    expect(machine.sts.count("AssumeRole", { roleArn: roleArn("other") })).toBe(2);
+  });
+
+  test("keys that a restart forgot are named, with the cure", async () => {
+    await using machine = await createMachine();
+    for (const name of ["dev", "other"]) await machine.addConfig(name);
+    const stderr = await inside(machine, `${executable} daemon stop 2>&-; ${executable} whoami -n other 2>&1 || :`, 1);
+    expect(stderr).toBe(
+      `keyhole: error: the source credentials are keys of the shell outside, ${machine.sts.root.accessKeyId}, which this daemon does not have (any more)\nkeyhole: hint: leave this shell, and there: keyhole daemon add -n other\n`,
+    );
+    expect(machine.sts.count("AssumeRole", { roleArn: roleArn("other") })).toBe(0);
+  });
+
   test("doctor reports no loop", async () => {
     await using machine = await createMachine();
     moveKeysToFile(machine);
