@@ -4,6 +4,7 @@ import { createConfigReader } from "../config/store.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
+import { openGrantStore } from "../grants/store.ts";
 import type { Native } from "../native/native.ts";
 import { isOwnerOrRoot } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
@@ -17,6 +18,7 @@ import { createRequestAudit } from "./audit/requests.ts";
 import { systemClock } from "./clock.ts";
 import { Counters } from "./counters.ts";
 import { createDispatch } from "./dispatcher.ts";
+import { hideFormerNames } from "./grants/former.ts";
 import { divideDescriptors } from "./grants/room.ts";
 import { serveGrants } from "./grants/serve.ts";
 import { createHandlers } from "./handlers.ts";
@@ -27,6 +29,7 @@ import { openLogFile } from "./logs/file.ts";
 import { limitLog } from "./logs/limit.ts";
 import { createNotices, type Offer, takeSockets } from "./manager.ts";
 import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
+import { createDirectoryNames } from "./mounts/names.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify } from "./peers.ts";
 import { Sessions } from "./sessions.ts";
@@ -81,10 +84,13 @@ export async function serve(
   const lock = replaces
     ? await awaitLock(paths.lock, native, pause, MOST_PAUSES, () => console.log(WAITING))
     : takeLock(paths.lock, native);
-  const logFile = openLogFile(paths.log, systemClock, disabled);
+  const names = createDirectoryNames(paths.grantMounts, (...line) => log(...line));
+  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
+  const logFile = openLogFile(paths.log, systemClock, names.hide, disabled);
   const { log } = logFile;
+  if (trouble !== undefined) log("warn", "names of grants' directories stay in former lines", { error: trouble });
   const peerLog = limitLog(log, systemClock);
-  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, disabled });
+  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, hide: names.hide, disabled });
   const { record } = auditFile;
   const audit = createRequestAudit(record, systemClock, "control");
 
@@ -114,6 +120,7 @@ export async function serve(
   const identify = createIdentify(native, process.pid);
   const grants = await serveGrants({
     paths,
+    names,
     owner,
     configs,
     source,

@@ -37,7 +37,7 @@ export interface GrantTerms extends GrantScope {
 
 /** A grant as it is kept in `grants/NAME.yaml`: no secret. Times are milliseconds since the epoch. */
 export interface Grant extends GrantTerms {
-  /** 22 random characters of `A-Za-z0-9_-`: the name of its directory. */
+  /** The SHA-256 of the name of its directory; of a former version's definition, that name (grants/directory.ts). */
   readonly id: string;
   /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. */
   readonly sessionName: string;

@@ -6,6 +6,7 @@ import { formatPath, type Path } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
 import { isConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
+import { isGrantId } from "./directory.ts";
 import { mayBeKept } from "./environment.ts";
 import type { Grant, Rate } from "./grant.ts";
 import { checkMountPath } from "./mount.ts";
@@ -13,8 +14,6 @@ import { formatRate, parseRate } from "./rate.ts";
 import { formatSpan, parseSpan } from "./spans.ts";
 import { formatTime, parseTime } from "./times.ts";
 
-/** 22 characters of 64 are 132 bits: nobody guesses the path of another grant (SANDBOXES.md, 2). */
-const ID = /^[A-Za-z0-9_-]{22}$/;
 const LARGEST_U32 = 2 ** 32 - 1;
 
 /** Characters. One definition, which a person may have written, must fit into the answer that lists it. */
@@ -56,7 +55,7 @@ const time = v.pipe(
 
 const schema = v.strictObject({
   config: v.pipe(text, v.check(isConfigName, "must be the name of a config")),
-  id: v.pipe(text, v.regex(ID, "must be 22 letters, digits, - or _")),
+  id: v.pipe(text, v.check(isGrantId, "must be a SHA-256: 64 digits and small letters a to f")),
   session_name: v.pipe(
     text,
     v.check(

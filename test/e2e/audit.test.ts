@@ -121,8 +121,18 @@ test("two grants on one role are told apart by their key ids, and their lives st
     [keys.a, keys.b].map(async ({ id }) => JSON.parse(await machine.keyhole(`audit who ${id} --json`)) as Story),
   );
   expect(stories).toMatchObject([
-    { grant: "agent-a", config: "dev", roleArn: roleArn("dev"), givenTo: [{ peer: { executable: keys.a.program } }] },
-    { grant: "agent-b", config: "dev", roleArn: roleArn("dev"), givenTo: [{ peer: { executable: keys.b.program } }] },
+    {
+      grant: "agent-a",
+      config: "dev",
+      roleArn: roleArn("dev"),
+      givenTo: [{ peer: { executable: join(machine.paths.home, "g", "agent-a", "keyhole") } }],
+    },
+    {
+      grant: "agent-b",
+      config: "dev",
+      roleArn: roleArn("dev"),
+      givenTo: [{ peer: { executable: join(machine.paths.home, "g", "agent-b", "keyhole") } }],
+    },
   ]);
   expect(stories[0]!.sessionName).not.toBe(stories[1]!.sessionName);
   await machine.keyhole("grant revoke agent-a");

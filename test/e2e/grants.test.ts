@@ -1,7 +1,8 @@
 // Grants with the executable that people run: made, used from their own directory, listed, revoked, removed.
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { addGrant, createHost, inside, keysOf, runIn } from "./granthost.ts";
 import { roleArn, until } from "./machine.ts";
 
@@ -144,4 +145,36 @@ test.each([
   };
   // The lock is the directory's, whatever is in it.
   expect([...left("grants"), ...left("g")].filter((name) => name !== ".lock")).toEqual([]);
+});
+
+/** Every regular file of keyhole's home but the grants' own, by its path, that has one of these texts in it. */
+function filesWith(home: string, texts: readonly string[]): string[] {
+  return (readdirSync(home, { recursive: true }) as string[])
+    .filter((path) => !path.startsWith("g/") && statSync(join(home, path)).isFile())
+    .filter((path) => texts.some((text) => readFileSync(join(home, path)).includes(text)));
+}
+
+test("no file holds the name of a grant's directory, and those of a former version are rewritten at the next start", async () => {
+  await using machine = await createHost();
+  const socket = await addGrant(machine);
+  const file = await addGrant(machine, "agent-f --config dev --deliver file --mount-at host");
+  keysOf(machine, await runIn(socket, machine));
+  const names = [socket, file].map((path) => basename(path));
+  const { home } = machine.paths;
+  expect(filesWith(home, names)).toEqual([]);
+  const audit = join(home, "logs", "audit.jsonl");
+  expect(readFileSync(audit, "utf8")).toContain(`${home}/g/agent-a/keyhole`);
+
+  await machine.keyhole("daemon stop");
+  const definition = join(home, "grants", "agent-a.yaml");
+  const hash = createHash("sha256").update(names[0]!).digest("hex");
+  const now = readFileSync(definition, "utf8");
+  expect(now).toContain(hash);
+  writeFileSync(definition, now.replace(hash, names[0]!));
+  writeFileSync(audit, readFileSync(audit, "utf8").replaceAll("/g/agent-a/", `/g/${names[0]}/`));
+  expect(filesWith(home, names)).toEqual(["grants/agent-a.yaml", "logs/audit.jsonl"]);
+  await machine.keyhole("daemon start");
+  expect(filesWith(home, names)).toEqual([]);
+  expect(readFileSync(definition, "utf8")).toBe(now);
+  keysOf(machine, await runIn(socket, machine));
 });

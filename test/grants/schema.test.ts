@@ -10,7 +10,7 @@ const problemsOf = (change: Readonly<Record<string, unknown>>) => {
 test("a grant is written in the words of its options", () => {
   expect(toDocument(FULL)).toEqual({
     config: "dev",
-    id: "AAAAAAAAAAAAAAAAAAAA-_",
+    id: "0123456789abcdef".repeat(4),
     session_name: "keyhole-ci-0a1b2c3d",
     created: "2025-10-01T21:34:31.380Z",
     ends: "2025-10-02T05:34:31.380Z",
@@ -47,10 +47,10 @@ test("what is absent is left out, and read as absent", () => {
 
 test.each<[string, unknown, string]>([
   ["config", "../x", "config must be the name of a config"],
-  ["id", "../../../../../../../x", "id must be 22 letters, digits, - or _"],
-  ["id", "A".repeat(23), "id must be 22 letters, digits, - or _"],
-  ["id", "AAAAAAAAAAAAAAAAAAAAA/", "id must be 22 letters, digits, - or _"],
-  ["id", "AAAAAAAAAAAAAAAAAAAAAA\n", "id must be 22 letters, digits, - or _"],
+  ["id", "../../../../../../../x", "id must be a SHA-256: 64 digits and small letters a to f"],
+  ["id", "A".repeat(23), "id must be a SHA-256: 64 digits and small letters a to f"],
+  ["id", "AAAAAAAAAAAAAAAAAAAAA/", "id must be a SHA-256: 64 digits and small letters a to f"],
+  ["id", "AAAAAAAAAAAAAAAAAAAAAA\n", "id must be a SHA-256: 64 digits and small letters a to f"],
   ["session_name", "a b", "session_name must be a role session's name: 2 to 64 letters, digits or _+=,.@-"],
   ["created", "today", "created must be a time, like 2026-01-31T23:59:59Z"],
   ["ends", 5, "ends must be text"],

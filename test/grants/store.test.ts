@@ -43,7 +43,7 @@ test("a definition is the owner's alone, and reads like the command that made it
   expect([modeOf(directory), modeOf(path)]).toEqual(["700", "600"]);
   expect(fs.readdirSync(directory)).toEqual(["agent-a.yaml"]);
   expect(fs.readFileSync(path, "utf8")).toBe(`config: dev
-id: '-_AAAAAAAAAAAAAAAAAAAA'
+id: '0000000000000000000000000000000000000000000000000000000000000000'
 session_name: keyhole-agent-a-00000000
 created: '1970-01-01T00:00:00Z'
 deliver: socket

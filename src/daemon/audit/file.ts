@@ -14,6 +14,8 @@ export interface AuditOptions {
   /** Absolute; its directory exists. */
   readonly path: string;
   readonly clock: Clock;
+  /** Leaves out of a text what must not be written down. */
+  readonly hide: (text: string) => string;
   /** KEYHOLE_DISABLE_DISK_LOGS (PEERS.md A-031): nothing is opened and nothing written. */
   readonly disabled?: boolean;
 }
@@ -26,7 +28,7 @@ export interface AuditFile {
 }
 
 /** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
-export function openAuditFile({ path, clock, disabled = false }: AuditOptions): AuditFile {
+export function openAuditFile({ path, clock, hide, disabled = false }: AuditOptions): AuditFile {
   if (disabled) return { record: () => {}, reopen: () => {}, close: () => {} };
   const file = openRotatingFile({
     path,
@@ -37,7 +39,7 @@ export function openAuditFile({ path, clock, disabled = false }: AuditOptions): 
     beforeDrop: (oldest) => carryOver(oldest, carriedPath(path)),
   });
   return {
-    record: (event: AuditEvent) => file.append(formatJsonLine(toRecord(event, clock.wall())), isKept(event.kind)),
+    record: (event: AuditEvent) => file.append(formatJsonLine(toRecord(event, clock.wall()), hide), isKept(event.kind)),
     reopen: () => file.reopen(),
     close: () => file.close(),
   };

@@ -10,6 +10,7 @@ import { encode } from "../../wire/codec.ts";
 import { messages } from "../../wire/messages.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
+import type { DirectoryNames } from "../mounts/names.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";
 import { grantInfoOf } from "./info.ts";
@@ -20,6 +21,7 @@ import { type GrantRequest, lifeOf, planGrant } from "./plan.ts";
 export interface AddingDependencies {
   readonly book: GrantBook;
   readonly life: GrantLife;
+  readonly names: Pick<DirectoryNames, "create">;
   readonly store: GrantStore;
   readonly configs: ConfigReader;
   readonly log: LimitedLog;
@@ -35,7 +37,7 @@ export interface AddingDependencies {
 export type AddGrant = (request: GrantRequest) => Promise<LiveGrant>;
 
 export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
-  const { book, life, store, configs, log, mostGrants, socketPath, askpassOf, isClosed } = dependencies;
+  const { book, life, names, store, configs, log, mostGrants, socketPath, askpassOf, isClosed } = dependencies;
   const { lives, pending } = book;
 
   async function add(request: GrantRequest): Promise<LiveGrant> {
@@ -43,7 +45,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     const environment = Object.fromEntries(request.environment.map((variable) => [variable.name, variable.value]));
     refuseLoop(environment, request.config, socketPath);
     const { config } = configs.read(request.config);
-    const planned = planGrant(request, config, environment, life.sessions.clocks);
+    const planned = planGrant(request, config, environment, life.sessions.clocks, names.create());
     if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
     pending.set(name, () => ({ ...planned, ...lifeOf(request, life.sessions.clocks) }));

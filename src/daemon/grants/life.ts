@@ -1,6 +1,7 @@
 // How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
 import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
+import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { recordIssues } from "../audit/evidence.ts";
@@ -8,6 +9,7 @@ import { collectRepeats } from "../audit/repeats.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import { createLease } from "../mounts/lease.ts";
+import type { DirectoryNames } from "../mounts/names.ts";
 import { type Session, vendableIssue } from "../session.ts";
 import type { Askpass, Confirmer } from "./confirmer.ts";
 import { createDelivery } from "./delivery.ts";
@@ -29,6 +31,7 @@ import { countUse } from "./writing.ts";
 
 export interface LifeDependencies extends PlaceDependencies, Omit<GrantSessionDependencies, "log" | "settled"> {
   readonly store: GrantStore;
+  readonly names: Pick<DirectoryNames, "resolve">;
   readonly record: RecordAudit;
   readonly confirmer: Pick<Confirmer, "ask" | "withdraw">;
   readonly liveOf: (name: string) => LiveGrant | undefined;
@@ -71,7 +74,7 @@ const MOST_WAITING = 32;
 const LONGEST_WAIT = 5_000;
 
 export function createGrantLife(dependencies: LifeDependencies): GrantLife {
-  const { store, clock, log, record, confirmer, find, liveOf } = dependencies;
+  const { store, names, clock, log, record, confirmer, find, liveOf } = dependencies;
   const repeats = collectRepeats(record, clock);
   const delivery = createDelivery({ record, log });
   const recordIssue = recordIssues(record);
@@ -117,10 +120,11 @@ export function createGrantLife(dependencies: LifeDependencies): GrantLife {
   };
 
   async function open(grant: Grant, origin: Origin | undefined): Promise<LiveGrant> {
-    const mount = openPlace(grant, dependencies);
+    const name = names.resolve(grant.id, grant.name);
+    const mount = openPlace(grant, name, dependencies);
     try {
       const live: LiveGrant = {
-        grant,
+        grant: { ...grant, id: grantIdOf(name) },
         endsBy: endsByOf(grant, sessions.clocks),
         version: 0,
         revision: store.revision(grant.name),

@@ -3,6 +3,7 @@ import type { RecordAudit } from "../../audit/event.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
+import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
@@ -97,7 +98,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     const next = store.read(name);
     refuseTwin(next, owners);
     if (live === undefined) return open(next);
-    if (next.id === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
+    if (grantIdOf(next.id) === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
     withdraw(live);
     return open(next);
   }
@@ -107,6 +108,8 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     try {
       const live = await life.open(grant, undefined);
       live.roleArn = roleArnOf(grant);
+      // A former version's, or one whose directory is gone.
+      if (live.grant.id !== grant.id) tryToWriteDefinition(store, live, log);
       lives.set(grant.name, live);
       const state = stateOf(grant, life.sessions.nowOf(live));
       // That it expired while no daemon ran was no event of this one's.
@@ -153,7 +156,12 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   function adopt(live: LiveGrant, next: Grant, revision: string | undefined): void {
     const { name } = next;
     const { revokedAt, uses } = live.grant;
-    const grant = { ...next, uses: Math.max(uses, next.uses), revokedAt: revokedAt ?? next.revokedAt };
+    const grant = {
+      ...next,
+      id: live.grant.id,
+      uses: Math.max(uses, next.uses),
+      revokedAt: revokedAt ?? next.revokedAt,
+    };
     life.adopt(live, grant);
     void describe(live);
     if (isWritten(grant, next)) live.revision = revision;
@@ -184,10 +192,14 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
 type Owners = ReadonlyMap<string, readonly string[]>;
 
 function thingsOf(grant: Grant | undefined): string[] {
-  return grant === undefined ? [] : [`id ${grant.id}`, `session ${grant.sessionName}`];
+  return grant === undefined ? [] : [`id ${grantIdOf(grant.id)}`, `session ${grant.sessionName}`];
 }
 
 /** Where uses are not bounded the file does not know them. */
 function isWritten(grant: Grant, file: Grant): boolean {
-  return grant.revokedAt === file.revokedAt && (grant.maxUses === undefined || grant.uses === file.uses);
+  return (
+    grant.id === file.id &&
+    grant.revokedAt === file.revokedAt &&
+    (grant.maxUses === undefined || grant.uses === file.uses)
+  );
 }

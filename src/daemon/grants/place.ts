@@ -18,7 +18,7 @@ export interface PlaceDependencies {
   /** The parent of the directories of grants that are delivered over a socket. */
   readonly mounts: string;
   /** The same for leases. @throws KeyholeError `unsafe-path` where they would be written to a disk. */
-  readonly leaseParentOf: (id: string) => string;
+  readonly leaseParentOf: (name: string) => string;
   /** What its copies of the executable are made from; undefined where keyhole runs from source. Throws KeyholeError. */
   readonly executable: (() => ExecutableSource) | undefined;
   readonly identify: ListenerOptions["identify"];
@@ -33,9 +33,37 @@ export interface PlaceDependencies {
 const TEXT_MODE = 0o444;
 const SOCKET_MODE = 0o666;
 
-/** Opens a grant's directory, and makes it where it is missing. @throws KeyholeError `unsafe-path` */
-export function openPlace(grant: Grant, { mounts, leaseParentOf }: PlaceDependencies): Mount {
-  const parent = grant.deliver === "file" ? leaseParentOf(grant.id) : mounts;
+/**
+ * Opens a grant's directory, and makes it where it is missing. The name of one for leases also stands in `<home>/g`: what
+ * is in memory is gone when the machine is started again, and recipes name the path.
+ *
+ * @param name of the directory
+ * @throws KeyholeError `unsafe-path`
+ */
+export function openPlace(
+  { deliver }: Pick<Grant, "deliver">,
+  name: string,
+  { mounts, leaseParentOf }: PlaceDependencies,
+): Mount {
+  if (deliver === "socket") return openPlain(mounts, name);
+  const mount = openPlain(leaseParentOf(name), name);
+  try {
+    openMount(mounts, name).close();
+  } catch (error) {
+    mount.close();
+    throw error;
+  }
+  const remove = () => {
+    try {
+      mount.remove();
+    } finally {
+      openMount(mounts, name).remove();
+    }
+  };
+  return { ...mount, remove };
+}
+
+function openPlain(parent: string, name: string): Mount {
   if (/\p{Cc}/u.test(parent)) {
     throw new KeyholeError(
       "unsafe-path",
@@ -43,7 +71,7 @@ export function openPlace(grant: Grant, { mounts, leaseParentOf }: PlaceDependen
       "start the daemon with KEYHOLE_HOME and XDG_RUNTIME_DIR on plain paths",
     );
   }
-  return openMount(parent, grant.id);
+  return openMount(parent, name);
 }
 
 /**

@@ -25,7 +25,13 @@ const SHORTEST_LIFE = SHORTEST_DURATION + 30;
  *
  * @throws KeyholeError `usage` for a name that is none, `invalid-grant` with everything that is wrong.
  */
-export function planGrant(request: GrantRequest, config: Config, environment: SourceEnvironment, now: Clocks): Grant {
+export function planGrant(
+  request: GrantRequest,
+  config: Config,
+  environment: SourceEnvironment,
+  now: Clocks,
+  id: string,
+): Grant {
   checkNewGrantName(request.name);
   const problems = [...findTermProblems(request)];
   const deliver = request.deliver === "file" ? "file" : "socket";
@@ -48,7 +54,7 @@ export function planGrant(request: GrantRequest, config: Config, environment: So
     rate: { count: rate.count, milliseconds: rate.milliseconds },
     maxUses,
     confirm,
-    id: randomId(),
+    id,
     sessionName: `keyhole-${name}-${randomHex(4)}`,
     ...lifeOf(request, now),
     uses: 0,
@@ -95,11 +101,6 @@ function problemOf(check: () => unknown): string | undefined {
     if (error instanceof KeyholeError) return error.message;
     throw error;
   }
-}
-
-/** 22 characters of `A-Za-z0-9_-`: 16 random bytes. */
-function randomId(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
 }
 
 function randomHex(bytes: number): string {

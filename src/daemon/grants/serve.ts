@@ -16,7 +16,7 @@ import { createGrants, type GrantsOptions } from "./registry.ts";
 /** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
 const CONFIRMATION = 15_000;
 
-type Passed = "source" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record" | "executable";
+type Passed = "source" | "names" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record" | "executable";
 
 export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
   readonly paths: Paths;

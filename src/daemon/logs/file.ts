@@ -16,16 +16,17 @@ export interface LogFile {
 }
 
 /**
+ * @param hide leaves out of a text what must not be written down
  * @param disabled KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written
  * @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link.
  */
-export function openLogFile(path: string, clock: Clock, disabled = false): LogFile {
+export function openLogFile(path: string, clock: Clock, hide: (text: string) => string, disabled = false): LogFile {
   if (disabled) return { log: () => {}, reopen: () => {}, close: () => {} };
   const file = openRotatingFile({ path, what: "log file", rotateAt: ROTATE_AT, kept: KEPT_LOGS, clock });
   return {
     log: (level, event, fields) => {
       const time = new Date(clock.wall()).toISOString();
-      file.append(formatJsonLine({ time, level, event, ...fields }));
+      file.append(formatJsonLine({ time, level, event, ...fields }, hide));
     },
     reopen: () => file.reopen(),
     close: () => file.close(),

@@ -5,10 +5,14 @@ import { cut } from "../cut.ts";
 /** No text is longer, in characters: a name from the wire may be 64 KiB of anything. */
 const LONGEST_TEXT = 512;
 
-/** Without the newline. */
-export function formatJsonLine(value: object): string {
+/**
+ * Without the newline.
+ *
+ * @param hide leaves out of a text what must not be written down
+ */
+export function formatJsonLine(value: object, hide: (text: string) => string): string {
   const line = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "string" ? cut(member, LONGEST_TEXT) : member,
+    typeof member === "string" ? cut(hide(member), LONGEST_TEXT) : member,
   );
   return escapeControls(line);
 }

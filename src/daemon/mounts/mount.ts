@@ -6,7 +6,8 @@ import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { isSameFile } from "../../files/identity.ts";
-import { lookAt, pathError, refuseForeign, refuseForeignOwner } from "../../files/trust.ts";
+import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
+import { isDirectoryName } from "../../grants/directory.ts";
 import { directoryOf } from "../../paths.ts";
 import { isTemporary, removeEntries } from "./clearing.ts";
 import { copyToMount, type ExecutableSource } from "./executable.ts";
@@ -59,19 +60,19 @@ const MOUNT_MODE = 0o755;
 const ATTEMPTS = 8;
 
 /**
- * Opens the directory of a grant, and makes it and its parent if they are missing. The parent's mode is set where it is
- * made, never later; what is above it is private (`ensurePrivateDirectory`).
+ * Opens the directory of a grant, and makes it and its parent if they are missing. The parent's mode is mended: a sandbox
+ * that sees it may have changed it. What is above it is private (`ensurePrivateDirectory`).
  *
  * @param parent `<home>/g`, or that of the leases
- * @param id of a grant: 22 characters of `A-Za-z0-9_-`
- * @throws KeyholeError `unsafe-path` for a link, another user's directory, and a parent that others may write to.
+ * @param name of a directory: 22 characters of `A-Za-z0-9_-`
+ * @throws KeyholeError `unsafe-path` for a link, and another user's directory.
  */
-export function openMount(parent: string, id: string): Mount {
-  if (!/^[A-Za-z0-9_-]{22}$/.test(id)) throw new KeyholeError("internal", "the id of a grant is malformed");
-  const path = `${parent}/${id}`;
+export function openMount(parent: string, name: string): Mount {
+  if (!isDirectoryName(name)) throw new KeyholeError("internal", "the name of a grant's directory is malformed");
+  const path = `${parent}/${name}`;
   const directory = withParent(parent, (base) => {
-    makeDirectory(path, `${base}/${id}`, MOUNT_MODE);
-    return pinDirectory(path, `${base}/${id}`);
+    makeDirectory(path, `${base}/${name}`, MOUNT_MODE);
+    return pinDirectory(path, `${base}/${name}`);
   });
   let copies = 0;
   let isClosed = false;
@@ -126,13 +127,39 @@ export function openMount(parent: string, id: string): Mount {
     remove: () => {
       try {
         heal(directory);
-        removeAll(directory, parent, id);
+        removeAll(directory, parent, name);
       } finally {
         close();
       }
     },
     close,
   };
+}
+
+export interface Mounts {
+  readonly found: readonly string[];
+  /** The parent's, if it was not what it is to be; by now it is. */
+  readonly formerMode: number | undefined;
+}
+
+/**
+ * What is in a parent of mounts, which is readable for as long as this takes; nothing where there is none.
+ *
+ * @throws KeyholeError `unsafe-path` as openMount does
+ */
+export function listMounts(parent: string): Mounts {
+  const stats = fs.lstatSync(parent, { throwIfNoEntry: false });
+  if (stats === undefined) return { found: [], formerMode: undefined };
+  const mode = stats.mode & 0o777;
+  const formerMode = mode === PARENT_MODE ? undefined : mode;
+  return withParent(parent, (base) => {
+    try {
+      fs.chmodSync(`${base}/.`, PARENT_MODE | fs.constants.S_IRUSR);
+      return { found: fs.readdirSync(`${base}/.`), formerMode };
+    } finally {
+      fs.chmodSync(`${base}/.`, PARENT_MODE);
+    }
+  });
 }
 
 /** @throws KeyholeError `unsafe-path` where it is another user's by now. */
@@ -155,11 +182,11 @@ function removeLeftovers(directory: Pinned): void {
   } catch {}
 }
 
-function removeAll(directory: Pinned, parent: string, id: string): void {
+function removeAll(directory: Pinned, parent: string, name: string): void {
   try {
     for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
       removeEntries(directory, fs.readdirSync(directory.base()));
-      if (withParent(parent, (base) => removeEmpty(`${base}/${id}`, directory))) return;
+      if (withParent(parent, (base) => removeEmpty(`${base}/${name}`, directory))) return;
     }
   } catch (error) {
     throw pathError(error, directory.path, "remove");
@@ -185,7 +212,9 @@ function withParent<Result>(path: string, action: (base: string) => Result): Res
   makeDirectory(path, path, PARENT_MODE);
   const parent = pinDirectory(path);
   try {
-    refuseForeign(path, parent.stats(), [ownUid()]);
+    const stats = parent.stats();
+    refuseForeignOwner(path, stats, [ownUid()]);
+    if ((stats.mode & 0o777) !== PARENT_MODE) fs.chmodSync(parent.base(), PARENT_MODE);
     return action(parent.base());
   } finally {
     parent.close();

@@ -30,7 +30,7 @@ const event = (kind: AuditEvent["kind"], grant = "a"): AuditEvent => ({
   grant,
 });
 
-const open = (disabled = false) => openAuditFile({ path, clock, disabled });
+const open = (disabled = false) => openAuditFile({ path, clock, hide: (text) => text, disabled });
 
 /** Everything that `keyhole audit` would read. */
 const grantLines = () => {

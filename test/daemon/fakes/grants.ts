@@ -8,6 +8,7 @@ import type { Clocks } from "../../../src/daemon/grants/ending.ts";
 import { createConfirmer } from "../../../src/daemon/grants/confirmer.ts";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
 import { createGrants, type GrantsOptions } from "../../../src/daemon/grants/registry.ts";
+import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
 import type { SourceEnvironment } from "../../../src/sources/source.ts";
@@ -82,6 +83,7 @@ export async function newGrantWorld() {
     },
     socketPath: join(home, "daemon.sock"),
     mounts: join(home, "g"),
+    names: createDirectoryNames(join(home, "g"), () => {}),
     leaseParentOf: () => join(home, "leases"),
     executable: undefined,
     identify: () => ({ ...peer }),
@@ -93,6 +95,7 @@ export async function newGrantWorld() {
     const grants = await createGrants({
       ...options,
       confirmer: createConfirmer({ clock, patience: 15_000 }),
+      names: createDirectoryNames(join(home, "g"), options.log),
       ...changes,
     });
     running.push(grants);

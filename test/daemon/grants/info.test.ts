@@ -12,7 +12,10 @@ import { clocksAt, grantRequest } from "../fakes/grants.ts";
 const NOW = Date.UTC(2026, 0, 1);
 
 function liveGrant(changes: Partial<LiveGrant> = {}, terms: Partial<Grant> = {}): LiveGrant {
-  const grant = { ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, clocksAt(NOW)), ...terms };
+  const grant = {
+    ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, clocksAt(NOW), "0".repeat(64)),
+    ...terms,
+  };
   const live = { grant, revision: "1", environment: {}, mount: { path: "/home/g/x" }, refusals: 2, ...changes };
   return live as unknown as LiveGrant;
 }

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
+import { grantIdOf, isDirectoryName } from "../../../src/grants/directory.ts";
+import { baseOf } from "../../../src/paths.ts";
 import { settle } from "../fakes/clock.ts";
 import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";
 
@@ -196,4 +198,66 @@ test("a held connection of a grant that is read again and revoked by that is clo
   edit(world, "agent", { revokedAt: world.clock.truth });
   await grants.reload();
   await held.closed;
+});
+
+test.each(["socket", "file"] as const)(
+  "a definition holds no name of a directory, and one of a former version is rewritten once; %s",
+  async (deliver) => {
+    await using world = await newGrantWorld();
+    const { directory } = await (await world.start()).add(grantRequest({ deliver }), caller);
+    const name = baseOf(directory);
+    const definition = () => readFileSync(join(world.home, "grants", "agent.yaml"), "utf8");
+    expect(definition()).not.toContain(name);
+    expect(world.store.read("agent").id).toBe(grantIdOf(name));
+    await world.stop();
+    // As a former version wrote it, and left it: it had no place of its own for the name of a lease.
+    edit(world, "agent", { id: name });
+    if (deliver === "file") rmSync(join(world.home, "g", name), { recursive: true });
+    expect((await world.start()).list()).toMatchObject([{ name: "agent", directory, state: "active" }]);
+    expect(definition()).not.toContain(name);
+    const revision = world.store.revision("agent");
+    await world.stop();
+    expect((await world.start()).list()).toMatchObject([{ directory }]);
+    expect(world.store.revision("agent")).toBe(revision);
+  },
+);
+
+test("a lease is in its place again after the machine was started again, which empties what is in memory", async () => {
+  await using world = await newGrantWorld();
+  const { directory } = await (await world.start()).add(grantRequest({ deliver: "file" }), caller);
+  await world.stop();
+  rmSync(join(world.home, "leases"), { recursive: true });
+  const grants = await world.start();
+  expect(grants.list()).toMatchObject([{ directory, state: "active" }]);
+  await world.clock.advance(SECOND);
+  expect(readFileSync(join(directory, "lease.json"), "utf8")).toContain("AccessKeyId");
+  grants.remove("agent", caller);
+  expect(existsSync(join(world.home, "g", baseOf(directory)))).toBe(false);
+});
+
+test("a grant whose directory is gone gets another one that nobody knows, and its definition is of that", async () => {
+  await using world = await newGrantWorld();
+  const { directory } = await (await world.start()).add(grantRequest(), caller);
+  await world.stop();
+  rmSync(directory, { recursive: true });
+  const [found] = (await world.start()).list();
+  const name = baseOf(found!.directory);
+  expect(isDirectoryName(name)).toBe(true);
+  expect(found!.directory).not.toBe(directory);
+  expect(world.store.read("agent").id).toBe(grantIdOf(name));
+});
+
+test("the mode of what grants' directories are in is mended at a start, and when a grant is added", async () => {
+  await using world = await newGrantWorld();
+  const parent = join(world.home, "g");
+  const first = await world.start();
+  const { directory } = await first.add(grantRequest(), caller);
+  chmodSync(parent, 0o755);
+  await first.add(grantRequest({ name: "other" }), caller);
+  expect(statSync(parent).mode & 0o777).toBe(0o311);
+  await world.stop();
+  chmodSync(parent, 0o755);
+  expect((await world.start()).list()).toMatchObject([{ directory }, { name: "other" }]);
+  expect(statSync(parent).mode & 0o777).toBe(0o311);
+  expect(world.log).toContainEqual(expect.objectContaining({ level: "warn", event: "grants could be listed" }));
 });

@@ -5,10 +5,11 @@ import { clocksAt, grantRequest } from "../fakes/grants.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const config = roleConfig("dev");
+const ID = "0".repeat(64);
 
-test("a definition has what was asked for, a directory of 128 random bits and a session name of its own", () => {
+test("a definition has what was asked for and a session name of its own", () => {
   const environment = { AWS_PROFILE: "work", AWS_SECRET_ACCESS_KEY: "canary" };
-  const one = planGrant(grantRequest({ ttlSeconds: 3600, maxUses: 5 }), config, environment, clocksAt(NOW + 0.5));
+  const one = planGrant(grantRequest({ ttlSeconds: 3600, maxUses: 5 }), config, environment, clocksAt(NOW + 0.5), ID);
   expect(one).toMatchObject({
     name: "agent",
     config: "dev",
@@ -20,23 +21,22 @@ test("a definition has what was asked for, a directory of 128 random bits and a 
     hadKeys: true,
   });
   expect(JSON.stringify(one)).not.toContain("canary");
-  const two = planGrant(grantRequest(), config, environment, clocksAt(NOW));
-  expect(one.id).toMatch(/^[A-Za-z0-9_-]{22}$/);
-  expect(two.id).not.toBe(one.id);
+  const two = planGrant(grantRequest(), config, environment, clocksAt(NOW), ID);
+  expect(one.id).toBe(ID);
   expect(two.sessionName).not.toBe(one.sessionName);
   expect(two.endsAt).toBeUndefined();
 });
 
 test("a grant that is delivered as a file has no executable", () => {
   const asked = { executable: true } as const;
-  expect(planGrant(grantRequest(asked), config, {}, clocksAt(NOW)).executable).toBe(true);
-  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, clocksAt(NOW)).executable).toBe(false);
+  expect(planGrant(grantRequest(asked), config, {}, clocksAt(NOW), ID).executable).toBe(true);
+  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, clocksAt(NOW), ID).executable).toBe(false);
 });
 
 test("everything that is wrong is said at once", () => {
   const request = grantRequest({ deliver: "file", maxUses: 0, confirm: true, ttlSeconds: 60, allowGids: [5] });
   try {
-    planGrant(request, config, {}, clocksAt(NOW));
+    planGrant(request, config, {}, clocksAt(NOW), ID);
     expect.unreachable();
   } catch (error) {
     expect((error as Error).message.split("\n")).toEqual([

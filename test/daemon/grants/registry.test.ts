@@ -262,7 +262,7 @@ test("what is missing in a directory is put back at the start", async () => {
   const { directory } = await grants.add(grantRequest(), caller);
   await world.stop();
   const text = readFileSync(join(directory, "env"), "utf8");
-  rmSync(directory, { recursive: true });
+  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
   await world.start();
   expect(readFileSync(join(directory, "env"), "utf8")).toBe(text);
   expect((await fetchFrom(directory)).grant).toBe("agent");

@@ -5,7 +5,7 @@ import type { Grant } from "../../../src/grants/grant.ts";
 export const FULL: Grant = {
   name: "ci",
   config: "dev",
-  id: "AAAAAAAAAAAAAAAAAAAA-_",
+  id: "0123456789abcdef".repeat(4),
   sessionName: "keyhole-ci-0a1b2c3d",
   createdAt: 1_759_354_471_380,
   endsAt: 1_759_383_271_380,
@@ -48,7 +48,7 @@ export const NO_TERMS = {
 export const LEAST: Grant = {
   name: "agent-a",
   config: "dev",
-  id: "-_AAAAAAAAAAAAAAAAAAAA",
+  id: "0".repeat(64),
   sessionName: "keyhole-agent-a-00000000",
   createdAt: 0,
   endsAt: undefined,
@@ -75,7 +75,8 @@ const absent = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: un
 export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   name: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/),
   config: fc.stringMatching(/^[\w-]{1,128}$/),
-  id: fc.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+  // A former version's is a name of 22 characters.
+  id: fc.oneof(fc.stringMatching(/^[0-9a-f]{64}$/), fc.stringMatching(/^[A-Za-z0-9_-]{22}$/)),
   sessionName: fc.stringMatching(/^[\w+=,.@-]{2,64}$/),
   createdAt: time,
   endsAt: absent(time),

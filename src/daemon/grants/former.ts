@@ -1,0 +1,58 @@
+// Definitions of former versions hold the names of grants' directories, and so do the lines that were written meanwhile.
+import { carriedPath, KEPT_FILES } from "../../audit/files.ts";
+import { openIfFile, readLines, rotatedPath } from "../../files/lines.ts";
+import { writeAtomically } from "../../files/writing.ts";
+import { isDirectoryName } from "../../grants/directory.ts";
+import type { GrantStore } from "../../grants/store.ts";
+import { KEPT_LOGS, type Paths } from "../../paths.ts";
+import { keyholeErrorOf } from "../failure.ts";
+import type { DirectoryNames } from "../mounts/names.ts";
+
+/**
+ * Rewrites the lines, where a definition is a former version's; the definitions themselves follow when they are served, so that
+ * after a crash in between this is done again. Before the files are opened for writing.
+ *
+ * @returns why that could not be done; a daemon with such lines is better than none
+ */
+export function hideFormerNames(
+  store: GrantStore,
+  paths: Pick<Paths, "audit" | "log">,
+  names: DirectoryNames,
+): string | undefined {
+  try {
+    rewrite(store, paths, names);
+    return undefined;
+  } catch (error) {
+    return keyholeErrorOf(error).message;
+  }
+}
+
+function rewrite(store: GrantStore, { audit, log }: Pick<Paths, "audit" | "log">, names: DirectoryNames): void {
+  const former = store.list().flatMap((name) => readFormer(store, name));
+  if (former.length === 0) return;
+  for (const { id, name } of former) names.resolve(id, name);
+  const files = [log, ...rotated(log, KEPT_LOGS), audit, ...rotated(audit, KEPT_FILES), carriedPath(audit)];
+  for (const path of files) {
+    const file = openIfFile(path);
+    if (file === undefined) continue;
+    const before = readLines(file)
+      .map((line) => `${line}\n`)
+      .join("");
+    const after = names.hide(before);
+    if (after !== before) writeAtomically(path, after, { exclusive: false, durable: true });
+  }
+}
+
+function readFormer(store: GrantStore, name: string) {
+  try {
+    const grant = store.read(name);
+    return isDirectoryName(grant.id) ? [grant] : [];
+  } catch {
+    // Whoever serves the grants says why.
+    return [];
+  }
+}
+
+function rotated(path: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => rotatedPath(path, index + 1));
+}
