@@ -64,15 +64,16 @@ const ATTEMPTS = 8;
  * that sees it may have changed it. What is above it is private (`ensurePrivateDirectory`).
  *
  * @param parent `<home>/g`, or that of the leases
- * @param name of a directory: 22 characters of `A-Za-z0-9_-`
+ * @param directoryName 22 characters of `A-Za-z0-9_-`
  * @throws KeyholeError `unsafe-path` for a link, and another user's directory.
  */
-export function openMount(parent: string, name: string): Mount {
-  if (!isDirectoryName(name)) throw new KeyholeError("internal", "the name of a grant's directory is malformed");
-  const path = `${parent}/${name}`;
+export function openMount(parent: string, directoryName: string): Mount {
+  if (!isDirectoryName(directoryName))
+    throw new KeyholeError("internal", "the name of a grant's directory is malformed");
+  const path = `${parent}/${directoryName}`;
   const directory = withParent(parent, (base) => {
-    makeDirectory(path, `${base}/${name}`, MOUNT_MODE);
-    return pinDirectory(path, `${base}/${name}`);
+    makeDirectory(path, `${base}/${directoryName}`, MOUNT_MODE);
+    return pinDirectory(path, `${base}/${directoryName}`);
   });
   let copies = 0;
   let isClosed = false;
@@ -127,7 +128,7 @@ export function openMount(parent: string, name: string): Mount {
     remove: () => {
       try {
         heal(directory);
-        removeAll(directory, parent, name);
+        removeAll(directory, parent, directoryName);
       } finally {
         close();
       }

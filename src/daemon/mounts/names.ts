@@ -14,7 +14,7 @@ export interface DirectoryNames {
    */
   resolve(id: string, grant: string): string;
   /** A text with the grants' names in the place of the directories'. */
-  hide(text: string): string;
+  readonly hide: (text: string) => string;
 }
 
 /** In a path below any `g`; what no grant is known to have is another home's, or was. */
