@@ -37,7 +37,16 @@ export function copyCommand(
 ): readonly string[] | undefined {
   if (original === undefined || !wantsCopy()) return undefined;
   const path = `${binDir}/${copyName(build)}`;
-  const [found, made] = [path, original].map((each) => statSync(each, { throwIfNoEntry: false }));
+  const [found, made] = [path, original].map(lookAt);
   if (found === undefined || made === undefined || !isCopyOf(found, made)) return undefined;
   return [path, "--daemon", "--original", original];
+}
+
+/** Undefined where nothing can be seen. */
+export function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -35,10 +35,7 @@ async function startHost(under: readonly string[]) {
     expect({ words, stderr, exitCode }).toMatchObject({ exitCode: 0 });
     return stdout.trimEnd();
   };
-  for (const name of ["dev", "new"]) {
-    const role = ["--role-arn", `arn:aws:iam::111122223333:role/${name}`];
-    await keyhole("config", "add", "-n", name, ...role, "--set", `AssumeRole.DurationSeconds=${LIFETIME}`);
-  }
+  for (const name of ["dev", "new"]) await keyhole(...machine.adding(name, `AssumeRole.DurationSeconds=${LIFETIME}`));
   return { machine, keyhole, client };
 }
 

@@ -60,17 +60,19 @@ export async function makePrivateCopy({ binDir, build, source }: PrivateCopyOpti
   }
 }
 
-/** Removes the private copies of other builds than `kept`, and those that were not finished. What cannot be removed stays. */
+/** Removes the private copies of other builds than `kept`, and those that were not finished. What resists stays. */
 export function removeCopies(binDir: string, kept: string | undefined): void {
-  if (!fs.existsSync(binDir)) return;
-  const directory = pinDirectory(binDir);
+  let directory: Pinned | undefined;
   try {
+    directory = pinDirectory(binDir);
     for (const name of fs.readdirSync(directory.base())) {
       const isCopy = name.startsWith("keyhole-") && (kept === undefined || name !== copyName(kept));
       if (isCopy || isTemporary(name)) discard(directory, name);
     }
+  } catch {
+    // There is none, or it is none of ours to clean.
   } finally {
-    directory.close();
+    directory?.close();
   }
 }
 
