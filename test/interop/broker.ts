@@ -26,8 +26,11 @@ export interface ProcessCredentials {
   readonly Expiration?: string;
 }
 
-/** @param source the source credentials and the endpoint of STS, as variables of whoever runs `daemon add` */
-export async function startBroker(home: string, source: Environment): Promise<Broker> {
+/**
+ * @param endpoint of STS, in each config
+ * @param source the source credentials, as variables of whoever runs `daemon add`
+ */
+export async function startBroker(home: string, endpoint: string, source: Environment): Promise<Broker> {
   if (!existsSync(executable)) throw new Error(`${executable} is missing: npm run build`);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const socket = `${home}/.keyhole/sock/daemon.sock`;
@@ -38,7 +41,7 @@ export async function startBroker(home: string, source: Environment): Promise<Br
   return {
     command: (config) => `${executable} --socket-path ${socket} export --format credential-process -n ${config}`,
     async add(config, roleArn, settings = {}) {
-      const sets = Object.entries({ "Session.region_name": "us-east-1", ...settings });
+      const sets = Object.entries({ "STS.endpoint_url": endpoint, "Session.region_name": "us-east-1", ...settings });
       const options = sets.flatMap(([path, value]) => ["--set", `${path}=${value}`]);
       await keyhole(plain, "config", "add", "-n", config, "--role-arn", roleArn, ...options);
       await keyhole({ ...plain, ...source }, "daemon", "add", "-n", config);
@@ -57,6 +60,26 @@ export async function startBroker(home: string, source: Environment): Promise<Br
 
 /** Nothing of the developer's environment, and no way out of this machine for a client that misses its endpoint. */
 const base = { PATH: "/usr/bin:/bin", HTTPS_PROXY: "http://127.0.0.1:9", AWS_EC2_METADATA_DISABLED: "true" };
+
+/** A home whose AWS_PROFILE is the one that calls keyhole, as people choose it, and which has no daemon and no session. */
+export async function makeColdHome(
+  home: string,
+  endpoint: string,
+): Promise<{ environment: Environment; end(): Promise<void> }> {
+  mkdirSync(`${home}/.aws`, { recursive: true, mode: 0o700 });
+  const environment = { ...base, HOME: home, AWS_PROFILE: "staging", AWS_SDK_LOAD_CONFIG: "1" };
+  const keyhole = (...argv: string[]) => must([executable, ...argv], environment);
+  const role = ["--role-arn", "arn:aws:iam::111122223333:role/staging", "--set", `STS.endpoint_url=${endpoint}`];
+  await keyhole("config", "add", "-n", "staging", ...role, "--set", "AssumeRole.RoleSessionName=cold@keyhole");
+  const process = `${executable} export --format credential-process -n staging`;
+  writeFileSync(
+    `${home}/.aws/config`,
+    `[default]\nregion = us-east-1\n\n[profile staging]\nregion = us-east-1\nendpoint_url = ${endpoint}\ncredential_process = ${process}\n`,
+  );
+  const keys = "aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = source-secret\n";
+  writeFileSync(`${home}/.aws/credentials`, `[default]\n${keys}`, { mode: 0o600 });
+  return { environment, end: async () => void (await keyhole("daemon", "stop")) };
+}
 
 /** The files that clients read; the returned function gives the environment that selects a profile. */
 export function writeProfiles(

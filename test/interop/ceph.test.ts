@@ -23,7 +23,7 @@ beforeAll(async () => {
   if (isMissing(rigs.ceph)) return;
   cluster = await startCeph(directory.path);
   await makeAccount(cluster);
-  broker = await startBroker(home, { ...source, AWS_ENDPOINT_URL_STS: cluster.endpoint });
+  broker = await startBroker(home, cluster.endpoint, source);
   await broker.add("demo", roleArn);
   await broker.add("reader", roleArn, { "AssumeRole.Policy": denyPutObject });
   short = await takeShortSession(broker);

@@ -1,7 +1,7 @@
 // Each tool calls GetCallerIdentity with what its `credential_process` gave it; moto answers with the role session that
 // the credentials belong to. The environment and the files of a tool hold no other credentials.
 import { afterAll, beforeAll, expect } from "bun:test";
-import { type Broker, startBroker, writeProfiles } from "./broker.ts";
+import { type Broker, makeColdHome, startBroker, writeProfiles } from "./broker.ts";
 import { clients } from "./clients.ts";
 import { type Server, startMoto } from "./moto.ts";
 import { executables, isMissing, rigs, testWith } from "./rigs.ts";
@@ -14,15 +14,15 @@ const identity = "arn:aws:sts::111122223333:assumed-role/demo/interop@keyhole";
 
 let moto: Server | undefined;
 let broker: Broker | undefined;
+let count = 0;
 let profile: (name: string) => Environment;
 
 beforeAll(async () => {
   if (isMissing(rigs.moto)) return;
   moto = await startMoto(directory.path);
-  broker = await startBroker(home, {
+  broker = await startBroker(home, moto.endpoint, {
     AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
     AWS_SECRET_ACCESS_KEY: "source-secret",
-    AWS_ENDPOINT_URL_STS: moto.endpoint,
   });
   await broker.add("demo", "arn:aws:iam::111122223333:role/demo", {
     "AssumeRole.RoleSessionName": "interop@keyhole",
@@ -44,6 +44,21 @@ for (const { rig, whoami } of clients) {
     async () => {
       const outcome = await run(whoami(moto!.endpoint), profile("demo"));
       expect(outcome).toMatchObject({ stdout: `${identity}\n`, exitCode: 0 });
+    },
+    90_000,
+  );
+
+  testWith([rigs.moto, rig])(
+    `${rig.name} acts as the role of the profile in AWS_PROFILE, which calls keyhole, with no daemon and no session`,
+    async () => {
+      const cold = await makeColdHome(`${directory.path}/${(count += 1)}`, moto!.endpoint);
+      try {
+        const outcome = await run(whoami(moto!.endpoint), cold.environment);
+        const arn = "arn:aws:sts::111122223333:assumed-role/staging/cold@keyhole\n";
+        expect(outcome).toMatchObject({ stdout: arn, exitCode: 0 });
+      } finally {
+        await cold.end();
+      }
     },
     90_000,
   );
