@@ -1,7 +1,16 @@
 // Files whose paths somebody else chose, wherever one may be named: none of them stops, fills or slows anybody but who
 // named it, and that one is told which file it is.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { mountHanging, noFuse } from "./fuse.ts";
 import { createMachine, type Machine, type Result, roleArn, until } from "./machine.ts";
@@ -91,9 +100,9 @@ async function byHome(path: string, file: string): Promise<Result> {
 /** Milliseconds of each of some requests for a session that is there, one after the other. */
 async function timeRequests(whileRunning: Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
-  let isOver = false;
-  void whileRunning.finally(() => (isOver = true));
-  while (!isOver || times.length < 20) {
+  const over = new AbortController();
+  void whileRunning.finally(() => over.abort());
+  while (!over.signal.aborted || times.length < 20) {
     const began = performance.now();
     await machine.keyhole("export -f credential-process -n good");
     times.push(performance.now() - began);

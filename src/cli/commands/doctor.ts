@@ -62,6 +62,7 @@ async function examineSandbox({ settings, environment, host }: Context): Promise
     keyholeHome: settings.paths.home,
     controlSocket: `${settings.paths.home}/sock/daemon.sock`,
     now: host.now(),
+    readForeign: (paths: readonly string[]) => host.readForeign(paths),
     places: SYSTEM_PLACES,
     probes,
   };

@@ -1,20 +1,22 @@
 // Other ways to credentials that lie open in this sandbox: whoever finds one needs no grant.
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
-import { isSamePlace, lookBehind, may, namesIn, readText } from "./files.ts";
+import { isSamePlace, lookBehind, may, namesIn } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { InsideMachine } from "./insidemachine.ts";
 
 /** Below ~/.aws: what holds credentials or is as good as them. */
 const CACHES = ["sso/cache", "cli/cache", "login/cache"];
 
-export function checkAwsFiles({ home }: InsideMachine): readonly Verdict[] {
+export async function checkAwsFiles({ home, readForeign }: InsideMachine): Promise<readonly Verdict[]> {
   if (home === undefined) return [];
   const aws = `${home}/.aws`;
   const caches = CACHES.map((cache) => `${aws}/${cache}`).filter((cache) =>
     namesIn(cache).some((name) => name.endsWith(".json") && may(`${cache}/${name}`, "read")),
   );
-  const files = [`${aws}/credentials`, `${aws}/config`].filter((path) => /_access_key/.test(readText(path) ?? ""));
+  const paths = [`${aws}/credentials`, `${aws}/config`];
+  const texts = await readForeign(paths);
+  const files = paths.filter((_, index) => /_access_key/.test(String(texts[index])));
   const wrong = [...files, ...caches].map((path) =>
     problem(`${path} can be read here, with credentials in it`, hide(path)),
   );

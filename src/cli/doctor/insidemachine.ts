@@ -10,6 +10,8 @@ import { splitWords } from "./processes.ts";
 import type { Probes } from "./probes.ts";
 
 export interface InsideMachine {
+  /** ~/.aws and the like, which may not answer. */
+  readonly readForeign: Host["readForeign"];
   readonly environment: Environment;
   /** The grant's directory as it is seen here; undefined where there is none. */
   readonly grant: GrantDirectory | undefined;

@@ -1,8 +1,9 @@
 // What an SDK in this sandbox would take in the place of the grant's credentials, each by name and none by value.
 import type { Environment } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../quoting.ts";
 import { parseIni } from "../../sources/ini.ts";
-import { isSamePlace, lookBehind, readText } from "./files.ts";
+import { isSamePlace, lookBehind } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
 import { type InsideMachine, relayOf } from "./insidemachine.ts";
 
@@ -64,11 +65,11 @@ export function checkBearerToken({ environment }: Machine): readonly Verdict[] {
   return [problem(`${name} wins over the grant for Bedrock`, unset([name]))];
 }
 
-export function checkConfigFile(machine: Machine): readonly Verdict[] {
+export function checkConfigFile(machine: Machine): Promise<readonly Verdict[]> {
   return checkFile(machine, "AWS_CONFIG_FILE", "config", "aws-config");
 }
 
-export function checkCredentialsFile(machine: Machine): readonly Verdict[] {
+export function checkCredentialsFile(machine: Machine): Promise<readonly Verdict[]> {
   return checkFile(machine, "AWS_SHARED_CREDENTIALS_FILE", "credentials", "credentials");
 }
 
@@ -76,10 +77,10 @@ export function checkCredentialsFile(machine: Machine): readonly Verdict[] {
  * Which of a kind of file the SDKs read: the grant's, another, or the one that was baked into the image. A credentials
  * file that is empty, or not there, takes nothing's place; a config file that is not the grant's does.
  */
-function checkFile(machine: Machine, variable: string, usual: string, name: string): readonly Verdict[] {
+async function checkFile(machine: Machine, variable: string, usual: string, name: string): Promise<readonly Verdict[]> {
   const { grant, environment } = machine;
   const used = usedFile(machine, variable, usual);
-  const isNothing = used === undefined || !hasSettings(used);
+  const isNothing = used === undefined || !(await hasSettings(used, machine));
   if (isRelayed(environment)) {
     if (isNothing) return [ok("none: a relay is asked")];
     return [problem(`${used} comes before the relay`, `export ${variable}=/dev/null`)];
@@ -99,8 +100,10 @@ function usedFile({ environment, home }: Machine, variable: string, usual: strin
   return path?.startsWith("~/") && home !== undefined ? home + path.slice(1) : path || undefined;
 }
 
-function hasSettings(path: string): boolean {
-  return [...parseIni(readText(path) ?? "").values()].some((section) => section.size > 0);
+/** What is not read here, such as a pipe, may say something to an SDK. */
+async function hasSettings(path: string, { readForeign }: Machine): Promise<boolean> {
+  const [text = ""] = await readForeign([path]);
+  return text instanceof KeyholeError || [...parseIni(text).values()].some((section) => section.size > 0);
 }
 
 /** A relay's program has no files, so that nothing comes before the endpoint. */
@@ -115,10 +118,11 @@ function usesConfig(machine: Machine): boolean {
 }
 
 /** boto 2's files, which botocore still reads, behind the profile. */
-export function checkBoto({ environment, home, places }: Machine): readonly Verdict[] {
+export async function checkBoto({ environment, home, places, readForeign }: Machine): Promise<readonly Verdict[]> {
   const own = home === undefined ? [] : [`${home}/.boto`];
   const paths = [environment["BOTO_CONFIG"] ?? "", places.botoConfig, ...own, environment["AWS_CREDENTIAL_FILE"] ?? ""];
-  const wrong = paths.filter((path) => path !== "" && /aws_?(access_?key|secret)/i.test(readText(path) ?? ""));
+  const texts = await readForeign(paths);
+  const wrong = paths.filter((_, index) => /aws_?(access_?key|secret)/i.test(String(texts[index])));
   if (wrong.length === 0) return [ok("no keys in files of boto 2")];
   return wrong.map((path) => warning(`${path} holds keys, which boto takes where it gets no others`, removal(path)));
 }

@@ -10,22 +10,22 @@ import {
 } from "../../../src/cli/doctor/exposure.ts";
 import { Home, insideMachine, mountGrant } from "../fakes/machines.ts";
 
-test("credentials in ~/.aws are named, and a config without keys is not", () => {
+test("credentials in ~/.aws are named, and a config without keys is not", async () => {
   using home = new Home();
   home.write(".aws/config", "[default]\nregion = eu-west-1\n");
-  expect(checkAwsFiles(insideMachine(home))).toMatchObject([{ level: "ok" }]);
+  expect(await checkAwsFiles(insideMachine(home))).toMatchObject([{ level: "ok" }]);
   const credentials = home.write(".aws/credentials", "[default]\naws_secret_access_key = SECRET\n");
   home.write(".aws/sso/cache/abc.json", "SECRET");
-  const found = checkAwsFiles(insideMachine(home));
+  const found = await checkAwsFiles(insideMachine(home));
   expect(found).toMatchObject([
     { level: "problem", message: `${credentials} can be read here, with credentials in it` },
     { level: "problem", message: expect.stringContaining(".aws/sso/cache") },
   ]);
   expect(JSON.stringify(found)).not.toContain("SECRET");
-  expect(checkAwsFiles(insideMachine(home, { home: undefined }))).toEqual([]);
+  expect(await checkAwsFiles(insideMachine(home, { home: undefined }))).toEqual([]);
 });
 
-test("the host's keyhole is named where it can be read", () => {
+test("the host's keyhole is named where it can be read", async () => {
   using home = new Home();
   expect(checkKeyholeHome(insideMachine(home))).toMatchObject([{ level: "ok" }]);
   home.config("dev");
@@ -48,7 +48,7 @@ test("a control socket that answers is a problem, and one that refuses is none",
   }
 });
 
-test("other grants beside this one are counted", () => {
+test("other grants beside this one are counted", async () => {
   using home = new Home();
   const grant = mountGrant(home);
   expect(checkOtherGrants(insideMachine(home, { grant }))).toMatchObject([{ level: "ok" }]);
@@ -61,7 +61,7 @@ test("other grants beside this one are counted", () => {
   chmodSync(`${home.path}/run`, 0o700);
 });
 
-test("a container engine that can be reached is a problem", () => {
+test("a container engine that can be reached is a problem", async () => {
   using home = new Home();
   const socket = home.write("docker.sock");
   const gone = `${home.path}/gone.sock`;
@@ -79,7 +79,7 @@ test("a container engine that can be reached is a problem", () => {
   ]);
 });
 
-test("an SSH agent that can be asked is named", () => {
+test("an SSH agent that can be asked is named", async () => {
   using home = new Home();
   const environment = { SSH_AUTH_SOCK: "/ssh" };
   const machine = insideMachine(home, { environment });

@@ -72,7 +72,7 @@ test.each(all)("%s is silent where the grant's own variables are set", async (_,
   expect(found.filter(({ level }) => level !== "ok")).toEqual([]);
 });
 
-test("a container's endpoint behind the grant's profile is a warning, and a relay's is the grant's", () => {
+test("a container's endpoint behind the grant's profile is a warning, and a relay's is the grant's", async () => {
   using home = new Home();
   const grant = mountGrant(home);
   const environment = { AWS_CONFIG_FILE: `${grant.path}/aws-config`, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/x" };
@@ -86,67 +86,67 @@ const of = (home: Home, environment: Record<string, string>, grant: GrantDirecto
 
 describe("files", () => {
   const BAKED = `[default]\naws_access_key_id = ${SECRET}\naws_secret_access_key = ${SECRET}\n`;
-  test("a baked ~/.aws that is used is named", () => {
+  test("a baked ~/.aws that is used is named", async () => {
     using home = new Home();
     const config = home.write(".aws/config", "[default]\nregion = eu-west-1\n");
     const credentials = home.write(".aws/credentials", BAKED);
     const machine = of(home, {});
-    expect(checkConfigFile(machine)).toEqual([
+    expect(await checkConfigFile(machine)).toEqual([
       {
         level: "problem",
         message: `${config} is used in the place of the grant's`,
         fix: `export AWS_CONFIG_FILE=${machine.grant!.path}/aws-config`,
       },
     ]);
-    expect(checkCredentialsFile(machine)).toMatchObject([
+    expect(await checkCredentialsFile(machine)).toMatchObject([
       { level: "problem", message: `${credentials} is used in the place of the grant's` },
     ]);
   });
 
-  test("so is another file that a variable names, also with a tilde", () => {
+  test("so is another file that a variable names, also with a tilde", async () => {
     using home = new Home();
     home.write("baked", BAKED);
     for (const path of [join(home.path, "baked"), "~/baked"])
-      expect(checkCredentialsFile(of(home, { AWS_SHARED_CREDENTIALS_FILE: path }))).toMatchObject([
+      expect(await checkCredentialsFile(of(home, { AWS_SHARED_CREDENTIALS_FILE: path }))).toMatchObject([
         { level: "problem" },
       ]);
   });
 
-  test("no config file at all is a problem, no credentials file is not", () => {
+  test("no config file at all is a problem, no credentials file is not", async () => {
     using home = new Home();
-    expect(checkConfigFile(of(home, {}))).toMatchObject([
+    expect(await checkConfigFile(of(home, {}))).toMatchObject([
       { level: "problem", message: "AWS_CONFIG_FILE does not lead to the grant's" },
     ]);
-    expect(checkCredentialsFile(of(home, {}))).toMatchObject([{ level: "ok" }]);
+    expect(await checkCredentialsFile(of(home, {}))).toMatchObject([{ level: "ok" }]);
     home.write(".aws/credentials", "# nothing\n");
-    expect(checkCredentialsFile(of(home, {}))).toMatchObject([{ level: "ok" }]);
+    expect(await checkCredentialsFile(of(home, {}))).toMatchObject([{ level: "ok" }]);
   });
 
-  test("the grant's by another name is the grant's", () => {
+  test("the grant's by another name is the grant's", async () => {
     using home = new Home();
     const grant = mountGrant(home);
     const path = `${grant.path}/../keyhole/aws-config`;
-    expect(checkConfigFile(of(home, { AWS_CONFIG_FILE: path }, grant))).toMatchObject([{ level: "ok" }]);
+    expect(await checkConfigFile(of(home, { AWS_CONFIG_FILE: path }, grant))).toMatchObject([{ level: "ok" }]);
   });
 
-  test("behind a relay there must be none", () => {
+  test("behind a relay there must be none", async () => {
     using home = new Home();
     const relayed = { ...RELAY, AWS_CONFIG_FILE: "/dev/null", AWS_SHARED_CREDENTIALS_FILE: "/dev/null" };
-    expect(checkConfigFile(of(home, relayed))).toMatchObject([{ level: "ok" }]);
+    expect(await checkConfigFile(of(home, relayed))).toMatchObject([{ level: "ok" }]);
     home.write(".aws/credentials", BAKED);
-    expect(checkCredentialsFile(of(home, RELAY))).toMatchObject([
+    expect(await checkCredentialsFile(of(home, RELAY))).toMatchObject([
       { level: "problem", fix: "export AWS_SHARED_CREDENTIALS_FILE=/dev/null" },
     ]);
   });
 
-  test("boto 2's with keys are named", () => {
+  test("boto 2's with keys are named", async () => {
     using home = new Home();
     const machine = insideMachine(home);
     home.write(".boto", "[Boto]\ndebug = 0\n");
-    expect(checkBoto(machine)).toMatchObject([{ level: "ok" }]);
+    expect(await checkBoto(machine)).toMatchObject([{ level: "ok" }]);
     const own = home.write(".boto", `[Credentials]\naws_access_key_id = ${SECRET}\n`);
     const system = home.write("boto.cfg", `[Credentials]\naws_secret_access_key = ${SECRET}\n`);
-    const found = checkBoto(machine);
+    const found = await checkBoto(machine);
     expect(found.map(({ fix }) => fix)).toEqual([`rm ${system}`, `rm ${own}`]);
     expect(JSON.stringify(found)).not.toContain(SECRET);
   });

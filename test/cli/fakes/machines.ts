@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { HostMachine } from "../../../src/cli/doctor/hostmachine.ts";
 import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import { readForeign } from "../../../src/files/foreign.ts";
 import { resolveSettings } from "../../../src/settings.ts";
 import { parseSharedConfig, sharedPaths } from "../../../src/sources/profile.ts";
 import { version } from "../../../src/version.ts";
@@ -116,6 +117,7 @@ export function insideMachine(home: Home, fields: Partial<InsideMachine> = {}): 
     keyholeHome: join(home.path, ".keyhole"),
     controlSocket: join(home.path, ".keyhole", "sock", "daemon.sock"),
     now: NOW,
+    readForeign: (paths) => Promise.all(paths.map((path) => readForeign(path).catch(keyholeError))),
     places: { botoConfig: join(home.path, "boto.cfg"), engineSockets: [], kernel: join(home.path, "version") },
     ...fields,
     probes: {
@@ -136,4 +138,9 @@ export function mountGrant(home: Home, deliver: GrantDirectory["deliver"] = "soc
   const process = deliver === "file" ? ["cat", `${path}/lease.json`] : [program];
   home.write("run/keyhole/aws-config", `[default]\ncredential_process = ${process.join(" ")}\n`, 0o444);
   return { path, process, deliver };
+}
+
+function keyholeError(error: unknown): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  throw error;
 }

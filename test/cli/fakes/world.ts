@@ -60,7 +60,7 @@ const quietHost: Host = {
   now: () => NOW,
   wait: () => Promise.resolve(),
   readStdin: () => Promise.resolve(""),
-  readForeign: (paths) => Promise.all(paths.map(readForeign)),
+  readForeign: (paths) => Promise.all(paths.map((path) => readForeign(path).catch(keyholeError))),
   signal: () => false,
   platform: "linux",
   isContainer: () => false,
@@ -70,3 +70,8 @@ const quietHost: Host = {
   launch: () => Promise.reject(new KeyholeError("start-failed", "the test did not expect a start")),
   openInProcess: () => Promise.reject(new KeyholeError("internal", "the test did not expect a broker in its process")),
 };
+
+function keyholeError(error: unknown): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  throw error;
+}
