@@ -118,3 +118,15 @@ describe.skipIf(!hasBubblewrap)("a container that has the host's control socket"
     expect(exitCode).toBe(5);
   });
 });
+
+test("a daemon that was started in a shell with keys gives none to another shell, which is told what does", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.keyhole("daemon start");
+  const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
+  const { stderr, exitCode } = await machine.run(["export", "-n", "dev"], bare);
+  expect(stderr).toContain("keyhole: hint: in a shell that has source credentials: keyhole daemon add -n dev\n");
+  expect(exitCode).toBe(5);
+  await machine.keyhole("daemon add -n dev");
+  await machine.keyhole("export -n dev", bare);
+});

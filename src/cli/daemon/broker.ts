@@ -3,12 +3,12 @@ import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
-import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { errors, isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
-import { refuseForeignDaemon, sourceVariables } from "./telling.ts";
+import { refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
@@ -121,7 +121,15 @@ export async function withSession<Result>(
 ): Promise<Result> {
   refuseLoop(caller.environment, name, caller.settings.paths.socket);
   return withOwnDaemon(caller, async (link) => {
-    await refuseForeignDaemon(link, caller.settings);
+    const whereabouts = await refuseForeignDaemon(link, caller.settings);
+    try {
+      return await askOrAdd(link);
+    } catch (error) {
+      throw caller.settings.isInProcess ? error : adviseToAdd(error, name, whereabouts);
+    }
+  });
+
+  async function askOrAdd(link: Link): Promise<Result> {
     try {
       return await ask(link);
     } catch (error) {
@@ -129,7 +137,15 @@ export async function withSession<Result>(
     }
     await addSession(link, caller, name, { verify: true, renew: false });
     return ask(link);
-  });
+  }
+}
+
+/** Where nothing was found, another shell, or the host of this container, may have what is missing here. */
+function adviseToAdd(error: unknown, name: string, whereabouts: Whereabouts): unknown {
+  if (!isErrorOf(error, "no-source-credentials")) return error;
+  if (whereabouts === "here" && error.hint !== errors["no-source-credentials"].hint) return error;
+  const where = whereabouts === "away" ? "on the host" : "in a shell that has source credentials";
+  return new KeyholeError(error.kind, error.message, `${where}: keyhole daemon add -n ${name}`);
 }
 
 /**
@@ -144,11 +160,5 @@ export async function addSession(
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
   const whereabouts = await refuseForeignDaemon(link, caller.settings);
-  const environment = sourceVariables(caller, whereabouts);
-  try {
-    return await link.request("Add", { config: name, environment, ...options });
-  } catch (error) {
-    if (whereabouts === "here" || !isErrorOf(error, "no-source-credentials")) throw error;
-    throw new KeyholeError(error.kind, error.message, `on the host: keyhole daemon add -n ${name}`);
-  }
+  return link.request("Add", { config: name, environment: sourceVariables(caller, whereabouts), ...options });
 }
