@@ -31,9 +31,13 @@ export interface RunOptions {
 
 export type Machine = Awaited<ReturnType<typeof createMachine>>;
 
-/** Use with `await using`: the daemon is ended by pid, and the home removed. */
-export async function createMachine(options: StsServerOptions = {}) {
-  const home = mkdtempSync(join(tmpdir(), "keyhole-e2e-"));
+/**
+ * Use with `await using`: the daemon is ended by pid, and the home removed.
+ *
+ * @param parent of the home
+ */
+export async function createMachine(options: StsServerOptions = {}, parent = tmpdir()) {
+  const home = mkdtempSync(join(parent, "keyhole-e2e-"));
   const sts: Sts = startSts(options);
   const environment: Record<string, string> = {
     HOME: home,

@@ -1,11 +1,12 @@
 // The host's side of grants, with any user's daemon, and what a sandbox says of itself, held against what the STS saw.
-import { chownSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "bun:test";
 import { as, publicExecutable } from "../e2e/daemons.ts";
 import { keysOf } from "../e2e/granthost.ts";
 import { moveKeysToFile } from "../e2e/keyfile.ts";
 import { createMachine, type Result, roleArn } from "../e2e/machine.ts";
+import { must } from "../interop/run.ts";
 import { makeMemory, makeUsualMemory } from "../memory.ts";
 import type { Key, StsServerOptions } from "../sts/server.ts";
 
@@ -30,9 +31,15 @@ export interface Identity {
 /**
  * @param uid whose daemon it is
  * @param hasRuntime whether XDG_RUNTIME_DIR is set, as su, cron and CI leave it out
+ * @param parent of its home
  */
-export async function startAgentHost(uid = 0, options: StsServerOptions = {}, hasRuntime = isNextWithRuntime()) {
-  const machine = await createMachine({ minDuration: LIFETIME, ...options });
+export async function startAgentHost(
+  uid = 0,
+  options: StsServerOptions = {},
+  hasRuntime = isNextWithRuntime(),
+  parent?: string,
+) {
+  const machine = await createMachine({ minDuration: LIFETIME, ...options }, parent);
   // What leases lie on, apart from those of other daemons of this user.
   const usual = hasRuntime ? undefined : makeUsualMemory(uid);
   const memory = usual ?? makeMemory(uid)!;
@@ -77,6 +84,14 @@ export async function startAgentHost(uid = 0, options: StsServerOptions = {}, ha
       const key = machine.sts.issued.get(AccessKeyId)!;
       return { ...key, sessionToken: key.sessionToken! };
     },
+    /** What stands in the definitions in the place of the directories' names, which is no secret. */
+    grantIds: async () => {
+      const directory = join(machine.paths.home, "grants");
+      const files = readdirSync(directory).filter((file) => file.endsWith(".yaml"));
+      return files.map((file) => /^id: '?([^'\n]+)/m.exec(readFileSync(join(directory, file), "utf8"))![1]!);
+    },
+    /** Gives a directory with all that is in it to the daemon's user. */
+    own: (path: string) => must(["chown", "-R", `${uid}:${uid}`, path], { PATH: "/usr/bin:/bin" }),
     /** What was asked for through a grant, newest first. */
     async vends(name: string): Promise<Record<string, unknown>[]> {
       const lines = JSON.parse(await keyhole("audit", "--grant", name, "--json")) as Record<string, unknown>[];

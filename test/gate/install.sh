@@ -8,21 +8,37 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../packages.sh"
 
 packages=(
-  busybox-static bubblewrap debootstrap docker-compose docker.io firejail fuse-overlayfs gcc libc6-dev podman
-  python3-venv runc runsc slirp4netns socat systemd systemd-container uidmap util-linux
+  bsdutils busybox-static bubblewrap debootstrap docker-compose docker.io firejail fuse-overlayfs gcc libc6-dev podman
+  python3-venv ripgrep runc runsc slirp4netns socat systemd systemd-container uidmap util-linux
 )
+# sandbox-runtime is Claude Code's sandbox.
+agents=(@anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197)
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='
 
 main() {
   cache=${KEYHOLE_GATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyhole-gate}
   mkdir -p "$cache"
+  command -v npm >/dev/null || packages+=(nodejs npm)
   install_packages "${packages[@]}"
   # Each waits for the mirror most of the time.
   make_debian &
   local debian=$!
+  install_agents &
+  local programs=$!
   make_systemd
   wait "$debian"
+  wait "$programs"
+}
+
+# Programs of coding agents, of which the tests want no model and no login.
+install_agents() {
+  local target=$cache/agents
+  [[ $(cat "$target/pins.txt" 2>/dev/null) == "${agents[*]}" ]] && return 0
+  rm -rf "$target"
+  mkdir -p "$target"
+  (cd "$target" && npm install --no-audit --no-fund --no-package-lock --loglevel=error "${agents[@]}")
+  echo "${agents[*]}" >"$target/pins.txt"
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.

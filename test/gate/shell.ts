@@ -12,14 +12,18 @@ export interface Shell extends AsyncDisposable {
 /** Milliseconds, of one program; a Python that loads botocore takes a second on a quiet machine. */
 const PATIENCE = 60_000;
 
-/**
- * @param command starts `sh` in a sandbox that has a /tmp to write to and `cat`
- * @param end what the sandbox needs besides the end of its stdin
- */
+interface ShellOptions {
+  /** What the sandbox needs besides the end of its stdin. */
+  readonly end?: () => Promise<void>;
+  /** A directory that can be written to. */
+  readonly scratch?: string;
+}
+
+/** @param command starts `sh` in a sandbox that has `cat` */
 export function openShell(
   command: readonly string[],
   environment: Readonly<Record<string, string>>,
-  end: () => Promise<void> = async () => {},
+  { end = async () => {}, scratch = "/tmp" }: ShellOptions = {},
 ): Shell {
   const child = Bun.spawn([...command], { cwd: "/", env: environment, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const answers = readAnswers(child);
@@ -27,9 +31,9 @@ export function openShell(
     async run(program, variables = {}) {
       const settings = Object.entries(variables).map(([name, value]) => `${name}=${quotePosix(value)}`);
       const words = ["env", ...settings, ...program.map(quotePosix)].join(" ");
-      void child.stdin.write(`${words} >/tmp/stdout 2>/tmp/stderr </dev/null; status=$?\n`);
+      void child.stdin.write(`${words} >${scratch}/stdout 2>${scratch}/stderr </dev/null; status=$?\n`);
       void child.stdin.write(
-        String.raw`cat /tmp/stdout; printf '\0'; cat /tmp/stderr; printf '\0%s\0' "$status"` + "\n",
+        String.raw`cat ${scratch}/stdout; printf '\0'; cat ${scratch}/stderr; printf '\0%s\0' "$status"` + "\n",
       );
       await child.stdin.flush();
       const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);

@@ -76,7 +76,7 @@ function engineReach(
     const command = commandOf([...CONTAINER, `--name=${name}`, ...options], [`keyhole-gate/${image}`, "sh"]);
     // The end of its stdin is the end of the shell; what hangs is killed.
     const kill = async () => void (await run([...engine, "kill", name], environment));
-    return withSts(host, openShell(command, environment, kill));
+    return withSts(host, openShell(command, environment, { end: kill }));
   }
 
   return {

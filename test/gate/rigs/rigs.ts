@@ -12,7 +12,12 @@ const install = "run test/gate/install.sh";
 const busybox = Bun.which("busybox");
 
 /** Where things are. */
-export const places = { debian: `${cache}/debian`, systemd: `${cache}/systemd`, busybox: busybox ?? "" };
+export const places = {
+  agents: `${cache}/agents`,
+  debian: `${cache}/debian`,
+  systemd: `${cache}/systemd`,
+  busybox: busybox ?? "",
+};
 
 export const rigs = {
   // A dynamic busybox would look for a loader that an otherwise empty root does not have.
@@ -29,6 +34,12 @@ export const rigs = {
   podman: { name: "Podman", files: [Bun.which("podman"), Bun.which("runc")], install },
   rootless: { name: "rootless Podman", files: [Bun.which("podman"), Bun.which("newuidmap")], install },
   bubblewrap: { name: "bubblewrap", files: [Bun.which("bwrap")], install },
+  agents: {
+    name: "sandbox-runtime, Codex and Claude Code",
+    files: ["srt", "codex", "claude"].map((name) => `${cache}/agents/node_modules/.bin/${name}`),
+    install,
+  },
+  ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
   gvisor: { name: "gVisor's runsc", files: [Bun.which("runsc")], install },
 } satisfies Record<string, Rig>;
 
