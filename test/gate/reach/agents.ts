@@ -187,7 +187,7 @@ export async function askClaudeDoctor(host: AgentHost, settings: string): Promis
     for await (const bytes of child.stdout) {
       text += decoder.decode(bytes, { stream: true });
       // Words are apart by movements of the cursor.
-      const drawn = text.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]|\s/g, "");
+      const drawn = Bun.stripANSI(text).replaceAll(/\s/g, "");
       if (drawn.includes("Entertoclose")) return drawn;
     }
   } finally {
