@@ -78,6 +78,12 @@ describe("no code", () => {
     },
     { title: "no six digits", command: "echo canary", kind: "person-needed", what: "no six-digit code" },
     { title: "too much", command: "yes canary", kind: "person-needed", what: "64 KiB" },
+    {
+      title: "a failure, with its last line and no code",
+      command: ["sh", "-c", "echo canary >&2; echo device 123456 is locked >&2; exit 7"],
+      kind: "person-needed",
+      what: "failed with status 7: device *** is locked",
+    },
   ])("comes of $title", async ({ command, kind, what }) => {
     const refused = await rejectionOf(obtain(command));
     expect(refused).toMatchObject({ kind, hint: "keyhole config update -n demo" });

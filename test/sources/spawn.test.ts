@@ -61,6 +61,36 @@ credential_process = echo $$ > ${log}.new; mv ${log}.new ${log}; exec sleep 600
 credential_process = ${looping} demo
 [profile another]
 credential_process = ${looping} other
+[profile silent]
+credential_process = ${looping} other 2> /dev/null
+[profile deaf]
+credential_process = ${looping} other > /dev/null
+[profile behind]
+role_arn = ${ROLE}
+source_profile = another
+[profile direct]
+role_arn = ${ROLE}
+source_profile = static
+endpoint_url = ${world.sts.url}
+[profile dead]
+role_arn = ${ROLE}
+source_profile = static
+endpoint_url = http://127.0.0.1:1
+[profile "with space"]
+AWS_ACCESS_KEY_ID = AKIASPACE
+aws_secret_access_key: s
+[profile halves] # two sources
+role_arn = ${ROLE}
+source_profile = static
+credential_source = Environment
+[profile nosource]
+role_arn = ${ROLE}
+credential_process = echo run >> ${log}
+[profile signedin]
+${sso}sso_session = s
+credential_process = echo run >> ${log}
+[profile commented]
+credential_process = echo '${answer}' # '; echo run >> ${log}
 [profile sso]
 sso_session = s
 ${sso}
@@ -208,6 +238,123 @@ describe("source credentials", () => {
     );
     const sources = await Promise.all(profiles.map((path) => resolve({ environment: { AWS_CONFIG_FILE: path } })));
     expect(sources.map(({ credentials }) => credentials.accessKeyId)).toEqual(["AKIAone", "AKIAtwo"]);
+  });
+});
+
+describe("a named profile", () => {
+  const DEFAULT = "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = s\n";
+  const KEYS = { AWS_ACCESS_KEY_ID: "AKIAOTHER", AWS_SECRET_ACCESS_KEY: "other" };
+
+  test.each([
+    { title: "the default profile's keys", environment: {} },
+    { title: "keys of the environment", environment: KEYS },
+    {
+      title: "a web identity of the environment",
+      environment: { AWS_ROLE_ARN: ROLE, AWS_WEB_IDENTITY_TOKEN_FILE: "/nonexistent" },
+    },
+  ])("that gives none never becomes $title", async ({ environment }) => {
+    const path = world.home.write("named", `${DEFAULT}[profile bare]\nregion = eu-west-1\n`);
+    const files = { AWS_CONFIG_FILE: path, AWS_SHARED_CREDENTIALS_FILE: "/dev/null", ...environment };
+    for (const named of [{ profile: "bare" }, { environment: { AWS_PROFILE: "bare" } }]) {
+      const refused = await rejectionOf(resolve({ ...named, environment: { ...files, ...named.environment } }));
+      expect(refused).toMatchObject({ kind: "no-source-credentials", exitStatus: 5 });
+      expect(refused.message).toContain("profile 'bare' gives none: no keys, role");
+      expect(refused.message).toContain("instance metadata is turned off");
+    }
+    expect(world.sts.calls).toBeEmpty();
+  });
+
+  test("has what the machine has for everybody on it", async () => {
+    const answer = { AccessKeyId: "ASIAMACHINE", SecretAccessKey: "s", Token: "t", Expiration: "2099-01-01T00:00:00Z" };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json(answer) });
+    try {
+      const environment = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${server.port}/` };
+      const source = await resolve({ profile: "bare", environment });
+      expect(source).toMatchObject({ description: "profile bare (container)" });
+    } finally {
+      await server.stop(true);
+    }
+  });
+
+  test("may be called anything, and its keys may be in capitals", async () => {
+    expect((await resolve({ profile: "with space" })).credentials.accessKeyId).toBe("AKIASPACE");
+  });
+
+  test("assumes its role where its own settings lead", async () => {
+    await resolve({ profile: "direct", environment: { AWS_ENDPOINT_URL_STS: "" } });
+    expect(world.sts.calls.at(-1)).toMatchObject({
+      outcome: "ok",
+      parameters: { RoleSessionName: "keyhole-tester-direct" },
+    });
+  });
+
+  test.each([
+    ["halves", "both source_profile and credential_source"],
+    ["nosource", "role_arn, and neither source_profile nor credential_source"],
+  ])("%s that the AWS CLI refuses is refused", async (profile, what) => {
+    expect((await rejectionOf(resolve({ profile }))).message).toContain(what);
+  });
+
+  test("is signed in to before its credential_process is run", async () => {
+    expect((await rejectionOf(resolve({ profile: "signedin" }))).hint).toBe("aws sso login --profile signedin");
+    expect(await Bun.file(log).exists()).toBeFalse();
+  });
+
+  test("has a credential_process to its end, whatever stands in it", async () => {
+    expect((await resolve({ profile: "commented" })).credentials.accessKeyId).toBe("AKIAPROCESS");
+  });
+
+  test("behind which nobody answers is the network's fault", async () => {
+    const unreachable = { AWS_ENDPOINT_URL_STS: "", AWS_ENDPOINT_URL_SSO: "http://127.0.0.1:1" };
+    expect(await rejectionOf(resolve({ profile: "dead", environment: unreachable }))).toMatchObject({
+      kind: "network",
+      message: "profile 'dead': no answer from STS: ECONNREFUSED",
+    });
+    const token = { accessToken: "canary", expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
+    const file = new Bun.CryptoHasher("sha1").update("s").digest("hex");
+    const path = world.home.write(`.aws/sso/cache/${file}.json`, JSON.stringify(token));
+    const refused = await rejectionOf(resolve({ profile: "sso", environment: unreachable }));
+    expect(refused).toMatchObject({
+      kind: "network",
+      message: "profile 'sso': no answer from the sign-in's server: ECONNREFUSED",
+    });
+    await Bun.file(path).delete();
+  });
+});
+
+describe("a profile of the environment that calls keyhole", () => {
+  const FILE = "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = s\n";
+
+  test.each(["another", "itself", "silent", "deaf", "behind"])("counts as not set: %s", async (profile) => {
+    const credentials = world.home.write(
+      "fallback",
+      `${FILE}[static]\naws_access_key_id = A\naws_secret_access_key = s\n`,
+    );
+    const environment = { AWS_PROFILE: profile, AWS_SHARED_CREDENTIALS_FILE: credentials };
+    const source = await resolve({ environment });
+    expect(source.credentials.accessKeyId).toBe("AKIADEFAULT");
+    expect(source.description).toBe("profile default");
+    const called = profile === "behind" ? "another" : profile;
+    expect(source.notes).toEqual([`profile '${called}' calls keyhole itself: the source is profile default instead`]);
+    expect(world.sts.calls).toBeEmpty();
+  });
+
+  test("leaves nothing where there is nothing else", async () => {
+    const refused = await rejectionOf(resolve({ environment: { AWS_PROFILE: "another" } }));
+    expect(refused.kind).toBe("no-source-credentials");
+    expect(refused.message).toContain("profile 'another' calls keyhole itself, and without it: no keys");
+  });
+
+  test("is passed over as the default profile as well", async () => {
+    const looping = `${process.execPath} ${join(import.meta.dir, "looping.ts")}`;
+    const config = world.home.write("callingdefault", `[default]\ncredential_process = ${looping} other\n`);
+    const refused = await rejectionOf(resolve({ environment: { AWS_CONFIG_FILE: config } }));
+    expect(refused.message).toContain("profile 'default' calls keyhole itself, and without it");
+  });
+
+  test("is a source where the config names it", async () => {
+    expect((await resolve({ profile: "another" })).credentials.accessKeyId).toBe("AKIALOOP");
+    expect((await rejectionOf(resolve({ profile: "itself" }))).kind).toBe("credential-loop");
   });
 });
 

@@ -330,15 +330,15 @@ describe.skipIf(!hasOpenssl())("over TLS", () => {
     expect(secure.sts.calls.at(-1)!.outcome).toBe("ok");
   });
 
-  test("goes to the regional endpoint, through the daemon's proxy, whatever the daemon's environment says", async () => {
+  test("goes to the regional endpoint, through the requester's proxy, whatever the daemon's environment says", async () => {
     const proxy = await startProxy({ upstream: secure.sts.url });
     // No such region exists, so that a request that missed the proxy would find nobody.
     const { AWS_ENDPOINT_URL_STS: _, ...environment } = secure.request().environment;
     const request = {
       ...secure.request({ config: { STS: { region_name: "xx-test-1", verify: false } } }),
-      environment,
+      environment: { ...environment, HTTPS_PROXY: proxy.url },
     };
-    process.env["HTTPS_PROXY"] = proxy.url;
+    process.env["HTTPS_PROXY"] = "http://127.0.0.1:1";
     process.env["AWS_ENDPOINT_URL_STS"] = "http://127.0.0.1:1";
     try {
       await secure.source.assume(request);
@@ -349,6 +349,18 @@ describe.skipIf(!hasOpenssl())("over TLS", () => {
     }
     expect(proxy.targets).toEqual(["sts.xx-test-1.amazonaws.com:443"]);
     expect(secure.sts.calls.at(-1)).toMatchObject({ outcome: "ok", region: "xx-test-1" });
+  });
+
+  test("names the proxy that does not answer, without its password", async () => {
+    const environment = { ...secure.keys, HTTPS_PROXY: "http://user:canary@127.0.0.1:1" };
+    const refused = await rejectionOf(secure.source.assume(secure.request({ environment })));
+    expect(refused).toMatchObject({ kind: "network" });
+    expect(refused.message).toEndWith("through the proxy 127.0.0.1:1");
+  });
+
+  test("trusts what the requester's NODE_EXTRA_CA_CERTS holds beside the built-in roots", async () => {
+    const environment = { ...secure.keys, NODE_EXTRA_CA_CERTS: bundle };
+    expect((await secure.source.assume(secure.request({ environment }))).arn).toContain("assumed-role/demo");
   });
 
   test("refuses a certificate that nobody vouched for, once", async () => {
