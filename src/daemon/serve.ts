@@ -5,6 +5,7 @@ import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { openGrantStore } from "../grants/store.ts";
+import { sweep } from "../files/unfinished.ts";
 import type { Native } from "../native/native.ts";
 import { isOwnerOrRoot } from "../native/peer.ts";
 import { directoryOf } from "../paths.ts";
@@ -243,6 +244,10 @@ export async function serve(
   });
 
   image.sweep();
+
+  const { configDir, grantDir, runDir } = paths;
+  const swept = sweep([configDir, grantDir, runDir, ...[paths.socket, paths.log, paths.audit].map(directoryOf)]);
+  if (swept > 0) log("info", "unfinished files removed", { count: swept });
 
   log("info", "daemon ending", { reason: await ended.promise });
   notices.stopping();

@@ -3,7 +3,8 @@ import { lchownSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { type FileIdentity, isSameFile } from "../files/identity.ts";
-import { directoryOf } from "../paths.ts";
+import { bindingName } from "../files/unfinished.ts";
+import { baseOf, directoryOf } from "../paths.ts";
 import { quotePosix } from "../quoting.ts";
 
 export interface SocketPlace {
@@ -31,7 +32,7 @@ export function bindSocket<Data>(
   { path, mode, group }: SocketPlace,
   handlers: Bun.SocketHandler<Data | undefined>,
 ): Bound<Data> {
-  const boundPath = `${path}.${process.pid}`;
+  const boundPath = `${directoryOf(path)}/${bindingName(baseOf(path))}`;
   rmSync(boundPath, { force: true });
   const server = bind(boundPath, mode, handlers);
   if (group !== undefined) giveToGroup(boundPath, group, () => server.stop(true));

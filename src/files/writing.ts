@@ -6,6 +6,7 @@ import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { baseOf, directoryOf } from "../paths.ts";
 import { lookAt, pathError } from "./trust.ts";
+import { temporaryName } from "./unfinished.ts";
 
 /** Read and write for the owner. */
 const PRIVATE_MODE = 0o600;
@@ -26,7 +27,7 @@ export interface WriteOptions {
  */
 export function writeAtomically(path: string, text: string, { exclusive, durable }: WriteOptions): boolean {
   const directory = directoryOf(path);
-  const temporary = `${directory}/.${baseOf(path)}.${crypto.randomUUID()}`;
+  const temporary = `${directory}/${temporaryName(baseOf(path))}`;
   return withPath(path, "write", () => {
     try {
       writeNew(temporary, text, durable);

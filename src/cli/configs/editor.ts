@@ -4,6 +4,7 @@ import { formatProblem, inspectConfig } from "../../config/parse.ts";
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { editingPrefix } from "../../files/unfinished.ts";
 import type { CommandContext } from "../command.ts";
 
 /** What a new config begins with. */
@@ -35,7 +36,7 @@ export async function editText(
 ): Promise<string | undefined> {
   // Beside the socket and the logs, not in /tmp: a config may hold keys, and an editor leaves copies beside its file.
   ensurePrivateDirectory(context.settings.paths.runDir);
-  const directory = fs.mkdtempSync(`${context.settings.paths.runDir}/edit-`);
+  const directory = fs.mkdtempSync(`${context.settings.paths.runDir}/${editingPrefix()}`);
   try {
     const file = `${directory}/${name}.yaml`;
     fs.writeFileSync(file, text, { mode: 0o600 });

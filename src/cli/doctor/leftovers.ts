@@ -1,14 +1,13 @@
 // What a process that was killed had not finished, and the memory of sessions.
 import { KeyholeError } from "../../errors.ts";
 import { readTrusted } from "../../files/reading.ts";
+import { isTemporary } from "../../files/unfinished.ts";
 import { quotePosix } from "../../quoting.ts";
 import { directoryOf } from "../../paths.ts";
 import { lookAt, namesIn } from "./files.ts";
 import { ok, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
 
-/** As files/writing.ts and the daemon name what they have not finished. */
-const TEMPORARY = /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Milliseconds: whoever still writes is done by then, also a copy of the executable to a slow disk. */
 const AGE = 60_000;
 
@@ -16,7 +15,7 @@ export function checkLeftovers({ settings, now }: HostMachine): readonly Verdict
   const { configDir, grantDir, runDir, binDir, log } = settings.paths;
   const wrong = [configDir, grantDir, runDir, binDir, directoryOf(log)].flatMap((directory) => {
     const left = namesIn(directory).filter((name) => {
-      const stats = TEMPORARY.test(name) ? lookAt(`${directory}/${name}`) : undefined;
+      const stats = isTemporary(name) ? lookAt(`${directory}/${name}`) : undefined;
       return stats !== undefined && now - stats.mtimeMs > AGE;
     });
     if (left.length === 0) return [];

@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
+import { temporaryName } from "../../files/unfinished.ts";
 import { quotePosix } from "../../quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
@@ -12,16 +13,6 @@ import { type Pinned, pinDirectory } from "./pinned.ts";
  * up the daemon, and is left to a person.
  */
 const MOST = 250;
-
-/** A name in a directory that nobody has: for files that are not finished, and what is about to be removed. */
-export function temporaryName(name: string): string {
-  return `.${name}.${crypto.randomUUID()}`;
-}
-
-/** Whether a name is one of `temporaryName`'s. */
-export function isTemporary(name: string): boolean {
-  return /^\..+\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
-}
 
 /**
  * Removes entries, directories with all that is in them. Trees are flattened into `directory` rather than descended

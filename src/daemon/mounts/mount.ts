@@ -9,7 +9,8 @@ import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
 import { isDirectoryName } from "../../grants/directory.ts";
 import { directoryOf } from "../../paths.ts";
-import { isTemporary, removeEntries } from "./clearing.ts";
+import { isTemporary } from "../../files/unfinished.ts";
+import { removeEntries } from "./clearing.ts";
 import { copyToMount, type ExecutableSource } from "./executable.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 import { discard, placeFile } from "./placing.ts";
@@ -177,7 +178,7 @@ function heal(directory: Pinned): void {
 
 /** What a daemon that was killed had not finished. What cannot be removed stays until `remove` says why. */
 function removeLeftovers(directory: Pinned): void {
-  const leftovers = fs.readdirSync(directory.base()).filter(isTemporary);
+  const leftovers = fs.readdirSync(directory.base()).filter((name) => isTemporary(name) || name.startsWith("sock."));
   try {
     removeEntries(directory, leftovers);
   } catch {}

@@ -6,7 +6,8 @@ import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
-import { removeEntries, temporaryName } from "./clearing.ts";
+import { temporaryName } from "../../files/unfinished.ts";
+import { removeEntries } from "./clearing.ts";
 import type { Pinned } from "./pinned.ts";
 
 /** Of a write against somebody who swaps entries in a loop. */

@@ -34,7 +34,9 @@ describe("config update --editor", () => {
     expect([result.exit, result.stderr]).toEqual([0, "config dev updated\n"]);
     expect(textOf("dev")).toBe(`${TEXT}pin: true\n`);
     expect(fs.readFileSync(`${home}/seen`, "utf8")).toBe(TEXT);
-    expect(fs.readFileSync(`${home}/where`, "utf8")).toMatch(new RegExp(`^600 ${home}/run/edit-\\w+/dev\\.yaml\\n$`));
+    expect(fs.readFileSync(`${home}/where`, "utf8")).toMatch(
+      new RegExp(`^600 ${home}/run/edit-\\d+-\\w+/dev\\.yaml\\n$`),
+    );
     expect(fs.readdirSync(`${home}/run`)).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { isTemporary, removeEntries, temporaryName } from "../../../src/daemon/mounts/clearing.ts";
+import { removeEntries } from "../../../src/daemon/mounts/clearing.ts";
 import { type Pinned, pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
 import { thrownBy } from "../../thrown.ts";
 
@@ -75,11 +75,4 @@ test("without /proc a directory that is not empty is left to a person, and an em
   fs.mkdirSync(`${root}/ours/full/inner`, { recursive: true });
   expect(thrownBy(() => removeEntries(soft, ["full"])).hint).toBe(`rm -r ${root}/ours/full`);
   expect(left()).toEqual(["full"]);
-});
-
-test("a name of an unfinished file is told from every other", () => {
-  expect(temporaryName("lease.json")).not.toBe(temporaryName("lease.json"));
-  expect([temporaryName("lease.json"), temporaryName("keyhole")].map(isTemporary)).toEqual([true, true]);
-  const others = ["sock", "lease.json", ".hidden", "..", crypto.randomUUID(), `a.${crypto.randomUUID()}`];
-  expect(others.map(isTemporary)).toEqual(others.map(() => false));
 });
