@@ -324,6 +324,12 @@ test.each(owners.map((owner) => [String(owner.what), owner] as const))("%s is re
   expect(readers.filter((file) => !owner.where.includes(file))).toEqual([]);
 });
 
+test("the relay compares what a stranger guesses at in a time that says nothing of it", () => {
+  const relay = withoutComments("cli/relay/server.ts").replace("given === null", "");
+  expect(relay).toContain("timingSafeEqual(bytes, expected)");
+  expect(relay).not.toMatch(/\b(?:given|token) *[!=]=|[!=]= *(?:given|token)\b|\.equals\(|\bdeepEquals\(|\bcompare\(/);
+});
+
 /** Paths below the repository that the README's map names: two levels, a name or several to a line. */
 function mappedPaths(): Set<string> {
   const readme = readFileSync(join(root, "..", "README.md"), "utf8");

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { openOwnFile, removeFile, renameExclusively, writeAtomically } from "../../src/files/writing.ts";
+import { thrownBy } from "../thrown.ts";
 
 let root: string;
 beforeEach(() => {
@@ -63,4 +64,21 @@ test("a file that stays open is made for its owner alone, and is neither a link 
   expect(() => openOwnFile(`${root}/link`, O_WRONLY, "log file")).toThrow("cannot open the log file");
   Bun.spawnSync(["mkfifo", `${root}/fifo`]);
   expect(() => openOwnFile(`${root}/fifo`, O_RDWR, "log file")).toThrow("is not a regular file");
+});
+
+test.each(["link", "file"])("a %s that stands at the name of the copy is not written to", (what) => {
+  const uuid = crypto.randomUUID();
+  const naming = spyOn(crypto, "randomUUID").mockReturnValue(uuid);
+  const directory = fs.mkdtempSync(`${root}/planted-`);
+  const planted = `${directory}/.dev.yaml.${process.pid}.${uuid}`;
+  fs.writeFileSync(`${directory}/victim`, "untouched");
+  if (what === "link") fs.symlinkSync("victim", planted);
+  else fs.linkSync(`${directory}/victim`, planted);
+  try {
+    const write = () => writeAtomically(`${directory}/dev.yaml`, "new", { exclusive: false, durable: false });
+    expect(thrownBy(write).message).toContain("EEXIST");
+  } finally {
+    naming.mockRestore();
+  }
+  expect(fs.readFileSync(`${directory}/victim`, "utf8")).toBe("untouched");
 });

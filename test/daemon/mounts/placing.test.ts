@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { type Pinned, pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
 import { discard, install, openEntry, placeFile } from "../../../src/daemon/mounts/placing.ts";
+import { temporaryName } from "../../../src/files/unfinished.ts";
 import { thrownBy } from "../../thrown.ts";
 
 let root: string;
@@ -84,4 +85,38 @@ test("what cannot be removed is out of the way", () => {
   discard({ ...directory, isFirm: false, base: () => root }, "file");
   expect(fs.existsSync(`${root}/file`)).toBeFalse();
   expect(fs.readdirSync(root)).toEqual([expect.stringMatching(/^\.old\./)]);
+});
+
+test.each(["link", "file"])("a %s that a sandbox puts at the name of the copy is not written to", (what) => {
+  const uuid = crypto.randomUUID();
+  const naming = spyOn(crypto, "randomUUID").mockReturnValue(uuid);
+  const planted = `${root}/${temporaryName("lease.json")}`;
+  fs.writeFileSync(`${root}/victim`, "untouched");
+  if (what === "link") fs.symlinkSync("victim", planted);
+  else fs.linkSync(`${root}/victim`, planted);
+  try {
+    expect(thrownBy(() => placeFile(directory, "lease.json", Buffer.from("a secret"), 0o444)).message).toContain(
+      "EEXIST",
+    );
+  } finally {
+    naming.mockRestore();
+  }
+  expect(fs.readFileSync(`${root}/victim`, "utf8")).toBe("untouched");
+});
+
+test("a link that takes a file's place between the look at it and its opening is not followed", () => {
+  write("file");
+  write("victim");
+  const look = fs.lstatSync;
+  const looking = spyOn(fs, "lstatSync").mockImplementation(((of: string, options: fs.StatSyncOptions) => {
+    const stats = look(of, options);
+    fs.rmSync(`${root}/file`);
+    fs.symlinkSync("victim", `${root}/file`);
+    return stats;
+  }) as typeof fs.lstatSync);
+  try {
+    expect(openEntry(`${root}/file`)).toBeUndefined();
+  } finally {
+    looking.mockRestore();
+  }
 });
