@@ -8,6 +8,8 @@ import { askOnce } from "./asking.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
+/** Milliseconds for the last of it, while the daemon that is replaced waits and answers nobody. */
+const SUCCESSION = 5_000;
 
 /** Looks for the winner pause 4, 8, … ms and are given up before this; all pauses together are as long. */
 const LONGEST_PAUSE = 1024;
@@ -19,8 +21,8 @@ const ATTEMPTS = 5;
  *
  * Of several that are launched at once one wins; the others' callers get the winner.
  *
- * @param endOther ends the daemon that runs; if given, it is called when the new one is loaded and waits for that, so
- *   that next to no time passes between the two. Not called where none runs.
+ * @param endOther tells the daemon that runs to give way; if given, it is called when the new one is loaded and waits
+ *   for that, so that next to no time passes between the two. Not called where none runs.
  * @throws KeyholeError the child's own error, or `start-failed` if it ends or stays silent without one.
  */
 export async function launchDaemon(
@@ -74,14 +76,14 @@ async function launch(
     detached: true,
   });
   void child.stdin.end();
-  let timer = setTimeout(() => child.kill(), PATIENCE);
+  let timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
   try {
     for await (const line of linesOf(child.stdout)) {
       if (isReady(line)) return { pid: child.pid };
       if (line !== WAITING || endOther === undefined) break;
       clearTimeout(timer);
       await endOther();
-      timer = setTimeout(() => child.kill(), PATIENCE);
+      timer = setTimeout(() => child.kill("SIGKILL"), SUCCESSION);
     }
     const report = await new Response(child.stderr).text();
     throw parseFailure(report) ?? new KeyholeError("start-failed", "the daemon ended before it was ready");

@@ -1,5 +1,5 @@
 // One daemon per socket: a lock that the kernel frees when its holder dies, however it dies.
-import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, lstatSync, readSync, writeSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
 import { isSameFile } from "../files/identity.ts";
 import { openOwnFile } from "../files/writing.ts";
@@ -8,6 +8,7 @@ import type { Native } from "../native/native.ts";
 export interface Lock {
   /** Whether the file at the path is the one that is locked: else somebody else may hold the lock of that name. */
   readonly isInPlace: boolean;
+  /** Idempotent. */
   release(): void;
 }
 
@@ -26,31 +27,86 @@ export function takeLock(path: string, native: Native): Lock {
   throw alreadyRunning(outcome);
 }
 
+/** How a lock is waited for: between two looks at it, and how often. */
+export interface Patience {
+  readonly pause: () => Promise<void>;
+  readonly times: number;
+}
+
+/** For 20 s. */
+const PATIENCE: Patience = { pause: () => new Promise((resolve) => void setTimeout(resolve, 1)), times: 20_000 };
+
+/** What a daemon holds that is to take a lock over, from before it asks for it until it serves or has failed. */
+function nextOf(path: string): string {
+  return `${path}.next`;
+}
+
+/** Of a daemon that is to replace another. */
+export interface Succession {
+  readonly lock: Lock;
+  /** To be called once it serves: until then the other one is there, and goes on if this one ends. */
+  readonly complete: () => void;
+}
+
 /**
  * As `takeLock`, and waits for whoever holds the lock at first; somebody else who comes before us keeps it.
  *
- * @param wait lets a little time pass
- * @param patience how often that is done
- * @param waiting called before the first time
+ * @param waiting called when everything waits for the other daemon
  */
-export async function awaitLock(
+export async function succeed(
   path: string,
   native: Native,
-  wait: () => Promise<void>,
-  patience: number,
   waiting: () => void,
+  patience: Patience = PATIENCE,
+): Promise<Succession> {
+  // Two that are to replace it do so one after the other.
+  const next = await awaitLock(nextOf(path), native, patience, () => true);
+  try {
+    const first = tryLock(path, native);
+    if (typeof first === "string") waiting();
+    // One that has just taken it may not have written its pid yet.
+    const isPatient = (holder: string) => holder === first || holder === "";
+    const lock = typeof first === "string" ? await awaitLock(path, native, patience, isPatient) : first;
+    return { lock, complete: () => next.release() };
+  } catch (error) {
+    next.release();
+    throw error;
+  }
+}
+
+/** Whether a daemon waits for this one's lock. */
+export function hasSuccessor(path: string, native: Native): boolean {
+  if (!existsSync(nextOf(path))) return false;
+  const outcome = tryLock(nextOf(path), native);
+  if (typeof outcome === "string") return true;
+  outcome.release();
+  return false;
+}
+
+/** Of a daemon that has released its lock for another: the lock again if that one failed, undefined if it serves. */
+export async function awaitSuccessor(
+  path: string,
+  native: Native,
+  { pause }: Patience = PATIENCE,
+): Promise<Lock | undefined> {
+  while (hasSuccessor(path, native)) await pause();
+  const outcome = tryLock(path, native);
+  return typeof outcome === "string" ? undefined : outcome;
+}
+
+/** @param isPatient whether to wait for whoever holds it */
+async function awaitLock(
+  path: string,
+  native: Native,
+  { pause, times }: Patience,
+  isPatient: (holder: string) => boolean,
 ): Promise<Lock> {
-  const first = tryLock(path, native);
-  if (typeof first !== "string") return first;
-  waiting();
-  for (let times = 0; times < patience; times++) {
-    await wait();
+  for (let time = 0; ; time++) {
     const outcome = tryLock(path, native);
     if (typeof outcome !== "string") return outcome;
-    // One that has just taken it may not have written its pid yet.
-    if (outcome !== first && outcome !== "") throw alreadyRunning(outcome);
+    if (time === times || !isPatient(outcome)) throw alreadyRunning(outcome);
+    await pause();
   }
-  throw alreadyRunning(first);
 }
 
 function alreadyRunning(holder: string): KeyholeError {
@@ -68,11 +124,15 @@ function tryLock(path: string, native: Native): Lock | string {
     }
     if (isStillAt(path, descriptor)) {
       writeHolder(descriptor);
+      let isHeld = true;
       return {
         get isInPlace() {
           return isStillAt(path, descriptor);
         },
-        release: () => closeSync(descriptor),
+        release: () => {
+          if (isHeld) closeSync(descriptor);
+          isHeld = false;
+        },
       };
     }
     closeSync(descriptor);

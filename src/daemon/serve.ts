@@ -25,11 +25,11 @@ import { serveGrants } from "./grants/serve.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Image } from "./image.ts";
 import { listen } from "./listener.ts";
-import { awaitLock, takeLock } from "./lock.ts";
+import { awaitSuccessor, hasSuccessor, type Lock, succeed, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/file.ts";
 import { limitLog } from "./logs/limit.ts";
 import { createNotices, type Offer, takeSockets } from "./manager.ts";
-import { memoryPath, openMemory, rememberChanges } from "./memory.ts";
+import { type Memory, memoryPath, openMemory, rememberChanges } from "./memory.ts";
 import { createDirectoryNames } from "./mounts/names.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify } from "./peers.ts";
@@ -47,10 +47,6 @@ const RESERVED_DESCRIPTORS = 48;
 
 /** Of members on the shared socket; a member's question takes a millisecond. */
 const MEMBER_CONNECTIONS = 256;
-/** Milliseconds between two looks at the lock of a daemon that ends, and how often it is looked at: for 20 s. */
-const PAUSE = 1;
-const MOST_PAUSES = 20_000;
-
 /** How this process came to be, and what it may use. */
 export interface Start {
   readonly native: Native;
@@ -60,17 +56,25 @@ export interface Start {
   readonly environment: Environment;
   /** Wait for the daemon that runs to end. */
   readonly replaces: boolean;
+  /** Of this very daemon, which gave way to another that did not begin. */
+  readonly kept?: Kept | undefined;
 }
+
+interface Kept {
+  readonly core: Core;
+  readonly memory: Memory;
+  readonly lock: Lock;
+}
+
+type Core = ReturnType<typeof openCore>;
 
 /**
  * Until a signal, a Stop or another daemon ends it.
  *
  * @throws KeyholeError if it cannot begin: `already-running`, `unsafe-path`, `usage`
  */
-export async function serve(
-  settings: Settings,
-  { native, image, offer, descriptors, environment, replaces }: Start,
-): Promise<void> {
+export async function serve(settings: Settings, start: Start): Promise<void> {
+  const { native, image, offer, descriptors, environment, replaces, kept } = start;
   const { paths } = settings;
   const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
   const owner = process.geteuid?.() ?? -1;
@@ -82,16 +86,12 @@ export async function serve(
   // Before the daemon that is to be replaced ends.
   if (sharedSocket !== undefined) checkSharedDirectory(sharedSocket, owner);
   if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
-  const lock = replaces
-    ? await awaitLock(paths.lock, native, pause, MOST_PAUSES, () => console.log(WAITING))
-    : takeLock(paths.lock, native);
-  const names = createDirectoryNames(paths.grantMounts, (...line) => log(...line));
-  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
-  const logFile = openLogFile(paths.log, systemClock, names.hide, disabled);
+  const succession = replaces ? await succeed(paths.lock, native, () => console.log(WAITING)) : undefined;
+  const lock = kept?.lock ?? succession?.lock ?? takeLock(paths.lock, native);
+  const base = selectBaseEnvironment(environment);
+  const core = kept?.core ?? openCore(settings, owner, base);
+  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions } = core;
   const { log } = logFile;
-  if (trouble !== undefined) log("warn", "names of grants' directories stay in former lines", { error: trouble });
-  const peerLog = limitLog(log, systemClock);
-  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, hide: names.hide, disabled });
   const { record } = auditFile;
   const audit = createRequestAudit(record, systemClock, "control");
 
@@ -99,23 +99,6 @@ export async function serve(
   const maxConnections = room.control;
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
-  const base = selectBaseEnvironment(environment);
-  const { source, transport } = createSource(paths.socket, owner, base);
-  const configs = createConfigReader(paths.configDir);
-  const counters = new Counters();
-  const sessions = new Sessions({
-    counters,
-    source,
-    configs,
-    clock: systemClock,
-    random: Math.random,
-    // A peer may add and remove sessions as often as it likes.
-    log: peerLog,
-    maxSessions: settings.maxSessions,
-    maxFlights: MAX_FLIGHTS,
-    settled: recordIssues(record),
-  });
-
   const self = { version, pid: process.pid };
   const startedAt = systemClock.wall();
   const identify = createIdentify(native, process.pid);
@@ -231,17 +214,14 @@ export async function serve(
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
   if (settings.socketMode !== 0o600)
     log("warn", "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone");
-  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "started" });
-  console.log(formatReady(paths.socket));
+  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: kept === undefined ? "started" : "goes on" });
+  if (kept === undefined) console.log(formatReady(paths.socket));
+  succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  const memory = openMemory({
-    path: memoryPath(paths),
-    configDir: paths.configDir,
-    sessions,
-    clock: systemClock,
-    log: peerLog,
-  });
+  const memory =
+    kept?.memory ??
+    openMemory({ path: memoryPath(paths), configDir: paths.configDir, sessions, clock: systemClock, log: peerLog });
 
   image.sweep();
 
@@ -249,11 +229,21 @@ export async function serve(
   const swept = sweep([configDir, grantDir, runDir, ...[paths.socket, paths.log, paths.audit].map(directoryOf)]);
   if (swept > 0) log("info", "unfinished files removed", { count: swept });
 
-  log("info", "daemon ending", { reason: await ended.promise });
+  const reason = await ended.promise;
+  log("info", "daemon ending", { reason });
   notices.stopping();
   vigil.stop();
   await Promise.all([listener, grants, ...(shared === undefined ? [] : [shared])].map((each) => each.close(PATIENCE)));
   memory.close();
+  if (reason === "stop" && hasSuccessor(paths.lock, native)) {
+    vigil.lock.release();
+    const again = await awaitSuccessor(paths.lock, native);
+    if (again !== undefined) {
+      log("warn", "the next daemon did not begin: this one goes on");
+      for (const event of ["SIGTERM", "SIGINT", "SIGHUP", "unhandledRejection"]) process.removeAllListeners(event);
+      return serve(settings, { ...start, replaces: false, kept: { core, memory, lock: again } });
+    }
+  }
   sessions.stop();
   transport.close();
   log("info", "daemon ended");
@@ -264,6 +254,31 @@ export async function serve(
   vigil.lock.release();
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, PAUSE));
+/** What outlives a place at the socket: credentials and counters, and where all of it is written down. */
+function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, base: Record<string, string>) {
+  const disabled = !hasDiskLogs;
+  const names = createDirectoryNames(paths.grantMounts, (...line) => logFile.log(...line));
+  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
+  const logFile = openLogFile(paths.log, systemClock, names.hide, disabled);
+  if (trouble !== undefined) {
+    logFile.log("warn", "names of grants' directories stay in former lines", { error: trouble });
+  }
+  const peerLog = limitLog(logFile.log, systemClock);
+  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, hide: names.hide, disabled });
+  const configs = createConfigReader(paths.configDir);
+  const counters = new Counters();
+  const { source, transport } = createSource(paths.socket, owner, base);
+  const sessions = new Sessions({
+    counters,
+    source,
+    configs,
+    clock: systemClock,
+    random: Math.random,
+    // A peer may add and remove sessions as often as it likes.
+    log: peerLog,
+    maxSessions,
+    maxFlights: MAX_FLIGHTS,
+    settled: recordIssues(auditFile.record),
+  });
+  return { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions };
 }

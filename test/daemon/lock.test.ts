@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { awaitLock, takeLock } from "../../src/daemon/lock.ts";
+import { awaitSuccessor, hasSuccessor, succeed, takeLock } from "../../src/daemon/lock.ts";
 import { loadNative } from "../../src/native/load.ts";
 import type { Native } from "../../src/native/native.ts";
 import { rejectionOf } from "../thrown.ts";
@@ -75,43 +75,95 @@ test("a lock whose file was removed or replaced knows that it locks nothing any 
   second.release();
 });
 
-describe("waiting for the lock", () => {
-  test("of nobody is taking it", async () => {
-    let waits = 0;
-    const wait = () => Promise.resolve(void (waits += 1));
-    (await awaitLock(path, native, wait, 9, () => void (waits += 1))).release();
-    expect(waits).toBe(0);
-  });
+const waiting = (pause: () => void, times = 9) => ({ pause: () => Promise.resolve(pause()), times });
 
-  test("lasts until its holder lets go, and says so once", async () => {
-    const other = takeLock(path, native);
-    let waits = 0;
+describe("a daemon that is to replace another", () => {
+  test("takes a lock that is free, and says nothing", async () => {
     let said = 0;
-    const wait = () => Promise.resolve(++waits === 3 ? other.release() : undefined);
-    const lock = await awaitLock(path, native, wait, 9, () => void (said += 1));
-    expect([waits, said, lock.isInPlace]).toEqual([3, 1, true]);
+    const { lock, complete } = await succeed(
+      path,
+      native,
+      () => void (said += 1),
+      waiting(() => void (said += 1)),
+    );
+    expect([said, lock.isInPlace]).toEqual([0, true]);
+    complete();
     lock.release();
   });
 
-  test("ends where it takes too long", async () => {
+  test("waits until its holder lets go, and says so once", async () => {
     const other = takeLock(path, native);
-    const awaited = awaitLock(
-      path,
-      native,
-      () => Promise.resolve(),
-      9,
-      () => {},
+    let waits = 0;
+    let said = 0;
+    const patience = waiting(() => void (++waits === 3 && other.release()));
+    const { lock, complete } = await succeed(path, native, () => void (said += 1), patience);
+    expect([waits, said, lock.isInPlace]).toEqual([3, 1, true]);
+    complete();
+    lock.release();
+  });
+
+  test("gives up in the end, and where another was faster", async () => {
+    const other = takeLock(path, native);
+    const late = await rejectionOf(
+      succeed(
+        path,
+        native,
+        () => {},
+        waiting(() => {}),
+      ),
     );
-    expect((await rejectionOf(awaited)).kind).toBe("already-running");
+    expect(late.kind).toBe("already-running");
+    // Another holder, as far as the file says.
+    const faster = waiting(() => writeFileSync(path, "77\n"));
+    const beaten = await rejectionOf(succeed(path, native, () => {}, faster));
+    expect(beaten.message).toBe("a daemon is already running (pid 77)");
+    expect(hasSuccessor(path, native)).toBe(false);
     other.release();
   });
 
-  test("ends where somebody else was faster", async () => {
+  test("has the other one stay until it serves, and a third wait", async () => {
     const other = takeLock(path, native);
-    // Another holder, as far as the file says.
-    const wait = () => Promise.resolve(writeFileSync(path, "77\n"));
-    const awaited = awaitLock(path, native, wait, 9, () => {});
-    expect((await rejectionOf(awaited)).message).toBe("a daemon is already running (pid 77)");
-    other.release();
+    expect(hasSuccessor(path, native)).toBe(false);
+    const { lock, complete } = await succeed(
+      path,
+      native,
+      () => other.release(),
+      waiting(() => {}),
+    );
+    expect(hasSuccessor(path, native)).toBe(true);
+    const third = await rejectionOf(
+      succeed(
+        path,
+        native,
+        () => {},
+        waiting(() => {}),
+      ),
+    );
+    expect(third.kind).toBe("already-running");
+    let waits = 0;
+    const gone = await awaitSuccessor(
+      path,
+      native,
+      waiting(() => void (++waits === 3 && complete())),
+    );
+    expect([gone, waits, lock.isInPlace]).toEqual([undefined, 3, true]);
+    lock.release();
+  });
+
+  test("gives the place back to the other one where it fails", async () => {
+    const other = takeLock(path, native);
+    const { lock, complete } = await succeed(
+      path,
+      native,
+      () => other.release(),
+      waiting(() => {}),
+    );
+    const die = () => {
+      lock.release();
+      complete();
+    };
+    const again = await awaitSuccessor(path, native, waiting(die));
+    expect(again?.isInPlace).toBe(true);
+    again?.release();
   });
 });

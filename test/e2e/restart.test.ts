@@ -13,6 +13,8 @@ import {
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { askPatiently, type Link } from "../../src/client/patience.ts";
+import { succeed } from "../../src/daemon/lock.ts";
+import { loadNative } from "../../src/native/load.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
@@ -115,6 +117,50 @@ test("100 restarts under clients that ask every 10 ms: no request fails, and not
   if (before > 0) await until(() => descriptorsOf(machine.daemonPid()!) <= before);
   console.log(`a restart took ${each.toFixed(0)} ms; ${asked.processes} processes, ${asked.requests} requests`);
 }, 120_000);
+
+test("a restart whose next daemon cannot begin leaves the one that runs as it was", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const first = await machine.keyhole(EXPORT.join(" "));
+  const pid = machine.daemonPid()!;
+  // Opened behind the lock: until then the other daemon has the log.
+  const taken = join(machine.home, "log");
+  mkdirSync(taken);
+  const { exitCode, stderr } = await machine.run(["daemon", "restart", "--logging-path", taken]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    `keyhole: error: the daemon (pid ${pid}) goes on, because another cannot begin: cannot open the log file ${taken} (EISDIR)\n` +
+      `keyhole: hint: ls -ld ${taken}\n`,
+  ]);
+  expect(machine.daemonPid()).toBe(pid);
+  // Its keys, which only the environment of whoever asked first had, among them.
+  expect(await machine.keyhole(EXPORT.join(" "), { env: { AWS_ACCESS_KEY_ID: undefined } })).toBe(first);
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+  expect(machine.log().map(({ event }) => event)).toContain("the next daemon did not begin: this one goes on");
+  await machine.keyhole("daemon restart");
+  await machine.keyhole("daemon stop");
+});
+
+test("one whose next daemon hangs and is killed goes on, and its clients wait for it", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const first = await machine.keyhole(EXPORT.join(" "));
+  const pid = machine.daemonPid()!;
+  // As a daemon does that is to replace another.
+  const hanging = succeed(machine.paths.lock, loadNative(), () => {});
+  const stopping = machine.run(["daemon", "stop"]);
+  const { lock, complete } = await hanging;
+  expect(existsSync(machine.paths.socket)).toBe(false);
+  const waiting = machine.keyhole(EXPORT.join(" "));
+  const early = await Promise.race([waiting, Bun.sleep(300).then(() => "waits")]);
+  expect([early, isAlive(pid)]).toEqual(["waits", true]);
+  lock.release();
+  complete();
+  expect(await waiting).toBe(first);
+  expect(machine.daemonPid()).toBe(pid);
+  await machine.keyhole("daemon stop");
+  await stopping;
+});
 
 test("a client that finds nobody while a daemon ends waits for it, and starts no other meanwhile", async () => {
   await using machine = await createMachine();

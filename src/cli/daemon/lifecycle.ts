@@ -28,7 +28,8 @@ export async function stopDaemon(settings: Settings, host: Host): Promise<number
   return pid;
 }
 
-async function tellToStop(settings: Settings, host: Host): Promise<number | undefined> {
+/** Undefined where none runs. */
+export async function tellToStop(settings: Settings, host: Host): Promise<number | undefined> {
   try {
     return (await withDaemonIfAny(settings, (link) => link.request("Stop", {})))?.pid;
   } catch (error) {
@@ -102,7 +103,8 @@ async function signalDaemon(
   return host.signal(pid, signal);
 }
 
-async function waitForEnd(pid: number, settings: Settings, host: Host): Promise<void> {
+/** @throws KeyholeError `timeout` */
+export async function waitForEnd(pid: number, settings: Settings, host: Host): Promise<void> {
   const began = host.now();
   const { isLockFree } = await import("./lock.ts");
   while (await host.isRunning(pid)) {

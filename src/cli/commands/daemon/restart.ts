@@ -6,7 +6,8 @@ import type { DaemonStatus } from "../../../wire/messages.ts";
 import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { isOfAnotherRelease, stopDaemon } from "../../daemon/lifecycle.ts";
+import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
+import { KeyholeError } from "../../../errors.ts";
 import { toKeyholeError } from "../../ui.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
@@ -16,19 +17,15 @@ export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },
   args: { own: ownOption, json: jsonOption },
   async run(context) {
-    const { args, settings, output, ui, host } = context;
+    const { args, settings, output, ui } = context;
     requireDaemon(settings, "daemon restart");
     const before = await statusBefore(settings);
     if (before === undefined) {
       await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
     }
     const names = before?.sessions.map((session) => session.config) ?? [];
-    let stopped: number | undefined;
-    const stop = async () => (stopped = await stopDaemon(settings, host));
-    const { pid } =
-      before?.managed === true
-        ? await restartManaged(settings, before, stop)
-        : await host.launch(keepPlaces(settings, before), stop);
+    const { pid, stopped } =
+      before?.managed === true ? await restartManaged(context, before) : await replace(context, before);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
@@ -55,16 +52,50 @@ function keepPlaces(settings: Settings, before: DaemonStatus | undefined): Setti
   return { ...settings, isShared: before.sharedSocket !== undefined, paths: { ...paths, configDir, sharedSocket } };
 }
 
+interface Replaced {
+  readonly pid: number;
+  /** The pid of the daemon that ran; undefined if none did. */
+  readonly stopped: number | undefined;
+}
+
 /** The service manager starts it for the next connection; another daemon would find its socket taken. */
-async function restartManaged(
-  settings: Settings,
-  { socket, sharedSocket }: DaemonStatus,
-  stop: () => Promise<unknown>,
-): Promise<{ readonly pid: number }> {
-  await stop();
+async function restartManaged({ settings, host }: Caller, { socket, sharedSocket }: DaemonStatus): Promise<Replaced> {
+  const stopped = await stopDaemon(settings, host);
   // In shared mode it is the shared socket that is the manager's.
   const paths = { ...settings.paths, socket: sharedSocket ?? socket };
-  return withDaemon({ ...settings, paths }, (link) => link.request("Hello", { version }), { isRepeatable: true });
+  const { pid } = await withDaemon({ ...settings, paths }, sayHello, { isRepeatable: true });
+  return { pid, stopped };
+}
+
+/** The one that runs gives way when the next one is loaded, and is there until that one serves. */
+async function replace({ settings, host }: Caller, before: DaemonStatus | undefined): Promise<Replaced> {
+  let stopped: number | undefined;
+  const tell = async () => (stopped = await tellToStop(settings, host));
+  try {
+    const { pid } = await host.launch(keepPlaces(settings, before), tell);
+    if (stopped !== undefined) await waitForEnd(stopped, settings, host);
+    return { pid, stopped };
+  } catch (error) {
+    if (stopped === undefined || !(await goesOn(stopped, settings, host))) throw error;
+    const { kind, message, hint } = toKeyholeError(error);
+    throw new KeyholeError(kind, `the daemon (pid ${stopped}) goes on, because another cannot begin: ${message}`, hint);
+  }
+}
+
+/** Whether the daemon that had given way answers again, within half a second. */
+async function goesOn(pid: number, settings: Settings, host: Caller["host"]): Promise<boolean> {
+  for (let times = 0; times < 25; times++) {
+    try {
+      const hello = await withDaemonIfAny(settings, sayHello);
+      if (hello?.pid === pid) return true;
+    } catch {}
+    await host.wait(20);
+  }
+  return false;
+}
+
+function sayHello(link: Link): Promise<{ readonly pid: number }> {
+  return link.request("Hello", { version });
 }
 
 async function sessionNames(link: Link): Promise<string[]> {
