@@ -39,8 +39,8 @@ const WINDOW = 60_000;
 /** Of the whole time. */
 const SHARE_OF_FAULTS = 0.6;
 /** Milliseconds between two ends of the daemon; every fourth is a restart, the others are kills. */
-const LEAST_LIFE = 8_000;
-const MOST_LIFE = 26_000;
+const LEAST_LIFE = 6_000;
+const MOST_LIFE = 20_000;
 
 /** Seconds: some that are renewed every few seconds, some that outlive every window. */
 const lifetimes = [80, 100, 120, 150, 80, 100, 120, 150, 900, 900, 900, 900, 3600, 3600, 3600, 3600];
