@@ -17,6 +17,8 @@ export interface Ui {
   fail(error: unknown): void;
   /** Whether a person can be asked: stdin and stderr are terminals. Ask this before any prompt. */
   isInteractive(): Promise<boolean>;
+  /** Whether a person reads what is said: stderr is a terminal. */
+  isWatched(): Promise<boolean>;
   /**
    * Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C and where the terminal goes away; the
    * choices also on Escape.
@@ -53,6 +55,12 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
       // node:tty costs 5 ms (BUN.md, 5), so only a command that might ask pays for it.
       const { isatty } = await import("node:tty");
       return isatty(0) && isatty(2);
+    },
+    isWatched: async () => {
+      // Every program's stderr is looked at, so node:tty is for what may be a terminal.
+      if (!(await Bun.file(2).stat()).isCharacterDevice()) return false;
+      const { isatty } = await import("node:tty");
+      return isatty(2);
     },
     askText: async (question, options = {}) => {
       const { promptText } = await import("./textprompt.ts");

@@ -3,12 +3,13 @@ import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
-import { errors, isErrorOf, KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
-import { refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
+import { withAdvice } from "./advice.ts";
+import { refuseForeignDaemon, sourceVariables } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
@@ -125,7 +126,7 @@ export async function withSession<Result>(
     try {
       return await askOrAdd(link);
     } catch (error) {
-      throw caller.settings.isInProcess ? error : adviseToAdd(error, name, whereabouts);
+      throw caller.settings.isInProcess ? error : withAdvice(error, name, caller.environment, whereabouts);
     }
   });
 
@@ -138,14 +139,6 @@ export async function withSession<Result>(
     await addSession(link, caller, name, { verify: true, renew: false });
     return ask(link);
   }
-}
-
-/** Where nothing was found, another shell, or the host of this container, may have what is missing here. */
-function adviseToAdd(error: unknown, name: string, whereabouts: Whereabouts): unknown {
-  if (!isErrorOf(error, "no-source-credentials")) return error;
-  if (whereabouts === "here" && error.hint !== errors["no-source-credentials"].hint) return error;
-  const where = whereabouts === "away" ? "on the host" : "in a shell that has source credentials";
-  return new KeyholeError(error.kind, error.message, `${where}: keyhole daemon add -n ${name}`);
 }
 
 /**

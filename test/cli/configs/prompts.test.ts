@@ -32,6 +32,7 @@ function person(answers: Readonly<Record<string, unknown>>): Asked {
     hint: () => {},
     warn: (text) => void warnings.push(text),
     fail: () => {},
+    isWatched: () => Promise.resolve(true),
     isInteractive: () => Promise.resolve(true),
     askText: (question, options = {}) => reply(question, options.initial ?? ""),
     askYesNo: reply,

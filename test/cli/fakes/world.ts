@@ -11,6 +11,8 @@ export interface WorldOptions {
   /** What a person at the terminal answers, in order; without it there is no terminal. */
   readonly answers?: readonly unknown[];
   readonly host?: Partial<Host>;
+  /** Whether a person reads stderr. */
+  readonly isWatched?: boolean;
 }
 
 export interface Result {
@@ -41,6 +43,7 @@ export async function keyhole(words: readonly string[], options: WorldOptions = 
     ui: {
       ...createUi((line) => void (stderr += `${line}\n`)),
       isInteractive: () => Promise.resolve(options.answers !== undefined),
+      isWatched: () => Promise.resolve(options.isWatched === true),
       askText: ask,
       askYesNo: ask,
       askChoice: ask,
