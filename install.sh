@@ -18,14 +18,16 @@ base_url='@BASE_URL@' # a release has its address here
 
 main() {
   set -eu
-  action=install completions=no temporary='' elsewhere='export KEYHOLE_INSTALL_DIR=/another/directory'
+  action=install completions=no restart=no temporary='' elsewhere='export KEYHOLE_INSTALL_DIR=/another/directory'
   for word; do
     case $word in
       --completions) completions=yes ;;
+      --restart) restart=yes ;;
       --uninstall) action=uninstall ;;
       -h | --help)
-        echo "usage: install.sh [--completions] [--uninstall]"
+        echo "usage: install.sh [--completions] [--restart] [--uninstall]"
         echo "  --completions  also write the completion files of bash, zsh and fish"
+        echo "  --restart      have a daemon that runs the old executable run the new one"
         echo "  --uninstall    stop the daemon, remove the executable and the completion files, leave ~/.keyhole"
         echo "variables: KEYHOLE_INSTALL_DIR (~/.local/bin), KEYHOLE_VERSION (latest), KEYHOLE_BASE_URL"; exit ;;
       *) fail "unknown option $word" "sh install.sh --help" 2 ;;
@@ -52,14 +54,13 @@ install_keyhole() {
     printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $(quote "$directory")"
     fail "cannot download $source" "check the address: $base"
   fi
-  sum=$({ sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } <"$temporary" 2>/dev/null) || :
-  [ "${expected:-${sum%% *}}" = "${sum%% *}" ] ||
-    fail "$source has the wrong SHA-256: ${sum%% *}, not $expected" "run this again"
+  sum=$(sum_of "$temporary")
+  [ "${expected:-$sum}" = "$sum" ] || fail "$source has the wrong SHA-256: $sum, not $expected" "run this again"
   chmod 755 "$temporary"
   version=$("$temporary" --version </dev/null) || fail "what came from $source does not run here" "$elsewhere"
-  mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"
+  if [ -x "$executable" ] && [ "${sum:-none}" = "$(sum_of "$executable")" ]; then version="$version, as before,"
+  else mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"; fi
   say "$version is installed: $executable"
-  if daemon_runs; then say "a daemon still runs the old executable; to change that: keyhole daemon restart"; fi
   [ "$(command -v keyhole || :)" = "$executable" ] ||
     say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""
   if [ "$completions" = yes ]; then
@@ -67,6 +68,11 @@ install_keyhole() {
     complete_in zsh "$zsh_file"
     complete_in fish "$fish_file"
   fi
+  # What the status of a daemon says that is older than the executable.
+  case $("$executable" daemon status </dev/null 2>&1)$restart in
+    *'keyhole daemon restart'*yes) "$executable" daemon restart </dev/null ;;
+    *'keyhole daemon restart'*) say "a daemon still runs the old executable; to change that: keyhole daemon restart" ;;
+  esac
 }
 
 # A script with an address never builds what happens to lie beside it.
@@ -111,6 +117,10 @@ fetch() { # URL, curl's option for progress
   if [ "${1#file://}" != "$1" ]; then cat "${1#file://}"
   elif has curl; then curl -fL "$2" --proto "=https,${1%%:*}" --connect-timeout 20 --speed-limit 1 --speed-time 60 "$1"
   else wget -q -t 2 -O - "$1"; fi
+}
+
+sum_of() { # FILE
+  { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } <"$1" 2>/dev/null | { read -r sum _ || :; echo "$sum"; }
 }
 
 create_beside() { # FILE

@@ -34,16 +34,28 @@ test("it installs, upgrades under a running daemon and uninstalls the product", 
   await machine.keyhole("daemon add -n dev", { program });
   const pid = machine.daemonPid()!;
   const { ino } = statSync(program);
-  const upgrade = await installInto(machine.home, url);
-  expect(upgrade.stderr).toContain("a daemon still runs the old executable; to change that: keyhole daemon restart\n");
+  const again = await installInto(machine.home, url);
+  expect(again.stderr).toMatch(/^keyhole \S+, as before, is installed: /m);
+  expect(again.stderr).not.toContain("daemon");
+  expect(statSync(program).ino).toBe(ino);
+
+  // The size tells it apart, and what runs is the same.
+  host.publishFile("0.1.1", asset, Buffer.concat([readFileSync(executable), Buffer.from("another build")]));
+  const upgrade = await installInto(machine.home, url, "--completions");
+  expect(upgrade.stderr).toEndWith(
+    "\na daemon still runs the old executable; to change that: keyhole daemon restart\n",
+  );
   expect(upgrade.exitCode).toBe(0);
   expect(statSync(program).ino).not.toBe(ino);
   // The same daemon serves the new executable, from the session that it has.
   expect(machine.daemonPid()).toBe(pid);
   expect(await machine.keyhole("export -f json -n dev", { program })).toContain("access_key");
   expect(machine.sts.count("AssumeRole")).toBe(1);
-  await machine.keyhole("daemon restart", { program });
+  const restart = await installInto(machine.home, url, "--restart");
+  expect(restart.stderr).toMatch(/^daemon restarted \(pid \d+\)$/m);
+  expect(restart.exitCode).toBe(0);
   expect(isAlive(pid)).toBe(false);
+  expect((await installInto(machine.home, url, "--restart")).stderr).not.toContain("daemon");
 
   const removal = await installInto(machine.home, url, "--uninstall");
   expect(removal.stderr).toMatch(/^daemon stopped \(pid \d+\)$/m);

@@ -1,5 +1,6 @@
 // The daemon's status as a person reads it.
 import { showOnOneLine } from "../../controls.ts";
+import { version as ownVersion } from "../../version.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import type { SharedService } from "../vending/shared.ts";
 import { formatDuration, formatSize, formatTable } from "../columns.ts";
@@ -26,9 +27,17 @@ export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] 
   if (skewed !== undefined) facts.push(["clock", skewed]);
   const lines = ["daemon is running", indent(formatTable(facts))];
   if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew));
+  const release = describeRelease(status);
+  if (release !== undefined) lines.push(`${release}: keyhole daemon restart`);
   lines.push(...status.notes.map(showOnOneLine));
   for (const session of status.sessions) lines.push(...renderTroubles(session));
   return lines.join("\n");
+}
+
+/** Undefined where the daemon is of this executable's release. */
+export function describeRelease(status: Pick<DaemonStatus, "version">): string | undefined {
+  if (status.version === ownVersion) return undefined;
+  return `the daemon is keyhole ${showOnOneLine(status.version)}, this executable is ${ownVersion}`;
 }
 
 /** What a member may know of the shared daemon. */

@@ -7,6 +7,7 @@ import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import { build, version } from "../../version.ts";
 import { liveLockHolder } from "../daemon/lock.ts";
+import { describeRelease } from "../daemon/status.ts";
 import { describeSkew, skewOf } from "../daemon/skew.ts";
 import { lookAt, namesIn } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
@@ -57,10 +58,8 @@ function countGrants(directory: string, now: number): number {
 
 export function checkVersion({ daemon, settings }: Machine): readonly Verdict[] {
   if (!("status" in daemon)) return [];
-  const other = daemon.status.version;
-  if (other !== version) {
-    return [warning(`the daemon is keyhole ${other}, this executable is ${version}`, "keyhole daemon restart")];
-  }
+  const release = describeRelease(daemon.status);
+  if (release !== undefined) return [warning(release, "keyhole daemon restart")];
   // A daemon keeps the copy of its own build, and no other.
   const copies = namesIn(settings.paths.binDir).filter((name) => name.startsWith("keyhole-"));
   if (copies.length > 0 && !copies.includes(copyName(build))) {
