@@ -233,6 +233,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/programs/exact.ts",
       "cli/programs/running.ts",
       "cli/service/unit.ts",
+      "cli/ui.ts",
       "client/express.ts",
       "client/target.ts",
       "daemon/peers.ts",
