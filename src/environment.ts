@@ -56,6 +56,30 @@ export function isProxyVariable(name: string): boolean {
   return PROXY_NAME.test(name);
 }
 
+/** Which STS is asked; each makes a session of its own where the config names none. */
+export const ENDPOINT_VARIABLES = [
+  "AWS_ENDPOINT_URL_STS",
+  "AWS_ENDPOINT_URL",
+  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+] as const;
+
+/** What says whose keys a requester means; each by name, no secret. */
+const SOURCE_NAMES: ReadonlySet<string> = new Set([
+  "AWS_ACCESS_KEY_ID",
+  "AWS_PROFILE",
+  "AWS_DEFAULT_PROFILE",
+  "AWS_CONFIG_FILE",
+  "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_ROLE_ARN",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+]);
+
+export function isSourceVariable(name: string): boolean {
+  return SOURCE_NAMES.has(name);
+}
+
 /** What keyhole remembers, in the environment of a program that it gave credentials, of the environment outside. */
 export const SOURCE_PREFIX = "KEYHOLE_SOURCE_";
 

@@ -7,6 +7,8 @@ export interface Paths {
   /** `~/.keyhole`, or KEYHOLE_HOME. */
   readonly home: string;
   readonly configDir: string;
+  /** Where the configs are that a plain name means, whatever directory this command or its daemon was given. */
+  readonly defaultConfigDir: string;
   readonly socket: string;
   readonly lock: string;
   readonly log: string;
@@ -51,6 +53,7 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
   return {
     home,
     configDir: absolutePath(overrides.configDir ?? `${home}/configs`, cwd),
+    defaultConfigDir: `${home}/configs`,
     socket,
     // Beside its socket: whoever may bind one may lock it. Sockets share a lock only if `.sock` is all they differ in.
     lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,

@@ -77,6 +77,7 @@ const walls: readonly Wall[] = [
       "numbers.ts",
       "paths.ts",
       "quoting.ts",
+      "sessionname.ts",
       "settings.ts",
       "shared/",
       // What ~/.aws says, as the daemon's children take it; none of these imports a package.
@@ -133,6 +134,7 @@ const walls: readonly Wall[] = [
       "files/",
       "paths.ts",
       "quoting.ts",
+      "sessionname.ts",
       "suggest.ts",
       "valibot",
       "node:",
@@ -188,6 +190,7 @@ const walls: readonly Wall[] = [
       "native/",
       "paths.ts",
       "quoting.ts",
+      "sessionname.ts",
       "settings.ts",
       "shared/",
       "sources/",

@@ -10,6 +10,7 @@ test("everything is below the home of the user", () => {
   expect(resolvePaths({ HOME: "/home/a" }, {}, cwd)).toEqual({
     home: "/home/a/.keyhole",
     configDir: "/home/a/.keyhole/configs",
+    defaultConfigDir: "/home/a/.keyhole/configs",
     socket: "/home/a/.keyhole/sock/daemon.sock",
     lock: "/home/a/.keyhole/sock/daemon.lock",
     log: "/home/a/.keyhole/logs/daemon.log",
@@ -33,6 +34,7 @@ test("KEYHOLE_HOME moves everything, and what is relative is taken from the work
   expect(paths).toEqual({
     home: "/here/k",
     configDir: "/here/c",
+    defaultConfigDir: "/here/k/configs",
     socket: "/here/s",
     lock: "/here/s.lock",
     log: "/l",

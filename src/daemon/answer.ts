@@ -6,9 +6,13 @@ import { messages, type ResponseOf } from "../wire/messages.ts";
 import type { Grant } from "../grants/grant.ts";
 import type { Issue } from "./issue.ts";
 
-/** The answer to Vend. For how long its bytes may be read: see `Issue.line`. */
-export function answerVend(issue: Issue): Uint8Array {
-  const { config, region, line } = issue;
+/**
+ * The answer to Vend. For how long its bytes may be read: see `Issue.line`.
+ *
+ * @param config what the session was asked for by; always the same for a session
+ */
+export function answerVend(issue: Issue, config = issue.config): Uint8Array {
+  const { region, line } = issue;
   issue.answer ??= finish("Vend", { config, region, line });
   return issue.answer;
 }

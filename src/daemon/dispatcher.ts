@@ -1,6 +1,6 @@
 // A frame in, the reply's frame out: finds the handler, decodes, calls, encodes. Knows no socket.
-import { isConfigName } from "../configname.ts";
 import { errors, KeyholeError } from "../errors.ts";
+import { parseSessionName } from "../sessionname.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame } from "../wire/frame.ts";
 import {
@@ -94,7 +94,7 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
   function logFailure(message: MessageName, config: string | undefined, caller: Caller, error: unknown): void {
     const { pid, uid, connection } = caller;
     // What is no name may be 4 KiB of anything, and every line of it takes the room of ten.
-    const named = config !== undefined && isConfigName(config) ? config : undefined;
+    const named = config !== undefined && parseSessionName(config) !== undefined ? config : undefined;
     const request = { message, config: named, pid, uid, connection };
     if (error instanceof KeyholeError) log("info", "request failed", { ...request, kind: error.kind });
     else log("error", "handler failed", { ...request, stack: error instanceof Error ? error.stack : String(error) });

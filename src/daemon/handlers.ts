@@ -1,8 +1,10 @@
 // What the daemon does for each message of the control socket.
+import type { ConfigReader } from "../config/config.ts";
+import { checkConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
-import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
+import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./answer.ts";
 import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
@@ -10,11 +12,16 @@ import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./issue.ts";
 import type { LimitedLog } from "./logs/limit.ts";
 import { completeKeys } from "./outerkeys.ts";
+import { select, type Wanted, wantedOf } from "./selection.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
   readonly grants: Grants;
+  /** By the names of sessions. */
+  readonly configs: ConfigReader;
+  /** Where the configs are that a plain name means. */
+  readonly configDir: string;
   /** Absolute; names this daemon in the marker that finds loops. */
   readonly socketPath: string;
   readonly log: LimitedLog;
@@ -28,7 +35,7 @@ export interface HandlerDependencies {
 }
 
 export function createHandlers(dependencies: HandlerDependencies): Handlers {
-  const { sessions, grants, socketPath, log, audit, self, status, stop } = dependencies;
+  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, stop } = dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
@@ -53,6 +60,31 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
 
   const environmentOf = (session: string) => sessions.environmentOf(session);
 
+  async function add(
+    { directory, config }: Wanted,
+    { environment, verify, renew }: Omit<RequestOf<"Add">, "config">,
+    caller: Caller,
+  ): Promise<SessionInfo> {
+    try {
+      const given = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+      refuseLoop(given, config, socketPath);
+      const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
+      const session = await sessions.add(chosen.name, chosen.environment, { verify, renew });
+      audit.added(session, caller);
+      return session;
+    } catch (error) {
+      audit.refused("session", config, error, caller);
+      throw error;
+    }
+  }
+
+  function addGrant(directory: string | undefined, request: RequestOf<"GrantAdd">, caller: Caller) {
+    const given = Object.fromEntries(request.environment.map(({ name, value }) => [name, value]));
+    const complete = completeKeys(given, request.config, environmentOf);
+    const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
+    return grants.add({ ...request, environment, directory }, caller);
+  }
+
   return {
     Hello: () => self,
     Vend: ({ config }, caller) => {
@@ -65,19 +97,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       }
       return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
     },
-    Add: async ({ config, environment, verify, renew }, caller) => {
-      try {
-        const given = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
-        refuseLoop(given, config, socketPath);
-        const variables = completeKeys(given, config, environmentOf);
-        const session = await sessions.add(config, variables, { verify, renew });
-        audit.added(session, caller);
-        return session;
-      } catch (error) {
-        audit.refused("session", config, error, caller);
-        throw error;
-      }
-    },
+    Add: ({ config, ...request }, caller) =>
+      add({ config: checkConfigName(config), directory: undefined }, request, caller),
+    AddIn: ({ config, directory, ...request }, caller) => add(wantedOf(config, directory, configDir), request, caller),
+    Compare: () => ({ difference: undefined }),
     Remove: ({ config }, caller) => {
       try {
         sessions.remove(config);
@@ -95,12 +118,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: (request, caller) => {
-      const given = Object.fromEntries(request.environment.map(({ name, value }) => [name, value]));
-      const complete = completeKeys(given, request.config, environmentOf);
-      const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
-      return grants.add({ ...request, environment }, caller);
-    },
+    GrantAdd: (request, caller) => addGrant(undefined, request, caller),
+    GrantAddIn: ({ directory, ...request }, caller) =>
+      addGrant(wantedOf(request.config, directory, configDir).directory, request, caller),
+    GrantSource: ({ name }) => grants.source(name),
     GrantList: () => ({ grants: fitGrants(grants.list()) }),
     GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
     GrantRemove: ({ name }, caller) => {

@@ -1,6 +1,6 @@
 // The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
 // file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
-import { createConfigReader } from "../config/store.ts";
+import { createSessionConfigs } from "./configs.ts";
 import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
@@ -24,9 +24,10 @@ export interface InProcessBroker {
 export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
   const uid = process.geteuid?.() ?? -1;
   const { source, transport } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
+  const configs = createSessionConfigs(paths.defaultConfigDir);
   const sessions = new Sessions({
     source,
-    configs: createConfigReader(paths.configDir),
+    configs,
     clock: systemClock,
     random: Math.random,
     log: () => {},
@@ -36,6 +37,8 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
   const handlers = createHandlers({
     sessions,
     grants: noGrants,
+    configs,
+    configDir: paths.defaultConfigDir,
     socketPath: paths.socket,
     log: () => {},
     audit: createRequestAudit(() => {}, systemClock, "control"),
@@ -66,6 +69,7 @@ const noGrants: Grants = {
   connections: 0,
   add: refuse,
   list: refuse,
+  source: refuse,
   revoke: refuse,
   remove: refuse,
   question: refuse,

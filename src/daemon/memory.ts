@@ -21,13 +21,11 @@ const DELAY = 100;
 const MOST = 1024;
 /** Bytes of a file that is read: MOST names with variables such as a PATH of several KiB are below this. */
 const LIMIT = 8 * 2 ** 20;
-const FORMAT = 1;
+const FORMAT = 2;
 
 export interface MemoryOptions {
   /** Absolute. */
   readonly path: string;
-  /** Where the configs are that the names mean; of another directory nothing is brought back. */
-  readonly configDir: string;
   readonly sessions: Pick<Sessions, "add" | "list" | "environmentOf">;
   readonly clock: Clock;
   readonly log: Log;
@@ -50,7 +48,7 @@ export function memoryPath({ home, runDir, socket }: Paths): string {
 
 /** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
 export function openMemory(options: MemoryOptions): Memory {
-  const { path, configDir, sessions, clock, log } = options;
+  const { path, sessions, clock, log } = options;
   let timer: Timer | undefined;
   let isOurs = true;
   bringBack(options);
@@ -64,7 +62,7 @@ export function openMemory(options: MemoryOptions): Memory {
       // A home that was removed is not made again.
       if (!existsSync(directoryOf(directory))) return;
       ensurePrivateDirectory(directory);
-      const text = JSON.stringify({ format: FORMAT, configDir, sessions: remembered });
+      const text = JSON.stringify({ format: FORMAT, sessions: remembered });
       writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
     } catch (error) {
       // A full disk costs the memory, never credentials. The next change tries again.
@@ -122,8 +120,8 @@ function entryOf(config: string, environment: SourceEnvironment): Entry[] {
   return hadKeys || !isWhole ? [] : [{ config, environment: kept }];
 }
 
-function bringBack({ path, configDir, sessions, log }: MemoryOptions): void {
-  const entries = readEntries(path, configDir, log);
+function bringBack({ path, sessions, log }: MemoryOptions): void {
+  const entries = readEntries(path, log);
   for (const { config, environment } of entries) {
     // Only its file is read, at once; what is wrong with it shows to whoever asks for it.
     sessions
@@ -133,13 +131,13 @@ function bringBack({ path, configDir, sessions, log }: MemoryOptions): void {
   if (entries.length > 0) log("info", "sessions brought back", { sessions: entries.length });
 }
 
-function readEntries(path: string, configDir: string, log: Log): Entry[] {
+function readEntries(path: string, log: Log): Entry[] {
   try {
     const file = readTrusted(path, process.geteuid?.() ?? 0, LIMIT);
     if (file === undefined) return [];
     const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
     if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
-    return content.configDir === configDir ? content.sessions.slice(-MOST).map(checkEntry) : [];
+    return content.sessions.slice(-MOST).map(checkEntry);
   } catch (error) {
     log("warn", "memory of sessions not used", { path, error: messageOf(error) });
     return [];
@@ -148,7 +146,6 @@ function readEntries(path: string, configDir: string, log: Log): Entry[] {
 
 interface Content {
   readonly format: unknown;
-  readonly configDir: unknown;
   readonly sessions: unknown[];
 }
 

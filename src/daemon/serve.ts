@@ -1,6 +1,6 @@
 // The daemon's parts, put together: the only file that knows them all. Takes the lock, listens, says that it is ready,
 // and ends in order.
-import { createConfigReader } from "../config/store.ts";
+import { createSessionConfigs } from "./configs.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
@@ -99,6 +99,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const maxConnections = room.control;
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
+
   const self = { version, pid: process.pid };
   const startedAt = systemClock.wall();
   const identify = createIdentify(native, process.pid);
@@ -123,6 +124,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const handlers = createHandlers({
     sessions,
     grants,
+    configs,
+    configDir: paths.defaultConfigDir,
     socketPath: paths.socket,
     log: peerLog,
     audit,
@@ -158,6 +161,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
           owner,
           maxConnections: members,
           sessions,
+          configs,
+          directory: paths.configDir === paths.defaultConfigDir ? undefined : paths.configDir,
           environment: selectSourceEnvironment(base, () => process.cwd()),
           native,
           identify,
@@ -219,9 +224,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  const memory =
-    kept?.memory ??
-    openMemory({ path: memoryPath(paths), configDir: paths.configDir, sessions, clock: systemClock, log: peerLog });
+  const memory = kept?.memory ?? openMemory({ path: memoryPath(paths), sessions, clock: systemClock, log: peerLog });
 
   image.sweep();
 
@@ -265,7 +268,7 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
   }
   const peerLog = limitLog(logFile.log, systemClock);
   const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, hide: names.hide, disabled });
-  const configs = createConfigReader(paths.configDir);
+  const configs = createSessionConfigs(paths.defaultConfigDir);
   const counters = new Counters();
   const { source, transport } = createSource(paths.socket, owner, base);
   const sessions = new Sessions({

@@ -1,6 +1,7 @@
 // The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
 import { createRemoteTransport } from "../sources/remote.ts";
-import type { CredentialSource } from "../sources/source.ts";
+import { parseSessionName } from "../sessionname.ts";
+import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
 import type { StsTransport } from "../sources/transport.ts";
 import { build } from "../version.ts";
@@ -26,7 +27,7 @@ export function createSource(
     environment: base,
     clock: systemClock,
   });
-  const source = createStsSource({
+  const sts = createStsSource({
     user: userName(uid, base),
     transport,
     socketPath,
@@ -34,5 +35,18 @@ export function createSource(
     base,
     clock: systemClock,
   });
-  return { source, transport };
+  return { source: byConfig(sts), transport };
+}
+
+/** What is said to a person, and the name of a role's session, are about the config. */
+function byConfig(source: CredentialSource): CredentialSource {
+  return {
+    assume: (request) => source.assume(withConfigName(request)),
+    identify: (request, credentials) => source.identify(withConfigName(request), credentials),
+    regionOf: (request) => source.regionOf(withConfigName(request)),
+  };
+}
+
+function withConfigName<Request extends RoleRequest>(request: Request): Request {
+  return { ...request, name: parseSessionName(request.name)?.config ?? request.name };
 }

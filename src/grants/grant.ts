@@ -1,4 +1,5 @@
-// What a grant is: one config's identity, narrowed, in a directory that can be mounted. Types only.
+// What a grant is: one config's identity, narrowed, in a directory that can be mounted.
+import { formatSessionName } from "../sessionname.ts";
 
 /** What is added to the config's parameters on the way to STS; all of it narrows or marks. */
 export interface GrantScope {
@@ -52,6 +53,15 @@ export interface Grant extends GrantTerms {
   readonly environment: Readonly<Record<string, string>>;
   /** The source credentials were keys in the environment, which a restart of the daemon forgets. */
   readonly hadKeys: boolean;
+  /** Of those keys: whoever has the same ones gives them back. */
+  readonly keyId: string | undefined;
+  /** Where its config is; undefined for the default directory. */
+  readonly configDir: string | undefined;
+}
+
+/** By what name the config of a grant is read. */
+export function configNameOf({ config, configDir }: Pick<Grant, "config" | "configDir">): string {
+  return formatSessionName({ config, directory: configDir, endpoint: undefined });
 }
 
 /** `active` answers; the others say why they do not. */

@@ -90,6 +90,8 @@ const schema = v.strictObject({
     {},
   ),
   had_keys: flag,
+  key_id: v.optional(v.pipe(text, v.regex(/^\w{1,128}$/, "must be the id of an access key"))),
+  config_dir: v.optional(v.pipe(text, v.startsWith("/", "must be an absolute path"))),
 });
 
 /** As `dumpYaml` writes it; what is absent is left out. */
@@ -118,6 +120,8 @@ export function toDocument(grant: Grant): Readonly<Record<string, unknown>> {
     confirm: grant.confirm,
     environment: Object.keys(grant.environment).length === 0 ? undefined : grant.environment,
     had_keys: grant.hadKeys,
+    key_id: grant.keyId,
+    config_dir: grant.configDir,
   };
   return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
 }
@@ -174,6 +178,8 @@ function toGrant(name: string, document: v.InferOutput<typeof schema>): Grant {
     confirm: document.confirm,
     environment: document.environment,
     hadKeys: document.had_keys,
+    keyId: document.key_id,
+    configDir: document.config_dir,
   };
 }
 

@@ -86,6 +86,26 @@ const grant = struct({
   notes: list(string),
 });
 
+/** What a session is made from. */
+const addition = {
+  config: string,
+  /** What selects the source credentials: the requester's AWS_* variables, and PATH. */
+  environment: list(variable),
+  /** Call STS before answering. */
+  verify: boolean,
+  /** Replace credentials that are still good. */
+  renew: boolean,
+} as const;
+
+/** What a grant is made from. */
+const grantAddition = {
+  ...grantTerms,
+  /** Seconds from now after which it vends nothing any more. */
+  ttlSeconds: optional(u32),
+  /** As that of Add; what of it is a secret is kept in memory alone. */
+  environment: list(variable),
+} as const;
+
 /** A named number: the counters of `status`. */
 const counter = struct({ name: string, value: u64 });
 
@@ -119,15 +139,7 @@ export const messages = {
   /** Makes a session of a config. Idempotent: credentials that are there are kept unless `renew` is set. */
   Add: {
     number: 0x03,
-    request: struct({
-      config: string,
-      /** What selects the source credentials: the requester's AWS_* variables, and PATH. */
-      environment: list(variable),
-      /** Call STS before answering. */
-      verify: boolean,
-      /** Replace credentials that are still good. */
-      renew: boolean,
-    }),
+    request: struct(addition),
     response: session,
   },
   Remove: { number: 0x04, request: struct({ config: string }), response: empty },
@@ -170,13 +182,7 @@ export const messages = {
   /** Makes a grant, its directory and its socket. @see grantTerms */
   GrantAdd: {
     number: 0x09,
-    request: struct({
-      ...grantTerms,
-      /** Seconds from now after which it vends nothing any more. */
-      ttlSeconds: optional(u32),
-      /** As that of Add; what of it is a secret is kept in memory alone. */
-      environment: list(variable),
-    }),
+    request: struct(grantAddition),
     response: grant,
   },
   GrantList: { number: 0x0a, request: empty, response: struct({ grants: list(grant) }) },
@@ -196,6 +202,41 @@ export const messages = {
     number: 0x0f,
     request: empty,
     response: struct({ grant: string, config: string, region: optional(string), line: bytes }),
+  },
+  /** As Add, of a directory of configs: an absolute path. The answer's `config` is what Vend takes: see sessionname.ts. */
+  AddIn: {
+    number: 0x10,
+    request: struct({
+      directory: string,
+      ...addition,
+      /** Leave a session that works its own source, whatever this requester selects. */
+      keep: boolean,
+    }),
+    response: session,
+  },
+  /** As GrantAdd, of a directory of configs. */
+  GrantAddIn: { number: 0x11, request: struct({ directory: string, ...grantAddition }), response: grant },
+  /**
+   * Sent for a person's command, before Vend: how the source that this requester selects differs from that of the session,
+   * in words without secrets. A session that backs off after failures tries again for the next request, once a second.
+   */
+  Compare: {
+    number: 0x12,
+    request: struct({ config: string, environment: list(variable) }),
+    response: struct({ difference: optional(string) }),
+  },
+  /** What a grant was made with. */
+  GrantSource: {
+    number: 0x13,
+    request: struct({ name: string }),
+    response: struct({
+      /** The directory of its config. */
+      directory: string,
+      /** What selects its source credentials, as far as it is kept; no secret. */
+      environment: list(variable),
+      /** The STS that a variable of `environment` names. */
+      endpoint: optional(string),
+    }),
   },
 } as const satisfies Record<string, MessageRow>;
 

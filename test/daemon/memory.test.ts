@@ -31,13 +31,12 @@ afterEach(() => {
 });
 
 /** A daemon's life: its sessions, and the memory that it finds and leaves. */
-function begin(configs: readonly string[] = ["dev", "ops"], configDir = "/configs") {
+function begin(configs: readonly string[] = ["dev", "ops"]) {
   const world = newWorld();
   for (const name of configs) world.configs.write(name, roleConfig(name));
   const log: string[] = [];
   const memory = openMemory({
     path,
-    configDir,
     sessions: world.sessions,
     clock: world.clock,
     log: (_, event) => void log.push(event),
@@ -72,7 +71,7 @@ test("of a file with more sessions than are ever written the last ones come back
   const names = Array.from({ length: 1030 }, (_, index) => `c${index}`);
   mkdirSync(join(directory, "run"), { mode: 0o700 });
   const sessions = names.map((config) => ({ config, environment: {} }));
-  writeFileSync(path, JSON.stringify({ format: 1, configDir: "/configs", sessions }), { mode: 0o600 });
+  writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
   const { sessions: back } = begin(names);
   expect(names.filter((name) => back.environmentOf(name) !== undefined)).toEqual(names.slice(6));
 });
@@ -84,7 +83,7 @@ test("a pinned session is renewed unasked, as it was", async () => {
   first.memory.close();
   const world = newWorld();
   world.configs.write("dev", { ...roleConfig("dev"), pin: true });
-  openMemory({ path, configDir: "/configs", sessions: world.sessions, clock: world.clock, log: () => {} });
+  openMemory({ path, sessions: world.sessions, clock: world.clock, log: () => {} });
   await world.clock.advance(1000);
   expect(world.source.count).toBe(1);
 });
@@ -138,13 +137,6 @@ test("what was removed does not come back, nor what has no config any more", asy
   expect(third.events).toContain("session not brought back");
 });
 
-test("names of another directory of configs mean others", async () => {
-  const first = begin();
-  await add(first, "dev");
-  first.memory.close();
-  expect(namesOf(begin(["dev"], "/elsewhere"))).toEqual([]);
-});
-
 test("the memory of a daemon that has given way to another is not written", async () => {
   const world = begin();
   await add(world, "dev");
@@ -156,13 +148,13 @@ test("the memory of a daemon that has given way to another is not written", asyn
 });
 
 describe("a file that is not a memory is left out, and said in the log", () => {
-  const whole = { format: 1, configDir: "/configs", sessions: [{ config: "dev", environment: {} }] };
+  const whole = { format: 2, sessions: [{ config: "dev", environment: {} }] };
   test.each<[string, string]>([
     ["nothing", ""],
     ["half", JSON.stringify(whole).slice(0, 40)],
     ["null", "null"],
     ["a list", "[]"],
-    ["another format", JSON.stringify({ ...whole, format: 2 })],
+    ["another format", JSON.stringify({ ...whole, format: 1 })],
     ["no list", JSON.stringify({ ...whole, sessions: {} })],
     ["null for a session", JSON.stringify({ ...whole, sessions: [null] })],
     ["a number for a name", JSON.stringify({ ...whole, sessions: [{ config: 1, environment: {} }] })],

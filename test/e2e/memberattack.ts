@@ -36,6 +36,10 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantQuestion: {},
   GrantAnswer: { id: 1, allow: true },
   Fetch: {},
+  AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false },
+  GrantAddIn: { directory: "/", ...terms, environment: [] },
+  Compare: { config: "dev", environment: [] },
+  GrantSource: { name: "g" },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -32,6 +32,8 @@ test("a grant is written in the words of its options", () => {
     confirm: true,
     environment: { AWS_PROFILE: "dev" },
     had_keys: true,
+    key_id: "AKIAEXAMPLE",
+    config_dir: "/home/ann/configs",
   });
 });
 

@@ -32,8 +32,8 @@ async function identityOf(context: CommandContext, given: string | undefined): P
   if (answer !== undefined) return factsOf(answer);
   if (targetOf(settings, host, given).kind === "shared") return factsOf(await vend(context, given));
   const name = await requireName(given, ui, configChoices(settings.paths));
-  const { userId, account, arn } = await withSession(context, name, (link) =>
-    link.request("Identity", { config: name }),
+  const { userId, account, arn } = await withSession(context, name, (link, session) =>
+    link.request("Identity", { config: session }),
   );
   return { UserId: userId, Account: account, Arn: arn };
 }

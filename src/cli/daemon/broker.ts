@@ -3,6 +3,7 @@ import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
+import { ENDPOINT_VARIABLES } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
@@ -111,14 +112,14 @@ async function holderOf({ paths }: Settings): Promise<number | undefined> {
  * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
  */
 export function vend(caller: Caller, name: string): Promise<ResponseOf<"Vend">> {
-  return withSession(caller, name, (link) => link.request("Vend", { config: name }));
+  return withSession(caller, name, (link, session) => link.request("Vend", { config: session }));
 }
 
 /** Asks something of a session, and adds the session if the daemon has none of that name. */
 export async function withSession<Result>(
   caller: Caller,
   name: string,
-  ask: (link: Link) => Promise<Result>,
+  ask: (link: Link, session: string) => Promise<Result>,
 ): Promise<Result> {
   refuseLoop(caller.environment, name, caller.settings.paths.socket);
   return withOwnDaemon(caller, async (link) => {
@@ -131,14 +132,21 @@ export async function withSession<Result>(
   });
 
   async function askOrAdd(link: Link): Promise<Result> {
-    try {
-      return await ask(link);
-    } catch (error) {
-      if (!isErrorOf(error, "no-such-session")) throw error;
+    if (isPlain(caller)) {
+      try {
+        return await ask(link, name);
+      } catch (error) {
+        if (!isErrorOf(error, "no-such-session")) throw error;
+      }
     }
-    await addSession(link, caller, name, { verify: true, renew: false });
-    return ask(link);
+    const { config } = await addSession(link, caller, name, { verify: true, renew: false });
+    return ask(link, config);
   }
+}
+
+/** Whether the name of the config is that of the session: neither a directory nor an endpoint is this caller's own. */
+function isPlain({ settings: { paths }, environment }: Pick<Caller, "settings" | "environment">): boolean {
+  return paths.configDir === paths.defaultConfigDir && !ENDPOINT_VARIABLES.some((name) => environment[name]);
 }
 
 /**
@@ -152,6 +160,16 @@ export async function addSession(
   name: string,
   options: { readonly verify: boolean; readonly renew: boolean },
 ): Promise<SessionInfo> {
+  const { paths } = caller.settings;
   const whereabouts = await refuseForeignDaemon(link, caller.settings);
-  return link.request("Add", { config: name, environment: sourceVariables(caller, whereabouts), ...options });
+  const request = { config: name, environment: sourceVariables(caller, whereabouts), ...options };
+  const directory = paths.configDir;
+  if (directory === paths.defaultConfigDir) return link.request("Add", request);
+  if (whereabouts === "away") throw elsewhere(directory);
+  return link.request("AddIn", { directory, ...request, keep: false });
+}
+
+function elsewhere(directory: string): KeyholeError {
+  const what = `the daemon is outside of this container, and does not see ${directory}`;
+  return new KeyholeError("usage", what, "unset KEYHOLE_CONFIG_DIR");
 }

@@ -1,6 +1,6 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
 import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/event.ts";
-import { isConfigName } from "../../configname.ts";
+import { parseSessionName } from "../../sessionname.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../clock.ts";
 import { keyholeErrorOf } from "../failure.ts";
@@ -78,7 +78,7 @@ export function createRequestAudit(
       record({ kind: "session", transport, outcome: "ok", config, peer: peerOf(peer), note: "removed" }),
     refused: (kind, asked, error, peer) => {
       // What is no name may be 4 KiB of anything, and every line of it takes the room of ten.
-      const config = asked !== undefined && isConfigName(asked) ? asked : undefined;
+      const config = asked !== undefined && parseSessionName(asked) !== undefined ? asked : undefined;
       const outcome = keyholeErrorOf(error).kind;
       if (kind === "vend" && outcome === "no-such-session") return;
       const named = classOf(`${kind}\n${outcome}\n${config}`, peer);

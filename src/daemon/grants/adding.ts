@@ -2,7 +2,7 @@
 // takes back what was.
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import type { Grant } from "../../grants/grant.ts";
+import { configNameOf, type Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -16,6 +16,7 @@ import type { Askpass } from "./confirmer.ts";
 import { grantInfoOf } from "./info.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
+import { selectionOf } from "../selection.ts";
 import { type GrantRequest, lifeOf, planGrant } from "./plan.ts";
 
 export interface AddingDependencies {
@@ -42,9 +43,10 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
 
   async function add(request: GrantRequest): Promise<LiveGrant> {
     const { name } = request;
-    const environment = Object.fromEntries(request.environment.map((variable) => [variable.name, variable.value]));
-    refuseLoop(environment, request.config, socketPath);
-    const { config } = configs.read(request.config);
+    const given = Object.fromEntries(request.environment.map((variable) => [variable.name, variable.value]));
+    refuseLoop(given, request.config, socketPath);
+    const { config } = configs.read(configNameOf({ config: request.config, configDir: request.directory }));
+    const environment = selectionOf(config, given);
     const planned = planGrant(request, config, environment, life.sessions.clocks, names.create());
     if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);

@@ -2,6 +2,7 @@
 // grant's end; and the config's name wherever a person reads one.
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
+import { configNameOf } from "../../grants/grant.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { CredentialSource } from "../../sources/source.ts";
 import { type Clocks, type Ending, nowOf } from "./ending.ts";
@@ -40,7 +41,7 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant, clock
       const definition = find(name);
       if (definition === undefined) throw noSuchGrant(name);
       const { grant } = definition;
-      const { config, revision } = configs.read(grant.config);
+      const { config, revision } = configs.read(configNameOf(grant));
       return {
         name,
         config: applyScope(config, grant),
@@ -50,7 +51,7 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant, clock
     },
     revision(name) {
       const definition = find(name);
-      const revision = definition && configs.revision(definition.grant.config);
+      const revision = definition && configs.revision(configNameOf(definition.grant));
       return revision === undefined || definition === undefined ? undefined : revisionOf(revision, definition);
     },
   };

@@ -1,6 +1,7 @@
 // The grants of a daemon: their definitions, directories, sockets and sessions.
-import type { GrantInfo, RequestOf, ResponseOf } from "../../wire/messages.ts";
+import type { GrantInfo, ResponseOf } from "../../wire/messages.ts";
 import type { Caller } from "../dispatcher.ts";
+import type { GrantRequest } from "./plan.ts";
 
 /** What the control socket may ask of grants. Times in a GrantInfo are on AWS's clock. */
 export interface Grants {
@@ -12,7 +13,9 @@ export interface Grants {
    * @throws KeyholeError `grant-exists`, `invalid-grant`, `no-such-config`, and what CredentialSource.assume throws; the
    *   grant then does not exist.
    */
-  add(request: RequestOf<"GrantAdd">, caller: Caller): Promise<GrantInfo>;
+  add(request: GrantRequest, caller: Caller): Promise<GrantInfo>;
+  /** What it was made with. @throws KeyholeError `no-such-grant` */
+  source(name: string): ResponseOf<"GrantSource">;
   /** By name. */
   list(): GrantInfo[];
   /** Idempotent. Its effect is complete when it returns. @throws KeyholeError `no-such-grant` */

@@ -1,7 +1,10 @@
 // A grant as `grant list` and `grant show` have it: for whoever made it, on the control socket alone.
-import { stateOf } from "../../grants/grant.ts";
-import type { GrantInfo, SessionInfo } from "../../wire/messages.ts";
+import type { ConfigReader } from "../../config/config.ts";
+import { isSourceVariable } from "../../environment.ts";
+import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
+import type { GrantInfo, ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import { cut } from "../cut.ts";
+import { endpointOf } from "../selection.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /**
@@ -53,4 +56,28 @@ function notesOf({ grant, environment, revision }: LiveGrant): string[] {
   if (revision === undefined)
     notes.push("its definition could not be written: what was decided last ends with the daemon");
   return notes;
+}
+
+/** What a grant was made with, of what is kept. */
+export function sourceOf(
+  grant: Grant,
+  { configs, configDir }: { readonly configs: ConfigReader; readonly configDir: string },
+): ResponseOf<"GrantSource"> {
+  const { environment, keyId } = grant;
+  const variables = { ...environment, ...(keyId !== undefined && { AWS_ACCESS_KEY_ID: keyId }) };
+  return {
+    directory: grant.configDir ?? configDir,
+    environment: Object.entries(variables)
+      .filter(([name]) => isSourceVariable(name))
+      .map(([name, value]) => ({ name, value })),
+    endpoint: endpointOfGrant(grant, configs),
+  };
+}
+
+function endpointOfGrant(grant: Grant, configs: ConfigReader): string | undefined {
+  try {
+    return endpointOf(configs.read(configNameOf(grant)).config, grant.environment);
+  } catch {
+    return undefined;
+  }
 }

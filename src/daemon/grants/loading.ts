@@ -2,7 +2,7 @@
 import type { RecordAudit } from "../../audit/event.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import { type Grant, stateOf } from "../../grants/grant.ts";
+import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
 import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { keyholeErrorOf } from "../failure.ts";
@@ -134,9 +134,9 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     }
   }
 
-  function roleArnOf({ config }: Grant): string | undefined {
+  function roleArnOf(grant: Grant): string | undefined {
     try {
-      return configs.read(config).config.AssumeRole.RoleArn;
+      return configs.read(configNameOf(grant)).config.AssumeRole.RoleArn;
     } catch {
       return undefined;
     }

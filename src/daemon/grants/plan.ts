@@ -12,7 +12,10 @@ import type { SourceEnvironment } from "../../sources/source.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { Clocks } from "./ending.ts";
 
-export type GrantRequest = RequestOf<"GrantAdd">;
+export interface GrantRequest extends RequestOf<"GrantAdd"> {
+  /** Of the config; undefined for the default one. */
+  readonly directory: string | undefined;
+}
 
 /**
  * Seconds that a grant lives at least: the shortest session, the margin that bound.ts keeps for the way to STS, and as
@@ -60,6 +63,8 @@ export function planGrant(
     uses: 0,
     environment: kept,
     hadKeys,
+    keyId: hadKeys ? environment["AWS_ACCESS_KEY_ID"] : undefined,
+    configDir: request.directory,
   };
   if (problems.length > 0) throw new KeyholeError("invalid-grant", problems.join("\n"));
   applyScope(config, grant);

@@ -14,7 +14,7 @@ import { createGrantBook, recordLife } from "./book.ts";
 import { noSuchGrant } from "./configs.ts";
 import type { Confirmer } from "./confirmer.ts";
 import type { Grants } from "./grants.ts";
-import { grantInfoOf } from "./info.ts";
+import { grantInfoOf, sourceOf } from "./info.ts";
 import { createGrantLife, type LifeDependencies } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
@@ -39,6 +39,8 @@ export interface GrantsOptions extends Omit<LifeDependencies & LoadingDependenci
    * @throws KeyholeError `already-running` if another one does, `unsafe-path`
    */
   readonly takeLock: () => Lock;
+  /** Where the config of a grant is that names no directory. */
+  readonly configDir: string;
 }
 
 /** Serves the grants that are defined, as far as they can be. Never rejects: a daemon without grants is one, too. */
@@ -203,6 +205,11 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       return [...lives.values()]
         .map((live) => grantInfoOf(live, infos.get(live.grant.name), sessions.nowOf(live)))
         .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+    },
+    source: (name) => {
+      const live = lives.get(name);
+      if (live === undefined) throw noSuchGrant(name);
+      return sourceOf(live.grant, options);
     },
     revoke,
     remove,

@@ -1,6 +1,7 @@
 // The grants of this machine's user: what registry.ts needs, out of the files, the environment and the process.
 import type { ConfigReader } from "../../config/config.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { configNameOf } from "../../grants/grant.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
 import type { Paths } from "../../paths.ts";
@@ -44,14 +45,16 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     ...passed,
     store: openGrantStore(paths.grantDir),
     configs,
+    configDir: paths.defaultConfigDir,
     clock,
     random: Math.random,
     confirmer: createConfirmer({ clock, patience: CONFIRMATION }),
     askpassOf: (requester) => selectAskpass(requester, base),
     maxFlights: MAX_FLIGHTS,
     environmentOf: (config) => sessions.environmentOf(config),
-    regionOf: async ({ config: name, environment }) => {
-      const { config } = configs.read(name);
+    regionOf: async (grant) => {
+      const { config: name, environment } = grant;
+      const { config } = configs.read(configNameOf(grant));
       const { signal } = new AbortController();
       return passed.source.regionOf({ name, config, environment, signal });
     },

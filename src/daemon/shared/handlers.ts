@@ -1,6 +1,9 @@
 // What a member gets on the shared socket: Hello, and Vend of what the policy names for it. Nothing else, and no word
 // about anything that it may not have.
+import type { ConfigReader } from "../../config/config.ts";
+import { isConfigName } from "../../configname.ts";
 import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { Decision } from "../../shared/decision.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";
@@ -9,12 +12,17 @@ import type { RequestAudit } from "../audit/requests.ts";
 import type { Caller, Handlers } from "../dispatcher.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../logs/limit.ts";
+import { select } from "../selection.ts";
 import type { Sessions } from "../sessions.ts";
 
 export interface SharedDependencies {
   readonly sessions: Pick<Sessions, "vend" | "add">;
+  /** By the names of sessions. */
+  readonly configs: ConfigReader;
   /** As the policy file is at this moment. */
   readonly decision: () => Decision;
+  /** Of the daemon's own command line; undefined for the default one. */
+  readonly directory: string | undefined;
   /** What selects the source credentials of a session that nobody has added yet: the daemon's own, never a member's. */
   readonly environment: SourceEnvironment;
   readonly log: LimitedLog;
@@ -42,7 +50,7 @@ const texts: Readonly<Partial<Record<ErrorName, string>>> = {
 const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(["throttled", "network", "timeout", "shutting-down"]);
 
 export function createSharedHandlers(dependencies: SharedDependencies): Handlers {
-  const { sessions, decision, environment, log, audit, self } = dependencies;
+  const { sessions, decision, configs, directory, environment, log, audit, self } = dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
     const { config, credentials } = issue;
@@ -56,7 +64,7 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
       connection,
     }));
     audit.vended(issue, caller);
-    return answerVend(issue);
+    return answerVend(issue, parseSessionName(config)?.config);
   }
 
   /** Writes down what happened, and returns what the member is told. */
@@ -74,8 +82,9 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
   async function vendLate(config: string, caller: Caller): Promise<Uint8Array> {
     try {
       // Members add nothing themselves: nothing of theirs may select source credentials.
-      await sessions.add(config, environment, { verify: true, renew: false });
-      return answer(await sessions.vend(config), caller);
+      const { name, environment: own } = select(configs, { config, directory }, environment);
+      await sessions.add(name, own, { verify: true, renew: false });
+      return answer(await sessions.vend(name), caller);
     } catch (error) {
       throw refuse(error, config, caller);
     }
@@ -94,10 +103,10 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
     ...(handlers as unknown as Handlers),
     Hello: () => self,
     Vend: ({ config }, caller) => {
-      if (!decision().allows(caller, config)) throw refuse(notShared(config), config, caller);
+      if (!isConfigName(config) || !decision().allows(caller, config)) throw refuse(notShared(config), config, caller);
       let issue: Issue | Promise<Issue>;
       try {
-        issue = sessions.vend(config);
+        issue = sessions.vend(formatSessionName({ config, directory, endpoint: undefined }));
       } catch (error) {
         if (error instanceof KeyholeError && error.kind === "no-such-session") return vendLate(config, caller);
         throw refuse(error, config, caller);

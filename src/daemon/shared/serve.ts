@@ -1,5 +1,6 @@
 // Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
 import type { RecordAudit } from "../../audit/event.ts";
+import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Native } from "../../native/native.ts";
 import { descriptorOf } from "../../native/peer.ts";
@@ -29,6 +30,9 @@ export interface SharedOptions {
   readonly owner: number;
   readonly maxConnections: number;
   readonly sessions: Pick<Sessions, "vend" | "add">;
+  readonly configs: ConfigReader;
+  /** Of the configs that are shared; undefined for the default one. */
+  readonly directory: string | undefined;
   /** What selects the source credentials of sessions that nobody has added yet. */
   readonly environment: SourceEnvironment;
   readonly native: Pick<Native, "peerGroups"> & Partial<Pick<Native, "duplicate">>;
@@ -55,12 +59,14 @@ const LOOK = 2000;
 
 /** @throws KeyholeError `unsafe-path` as checkSharedDirectory does, and what `listen` throws. */
 export async function serveShared(options: SharedOptions): Promise<Shared> {
-  const { socketPath, native, clock, log, sessions, environment, self } = options;
+  const { socketPath, native, clock, log, sessions, configs, directory, environment, self } = options;
   const group = checkSharedDirectory(socketPath, options.owner);
   const policy = openPolicy(options.policyPath, options.owner, (state) => logState(state, log));
   const audit = createRequestAudit(options.record, clock, "shared");
   const handlers = createSharedHandlers({
     sessions,
+    configs,
+    directory,
     decision: () => policy.current().decision,
     environment,
     log,

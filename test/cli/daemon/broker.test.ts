@@ -119,7 +119,7 @@ function missing(script: Script) {
 describe("where no daemon listens", () => {
   const script: Script = {
     Vend: ({ config }) => vended(config),
-    Add: ({ config }) => session({ config }),
+    AddIn: ({ directory, config }) => session({ config: `${config} (${directory})` }),
     Identity: () => ({ userId: "u", account: "1", arn: "a" }),
   };
 

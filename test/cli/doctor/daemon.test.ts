@@ -57,6 +57,8 @@ test("a daemon that is missing is a problem for as long as there are grants", as
     uses: 0,
     environment: {},
     hadKeys: false,
+    keyId: undefined,
+    configDir: undefined,
   } as const;
   const store = openGrantStore(machine.settings.paths.grantDir);
   store.write(grant, { durable: false });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import type { Caller } from "../../../src/daemon/dispatcher.ts";
 import type { Clocks } from "../../../src/daemon/grants/ending.ts";
+import type { GrantRequest } from "../../../src/daemon/grants/plan.ts";
 import { createConfirmer } from "../../../src/daemon/grants/confirmer.ts";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
 import { createGrants, type GrantsOptions } from "../../../src/daemon/grants/registry.ts";
@@ -14,7 +15,7 @@ import { openGrantStore } from "../../../src/grants/store.ts";
 import type { SourceEnvironment } from "../../../src/sources/source.ts";
 import { decode } from "../../../src/wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame, FrameDecoder, RESPONSE_LIMIT } from "../../../src/wire/frame.ts";
-import { ERROR_NUMBER, errorReply, messages, type RequestOf } from "../../../src/wire/messages.ts";
+import { ERROR_NUMBER, errorReply, messages } from "../../../src/wire/messages.ts";
 import { NO_TERMS } from "../../grants/fakes/grants.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeConfigs, roleConfig } from "./configs.ts";
@@ -24,8 +25,6 @@ import type { LogLine } from "./world.ts";
 export const caller: Caller = { uid: 1000, gid: 1000, pid: 77, connection: 1 };
 
 export const fetchFrame = encodeFrame(messages.Fetch.number, new Uint8Array(0));
-
-type GrantRequest = RequestOf<"GrantAdd">;
 
 /** A request for the grant `agent` of the config `dev`, with nothing said. */
 export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
@@ -37,6 +36,7 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     rate: { count: 1_000_000, milliseconds: 1000 },
     ttlSeconds: undefined,
     environment: [{ name: "AWS_PROFILE", value: "work" }],
+    directory: undefined,
     ...terms,
   };
 }
@@ -65,6 +65,7 @@ export async function newGrantWorld() {
   const options: GrantsOptions = {
     store,
     configs,
+    configDir: "/configs",
     source,
     clock,
     random: () => 0.5,

@@ -500,7 +500,7 @@ test("keys in the environment are not written down; after a restart the config's
   await using world = await newGrantWorld();
   const grants = await world.start();
   const environment = [
-    { name: "AWS_ACCESS_KEY_ID", value: "AKIACANARY" },
+    { name: "AWS_ACCESS_KEY_ID", value: "AKIAKEPT" },
     { name: "AWS_SECRET_ACCESS_KEY", value: "canary" },
   ];
   const { directory } = await grants.add(grantRequest({ environment }), caller);

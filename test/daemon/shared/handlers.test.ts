@@ -21,6 +21,8 @@ beforeEach(() => {
   events = [];
   handlers = createSharedHandlers({
     sessions: world.sessions,
+    configs: world.configs,
+    directory: undefined,
     decision: () => ({ allows: ({ uid }, config) => uid === AGENT.uid && config !== "secret", unknown: [] }),
     environment: { HOME: "/home/operator" },
     log: (level, event, fields) =>
@@ -90,6 +92,8 @@ test("a policy that no longer names a member ends what it gets, whatever session
   let isAllowed = true;
   const changing = createSharedHandlers({
     sessions: world.sessions,
+    configs: world.configs,
+    directory: undefined,
     decision: () => ({ allows: () => isAllowed, unknown: [] }),
     environment: {},
     log: () => {},

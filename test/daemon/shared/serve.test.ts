@@ -43,6 +43,8 @@ async function start(options: Partial<SharedOptions> = {}): Promise<Shared> {
     owner: OWN,
     maxConnections: 4,
     sessions: world.sessions,
+    configs: world.configs,
+    directory: undefined,
     environment: {},
     native: { peerGroups: () => [77] },
     identify: () => ({ uid: 1001, gid: 1, pid: 7 }),

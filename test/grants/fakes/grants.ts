@@ -27,6 +27,8 @@ export const FULL: Grant = {
   confirm: true,
   environment: { AWS_PROFILE: "dev" },
   hadKeys: true,
+  keyId: "AKIAEXAMPLE",
+  configDir: "/home/ann/configs",
 };
 
 /** The terms of a grant of which nothing was said, but for the rate. */
@@ -59,6 +61,8 @@ export const LEAST: Grant = {
   uses: 0,
   environment: {},
   hadKeys: false,
+  keyId: undefined,
+  configDir: undefined,
 };
 
 /** Any text that YAML can say, the kinds that need quotes among them. */
@@ -103,4 +107,6 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
     noNullPrototype: true,
   }),
   hadKeys: fc.boolean(),
+  keyId: absent(fc.stringMatching(/^\w{1,128}$/)),
+  configDir: absent(text.map((rest) => `/${rest}`)),
 });

@@ -24,7 +24,10 @@ export default defineCommand({
     const grant = await withGrantDaemon(context, async (link) => {
       const source = sourceVariables(context, await refuseForeignDaemon(link, settings));
       const asking = terms.confirm ? askingVariables(environment) : [];
-      return link.request("GrantAdd", { ...terms, environment: [...source, ...asking] });
+      const request = { ...terms, environment: [...source, ...asking] };
+      const { configDir: directory, defaultConfigDir } = settings.paths;
+      if (directory === defaultConfigDir) return link.request("GrantAdd", request);
+      return link.request("GrantAddIn", { directory, ...request });
     });
     if (args.json) output.line(formatJson(grantToJson(grant)));
     else output.line(grant.directory);

@@ -1,0 +1,39 @@
+// What a session is of, and the name that says so: in lists and logs, and on the wire wherever a session is meant. The
+// name of the plain one, of the default directory and with no STS endpoint from a variable, is its config's.
+import { isConfigName } from "./configname.ts";
+
+export interface SessionIdentity {
+  readonly config: string;
+  /** Absolute; undefined for the default one, `configs` in keyhole's home. */
+  readonly directory: string | undefined;
+  /** The STS that a variable of the requester's names; undefined where none does. */
+  readonly endpoint: string | undefined;
+}
+
+/** `dev`, `dev (http://127.0.0.1:4566)`, `dev (/home/u/.elhaz/configs)`, `dev (/dir, http://…)`: one for each identity. */
+export function formatSessionName({ config, directory, endpoint }: SessionIdentity): string {
+  const parts = [directory, endpoint].flatMap((part) => part?.replaceAll(UNQUOTED, encodeURIComponent) ?? []);
+  return parts.length === 0 ? config : `${config} (${parts.join(SEPARATOR)})`;
+}
+
+/** What `formatSessionName` was given; undefined for what it gives for nothing. */
+export function parseSessionName(name: string): SessionIdentity | undefined {
+  const [, config = "", text] = /^([^ ]+)(?: \((.+)\))?$/s.exec(name) ?? [];
+  if (!isConfigName(config)) return undefined;
+  const parts = (text?.split(SEPARATOR) ?? []).map(decode);
+  const directory = parts[0]?.startsWith("/") === true ? parts.shift() : undefined;
+  const identity = { config, directory, endpoint: parts.shift() };
+  return parts.length === 0 && formatSessionName(identity) === name ? identity : undefined;
+}
+
+const SEPARATOR = ", ";
+/** What would end a part, or what a terminal would obey. */
+const UNQUOTED = /[%,\p{Cc}]/gu;
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
+}
