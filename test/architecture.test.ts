@@ -200,7 +200,7 @@ const walls: readonly Wall[] = [
     ],
     because: "it meets the client in the wire alone",
   },
-  { of: "native/", may: ["bun:ffi"], because: "libc and nothing else" },
+  { of: "native/", may: ["bun:ffi", "errors.ts"], because: "libc and nothing else, and why it cannot be called" },
   { of: "build/", may: ["node:"], because: "the static linker is a tool of build.ts and no part of the product" },
 ];
 

@@ -1,6 +1,6 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
 import { codeOf } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
 import { baseOf } from "../paths.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
@@ -172,7 +172,13 @@ const NOBODY = process.platform === "linux" ? "\0keyhole" : undefined;
 /** The errno that Bun 1.4.5 reports as ECONNREFUSED: of connecting that is not permitted, all but EACCES. */
 async function findProhibition(path: string): Promise<string | undefined> {
   const { loadNative } = await import("../native/load.ts");
-  const code = loadNative().connectFailure(path);
+  let code: string | undefined;
+  try {
+    code = loadNative().connectFailure(path);
+  } catch (error) {
+    // Where libc cannot be called either, all that is known is that nobody answers.
+    if (!isErrorOf(error, "blocked")) throw error;
+  }
   return PROHIBITIONS.find((prohibition) => prohibition === code);
 }
 

@@ -1,6 +1,7 @@
 // How the platforms' files reach libc: by address in a static executable, which has no dlopen, and by name elsewhere.
 import { CFunction, dlopen, type FFIFunction, ptr } from "bun:ffi";
 import { encodeBytes } from "./bytes.ts";
+import { KeyholeError } from "../errors.ts";
 import { decodeAddress, LIBC_FUNCTIONS } from "./functions.ts";
 
 /** build.ts compiles in the functions' addresses (functions.ts); empty or absent where there is dlopen. */
@@ -19,10 +20,28 @@ const LIBRARIES: readonly string[] =
     ? ["libSystem.B.dylib"]
     : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
-/** The functions of libc, callable. @throws Error where there is no libc, or it lacks one of them */
+/**
+ * The functions of libc, callable. @throws Error where there is no libc, or it lacks one of them; KeyholeError `blocked`
+ * where no new memory may be executed, in which Bun makes what calls them
+ */
 export function openLibc<const Table extends Functions>(table: Table): Library<Table> {
   const addresses = typeof KEYHOLE_LIBC === "string" ? KEYHOLE_LIBC : "";
-  return addresses === "" ? openLibrary(table) : callByAddress(addresses, table);
+  try {
+    return addresses === "" ? openLibrary(table) : callByAddress(addresses, table);
+  } catch (error) {
+    // Bun 1.4.5: "bun:ffi requires the JIT", which JavaScriptCore does without where it gets no such memory.
+    if (error instanceof Error && error.message.includes("requires the JIT")) throw noExecutableMemory();
+    throw error;
+  }
+}
+
+function noExecutableMemory(): KeyholeError {
+  const option = Object.keys(process.env).find((name) => name.startsWith("BUN_JSC_"));
+  return new KeyholeError(
+    "blocked",
+    "this needs new executable memory, which is forbidden or too little here (MemoryDenyWriteExecute, ulimit -v)",
+    option === undefined ? "MemoryDenyWriteExecute=no in the unit, or: ulimit -v unlimited" : `unset ${option}`,
+  );
 }
 
 function callByAddress<Table extends Functions>(addresses: string, table: Table): Library<Table> {

@@ -1,0 +1,79 @@
+// Where no new memory may be executed, Bun calls no function of libc: what needs none works, all else says why it does not.
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { resultOf } from "../processes.ts";
+import { isRoot, shell } from "./daemons.ts";
+import { createMachine } from "./machine.ts";
+
+/** linux/prctl.h: PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN; since Linux 6.3. */
+const DENY = [
+  "python3",
+  "-c",
+  "import ctypes, os, sys; sys.exit(99) if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) else os.execv(sys.argv[1], sys.argv[1:])",
+];
+const canDeny =
+  process.platform === "linux" &&
+  Bun.which("python3") !== null &&
+  Bun.spawnSync([...DENY, Bun.which("true")!]).exitCode === 0;
+if (!canDeny) console.error("NOT TESTED: PR_SET_MDWE, which needs python3 and Linux 6.3");
+
+const REASON =
+  "keyhole: error: this needs new executable memory, which is forbidden or too little here (MemoryDenyWriteExecute, ulimit -v)\n";
+const HINT = "keyhole: hint: MemoryDenyWriteExecute=no in the unit, or: ulimit -v unlimited\n";
+
+/** Of the environment, under which python3 may be a wrapper that wants more. */
+const under = { under: DENY, env: { PATH: process.env["PATH"] } };
+
+test.skipIf(!canDeny)(
+  "under MemoryDenyWriteExecute a warm export works, and so does what asks the daemon alone",
+  async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    const first = await machine.keyhole("export -f credential-process -n dev");
+    expect(await machine.keyhole("export -f credential-process -n dev", under)).toBe(first);
+    for (const words of ["--version", "config list", "daemon status", "daemon list", "grant list"])
+      await machine.keyhole(words, under);
+    await machine.keyhole("daemon stop", under);
+  },
+);
+
+test.skipIf(!canDeny).each(["exec -n dev -- true", "shell -n dev", "whoami -n other", "daemon restart"])(
+  "there `%s` says what is forbidden",
+  async (words) => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    await machine.addConfig("other");
+    await machine.keyhole("daemon add -n dev");
+    const pid = machine.daemonPid();
+    expect(await machine.run(words.split(" "), under)).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
+    expect(machine.daemonPid()).toBe(pid);
+  },
+);
+
+test.skipIf(!canDeny).each(["export -n dev", "daemon start", "--daemon"])(
+  "there `%s`, which needs a daemon that is not there, says so",
+  async (words) => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    expect(await machine.run(words.split(" "), under)).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
+  },
+);
+
+test("as little address space as leaves no room for it is said so", async () => {
+  await using machine = await createMachine();
+  // In KiB. With less, Bun itself does not start.
+  const { stderr, exitCode } = await machine.run(["daemon", "start"], { under: shell("ulimit -v 1000000") });
+  expect([stderr, exitCode]).toEqual([REASON + HINT, 8]);
+});
+
+test("options of the engine are the client's alone: its daemon and their children have none", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const env = { BUN_JSC_useJIT: "0" };
+  await machine.keyhole("daemon start", { env });
+  if (isRoot) expect(readFileSync(`/proc/${machine.daemonPid()}/environ`, "latin1")).not.toContain("BUN_");
+  const { stderr, exitCode } = await machine.run(["exec", "-n", "dev", "--", "true"], { env });
+  expect([stderr, exitCode]).toEqual([`${REASON}keyhole: hint: unset BUN_JSC_useJIT\n`, 8]);
+  const daemon = await resultOf(machine.spawn(["--daemon", "--socket-path", `${machine.home}/other.sock`], { env }));
+  expect(daemon).toMatchObject({ stderr: `${REASON}keyhole: hint: unset BUN_JSC_useJIT\n`, exitCode: 8 });
+});
