@@ -19,7 +19,8 @@ export async function readInChild(
     env: {},
     stdin: "pipe",
     stdout: "pipe",
-    stderr: "ignore",
+    // Not ignored: that is /dev/null, which an empty root does not have.
+    stderr: "pipe",
     detached: true,
   });
   child.unref();

@@ -1,7 +1,7 @@
 // Grants with the executable that people run: made, used from their own directory, listed, revoked, removed.
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { addGrant, createHost, inside, keysOf, runIn } from "./granthost.ts";
 import { roleArn, until } from "./machine.ts";
@@ -177,4 +177,28 @@ test("no file holds the name of a grant's directory, and those of a former versi
   expect(filesWith(home, names)).toEqual([]);
   expect(readFileSync(definition, "utf8")).toBe(now);
   keysOf(machine, await runIn(socket, machine));
+});
+
+test("a place of grants that somebody opened is a problem, and is mended and told of by restart and grant add", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const parent = join(machine.paths.home, "g");
+  const isMended = () => (statSync(parent).mode & 0o777) === 0o311;
+  const said = `keyhole: warning: ${parent} had mode 0755, by which the directories of grants could be found, and is mended`;
+  const mending = ["daemon restart", "grant add agent-b --config dev"];
+  for (const words of mending) {
+    chmodSync(parent, 0o755);
+    const found = await machine.run(["doctor"]);
+    expect(found.exitCode).toBe(1);
+    expect(found.stdout).toMatch(/^problem +places +.*\/g has mode 0755/m);
+    expect(isMended()).toBe(false);
+    const { stderr, exitCode } = await machine.run(words.split(" "));
+    expect({ exitCode, isSaid: stderr.includes(said), isMended: isMended() }).toEqual({
+      exitCode: 0,
+      isSaid: true,
+      isMended: true,
+    });
+    expect((await machine.run(["doctor"])).stdout).not.toContain("has mode");
+  }
+  keysOf(machine, await runIn(directory, machine));
 });

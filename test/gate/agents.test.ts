@@ -75,11 +75,15 @@ for (const hasRuntime of [true, false])
       expect(await askClaudeDoctor(host, wrong)).toContain("Invalidsettings");
     });
 
-    testWith([])("without a sandbox the same script finds all of it open", async () => {
+    testWith([])("without a sandbox the same script finds all of it open, and doctor says so", async () => {
       const agent = bareAgent();
       await host.addGrant("bare", ...agent.terms);
       await using shell = await agent.start(host, "bare");
+      const ids = (await examine(shell)).map(({ id }) => id);
+      expect(ids).toContainValues(["aws-files", "control-socket"]);
       const found = await intrude(host, shell, others);
+      // It made what grants are in readable, as a sandbox may that sees it writable.
+      expect((await examine(shell)).map(({ id }) => id)).toContain("other-grants");
       expect(found).toContainValues([
         "control socket",
         "keyhole grant add stolen --config prod",
@@ -116,8 +120,8 @@ async function intrude(host: AgentHost, sandbox: Shell, others: readonly string[
 }
 
 /** What doctor calls a problem there. */
-async function examine(sandbox: Shell): Promise<unknown[]> {
+async function examine(sandbox: Shell): Promise<{ readonly id: string; readonly level: string }[]> {
   const { stdout } = await sandbox.run(["./keyhole", "doctor", "--inside", "--json"]);
-  const findings = JSON.parse(stdout) as { readonly level: string }[];
+  const findings = JSON.parse(stdout) as { readonly id: string; readonly level: string }[];
   return findings.filter(({ level }) => level === "problem");
 }

@@ -59,6 +59,7 @@ async function examineSandbox({ settings, environment, host }: Context): Promise
     environment,
     grant: findGrantDirectory(settings, environment, host),
     home: environment["HOME"] || undefined,
+    uid: process.getuid?.() ?? 0,
     keyholeHome: settings.paths.home,
     controlSocket: `${settings.paths.home}/sock/daemon.sock`,
     now: host.now(),

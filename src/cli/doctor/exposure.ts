@@ -1,14 +1,17 @@
 // Other ways to credentials that lie open in this sandbox: whoever finds one needs no grant.
+import { isDirectoryName } from "../../grants/directory.ts";
+import { formerLeaseParents, leaseParents } from "../../grants/leases.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
-import { isSamePlace, lookBehind, may, namesIn } from "./files.ts";
+import { isSamePlace, lookBehind, may, namesIn, readText } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { InsideMachine } from "./insidemachine.ts";
+import { toolOf } from "./tools.ts";
 
 /** Below ~/.aws: what holds credentials or is as good as them. */
 const CACHES = ["sso/cache", "cli/cache", "login/cache"];
 
-export async function checkAwsFiles({ home, readForeign }: InsideMachine): Promise<readonly Verdict[]> {
+export async function checkAwsFiles(machine: InsideMachine): Promise<readonly Verdict[]> {
+  const { home, readForeign } = machine;
   if (home === undefined) return [];
   const aws = `${home}/.aws`;
   const caches = CACHES.map((cache) => `${aws}/${cache}`).filter((cache) =>
@@ -18,41 +21,70 @@ export async function checkAwsFiles({ home, readForeign }: InsideMachine): Promi
   const texts = await readForeign(paths);
   const files = paths.filter((_, index) => /_access_key/.test(String(texts[index])));
   const wrong = [...files, ...caches].map((path) =>
-    problem(`${path} can be read here, with credentials in it`, hide(path)),
+    problem(`${path} can be read here, with credentials in it`, toolOf(machine).hide(path)),
   );
   return verdicts(wrong, "no credentials in ~/.aws");
 }
 
 /** The definitions are no secret, and nothing of this sandbox's; a config may hold keys. */
-export function checkKeyholeHome({ keyholeHome, grant }: InsideMachine): readonly Verdict[] {
+export function checkKeyholeHome(machine: InsideMachine): readonly Verdict[] {
+  const { keyholeHome, grant } = machine;
   const isGrant = grant !== undefined && isSamePlace(keyholeHome, grant.path);
   const seen = ["configs", "grants", "logs"].map((name) => `${keyholeHome}/${name}`);
   const listed = isGrant ? [] : seen.filter((path) => namesIn(path).length > 0);
-  const wrong = listed.map((path) => warning(`${path} can be read here`, hide(keyholeHome)));
+  const wrong = listed.map((path) => warning(`${path} can be read here`, toolOf(machine).hide(path)));
   return verdicts(wrong, "nothing of the host's keyhole can be read");
 }
 
-export async function checkControlSocket({ controlSocket, probes }: InsideMachine): Promise<readonly Verdict[]> {
+export async function checkControlSocket(machine: InsideMachine): Promise<readonly Verdict[]> {
+  const { controlSocket, probes } = machine;
   if ((await probes.askSocket(controlSocket)) !== "control") return [ok("no control socket can be reached")];
   const message = `${controlSocket} can be reached: this sandbox can have every identity, and stop the daemon`;
-  return [problem(message, hide(directoryOf(controlSocket)))];
+  return [problem(message, toolOf(machine).hide(directoryOf(controlSocket)))];
 }
 
-/** Where the sandbox shares the host's file system, and is root or the owner with another mode. */
-export function checkOtherGrants({ grant }: InsideMachine): readonly Verdict[] {
-  if (grant === undefined) return [];
-  const parent = directoryOf(grant.path);
-  const others = namesIn(parent)
-    .filter((name) => /^[A-Za-z0-9_-]{22}$/.test(name))
-    .map((name) => `${parent}/${name}`)
-    .filter((path) => !isSamePlace(path, grant.path) && lookBehind(`${path}/aws-config`) !== undefined);
-  if (others.length === 0) return [ok("no other grant can be seen")];
-  const count = others.length === 1 ? "1 other grant" : `${others.length} other grants`;
-  return [problem(`${count} can be used here, in ${parent}`, `mount ${quotePosix(grant.path)} alone`)];
+/** Where the sandbox shares the host's file system: whoever finds the name of a directory can use what is in it. */
+export function checkOtherGrants(machine: InsideMachine): readonly Verdict[] {
+  const { grant } = machine;
+  const parents = parentsOf(machine);
+  const listed = parents.flatMap((parent) => namesIn(parent)).filter(isDirectoryName);
+  const paths = [...new Set([...listed, ...readNames(machine)])]
+    .flatMap((name) => parents.map((parent) => `${parent}/${name}`))
+    .filter((path) => lookBehind(`${path}/aws-config`) !== undefined)
+    .filter((path) => grant === undefined || !isSamePlace(path, grant.path));
+  if (paths.length === 0) return [ok("no other grant can be found")];
+  const count = paths.length === 1 ? "1 other grant" : `${paths.length} other grants`;
+  const places = [...new Set(paths.map(directoryOf))];
+  const message = `${count} can be found and used here, in ${places.join(" and ")}`;
+  return [problem(message, places.map((place) => toolOf(machine).hide(place)).join("; "))];
+}
+
+/** What grants' directories may be in, as far as this sandbox can know. */
+function parentsOf({ grant, keyholeHome, environment, uid, places }: InsideMachine): string[] {
+  const leases = { environment, uid, run: places.run, devices: places.devices };
+  const beside = grant === undefined ? [] : [directoryOf(grant.path)];
+  return [...new Set([...beside, `${keyholeHome}/g`, ...leaseParents(leases), ...formerLeaseParents(leases)])];
+}
+
+/** As the daemon and former versions of it write them; in a command line, an environment, or among mounts. */
+const NAME = /(?:\/g\/|^id: ['"]?)([A-Za-z0-9_-]{22})(?![\w-])/gm;
+const OF_PROCESSES = ["cmdline", "environ", "mountinfo"];
+
+/** Every name that stands somewhere where it can be read. */
+function readNames({ keyholeHome, places }: InsideMachine): string[] {
+  const files = ["grants", "logs"].flatMap((name) =>
+    namesIn(`${keyholeHome}/${name}`).map((file) => `${keyholeHome}/${name}/${file}`),
+  );
+  const processes = namesIn(places.proc)
+    .filter((name) => /^[0-9]+$/.test(name))
+    .flatMap((pid) => OF_PROCESSES.map((file) => `${places.proc}/${pid}/${file}`));
+  const texts = [...files, ...processes].map((path) => readText(path) ?? "");
+  return texts.flatMap((text) => [...text.replaceAll("\0", "\n").matchAll(NAME)].map(([, name]) => name!));
 }
 
 /** Whoever may ask a container engine is root on its machine. */
-export function checkEngines({ places, environment, probes }: InsideMachine): readonly Verdict[] {
+export function checkEngines(machine: InsideMachine): readonly Verdict[] {
+  const { places, environment, probes } = machine;
   const runtime = environment["XDG_RUNTIME_DIR"];
   const rootless = runtime ? [`${runtime}/docker.sock`, `${runtime}/podman/podman.sock`] : [];
   const named = ["DOCKER_HOST", "CONTAINER_HOST"].flatMap((name) => {
@@ -62,7 +94,7 @@ export function checkEngines({ places, environment, probes }: InsideMachine): re
   const sockets = new Set([...places.engineSockets, ...rootless, ...named]);
   const open = [...sockets].filter((path) => lookBehind(path) !== undefined && probes.canConnect(path));
   const wrong = open.map((path) =>
-    problem(`${path} can be reached: whoever is here can be root on the host`, `start this sandbox without ${path}`),
+    problem(`${path} can be reached: whoever is here can be root on the host`, toolOf(machine).hide(path)),
   );
   return verdicts(wrong, "no container engine can be reached");
 }
@@ -71,8 +103,4 @@ export function checkSshAgent({ environment, probes }: InsideMachine): readonly 
   const path = environment["SSH_AUTH_SOCK"];
   if (!path || !probes.canConnect(path)) return [];
   return [warning("an SSH agent can be asked (SSH_AUTH_SOCK)", "unset SSH_AUTH_SOCK")];
-}
-
-function hide(path: string): string {
-  return `start this sandbox without ${quotePosix(path)}`;
 }

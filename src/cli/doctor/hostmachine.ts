@@ -61,9 +61,10 @@ export async function askVersion(executable: string): Promise<string | undefined
   const child = Bun.spawn([executable, "--version"], {
     cwd: "/",
     env: { HOME: "/", PATH: "/usr/bin:/bin" },
-    stdin: "ignore",
+    // None is ignored: that is /dev/null, which an empty root does not have.
+    stdin: "pipe",
     stdout: "pipe",
-    stderr: "ignore",
+    stderr: "pipe",
     timeout: PATIENCE,
     killSignal: "SIGKILL",
   });

@@ -17,6 +17,7 @@ export interface InsideMachine {
   readonly grant: GrantDirectory | undefined;
   /** HOME; undefined where there is none. */
   readonly home: string | undefined;
+  readonly uid: number;
   /** Where keyhole's own files would lie, and its control socket. */
   readonly keyholeHome: string;
   readonly controlSocket: string;
@@ -39,12 +40,22 @@ export interface InsidePlaces {
   readonly botoConfig: string;
   readonly engineSockets: readonly string[];
   readonly kernel: string;
+  /** Of Docker and Podman. */
+  readonly containerMarks: readonly string[];
+  readonly proc: string;
+  /** Where leases may lie: `/run` and `/dev`. */
+  readonly run: string;
+  readonly devices: string;
 }
 
 export const SYSTEM_PLACES: InsidePlaces = {
   botoConfig: "/etc/boto.cfg",
   engineSockets: ["/var/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock"],
   kernel: "/proc/version",
+  containerMarks: ["/.dockerenv", "/run/.containerenv"],
+  proc: "/proc",
+  run: "/run",
+  devices: "/dev",
 };
 
 /** The one that was named, that this executable lies in, that the AWS config is of, or the usual one. */

@@ -4,16 +4,16 @@ import { KeyholeError } from "../../errors.ts";
 import { refuseForeign, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
+import { formatMode, looseParents } from "../grants/parents.ts";
 import { lookAt, lookBehind, namesIn } from "./files.ts";
 import { problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
 
 /** Permissions of group and others. */
 const FOREIGN = 0o077;
-/** DESIGN.md, 4: whoever knows a grant's directory can enter it, and nobody can list them. */
-const MOUNTS_MODE = 0o311;
 
-export function checkPlaces({ settings, uid }: HostMachine): readonly Verdict[] {
+export function checkPlaces(machine: HostMachine): readonly Verdict[] {
+  const { settings, uid } = machine;
   const { home, socket, lock, log, audit, runDir, binDir, grantDir, grantMounts, configDir } = settings.paths;
   const isOwn = (path: string) => path === home || path.startsWith(`${home}/`);
   const socketDir = directoryOf(socket);
@@ -28,7 +28,8 @@ export function checkPlaces({ settings, uid }: HostMachine): readonly Verdict[] 
     ]),
     ...files.flatMap((path) => foreign(path, uid)),
     ...socketModes(socket, uid),
-    ...mountsMode(grantMounts, uid),
+    ...foreign(grantMounts, uid),
+    ...looseMounts(machine),
   ];
   return verdicts(wrong, `${home} is this user's alone`);
 }
@@ -74,13 +75,13 @@ function socketModes(path: string, uid: number): Verdict[] {
   return [warning(`${path} is open to other users (${modeOf(stats)})`, chmod("o-rwx", path))];
 }
 
-function mountsMode(path: string, uid: number): Verdict[] {
-  const stats = lookAt(path);
-  if (stats === undefined) return [];
-  const wrong = foreign(path, uid);
-  if (wrong.length > 0 || (stats.mode & 0o777) === MOUNTS_MODE) return wrong;
-  const message = `${path} has mode ${modeOf(stats)}: grants' directories can be listed, or not be entered`;
-  return [warning(message, chmod(MOUNTS_MODE.toString(8), path))];
+function looseMounts({ settings, environment, uid, run, devices }: HostMachine): Verdict[] {
+  return looseParents(settings, environment, uid, { run, devices }).map(({ path, mode }) =>
+    problem(
+      `${path} has mode ${formatMode(mode)}: the directories of grants can be found, or not be entered`,
+      "keyhole daemon restart, which mends it; and make those grants anew that a sandbox may have found",
+    ),
+  );
 }
 
 function yamlIn(directory: string): string[] {

@@ -1,8 +1,12 @@
 // Knocking at doors: who answers, without asking for credentials, and never for long.
+import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from "node:fs";
 import { askOnce } from "../../client/asking.ts";
+import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { version } from "../../version.ts";
+import { may } from "./files.ts";
+import { askVersion } from "./hostmachine.ts";
 
 /**
  * `grant`: answers Fetch alone. `control`: answers everything. `blocked`: connecting is not permitted. `nobody`: there is
@@ -17,6 +21,10 @@ export interface Probes {
   readonly canReach: (host: string, port: number) => Promise<boolean>;
   /** The status that a HEAD without a token gets; undefined where no HTTP is spoken. */
   readonly getStatus: (url: URL) => Promise<number | undefined>;
+  /** Whether keyhole's executable there says its version. */
+  readonly canRun: (program: string) => Promise<boolean>;
+  /** Tries to make a file in a directory, without a name where the file system has that; else one that is gone again. */
+  readonly canMakeFile: (directory: string) => boolean;
 }
 
 /** Milliseconds. What is on this machine answers at once; what a firewall swallows never does. */
@@ -27,7 +35,31 @@ export const probes: Probes = {
   canConnect: (path) => loadNative().connectFailure(path) === undefined,
   canReach,
   getStatus,
+  canRun,
+  canMakeFile,
 };
+
+async function canRun(program: string): Promise<boolean> {
+  try {
+    return (await askVersion(program)) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** asm-generic/fcntl.h: O_TMPFILE, which Node does not name. */
+const O_TMPFILE = 0o20200000;
+
+function canMakeFile(directory: string): boolean {
+  try {
+    if (process.platform === "linux") closeSync(openSync(directory, O_TMPFILE | constants.O_WRONLY, 0o600));
+    else rmdirSync(mkdtempSync(`${directory}/.keyhole-doctor-`));
+    return true;
+  } catch (error) {
+    if (!isErrno(error, "EOPNOTSUPP", "EISDIR")) return false;
+  }
+  return may(directory, "write");
+}
 
 /** Hello, which a grant refuses like everything but Fetch: it costs no use, and the answer is a grant's. */
 async function askSocket(path: string): Promise<Answerer> {

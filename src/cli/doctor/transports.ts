@@ -6,10 +6,11 @@ import { formatDuration } from "../columns.ts";
 import { NOTABLE_SKEW } from "../daemon/skew.ts";
 import { isGvisor } from "../gvisor.ts";
 import { fileAdvice, gvisorAdvice } from "../vending/inside.ts";
-import { lookBehind, may, readText } from "./files.ts";
+import { lookBehind, readText } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
 import { type InsideMachine, relayOf } from "./insidemachine.ts";
 import type { Answerer } from "./probes.ts";
+import { toolOf } from "./tools.ts";
 
 export function checkDirectory({ grant, environment }: InsideMachine): readonly Verdict[] {
   if (grant !== undefined) return [ok(`${grant.path}, delivered by ${grant.deliver}`)];
@@ -108,7 +109,7 @@ export async function checkRelay({ environment, probes }: InsideMachine): Promis
 }
 
 /** What the AWS config runs: it must be where the config says, and may be run from there. */
-export function checkProcess({ grant, environment }: InsideMachine): readonly Verdict[] {
+export async function checkProcess({ grant, environment, probes }: InsideMachine): Promise<readonly Verdict[]> {
   const [program] = grant?.process ?? [];
   if (grant === undefined || program === undefined) return [];
   const PATH = environment["PATH"] ?? "";
@@ -122,15 +123,17 @@ export function checkProcess({ grant, environment }: InsideMachine): readonly Ve
     const fix = `on the host: keyhole grant add NAME --config CONFIG --mount-at ${quotePosix(grant.path)}`;
     return [problem(`the AWS config runs ${program}, and the grant is at ${grant.path}`, fix)];
   }
-  if (may(program, "execute")) return [ok(`${program} may be run`)];
+  // Tried: Landlock permits no program that the kernel's access(2) does not know of.
+  if (await probes.canRun(program)) return [ok(`${program} may be run`)];
   return [problem(`${program} may not be run here (a noexec mount?)`, fileAdvice(grant.path))];
 }
 
 /** Whoever can write there can be given nothing by it that the next process would trust. */
-export function checkMount({ grant }: InsideMachine): readonly Verdict[] {
+export function checkMount(machine: InsideMachine): readonly Verdict[] {
+  const { grant, probes } = machine;
   if (grant === undefined) return [];
-  if (!may(grant.path, "write")) return [ok("cannot be written here")];
-  return [warning(`${grant.path} can be written here`, `mount it read-only: --mount type=bind,readonly,…`)];
+  if (!probes.canMakeFile(grant.path)) return [ok("cannot be written here")];
+  return [warning(`${grant.path} can be written here`, toolOf(machine).protect(grant.path))];
 }
 
 /** Only where there is evidence: from inside nobody sees who connects in one's place. */

@@ -8,6 +8,7 @@ import {
   checkOtherGrants,
   checkSshAgent,
 } from "../../../src/cli/doctor/exposure.ts";
+import { toolOf } from "../../../src/cli/doctor/tools.ts";
 import { Home, insideMachine, mountGrant } from "../fakes/machines.ts";
 
 test("credentials in ~/.aws are named, and a config without keys is not", async () => {
@@ -55,10 +56,55 @@ test("other grants beside this one are counted", async () => {
   home.write(`run/${"A".repeat(22)}/aws-config`);
   home.write(`run/${"B".repeat(21)}/aws-config`);
   expect(checkOtherGrants(insideMachine(home, { grant }))).toMatchObject([
-    { level: "problem", message: expect.stringContaining("1 other grant can be used here") },
+    { level: "problem", message: expect.stringContaining("1 other grant can be found and used here") },
   ]);
-  expect(checkOtherGrants(insideMachine(home))).toEqual([]);
-  chmodSync(`${home.path}/run`, 0o700);
+});
+
+const NAME = "abcdefghijABCDEFGHIJ_-";
+
+test.each([
+  ["a definition of a former version", ".keyhole/grants/prod.yaml", `config: prod\nid: '${NAME}'\n`],
+  ["the audit", ".keyhole/logs/audit.jsonl", `{"executable":"/home/ada/.keyhole/g/${NAME}/keyhole"}\n`],
+  [
+    "another process's command line",
+    "proc/77/cmdline",
+    `bwrap\0--ro-bind\0/home/ada/.keyhole/g/${NAME}\0/run/keyhole\0`,
+  ],
+  [
+    "another process's environment",
+    "proc/77/environ",
+    `A=1\0AWS_CONFIG_FILE=/run/user/1/keyhole/g/${NAME}/aws-config\0`,
+  ],
+])("a name that can be read in %s is tried, and what it opens is a problem", (_, path, text) => {
+  using home = new Home();
+  home.make(".keyhole/g");
+  home.write(path, text);
+  expect(checkOtherGrants(insideMachine(home))).toMatchObject([{ level: "ok" }]);
+  home.write(`.keyhole/g/${NAME}/aws-config`);
+  chmodSync(`${home.path}/.keyhole/g`, 0o311);
+  expect(checkOtherGrants(insideMachine(home))).toMatchObject([
+    { level: "problem", message: `1 other grant can be found and used here, in ${home.path}/.keyhole/g` },
+  ]);
+});
+
+test.each([
+  [{}, "start this sandbox without /x"],
+  [{ CODEX_MANAGED_BY_NPM: "1" }, 'in [permissions.keyhole.filesystem] of ~/.codex/config.toml: "/x" = "deny"'],
+  [{ SANDBOX_RUNTIME: "1" }, 'add "/x" to filesystem.denyRead'],
+  [{ SANDBOX_RUNTIME: "1", CLAUDECODE: "1" }, 'add "/x" to sandbox.filesystem.denyRead'],
+  [{ FENCE_SANDBOX: "1" }, 'add "/x" to filesystem.denyRead'],
+  [{ container: "firejail" }, "firejail --blacklist=/x"],
+  [{ NONO_CAP_FILE: "/tmp/caps" }, 'add "/x" to filesystem.deny of the profile'],
+  [{ KUBERNETES_SERVICE_HOST: "10.0.0.1" }, "start this container without a mount of /x"],
+] as const)("with %p the advice is %s", (environment, advice) => {
+  using home = new Home();
+  expect(toolOf(insideMachine(home, { environment })).hide("/x")).toBe(advice);
+});
+
+test("a container is known by what its engine puts there", () => {
+  using home = new Home();
+  home.write(".dockerenv");
+  expect(toolOf(insideMachine(home)).protect("/x")).toBe("mount it read-only: --mount type=bind,readonly,…");
 });
 
 test("a container engine that can be reached is a problem", async () => {

@@ -32,7 +32,6 @@ test.each([
   [".keyhole/configs", 0o720, "problem", "chmod go-w"],
   [".keyhole/configs/dev.yaml", 0o666, "problem", "chmod go-w"],
   [".keyhole/logs/audit.jsonl", 0o620, "problem", "chmod go-w"],
-  [".keyhole/g", 0o711, "warning", "chmod 311"],
   ["", 0o777, "problem", "chmod go-w"],
 ])("%s with mode %o is a %s: %s", async (name, mode, level, fix) => {
   using home = madeHome();
@@ -42,6 +41,14 @@ test.each([
   chmodSync(path, 0o700);
   expect(found.map((each) => [each.level, each.fix])).toEqual([
     [level as "problem", `${fix} ${path.replace(/\/$/, "")}`],
+  ]);
+});
+
+test.each([0o711, 0o755, 0o300])("a place of grants with mode %o is a problem, which a restart mends", async (mode) => {
+  using home = madeHome();
+  chmodSync(join(home.path, ".keyhole", "g"), mode);
+  expect(await check(home)).toMatchObject([
+    { level: "problem", message: expect.stringContaining(`.keyhole/g has mode 0${mode.toString(8)}`) },
   ]);
 });
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { chmodSync, rmSync, utimesSync } from "node:fs";
+import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import type { InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
-import type { Answerer } from "../../../src/cli/doctor/probes.ts";
+import { type Answerer, probes } from "../../../src/cli/doctor/probes.ts";
 import {
   checkDirectory,
   checkLease,
@@ -118,30 +118,57 @@ test.each([
   expect(await checkRelay({ ...machine, environment: {} })).toEqual([]);
 });
 
-test("what the AWS config runs is there, and may be run", () => {
+test("what the AWS config runs is there, and was run", async () => {
   using home = new Home();
   const grant = mountGrant(home);
-  const check = (process: readonly string[], PATH = "") =>
-    checkProcess(insideMachine(home, { grant: { ...grant, process }, environment: { PATH } }));
-  expect(check(grant.process)).toMatchObject([{ level: "ok" }]);
-  expect(check(["/elsewhere/keyhole"])).toMatchObject([
+  const check = (process: readonly string[], PATH = "", canRun = true) => {
+    const machine = insideMachine(home, { grant: { ...grant, process }, environment: { PATH } });
+    return checkProcess({ ...machine, probes: { ...machine.probes, canRun: () => Promise.resolve(canRun) } });
+  };
+  expect(await check(grant.process)).toMatchObject([{ level: "ok" }]);
+  expect(await check(["/elsewhere/keyhole"])).toMatchObject([
     { level: "problem", fix: expect.stringContaining(`--mount-at ${grant.path}`) },
   ]);
-  chmodSync(join(grant.path, "keyhole"), 0o444);
-  expect(check(grant.process)).toMatchObject([
+  expect(await check(grant.process, "", false)).toMatchObject([
     { level: "problem", message: expect.stringContaining("may not be run") },
   ]);
-  expect(check(["cat", "x"], "/usr/bin:/bin")).toMatchObject([{ level: "ok" }]);
-  expect(check(["cat", "x"], home.path)).toMatchObject([{ level: "problem", fix: "use an image that has cat" }]);
-  expect(check([])).toEqual([]);
+  expect(await check(["cat", "x"], "/usr/bin:/bin")).toMatchObject([{ level: "ok" }]);
+  expect(await check(["cat", "x"], home.path)).toMatchObject([{ level: "problem", fix: "use an image that has cat" }]);
+  expect(await check([])).toEqual([]);
 });
 
-test("a directory that can be written is named", () => {
+test("a directory in which a file could be made is named, in the words of the tool; one that only looks so is not", () => {
   using home = new Home();
   const grant = mountGrant(home);
-  expect(checkMount(insideMachine(home, { grant }))).toMatchObject([{ level: "warning" }]);
-  rmSync(grant.path, { recursive: true });
-  expect(checkMount(insideMachine(home, { grant }))).toMatchObject([{ level: "ok" }]);
+  const machine = insideMachine(home, { grant, environment: { container: "firejail" } });
+  expect(checkMount(machine)).toMatchObject([{ level: "ok" }]);
+  const writable = { ...machine, probes: { ...machine.probes, canMakeFile: () => true } };
+  expect(checkMount(writable)).toMatchObject([{ level: "warning", fix: `firejail --read-only=${grant.path}` }]);
+});
+
+test("whether a file can be made is tried, and leaves nothing", () => {
+  using home = new Home();
+  const { path } = mountGrant(home);
+  const before = readdirSync(path);
+  expect(probes.canMakeFile(path)).toBe(true);
+  expect(readdirSync(path)).toEqual(before);
+  for (const other of ["/proc", `${path}/none`, join(path, "credentials")])
+    expect(probes.canMakeFile(other)).toBe(false);
+});
+
+test("in gVisor a socket that refuses is forbidden, with what would permit it", async () => {
+  using home = new Home();
+  const grant = mountGrant(home);
+  home.write("run/keyhole/sock");
+  home.write("version", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n");
+  const nobody = { askSocket: () => Promise.resolve("nobody" as const) };
+  expect(await checkSocket(answering(home, { grant }, nobody))).toMatchObject([
+    {
+      level: "problem",
+      message: expect.stringContaining("gVisor does not permit"),
+      fix: "on the host: runsc --host-uds=open",
+    },
+  ]);
 });
 
 test("gVisor is told by its kernel, and no other is", () => {

@@ -8,6 +8,7 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
 import { KeyholeError } from "../../../errors.ts";
+import { looseParents, tellMended } from "../../grants/parents.ts";
 import { toKeyholeError } from "../../ui.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
@@ -17,17 +18,19 @@ export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },
   args: { own: ownOption, json: jsonOption },
   async run(context) {
-    const { args, settings, output, ui } = context;
+    const { args, settings, environment, output, ui, host } = context;
     requireDaemon(settings, "daemon restart");
     const before = await statusBefore(settings);
     if (before === undefined) {
       await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
     }
     const names = before?.sessions.map((session) => session.config) ?? [];
+    const loose = looseParents(settings, environment, host.userId());
     const { pid, stopped } =
       before?.managed === true ? await restartManaged(context, before) : await replace(context, before);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
     const added = names.length === 0 ? [] : await completeSessions(context, names);
+    tellMended(loose, ui);
     if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
     else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
   },

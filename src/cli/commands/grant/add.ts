@@ -7,6 +7,7 @@ import { refuseForeignDaemon, sourceVariables } from "../../daemon/telling.ts";
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
 import { withGrantDaemon } from "../../grants/grants.ts";
+import { looseParents, tellMended } from "../../grants/parents.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
 import { grantToJson } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
@@ -18,9 +19,10 @@ export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
   args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {
-    const { args, environment, settings, output, ui } = context;
+    const { args, environment, settings, output, ui, host } = context;
     const terms = await readTerms(args.name, args, context);
     refuseLoop(environment, terms.config, settings.paths.socket);
+    const loose = looseParents(settings, environment, host.userId());
     const grant = await withGrantDaemon(context, async (link) => {
       const source = sourceVariables(context, await refuseForeignDaemon(link, settings));
       const asking = terms.confirm ? askingVariables(environment) : [];
@@ -35,6 +37,7 @@ export default defineCommand({
       grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - grant.createdAt)}`;
     ui.notice(`grant ${grant.name} gives ${grant.config} over a ${grant.deliver}, ${end}`);
     for (const note of grant.notes) ui.warn(`${grant.name}: ${note}`);
+    tellMended(loose, ui);
     ui.hint(`keyhole grant show ${quotePosix(grant.name)} --for docker`);
   },
 });
