@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { chmodSync } from "node:fs";
+import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { probes } from "../../../src/cli/doctor/probes.ts";
 import { startRelay } from "../../../src/cli/relay/server.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { version } from "../../../src/version.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";
-import { Home } from "../fakes/machines.ts";
+import { Home, mountGrant } from "../fakes/machines.ts";
 
 const forbidden = () => {
   throw new KeyholeError("forbidden", "forbidden");
@@ -76,4 +76,14 @@ test("what speaks no HTTP has no status", async () => {
   });
   expect(await probes.getStatus(new URL(`http://127.0.0.1:${server.port}/`))).toBeUndefined();
   server.stop(true);
+});
+
+test("whether a file can be made is tried, and leaves nothing", () => {
+  using home = new Home();
+  const { path } = mountGrant(home);
+  const before = readdirSync(path);
+  expect(probes.canMakeFile(path)).toBe(true);
+  expect(readdirSync(path)).toEqual(before);
+  for (const other of ["/proc", `${path}/none`, join(path, "credentials")])
+    expect(probes.canMakeFile(other)).toBe(false);
 });
