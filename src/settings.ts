@@ -82,6 +82,8 @@ export interface Settings {
   readonly maxSessions: number;
   /** Milliseconds that a client waits for an answer. */
   readonly clientTimeout: number;
+  /** Whether an option or a variable says how long; else a client waits on while the daemon is there. */
+  readonly isTimeoutNamed: boolean;
   /** Whether a daemon that is started explicitly serves one client and ends. KEYHOLE_AUTOSTART_ONCE is not about it. */
   readonly once: boolean;
   /** What a client does that needs a daemon and finds none: starts one, one for itself alone, or fails. */
@@ -137,6 +139,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
     maxConnections: readCount(setting("max-unix-socket-connections")) ?? DEFAULT_CONNECTIONS,
     maxSessions: readCount(setting("max-daemon-cache-size")) ?? DEFAULT_SESSIONS,
     clientTimeout: readSeconds(setting("client-timeout")) ?? DEFAULT_TIMEOUT,
+    isTimeoutNamed: setting("client-timeout") !== undefined,
     once: values.once === true,
     autostart: readAutostart(values, environment),
     isAutostartMeant: readVariable("KEYHOLE_AUTOSTART", environment, parseSwitch) === true,

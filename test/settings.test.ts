@@ -22,6 +22,7 @@ test("without options and variables the defaults hold", () => {
     maxConnections: 1024,
     maxSessions: 64,
     clientTimeout: 20_000,
+    isTimeoutNamed: false,
     once: false,
     autostart: "always",
     isAutostartMeant: false,

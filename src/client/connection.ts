@@ -12,6 +12,11 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   /** How long a refused connection is tried again, in milliseconds; REFUSED_PATIENCE if absent. */
   readonly refusedPatienceMs?: number;
+  /**
+   * Asked when that time is over: whether the daemon answers others. Then it waits itself, for AWS, for a program that
+   * gives a code or for the person behind it, has deadlines for them, and will say what it was.
+   */
+  readonly isThere?: (() => Promise<boolean>) | undefined;
 }
 
 interface Waiter {
@@ -24,12 +29,15 @@ interface Waiter {
  * in milliseconds, before it counts. The kernel answers at once, so a dead socket costs a person no more than this.
  */
 const REFUSED_PATIENCE = 400;
+/** Milliseconds, whoever is there: above the hour that MFA.timeout may be, and what AWS may take. */
+const LONGEST_PATIENCE = 3_700_000;
 /** Milliseconds before the second attempt; each pause is twice the one before. */
 const FIRST_PAUSE = 4;
 
 /** A connection that carries one request at a time or many; responses come in order. */
 export class Connection {
   readonly #timeoutMs: number;
+  readonly #isThere: ConnectionOptions["isThere"];
   readonly #decoder = new FrameDecoder(RESPONSE_LIMIT);
   readonly #waiters: Waiter[] = [];
   #socket: Bun.Socket<unknown> | undefined;
@@ -38,6 +46,7 @@ export class Connection {
 
   private constructor(options: ConnectionOptions) {
     this.#timeoutMs = options.timeoutMs;
+    this.#isThere = options.isThere;
   }
 
   /**
@@ -95,23 +104,37 @@ export class Connection {
   #exchange(frame: Uint8Array): Promise<Frame> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise<Frame>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const seconds = this.#timeoutMs / 1000;
-        this.#fail(new KeyholeError("timeout", `the daemon gave no answer in ${seconds} s`));
-        this.#socket?.terminate();
-      }, this.#timeoutMs);
+      const cancel = this.#awaitLateness();
       this.#waiters.push({
         resolve: (answer) => {
-          clearTimeout(timer);
+          cancel();
           resolve(answer);
         },
         reject: (error) => {
-          clearTimeout(timer);
+          cancel();
           reject(error);
         },
       });
       this.#send(frame);
     });
+  }
+
+  /** @returns ends the waiting */
+  #awaitLateness(): () => void {
+    const began = performance.now();
+    let isOver = false;
+    const look = async (): Promise<void> => {
+      const isThere = performance.now() - began < LONGEST_PATIENCE && (await this.#isThere?.()) === true;
+      if (isOver) return;
+      if (isThere) return void (timer = setTimeout(look, this.#timeoutMs));
+      this.#fail(new KeyholeError("timeout", `the daemon gave no answer in ${this.#timeoutMs / 1000} s`));
+      this.#socket?.terminate();
+    };
+    let timer = setTimeout(look, this.#timeoutMs);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
   }
 
   #send(frame: Uint8Array): void {

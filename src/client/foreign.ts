@@ -23,6 +23,19 @@ export function unlessForeign<Result>(path: string, timeoutMs: number, work: Pro
   });
 }
 
+/** Milliseconds for an answer that a daemon gives at once. */
+const GREETING = 2_000;
+
+/** Whether a daemon answers there at all. */
+export async function isDaemonThere(path: string): Promise<boolean> {
+  try {
+    await askHello(path, GREETING);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function askHello(path: string, timeoutMs: number): Promise<void> {
   const connection = await Connection.open(path, { timeoutMs, refusedPatienceMs: 0 });
   try {

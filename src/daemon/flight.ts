@@ -47,9 +47,13 @@ export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal
 /** Milliseconds. A guard only: the source has its own deadline, well below (DESIGN.md, 6). */
 const GUARD = 45_000;
 
-/** Aborts a call to a source that has forgotten its own deadline. */
-export function guard(clock: Clock, call: AbortController): Timer {
-  return clock.after(GUARD, () => {
+/**
+ * Aborts a call to a source that has forgotten its own deadline.
+ *
+ * @param more milliseconds that the source may take beside what AWS takes
+ */
+export function guard(clock: Clock, call: AbortController, more = 0): Timer {
+  return clock.after(GUARD + more, () => {
     call.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
   });
 }

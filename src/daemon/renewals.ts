@@ -1,6 +1,7 @@
 // Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
 // state says how it went. Knows no callers and no timers but the guard.
 import { KeyholeError } from "../errors.ts";
+import { mfaPatience } from "../sources/mfa.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../sources/source.ts";
 import { boundConfig, refuseOverrun } from "./bound.ts";
 import type { Clock } from "./clock.ts";
@@ -88,7 +89,7 @@ export class Renewals {
     const { signal } = flight.abort;
     const last = { took: 0, jumps: time.jumps };
     // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
-    let timer = guard(clock, flight.abort);
+    let timer = guard(clock, flight.abort, mfaPatience(session.stored.config));
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
       const slots = this.#slotsOf(endpoint);

@@ -24,6 +24,12 @@ export interface MfaCode {
 
 /** Seconds, as elhaz's (PEERS.md, E-037). */
 const DEFAULT_TIMEOUT = 30;
+
+/** Milliseconds that the command of a config may take. */
+export function mfaPatience({ MFA }: Config): number {
+  return MFA === undefined ? 0 : (MFA.timeout ?? DEFAULT_TIMEOUT) * 1_000;
+}
+
 const LARGEST_OUTPUT = 64 * 1024;
 
 /**
@@ -43,19 +49,18 @@ export async function obtainCode(request: MfaRequest): Promise<MfaCode> {
     throw failure(request, "invalid-config", "MFA.command needs AssumeRole.SerialNumber");
   const notes =
     AssumeRole.TokenCode === undefined ? [] : ["AssumeRole.TokenCode is ignored: MFA.command gives the code"];
-  return { code: await runCommand(request, MFA.command, MFA.timeout ?? DEFAULT_TIMEOUT), notes };
+  return { code: await runCommand(request, MFA.command, mfaPatience(request.config)), notes };
 }
 
-async function runCommand(request: MfaRequest, line: string | readonly string[], timeout: number): Promise<string> {
+async function runCommand(request: MfaRequest, line: string | readonly string[], deadline: number): Promise<string> {
   const command = typeof line === "string" ? splitWords(line) : line;
   if (command === undefined) throw failure(request, "invalid-config", "MFA.command has an open quote");
   if (!command[0]) throw failure(request, "invalid-config", "MFA.command is empty");
   const { environment, clock, signal } = request;
-  const deadline = timeout * 1_000;
   const end = await runProgram({ command, environment, deadline, largestOutput: LARGEST_OUTPUT, clock, signal });
   const code = end.kind === "ended" && end.exit === 0 ? end.stdout.match(/\b\d{6}\b/g)?.at(-1) : undefined;
   if (code !== undefined) return code;
-  throw explainEnd(request, end, timeout);
+  throw explainEnd(request, end, deadline / 1_000);
 }
 
 function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): KeyholeError {

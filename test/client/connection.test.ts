@@ -135,6 +135,19 @@ test("a daemon that says nothing is a timeout", async () => {
   expect([error.kind, error.message]).toEqual(["timeout", "the daemon gave no answer in 0.03 s"]);
 });
 
+test("a daemon that answers others is waited for, and no longer", async () => {
+  let asked = 0;
+  serve((socket) => void setTimeout(() => socket.end(), 120));
+  const isThere = () => Promise.resolve((asked += 1) < 10);
+  const waiting = await Connection.open(path, { timeoutMs: 30, isThere });
+  // Until the daemon itself says something.
+  expect((await rejectionOf(waiting.request("Hello", { version: "x" }))).kind).toBe("unreachable");
+  expect(asked).toBeGreaterThan(1);
+  asked = 9;
+  const failing = await Connection.open(path, { timeoutMs: 30, isThere });
+  expect((await rejectionOf(failing.request("Hello", { version: "x" }))).kind).toBe("timeout");
+});
+
 test("a request that no daemon takes is not sent", async () => {
   serve(() => {
     throw new Error("sent");

@@ -1,7 +1,7 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
-import { unlessForeign } from "../../client/foreign.ts";
+import { isDaemonThere, unlessForeign } from "../../client/foreign.ts";
 import { findTarget } from "../../client/target.ts";
 import { ENDPOINT_VARIABLES } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
@@ -68,11 +68,12 @@ export async function withOwnDaemon<Result>(
   use: (link: Link) => Promise<Result>,
   { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
 ): Promise<Result> {
-  const { paths, isInProcess, clientTimeout } = settings;
+  const { paths, isInProcess, clientTimeout, isTimeoutNamed } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
   const { kind } = findTarget(settings, undefined);
   // The lock says whether a refusal is a dead socket or a full backlog.
-  const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0 });
+  const isThere = isTimeoutNamed ? undefined : () => isDaemonThere(paths.socket);
+  const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0, isThere });
   return askPatiently(open, (link) => unlessForeign(paths.socket, clientTimeout, use(link)), {
     deadlineMs: clientTimeout,
     isRepeatable,
