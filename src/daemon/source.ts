@@ -1,4 +1,6 @@
 // The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
+import { isWayVariable } from "../environment.ts";
+import { readAccounts } from "../shared/accounts.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import { parseSessionName } from "../sessionname.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";
@@ -22,9 +24,11 @@ export function createSource(
   uid: number,
   base: Readonly<Record<string, string>>,
 ): { readonly source: CredentialSource; readonly transport: StsTransport } {
+  const children = { HOME: homeOf(uid), ...base };
   const transport = createRemoteTransport({
     command: [...ownCommand(), "--sts-worker", build],
-    environment: base,
+    // Each call brings the way of whom it is made for.
+    environment: Object.fromEntries(Object.entries(children).filter(([name]) => !isWayVariable(name))),
     clock: systemClock,
   });
   const sts = createStsSource({
@@ -32,7 +36,7 @@ export function createSource(
     transport,
     socketPath,
     command: [...ownCommand(), "--resolve-source", build],
-    base,
+    base: children,
     clock: systemClock,
   });
   return { source: byConfig(sts), transport };
@@ -49,4 +53,9 @@ function byConfig(source: CredentialSource): CredentialSource {
 
 function withConfigName<Request extends RoleRequest>(request: Request): Request {
   return { ...request, name: parseSessionName(request.name)?.config ?? request.name };
+}
+
+/** For a daemon without HOME: the SDK fails where it finds no home at all, as for a container's user of a number. */
+function homeOf(uid: number): string {
+  return readAccounts().userOf(uid)?.home || "/";
 }
