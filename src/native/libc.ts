@@ -36,11 +36,10 @@ export function openLibc<const Table extends Functions>(table: Table): Library<T
 }
 
 function noExecutableMemory(): KeyholeError {
-  const option = Object.keys(process.env).find((name) => name.startsWith("BUN_JSC_"));
   return new KeyholeError(
     "blocked",
     "this needs new executable memory, which is forbidden or too little here (MemoryDenyWriteExecute, ulimit -v)",
-    option === undefined ? "MemoryDenyWriteExecute=no in the unit, or: ulimit -v unlimited" : `unset ${option}`,
+    "ulimit -v unlimited; unset BUN_JSC_useJIT; in the unit: MemoryDenyWriteExecute=no",
   );
 }
 
