@@ -1,4 +1,6 @@
 // Container engines on Linux: the directory is mounted, a socket in it works from any uid and user namespace.
+import { grantIdOf } from "../../grants/directory.ts";
+import { baseOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
@@ -40,22 +42,32 @@ function selinux(grant: GrantInfo): string[] {
   return [`# with SELinux (Fedora, RHEL) instead of --mount: --volume ${volume}`];
 }
 
+/**
+ * A volume instead of a bind: Compose makes what it does not find there, unless it is told not to by an option that its
+ * version 1 refuses. It outlives the service, so its name is one of this directory.
+ */
 export const compose: MakeRecipe = (grant) => {
+  const volume = `keyhole-${grantIdOf(baseOf(grant.directory)).slice(0, 8)}`;
   const lines = [
     "# compose.override.yaml, beside your compose.yaml; app is the name of the service there",
-    ...(grant.deliver === "socket" ? ["# with SELinux (Fedora, RHEL) add: security_opt: [label=disable]"] : []),
+    "# with SELinux (Fedora, RHEL) add: security_opt: [label=disable]",
     "services:",
     "  app:",
     "    volumes:",
-    "      - type: bind",
-    `        source: ${composeString(grant.directory)}`,
+    "      - type: volume",
+    `        source: ${volume}`,
     `        target: ${composeString(targetOf(grant))}`,
     "        read_only: true",
-    "        bind:",
-    "          create_host_path: false",
-    ...(grant.deliver === "file" ? ["          # with SELinux: selinux: z"] : []),
+    "        volume:",
+    "          nocopy: true",
     "    environment:",
     ...variablesFor(grant).map(([name, value]) => `      ${name}: ${composeString(value)}`),
+    "volumes:",
+    `  ${volume}:`,
+    "    driver_opts:",
+    "      type: none",
+    "      o: bind",
+    `      device: ${composeString(grant.directory)}`,
   ];
   return { text: lines.join("\n"), remarks: [] };
 };

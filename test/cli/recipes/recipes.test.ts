@@ -71,10 +71,13 @@ describe.each(["docker", "podman"] as const)("%s", (engine) => {
 });
 
 test("compose mounts the directory read-only, never makes one, and sets the variables", () => {
-  const { services } = Bun.YAML.parse(textOf("compose", socket)) as any;
-  const source = NASTY.replace("$", "$$$$");
-  const bind = { create_host_path: false };
-  expect(services.app.volumes).toEqual([{ type: "bind", source, target: "/run/keyhole", read_only: true, bind }]);
+  const { services, volumes } = Bun.YAML.parse(textOf("compose", socket)) as any;
+  const device = NASTY.replace("$", "$$$$");
+  const [[source, definition]] = Object.entries(volumes) as [[string, object]];
+  expect(source).toMatch(/^keyhole-[0-9a-f]{8}$/);
+  expect(definition).toEqual({ driver_opts: { type: "none", o: "bind", device } });
+  const mount = { type: "volume", source, target: "/run/keyhole", read_only: true, volume: { nocopy: true } };
+  expect(services.app.volumes).toEqual([mount]);
   expect(services.app.environment).toEqual(variables);
 });
 
