@@ -1,5 +1,4 @@
 // Sandboxes that show this machine, or some of it: bubblewrap and firejail.
-import { readFileSync } from "node:fs";
 import { quotePosix } from "../../../src/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
 import type { Rig } from "../../interop/rigs.ts";
@@ -66,15 +65,11 @@ export function plainReach(filter?: string): Reach {
   };
 }
 
-/** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
 export function firejailReach(): Reach {
   return {
     ...machineReach([rigs.firejail], async (host, grant, options) => {
-      const { directory } = JSON.parse(await host.keyhole("grant", "path", grant, "--json")) as { directory: string };
-      const settings = readFileSync(`${directory}/env`, "utf8").trim().split("\n");
-      const filter = ["--noprofile", "--quiet", "--protocol=unix,inet", "--caps.drop=all", "--private-dev", ...options];
-      const variables = settings.map((setting) => `--env=${setting}`);
-      return ["firejail", ...filter, `--whitelist=${directory}`, ...variables, "sh"];
+      const words = ["firejail", "--quiet", ...options].map(quotePosix).join(" ");
+      return ["sh", "-c", `firejail() { exec ${words} "$@"; }\n${await host.recipe(grant, "firejail")}`];
     }),
     uid: 0,
     terms: ["--mount-at", "host"],
