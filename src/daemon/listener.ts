@@ -39,6 +39,12 @@ export interface Listener {
   close(patience: number): Promise<void>;
 }
 
+const OWNER_ONLY = new KeyholeError(
+  "forbidden",
+  "this socket answers its owner only",
+  "on the host, as its owner: keyhole grant add NAME --config CONFIG",
+);
+
 /** How long a refused peer has to read why, in milliseconds, and how many of them have it at once. */
 const REFUSED_GRACE = 250;
 const MAX_REFUSED = 8;
@@ -105,7 +111,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
   /** Says why, and closes a moment later: closed at once, it would look to a client like a connect that failed. */
   function refuse(socket: Socket): void {
-    socket.write(encodeError(new KeyholeError("forbidden", "this socket answers its owner only")));
+    socket.write(encodeError(OWNER_ONLY));
     socket.shutdown();
     refused.add(socket);
     clock.after(REFUSED_GRACE, () => socket.terminate());

@@ -102,7 +102,7 @@ describe("in place, with every comment kept", () => {
 });
 
 describe("a file that must be written anew", () => {
-  test("says so where that loses comments", () => {
+  test("says so where that loses comments (E-045)", () => {
     const { text, lostComments } = edit(
       ["AssumeRole.ExternalId=abc"],
       [],

@@ -27,7 +27,7 @@ test("the lock's file is private and holds the holder's pid", () => {
   lock.release();
 });
 
-test("a second daemon is told who holds the lock", () => {
+test("a second daemon is told who holds the lock (E-154)", () => {
   const lock = takeLock(path, native);
   expect(() => takeLock(path, native)).toThrow(`a daemon is already running (pid ${process.pid})`);
   lock.release();

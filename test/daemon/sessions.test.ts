@@ -261,7 +261,7 @@ describe("renewal", () => {
     for (const gap of gaps) expect(gap).toBeWithin(450 * SECOND, 495 * SECOND + 1);
   });
 
-  test("a vend past the renewal point gets the old ones at once and starts one behind its back", async () => {
+  test("a vend past the renewal point gets the old ones at once and starts one behind its back (E-112, E-113)", async () => {
     const it = world();
     await it.add("a");
     const old = await it.vend("a");

@@ -1,8 +1,4 @@
-// aivault's rows of PEERS.md, by their ids, as far as no other file is about them: auto-start and its switches are in
-// autostart.test.ts (A-002, A-005, A-007, A-008, A-010, A-011, A-013), the shared socket and its setup in shared.test.ts
-// and service.test.ts (A-004, A-006, A-009, A-012, A-021 … A-023, A-034), the audit log with `keyhole audit`
-// (A-027 … A-031), limits that outlive a request with the grants (A-033, A-041), umask, peers' uids and hostile bytes in
-// lifecycle, planted and attacks (A-036 … A-039), examples in readme.test.ts (A-043).
+// aivault's rows of PEERS.md, by their ids; which test each of the others has is in interop/peers/known.ts.
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";

@@ -61,7 +61,7 @@ test.each([1024, 64])("attack 4: 1,100 connections of one byte each, with %d des
   expect(isAlive(daemon.pid)).toBe(true);
 });
 
-test("attack 5: 400 MiB without an end, and a frame of 4 GiB", async () => {
+test("attack 5: 400 MiB without an end, and a frame of 4 GiB (E-142, A-038)", async () => {
   await using machine = await createMachine();
   const pid = await started(machine);
   const block = Buffer.alloc(MEBIBYTE, "A");
@@ -266,7 +266,7 @@ test("attack 11: a second daemon after the socket was removed does not exist, an
   await machine.keyhole("daemon start");
 });
 
-test("attacks 12 and 13: with umask 0, socket, log, lock and config are their owner's alone", async () => {
+test("attacks 12 and 13: with umask 0, socket, log, lock and config are their owner's alone (E-027, A-036)", async () => {
   await using machine = await createMachine();
   const under = shell("umask 0");
   const yaml = configText(machine, "dev");

@@ -102,7 +102,7 @@ test("a revoked grant answers nothing, over restarts, until it is removed with i
   expect(await machine.run(["grant", "show", "agent-a"])).toMatchObject({ exitCode: 4, stdout: "" });
 });
 
-test("uses are counted down by one for each answer, and by none for a refusal", async () => {
+test("uses are counted down by one for each answer, and by none for a refusal (A-033, A-041)", async () => {
   await using machine = await createHost();
   const directory = await addGrant(machine, "agent-a --config dev --mount-at host --max-uses 2");
   keysOf(machine, await runIn(directory, machine));

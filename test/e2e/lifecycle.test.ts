@@ -89,7 +89,7 @@ test("--daemon --help says what it is, and starts nothing", async () => {
   expect(existsSync(machine.paths.home)).toBe(false);
 });
 
-test("stop ends the daemon and removes its socket; a second stop has nothing to do", async () => {
+test("stop ends the daemon and removes its socket; a second stop has nothing to do (A-039)", async () => {
   await using machine = await createMachine();
   await machine.keyhole("daemon start");
   const pid = machine.daemonPid()!;
@@ -171,7 +171,7 @@ test("SIGTERM does not wait for an STS that hangs longer than its patience", asy
   expect((await exported).exitCode).toBe(3);
 });
 
-test("SIGHUP opens the log anew", async () => {
+test("SIGHUP opens the log anew (E-156)", async () => {
   await using machine = await createMachine();
   await machine.keyhole("daemon start");
   renameSync(machine.paths.log, `${machine.paths.log}.moved`);
@@ -191,7 +191,7 @@ test.each(["SIGUSR1", "SIGUSR2"] as const)("%s, which other daemons take for a c
   expect(machine.daemonPid()).toBe(pid);
 });
 
-test("fifty rounds of kill -9 and start, without a hand", async () => {
+test("fifty rounds of kill -9 and start, without a hand (E-150, E-153)", async () => {
   await using machine = await createMachine();
   await machine.addConfig("dev");
   for (let round = 0; round < 50; round++) {

@@ -44,36 +44,41 @@ const makeFifo = (path: string) => {
   expect(Bun.spawnSync(["mkfifo", "-m", "600", path]).exitCode).toBe(0);
 };
 
-test.skipIf(!canBeOthers)("another user is refused by the daemon where no file mode does it", async () => {
-  await using machine = await createMachine();
-  const { path: program, remove } = publicExecutable();
-  try {
-    await machine.addConfig("dev");
-    await machine.keyhole("daemon start");
-    await machine.keyhole("daemon add -n dev");
-    openDoors(machine);
-    const words = ["-sp", machine.paths.socket];
-    for (const command of [
-      ["export", "-n", "dev"],
-      ["daemon", "status"],
-      ["daemon", "stop"],
-      ["daemon", "list"],
-    ]) {
-      const result = await machine.run([...words, ...command], { under: asNobody, program });
-      expect(result).toEqual({
-        stdout: "",
-        stderr: "keyhole: error: this socket answers its owner only\n",
-        exitCode: 9,
-      });
+test.skipIf(!canBeOthers)(
+  "another user is refused by the daemon where no file mode does it (E-144, A-037)",
+  async () => {
+    await using machine = await createMachine();
+    const { path: program, remove } = publicExecutable();
+    try {
+      await machine.addConfig("dev");
+      await machine.keyhole("daemon start");
+      await machine.keyhole("daemon add -n dev");
+      openDoors(machine);
+      const words = ["-sp", machine.paths.socket];
+      for (const command of [
+        ["export", "-n", "dev"],
+        ["daemon", "status"],
+        ["daemon", "stop"],
+        ["daemon", "list"],
+      ]) {
+        const result = await machine.run([...words, ...command], { under: asNobody, program });
+        expect(result).toEqual({
+          stdout: "",
+          stderr:
+            "keyhole: error: this socket answers its owner only\n" +
+            "keyhole: hint: on the host, as its owner: keyhole grant add NAME --config CONFIG\n",
+          exitCode: 9,
+        });
+      }
+      const refused = machine.log().filter(({ event }) => event === "connection refused");
+      expect(refused.length).toBe(4);
+      expect(refused[0]).toMatchObject({ uid: NOBODY, gid: NOBODY });
+      await machine.keyhole("daemon status");
+    } finally {
+      remove();
     }
-    const refused = machine.log().filter(({ event }) => event === "connection refused");
-    expect(refused.length).toBe(4);
-    expect(refused[0]).toMatchObject({ uid: NOBODY, gid: NOBODY });
-    await machine.keyhole("daemon status");
-  } finally {
-    remove();
-  }
-});
+  },
+);
 
 test.skipIf(!canBeOthers)("another user is stopped by the file modes, and is told so", async () => {
   await using machine = await createMachine();

@@ -79,7 +79,7 @@ test.skipIf(aws === null)(
   },
 );
 
-test("the README's tables name what the product has", async () => {
+test("the README's tables name what the product has (A-043)", async () => {
   await using machine = await createMachine();
   const help = await machine.keyhole("--help");
   for (const [option] of help.matchAll(/--[a-z-]+(?==<)/g)) expect(readme).toContain(`\`${option}\``);

@@ -58,7 +58,7 @@ describe.skipIf(noManager !== undefined)(
       ]);
     });
 
-    test("install stops the daemon that runs, and takes its place at its socket", async () => {
+    test("install stops the daemon that runs, and takes its place at its socket (A-023)", async () => {
       await manager.keyhole("daemon start");
       const { exitCode, stdout, stderr } = await manager.keyhole("service install");
       expect([exitCode, stdout, stderr]).toEqual([0, "", expect.stringContaining("the service takes its place")]);

@@ -110,12 +110,12 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       daemon = await startDaemon();
     });
 
-    test("the socket is the group's, whatever the operator's groups and umask", async () => {
+    test("the socket is the group's, whatever the operator's groups and umask (A-004, A-009)", async () => {
       const { stdout } = await users.asRoot(["stat", "-c", "%A %U %G", SOCKET]);
       expect(stdout).toBe("srw-rw---- oper keyhole\n");
     });
 
-    test("the agent vends exactly what the policy lists, with no option and no variable", async () => {
+    test("the agent vends exactly what the policy lists, with no option and no variable (A-006, A-034)", async () => {
       for (const [name, exit] of [
         ["dev", 0],
         ["ci", 0],

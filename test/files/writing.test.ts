@@ -20,7 +20,7 @@ test.each([true, false])("a file is replaced for its owner alone, and no other f
   expect(fs.readdirSync(root)).toEqual(["a"]);
 });
 
-test("who reads the file while it is replaced goes on reading the old text", () => {
+test("who reads the file while it is replaced goes on reading the old text (E-044)", () => {
   fs.writeFileSync(`${root}/a`, "old");
   const descriptor = fs.openSync(`${root}/a`, "r");
   writeAtomically(`${root}/a`, "new", { exclusive: false, durable: false });

@@ -94,7 +94,7 @@ export function testCell(name: string, kind: Kind, inside: Inside, host: () => H
     // Answered to its owner alone, so that it knows who asks.
     expect(await sandbox.run("/keyhole", "daemon", "list")).toMatchObject({ exitCode: 0 });
     const second = await sandbox.run(...DAEMON);
-    expect(second).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringContaining("already-running") });
+    expect(second).toMatchObject({ exitCode: 1, stdout: "", stderr: expect.stringContaining("already running") });
     expect(await sandbox.terminate()).toBe(0);
   });
 

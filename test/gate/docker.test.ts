@@ -1,11 +1,12 @@
 // A real Docker engine, with its default seccomp profile, --network none and --read-only throughout.
-import { expect } from "bun:test";
+import { beforeAll, describe, expect } from "bun:test";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { startFakeGrant } from "../e2e/fakegrant.ts";
-import { must, run } from "../interop/run.ts";
+import { must, run, scratch } from "../interop/run.ts";
 import { expectCredentials, EXPORT, runIn, testCell } from "./cell.ts";
 import { useFixture } from "./fixture.ts";
 import { docker } from "./rigs/docker.ts";
-import { rigs, testWith } from "./rigs/rigs.ts";
+import { isReady, rigs, testWith } from "./rigs/rigs.ts";
 import type { Inside, Options } from "./sandbox.ts";
 
 const NOBODY = 65_534;
@@ -65,6 +66,71 @@ test("Docker: a container without a mount gets a grant through docker exec -i", 
   await bridge.exited;
   await must([...kind.client, "kill", name], grant.environment);
   await container.exited;
+});
+
+describe("Docker: the command line of elhaz's users, with keyhole in the image (E-162)", () => {
+  const IMAGE = "keyhole-gate/with-keyhole";
+  const HOME_SOCKET = ".keyhole/sock/daemon.sock";
+  const inImage = testWith([rigs.docker, rigs.debian]);
+  const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+
+  /** `docker run` with these options, and `keyhole WORDS` inside. */
+  const keyhole = (options: readonly string[], words: string) =>
+    run(
+      [...kind.client, "run", "--rm", "--network=none", ...options, IMAGE, "keyhole", ...words.split(" ")],
+      environment,
+    );
+
+  const EXPORTS = ["export --format credential-process -n dev", "export -n dev -f json", "exec -n dev -- true"];
+
+  beforeAll(async () => {
+    if (!isReady(rigs.docker, rigs.debian)) return;
+    const context = scratch("image");
+    writeFileSync(`${context.path}/Dockerfile`, "FROM keyhole-gate/debian\nCOPY keyhole /usr/local/bin/keyhole\n");
+    copyFileSync(hostOf(0).program, `${context.path}/keyhole`);
+    const build = { ...environment, DOCKER_BUILDKIT: "0", HOME: context.path };
+    await must([...kind.client, "build", "--quiet", "--tag", IMAGE, context.path], build);
+    context.remove();
+  }, 60_000);
+
+  inImage("as root, with the daemon's socket where it is on the host, and where an option says", async () => {
+    const socket = `${hostOf(0).directory}/daemon.sock`;
+    for (const words of EXPORTS) {
+      const home = await keyhole([`--volume=${socket}:/root/${HOME_SOCKET}`], words);
+      expect([words, home.stderr, home.exitCode]).toEqual([words, "", 0]);
+      const named = await keyhole([`--volume=${socket}:/run/x.sock`], `--socket-path /run/x.sock ${words}`);
+      expect([words, named.stderr, named.exitCode]).toEqual([words, "", 0]);
+    }
+  });
+
+  inImage("with --user 1000 through a grant's socket in either place", async () => {
+    const socket = `${await hostOf(0).addGrant(`blog-${process.pid}`)}/sock`;
+    const user = ["--user=1000", "--env=HOME=/home/agent"];
+    for (const words of EXPORTS) {
+      const home = await keyhole([...user, `--volume=${socket}:/home/agent/${HOME_SOCKET}`], words);
+      expect([words, home.stderr, home.exitCode]).toEqual([words, "", 0]);
+      const named = await keyhole([...user, `--volume=${socket}:/run/x.sock`], `--socket-path /run/x.sock ${words}`);
+      expect([words, named.stderr, named.exitCode]).toEqual([words, "", 0]);
+    }
+    const other = await keyhole([...user, `--volume=${socket}:/home/agent/${HOME_SOCKET}`], "export -n other");
+    expect([other.exitCode, other.stdout]).toEqual([9, ""]);
+  });
+
+  inImage("with --user 1000 and the daemon's own socket it is told of a grant, and nothing is started", async () => {
+    const socket = `${hostOf(0).directory}/daemon.sock`;
+    const options = ["--user=1000", "--env=HOME=/home/agent", `--volume=${socket}:/run/x.sock`];
+    const { exitCode, stdout, stderr } = await keyhole(options, "--socket-path /run/x.sock export -n dev");
+    expect([exitCode, stdout]).toEqual([8, ""]);
+    expect(stderr).toEndWith("hint: on the host, as the user of the daemon: keyhole grant add NAME --config CONFIG\n");
+  });
+
+  inImage("with a socket that is dead, or none, it says that no daemon answers, and starts none", async () => {
+    for (const words of ["export -n dev", "--socket-path /run/x.sock export -n dev", "daemon add -n dev"]) {
+      const { exitCode, stdout, stderr } = await keyhole([], words);
+      expect([words, exitCode, stdout]).toEqual([words, 3, ""]);
+      expect(stderr).toContain("no daemon answers at ");
+    }
+  });
 });
 
 // The last one: it leaves the doors open.

@@ -17,10 +17,12 @@ main() {
   # What is not there is skipped, loudly, by the tests that need it.
   install_packages "$@" "${packages[@]}" || [[ $? = 2 ]]
   local failed=0
-  install_python & local python=$!
+  install_python "$here/requirements.txt" "$cache/python" & local python=$!
+  install_python "$here/elhaz.txt" "$cache/elhaz" & local elhaz=$!
   install_node & local node=$!
   install_go & local go=$!
   wait $python || { echo "install: the Python packages failed" >&2; failed=1; }
+  wait $elhaz || { echo "install: elhaz failed" >&2; failed=1; }
   wait $node || { echo "install: the Node client failed" >&2; failed=1; }
   wait $go || { echo "install: the Go client failed" >&2; failed=1; }
   return $failed
@@ -32,15 +34,15 @@ wanted_packages() {
   command -v go >/dev/null || echo golang-go
 }
 
-# Debian's own Python: one of pyenv's may lack modules.
+# install_python REQUIREMENTS TARGET: Debian's own Python, because one of pyenv's may lack modules.
 install_python() {
-  local python=python3 target=$cache/python
+  local python=python3
   [[ -x /usr/bin/python3 ]] && python=/usr/bin/python3
-  cmp -s "$here/requirements.txt" "$target/requirements.txt" && return 0
-  rm -rf "$target"
-  "$python" -m venv "$target"
-  "$target/bin/pip" install -q --disable-pip-version-check --retries 5 -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$target/"
+  cmp -s "$1" "$2/requirements.txt" && return 0
+  rm -rf "$2"
+  "$python" -m venv "$2"
+  "$2/bin/pip" install -q --disable-pip-version-check --retries 5 -r "$1"
+  cp "$1" "$2/requirements.txt"
 }
 
 # The SDK wants Node 20: where the machine's own is older, one comes from npm.

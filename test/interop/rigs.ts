@@ -11,6 +11,7 @@ const cache =
 /** Where a client or server is. Debian's tools go by full path: the same names in PATH may be other versions. */
 export const executables = {
   moto: `${cache}/python/bin/moto_server`,
+  elhaz: `${cache}/elhaz/bin/elhaz`,
   awsV1: `${cache}/python/bin/aws`,
   awsV2: "/usr/bin/aws",
   python: `${cache}/python/bin/python3`,
@@ -40,6 +41,7 @@ export interface Rig {
 const install = "run test/interop/install.sh";
 
 export const rigs = {
+  elhaz: { name: "elhaz", files: [executables.elhaz], install },
   moto: { name: "moto_server", files: [executables.moto], install },
   ceph: {
     name: "Ceph RGW",

@@ -64,7 +64,7 @@ describe("the agent", () => {
     });
   });
 
-  test("is installed into the user's session, and one of before goes first", () => {
+  test("is installed into the user's session, and one of before goes first (A-022)", () => {
     const path = "/Users/a/Library/LaunchAgents/keyhole.daemon.shared.plist";
     expect(plan.install[0]).toEqual(["launchctl", "bootstrap", "gui/501", path]);
     expect(plan.uninstall).toEqual([["launchctl", "bootout", "gui/501/keyhole.daemon.shared"]]);
