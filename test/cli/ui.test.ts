@@ -80,7 +80,7 @@ describe("on a terminal", () => {
     const { exit, screen, stdout, requests } = await choose("\u001b[B\r");
     expect(screen).toContain("Which one?");
     expect(Object.keys(JSON.parse(stdout) as object)).toContain("access_key");
-    expect(requests[0]?.body).toEqual({ config: "prod" });
+    expect(requests.at(-1)?.body).toEqual({ config: "prod" });
     expect(exit).toBe(0);
   });
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Person } from "../cli/fakes/person.ts";
 import { hasBubblewrap } from "./bubblewrap.ts";
 import { moveKeysToFile } from "./keyfile.ts";
 import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
@@ -129,4 +130,102 @@ test("a daemon that was started in a shell with keys gives none to another shell
   expect(exitCode).toBe(5);
   await machine.keyhole("daemon add -n dev");
   await machine.keyhole("export -n dev", bare);
+});
+
+describe("another STS, and another directory of configs,", () => {
+  /** Each format goes its own way: credential-process by the fast lane. */
+  const formats = ["json", "credential-process"];
+
+  test("of one shell's variables are seen by no other, nor after a restart", async () => {
+    await using machine = await createMachine();
+    await using other = await createMachine();
+    moveKeysToFile(machine);
+    await machine.keyhole(`config add -n dev --role-arn ${roleArn("dev")}`);
+    // What has no variable asks this one, by its profile.
+    const file = `${join(machine.home, ".aws")}/config`;
+    writeFileSync(file, `[default]\nendpoint_url = ${machine.sts.url}\n`);
+    const { accessKeyId, secretAccessKey } = other.sts.root;
+    const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const elsewhere = { env: { AWS_ENDPOINT_URL_STS: other.sts.url, ...keys } };
+    const keyOf = async (format: string, options = {}) => {
+      const text = await machine.keyhole(`export -f ${format} -n dev`, options);
+      return /ASIA\w+/.exec(text)![0];
+    };
+    for (const format of formats) {
+      expect(other.sts.issued.has(await keyOf(format, elsewhere))).toBe(true);
+      expect(machine.sts.issued.has(await keyOf(format))).toBe(true);
+      expect(other.sts.issued.has(await keyOf(format, elsewhere))).toBe(true);
+    }
+    expect((await machine.keyhole("daemon list")).split("\n").toSorted()).toEqual([
+      "",
+      "dev",
+      `dev (${other.sts.url})`,
+    ]);
+    await machine.keyhole("daemon restart", elsewhere);
+    expect(await machine.keyhole("daemon list")).toBe("dev\n");
+    expect(machine.sts.issued.has(await keyOf("credential-process"))).toBe(true);
+  });
+
+  test("of a directory is a session of its own, on both ways", async () => {
+    await using machine = await createMachine();
+    const directory = join(machine.home, "other");
+    await machine.addConfig("dev");
+    await machine.keyhole(`-cd ${directory} ${machine.adding("dev").join(" ")}`);
+    await machine.keyhole(`-cd ${directory} config update -n dev --set AssumeRole.RoleArn=${roleArn("other")}`);
+    for (const format of formats) {
+      const roles: Record<string, string> = {};
+      for (const words of [`-cd ${directory} `, ""]) {
+        const key = /ASIA\w+/.exec(await machine.keyhole(`${words}export -f ${format} -n dev`))![0];
+        roles[words] = machine.sts.issued.get(key)!.arn;
+      }
+      expect(Object.values(roles)).toEqual([
+        expect.stringContaining(":assumed-role/other/"),
+        expect.stringContaining(":assumed-role/dev/"),
+      ]);
+    }
+    const whoami = await machine.keyhole("whoami -n dev", { env: { KEYHOLE_CONFIG_DIR: directory } });
+    expect(whoami).toContain(":assumed-role/other/");
+    expect(await machine.keyhole("daemon list")).toContain(`dev (${directory})\n`);
+  });
+
+  test("stay the program's in exec --refresh", async () => {
+    await using machine = await createMachine();
+    const directory = join(machine.home, "other");
+    await machine.keyhole(`-cd ${directory} ${machine.adding("dev").join(" ")}`);
+    const script = `eval "$(sed -n 's/^credential_process = //p' "$AWS_CONFIG_FILE" | head -n 1)"`;
+    const words = ["-cd", directory, "exec", "--refresh", "-n", "dev", "--", "sh", "-c", script];
+    expect((await machine.run(words)).stdout).toContain('"AccessKeyId":"ASIA');
+  });
+
+  test("with a config that names its STS, change nothing", async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    const env = { AWS_ENDPOINT_URL: "http://127.0.0.1:9", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" };
+    for (const format of formats) await machine.keyhole(`export -f ${format} -n dev`, { env });
+    await machine.keyhole("export -f credential-process -n dev");
+    expect(await machine.keyhole("daemon list")).toBe("dev\n");
+    expect(machine.sts.count("AssumeRole")).toBe(1);
+  });
+});
+
+/** What a command says on a terminal. */
+async function seen(machine: Machine, words: string, env: Readonly<Record<string, string>>): Promise<string> {
+  await using person = new Person([executable, ...words.split(" ")], { ...machine.environment, ...env });
+  await person.exit();
+  return person.seen().replaceAll("\r\n", "\n");
+}
+
+describe("on a terminal", () => {
+  test("a profile that calls keyhole counts as not set, and a person is told what the source is instead", async () => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    await machine.addConfig("staging");
+    const command = `${executable} export --format credential-process -n staging`;
+    writeFileSync(`${join(machine.home, ".aws")}/config`, `[profile staging]\ncredential_process = ${command}\n`);
+    const said = await seen(machine, "whoami -n staging", { AWS_PROFILE: "staging" });
+    expect(said).toContain("keyhole: warning: staging: ");
+    expect(said).toContain("the source is profile default instead\n");
+    expect(said).toContain(":assumed-role/staging/");
+    expect(sourceOf(machine, "staging")).toBe(machine.sts.root.accessKeyId);
+  });
 });

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { credentialsFile } from "./keyfile.ts";
+import { credentialsFile, moveKeysToFile } from "./keyfile.ts";
 import { createMachine, executable } from "./machine.ts";
 
 async function start() {
@@ -23,6 +23,7 @@ const variables = (text: string) =>
 
 test("exec sets keys, expiry and region, and removes what would win over them", async () => {
   await using machine = await start();
+  writeFileSync(moveKeysToFile(machine)[1]!, credentialsFile(machine.sts.root, "other"));
   const env = { AWS_PROFILE: "other", AWS_ROLE_ARN: "arn", AWS_SECURITY_TOKEN: "old", KEEP: "this" };
   const { stdout } = await machine.run(["exec", "-n", "dev", "--", "env"], { env });
   const inside = variables(stdout);
@@ -100,6 +101,7 @@ test("without a program exec is a usage error, before anything is asked", async 
 
 test("exec --refresh gives no keys but a config file that always gets fresh ones", async () => {
   await using machine = await start();
+  writeFileSync(moveKeysToFile(machine)[1]!, credentialsFile(machine.sts.root, "x"));
   const { stdout } = await machine.run(["exec", "--refresh", "-n", "dev", "--", "env"], { env: { AWS_PROFILE: "x" } });
   const inside = variables(stdout);
   for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"]) {

@@ -10,9 +10,11 @@ import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { withAdvice } from "./advice.ts";
-import { refuseForeignDaemon, sourceVariables } from "./telling.ts";
+import { refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+/** Who is told of what is worth knowing, where a person reads it. */
+type Asker = Caller & Pick<CommandContext, "ui">;
 
 /** How a daemon is asked that may be missing. */
 export interface AskOptions {
@@ -112,13 +114,13 @@ async function holderOf({ paths }: Settings): Promise<number | undefined> {
  * Credentials of a config; its session is added if there is none, with this caller's environment. A refusal by AWS
  * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
  */
-export function vend(caller: Caller, name: string): Promise<ResponseOf<"Vend">> {
+export function vend(caller: Asker, name: string): Promise<ResponseOf<"Vend">> {
   return withSession(caller, name, (link, session) => link.request("Vend", { config: session }));
 }
 
-/** Asks something of a session, and adds the session if the daemon has none of that name. */
+/** Asks something of a session on behalf of a person or a program; adds the session if the daemon has none of that name. */
 export async function withSession<Result>(
-  caller: Caller,
+  caller: Asker,
   name: string,
   ask: (link: Link, session: string) => Promise<Result>,
 ): Promise<Result> {
@@ -126,22 +128,49 @@ export async function withSession<Result>(
   return withOwnDaemon(caller, async (link) => {
     const whereabouts = await refuseForeignDaemon(link, caller.settings);
     try {
-      return await askOrAdd(link);
+      return await askOrAdd(link, whereabouts);
     } catch (error) {
       throw caller.settings.isInProcess ? error : withAdvice(error, name, caller.environment, whereabouts);
     }
   });
 
-  async function askOrAdd(link: Link): Promise<Result> {
+  async function askOrAdd(link: Link, whereabouts: Whereabouts): Promise<Result> {
+    const isWatched = await caller.ui.isWatched();
     if (isPlain(caller)) {
       try {
+        if (isWatched) await compareSources(link, caller, { name, session: name, whereabouts });
         return await ask(link, name);
       } catch (error) {
         if (!isErrorOf(error, "no-such-session")) throw error;
       }
     }
-    const { config } = await addSession(link, caller, name, { verify: true, renew: false });
-    return ask(link, config);
+    const { config: session, notes } = await addSession(link, caller, name, ON_DEMAND);
+    if (isWatched) for (const note of notes) caller.ui.warn(`${name}: ${note}`);
+    if (isWatched && !isPlain(caller)) await compareSources(link, caller, { name, session, whereabouts });
+    return ask(link, session);
+  }
+}
+
+/** For whoever wants credentials, now: a session that works stays what it is. */
+const ON_DEMAND = { verify: true, renew: false, keep: true } as const;
+
+/** Tells a person whose shell selects another source than the session has; what is vended stays the same. */
+async function compareSources(
+  link: Link,
+  caller: Asker,
+  {
+    name,
+    session,
+    whereabouts,
+  }: { readonly name: string; readonly session: string; readonly whereabouts: Whereabouts },
+): Promise<void> {
+  try {
+    const environment = sourceVariables(caller, whereabouts);
+    const { difference } = await link.request("Compare", { config: session, environment });
+    if (difference !== undefined) caller.ui.warn(`${name}: ${difference}`, `keyhole daemon add -n ${name}`);
+  } catch (error) {
+    // An older daemon knows no such question; what else is wrong shows in a moment.
+    if (!(error instanceof KeyholeError)) throw error;
   }
 }
 
@@ -159,15 +188,16 @@ export async function addSession(
   link: Link,
   caller: Caller,
   name: string,
-  options: { readonly verify: boolean; readonly renew: boolean },
+  { keep, ...options }: { readonly verify: boolean; readonly renew: boolean; readonly keep: boolean },
 ): Promise<SessionInfo> {
-  const { paths } = caller.settings;
+  const { configDir: directory, defaultConfigDir } = caller.settings.paths;
   const whereabouts = await refuseForeignDaemon(link, caller.settings);
   const request = { config: name, environment: sourceVariables(caller, whereabouts), ...options };
-  const directory = paths.configDir;
-  if (directory === paths.defaultConfigDir) return link.request("Add", request);
-  if (whereabouts === "away") throw elsewhere(directory);
-  return link.request("AddIn", { directory, ...request, keep: false });
+  if (whereabouts === "away" && directory !== defaultConfigDir) throw elsewhere(directory);
+  // What an older daemon knows as well. A new session keeps nothing.
+  if (whereabouts === "away" || isPlain(caller) || (!keep && directory === defaultConfigDir))
+    return link.request("Add", request);
+  return link.request("AddIn", { directory, ...request, keep });
 }
 
 function elsewhere(directory: string): KeyholeError {

@@ -4,9 +4,14 @@ import type { Paths } from "../../paths.ts";
 
 /** The config file that makes SDKs ask keyhole for `name`, of the daemon at this socket. */
 export function refreshingConfigPath(paths: Paths, name: string): string {
-  // Two daemons may have configs of one name.
-  const daemon = Bun.hash.crc32(paths.socket).toString(16).padStart(8, "0");
-  return `${paths.runDir}/${name}-${daemon}.config`;
+  // Two daemons, and two directories, may have configs of one name.
+  const place = [paths.socket, ...directoryWords(paths)].join("\0");
+  return `${paths.runDir}/${name}-${Bun.hash.crc32(place).toString(16).padStart(8, "0")}.config`;
+}
+
+/** What says which directory of configs is meant, where it is another one than the plain name's. */
+export function directoryWords({ configDir, defaultConfigDir }: Paths): string[] {
+  return configDir === defaultConfigDir ? [] : ["--config-dir", configDir];
 }
 
 /** An empty file, so that no key from `~/.aws/credentials` comes before `credential_process`. */

@@ -4,7 +4,7 @@ import { formatAwsConfig } from "../../awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Paths } from "../../paths.ts";
-import { emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
+import { directoryWords, emptyCredentialsPath, refreshingConfigPath } from "./refreshing.ts";
 
 export interface RefreshingProfile {
   /** The config's name, or the grant's. */
@@ -32,7 +32,7 @@ export function refreshingConfig(paths: Paths, { name, isGrant = false, command,
   const words = [...command, "--socket-path", paths.socket, "export", "--format", "credential-process"];
   return formatAwsConfig({
     comment: "Written by keyhole for exec --refresh and shell; holds no secret.",
-    process: isGrant ? words : [...words, "-n", name],
+    process: isGrant ? words : [...words, ...directoryWords(paths), "-n", name],
     region,
   });
 }

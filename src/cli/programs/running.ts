@@ -1,6 +1,7 @@
 // Programs with credentials: what `exec` and `shell` have in common.
 import { definedVariables } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
+import { parseSessionName } from "../../sessionname.ts";
 import type { CommandContext } from "../command.ts";
 import { exactVariables, exactWords } from "./exact.ts";
 import { execute } from "./execute.ts";
@@ -46,6 +47,7 @@ export async function executeRefreshing(
   const { config, grant, region } = await vend(context, name);
   const socket = targetOf(context.settings, context.host, name).path;
   const session = grant ?? config;
+  const whose = grant ?? parseSessionName(config)?.config ?? config;
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));
   const variables = isReady ? grantVariables(directory) : await writeFiles();
@@ -56,8 +58,8 @@ export async function executeRefreshing(
     const paths = { ...context.settings.paths, socket };
     const { writeRefreshingFiles } = await import("./refreshingfiles.ts");
     const { command } = context.host;
-    writeRefreshingFiles(paths, { name: session, isGrant: grant !== undefined, command, region });
-    return refreshingVariables(paths, session);
+    writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region });
+    return refreshingVariables(paths, whose);
   }
 }
 

@@ -37,6 +37,11 @@ export class Person implements AsyncDisposable {
     this.#terminal.close();
   }
 
+  /** What is on the screen behind the last text that was waited for. */
+  seen(): string {
+    return this.#seen;
+  }
+
   exit(): Promise<number> {
     return this.#child.exited;
   }

@@ -30,7 +30,7 @@ export default defineCommand({
     refuseLoop(environment, name, settings.paths.socket);
     await refuseBesideShared(context, { name, isMeant: args.own, hint: `keyhole export -n ${name}` });
     const session = await withOwnDaemon(context, (link) =>
-      addSession(link, context, name, { verify: args.verify, renew: args.force }),
+      addSession(link, context, name, { verify: args.verify, renew: args.force, keep: false }),
     );
     if (args.json) return output.line(formatJson(sessionToJson(session)));
     const expiry =

@@ -121,7 +121,9 @@ async function completeSessions(context: Caller, names: readonly string[]): Prom
 /** One that fails does not keep the others from coming back. */
 async function addAgain(context: Caller, name: string): Promise<boolean> {
   try {
-    await withDaemon(context.settings, (link) => addSession(link, context, name, { verify: true, renew: false }));
+    await withDaemon(context.settings, (link) =>
+      addSession(link, context, name, { verify: true, renew: false, keep: true }),
+    );
     return true;
   } catch (error) {
     const { message, hint } = toKeyholeError(error);
