@@ -20,13 +20,26 @@ export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] 
   return verdicts(wrong, `${sessions.length} without an error`);
 }
 
-export function checkGrants({ daemon, settings, now }: HostMachine): readonly Verdict[] {
+export function checkGrants(machine: HostMachine): readonly Verdict[] {
+  const { daemon, settings, now } = machine;
   const broken = brokenDefinitions(settings.paths.grantDir);
   if (!("status" in daemon) || daemon.grants === undefined) return broken;
   const atAws = now + skewOf(daemon.status);
   const active = daemon.grants.filter(({ state }) => state === "active");
   const wrong = active.flatMap((grant) => [...troubleOf(grant, atAws), ...missingOf(grant)]);
-  return verdicts([...broken, ...wrong], `${active.length} active, without an error`);
+  return verdicts([...broken, ...unserved(machine), ...wrong], `${active.length} active, without an error`);
+}
+
+/** A definition that is fine, and that the daemon could not serve when it read it: a lease had no place then. */
+function unserved({ daemon, settings }: HostMachine): Verdict[] {
+  if (!("status" in daemon) || daemon.grants === undefined) return [];
+  const served = new Set(daemon.grants.map(({ name }) => name));
+  const store = openGrantStore(settings.paths.grantDir);
+  const names = read(() => store.list().filter((name) => !served.has(name)));
+  if (names instanceof KeyholeError) return [];
+  return names
+    .filter((name) => !(read(() => store.read(name)) instanceof KeyholeError))
+    .map((name) => problem(`${name}: is defined, and the daemon does not serve it`, "keyhole daemon restart"));
 }
 
 function troubleOf({ name, lastError, expiresAt }: GrantInfo, now: number): Verdict[] {

@@ -145,7 +145,8 @@ export interface Mounts {
 }
 
 /**
- * What is in a parent of mounts, which is readable for as long as this takes; nothing where there is none.
+ * What is in a parent of mounts, which is readable for as long as this takes, unless by root, who needs no permission;
+ * nothing where there is none.
  *
  * @throws KeyholeError `unsafe-path` as openMount does
  */
@@ -154,14 +155,19 @@ export function listMounts(parent: string): Mounts {
   if (stats === undefined) return { found: [], formerMode: undefined };
   const mode = stats.mode & 0o777;
   const formerMode = mode === PARENT_MODE ? undefined : mode;
-  return withParent(parent, (base) => {
-    try {
-      fs.chmodSync(`${base}/.`, PARENT_MODE | fs.constants.S_IRUSR);
-      return { found: fs.readdirSync(`${base}/.`), formerMode };
-    } finally {
-      fs.chmodSync(`${base}/.`, PARENT_MODE);
-    }
-  });
+  return withParent(parent, (base) => ({
+    found: ownUid() === 0 ? fs.readdirSync(base) : readOpened(base),
+    formerMode,
+  }));
+}
+
+function readOpened(base: string): string[] {
+  try {
+    fs.chmodSync(base, PARENT_MODE | fs.constants.S_IRUSR);
+    return fs.readdirSync(base);
+  } finally {
+    fs.chmodSync(base, PARENT_MODE);
+  }
 }
 
 /** @throws KeyholeError `unsafe-path` where it is another user's by now. */

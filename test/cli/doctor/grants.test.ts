@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { checkGrants, checkSessions } from "../../../src/cli/doctor/grants.ts";
+import { openGrantStore } from "../../../src/grants/store.ts";
+import { LEAST } from "../../grants/fakes/grants.ts";
 import { session } from "../fakes/daemon.ts";
 import { grantInfo } from "../fakes/grants.ts";
 import { daemonView, Home, hostMachine } from "../fakes/machines.ts";
@@ -61,4 +63,16 @@ test("a definition that is none is a problem, whether a daemon runs or not", asy
     expect(found).toMatchObject([{ level: "problem", fix: "keyhole grant remove agent-a" }]);
     expect(JSON.stringify(found)).not.toContain("SECRET");
   }
+});
+
+test("a definition that the daemon does not serve is a problem", async () => {
+  using home = new Home();
+  const store = openGrantStore(home.make(".keyhole/grants"));
+  for (const name of ["agent-a", "agent-f"]) store.write({ ...LEAST, name }, { durable: false });
+  const daemon = daemonView({}, [grantInfo({ directory: home.make("g") })]);
+  expect(checkGrants(await hostMachine(home, { daemon }))).toContainEqual({
+    level: "problem",
+    message: "agent-f: is defined, and the daemon does not serve it",
+    fix: "keyhole daemon restart",
+  });
 });

@@ -154,6 +154,14 @@ test.each([
   },
 );
 
+test("codex denies whatever lies in keyhole's home, but for the place of grants", () => {
+  const { filesystem } = (Bun.TOML.parse(textOf("codex", atHost)) as any).permissions.keyhole;
+  const open = Object.entries(paths)
+    .filter(([name, path]) => path.startsWith(`${paths.home}/`) && name !== "grantMounts")
+    .filter(([, path]) => !Object.keys(filesystem).some((denied) => path === denied || path.startsWith(`${denied}/`)));
+  expect(open).toEqual([]);
+});
+
 test("codex denies what of keyhole's lies outside of its home, and never what the grant lies in", () => {
   const elsewhere = { configDir: "/srv/configs", socket: "/srv/k.sock", log: "/srv/k.log" };
   for (const grant of [shared, atHost]) {
