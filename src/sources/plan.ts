@@ -139,7 +139,11 @@ function planCredentialSource({ environment }: Sources, profile: string, source:
     case "EcsContainer":
       return { kind: "container", profile };
     case "Ec2InstanceMetadata":
-      return { kind: "instance", profile };
+      if (!isMetadataOff(environment)) return { kind: "instance", profile };
+      throw none(
+        `profile '${profile}' takes its credentials from instance metadata, which is turned off`,
+        look(profile),
+      );
     case undefined:
       throw none(`profile '${profile}' has role_arn, and neither source_profile nor credential_source`, look(profile));
     default:
@@ -193,7 +197,7 @@ function planMachine({ environment }: Sources, profile: string | undefined): Pla
     (name) => environment[name] !== undefined,
   );
   if (hasContainer) return { kind: "container", profile };
-  if (environment["AWS_EC2_METADATA_DISABLED"]?.toLowerCase() === "true") throw empty(profile, "is turned off");
+  if (isMetadataOff(environment)) throw empty(profile, "is turned off");
   return { kind: "instance", profile };
 }
 
@@ -218,6 +222,10 @@ function look(profile: string): string {
 
 function none(what: string, hint: string): KeyholeError {
   return new KeyholeError("no-source-credentials", what, hint);
+}
+
+function isMetadataOff(environment: SourceEnvironment): boolean {
+  return environment["AWS_EC2_METADATA_DISABLED"]?.toLowerCase() === "true";
 }
 
 function hasKeys(environment: SourceEnvironment): boolean {
