@@ -9,7 +9,7 @@ const folder = join(import.meta.dir, "vendor");
 
 /** The archive for one CPU, as `linkStatically` takes it. @throws Error if the file is not the one in SHA256SUMS. */
 export function loadArchive(cpu: Cpu): Uint8Array {
-  return openArchive(readFileSync(join(folder, archiveName(cpu))), readSums().get(archiveName(cpu)));
+  return openArchive(readFileSync(join(folder, archiveName(cpu))), readSums(folder).get(archiveName(cpu)));
 }
 
 export function archiveName(cpu: Cpu): string {
@@ -27,8 +27,8 @@ export function openArchive(compressed: Uint8Array, expected: string | undefined
   return zstdDecompressSync(compressed);
 }
 
-/** File name → SHA-256, in the format of sha256sum(1). */
-function readSums(): ReadonlyMap<string, string> {
-  const lines = readFileSync(join(folder, "SHA256SUMS"), "utf8").trim().split("\n");
+/** File name → SHA-256: a folder's SHA256SUMS, in the format of sha256sum(1). */
+export function readSums(of: string): ReadonlyMap<string, string> {
+  const lines = readFileSync(join(of, "SHA256SUMS"), "utf8").trim().split("\n");
   return new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]));
 }

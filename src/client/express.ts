@@ -7,46 +7,55 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Milliseconds. A session that is there is answered at once, unless it is just being renewed; then the command line
- * proper asks again, with all of its patience, and meets the same renewal.
+ * What is understood here, and in build/express/express.c before Bun starts, whose header is made of it: words, variables,
+ * names and numbers are said once for both.
  */
-const VEND_DEADLINE = 2000;
-
-/**
- * Milliseconds after which a control socket is told that nothing more is asked: another program than a daemon, elhaz
- * where KEYHOLE_HOME is its directory, waits for that, and then answers what the command line proper understands.
- */
-const SILENCE = 250;
-
-/** Milliseconds; DESIGN.md, 6. Asked once and waited for: a second request would be a second use, or question. */
-const FETCH_DEADLINE = 20_000;
-
-/** wire/PROTOCOL.md: the version, the numbers of Vend and Fetch, and that of an error reply. */
-const VERSION = 1;
-const VEND = 2;
-const FETCH = 15;
-const ERROR = 255;
-
-/** Files in a grant's directory (DESIGN.md, 4). */
-const GRANT_SOCKET = "sock";
-const GRANT_CONFIG = "aws-config";
-
-/** What else could change the meaning of the words: checked settings, and a chain that may be a loop. */
-const DECIDING = [
-  "KEYHOLE_AUTOSTART_ONCE",
-  "KEYHOLE_CHAIN",
-  "KEYHOLE_CLIENT_TIMEOUT",
-  "KEYHOLE_CONFIG_DIR",
-  "KEYHOLE_DISABLE",
-  "KEYHOLE_LOGGING_PATH",
-  "KEYHOLE_MAX_DAEMON_CACHE_SIZE",
-  "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
-  "KEYHOLE_SOCKET_DIR_MODE",
-  "KEYHOLE_SOCKET_MODE",
-];
-
-/** What may ask for another session than the one of a config's name; a grant's is none of them. */
-const CHOOSING = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"];
+export const lane = {
+  command: "export",
+  format: "credential-process",
+  socketWords: ["--socket-path", "-sp"],
+  formatWords: ["--format", "-f"],
+  nameWords: ["--name", "-n"],
+  /** What else could change the meaning of the words: checked settings, and a chain that may be a loop. */
+  deciding: [
+    "KEYHOLE_AUTOSTART_ONCE",
+    "KEYHOLE_CHAIN",
+    "KEYHOLE_CLIENT_TIMEOUT",
+    "KEYHOLE_CONFIG_DIR",
+    "KEYHOLE_DISABLE",
+    "KEYHOLE_LOGGING_PATH",
+    "KEYHOLE_MAX_DAEMON_CACHE_SIZE",
+    "KEYHOLE_MAX_UNIX_SOCKET_CONNECTIONS",
+    "KEYHOLE_SOCKET_DIR_MODE",
+    "KEYHOLE_SOCKET_MODE",
+  ],
+  /** What may ask for another session than the one of a config's name; a grant's is none of them. */
+  choosing: ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"],
+  /** Files in a grant's directory (DESIGN.md, 4), and the control socket below keyhole's home. */
+  grantSocket: "sock",
+  grantConfig: "aws-config",
+  homeSocket: "/sock/daemon.sock",
+  /** Descriptors of what a grant has answered so far and of its socket, from express.c. */
+  answerVariable: "KEYHOLE_ANSWER",
+  /** wire/PROTOCOL.md: the version, and the numbers of Vend, Fetch and an error reply. */
+  version: 1,
+  vend: 2,
+  fetch: 15,
+  error: 255,
+  longestName: 128,
+  /**
+   * Milliseconds. A session that is there is answered at once, unless it is just being renewed; then the command line
+   * proper asks again, with all of its patience, and meets the same renewal.
+   */
+  vendDeadline: 2_000,
+  /** Milliseconds; DESIGN.md, 6. Asked once and waited for: a second request would be a second use, or question. */
+  fetchDeadline: 20_000,
+  /**
+   * Milliseconds after which a control socket is told that nothing more is asked: another program than a daemon, elhaz
+   * where KEYHOLE_HOME is its directory, waits for that, and then answers what the command line proper understands.
+   */
+  silence: 250,
+} as const;
 
 /** What a grant's socket said instead of credentials: the whole error reply, or nothing in all that time. */
 export type Refusal = Uint8Array | "timeout";
@@ -63,7 +72,8 @@ export async function answerExpress(
   environment: Environment,
   executable: string,
 ): Promise<"answered" | "unusual" | { readonly refusal: Refusal }> {
-  const answer = await askExpress(words, environment, executable);
+  const held = isStatic && environment[lane.answerVariable];
+  const answer = held ? await continueAnswer(held) : await askExpress(words, environment, executable);
   if (answer === undefined) return "unusual";
   if ("refusal" in answer) return answer;
   if (await isStdoutClosed()) return "unusual";
@@ -97,6 +107,10 @@ export async function isStdoutClosed(): Promise<boolean> {
   return (flags & O_CLOEXEC) !== 0;
 }
 
+declare const KEYHOLE_LIBC: string;
+/** Whether express.c runs before this: it lets no variable of its name in from outside. */
+const isStatic = typeof KEYHOLE_LIBC === "string" && KEYHOLE_LIBC !== "";
+
 type Answer = { readonly line: Uint8Array } | { readonly refusal: Refusal };
 
 /** The line, newline included; undefined wherever the command line proper is to be asked. */
@@ -107,12 +121,16 @@ export async function askExpress(
 ): Promise<Answer | undefined> {
   const question = understand(words, environment);
   if (question === undefined) return undefined;
-  const { name, socket } = question;
+  const { isExport, name, socket } = question;
   if (socket === undefined) {
     const directory = grantDirectoryOf(executable);
-    if (name === undefined) return directory === undefined ? undefined : fetch(`${directory}/${GRANT_SOCKET}`);
+    if (name === undefined) return directory === undefined ? undefined : fetch(`${directory}/${lane.grantSocket}`);
     // Whether the grant is the one that is meant, the command line proper finds out.
     if (directory !== undefined) return undefined;
+  } else if (name === undefined) {
+    // As the AWS config of a grant without an executable has it.
+    const isGrant = socket.startsWith("/") && socket === `${grantDirectoryOf(socket)}/${lane.grantSocket}`;
+    return isExport && isGrant ? fetch(socket) : undefined;
   }
   const path = socket ?? socketOfHome(environment);
   const request = name === undefined ? undefined : encodeVend(name);
@@ -120,12 +138,16 @@ export async function askExpress(
   const isOwn = isOwnControlSocket(path);
   // A grant's socket must not be told a config's name; where the home has its socket, none is a grant's.
   if (path !== socketOfHome(environment) && !(await isOwn)) return undefined;
-  const line = await ask(path, request, VEND_DEADLINE, (frame) => lineOf(frame, VEND), SILENCE);
+  const line = await ask(
+    { unix: path },
+    { request, deadline: lane.vendDeadline, silence: lane.silence, read: (frame) => lineOf(frame, lane.vend) },
+  );
   // What another user says is not believed.
   return line instanceof Uint8Array && (await isOwn) ? { line } : undefined;
 }
 
 interface Question {
+  readonly isExport: boolean;
   readonly name: string | undefined;
   /** The one that was named, if one was. */
   readonly socket: string | undefined;
@@ -133,51 +155,42 @@ interface Question {
 
 /** Only words that are certain: long and short spellings with a separate value, each once. */
 function understand(words: readonly string[], environment: Environment): Question | undefined {
-  for (const variable of DECIDING) if (environment[variable]) return undefined;
+  for (const variable of lane.deciding) if (environment[variable]) return undefined;
   // Off, as in a grant's environment, it decides what happens where nobody answers; other values have to be checked.
   if ((environment["KEYHOLE_AUTOSTART"] || "0") !== "0") return undefined;
   let socket: string | undefined;
   let name: string | undefined;
   let format: string | undefined;
   let isExport = false;
-  for (let at = 0; at < words.length; at += 2) {
-    const value = words[at + 1];
-    switch (words[at]!) {
-      case "export":
-        if (isExport) return undefined;
-        isExport = true;
-        at -= 1;
-        break;
-      case "--socket-path":
-      case "-sp":
-        if (socket !== undefined) return undefined;
-        socket = value ?? "";
-        break;
-      case "--format":
-      case "-f":
-        if (format !== undefined || !isExport) return undefined;
-        format = value;
-        break;
-      case "--name":
-      case "-n":
-        if (name !== undefined || !isExport) return undefined;
-        name = value;
-        break;
-      default:
-        return undefined;
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at]!;
+    if (word === lane.command && !isExport) {
+      isExport = true;
+      continue;
     }
+    at += 1;
+    const value = words[at];
+    if (value === undefined) return undefined;
+    if (has(lane.socketWords, word) && socket === undefined) socket = value;
+    else if (has(lane.formatWords, word) && isExport && format === undefined) format = value;
+    else if (has(lane.nameWords, word) && isExport && name === undefined) name = value;
+    else return undefined;
   }
+  if (isExport ? format !== lane.format : socket !== undefined) return undefined;
   socket ??= environment["KEYHOLE_SOCKET"] || undefined;
-  if (name !== undefined && CHOOSING.some((variable) => environment[variable])) return undefined;
-  const isUnderstood = isExport ? format === "credential-process" : words.length === 0;
-  return isUnderstood ? { name, socket } : undefined;
+  if (name !== undefined && lane.choosing.some((variable) => environment[variable])) return undefined;
+  return { isExport, name, socket };
+}
+
+function has(list: readonly string[], word: string): boolean {
+  return list.includes(word);
 }
 
 /** As client/target.ts has it. Without node:fs, which costs 1.5 ms; of a socket the size is infinite. */
 function grantDirectoryOf(executable: string): string | undefined {
   // A name without a directory was found in PATH, by whom the command line proper finds out.
   const directory = executable.slice(0, Math.max(0, executable.lastIndexOf("/")));
-  return directory !== "" && Bun.file(`${directory}/${GRANT_CONFIG}`).size > 0 ? directory : undefined;
+  return directory !== "" && Bun.file(`${directory}/${lane.grantConfig}`).size > 0 ? directory : undefined;
 }
 
 /** As a daemon of this user makes it. One of a group's, of root's or of another user's, the command line proper looks at. */
@@ -201,8 +214,8 @@ function encodeVend(name: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9_-]{1,128}$/.test(name)) return undefined;
   const frame = new Uint8Array(8 + name.length);
   frame[3] = 4 + name.length;
-  frame[4] = VERSION;
-  frame[5] = VEND;
+  frame[4] = lane.version;
+  frame[5] = lane.vend;
   frame[7] = name.length;
   for (let at = 0; at < name.length; at += 1) frame[8 + at] = name.charCodeAt(at);
   return frame;
@@ -210,33 +223,52 @@ function encodeVend(name: string): Uint8Array | undefined {
 
 /** A grant's credentials; undefined where nobody was reached, which the command line proper tries again for a while. */
 async function fetch(path: string): Promise<Answer | undefined> {
-  const request = Uint8Array.of(0, 0, 0, 2, VERSION, FETCH);
-  const answer = await ask(path, request, FETCH_DEADLINE, (frame): Answer | undefined => {
-    if (isWhole(frame) && frame[5] === ERROR) return { refusal: frame };
-    const line = lineOf(frame, FETCH);
-    return line && { line };
-  });
+  const request = Uint8Array.of(0, 0, 0, 2, lane.version, lane.fetch);
+  const answer = await ask({ unix: path }, { request, deadline: lane.fetchDeadline, read: readFetched });
   return answer === "timeout" ? { refusal: answer } : answer;
+}
+
+function readFetched(frame: Uint8Array): Answer | undefined {
+  if (isWhole(frame) && frame[5] === lane.error) return { refusal: frame };
+  const line = lineOf(frame, lane.fetch);
+  return line && { line };
+}
+
+/** Goes on with what express.c has begun and could not end: a grant that took a request is never asked twice. */
+async function continueAnswer(descriptors: string): Promise<Answer | undefined> {
+  const [memory = -1, fd = -1] = descriptors.split(",").map(Number);
+  const held: Uint8Array = process.getBuiltinModule("node:fs").readFileSync(memory);
+  if (held.length > 0 && !isPart(held)) return readFetched(held);
+  const answer = await ask({ fd }, { held, deadline: lane.vendDeadline, read: readFetched });
+  return answer === "timeout" ? { refusal: answer } : answer;
+}
+
+interface Asking<Read> {
+  /** Absent where it was sent already. */
+  readonly request?: Uint8Array;
+  /** What was received of the answer already. */
+  readonly held?: Uint8Array;
+  readonly deadline: number;
+  readonly silence?: number;
+  readonly read: (frame: Uint8Array) => Read | undefined;
 }
 
 /** What `read` makes of an answer; undefined where nobody was reached or the connection was closed. */
 function ask<Read>(
-  path: string,
-  request: Uint8Array,
-  deadline: number,
-  read: (chunk: Uint8Array) => Read | undefined,
-  silence?: number,
+  peer: { readonly unix: string } | { readonly fd: number },
+  { request, held: first, deadline, silence, read }: Asking<Read>,
 ): Promise<Read | undefined | "timeout"> {
   return new Promise((resolve) => {
     const giveUp = () => resolve(undefined);
-    let held: Uint8Array | undefined;
+    let held = first;
     setTimeout(() => resolve("timeout"), deadline).unref();
     Bun.connect({
-      unix: path,
+      // Bun's types do not know that it takes a connected descriptor.
+      ...(peer as { unix: string }),
       socket: {
         binaryType: "uint8array",
         open: (socket) => {
-          socket.write(request);
+          if (request !== undefined) socket.write(request);
           if (silence !== undefined) setTimeout(() => socket.shutdown(), silence).unref();
         },
         // Over a relay an answer may come in pieces; asked for again, it would be another use of a grant.
@@ -270,15 +302,15 @@ function join(held: Uint8Array, chunk: Uint8Array): Uint8Array {
 }
 
 function isWhole(frame: Uint8Array): boolean {
-  return frame.length >= 6 && u32(frame, 0) + 4 === frame.length && frame[4] === VERSION;
+  return frame.length >= 6 && u32(frame, 0) + 4 === frame.length && frame[4] === lane.version;
 }
 
 /** The line of a whole response to a Vend or a Fetch; undefined for anything else, error replies among it. */
-function lineOf(frame: Uint8Array, message: typeof VEND | typeof FETCH): Uint8Array | undefined {
+function lineOf(frame: Uint8Array, message: number): Uint8Array | undefined {
   if (!isWhole(frame) || frame[5] !== message) return undefined;
   // The config's name, and before it the grant's.
   let at = 6;
-  for (let names = message === VEND ? 1 : 2; names > 0; names -= 1) at += 2 + u16(frame, at);
+  for (let names = message === lane.vend ? 1 : 2; names > 0; names -= 1) at += 2 + u16(frame, at);
   at += frame[at] === 0 ? 1 : 3 + u16(frame, at + 1);
   return u32(frame, at) === frame.length - at - 4 ? frame.subarray(at + 4) : undefined;
 }

@@ -1,0 +1,118 @@
+// bun src/build/express/make.ts [FOLDER]
+//
+// Makes table.h of the words and numbers in ../../client/express.ts, compiles express.c for each CPU with Debian 12's
+// compilers (README.md), and writes x64.bin, arm64.bin and SHA256SUMS. FOLDER is where they go; without it, this folder.
+// The same compilers give the same bytes.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sha256 } from "../vendor.ts";
+import type { Cpu } from "../vendor/packages.ts";
+import { lane } from "../../client/express.ts";
+
+interface Toolchain {
+  readonly prefix: string;
+  readonly flags: readonly string[];
+}
+
+const toolchains: Readonly<Record<Cpu, Toolchain>> = {
+  arm64: { prefix: "aarch64-linux-gnu-", flags: ["-mcmodel=tiny", "-mbranch-protection=none", "-mno-outline-atomics"] },
+  x64: { prefix: "x86_64-linux-gnu-", flags: ["-fcf-protection=none"] },
+};
+
+/** Nothing of a libc, no call to one, no table of addresses, and no register that Bun's entry could miss. */
+const FLAGS = (
+  "-Os -std=gnu11 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns " +
+  "-fno-stack-protector -fno-asynchronous-unwind-tables -fno-jump-tables -fno-ident -fpie -mgeneral-regs-only " +
+  "-nostdlib -static -Wl,--build-id=none -Wl,--no-warn-rwx-segments"
+).split(" ");
+
+/** The version that made what is here; another makes other bytes. */
+export const COMPILER = "12.2.0-14";
+
+/** What the compiler for a CPU says of itself; undefined where there is none. */
+export function compilerOf(cpu: Cpu): string | undefined {
+  const result = spawnSync(`${toolchains[cpu].prefix}gcc`, ["--version"], { encoding: "utf8" });
+  return result.status === 0 ? /\(Debian ([^)]+)\)/.exec(result.stdout)?.[1] : undefined;
+}
+
+function quote(word: string): string {
+  return JSON.stringify(word);
+}
+
+/** Each with a zero byte at its end; the compiler adds that of the list. */
+function quoteAll(words: readonly string[]): string {
+  return words.map((word) => `"${word}\\0"`).join(" \\\n  ");
+}
+
+function named(variable: string): string {
+  return `${variable}=`;
+}
+
+/** The C header of the table. */
+export function formatTable(): string {
+  const strings = {
+    EXPORT: quote(lane.command),
+    FORMAT: quote(lane.format),
+    SOCKET_WORDS: quoteAll(lane.socketWords),
+    FORMAT_WORDS: quoteAll(lane.formatWords),
+    NAME_WORDS: quoteAll(lane.nameWords),
+    DECIDING: quoteAll(lane.deciding.map(named)),
+    CHOOSING: quoteAll(lane.choosing.map(named)),
+    GRANT_SOCKET: quote(lane.grantSocket),
+    GRANT_CONFIG: quote(lane.grantConfig),
+    HOME_SOCKET: quote(lane.homeSocket),
+    ANSWER_VARIABLE: quote(named(lane.answerVariable)),
+  };
+  const numbers = {
+    VERSION: lane.version,
+    VEND: lane.vend,
+    FETCH: lane.fetch,
+    ERROR: lane.error,
+    LONGEST_NAME: lane.longestName,
+    SILENCE: lane.silence,
+    FETCH_DEADLINE: lane.fetchDeadline,
+  };
+  return [
+    "/* Made by make.ts of the table in ../../client/express.ts. */",
+    ...Object.entries(strings).map(([name, value]) => `#define ${name} ${value}`),
+    `enum { ${Object.entries(numbers)
+      .map(([name, value]) => `${name} = ${value}`)
+      .join(", ")} };`,
+    "",
+  ].join("\n");
+}
+
+/** The code for one CPU. @throws Error with what the compiler says */
+export function compileExpress(cpu: Cpu, source = "express.c"): Uint8Array {
+  const { prefix, flags } = toolchains[cpu];
+  const scratch = mkdtempSync(join(tmpdir(), "express-"));
+  try {
+    for (const name of ["express.c", source, "code.ld"]) copyFileSync(join(import.meta.dir, name), join(scratch, name));
+    writeFileSync(join(scratch, "table.h"), formatTable());
+    run([`${prefix}gcc`, ...FLAGS, ...flags, "-Wl,-T,code.ld", source, "-o", "code.elf"], scratch);
+    run([`${prefix}objcopy`, "-O", "binary", "code.elf", "code.bin"], scratch);
+    return readFileSync(join(scratch, "code.bin"));
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function run([program, ...words]: readonly [string, ...string[]], cwd: string): void {
+  const { status, stderr } = spawnSync(program, words, { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program} has failed: ${stderr}`);
+}
+
+if (import.meta.main) {
+  const folder = process.argv[2] ?? import.meta.dir;
+  writeFileSync(join(folder, "table.h"), formatTable());
+  let sums = "";
+  for (const cpu of ["arm64", "x64"] as const) {
+    const code = compileExpress(cpu);
+    writeFileSync(join(folder, `${cpu}.bin`), code);
+    sums += `${sha256(code)}  ${cpu}.bin\n`;
+    console.error(`${cpu}.bin: ${code.length} bytes`);
+  }
+  writeFileSync(join(folder, "SHA256SUMS"), sums);
+}

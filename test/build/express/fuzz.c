@@ -1,0 +1,118 @@
+/*
+ * fuzz SECONDS SEED: what express.c makes of argv, environment, paths and frames that nobody meant, under the
+ * sanitizers of the compiler: every text and frame lies in memory of exactly its size. Prints how many it tried.
+ */
+#define SMALL
+/* Not libc's headers: some define what Linux's define. */
+void *malloc(unsigned long), *memcpy(void *, const void *, unsigned long), free(void *), abort(void);
+int memcmp(const void *, const void *, unsigned long), socketpair(int, int, int, int *), close(int), printf(const char *, ...);
+unsigned long strlen(const char *), strtoul(const char *, char **, int);
+long write(int, const void *, unsigned long), atol(const char *);
+#include "../../../src/build/express/express.c"
+
+/* What the assembly of express.c calls in the executable. */
+void express(u64 *stack) { (void)stack; }
+
+static u64 state;
+static u64 draw(u64 limit) {
+  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+  return state % limit;
+}
+
+static const char *const known[] = {
+  "export", "--socket-path", "-sp", "--format", "-f", "credential-process", "--name", "-n", "dev", "", "--", "json", "/s", "s",
+  "HOME=/h", "HOME=", "KEYHOLE_HOME=/k", "KEYHOLE_SOCKET=/s", "KEYHOLE_SOCKET=", "KEYHOLE_AUTOSTART=0", "KEYHOLE_AUTOSTART=1",
+  "KEYHOLE_CHAIN=", "KEYHOLE_CHAIN=x", "AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL=x", "KEYHOLE_DISABLE", "BUN_JSC_x=1", "=", "A"
+};
+
+static char *text(void) {
+  const char *word = known[draw(sizeof known / sizeof *known)];
+  u64 length = draw(4) ? strlen(word) : draw(draw(50) ? 140 : 9000);
+  char *made = malloc(length + 1);
+  for (u64 at = 0; at < length; at++) made[at] = at < strlen(word) && draw(8) ? word[at] : (char)(1 + draw(255));
+  made[length] = 0;
+  return made;
+}
+
+static void try_words(void) {
+  char *words[9], *environment[9];
+  struct question question = {0, 0, 0, 0, 0, 0};
+  u64 count = draw(9), variables = draw(9);
+  for (u64 at = 0; at < count; at++) words[at] = text();
+  for (u64 at = 0; at < variables; at++) environment[at] = text();
+  words[count] = environment[variables] = 0;
+  int is_understood = read_words(words, &question) && read_environment(environment, &question);
+  if (is_understood && question.is_export && question.name && is_config_name(question.name) && strlen(question.name) > 128) abort();
+  if (is_understood && count == 1) abort();
+  for (u64 at = 0; at < count; at++) free(words[at]);
+  for (u64 at = 0; at < variables; at++) free(environment[at]);
+}
+
+static void try_path(void) {
+  char *path = malloc(LONGEST_PATH), *file = text(), *rest = text();
+  find_grant(file, path);
+  join(path, file, length_of(file), rest);
+  free(path), free(file), free(rest);
+}
+
+/* A response, whole or with some bytes changed, or its length. */
+static u8 *frame(u64 *size, u64 *expected, u8 message) {
+  u64 first = draw(200), second = message == FETCH ? 2 + draw(200) : 0, region = draw(2) ? 2 + draw(40) : 0, line = draw(2000);
+  u64 length = 6 + 2 + first + second + 1 + region + 4 + line, at = 0;
+  u8 *bytes = malloc(length + 1);
+  u64 body = length - 4;
+  bytes[at++] = 0, bytes[at++] = (u8)(body >> 16), bytes[at++] = (u8)(body >> 8), bytes[at++] = (u8)body;
+  bytes[at++] = VERSION, bytes[at++] = message;
+  bytes[at++] = (u8)(first >> 8), bytes[at++] = (u8)first;
+  for (u64 end = at + first; at < end;) bytes[at++] = 'a';
+  if (second) {
+    bytes[at++] = (u8)((second - 2) >> 8), bytes[at++] = (u8)(second - 2);
+    for (u64 end = at + second - 2; at < end;) bytes[at++] = 'b';
+  }
+  bytes[at++] = region != 0;
+  if (region) {
+    bytes[at++] = (u8)((region - 2) >> 8), bytes[at++] = (u8)(region - 2);
+    for (u64 end = at + region - 2; at < end;) bytes[at++] = 'r';
+  }
+  bytes[at++] = 0, bytes[at++] = (u8)(line >> 16), bytes[at++] = (u8)(line >> 8), bytes[at++] = (u8)line;
+  while (at < length) bytes[at++] = 'l';
+  *size = length, *expected = line ? length - line : 0;
+  return bytes;
+}
+
+static void try_frame(void) {
+  u8 message = draw(2) ? VEND : FETCH;
+  u64 size, expected;
+  u8 *bytes = frame(&size, &expected, message);
+  int is_changed = draw(4) != 0;
+  if (!is_changed && find_line(bytes, size, message) != expected) abort();
+  for (u64 changes = is_changed ? 1 + draw(6) : 0; changes > 0; changes--) bytes[draw(draw(3) || size < 20 ? size : 20)] = (u8)draw(256);
+  u64 cut = draw(3) ? size : draw(size + 1);
+  u8 *exact = malloc(cut ? cut : 1);
+  memcpy(exact, bytes, cut);
+  u64 line = find_line(exact, cut, message);
+  if (line && (line < 13 || line >= cut || u32_at(exact + line - 4) != cut - line || u32_at(exact) + 4 != cut)) abort();
+  if (draw(64) == 0) {
+    int ends[2];
+    if (socketpair(AF_UNIX, 1, 0, ends) != 0) abort();
+    struct answer *answer = malloc(sizeof *answer);
+    answer->length = 0, answer->socket = ends[0];
+    if (write(ends[1], exact, cut) != (long)cut) abort();
+    close(ends[1]);
+    int is_whole = receive(answer, now() + 1000);
+    if (answer->length > cut || memcmp(answer->bytes, exact, answer->length) != 0) abort();
+    if (is_whole && (answer->length < 4 || u32_at(answer->bytes) + 4 > answer->length)) abort();
+    close(ends[0]);
+    free(answer);
+  }
+  free(exact), free(bytes);
+}
+
+int main(int count, char **words) {
+  long seconds = count > 1 ? atol(words[1]) : 1, end = now() + seconds * 1000, tried = 0;
+  state = count > 2 ? strtoul(words[2], 0, 10) | 1 : 1;
+  for (; now() < end; tried += 300)
+    for (int at = 0; at < 100; at++) try_words(), try_path(), try_frame();
+  printf("%ld\n", tried);
+  return 0;
+}
