@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import manifest from "./package.json" with { type: "json" };
 import { chooseCommit, readCommit } from "./src/build/commit.ts";
+import { loadExpress } from "./src/build/express.ts";
 import { stampInstaller } from "./src/build/installer.ts";
 import { linkStatically } from "./src/build/link.ts";
 import { refuseUnlocked } from "./src/build/lock.ts";
@@ -106,12 +107,13 @@ export async function compileStatically(
   origin: Origin = {},
 ): Promise<string[]> {
   const archive = loadArchive(cpu);
+  const express = loadExpress(cpu);
   const temporary = temporaryFor(outfile);
   const pass = async (addresses: ReadonlyMap<string, number>) => {
     const libc = encodeAddresses(LIBC_FUNCTIONS, addresses);
     const options = { ...origin, target: `bun-linux-${cpu}-musl`, label: `linux-${cpu}`, libc } as const;
     const modules = await compile(entrypoint, temporary, options);
-    return { modules, ...linkStatically(readFileSync(temporary), archive, { exports: LIBC_FUNCTIONS }) };
+    return { modules, ...linkStatically(readFileSync(temporary), archive, { exports: LIBC_FUNCTIONS, express }) };
   };
   try {
     const first = await pass(new Map());
@@ -146,7 +148,12 @@ async function compileSigned(entrypoint: string, outfile: string, cpu: Cpu, orig
 function isStale(outfile: string): boolean {
   if (!existsSync(outfile)) return true;
   const built = statSync(outfile).mtimeMs;
-  const sources = [...new Glob("src/**/*.{ts,zst}").scanSync(root), "build.ts", "package.json", "package-lock.json"];
+  const sources = [
+    ...new Glob("src/**/*.{ts,zst,bin}").scanSync(root),
+    "build.ts",
+    "package.json",
+    "package-lock.json",
+  ];
   return sources.some((source) => statSync(join(root, source)).mtimeMs > built);
 }
 

@@ -94,6 +94,7 @@ export const recordSize = { header: 64, segment: 56, section: 64, symbol: 24, re
 export const headerField = {
   type: 16,
   machine: 18,
+  entry: 24,
   segmentsOffset: 32,
   sectionsOffset: 40,
   segmentCount: 56,

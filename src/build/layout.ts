@@ -48,7 +48,12 @@ const synthesizedAlignment = 16;
 /** A cache line, so that copying the content to a new thread touches no more lines than needed. */
 const threadContentAlignment = 64;
 
-export function layOut(program: Program, { objects, replaced }: Resolution, threads: ThreadPlan): Layout {
+export function layOut(
+  program: Program,
+  { objects, replaced }: Resolution,
+  threads: ThreadPlan,
+  express?: Uint8Array,
+): Layout {
   const { machine } = program;
   const kept = objects.flatMap((object) =>
     object.sections
@@ -74,7 +79,9 @@ export function layOut(program: Program, { objects, replaced }: Resolution, thre
   }
 
   const synthesized: Synthesized[] = [];
-  for (const [name, bytes] of synthesize(machine, threads)) {
+  const made = synthesize(machine, threads);
+  if (express !== undefined) made.push([synthetic.express, express]);
+  for (const [name, bytes] of made) {
     at = alignUp(at, synthesizedAlignment);
     synthesized.push({ name, bytes, address: at });
     at += bytes.length;

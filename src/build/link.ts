@@ -5,16 +5,20 @@
 // placed behind the program, the words are filled in, and the program headers that call for the loader go.
 import { type Addresses, locate } from "./addresses.ts";
 import { readArchive } from "./archive.ts";
-import { fillImages, type Images, relocateProgram } from "./images.ts";
+import { goOnAt } from "./express.ts";
+import { bytesAt, fillImages, type Images, relocateProgram } from "./images.ts";
 import { type Layout, layOut } from "./layout.ts";
 import { type Program, readProgram } from "./program.ts";
 import { type Resolution, resolve } from "./resolve.ts";
+import { synthetic } from "./substitutes.ts";
 import { planThreads, type ThreadPlan } from "./threads.ts";
 import { enlargeProgram, planSegments, writeSegments } from "./write.ts";
 
 export interface LinkOptions {
   /** Functions of libc that are called by address and that the executable itself may not import. */
   readonly exports: readonly string[];
+  /** What is to run before the program's own entry (express.ts); absent where nothing is. */
+  readonly express?: Uint8Array;
 }
 
 export interface LinkReport {
@@ -44,16 +48,20 @@ export interface LinkPlan {
   readonly layout: Layout;
   readonly addresses: Addresses;
   readonly images: Images;
+  /** The address where the static executable starts. */
+  readonly entry: number;
 }
 
 export function planLink(executable: Uint8Array, archive: Uint8Array, options: LinkOptions): LinkPlan {
   const program = readProgram(executable);
   const resolution = resolve(program, readArchive(archive), options.exports);
   const threads = planThreads(program);
-  const layout = layOut(program, resolution, threads);
+  const layout = layOut(program, resolution, threads, options.express);
   const addresses = locate(program, resolution, layout);
   const images = fillImages(program, layout, threads, addresses);
-  return { program, resolution, threads, layout, addresses, images };
+  const express = layout.synthesized.find(({ name }) => name === synthetic.express);
+  if (express !== undefined) goOnAt(bytesAt(images, express.address, express.bytes.length), program.entry);
+  return { program, resolution, threads, layout, addresses, images, entry: express?.address ?? program.entry };
 }
 
 /**
@@ -62,11 +70,11 @@ export function planLink(executable: Uint8Array, archive: Uint8Array, options: L
  * @throws Error that names the symbol and the member, for everything that the linker is not sure of.
  */
 export function linkStatically(executable: Uint8Array, archive: Uint8Array, options: LinkOptions): LinkResult {
-  const { program, resolution, threads, layout, addresses, images } = planLink(executable, archive, options);
+  const { program, resolution, threads, layout, addresses, images, entry } = planLink(executable, archive, options);
   const segments = planSegments(program, layout, threads);
   const file = enlargeProgram(program, layout);
   relocateProgram(program, file, images, threads, addresses, layout);
-  writeSegments(file, program, images, segments);
+  writeSegments(file, program, images, segments, entry);
   return {
     executable: file,
     addresses: new Map(options.exports.map((name) => [name, addressOf(name, addresses)])),

@@ -38,6 +38,8 @@ export interface Program {
   readonly bytes: Uint8Array;
   readonly machine: Machine;
   readonly segments: readonly Segment[];
+  /** The address where it starts. */
+  readonly entry: number;
   /** File offset of the program headers. */
   readonly segmentsOffset: number;
   readonly threadLocal: Segment;
@@ -91,6 +93,7 @@ export function readProgram(bytes: Uint8Array): Program {
     bytes,
     machine,
     segments,
+    entry: readAddress(view, headerField.entry),
     segmentsOffset,
     threadLocal: only(segments, segmentType.threadLocal, "thread-local"),
     symbols,

@@ -6,6 +6,8 @@ export const synthetic = {
   returnZero: "<returns zero>",
   /** 16 zero bytes. */
   zeroes: "<zeroes>",
+  /** What runs before the program's own entry (express.ts). */
+  express: "<express>",
 } as const;
 
 /** libstdc++'s std::call_once calls the function that this thread stored here. */

@@ -78,7 +78,13 @@ export function enlargeProgram(program: Program, layout: Layout): Uint8Array {
   return enlarged;
 }
 
-export function writeSegments(file: Uint8Array, program: Program, images: Images, segments: readonly Segment[]): void {
+export function writeSegments(
+  file: Uint8Array,
+  program: Program,
+  images: Images,
+  segments: readonly Segment[],
+  entry: number,
+): void {
   const view = viewOf(file);
   const textOffset = newSegmentsOffset(program);
   for (const { address, bytes } of [images.text, images.data])
@@ -88,6 +94,7 @@ export function writeSegments(file: Uint8Array, program: Program, images: Images
   file.fill(0, start, start + program.segments.length * recordSize.segment);
   segments.forEach((segment, index) => writeSegment(view, start + index * recordSize.segment, segment));
   view.setUint16(headerField.segmentCount, segments.length, true);
+  writeAddress(view, headerField.entry, entry);
 
   // No section table: with one, strip(1) would keep what sections name, drop the new segments and destroy the file;
   // without one it refuses.
