@@ -81,6 +81,26 @@ describe.skipIf(!hasBubblewrap)("under a seccomp filter that answers", () => {
     }
   });
 
+  test("EPERM, the advice is a grant at the host's path where this one is seen there", async () => {
+    await using machine = await createHost();
+    const directory = await addGrant(machine, "agent-a --config dev --mount-at host");
+    const scratch = mkdtempSync(join(tmpdir(), "keyhole-filter-"));
+    try {
+      const filter = join(scratch, "filter");
+      writeFileSync(filter, makeFilter("socket", 1));
+      const options = ["--ro-bind", directory, directory];
+      const result = await runSandboxed(machine, directory, [`${directory}/keyhole`], { options, filter });
+      expect(result).toMatchObject({
+        exitCode: 8,
+        stderr: expect.stringContaining(
+          "hint: on the host: keyhole grant add NAME --config CONFIG --deliver file --mount-at host\n",
+        ),
+      });
+    } finally {
+      rmSync(scratch, { recursive: true });
+    }
+  });
+
   test("nothing: the same filter for another call lets it through", async () => {
     await using machine = await createHost();
     const directory = await addGrant(machine, "agent-a --config dev");

@@ -65,6 +65,12 @@ for (const hasRuntime of [true, false])
         for (const path of others) expect(lstatSync(dirname(path)).mode & 0o777).toBe(0o311);
         const { state } = JSON.parse(await host.keyhole("grant", "show", "prod", "--json")) as { state: string };
         expect(state).toBe("active");
+        // Another daemon finds the place again, whose name stands nowhere.
+        await host.restart();
+        host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
+        await host.keyhole("grant", "revoke", grant);
+        const { stdout } = await sandbox.run(["sh", "-c", give]);
+        expect(stdout).not.toContain("SecretAccessKey");
       });
 
     testWith([rigs.agents])("claude doctor accepts the settings, and finds a mistake in them", async () => {
