@@ -84,6 +84,8 @@ const walls: readonly Wall[] = [
       "sources/ini.ts",
       "sources/plan.ts",
       "sources/profile.ts",
+      // Which proxy an environment means.
+      "sources/proxy.ts",
       "suggest.ts",
       "version.ts",
       "wire/",

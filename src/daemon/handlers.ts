@@ -1,6 +1,7 @@
 // What the daemon does for each message of the control socket.
 import type { ConfigReader } from "../config/config.ts";
 import { checkConfigName } from "../configname.ts";
+import { type Environment, isProxyVariable } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
@@ -30,12 +31,14 @@ export interface HandlerDependencies {
   readonly self: ResponseOf<"Hello">;
   /** What `status` says besides the sessions; from memory, at once. */
   readonly status: () => Omit<DaemonStatus, "sessions">;
+  /** The daemon's own environment. */
+  readonly base: Environment;
   /** Begins to end the daemon, once the answer is on its way. */
   readonly stop: () => void;
 }
 
 export function createHandlers(dependencies: HandlerDependencies): Handlers {
-  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, stop } = dependencies;
+  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, base, stop } = dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
@@ -85,6 +88,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     return grants.add({ ...request, environment, directory }, caller);
   }
 
+  const proxies = Object.entries(base).flatMap(([name, value]) =>
+    value && isProxyVariable(name) ? [{ name, value: withoutUser(value) }] : [],
+  );
+
   return {
     Hello: () => self,
     Vend: ({ config }, caller) => {
@@ -122,6 +129,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     GrantAddIn: ({ directory, ...request }, caller) =>
       addGrant(wantedOf(request.config, directory, configDir).directory, request, caller),
     GrantSource: ({ name }) => grants.source(name),
+    Proxies: () => ({ proxies }),
     GrantList: () => ({ grants: fitGrants(grants.list()) }),
     GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
     GrantRemove: ({ name }, caller) => {
@@ -137,4 +145,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
+}
+
+/** A proxy is often written without a scheme. */
+function withoutUser(proxy: string): string {
+  const [scheme = ""] = /^[a-z0-9]+:\/\//i.exec(proxy) ?? [];
+  return scheme + proxy.slice(scheme.length).replace(/^.*@/, "");
 }

@@ -43,6 +43,7 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
     log: () => {},
     audit: createRequestAudit(() => {}, systemClock, "control"),
     self: { version, pid: process.pid },
+    base: environment,
     status: refuse,
     stop: refuse,
   });

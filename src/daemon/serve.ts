@@ -130,6 +130,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     log: peerLog,
     audit,
     self,
+    base,
     status: () =>
       statusOf({
         self,

@@ -238,6 +238,8 @@ export const messages = {
       endpoint: optional(string),
     }),
   },
+  /** The daemon's own proxies, by its variables: for whoever names none. Without users and passwords. */
+  Proxies: { number: 0x14, request: empty, response: struct({ proxies: list(variable) }) },
 } as const satisfies Record<string, MessageRow>;
 
 export type MessageName = keyof typeof messages;

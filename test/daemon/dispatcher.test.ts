@@ -28,6 +28,7 @@ function setUp(handlers: Partial<Handlers>) {
     GrantAdd: notAsked,
     GrantAddIn: notAsked,
     GrantSource: notAsked,
+    Proxies: notAsked,
     GrantList: notAsked,
     GrantRevoke: notAsked,
     GrantRemove: notAsked,
@@ -109,7 +110,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 19 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 20 of protocol version 1, not 126");
 });
 
 test.each([

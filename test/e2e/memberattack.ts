@@ -40,6 +40,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantAddIn: { directory: "/", ...terms, environment: [] },
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
+  Proxies: {},
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -13,10 +13,15 @@ export interface FullStatus {
 /** Whatever keeps it from telling its grants, what is known is worth showing; one that has gone is none. */
 export async function askStatus(link: Link): Promise<FullStatus> {
   const status = await link.request("Status", {});
+  return { status, grants: (await askIfKnown(() => link.request("GrantList", {})))?.grants };
+}
+
+/** Undefined if the daemon does not say. */
+export async function askIfKnown<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return { status, grants: (await link.request("GrantList", {})).grants };
+    return await ask();
   } catch (error) {
     if (!(error instanceof KeyholeError) || isErrorOf(error, "unreachable")) throw error;
-    return { status, grants: undefined };
+    return undefined;
   }
 }

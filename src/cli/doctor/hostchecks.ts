@@ -8,6 +8,7 @@ import { checkFileSystem, checkLeaseDirectory } from "./filesystems.ts";
 import { checkLeftovers, checkMemory } from "./leftovers.ts";
 import { checkPlaces } from "./places.ts";
 import { checkOwnExecutable, checkProcesses, checkShell } from "./shell.ts";
+import { checkEndpoints, checkProxies } from "./reach.ts";
 import { checkSharedPolicy, checkSharedSocket } from "./shared.ts";
 import { checkSourceLoop, checkSourceProfile } from "./sources.ts";
 import type { HostMachine } from "./hostmachine.ts";
@@ -30,6 +31,8 @@ export const hostChecks: CheckTable<HostMachine> = {
   "config-keys": checkConfigKeys,
   "source-profile": checkSourceProfile,
   "source-loop": checkSourceLoop,
+  endpoints: checkEndpoints,
+  proxies: checkProxies,
   shell: checkShell,
   "credential-process": checkProcesses,
   "path-executable": checkOwnExecutable,

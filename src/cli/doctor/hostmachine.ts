@@ -3,7 +3,8 @@ import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/peer.ts";
 import type { Settings } from "../../settings.ts";
-import { askStatus, type FullStatus } from "../daemon/asking.ts";
+import { askIfKnown, askStatus, type FullStatus } from "../daemon/asking.ts";
+import type { ResponseOf } from "../../wire/messages.ts";
 import { withDaemon } from "../daemon/broker.ts";
 import type { SharedFiles } from "../foreign.ts";
 
@@ -31,6 +32,8 @@ export type DaemonView =
   | (FullStatus & {
       /** Whose process it is. */
       readonly uid: number;
+      /** Undefined if it does not say. */
+      readonly proxies: ResponseOf<"Proxies">["proxies"] | undefined;
     })
   | { readonly failure: KeyholeError };
 
@@ -46,7 +49,9 @@ export async function lookAtDaemon(settings: Settings): Promise<DaemonView> {
       patient,
       async (link) => {
         const { uid } = link.identify((socket) => identifyPeer(loadNative(), socket));
-        return { uid, ...(await askStatus(link)) };
+        const full = await askStatus(link);
+        const proxies = await askIfKnown(() => link.request("Proxies", {}));
+        return { uid, ...full, proxies: proxies?.proxies };
       },
       { isPatient: false },
     );

@@ -55,7 +55,7 @@ test("a problem is exit status 1, and JSON has it with its id and fix", async ()
     { id: "sessions", level: "problem", message: "dev: AccessDenied (2 in a row)", fix: "keyhole whoami -n dev" },
   ]);
   // Its socket and its sessions are all that was asked for.
-  expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "GrantList"]);
+  expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "GrantList", "Proxies"]);
 });
 
 test("in a grant's directory the sandbox is checked, and the grant is asked for nothing", async () => {

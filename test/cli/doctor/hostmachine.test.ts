@@ -16,11 +16,16 @@ const settingsOf = (home: string, socket?: string) =>
 test("a daemon is asked how it is, whose it is, and for its grants", async () => {
   using home = new Home();
   const { status } = daemonView();
-  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants: [grantInfo()] }) });
+  await using daemon = startFakeDaemon({
+    Status: () => status,
+    GrantList: () => ({ grants: [grantInfo()] }),
+    Proxies: () => ({ proxies: [] }),
+  });
   expect(await lookAtDaemon(settingsOf(home.path, daemon.socket))).toEqual({
     status,
     uid: process.getuid!(),
     grants: [grantInfo()],
+    proxies: [],
   });
 });
 

@@ -105,7 +105,7 @@ export function daemonView(fields: Partial<DaemonStatus> = {}, grants: readonly 
     sessions: [],
     ...fields,
   };
-  return { status, grants, uid: process.getuid?.() ?? 0 };
+  return { status, grants, uid: process.getuid?.() ?? 0, proxies: [] };
 }
 
 /** A sandbox in which nobody answers anywhere, unless the fields say so. */

@@ -1,4 +1,5 @@
 // keyhole daemon remove: forgets the credentials of one config.
+import { parseSessionName } from "../../../sessionname.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
@@ -9,11 +10,15 @@ export default defineCommand({
   args: { name: nameOption, json: jsonOption },
   async run({ args, settings, output, ui }) {
     const name = await withDaemon(settings, async (connection) => {
-      const chosen = await requireName(args.name, ui, {
-        kind: "sessions",
-        hint: "keyhole daemon add -n NAME",
-        list: async () => (await connection.request("List", {})).sessions.map((session) => session.config),
-      });
+      // As `daemon list` has it: of a directory or an endpoint as well.
+      const isSession = args.name !== undefined && parseSessionName(args.name) !== undefined;
+      const chosen = isSession
+        ? args.name
+        : await requireName(args.name, ui, {
+            kind: "sessions",
+            hint: "keyhole daemon add -n NAME",
+            list: async () => (await connection.request("List", {})).sessions.map((session) => session.config),
+          });
       await connection.request("Remove", { config: chosen });
       return chosen;
     });

@@ -18,6 +18,16 @@ test("a session is removed by name", async () => {
   expect((await keyhole(["daemon", "remove", "-n", "dev", "--json"], { environment })).stdout).toContain("dev");
 });
 
+test("a session of another directory or endpoint goes by the name that the list has", async () => {
+  await using daemon = startFakeDaemon({ Remove: () => ({}) });
+  const name = "dev (http://127.0.0.1:4566)";
+  const result = await keyhole(["daemon", "remove", "-n", name], { environment: environmentOf(daemon) });
+  expect(result).toMatchObject({ exit: 0, stderr: `session ${name} removed\n` });
+  expect(daemon.requests[0]!.body).toEqual({ config: name });
+  const wrong = await keyhole(["daemon", "remove", "-n", "dev ()"], { environment: environmentOf(daemon) });
+  expect(wrong.exit).toBe(2);
+});
+
 test("a session that is not there is exit status 4", async () => {
   await using daemon = startFakeDaemon({
     Remove: () => {
