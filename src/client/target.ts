@@ -47,7 +47,10 @@ export function findSource(settings: Settings, executable: string | undefined, n
   if (name === undefined ? hasConfigs(paths.configDir) : isThere(`${paths.configDir}/${name}.yaml`)) return target;
   // Of the directory, because it is the promise that somebody serves there: without its daemon it is fail, not fall back.
   const directory = directoryOf(paths.sharedSocket);
-  if (!isThere(directory) || isOperator(settings)) return target;
+  // A grant may be mounted in that place.
+  if (!isThere(directory) || isGrantDirectory(directory) || isOperator(settings)) return target;
+  // In a container a host's socket may be all that there is.
+  if (isSpecial(target.path) && !isSpecial(paths.sharedSocket)) return target;
   // Who has configs and is no member has mistyped one of them.
   return mayEnter(directory) || !hasConfigs(paths.configDir) ? { path: paths.sharedSocket, kind: "shared" } : target;
 }

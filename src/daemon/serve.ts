@@ -219,7 +219,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   });
   log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
   if (settings.socketMode !== 0o600)
-    log("warn", "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone");
+    log("warn", "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone");
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: kept === undefined ? "started" : "goes on" });
   if (kept === undefined) console.log(formatReady(paths.socket));
   succession?.complete();

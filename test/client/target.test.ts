@@ -106,12 +106,20 @@ describe("whoever wants credentials", () => {
     mkdirSync(join(directory, "run"));
     mkdirSync(join(ownHome(), "sock"), { recursive: true });
     listen("home/.keyhole/sock/daemon.sock", 0o600);
+    expect(sourceOf({}, undefined, "dev")).toBe("own");
+    listen("run/s.sock", 0o660);
     expect(sourceOf({}, undefined, "dev")).toBe("shared");
     mkdirSync(join(ownHome(), "configs"));
     writeFileSync(join(ownHome(), "configs", "dev.yaml"), "");
     expect(sourceOf({}, undefined, "dev")).toBe("own");
     expect(sourceOf({}, undefined, "team")).toBe("shared");
     expect(sourceOf({}, "/elsewhere", "team")).toBe("own");
+  });
+
+  test("and has a grant mounted in that place is served by none that is shared", () => {
+    mkdirSync(join(directory, "run"));
+    writeFileSync(join(directory, "run", "aws-config"), "[default]\n");
+    expect(sourceOf({}, undefined, "dev")).toBe("own");
   });
 
   test("and keeps the policy is the operator, who is served on the control socket", () => {

@@ -208,7 +208,7 @@ test("the socket's and its new directory's modes are as the variables say; what 
   await machine.keyhole("daemon stop", { env });
   // Whoever sets it means to let a group in, which a mode does not.
   const { stderr } = await machine.run(["daemon", "start"], { env });
-  const what = "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone";
+  const what = "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone";
   expect(stderr).toContain(`warning: ${what}\nkeyhole: hint: sudo keyhole setup agent-access`);
   expect(await machine.keyhole("daemon logs", { env })).toContain(what);
   await machine.keyhole("daemon stop", { env });

@@ -124,7 +124,24 @@ describe("Docker: the command line of elhaz's users, with keyhole in the image (
     expect(stderr).toEndWith("hint: on the host, as the user of the daemon: keyhole grant add NAME --config CONFIG\n");
   });
 
-  inImage("with a socket that is dead, or none, it says that no daemon answers, and starts none", async () => {
+  inImage("with a mounted socket that is dead it starts none in its place, whatever configs there are", async () => {
+    const dead = scratch("dead");
+    const script = 'Bun.listen({ unix: process.argv[1], socket: { data() {} } }); console.log("ready")';
+    const listener = Bun.spawn([process.execPath, "-e", script, `${dead.path}/s.sock`], { stdout: "pipe" });
+    await listener.stdout.getReader().read();
+    listener.kill("SIGKILL");
+    await listener.exited;
+    const options = [
+      `--volume=${dead.path}/s.sock:/root/${HOME_SOCKET}`,
+      `--volume=${hostOf(0).home}/.keyhole/configs:/root/.keyhole/configs`,
+    ];
+    const { exitCode, stdout, stderr } = await keyhole(options, "export -n dev");
+    dead.remove();
+    expect([exitCode, stdout]).toEqual([3, ""]);
+    expect(stderr).toContain("and inside a container none is started");
+  });
+
+  inImage("without a socket it says that no daemon answers, and starts none", async () => {
     for (const words of ["export -n dev", "--socket-path /run/x.sock export -n dev", "daemon add -n dev"]) {
       const { exitCode, stdout, stderr } = await keyhole([], words);
       expect([words, exitCode, stdout]).toEqual([words, 3, ""]);

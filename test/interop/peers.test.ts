@@ -3,6 +3,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { executable } from "../e2e/machine.ts";
 import { proofs, remarks } from "./peers/known.ts";
 import { createSide, type Side } from "./peers/pair.ts";
 import { quiet } from "./peers/quiet.ts";
@@ -63,6 +64,24 @@ for (const [title, rows] of [
     }
   });
 }
+
+testWith([rigs.elhaz])(
+  "elhaz's daemon where keyhole's is meant is recognised at its first answer",
+  async () => {
+    await using elhaz = await createSide("elhaz");
+    elhaz.write("dev");
+    expect((await elhaz.run("daemon start")).exit).toBe(0);
+    const asKeyhole = { program: executable, env: { KEYHOLE_HOME: join(elhaz.home, ".elhaz") } };
+    for (const words of ["export -n dev", "export -f credential-process -n dev", "daemon status", "daemon start"]) {
+      const began = performance.now();
+      const { exit, stderr } = await elhaz.run(words, asKeyhole);
+      expect([words, exit]).toEqual([words, 1]);
+      expect(stderr).toStartWith("keyhole: error: what answers is not a keyhole daemon: it speaks JSON, as elhaz does");
+      expect(performance.now() - began).toBeLessThan(1500);
+    }
+  },
+  PATIENCE,
+);
 
 test.each(proofs.map((proof) => [proof.id, proof] as const))("%s is named by the test that is about it", (_, proof) => {
   expect([proof.file, isNamed(proof)]).toEqual([proof.file, true]);

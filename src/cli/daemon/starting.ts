@@ -7,31 +7,50 @@ import type { CommandContext } from "../command.ts";
 
 /**
  * @throws KeyholeError `unreachable` where autostart is off, where the place of the socket is not safe to start a daemon
- *   in, and inside a container to which the place belongs to the host; what the daemon itself says otherwise.
+ *   in, and inside a container whose keyhole is the host's, or has no configs; what the daemon itself says otherwise.
  */
 export async function startDaemon({ settings, host }: Pick<CommandContext, "settings" | "host">): Promise<void> {
   const { autostart, paths } = settings;
-  const nobody = `no daemon answers at ${paths.socket}`;
-  if (autostart === "never") throw new KeyholeError("unreachable", `${nobody} (autostart is off)`);
-  if (!settings.isAutostartMeant && host.isContainer() && !isOfContainer(settings)) {
-    const hint = "on the host: keyhole daemon start, and mount the directory of its socket, not the socket alone";
-    throw new KeyholeError("unreachable", `${nobody}, and inside a container none is started`, hint);
+  const missing = `no daemon answers at ${paths.socket}`;
+  if (autostart === "never") throw new KeyholeError("unreachable", `${missing} (autostart is off)`);
+  if (!settings.isAutostartMeant && host.isContainer()) {
+    const hint = adviceInside(settings);
+    if (hint !== undefined)
+      throw new KeyholeError("unreachable", `${missing}, and inside a container none is started`, hint);
   }
   try {
     await host.launch({ ...settings, once: autostart === "once" });
   } catch (error) {
     if (!isErrorOf(error, "unsafe-path")) throw error;
-    throw new KeyholeError("unreachable", `${nobody}, and none is started: ${error.message}`, error.hint);
+    throw new KeyholeError("unreachable", `${missing}, and none is started: ${error.message}`, error.hint);
   }
 }
 
+const ON_HOST = "on the host: keyhole daemon start, and mount the directory of its socket, not the socket alone";
+
+/** What to do where no daemon is to be started inside a container; undefined where one may be. */
+function adviceInside(settings: Settings): string | undefined {
+  if (isMounted(settings)) return ON_HOST;
+  return hasConfigs(settings) ? undefined : `keyhole config add; or ${ON_HOST}`;
+}
+
 /**
- * Whether a container has a keyhole of its own, with configs, and not a part of the host's that is mounted into it: what
- * is mounted is on another device than the container's root. A daemon inside would answer the host's clients, or nobody.
+ * Whether the place of the socket is a part of the host's keyhole that is mounted into this container: a daemon inside
+ * would answer the host's clients. What is mounted is on another device than what lies around it.
  */
-function isOfContainer({ paths }: Settings): boolean {
+function isMounted({ paths }: Settings): boolean {
+  const isAtHome = paths.socket.startsWith(`${paths.home}/`);
   try {
-    return deviceOf(paths.socket) === deviceOf("/") && readdirSync(paths.configDir).length > 0;
+    return deviceOf(paths.socket) !== deviceOf(isAtHome ? directoryOf(paths.home) : "/");
+  } catch {
+    return true;
+  }
+}
+
+/** Without any, a daemon has nothing to give. */
+function hasConfigs({ paths }: Settings): boolean {
+  try {
+    return readdirSync(paths.configDir).length > 0;
   } catch {
     return false;
   }

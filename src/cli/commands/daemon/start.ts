@@ -21,7 +21,8 @@ export default defineCommand({
     }
     const { pid } = running ?? (await host.launch(settings));
     if (settings.socketMode !== 0o600) {
-      const what = "KEYHOLE_SOCKET_MODE lets nobody else in: the control socket answers its owner and root alone";
+      const what =
+        "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone";
       ui.warn(what, "sudo keyhole setup agent-access --agent-user USER");
     }
     const { socket, log } = settings.paths;
