@@ -1,5 +1,15 @@
 // One daemon per socket: a lock that the kernel frees when its holder dies, however it dies.
-import { closeSync, constants, existsSync, fstatSync, ftruncateSync, lstatSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { KeyholeError } from "../errors.ts";
 import { isSameFile } from "../files/identity.ts";
 import { openOwnFile } from "../files/writing.ts";
@@ -67,9 +77,9 @@ export async function succeed(
     // One that has just taken it may not have written its pid yet.
     const isPatient = (holder: string) => holder === first || holder === "";
     const lock = typeof first === "string" ? await awaitLock(path, native, patience, isPatient) : first;
-    return { lock, complete: () => next.release() };
+    return { lock, complete: () => clear(path, next) };
   } catch (error) {
-    next.release();
+    clear(path, next);
     throw error;
   }
 }
@@ -79,8 +89,14 @@ export function hasSuccessor(path: string, native: Native): boolean {
   if (!existsSync(nextOf(path))) return false;
   const outcome = tryLock(nextOf(path), native);
   if (typeof outcome === "string") return true;
-  outcome.release();
+  clear(path, outcome);
   return false;
+}
+
+/** Leaves nothing behind. Whoever has the removed file open takes no lock on it for one (`tryLock`). */
+function clear(path: string, next: Lock): void {
+  if (next.isInPlace) rmSync(nextOf(path), { force: true });
+  next.release();
 }
 
 /** Of a daemon that has released its lock for another: the lock again if that one failed, undefined if it serves. */

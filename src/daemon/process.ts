@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import type { Native } from "../native/native.ts";
 
 export function harden(native: Native): void {
+  // It runs from a copy whose name is its build's.
+  native.setName("keyhole");
   native.forbidCoreDumps();
   native.forbidInspection();
   // Whatever is made without a mode of its own is the owner's alone.

@@ -52,6 +52,8 @@ export function loadDarwin(): Native {
     duplicate: () => undefined,
 
     isInspectable: () => true,
+    // There it is the file's name, or its beginning.
+    setName: () => {},
 
     forbidInspection(): void {
       if (libc.ptrace(PT_DENY_ATTACH, 0, 0n, 0) !== 0) throw new Error("PT_DENY_ATTACH was refused");

@@ -1,5 +1,6 @@
 // Linux, glibc and musl. Constants from the kernel's uapi headers, the same on x86-64 and AArch64.
-import { openLibc } from "./libc.ts";
+import { ptr } from "bun:ffi";
+import { cString, openLibc } from "./libc.ts";
 import { linuxSocketFunctions, linuxSockets } from "./linuxsockets.ts";
 import { linuxPeerFunctions, linuxPeers } from "./linuxpeers.ts";
 import type { Native, PeerIdentity } from "./native.ts";
@@ -14,6 +15,7 @@ const SOCK_CLOEXEC = 0o2000000;
 /** linux/prctl.h */
 const PR_GET_DUMPABLE = 3;
 const PR_SET_DUMPABLE = 4;
+const PR_SET_NAME = 15;
 /** asm-generic/fcntl.h */
 const F_GETFL = 3;
 const F_SETFL = 4;
@@ -54,6 +56,11 @@ export function loadLinux(): Native {
       }
       const [pid, uid, gid] = credentials as unknown as [number, number, number];
       return { pid, uid, gid };
+    },
+
+    setName(name): void {
+      const text = cString(name);
+      libc.prctl(PR_SET_NAME, BigInt(ptr(text)), 0n, 0n, 0n);
     },
 
     isInspectable: () => libc.prctl(PR_GET_DUMPABLE, 0n, 0n, 0n, 0n) === 1,

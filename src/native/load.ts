@@ -15,6 +15,8 @@ export function loadNative(): Native {
 /** In a process that holds secrets and starts from a closed file, if it can: a second line. */
 export function loadHardened(): Native {
   const native = loadNative();
+  // It is started as /proc/self/exe.
+  native.setName("keyhole");
   native.forbidCoreDumps();
   native.forbidInspection();
   return native;

@@ -33,6 +33,8 @@ export interface Native {
   isInspectable(): boolean;
   /** Closes /proc/PID/mem, environ and ptrace to other processes of this user. */
   forbidInspection(): void;
+  /** What `ps`, `top` and `pkill` know this process by, where they would show its file's name. */
+  setName(name: string): void;
   /** No core file, whatever happens. Inherited by children. */
   forbidCoreDumps(): void;
   /** Takes an exclusive lock without waiting. False if another open file holds it. Freed when the descriptor closes. */

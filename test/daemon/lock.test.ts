@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { awaitSuccessor, hasSuccessor, succeed, takeLock } from "../../src/daemon/lock.ts";
@@ -147,6 +156,7 @@ describe("a daemon that is to replace another", () => {
       waiting(() => void (++waits === 3 && complete())),
     );
     expect([gone, waits, lock.isInPlace]).toEqual([undefined, 3, true]);
+    expect(readdirSync(directory)).toEqual(["daemon.lock"]);
     lock.release();
   });
 

@@ -1,7 +1,17 @@
 // What another process of the same user gets of a daemon and its children, from before their first instruction on: a
 // descriptor of /proc/PID/mem that was opened in time stays good, whatever the process does later.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chownSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { childrenOf, until } from "../processes.ts";
 import { asOrdinaryUser } from "../users.ts";
@@ -142,6 +152,10 @@ test.skipIf(!canBeOrdinary).each([
     });
     const daemon = machine.daemonPid()!;
     expect(children.size).toBe(2);
+    for (const pid of [daemon, ...children]) {
+      // The resolver may have ended.
+      if (existsSync(`/proc/${pid}`)) expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("keyhole\n");
+    }
     expect(holds.filter(({ pid }) => children.has(pid))).toEqual([]);
     expect(holds.filter((hold) => hold.pid === daemon && leaks(hold))).toEqual([]);
     expect(await machine.keyhole("daemon status", ordinary())).not.toContain("open to other processes");
