@@ -167,7 +167,9 @@ async function compareSources(
   try {
     const environment = sourceVariables(caller, whereabouts);
     const { difference } = await link.request("Compare", { config: session, environment });
-    if (difference !== undefined) caller.ui.warn(`${name}: ${difference}`, `keyhole daemon add -n ${name}`);
+    // A container selects no profile there, so that it cannot differ.
+    if (difference !== undefined && whereabouts === "here")
+      caller.ui.warn(`${name}: ${difference}`, `keyhole daemon add -n ${name}`);
   } catch (error) {
     // An older daemon knows no such question; what else is wrong shows in a moment.
     if (!(error instanceof KeyholeError)) throw error;
