@@ -14,15 +14,8 @@ export async function readInChild(
   paths: readonly string[],
   wait: Host["wait"],
 ): Promise<ForeignText[]> {
-  const child = Bun.spawn([...command, "--read-files"], {
-    cwd: "/",
-    env: {},
-    stdin: "pipe",
-    stdout: "pipe",
-    // Not ignored: that is /dev/null, which an empty root does not have.
-    stderr: "pipe",
-    detached: true,
-  });
+  const child = start(command);
+  if (child === undefined) return paths.map(unread);
   child.unref();
   void Promise.allSettled([child.stdin.write(JSON.stringify(paths)), child.stdin.end()]);
   const line = await Promise.race([firstLine(child.stdout), wait(DEADLINE)]);
@@ -31,6 +24,27 @@ export async function readInChild(
   return (JSON.parse(line) as FileAnswer[]).map((answer) =>
     "refused" in answer ? new KeyholeError("person-needed", answer.refused, answer.hint) : answer.text,
   );
+}
+
+function start(command: readonly string[]): Bun.Subprocess<"pipe", "pipe", "pipe"> | undefined {
+  try {
+    return Bun.spawn([...command, "--read-files"], {
+      cwd: "/",
+      env: {},
+      stdin: "pipe",
+      stdout: "pipe",
+      // Not ignored: that is /dev/null, which an empty root does not have.
+      stderr: "pipe",
+      detached: true,
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** In a sandbox that lets no process be started. */
+function unread(path: string): KeyholeError {
+  return new KeyholeError("person-needed", `${path} is not read: no process can be started here`);
 }
 
 /** Its end is not waited for: a process that waits for a dead mount has none. */
