@@ -17,7 +17,7 @@ const defaults = { format: "json", obscure: false, verify: true, set: [] };
 const failure = (words: readonly string[], definitions: ArgsDef = defs) =>
   thrownBy(() => parseArguments(words, definitions, "keyhole x --help"));
 
-describe("what is understood", () => {
+describe("what is understood, glued values too, as elhaz takes them (E-009)", () => {
   test.each([
     [[], {}],
     [["--name", "a"], { name: "a" }],

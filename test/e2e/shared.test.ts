@@ -50,7 +50,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
   const setup = (words: string, env = {}) =>
     users.asRoot([users.program, "setup", "agent-access", ...words.split(" ")], { HOME: "/root", ...env });
 
-  test("before there is a directory, the daemon says which command makes it", async () => {
+  test("before there is a directory, the daemon says which command makes it (A-009)", async () => {
     const { exitCode, stderr } = await users.keyhole("oper", "--daemon --shared");
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain("error: the directory /var/run/keyhole of the shared socket does not exist\n");

@@ -24,7 +24,7 @@ test.each(["allow: []", "allow:\n"])("%j allows nobody anything, and is no error
   expect(parsePolicy(text, "f")).toEqual([]);
 });
 
-describe("what is not certain is refused, with file, line and key", () => {
+describe("what is not certain is refused, with file, line and key (A-034)", () => {
   test.each([
     ["", "f: the file must be a mapping"],
     ["- a", "f: the file must be a mapping"],

@@ -29,8 +29,9 @@ async function credentials(side: Side, name = "dev"): Promise<Record<string, str
   return JSON.parse((await side.run(`export -n ${name}`)).stdout) as Record<string, string>;
 }
 
-async function variables(side: Side, format = "env"): Promise<string[]> {
-  const { stdout } = await side.run(`export -n dev -f ${format} -o`);
+/** Of the variables that are exported; the options as elhaz's parser takes them, too. */
+async function variables(side: Side): Promise<string[]> {
+  const { stdout } = await side.run("export -ndev -fenv -o");
   return [...stdout.matchAll(/^export (\w+)=/gm)].map(([, name]) => name!);
 }
 
