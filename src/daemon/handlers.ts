@@ -65,14 +65,14 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
 
   async function add(
     { directory, config }: Wanted,
-    { environment, verify, renew }: Omit<RequestOf<"Add">, "config">,
+    { environment, ...options }: Omit<RequestOf<"AddIn">, "config" | "directory">,
     caller: Caller,
   ): Promise<SessionInfo> {
     try {
       const given = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
       refuseLoop(given, config, socketPath);
       const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
-      const session = await sessions.add(chosen.name, chosen.environment, { verify, renew });
+      const session = await sessions.add(chosen.name, chosen.environment, options);
       audit.added(session, caller);
       return session;
     } catch (error) {
@@ -105,9 +105,11 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
     },
     Add: ({ config, ...request }, caller) =>
-      add({ config: checkConfigName(config), directory: undefined }, request, caller),
+      add({ config: checkConfigName(config), directory: undefined }, { ...request, keep: false, urgent: true }, caller),
     AddIn: ({ config, directory, ...request }, caller) => add(wantedOf(config, directory, configDir), request, caller),
-    Compare: () => ({ difference: undefined }),
+    Compare: ({ config, environment }) => ({
+      difference: sessions.compare(config, Object.fromEntries(environment.map(({ name, value }) => [name, value]))),
+    }),
     Remove: ({ config }, caller) => {
       try {
         sessions.remove(config);

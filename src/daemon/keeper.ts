@@ -9,7 +9,7 @@ import { Wiper } from "./issue.ts";
 import type { Log } from "./logs/log.ts";
 import { Renewals } from "./renewals.ts";
 import { Roster } from "./roster.ts";
-import { followConfig, newSession, renewalDue, type Session } from "./session.ts";
+import { followConfig, isFailedAttempt, newSession, renewalDue, type Session } from "./session.ts";
 import { Time } from "./time.ts";
 
 /** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
@@ -31,6 +31,8 @@ export interface KeeperDependencies {
   readonly maxFlights: number;
   /** What this adds to; its own if absent. */
   readonly counters?: Counters | undefined;
+  /** Whether a selection stays, whatever becomes of it: who asks brings no other. */
+  readonly isSelectionFixed?: boolean | undefined;
   /** Called after an attempt, when everybody who waits was told: with the session as it is now. */
   readonly settled?: ((session: Session) => void) | undefined;
 }
@@ -63,6 +65,7 @@ export class Keeper {
       counters: this.counters,
       wiper: this.#wiper,
       maxFlights,
+      isSelectionFixed: dependencies.isSelectionFixed === true,
       beforeStart: (session) => this.#follow(session),
       afterEnd: (session) => this.#settled(session),
     });
@@ -77,6 +80,7 @@ export class Keeper {
   find(name: string): Session {
     this.readClocks();
     const session = this.#roster.get(name) ?? this.#revive(name);
+    if (session === undefined) throw noSuchSession(name);
     if (this.time.monotonic - session.checkedAt >= CONFIG_CHECK) this.#follow(session);
     if (session.closed !== undefined) throw session.closed;
     this.#roster.touch(session, this.time);
@@ -86,28 +90,38 @@ export class Keeper {
   /** The session of a config, as the most recently used; a new one if there is none. */
   place(stored: StoredConfig, environment: SourceEnvironment): Session {
     this.readClocks();
-    const session = this.#roster.get(stored.name) ?? this.#enter(stored, environment);
+    const { name } = stored;
+    const session = this.#roster.get(name) ?? this.#revive(name) ?? this.#enter(stored, environment);
     this.#roster.touch(session, this.time);
     return session;
   }
 
   /** What selects the source credentials of a session, one that was evicted included. */
   environmentOf(name: string): SourceEnvironment | undefined {
-    return (this.#roster.get(name) ?? this.#roster.remembered(name))?.environment;
+    const session = this.#roster.get(name);
+    if (session === undefined) return this.#roster.remembered(name)?.environment;
+    return isFailedAttempt(session) ? undefined : session.environment;
+  }
+
+  /** As it is in memory, without its being used; the clocks were just read. */
+  look(name: string): Session | undefined {
+    this.readClocks();
+    return this.#roster.get(name);
   }
 
   /** From the least to the most recently used. */
   all(): Session[] {
     this.readClocks();
-    return [...this.#roster.all()];
+    return [...this.#roster.all()].filter((session) => !isFailedAttempt(session));
   }
 
   /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */
   remove(name: string, reason: KeyholeError): boolean {
     const session = this.#roster.get(name);
     if (session === undefined) return this.#roster.forget(name);
+    const wasSession = !isFailedAttempt(session);
     this.#drop(session, reason);
-    return true;
+    return wasSession;
   }
 
   /** Ends all sessions and zeroes every line at once. */
@@ -129,16 +143,16 @@ export class Keeper {
   }
 
   /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
-  #revive(name: string): Session {
+  #revive(name: string): Session | undefined {
     const remembered = this.#roster.remembered(name);
-    if (remembered === undefined) throw noSuchSession(name);
+    if (remembered === undefined) return undefined;
     const session = this.#enter(remembered.stored, remembered.environment);
-    session.checkedAt = -Infinity;
-    return session;
+    return Object.assign(session, remembered, { checkedAt: -Infinity });
   }
 
   #enter(stored: StoredConfig, environment: SourceEnvironment): Session {
     const session = newSession(stored, environment, this.time);
+    if (this.#with.isSelectionFixed === true) session.provenEnvironment = environment;
     this.#roster.enter(session);
     this.#evict();
     this.#alarm.wakeIn(renewalDue(session, this.time));

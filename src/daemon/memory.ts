@@ -26,7 +26,7 @@ const FORMAT = 2;
 export interface MemoryOptions {
   /** Absolute. */
   readonly path: string;
-  readonly sessions: Pick<Sessions, "add" | "list" | "environmentOf">;
+  readonly sessions: Pick<Sessions, "restore" | "proven">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -51,19 +51,24 @@ export function openMemory(options: MemoryOptions): Memory {
   const { path, sessions, clock, log } = options;
   let timer: Timer | undefined;
   let isOurs = true;
+  let written: string | undefined;
   bringBack(options);
 
   function write(): void {
     timer = undefined;
-    const names = sessions.list().map(({ config }) => config);
-    const remembered = names.slice(-MOST).flatMap((name) => entryOf(name, sessions.environmentOf(name) ?? {}));
+    const remembered = sessions
+      .proven()
+      .slice(-MOST)
+      .flatMap(({ name, environment }) => entryOf(name, environment));
     try {
       const directory = directoryOf(path);
       // A home that was removed is not made again.
       if (!existsSync(directoryOf(directory))) return;
       ensurePrivateDirectory(directory);
       const text = JSON.stringify({ format: FORMAT, sessions: remembered });
+      if (text === written) return;
       writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
+      written = text;
     } catch (error) {
       // A full disk costs the memory, never credentials. The next change tries again.
       log("warn", "sessions not remembered", { error: messageOf(error) });
@@ -124,9 +129,11 @@ function bringBack({ path, sessions, log }: MemoryOptions): void {
   const entries = readEntries(path, log);
   for (const { config, environment } of entries) {
     // Only its file is read, at once; what is wrong with it shows to whoever asks for it.
-    sessions
-      .add(config, environment, { verify: false, renew: false })
-      .catch((error: unknown) => log("info", "session not brought back", { config, error: messageOf(error) }));
+    try {
+      sessions.restore(config, environment);
+    } catch (error) {
+      log("info", "session not brought back", { config, error: messageOf(error) });
+    }
   }
   if (entries.length > 0) log("info", "sessions brought back", { sessions: entries.length });
 }

@@ -1,7 +1,5 @@
 // When to renew, as pure functions: no clock, no state, no I/O. All times are milliseconds. What "remaining" means is
 // remainingLife's business alone; everything else judges a remaining life against a lifetime.
-import type { ErrorName } from "../errors.ts";
-
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
@@ -79,31 +77,18 @@ export function ageOf(remaining: number, lifetime: number, renewsAt: number): Ag
   return remaining <= renewsAt ? "due" : "fresh";
 }
 
+/** Between two attempts, whoever asks. */
+export const LEAST_DELAY = SECOND;
+
 /**
- * The wait before another attempt after `failures` (1 or more) in a row: full jitter, as
+ * The wait before another attempt after `failures` (1 or more) in a row: jitter, as
  * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ has it, from 1 s to 60 s.
  */
 export function retryDelay(failures: number, random: number): number {
-  return random * Math.min(60 * SECOND, SECOND * 2 ** (failures - 1));
+  return LEAST_DELAY + random * (Math.min(60 * SECOND, SECOND * 2 ** failures) - LEAST_DELAY);
 }
 
 /** Nobody asked for two lifetimes: stop renewing until somebody does. */
 export function isIdle(sinceUse: number, lifetime: number): boolean {
   return sinceUse > 2 * lifetime;
-}
-
-/** The errors that a second attempt a moment later would meet again. */
-const LASTING: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  "aws-refused",
-  "person-needed",
-  "no-source-credentials",
-  "credential-loop",
-  "invalid-config",
-  "too-short",
-  "expired",
-]);
-
-/** For how long a failure is answered from memory: 2 to 5 s for a refusal, 0 for what may pass by itself. */
-export function failureMemory(kind: ErrorName, random: number): number {
-  return LASTING.has(kind) ? (2 + 3 * random) * SECOND : 0;
 }

@@ -9,8 +9,9 @@ import type { Counters } from "./counters.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "./logs/log.ts";
-import { failureMemory, retryDelay } from "./refresh.ts";
-import type { Session } from "./session.ts";
+import { retryDelay } from "./refresh.ts";
+import { isLost } from "./selection.ts";
+import { forgetFailures, type Session } from "./session.ts";
 import { OVERDUE, type Release, Slots } from "./slots.ts";
 import type { Time } from "./time.ts";
 
@@ -26,6 +27,7 @@ interface Dependencies {
   readonly wiper: Wiper;
   /** To each endpoint. */
   readonly maxFlights: number;
+  readonly isSelectionFixed: boolean;
   /** Called when a flight starts, and when it leaves the queue, which may be long after. May abandon the flight. */
   readonly beforeStart: (session: Session) => void;
   /** Called after a flight has changed its session, and everybody who waits was told. */
@@ -155,8 +157,8 @@ export class Renewals {
     session.issue = issue;
     session.outdated = false;
     session.provenEnvironment = session.environment;
-    session.failures = 0;
-    session.lastError = undefined;
+    session.givenUp = undefined;
+    forgetFailures(session);
     log("info", "session renewed", {
       config: session.name,
       accessKeyId: issue.credentials.accessKeyId,
@@ -173,11 +175,25 @@ export class Renewals {
     const isNews = session.lastError?.kind !== error.kind || session.lastError.message !== error.message;
     session.failures += 1;
     session.lastError = error;
+    session.failedAt = time.monotonic;
     session.retryAt = time.monotonic + retryDelay(session.failures, random());
-    session.refusedUntil = time.monotonic + failureMemory(error.kind, random());
     // Once per change of error: an outage of an hour is one line, not sixty.
     if (isNews) log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
+    this.judge(session);
     this.#end(session, flight, { error });
+  }
+
+  /** Gives up a source that is lost; the credentials that are still there, if any, are too old to be vended. */
+  judge(session: Session): void {
+    const { wiper, log, time, isSelectionFixed } = this.#with;
+    const { lastError: error } = session;
+    if (isSelectionFixed || error === undefined || !isLost(session, error, time)) return;
+    const source = session.issue?.source ?? "its source";
+    session.givenUp = `its source (${source}) is given up: whoever asks next brings another. ${error.message}`;
+    session.provenEnvironment = undefined;
+    wiper.drop(session.issue);
+    session.issue = undefined;
+    log("warn", "source given up", { config: session.name, source, kind: error.kind });
   }
 
   #end(session: Session, flight: Flight, outcome: Outcome): void {

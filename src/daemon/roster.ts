@@ -1,12 +1,12 @@
 // The sessions that are in memory, in the order of use, and the names of those that had to leave.
 import type { Instant } from "./refresh.ts";
-import type { Session } from "./session.ts";
+import { isFailedAttempt, isPinned, type Session } from "./session.ts";
 
 /** Sessions that were evicted; the oldest is forgotten. */
 const MAX_REMEMBERED = 4_096;
 
 /** What brings a session back: its config as it was last good, and the environment it was added with. */
-export type Remembered = Pick<Session, "stored" | "environment">;
+export type Remembered = Pick<Session, "stored" | "environment" | "provenEnvironment" | "givenUp">;
 
 export class Roster {
   /** The first is the least recently used. */
@@ -82,15 +82,13 @@ export class Roster {
     return evicted;
   }
 
-  #remember({ name, stored, environment }: Session): void {
+  #remember(session: Session): void {
+    const { name, stored, environment, provenEnvironment, givenUp } = session;
     this.#remembered.delete(name);
-    this.#remembered.set(name, { stored, environment });
+    if (isFailedAttempt(session)) return;
+    this.#remembered.set(name, { stored, environment, provenEnvironment, givenUp });
     if (this.#remembered.size <= MAX_REMEMBERED) return;
     const oldest = this.#remembered.keys().next().value;
     if (oldest !== undefined) this.#remembered.delete(oldest);
   }
-}
-
-function isPinned(session: Session): boolean {
-  return session.stored.config.pin === true;
 }

@@ -16,10 +16,12 @@
 import { resolve } from "node:path";
 import type { Config, ConfigReader } from "../config/config.ts";
 import { checkConfigName } from "../configname.ts";
-import { ENDPOINT_VARIABLES } from "../environment.ts";
+import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { formatSessionName } from "../sessionname.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
+import type { Instant } from "./refresh.ts";
+import { type Session, vendableIssue } from "./session.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
 export interface Selection {
@@ -62,6 +64,92 @@ export function selectionOf(config: Config, environment: SourceEnvironment): Sou
   return endpointOf(config, environment) === undefined ? withoutEndpoint(environment) : environment;
 }
 
+/**
+ * Whether what had given credentials is gone, or refused for good, and the last of them have ended: what a person can
+ * renew, the network and throttling are no such end, nor is what the role says.
+ */
+export function isLost(session: Session, { kind, message }: KeyholeError, now: Instant): boolean {
+  if (session.provenEnvironment === undefined || vendableIssue(session, now) !== undefined) return false;
+  if (kind === "no-source-credentials") return true;
+  if (kind === "aws-refused")
+    return /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\b/.test(message);
+  // Nobody renews keys in an environment.
+  return (
+    kind === "person-needed" &&
+    /^ExpiredToken/.test(message) &&
+    session.environment["AWS_SESSION_TOKEN"] !== undefined &&
+    session.stored.config.Session?.profile_name === undefined
+  );
+}
+
+/** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
+function sourceIn({ STS, Session }: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
+  if (STS?.aws_access_key_id !== undefined || Session?.aws_access_key_id !== undefined) return {};
+  const {
+    HOME = "",
+    AWS_CONFIG_FILE,
+    AWS_SHARED_CREDENTIALS_FILE,
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+  } = environment;
+  const files = {
+    AWS_CONFIG_FILE: AWS_CONFIG_FILE ?? `${HOME}/.aws/config`,
+    AWS_SHARED_CREDENTIALS_FILE: AWS_SHARED_CREDENTIALS_FILE ?? `${HOME}/.aws/credentials`,
+  };
+  if (Session?.profile_name !== undefined) return files;
+  // A nested shell has the id alone.
+  if (AWS_ACCESS_KEY_ID !== undefined && (AWS_SECRET_ACCESS_KEY ?? environment[KEYS_OF_SESSION]) !== undefined)
+    return { AWS_ACCESS_KEY_ID };
+  const { AWS_PROFILE = environment["AWS_DEFAULT_PROFILE"] } = environment;
+  if (AWS_PROFILE !== undefined) return { AWS_PROFILE, ...files };
+  return { ...files, ...pick(environment, (name) => MACHINE.includes(name)) };
+}
+
+const MACHINE: readonly string[] = [
+  "AWS_ROLE_ARN",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/** How the source that a requester selects differs from a session's, in words without secrets; undefined where it does not. */
+export function describeDifference(
+  config: Config,
+  own: SourceEnvironment,
+  other: SourceEnvironment,
+): string | undefined {
+  const [mine, theirs] = [sourceIn(config, own), sourceIn(config, other)];
+  const names = Object.keys({ ...mine, ...theirs }).filter((name) => mine[name] !== theirs[name]);
+  if (names.length === 0) return undefined;
+  return `its source is ${describeSource(mine, names)}, and this shell selects ${describeSource(theirs, names)}`;
+}
+
+function describeSource(source: Readonly<Record<string, string>>, names: readonly string[]): string {
+  const words = names.flatMap((name) => {
+    const value = source[name];
+    if (value === undefined) return [];
+    // A URL may hold a token.
+    return name.endsWith("_URI") ? [name] : [`${name}=${value}`];
+  });
+  return words.length === 0 ? "what there is without a variable" : words.join(" ");
+}
+
+/** Whether two environments select alike. PATH finds programs, and what names the way to AWS selects nothing. */
+export function selectsTheSame(a: SourceEnvironment, b: SourceEnvironment): boolean {
+  const selecting = (environment: SourceEnvironment) =>
+    pick(environment, (name) => name !== "PATH" && !isWayVariable(name));
+  return Bun.deepEquals(selecting(a), selecting(b));
+}
+
+/** One that selects as `own` does, and reaches AWS as `other` does. */
+export function withWayOf(own: SourceEnvironment, other: SourceEnvironment): SourceEnvironment {
+  return { ...pick(own, (name) => !isWayVariable(name)), ...pick(other, isWayVariable) };
+}
+
+function pick(environment: SourceEnvironment, isWanted: (name: string) => boolean): SourceEnvironment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isWanted(name)));
+}
+
 const [STS, ALL, IGNORE] = ENDPOINT_VARIABLES;
 
 /** The STS that a variable names, where the config leaves it open: as it stands in the session's name. */
@@ -80,5 +168,5 @@ export function endpointOf(config: Config, environment: SourceEnvironment): stri
 
 function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
   const names: readonly string[] = ENDPOINT_VARIABLES;
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
+  return pick(environment, (name) => !names.includes(name));
 }

@@ -62,7 +62,6 @@ export interface Start {
 
 interface Kept {
   readonly core: Core;
-  readonly memory: Memory;
   readonly lock: Lock;
 }
 
@@ -150,7 +149,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
       }),
     stop: () => ended.resolve("stop"),
   });
-  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => memory.changed() }), peerLog);
+  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => core.memory?.changed() }), peerLog);
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const shared =
     sharedSocket === undefined
@@ -202,7 +201,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     clock: systemClock,
     log: peerLog,
     giveWay: (reason) => {
-      memory.abandon();
+      core.memory?.abandon();
       ended.resolve(reason);
     },
   });
@@ -225,7 +224,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  const memory = kept?.memory ?? openMemory({ path: memoryPath(paths), sessions, clock: systemClock, log: peerLog });
+  core.memory ??= openMemory({ path: memoryPath(paths), sessions, clock: systemClock, log: peerLog });
 
   image.sweep();
 
@@ -238,14 +237,14 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   notices.stopping();
   vigil.stop();
   await Promise.all([listener, grants, ...(shared === undefined ? [] : [shared])].map((each) => each.close(PATIENCE)));
-  memory.close();
+  core.memory.close();
   if (reason === "stop" && hasSuccessor(paths.lock, native)) {
     vigil.lock.release();
     const again = await awaitSuccessor(paths.lock, native);
     if (again !== undefined) {
       log("warn", "the next daemon did not begin: this one goes on");
       for (const event of ["SIGTERM", "SIGINT", "SIGHUP", "unhandledRejection"]) process.removeAllListeners(event);
-      return serve(settings, { ...start, replaces: false, kept: { core, memory, lock: again } });
+      return serve(settings, { ...start, replaces: false, kept: { core, lock: again } });
     }
   }
   sessions.stop();
@@ -272,6 +271,7 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
   const configs = createSessionConfigs(paths.defaultConfigDir);
   const counters = new Counters();
   const { source, transport } = createSource(paths.socket, owner, base);
+  const recordIssue = recordIssues(auditFile.record);
   const sessions = new Sessions({
     counters,
     source,
@@ -282,7 +282,13 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
     log: peerLog,
     maxSessions,
     maxFlights: MAX_FLIGHTS,
-    settled: recordIssues(auditFile.record),
+    settled: (session) => {
+      recordIssue(session);
+      core.memory?.changed();
+    },
   });
-  return { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions };
+  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions };
+  // It brings sessions back, for which whoever waits for the daemon need not wait.
+  const core: typeof parts & { memory: Memory | undefined } = { ...parts, memory: undefined };
+  return core;
 }

@@ -2,6 +2,7 @@
 // roster.ts and renewals.ts.
 import type { Config, ConfigReader, StoredConfig } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
+import { parseSessionName } from "../sessionname.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import type { SessionInfo } from "../wire/messages.ts";
 import { cut } from "./cut.ts";
@@ -14,8 +15,10 @@ import { FLOOR, type Instant, isIdle, remainingLife } from "./refresh.ts";
 export interface Session {
   readonly name: string;
   environment: SourceEnvironment;
-  /** The environment that the issue came from. */
+  /** The environment that gave credentials last; undefined for one that never did, or no longer does. */
   provenEnvironment: SourceEnvironment | undefined;
+  /** Why what had given credentials does not count any more, in words. */
+  givenUp: string | undefined;
   stored: StoredConfig;
   /** When the file was last compared. */
   checkedAt: number;
@@ -33,12 +36,12 @@ export interface Session {
   /** Attempts that failed since the last that succeeded. */
   failures: number;
   lastError: KeyholeError | undefined;
-  /** No renewal behind anyone's back before this. */
+  /** When the last attempt failed. */
+  failedAt: number;
+  /** No attempt before this: `lastError` answers for AWS where there are no credentials. */
   retryAt: number;
   /** No renewal that nobody asked for before this: the clocks have jumped, and every session may be due. */
   spreadUntil: number;
-  /** Until this, `lastError` answers for AWS. */
-  refusedUntil: number;
   /** Set when the session was removed: what whoever still waits is told. */
   closed: KeyholeError | undefined;
 }
@@ -48,6 +51,7 @@ export function newSession(stored: StoredConfig, environment: SourceEnvironment,
     name: stored.name,
     environment,
     provenEnvironment: undefined,
+    givenUp: undefined,
     stored,
     checkedAt: now.monotonic,
     broken: undefined,
@@ -59,11 +63,16 @@ export function newSession(stored: StoredConfig, environment: SourceEnvironment,
     askedAt: now.monotonic,
     failures: 0,
     lastError: undefined,
+    failedAt: -Infinity,
     retryAt: -Infinity,
     spreadUntil: -Infinity,
-    refusedUntil: -Infinity,
     closed: undefined,
   };
+}
+
+/** Whether it is renewed for nobody; one whose endpoint is a requester's lives by its requests. */
+export function isPinned({ name, stored }: Session): boolean {
+  return stored.config.pin === true && parseSessionName(name)?.endpoint === undefined;
 }
 
 /** The issue of a session if it may be vended. */
@@ -75,9 +84,9 @@ export function vendableIssue(session: Session, now: Instant): Issue | undefined
 
 /** Milliseconds until the session is to be renewed unasked, 0 or less if it is due; Infinity where it is not to be. */
 export function renewalDue(session: Session, now: Instant): number {
-  if (session.flight !== undefined) return Infinity;
+  if (session.flight !== undefined || isFailedAttempt(session)) return Infinity;
   const { issue } = session;
-  if (session.stored.config.pin !== true) {
+  if (!isPinned(session)) {
     if (issue === undefined) return Infinity;
     if (isIdle(now.monotonic - session.askedAt, issue.lifetime)) return Infinity;
   }
@@ -89,8 +98,18 @@ export function renewalDue(session: Session, now: Instant): number {
 export function forgetFailures(session: Session): void {
   session.failures = 0;
   session.lastError = undefined;
+  session.failedAt = -Infinity;
   session.retryAt = -Infinity;
-  session.refusedUntil = -Infinity;
+}
+
+/** What its environment selects never gave credentials: for everybody else there is no such session. */
+export function isFailedAttempt({ provenEnvironment, givenUp, flight, lastError }: Session): boolean {
+  return provenEnvironment === undefined && givenUp === undefined && flight === undefined && lastError !== undefined;
+}
+
+/** Whoever asks next may bring another selection. */
+export function isOpen(session: Session): boolean {
+  return session.provenEnvironment === undefined;
 }
 
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
@@ -161,8 +180,10 @@ export function infoOf(session: Session, now: Instant): SessionInfo {
     usedAt: Math.max(0, Math.floor(session.usedAt)),
     failures: session.failures,
     lastError: session.lastError && cut(session.lastError.message),
-    pinned: stored.config.pin === true,
-    notes: [...(issue?.notes ?? []), ...(broken === undefined ? [] : [broken.note])].map((text) => cut(text)),
+    pinned: isPinned(session),
+    notes: [...(issue?.notes ?? []), ...[session.givenUp, broken?.note].filter((note) => note !== undefined)].map(
+      (text) => cut(text),
+    ),
   };
 }
 

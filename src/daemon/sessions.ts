@@ -1,6 +1,7 @@
 // Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is keeper.ts's.
 import type { ConfigReader } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
+import { parseSessionName } from "../sessionname.ts";
 import type { CallerIdentity, SourceEnvironment } from "../sources/source.ts";
 import type { SessionInfo } from "../wire/messages.ts";
 import type { Clock } from "./clock.ts";
@@ -9,15 +10,20 @@ import type { Flight } from "./flight.ts";
 import { Identities } from "./identities.ts";
 import type { Issue } from "./issue.ts";
 import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
-import { ageOf, PATIENCE, remainingLife } from "./refresh.ts";
+import { ageOf, LEAST_DELAY, PATIENCE, remainingLife } from "./refresh.ts";
+import { describeDifference, selectsTheSame, withWayOf } from "./selection.ts";
 import type { Time } from "./time.ts";
-import { adoptConfig, forgetFailures, infoOf, type Session, vendableIssue } from "./session.ts";
+import { adoptConfig, forgetFailures, infoOf, isOpen, type Session, vendableIssue } from "./session.ts";
 
 export interface AddOptions {
   /** Have credentials, or the reason why not, before the answer. */
   readonly verify: boolean;
   /** Replace credentials that are still good. */
   readonly renew: boolean;
+  /** Leave a session that works its environment. */
+  readonly keep?: boolean | undefined;
+  /** A person waits. */
+  readonly urgent?: boolean | undefined;
 }
 
 /** The sessions of a daemon, as its handlers see them. */
@@ -44,45 +50,74 @@ export class Sessions {
    *   `shutting-down`. The promise rejects with these and with what CredentialSource.assume throws.
    */
   vend(name: string): Issue | Promise<Issue> {
-    const given = this.#give(this.#find(name));
+    const session = this.#find(name);
+    const given = this.#give(session);
     if (!(given instanceof Promise)) {
       this.#keeper.counters.vends += 1;
       return given;
     }
-    return given.then((issue) => {
-      this.#keeper.counters.vends += 1;
-      return issue;
-    });
+    return this.#vendLate(session, given);
+  }
+
+  async #vendLate(session: Session, given: Promise<Issue>): Promise<Issue> {
+    const issue = await this.#unlessOpen(session, given);
+    this.#keeper.counters.vends += 1;
+    return issue;
   }
 
   /**
-   * Makes a session, or gives the one that is there another environment. Credentials that are there are kept unless
-   * `renew` is set, or the environment may select other source credentials; until the new ones are there the old
-   * ones are vended.
+   * Makes a session, or gives the one that is there another environment, if it may have one. Credentials that are there
+   * are kept unless `renew` is set, or the environment may select other source credentials; until the new ones are there
+   * the old ones are vended.
    *
    * @throws KeyholeError what ConfigReader.read throws; with `verify` also what CredentialSource.assume throws.
    */
-  async add(name: string, environment: SourceEnvironment, { verify, renew }: AddOptions): Promise<SessionInfo> {
+  async add(name: string, environment: SourceEnvironment, options: AddOptions): Promise<SessionInfo> {
+    const { verify, renew, keep = false, urgent = !keep } = options;
     this.#refuseWhenStopped();
     const stored = this.#configs.read(name);
     const session = this.#keeper.place(stored, environment);
-    const before = session.environment;
-    session.environment = environment;
     if (adoptConfig(session, stored)) this.#keeper.renewals.supersede(session);
-    const differs = !selectsTheSame(before, environment);
-    if (differs) this.#keeper.renewals.supersede(session);
-    if (differs || renew) forgetFailures(session);
+    const differs = keep && !isOpen(session) ? false : this.#select(session, environment);
+    if (keep) this.#follow(session, environment);
+    if (urgent) this.#hurry(session);
+    if (renew) forgetFailures(session);
     try {
       if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
       else if (renew || (differs && session.issue !== undefined)) this.#keeper.renewals.fly(session, false);
     } catch (error) {
       // The environment that had worked is better than one that does not.
-      const isOurs = differs && session.environment === environment;
-      if (isOurs && session.provenEnvironment !== undefined) session.environment = session.provenEnvironment;
+      const { provenEnvironment } = session;
+      if (differs && session.environment === environment && provenEnvironment !== undefined) {
+        session.environment = provenEnvironment;
+        forgetFailures(session);
+      }
       throw error;
     }
     this.#keeper.readClocks();
     return infoOf(session, this.#keeper.time);
+  }
+
+  /** Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`. */
+  restore(name: string, environment: SourceEnvironment): void {
+    this.#refuseWhenStopped();
+    const session = this.#keeper.place(this.#configs.read(name), environment);
+    if (isOpen(session)) session.provenEnvironment = session.environment = environment;
+  }
+
+  /**
+   * What a person's command does before it asks: a session that backs off tries again for it, and one that does not work
+   * reaches AWS as this environment does.
+   *
+   * @returns how the source that the environment selects differs from the session's, in words
+   */
+  compare(name: string, environment: SourceEnvironment): string | undefined {
+    const session = this.#keeper.look(name);
+    if (session === undefined) return undefined;
+    this.#follow(session, environment);
+    this.#hurry(session);
+    if (isOpen(session)) return undefined;
+    return describeDifference(session.stored.config, session.environment, environment);
   }
 
   /** Compares a session with its config's file, for those that nobody asks for. Throws as `vend` does at once. */
@@ -105,10 +140,18 @@ export class Sessions {
     return this.#keeper.all().map((session) => infoOf(session, this.#keeper.time));
   }
 
+  /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
+  proven(): { readonly name: string; readonly environment: SourceEnvironment }[] {
+    return this.#keeper.all().flatMap(({ name, provenEnvironment: environment }) => {
+      const isKept = environment !== undefined && parseSessionName(name)?.endpoint === undefined;
+      return isKept ? [{ name, environment }] : [];
+    });
+  }
+
   /** Who AWS says the session is; asked once per issue. Throws as `vend` and CredentialSource.identify do. */
   async identity(name: string): Promise<CallerIdentity> {
     const session = this.#find(name);
-    const issue = await this.#give(session);
+    const issue = await this.#unlessOpen(session, this.#give(session));
     return this.#identities.of(session, issue);
   }
 
@@ -149,8 +192,7 @@ export class Sessions {
     const age = ageOf(remainingLife(issue, this.#keeper.time), issue.lifetime, issue.renewsAt);
     if (age === "fresh") return issue;
     if (age === "spent") return this.#fetch(session);
-    const isBackingOff = session.flight === undefined && this.#keeper.time.monotonic < session.retryAt;
-    if (isBackingOff) return issue;
+    if (this.#isBackingOff(session)) return issue;
     const flight = this.#keeper.renewals.fly(session, age === "insist");
     return age === "insist" ? this.#hope(session, flight) : issue;
   }
@@ -158,11 +200,55 @@ export class Sessions {
   /** New credentials or the error: what happens when there are no old ones to vend. */
   async #fetch(session: Session): Promise<Issue> {
     for (let current = session; ; current = this.#find(session.name)) {
-      if (current.lastError !== undefined && this.#keeper.time.monotonic < current.refusedUntil)
+      if (current.lastError !== undefined && this.#isBackingOff(current)) {
+        this.#keeper.renewals.judge(current);
         throw current.lastError;
+      }
       const outcome = await this.#keeper.renewals.fly(current, true).outcome;
       if ("issue" in outcome) return outcome.issue;
       if ("error" in outcome) throw outcome.error;
+    }
+  }
+
+  #isBackingOff({ flight, retryAt }: Session): boolean {
+    return flight === undefined && this.#keeper.time.monotonic < retryAt;
+  }
+
+  /** Gives a session another environment. Returns whether it may select other source credentials. */
+  #select(session: Session, environment: SourceEnvironment): boolean {
+    const before = session.environment;
+    session.environment = environment;
+    const differs = !selectsTheSame(before, environment);
+    if (differs) {
+      this.#keeper.renewals.supersede(session);
+      forgetFailures(session);
+    }
+    return differs;
+  }
+
+  /** A session that does not work reaches AWS as who asked last does. */
+  #follow(session: Session, environment: SourceEnvironment): void {
+    if (vendableIssue(session, this.#keeper.time) !== undefined && session.lastError === undefined) return;
+    const next = withWayOf(session.environment, environment);
+    if (Bun.deepEquals(next, session.environment)) return;
+    if (session.provenEnvironment === session.environment) session.provenEnvironment = next;
+    session.environment = next;
+    this.#keeper.renewals.supersede(session);
+    forgetFailures(session);
+  }
+
+  /** A person need not wait for the end of a back-off, and gets no more than an attempt a second by that. */
+  #hurry(session: Session): void {
+    if (this.#keeper.time.monotonic - session.failedAt >= LEAST_DELAY) session.retryAt = -Infinity;
+  }
+
+  /** Whoever has a selection of its own adds the session with it. */
+  async #unlessOpen(session: Session, given: Issue | Promise<Issue>): Promise<Issue> {
+    try {
+      return await given;
+    } catch (error) {
+      const isTheirs = session.closed === undefined && session.flight === undefined && isOpen(session);
+      throw isTheirs && error === session.lastError ? noSuchSession(session.name) : error;
     }
   }
 
@@ -184,17 +270,15 @@ export class Sessions {
 
   #find(name: string): Session {
     this.#refuseWhenStopped();
-    return this.#keeper.find(name);
+    const session = this.#keeper.find(name);
+    // One that was added and not asked for yet has failed nobody.
+    if (isOpen(session) && session.flight === undefined && session.lastError !== undefined) throw noSuchSession(name);
+    return session;
   }
 
   #refuseWhenStopped(): void {
     if (this.#stopped) throw shuttingDown();
   }
-}
-
-/** PATH finds programs; everything else that is sent along selects credentials. */
-function selectsTheSame(a: SourceEnvironment, b: SourceEnvironment): boolean {
-  return Bun.deepEquals({ ...a, PATH: "" }, { ...b, PATH: "" });
 }
 
 function shuttingDown(): KeyholeError {

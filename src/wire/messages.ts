@@ -211,6 +211,8 @@ export const messages = {
       ...addition,
       /** Leave a session that works its own source, whatever this requester selects. */
       keep: boolean,
+      /** A person waits: one that backs off after failures tries again, once a second. */
+      urgent: boolean,
     }),
     response: session,
   },
@@ -218,7 +220,7 @@ export const messages = {
   GrantAddIn: { number: 0x11, request: struct({ directory: string, ...grantAddition }), response: grant },
   /**
    * Sent for a person's command, before Vend: how the source that this requester selects differs from that of the session,
-   * in words without secrets. A session that backs off after failures tries again for the next request, once a second.
+   * in words without secrets. Urgent, as AddIn may be.
    */
   Compare: {
     number: 0x12,

@@ -46,10 +46,13 @@ function begin(configs: readonly string[] = ["dev", "ops"]) {
 
 const namesOf = ({ sessions }: Pick<World, "sessions">) => sessions.list().map(({ config }) => config);
 
-function add({ sessions, memory }: ReturnType<typeof begin>, name: string, environment: Record<string, string> = {}) {
-  const added = sessions.add(name, environment, { verify: false, renew: false });
+async function add(
+  { sessions, memory }: ReturnType<typeof begin>,
+  name: string,
+  environment: Record<string, string> = {},
+) {
+  await sessions.add(name, environment, { verify: true, renew: false });
   memory.changed();
-  return added;
 }
 
 test("sessions come back in their order, with what selects their source, and without a call to AWS", async () => {

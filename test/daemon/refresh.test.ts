@@ -1,15 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { errors, type ErrorName } from "../../src/errors.ts";
-import {
-  ageOf,
-  failureMemory,
-  FLOOR,
-  isIdle,
-  remainingLife,
-  renewalPoint,
-  retryDelay,
-} from "../../src/daemon/refresh.ts";
+import { ageOf, FLOOR, isIdle, remainingLife, renewalPoint, retryDelay } from "../../src/daemon/refresh.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -97,34 +88,18 @@ test.each([
 });
 
 test.each([
-  { failures: 1, most: 1 * SECOND },
-  { failures: 2, most: 2 * SECOND },
-  { failures: 6, most: 32 * SECOND },
-  { failures: 7, most: 60 * SECOND },
+  { failures: 1, most: 2 * SECOND },
+  { failures: 2, most: 4 * SECOND },
+  { failures: 5, most: 32 * SECOND },
+  { failures: 6, most: 60 * SECOND },
   { failures: 5_000, most: 60 * SECOND },
-])("after $failures failures the retry comes within $most ms, at random", ({ failures, most }) => {
-  expect(retryDelay(failures, 0)).toBe(0);
-  expect(retryDelay(failures, 0.5)).toBe(most / 2);
+])("after $failures failures the retry comes after 1 s and within $most ms, at random", ({ failures, most }) => {
+  expect(retryDelay(failures, 0)).toBe(SECOND);
+  expect(retryDelay(failures, 0.5)).toBe((most + SECOND) / 2);
   expect(retryDelay(failures, 0.999)).toBeLessThan(most);
 });
 
 test("a session is idle after two lifetimes, not before", () => {
   expect(isIdle(2 * HOUR, HOUR)).toBe(false);
   expect(isIdle(2 * HOUR + 1, HOUR)).toBe(true);
-});
-
-test("refusals are remembered for 2 to 5 s and nothing else is", () => {
-  const remembered = Object.keys(errors).filter((kind) => failureMemory(kind as ErrorName, 0) > 0);
-  expect(remembered.toSorted()).toEqual([
-    "aws-refused",
-    "credential-loop",
-    "expired",
-    "invalid-config",
-    "no-source-credentials",
-    "person-needed",
-    "too-short",
-  ]);
-  expect(failureMemory("aws-refused", 0)).toBe(2 * SECOND);
-  expect(failureMemory("aws-refused", 0.5)).toBe(3.5 * SECOND);
-  expect(failureMemory("network", 0.5)).toBe(0);
 });

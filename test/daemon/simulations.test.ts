@@ -204,7 +204,7 @@ test("whatever happens: never under 60 s, one flight per session, the right conf
             break;
           case "remove":
             it.sessions.remove(each.name);
-            answers.push(it.sessions.add(each.name, {}, { verify: false, renew: false }));
+            it.sessions.restore(each.name, {});
             break;
           case "renew":
             answers.push(it.sessions.add(each.name, {}, { verify: true, renew: true }).catch(allowFailure));
@@ -232,7 +232,7 @@ function allowFailure(error: unknown): void {
   if (!kinds.includes((error as { readonly kind?: string }).kind ?? "")) throw error;
 }
 
-test("after any outage the next vend works again", async () => {
+test("a minute after any outage a vend works again", async () => {
   const it = newWorld({ random: seededRandom(9) });
   await it.add("a");
   await it.vend("a");
@@ -240,5 +240,6 @@ test("after any outage the next vend works again", async () => {
   await it.clock.advance(90 * MINUTE);
   expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "network" });
   it.source.failure = undefined;
-  expect(it.left(await it.vend("a"))).toBe(HOUR);
+  await it.clock.advance(MINUTE);
+  expect(it.left(await it.vend("a"))).toBeGreaterThan(HOUR - MINUTE);
 });

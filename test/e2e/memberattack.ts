@@ -36,7 +36,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantQuestion: {},
   GrantAnswer: { id: 1, allow: true },
   Fetch: {},
-  AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false },
+  AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false, urgent: true },
   GrantAddIn: { directory: "/", ...terms, environment: [] },
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },

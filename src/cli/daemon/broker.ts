@@ -184,22 +184,29 @@ function isPlain({ settings: { paths }, environment }: Pick<Caller, "settings" |
 /**
  * Makes a session of a config, with the variables of this caller that select source credentials.
  *
+ * @param options.keep leave a session that works its source
  * @throws KeyholeError `unsafe-path` rather than send them to another user's process.
  */
 export async function addSession(
   link: Link,
-  caller: Caller,
+  caller: Asker,
   name: string,
   { keep, ...options }: { readonly verify: boolean; readonly renew: boolean; readonly keep: boolean },
 ): Promise<SessionInfo> {
   const { configDir: directory, defaultConfigDir } = caller.settings.paths;
   const whereabouts = await refuseForeignDaemon(link, caller.settings);
+  const isWatched = await caller.ui.isWatched();
   const request = { config: name, environment: sourceVariables(caller, whereabouts), ...options };
   if (whereabouts === "away" && directory !== defaultConfigDir) throw elsewhere(directory);
-  // What an older daemon knows as well. A new session keeps nothing.
-  if (whereabouts === "away" || isPlain(caller) || (!keep && directory === defaultConfigDir))
+  // The path of this container is not the daemon's.
+  if (whereabouts === "away" || (!keep && directory === defaultConfigDir)) return link.request("Add", request);
+  try {
+    return await link.request("AddIn", { directory, ...request, keep, urgent: isWatched });
+  } catch (error) {
+    // An older daemon keeps one session of a name, whoever asks for it.
+    if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
     return link.request("Add", request);
-  return link.request("AddIn", { directory, ...request, keep });
+  }
 }
 
 function elsewhere(directory: string): KeyholeError {

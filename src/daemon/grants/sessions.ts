@@ -54,6 +54,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     ...dependencies,
     source: nameConfigs(source, find),
     configs: scoped,
+    isSelectionFixed: true,
     // A session's name here is its grant's.
     log: (level, event, { config, ...fields } = {}) => dependencies.log(level, event, { grant: config, ...fields }),
   });

@@ -83,7 +83,7 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
     try {
       // Members add nothing themselves: nothing of theirs may select source credentials.
       const { name, environment: own } = select(configs, { config, directory }, environment);
-      await sessions.add(name, own, { verify: true, renew: false });
+      await sessions.add(name, own, { verify: true, renew: false, keep: true });
       return answer(await sessions.vend(name), caller);
     } catch (error) {
       throw refuse(error, config, caller);

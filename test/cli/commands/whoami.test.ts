@@ -22,12 +22,12 @@ test("a session that is not there is added without a question", async () => {
       if (!added) throw new KeyholeError("no-such-session", "none");
       return identity;
     },
-    Add: ({ config }) => {
+    AddIn: ({ config }) => {
       added = true;
       return session({ config });
     },
   });
   const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
   expect(await keyhole(["whoami", "-n", "dev"], { environment })).toMatchObject({ exit: 0, questions: [] });
-  expect(daemon.requests.map(({ name }) => name)).toEqual(["Identity", "Add", "Identity"]);
+  expect(daemon.requests.map(({ name }) => name)).toEqual(["Identity", "AddIn", "Identity"]);
 });

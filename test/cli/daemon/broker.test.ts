@@ -18,7 +18,7 @@ function forgetful(add: () => void = () => {}) {
   let added = false;
   return startFakeDaemon({
     Vend: ({ config }) => (added ? vended(config) : none()),
-    Add: ({ config }) => {
+    AddIn: ({ config }) => {
       add();
       added = true;
       return session({ config });
@@ -44,7 +44,7 @@ describe("asking for credentials", () => {
     await using daemon = forgetful();
     const result = await keyhole(["export", "-n", "dev"], { environment: environmentOf(daemon) });
     expect(result).toMatchObject({ exit: 0, stderr: "" });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "Add", "Vend"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "AddIn", "Vend"]);
     expect(daemon.connections()).toBe(1);
   });
 
@@ -53,11 +53,38 @@ describe("asking for credentials", () => {
     const environment = environmentOf(daemon, { AWS_PROFILE: "base", PATH: "/bin", GITHUB_TOKEN: "SECRET", EMPTY: "" });
     await keyhole(["export", "-n", "dev"], { environment });
     const { environment: sent, ...options } = daemon.requests[1]!.body as { environment: unknown[] };
-    expect(options as unknown).toEqual({ config: "dev", verify: true, renew: false });
+    expect(options as unknown).toEqual({
+      directory: `${daemon.home}/configs`,
+      config: "dev",
+      verify: true,
+      renew: false,
+      keep: true,
+      urgent: false,
+    });
     expect(sent).toContainEqual({ name: "AWS_PROFILE", value: "base" });
     expect(sent).toContainEqual({ name: "PATH", value: "/bin" });
     expect(JSON.stringify(sent)).not.toContain("GITHUB");
     expect(JSON.stringify(daemon.requests[0])).not.toContain("base");
+  });
+
+  test("of an older daemon adds a session as that one knows it", async () => {
+    let added = false;
+    await using daemon = startFakeDaemon({
+      Vend: ({ config }) => (added ? vended(config) : none()),
+      AddIn: () => {
+        throw new KeyholeError("unknown-message", "this daemon speaks messages 1 to 15 of protocol version 1, not 16");
+      },
+      Add: ({ config }) => {
+        added = true;
+        return session({ config });
+      },
+    });
+    const environment = environmentOf(daemon);
+    expect((await keyhole(["export", "-n", "dev"], { environment })).exit).toBe(0);
+    // It would answer from its own directory, and from the STS of whoever asked first.
+    const mine = { ...environment, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" };
+    expect((await keyhole(["export", "-n", "dev"], { environment: mine })).exit).not.toBe(0);
+    expect((await keyhole(["export", "-n", "dev", "-cd", "/alt"], { environment })).exit).not.toBe(0);
   });
 
   test("shows AWS's refusal once, with its own exit status, and asks no more", async () => {
@@ -71,7 +98,7 @@ describe("asking for credentials", () => {
       stderr: "keyhole: error: AccessDenied: not authorized to perform sts:AssumeRole\nkeyhole: hint: aws sts x\n",
       questions: [],
     });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "Add"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Vend", "AddIn"]);
   });
 
   test("does not add where the failure is another", async () => {

@@ -189,7 +189,7 @@ describe("restart", () => {
       Status: () => statusOf([session({ config: "back" }), ...sessions]),
       List: () => ({ sessions: [session({ config: "back" })] }),
       Stop,
-      Add: ({ config }) => {
+      AddIn: ({ config }) => {
         if (config === "a") throw new KeyholeError("aws-refused", "AccessDenied");
         return session({ config });
       },
@@ -204,7 +204,7 @@ describe("restart", () => {
         "keyhole: warning: session a was not added again: AccessDenied\n" +
         "  sessions: 2 of 3 added again\n",
     });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "Add", "Add"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "AddIn", "AddIn"]);
   });
 
   test("gives the next one the configs and the shared socket of the one before, unless other configs are named", async () => {

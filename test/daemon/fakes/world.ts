@@ -18,7 +18,7 @@ export interface World {
   readonly configs: FakeConfigs;
   readonly sessions: Sessions;
   readonly log: LogLine[];
-  /** Adds a config and a session of it, without asking AWS. */
+  /** Adds a config and a session of it that has worked before, without asking AWS. */
   add(name: string, durationSeconds?: number): Promise<void>;
   /** Vends as a caller does who waits; time does not pass meanwhile. */
   vend(name: string): Promise<Issue>;
@@ -62,7 +62,7 @@ export function newWorld({
     log,
     add: async (name, durationSeconds) => {
       configs.write(name, roleConfig(name, durationSeconds));
-      await sessions.add(name, {}, { verify: false, renew: false });
+      sessions.restore(name, {});
     },
     vend: async (name) => sessions.vend(name),
     left: (issue) => issue.expiresAt - clock.truth,

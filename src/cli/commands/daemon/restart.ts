@@ -1,5 +1,6 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
 import type { Link } from "../../../client/patience.ts";
+import { parseSessionName } from "../../../sessionname.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
@@ -24,7 +25,7 @@ export default defineCommand({
     if (before === undefined) {
       await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
     }
-    const names = before?.sessions.map((session) => session.config) ?? [];
+    const names = before?.sessions.map((session) => session.config).filter(isKept) ?? [];
     const loose = looseParents(settings, environment, host.userId());
     const { pid, stopped } =
       before?.managed === true ? await restartManaged(context, before) : await replace(context, before);
@@ -101,6 +102,11 @@ function sayHello(link: Link): Promise<{ readonly pid: number }> {
   return link.request("Hello", { version });
 }
 
+/** An endpoint of one request is that one's alone. */
+function isKept(name: string): boolean {
+  return parseSessionName(name)?.endpoint === undefined;
+}
+
 async function sessionNames(link: Link): Promise<string[]> {
   const { sessions } = await link.request("List", {});
   return sessions.map((session) => session.config);
@@ -120,9 +126,12 @@ async function completeSessions(context: Caller, names: readonly string[]): Prom
 
 /** One that fails does not keep the others from coming back. */
 async function addAgain(context: Caller, name: string): Promise<boolean> {
+  const { config = name, directory } = parseSessionName(name) ?? {};
+  const { paths } = context.settings;
+  const settings = { ...context.settings, paths: { ...paths, configDir: directory ?? paths.defaultConfigDir } };
   try {
-    await withDaemon(context.settings, (link) =>
-      addSession(link, context, name, { verify: true, renew: false, keep: true }),
+    await withDaemon(settings, (link) =>
+      addSession(link, { ...context, settings }, config, { verify: true, renew: false, keep: true }),
     );
     return true;
   } catch (error) {
