@@ -18,9 +18,10 @@ export function formatSessionName({ config, directory, endpoint }: SessionIdenti
 
 /** What `formatSessionName` was given; undefined for what it gives for nothing. */
 export function parseSessionName(name: string): SessionIdentity | undefined {
-  const [, config = "", text] = /^([^ ]+)(?: \((.+)\))?$/s.exec(name) ?? [];
+  if (isConfigName(name)) return { config: name, directory: undefined, endpoint: undefined };
+  const [, config = "", text = ""] = /^([\w-]+) \((.+)\)$/s.exec(name) ?? [];
   if (!isConfigName(config)) return undefined;
-  const parts = (text?.split(SEPARATOR) ?? []).map(decode);
+  const parts = text.split(SEPARATOR).map(decode);
   const directory = parts[0]?.startsWith("/") === true ? parts.shift() : undefined;
   const identity = { config, directory, endpoint: parts.shift() };
   return parts.length === 0 && formatSessionName(identity) === name ? identity : undefined;

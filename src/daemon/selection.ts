@@ -76,7 +76,7 @@ export function isLost(session: Session, { kind, message }: KeyholeError, now: I
   // Nobody renews keys in an environment.
   return (
     kind === "person-needed" &&
-    /^ExpiredToken/.test(message) &&
+    message.startsWith("ExpiredToken") &&
     session.environment["AWS_SESSION_TOKEN"] !== undefined &&
     session.stored.config.Session?.profile_name === undefined
   );
@@ -136,9 +136,11 @@ function describeSource(source: Readonly<Record<string, string>>, names: readonl
 
 /** Whether two environments select alike. PATH finds programs, and what names the way to AWS selects nothing. */
 export function selectsTheSame(a: SourceEnvironment, b: SourceEnvironment): boolean {
-  const selecting = (environment: SourceEnvironment) =>
-    pick(environment, (name) => name !== "PATH" && !isWayVariable(name));
-  return Bun.deepEquals(selecting(a), selecting(b));
+  return Bun.deepEquals(pick(a, selects), pick(b, selects));
+}
+
+function selects(name: string): boolean {
+  return name !== "PATH" && !isWayVariable(name);
 }
 
 /** One that selects as `own` does, and reaches AWS as `other` does. */

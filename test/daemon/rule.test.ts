@@ -181,10 +181,10 @@ test("a session of one request's endpoint is renewed for nobody, pinned or not",
   expect(it.source.count).toBe(before);
 });
 
-describe("the way to AWS", () => {
-  const proxy = (url: string) => ({ AWS_PROFILE: "a", HTTPS_PROXY: url });
-  const environments = (it: Shells) => it.source.calls.map(({ environment }) => environment["HTTPS_PROXY"]);
+const proxy = (url: string) => ({ AWS_PROFILE: "a", HTTPS_PROXY: url });
+const environments = (it: Shells) => it.source.calls.map(({ environment }) => environment["HTTPS_PROXY"]);
 
+describe("the way to AWS", () => {
   test("of a session that works stays, and makes no new call", async () => {
     const it = newShells();
     await it.ask(proxy("http://one"));

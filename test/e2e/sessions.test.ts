@@ -96,17 +96,17 @@ describe("an STS endpoint of one shell", () => {
   });
 });
 
-describe("two directories of configs", () => {
-  async function twoDirectories() {
-    const machine = await createMachine();
-    moveKeysToFile(machine);
-    const alt = join(machine.home, "alt");
-    mkdirSync(alt, { mode: 0o700 });
-    await machine.addConfig("dev");
-    writeFileSync(join(alt, "dev.yaml"), configText(machine, "other"), { mode: 0o600 });
-    return { machine, alt };
-  }
+async function twoDirectories() {
+  const machine = await createMachine();
+  moveKeysToFile(machine);
+  const alt = join(machine.home, "alt");
+  mkdirSync(alt, { mode: 0o700 });
+  await machine.addConfig("dev");
+  writeFileSync(join(alt, "dev.yaml"), configText(machine, "other"), { mode: 0o600 });
+  return { machine, alt };
+}
 
+describe("two directories of configs", () => {
   test.each([
     ["a daemon of neither", []],
     ["a daemon that was started for one of them", ["daemon", "start"]],

@@ -53,14 +53,14 @@ test("what a session that was just made has to say of itself is said to a person
       if (isThere) return vended(config);
       throw new KeyholeError("no-such-session", "no session");
     },
-    Add: ({ config }) => {
+    AddIn: ({ config }) => {
       isThere = true;
       return session({ config, notes });
     },
   };
   const { stderr, asked } = await ask("export -n dev", script);
   expect(stderr).toBe(`keyhole: warning: dev: ${notes[0]}\n`);
-  expect(asked).toEqual(["Compare", "Vend", "Add", "Vend"]);
+  expect(asked).toEqual(["Compare", "Vend", "AddIn", "Vend"]);
   isThere = false;
   expect(await ask("export -n dev", script, false)).toMatchObject({ stderr: "" });
 });
