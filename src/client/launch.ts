@@ -10,6 +10,8 @@ import { askOnce } from "./asking.ts";
 const PATIENCE = 15_000;
 /** Milliseconds for the last of it, while the daemon that is replaced waits and answers nobody. */
 const SUCCESSION = 5_000;
+/** Milliseconds that the kernel may take to put away a daemon that is not wanted. */
+const DYING = 1_000;
 
 /** Looks for the winner pause 4, 8, … ms and are given up before this; all pauses together are as long. */
 const LONGEST_PAUSE = 1024;
@@ -88,7 +90,9 @@ async function launch(
     const report = await new Response(child.stderr).text();
     throw parseFailure(report) ?? new KeyholeError("start-failed", "the daemon ended before it was ready");
   } catch (error) {
-    child.kill();
+    child.kill("SIGKILL");
+    // Its locks are free only then. What waits for a dead disk is not waited for.
+    await Promise.race([child.exited, Bun.sleep(DYING)]);
     throw error;
   } finally {
     clearTimeout(timer);

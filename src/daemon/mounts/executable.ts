@@ -142,7 +142,9 @@ function finish(path: string, { mode, keepTime }: Wanted, original: fs.Stats): f
     const stats = fs.fstatSync(descriptor);
     if (!isOurs(stats) || stats.size !== original.size) return undefined;
     fs.fchmodSync(descriptor, mode);
-    if (keepTime) fs.futimesSync(descriptor, original.mtime, original.mtime);
+    // An original from the future has a copy that is no older.
+    const time = keepTime ? original.mtime : new Date(Math.max(Date.now(), Math.ceil(original.mtimeMs)));
+    fs.futimesSync(descriptor, time, time);
     return fs.fstatSync(descriptor);
   } finally {
     fs.closeSync(descriptor);

@@ -230,6 +230,17 @@ describe("restart", () => {
     expect(daemon.requests.map(({ name }) => name)).toEqual(["Status"]);
   });
 
+  test("leaves a service manager's daemon alone where the next one cannot start", async () => {
+    const { status } = daemonView({ managed: true });
+    await using daemon = startFakeDaemon({ Status: () => status, Stop });
+    const failing = { launch: () => Promise.reject(new KeyholeError("unsafe-path", "the directory /x is bad")) };
+    const environment = environmentOf(daemon);
+    expect((await keyhole(["daemon", "restart"], { environment, host: failing })).exit).toBe(1);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status"]);
+    await keyhole(["daemon", "restart"], { environment, host: { ...dying(1), launch: launching(true) } });
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Status", "Stop"]);
+  });
+
   test("starts a daemon where none runs", async () => {
     const host = { launch: launching(false) };
     const { stdout } = await keyhole(["daemon", "restart", "--json"], { environment: nobody, host });

@@ -58,6 +58,12 @@ test("the private copy is one per build, made once, and not to be read", async (
   expect(fs.statSync(path).ino).toBe(ino);
 });
 
+test("it is made once of an original from the future, too", async () => {
+  fs.utimesSync(source, new Date(), new Date(Date.now() + 3_600_000.5));
+  const { ino } = fs.statSync(await privateCopy());
+  expect(fs.statSync(await privateCopy()).ino).toBe(ino);
+});
+
 test("those of other builds are removed, and what is no copy stays", async () => {
   removeCopies(`${root}/home/bin`, "1.0+abc");
   await privateCopy("0.9+old");

@@ -62,8 +62,23 @@ interface Replaced {
   readonly stopped: number | undefined;
 }
 
-/** The service manager starts it for the next connection; another daemon would find its socket taken. */
-async function restartManaged({ settings, host }: Caller, { socket, sharedSocket }: DaemonStatus): Promise<Replaced> {
+/** Ends the start of a daemon that could have taken the place of another. */
+class Rehearsed extends Error {}
+
+/**
+ * The service manager starts it for the next connection; another daemon would find its socket taken. That one can begin
+ * here is seen before the one that runs ends.
+ */
+async function restartManaged({ settings, host }: Caller, before: DaemonStatus): Promise<Replaced> {
+  try {
+    return {
+      ...(await host.launch(keepPlaces(settings, before), () => Promise.reject(new Rehearsed()))),
+      stopped: undefined,
+    };
+  } catch (error) {
+    if (!(error instanceof Rehearsed)) throw error;
+  }
+  const { socket, sharedSocket } = before;
   const stopped = await stopDaemon(settings, host);
   // In shared mode it is the shared socket that is the manager's.
   const paths = { ...settings.paths, socket: sharedSocket ?? socket };
