@@ -43,8 +43,9 @@ export async function main(
 /** The user database is asked only where it has to be: node:fs costs 1.5 ms. */
 async function environmentWithHome(): Promise<Environment> {
   if (process.env["HOME"]) return process.env;
-  const { withHome } = await import("../shared/accounts.ts");
-  return withHome(process.env, process.geteuid?.());
+  const { withHome } = await import("../files/accounts.ts");
+  // For the AWS SDK as well, where it is in this process.
+  return Object.assign(process.env, withHome(process.env, process.geteuid?.()));
 }
 
 const output = createStdout((status) => process.exit(status));

@@ -4,6 +4,7 @@ import { isErrorOf, KeyholeError } from "../errors.ts";
 import { baseOf } from "../paths.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
+import { findObstacle } from "./obstacle.ts";
 import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
 /** How long whom is waited for. */
@@ -50,8 +51,8 @@ export class Connection {
   }
 
   /**
-   * @throws KeyholeError `unreachable` where nobody answers, `blocked` where a sandbox or a file mode forbids it. It
-   *   never removes or starts anything.
+   * @throws KeyholeError `unreachable` where nobody answers, `blocked` where a sandbox or another user's file mode forbids
+   *   it, `unsafe-path` where something is amiss in a home of one's own. It never removes or starts anything.
    */
   static async open(socketPath: string, options: ConnectionOptions): Promise<Connection> {
     const patience = options.refusedPatienceMs ?? REFUSED_PATIENCE;
@@ -217,6 +218,8 @@ const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = 
 
 /** A file's mode keeps this user from this one socket, and from no grant's; all else forbids every socket. */
 function blocked(path: string, code: string): KeyholeError {
+  const obstacle = code === "EACCES" ? findObstacle(path) : undefined;
+  if (obstacle !== undefined) return obstacle;
   const more = code === "EACCES" ? "" : " --deliver file";
   const hint = `on the host, as the user of the daemon: keyhole grant add NAME --config CONFIG${more}`;
   return new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`, hint);

@@ -3,7 +3,7 @@ import { parseArguments } from "../arguments.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
-import { withHome } from "../shared/accounts.ts";
+import { withHome } from "../files/accounts.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./manager.ts";
@@ -29,18 +29,19 @@ export async function main(words: readonly string[]): Promise<void> {
   }
   try {
     const values = parseArguments(words, { ...settingOptions, ...daemonOptions, ...ownOptions });
-    const settings = resolveSettings(values, withHome(process.env, process.geteuid?.()), () => process.cwd());
+    const environment = withHome(process.env, process.geteuid?.());
+    const settings = resolveSettings(values, environment, () => process.cwd());
     const native = loadNative();
     const offer = readOffer(process.env, process.pid);
     const { binDir } = settings.paths;
     const { original } = values;
-    const failure = await startAgain({ native, binDir, words, environment: process.env, original });
+    const failure = await startAgain({ native, binDir, words, environment, original });
     const image = openImage({ native, binDir, original, failure });
     // Not before: most of it would be loaded twice.
     const { serve } = await import("./serve.ts");
     const descriptors = descriptorLimit();
     harden(native);
-    await serve(settings, { native, image, offer, descriptors, environment: process.env, replaces: values.replace });
+    await serve(settings, { native, image, offer, descriptors, environment, replaces: values.replace });
     process.exit(0);
   } catch (error) {
     const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));

@@ -1,6 +1,6 @@
 // The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
 import { isWayVariable } from "../environment.ts";
-import { readAccounts } from "../shared/accounts.ts";
+import { readAccounts } from "../files/accounts.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import { parseSessionName } from "../sessionname.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";

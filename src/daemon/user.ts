@@ -1,6 +1,6 @@
 // The name of the user that a process runs as, for role session names. Bun's os.userInfo() believes $USER.
 import type { Environment } from "../environment.ts";
-import { type Accounts, readAccounts } from "../shared/accounts.ts";
+import { type Accounts, readAccounts } from "../files/accounts.ts";
 
 /**
  * From the user database, so that the same user has the same name from a shell, from cron and from a service; from the

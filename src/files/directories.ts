@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
@@ -20,20 +21,35 @@ import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignPare
 const PRIVATE_MODE = 0o700;
 
 /**
- * Makes `path` and what is missing above it with mode 0700, `path` itself with `mode`, and checks that nobody else could have put something there:
- * it is a real directory, not a link, ours, and neither it nor its parent can be written by group or others (a sticky
- * parent such as /tmp can be).
+ * Makes `path` and what is missing above it with mode 0700, `path` itself with `mode`, and checks that nobody else could
+ * have put something there: it is a real directory, not a link, ours, and neither it nor its parent can be written by
+ * others (a sticky parent such as /tmp can be). The parent may be a link of ours or root's: a home on another disk.
  *
- * @throws KeyholeError `unsafe-path` that names the directory and the command that mends it. An existing directory's
- *   mode is never changed.
+ * @throws KeyholeError `unsafe-path` that names the directory and the command that mends it; nothing was made then but
+ *   in a directory of ours. An existing directory's mode is never changed.
  */
 export function ensurePrivateDirectory(path: string, mode: number = PRIVATE_MODE): void {
   const own = process.geteuid?.() ?? 0;
-  refuseForeignLink(path, own);
-  makeDirectory(path, mode);
+  refuseForeignLinks(path, own);
+  makeDirectory(path, own, mode);
   checkPrivate(path, own);
   const parent = directoryOf(path);
-  refuseForeignParent(parent, lstatSync(parent), [own, 0]);
+  refuseForeignParent(parent, lookUp(parent, statSync)!, [own, 0]);
+}
+
+/** As `ensurePrivateDirectory`, for a home, which may itself be a link of ours or root's: the same holds behind it. */
+export function ensurePrivateHome(path: string): void {
+  const own = process.geteuid?.() ?? 0;
+  refuseForeignLinks(path, own);
+  ensurePrivateDirectory(lookUp(path, lstatSync)?.isSymbolicLink() === true ? follow(path) : path);
+}
+
+function follow(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw pathError(error, path, "follow the link");
+  }
 }
 
 function checkPrivate(path: string, own: number): void {
@@ -60,7 +76,7 @@ function checkPrivate(path: string, own: number): void {
  * @throws KeyholeError `unsafe-path` unless it is a directory of `uid`'s or root's that no one else may write.
  */
 export function checkDirectory(path: string, uid: number): void {
-  refuseForeignLink(path, uid);
+  refuseForeignLinks(path, uid);
   const stats = lookUp(path, statSync);
   if (stats === undefined) return;
   if (!stats.isDirectory()) throw new KeyholeError("unsafe-path", `${path} is not a directory`);
@@ -70,17 +86,18 @@ export function checkDirectory(path: string, uid: number): void {
 /** Makes a directory, and those above it that are missing, with mode 0700; checks one that exists as `checkDirectory` does. */
 export function ensureDirectory(path: string, uid: number): void {
   checkDirectory(path, uid);
-  if (!existsSync(path)) makeDirectory(path);
+  if (!existsSync(path)) makeDirectory(path, uid);
 }
 
 /**
- * A link above it that another user made leads wherever that user wants: `sudo keyhole` in the home of its user would
- * make and write files as root in any directory of root's.
+ * A link there or above it that another user made leads wherever that user wants: `sudo keyhole` in the home of its user
+ * would make and write files as root in any directory of root's.
  */
-function refuseForeignLink(path: string, uid: number): void {
-  const parent = directoryOf(path);
-  const stats = lookUp(parent, lstatSync);
-  if (stats?.isSymbolicLink() === true) refuseForeignOwner(parent, stats, [uid, 0]);
+function refuseForeignLinks(path: string, uid: number): void {
+  for (const each of [directoryOf(path), path]) {
+    const stats = lookUp(each, lstatSync);
+    if (stats?.isSymbolicLink() === true) refuseForeignOwner(each, stats, [uid, 0]);
+  }
 }
 
 function lookUp(path: string, look: typeof lstatSync | typeof statSync): Stats | undefined {
@@ -91,7 +108,9 @@ function lookUp(path: string, look: typeof lstatSync | typeof statSync): Stats |
   }
 }
 
-function makeDirectory(path: string, mode: number = PRIVATE_MODE): void {
+function makeDirectory(path: string, uid: number, mode: number = PRIVATE_MODE): void {
+  if (lookUp(path, lstatSync) !== undefined) return;
+  refuseForeignGround(directoryOf(path), uid);
   try {
     mkdirSync(directoryOf(path), { recursive: true, mode: PRIVATE_MODE });
     mkdirSync(path, { mode });
@@ -99,6 +118,21 @@ function makeDirectory(path: string, mode: number = PRIVATE_MODE): void {
   } catch (error) {
     if (!isErrno(error, "EEXIST")) throw pathError(error, path, "make the directory");
   }
+}
+
+/** sudo(8) may keep HOME. */
+const NOT_AS_ROOT = "run keyhole as that user, or in root's own home: sudo -H keyhole";
+
+/** What is made in another user's directory, as by `sudo keyhole` in a home, would be in that user's way. */
+function refuseForeignGround(path: string, uid: number): void {
+  const stats = lookUp(path, statSync);
+  if (stats !== undefined) {
+    if ([uid, 0].includes(stats.uid)) return;
+    const what = `${path} belongs to another user (uid ${stats.uid}), and nothing is made in it as uid ${uid}`;
+    throw new KeyholeError("unsafe-path", what, uid === 0 ? NOT_AS_ROOT : lookAt(path));
+  }
+  if (lookUp(path, lstatSync) === undefined) refuseForeignGround(directoryOf(path), uid);
+  else throw new KeyholeError("unsafe-path", `${path} is a link that leads nowhere`, lookAt(path));
 }
 
 /** Of a directory that was just made: the umask may have taken the group's part of its mode. */

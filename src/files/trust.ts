@@ -4,23 +4,32 @@ import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import { quotePosix } from "../quoting.ts";
+import { readAccounts } from "./accounts.ts";
 
-/** Write permission of group and others. */
-const FOREIGN_WRITE = 0o022;
+/** Write permission of a group, and of others. */
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
 /** What of a file's status decides. */
 export interface Ownership {
   readonly uid: number | bigint;
+  readonly gid: number | bigint;
   readonly mode: number | bigint;
 }
 
 /** @throws KeyholeError `unsafe-path` for what does not belong to one of `owners`, or others may write to. */
 export function refuseForeign(path: string, stats: Ownership, owners: readonly number[]): void {
   refuseForeignOwner(path, stats, owners);
-  if ((Number(stats.mode) & FOREIGN_WRITE) === 0) return;
+  if (!isWritableByOthers(stats)) return;
   const hint = isShared(stats) ? OTHER_PLACE : `chmod go-w ${quotePosix(path)}`;
   throw new KeyholeError("unsafe-path", `${path} can be written by others`, hint);
+}
+
+/** A group that its owner alone is in is nobody else: many systems give each user one, and a umask of 002. */
+function isWritableByOthers({ uid, gid, mode }: Ownership): boolean {
+  if ((Number(mode) & OTHERS_WRITE) !== 0) return true;
+  return (Number(mode) & GROUP_WRITE) !== 0 && !readAccounts().isPrivateGroup(Number(gid), Number(uid));
 }
 
 const OTHER_PLACE = "use a directory of your own";

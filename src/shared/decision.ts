@@ -1,5 +1,5 @@
 // Whether a peer may vend a config: rules and accounts → yes or no. A name that nobody has allows nobody.
-import type { Accounts } from "./accounts.ts";
+import type { Accounts } from "../files/accounts.ts";
 import type { Rule } from "./policy.ts";
 
 /** Who asks, as the kernel says. */

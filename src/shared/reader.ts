@@ -3,7 +3,7 @@ import { decodeYaml, MalformedYaml, YAML_LIMIT } from "../config/yaml.ts";
 import { KeyholeError } from "../errors.ts";
 import { readTrusted } from "../files/reading.ts";
 import { fileRevision } from "../files/revision.ts";
-import { type AccountFiles, accountsRevision, readAccounts, SYSTEM_ACCOUNTS } from "./accounts.ts";
+import { type AccountFiles, accountsRevision, readAccounts, SYSTEM_ACCOUNTS } from "../files/accounts.ts";
 import { type Decision, decide, NOBODY } from "./decision.ts";
 import { parsePolicy } from "./policy.ts";
 

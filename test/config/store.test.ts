@@ -85,7 +85,7 @@ describe("reading", () => {
 });
 
 describe("what others could have written is refused", () => {
-  test.each([0o664, 0o646, 0o666])("a file of mode %o", (mode) => {
+  test.each([0o602, 0o646, 0o666])("a file of mode %o", (mode) => {
     const path = put("dev", TEXT, mode);
     const error = thrownBy(() => openConfigStore(directory).read("dev"));
     expect([error.kind, error.message, error.hint]).toEqual([
@@ -95,15 +95,17 @@ describe("what others could have written is refused", () => {
     ]);
   });
 
-  test.each([0o775, 0o757, 0o1777])("a directory of mode %o", (mode) => {
+  test.each([
+    [0o702, "chmod go-w"],
+    [0o757, "chmod go-w"],
+    [0o1777, "use a directory of your own"],
+  ])("a directory of mode %o", (mode, hint) => {
     put("dev");
     fs.chmodSync(directory, mode);
     const store = openConfigStore(directory);
     for (const action of [() => store.read("dev"), () => store.list(), () => store.save("x", TEXT, false)]) {
       const error = thrownBy(action);
-      // A sticky directory is a common place: its mode is as it should be.
-      const hint = mode === 0o1777 ? "use a directory of your own" : `chmod go-w ${directory}`;
-      expect([error.kind, error.hint]).toEqual(["unsafe-path", hint]);
+      expect([error.kind, error.hint]).toEqual(["unsafe-path", expect.stringContaining(hint)]);
     }
     expect(modeOf(directory)).toBe(mode.toString(8));
   });

@@ -43,7 +43,7 @@ test.each(Object.entries(definitions))(
   },
 );
 
-test.each(["606", "660", "622"])(
+test.each(["606", "662", "622"])(
   "a definition with mode %s, which others may have written, is served by nobody",
   async (mode) => {
     await using machine = await createHost();

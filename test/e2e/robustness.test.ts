@@ -67,7 +67,7 @@ test.skipIf(!canMount)(
     await using machine = await createMachine();
     using small = mountSmall(machine, 1024);
     if (small === undefined) throw new Error("no tmpfs can be mounted here");
-    const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_DISABLE_DISK_LOGS: "1" };
+    const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_DISABLE_DISK_LOGS: "1", KEYHOLE_AUTOSTART: "1" };
     const states = async () =>
       (JSON.parse(await machine.keyhole("grant list --json", { env })) as { state: string }[]).map(
         ({ state }) => state,
@@ -106,7 +106,11 @@ test.skipIf(!canMount)("a disk that was full from the start is one clear line or
   using small = mountSmall(machine, 64);
   if (small === undefined) throw new Error("no tmpfs can be mounted here");
   await machine.addConfig("dev");
-  const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_CONFIG_DIR: machine.paths.configs };
+  const env = {
+    KEYHOLE_HOME: join(small.path, "k"),
+    KEYHOLE_CONFIG_DIR: machine.paths.configs,
+    KEYHOLE_AUTOSTART: "1",
+  };
   fill(small.path);
   const first = await machine.run(EXPORT, { env });
   if (first.exitCode === 0) expectCredentials(first);
@@ -167,7 +171,11 @@ test.skipIf(!canMount)("a home on a file system that is mounted read-only is one
   using small = mountSmall(machine, 1024);
   if (small === undefined) throw new Error("no tmpfs can be mounted here");
   await machine.addConfig("dev");
-  const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_CONFIG_DIR: machine.paths.configs };
+  const env = {
+    KEYHOLE_HOME: join(small.path, "k"),
+    KEYHOLE_CONFIG_DIR: machine.paths.configs,
+    KEYHOLE_AUTOSTART: "1",
+  };
   const remount = (how: string) => Bun.spawnSync(["mount", "-o", `remount,${how}`, small.path]).exitCode;
   expect(remount("ro")).toBe(0);
   expectOneLine(await machine.run(EXPORT, { env }), "EROFS");

@@ -1,8 +1,19 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensurePrivateDirectory } from "../../src/files/directories.ts";
+import { ensureDirectory, ensurePrivateDirectory, ensurePrivateHome } from "../../src/files/directories.ts";
 import { thrownBy } from "../thrown.ts";
 
 let root: string;
@@ -44,7 +55,7 @@ test("an existing directory keeps its mode, as long as nobody else can write to 
   expect(modeOf(join(root, "sock"))).toBe(0o755);
 });
 
-test.each([0o770, 0o707, 0o777])("a directory of mode %o is refused with the command that mends it", (mode) => {
+test.each([0o707, 0o777])("a directory of mode %o is refused with the command that mends it", (mode) => {
   const path = join(root, "sock");
   mkdirSync(path);
   chmodSync(path, mode);
@@ -70,10 +81,55 @@ test("a sticky parent such as /tmp is fine", () => {
   expect(modeOf(join(parent, "sock"))).toBe(0o700);
 });
 
-test("a link is refused, wherever it leads", () => {
+test("a home may be a link of one's own, and what it leads to is looked at", () => {
+  mkdirSync(join(root, "other-disk", "real"), { recursive: true, mode: 0o700 });
+  symlinkSync(join(root, "other-disk", "real"), join(root, "link"));
+  ensurePrivateHome(join(root, "link"));
+  ensurePrivateDirectory(join(root, "link", "sock"));
+  expect(modeOf(join(root, "other-disk", "real", "sock"))).toBe(0o700);
+  const refusalOfHome = () => thrownBy(() => ensurePrivateHome(join(root, "link")));
+  chmodSync(join(root, "other-disk"), 0o777);
+  expect(refusalOfHome().hint).toBe(`chmod go-w ${join(root, "other-disk")}`);
+  chmodSync(join(root, "other-disk"), 0o700);
+  chmodSync(join(root, "other-disk", "real"), 0o777);
+  expect(refusalOfHome().hint).toBe(`chmod go-w ${join(root, "other-disk", "real")}`);
+  expect(refusal(join(root, "link", "sock")).hint).toBe(`chmod go-w ${join(root, "link")}`);
+});
+
+test("a link in the place of the directory itself is refused, wherever it leads", () => {
   mkdirSync(join(root, "real"), { mode: 0o700 });
   symlinkSync(join(root, "real"), join(root, "link"));
   expect(refusal(join(root, "link")).message).toContain("is a link or a file");
+});
+
+test("a link that leads nowhere, or to a file, is refused, and nothing is made", () => {
+  symlinkSync(join(root, "missing"), join(root, "link"));
+  expect(refusal(join(root, "link", "sock")).message).toBe(`${join(root, "link")} is a link that leads nowhere`);
+  expect(refusal(join(root, "link")).kind).toBe("unsafe-path");
+  writeFileSync(join(root, "missing"), "");
+  expect(refusal(join(root, "link")).message).toContain("is a link or a file, not a directory");
+  expect(readdirSync(root).toSorted()).toEqual(["link", "missing"]);
+});
+
+test.skipIf(process.getuid?.() !== 0)("another user's link is refused, wherever it leads", () => {
+  mkdirSync(join(root, "real"), { mode: 0o700 });
+  symlinkSync(join(root, "real"), join(root, "link"));
+  lchownSync(join(root, "link"), 65534, 65534);
+  expect(refusal(join(root, "link")).message).toContain("another user (uid 65534)");
+  expect(refusal(join(root, "link", "sock")).message).toContain("another user (uid 65534)");
+});
+
+test.skipIf(process.getuid?.() !== 0)("nothing is made in another user's directory", () => {
+  mkdirSync(join(root, "home"), { mode: 0o755 });
+  chownSync(join(root, "home"), 65534, 65534);
+  for (const make of [ensurePrivateDirectory, (path: string) => ensureDirectory(path, 0)]) {
+    const error = thrownBy(() => make(join(root, "home", ".keyhole", "sock")));
+    expect(error.message).toBe(
+      `${join(root, "home")} belongs to another user (uid 65534), and nothing is made in it as uid 0`,
+    );
+    expect(error.hint).toContain("sudo -H keyhole");
+  }
+  expect(readdirSync(join(root, "home"))).toEqual([]);
 });
 
 test("a file in the way is refused", () => {
@@ -81,8 +137,21 @@ test("a file in the way is refused", () => {
   expect(refusal(join(root, "sock")).kind).toBe("unsafe-path");
 });
 
-test.skipIf(process.getuid?.() !== 0)("another user's directory is refused", async () => {
-  const { chownSync } = await import("node:fs");
+test.skipIf(process.getuid?.() !== 0)(
+  "a directory that a group may write is refused, unless that is its owner's own",
+  () => {
+    const path = join(root, "sock");
+    mkdirSync(path);
+    chmodSync(path, 0o770);
+    // Of `users`, which has no members here or others; and one that no file knows.
+    for (const gid of [100, 54_321]) {
+      chownSync(path, 0, gid);
+      expect(refusal(path).hint).toBe(`chmod go-w ${path}`);
+    }
+  },
+);
+
+test.skipIf(process.getuid?.() !== 0)("another user's directory is refused", () => {
   mkdirSync(join(root, "sock"), { mode: 0o700 });
   chownSync(join(root, "sock"), 65534, 65534);
   expect(refusal(join(root, "sock")).message).toContain("another user (uid 65534)");

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseAccounts } from "../../src/shared/accounts.ts";
+import { parseAccounts } from "../../src/files/accounts.ts";
 import { decide, type Member, NOBODY } from "../../src/shared/decision.ts";
 import type { Rule } from "../../src/shared/policy.ts";
 

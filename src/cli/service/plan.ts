@@ -3,7 +3,7 @@ import { absoluteValue, isWayVariable, selectDaemonEnvironment } from "../../env
 import { KeyholeError } from "../../errors.ts";
 import { mayBeKept } from "../../grants/environment.ts";
 import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
-import { readAccounts } from "../../shared/accounts.ts";
+import { readAccounts } from "../../files/accounts.ts";
 import type { CommandContext } from "../command.ts";
 import { checkAccountName, requireRoot } from "./accounts.ts";
 import { planAgent } from "./launchd.ts";

@@ -19,8 +19,9 @@ const PUBLIC = 0o002;
  */
 export function refuseImpostor(peer: PeerIdentity, socket: string, own: number): void {
   const directory = directoryOf(socket);
-  const { uid, mode } = look(directory);
-  refuseForeign(directory, { uid, mode }, [uid]);
+  const stats = look(directory);
+  const { uid } = stats;
+  refuseForeign(directory, stats, [uid]);
   if (!isOwnerOrRoot(peer, uid)) {
     const what = `what answers at ${socket} belongs to another user (uid ${peer.uid}) than its directory (uid ${uid})`;
     throw new KeyholeError("unsafe-path", what, lookAt(directory));

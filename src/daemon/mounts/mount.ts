@@ -4,7 +4,7 @@
 import * as fs from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
-import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { ensurePrivateHome } from "../../files/directories.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
 import { isDirectoryName } from "../../grants/directory.ts";
@@ -62,7 +62,7 @@ const ATTEMPTS = 8;
 
 /**
  * Opens the directory of a grant, and makes it and its parent if they are missing. The parent's mode is mended: a sandbox
- * that sees it may have changed it. What is above it is private (`ensurePrivateDirectory`).
+ * that sees it may have changed it. What is above it is private (`ensurePrivateHome`).
  *
  * @param parent `<home>/g`, or that of the leases
  * @param directoryName 22 characters of `A-Za-z0-9_-`
@@ -216,7 +216,7 @@ function removeEmpty(path: string, directory: Pinned): boolean {
 
 /** Does something with the checked parent of mounts; `base` is what to put before `/name`. */
 function withParent<Result>(path: string, action: (base: string) => Result): Result {
-  ensurePrivateDirectory(directoryOf(path));
+  ensurePrivateHome(directoryOf(path));
   makeDirectory(path, path, PARENT_MODE);
   const parent = pinDirectory(path);
   try {

@@ -23,15 +23,15 @@ test("a home as keyhole makes it is fine, and so is none", async () => {
 });
 
 test.each([
-  [".keyhole", 0o770, "problem", "chmod go-w"],
+  [".keyhole", 0o707, "problem", "chmod go-w"],
   [".keyhole", 0o755, "warning", "chmod go-rwx"],
   [".keyhole/sock", 0o750, "warning", "chmod go-rwx"],
   [".keyhole/logs", 0o702, "problem", "chmod go-w"],
   [".keyhole/grants", 0o705, "warning", "chmod go-rwx"],
   [".keyhole/bin", 0o711, "warning", "chmod go-rwx"],
-  [".keyhole/configs", 0o720, "problem", "chmod go-w"],
+  [".keyhole/configs", 0o702, "problem", "chmod go-w"],
   [".keyhole/configs/dev.yaml", 0o666, "problem", "chmod go-w"],
-  [".keyhole/logs/audit.jsonl", 0o620, "problem", "chmod go-w"],
+  [".keyhole/logs/audit.jsonl", 0o602, "problem", "chmod go-w"],
   ["", 0o777, "problem", "chmod go-w"],
 ])("%s with mode %o is a %s: %s", async (name, mode, level, fix) => {
   using home = madeHome();

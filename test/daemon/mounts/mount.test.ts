@@ -183,7 +183,7 @@ test("a parent that others could write to is mended: what they put there is not 
 });
 
 describe("a place that is not safe", () => {
-  test.each(["home", "home/g", `home/g/${ID}`])("is a link in the place of %s", (place) => {
+  test.each(["home/g", `home/g/${ID}`])("is a link in the place of %s", (place) => {
     const mount = open();
     mount.close();
     fs.chmodSync(parent, 0o700);

@@ -45,7 +45,7 @@ test("a file is no directory", () => {
   expect(failure().message).toBe(`${path} is not a directory`);
 });
 
-test.each([0o770, 0o752])("one that others may write to is refused: %o", (mode) => {
+test.each([0o702, 0o752])("one that others may write to is refused: %o", (mode) => {
   chmodSync(path, mode);
   expect(failure()).toMatchObject({ kind: "unsafe-path", hint: `chmod go-w ${path}` });
 });

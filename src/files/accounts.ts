@@ -2,7 +2,7 @@
 // LDAP, and macOS's own, are not asked: whoever is only there is named by number.
 import { readFileSync } from "node:fs";
 import type { Environment } from "../environment.ts";
-import { fileRevision } from "../files/revision.ts";
+import { fileRevision } from "./revision.ts";
 
 /** One line of passwd(5). */
 export interface Account {
@@ -24,6 +24,8 @@ export interface Accounts {
   user(name: string): Account | undefined;
   userOf(uid: number): Account | undefined;
   group(name: string): GroupEntry | undefined;
+  /** Whether that user, and nobody else, is in that group: as OpenSSH's Debian asks where umask is 002. */
+  isPrivateGroup(gid: number, uid: number): boolean;
 }
 
 /** Where the files are; tests have their own. */
@@ -50,11 +52,20 @@ export function parseAccounts(passwd: string, group: string): Accounts {
     user: (name) => users.get(name),
     userOf: (uid) => [...users.values()].find((account) => account.uid === uid),
     group: (name) => groups.get(name),
+    isPrivateGroup(gid, uid) {
+      const entries = [...groups.values()].filter((entry) => entry.gid === gid);
+      const primary = [...users.values()].filter((account) => account.gid === gid);
+      const added = entries.flatMap(({ members }) => members).map((name) => users.get(name));
+      const members = [...primary, ...added];
+      // A group without an entry here is one of a directory, which may know others.
+      return entries.length > 0 && members.length > 0 && members.every((member) => member?.uid === uid);
+    },
   };
 }
 
 /**
- * An environment whose HOME is the user database's where it has none, as in a cron job or under `env -i`.
+ * An environment whose HOME is the user database's where it has none, as in a cron job or under `env -i`; keyhole's own
+ * for a user whom the database does not know, as in a container that runs as any uid: the AWS SDK wants to know one.
  *
  * @param uid the effective user
  */
@@ -63,8 +74,8 @@ export function withHome(
   uid: number | undefined,
   read: () => Accounts = readAccounts,
 ): Environment {
-  if (environment["HOME"] || environment["KEYHOLE_HOME"] || uid === undefined) return environment;
-  const home = read().userOf(uid)?.home;
+  if (environment["HOME"] || uid === undefined) return environment;
+  const home = read().userOf(uid)?.home || environment["KEYHOLE_HOME"];
   return home ? { ...environment, HOME: home } : environment;
 }
 

@@ -1,0 +1,214 @@
+// Homes that are not as keyhole would make them: links, a group's, root's, none.
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { as, asNobody, canBeOthers, giveHomeToOrdinary, NOBODY, publicExecutable } from "./daemons.ts";
+import { configText, createMachine, type Machine, type Result } from "./machine.ts";
+import { moveKeysToFile } from "./keyfile.ts";
+
+const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
+
+const expectCredentials = ({ stdout, stderr, exitCode }: Result): void => {
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  expect(JSON.parse(stdout)).toHaveProperty("SessionToken");
+};
+
+/** Everything that makes something in a home, and uses it again. */
+async function useAll(machine: Machine, options = {}): Promise<void> {
+  expectCredentials(await machine.run(EXPORT, options));
+  for (const command of [
+    "config list",
+    "config update -n dev --set Meta.description=x",
+    "grant add g --config dev --no-executable",
+    "grant revoke g",
+    "grant remove --yes g",
+    "exec --refresh -n dev -- true",
+    "daemon restart",
+    "daemon status",
+  ]) {
+    const { stderr, exitCode } = await machine.run(command.split(" "), options);
+    expect([command, exitCode, exitCode === 0 ? "" : stderr]).toEqual([command, 0, ""]);
+  }
+  expectCredentials(await machine.run(EXPORT, options));
+  const { stdout } = await machine.run(["doctor"], options);
+  expect(stdout.match(/^problem .*$/gm) ?? []).toEqual([]);
+}
+
+test("a home that is a link of its owner's is a home", async () => {
+  await using machine = await createMachine();
+  moveKeysToFile(machine);
+  mkdirSync(join(machine.home, "other-disk", "keyhole"), { recursive: true, mode: 0o700 });
+  symlinkSync(join(machine.home, "other-disk", "keyhole"), machine.paths.home);
+  await machine.addConfig("dev");
+  await useAll(machine);
+  expect(readdirSync(join(machine.home, "other-disk", "keyhole"))).toContain("configs");
+});
+
+test("configs may be a link, as dotfile managers make them", async () => {
+  await using machine = await createMachine();
+  moveKeysToFile(machine);
+  mkdirSync(join(machine.home, "dotfiles", "configs"), { recursive: true, mode: 0o755 });
+  mkdirSync(machine.paths.home, { mode: 0o755 });
+  symlinkSync("../dotfiles/configs", machine.paths.configs);
+  await machine.addConfig("dev");
+  await useAll(machine);
+  expect(readdirSync(join(machine.home, "dotfiles", "configs"))).toEqual(["dev.yaml"]);
+});
+
+test.skipIf(!canBeOthers)("a home that is another user's link is none", async () => {
+  await using machine = await createMachine();
+  mkdirSync(join(machine.home, "real"), { mode: 0o700 });
+  symlinkSync(join(machine.home, "real"), machine.paths.home);
+  lchownSync(machine.paths.home, NOBODY, NOBODY);
+  const { stderr, exitCode } = await machine.run(machine.adding("dev"));
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining("belongs to another user")]);
+  expect(readdirSync(join(machine.home, "real"))).toEqual([]);
+});
+
+/** The lines of passwd(5) or group(5), as fields. */
+function fieldsIn(path: string): string[][] {
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => line.split(":"));
+}
+
+/** A user that /etc/passwd knows, with a group that nobody else is in; undefined where there is none. */
+function userWithOwnGroup(): { readonly uid: number; readonly gid: number } | undefined {
+  const users = fieldsIn("/etc/passwd").map(([, , uid, gid]) => ({ uid: Number(uid), gid: Number(gid) }));
+  const groups = fieldsIn("/etc/group");
+  return users.find(
+    ({ uid, gid }) =>
+      uid > 0 &&
+      users.filter((each) => each.gid === gid).length === 1 &&
+      groups.some((group) => Number(group[2]) === gid && group[3] === ""),
+  );
+}
+
+const user = canBeOthers ? userWithOwnGroup() : undefined;
+
+test.skipIf(user === undefined)(
+  "what was made by hand under umask 002 is fine where the group is its owner's own",
+  async () => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    const program = publicExecutable();
+    const { uid, gid } = user!;
+    const under = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+    const options = { under, program: program.path, cwd: "/" };
+    try {
+      mkdirSync(machine.paths.configs, { recursive: true });
+      writeFileSync(join(machine.paths.configs, "dev.yaml"), configText(machine, "dev"));
+      for (const path of [
+        machine.home,
+        machine.paths.home,
+        machine.paths.configs,
+        join(machine.paths.configs, "dev.yaml"),
+      ]) {
+        chownSync(path, uid, gid);
+        chmodSync(path, statSync(path).isDirectory() ? 0o775 : 0o664);
+      }
+      Bun.spawnSync(["chown", "-R", `${uid}:${gid}`, machine.home]);
+      await useAll(machine, options);
+      await machine.run(["daemon", "stop"], options);
+      // A group that others are in, or may be.
+      chownSync(machine.paths.configs, uid, 54_321);
+      const { stderr, exitCode } = await machine.run(EXPORT, options);
+      expect([exitCode, stderr]).toEqual([
+        1,
+        expect.stringContaining(`${machine.paths.configs} can be written by others`),
+      ]);
+    } finally {
+      program.remove();
+    }
+  },
+);
+
+test.skipIf(!canBeOthers)("root in a user's home leaves nothing of root's there", async () => {
+  await using machine = await createMachine();
+  giveHomeToOrdinary(machine);
+  const program = publicExecutable();
+  const options = { under: asNobody, program: program.path };
+  const commands = [
+    machine.adding("dev"),
+    EXPORT,
+    ["daemon", "start"],
+    ["exec", "--refresh", "-n", "dev", "--", "true"],
+    ["service", "install"],
+  ];
+  const foreign = () => Bun.spawnSync(["find", machine.home, "-uid", "0"]).stdout.toString();
+  try {
+    for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
+    expect([foreign(), readdirSync(machine.home)]).toEqual(["", ["work"]]);
+    expect((await machine.run(machine.adding("dev"))).stderr).toContain(
+      "hint: run keyhole as that user, or in root's own home",
+    );
+    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+    for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
+    expect(foreign()).toBe("");
+    expectCredentials(await machine.run(EXPORT, options));
+    await machine.run(["daemon", "stop"], options);
+  } finally {
+    program.remove();
+  }
+});
+
+test.skipIf(!canBeOthers)("what root left in a home is no sandbox, and is named with what mends it", async () => {
+  await using machine = await createMachine();
+  giveHomeToOrdinary(machine);
+  const program = publicExecutable();
+  const options = { under: asNobody, program: program.path };
+  const socketDirectory = join(machine.paths.home, "sock");
+  try {
+    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+    mkdirSync(socketDirectory, { mode: 0o700 });
+    const foreign = await machine.run(EXPORT, options);
+    expect(foreign).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(foreign.stderr).toBe(
+      `keyhole: error: ${socketDirectory} belongs to another user (uid 0)\n` +
+        `keyhole: hint: sudo chown -R ${NOBODY} ${socketDirectory}\n`,
+    );
+    chownSync(socketDirectory, NOBODY, NOBODY);
+    chmodSync(socketDirectory, 0o600);
+    expect((await machine.run(EXPORT, options)).stderr).toContain(`hint: chmod u+rwx ${socketDirectory}\n`);
+    chmodSync(socketDirectory, 0o700);
+    expectCredentials(await machine.run(EXPORT, options));
+    await machine.run(["daemon", "stop"], options);
+  } finally {
+    program.remove();
+  }
+});
+
+test.skipIf(!canBeOthers)("a user without a home, whom no file knows, is served with KEYHOLE_HOME alone", async () => {
+  await using machine = await createMachine();
+  const program = publicExecutable();
+  const uid = 54_321;
+  const home = mkdtempSync(join(machine.home, "k-"));
+  chmodSync(machine.home, 0o755);
+  chownSync(home, uid, uid);
+  const env = { HOME: undefined, KEYHOLE_HOME: home };
+  const options = { under: as(uid), program: program.path, cwd: "/", env };
+  try {
+    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+    expectCredentials(await machine.run(EXPORT, options));
+    expectCredentials(await machine.run(EXPORT, { ...options, env: { ...env, KEYHOLE_DISABLE: "1" } }));
+    await machine.run(["daemon", "stop"], options);
+    expect(existsSync(join(home, "configs", "dev.yaml"))).toBe(true);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+    program.remove();
+  }
+});
