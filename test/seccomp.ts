@@ -10,32 +10,19 @@ const JUMP_IF_EQUAL = 0x15;
 const RETURN = 0x06;
 const ALLOW = 0x7fff_0000;
 const ERRNO = 0x0005_0000;
-/** Of `struct seccomp_data`: the call's number, and the lower half of its first argument on a little-endian CPU. */
+/** Of `struct seccomp_data`: the call's number. */
 const NUMBER = 0;
-const FIRST_ARGUMENT = 16;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
-export type FilteredCall = keyof (typeof CALLS)["x64"];
+type FilteredCall = keyof (typeof CALLS)["x64"];
 
-/**
- * A filter that answers one call with an errno, as raw `struct sock_filter`.
- *
- * @param firstArgument only where the first argument is this; whatever it is if undefined
- */
-export function makeFilter(call: FilteredCall, errno: number, firstArgument?: number): Buffer {
+/** A filter that answers one call with an errno, as raw `struct sock_filter`. */
+export function makeFilter(call: FilteredCall, errno: number): Buffer {
   const number = CALLS[process.arch as keyof typeof CALLS][call];
-  const argument: Instruction[] =
-    firstArgument === undefined
-      ? []
-      : [
-          [LOAD_WORD, 0, 0, FIRST_ARGUMENT],
-          [JUMP_IF_EQUAL, 0, 1, firstArgument],
-        ];
   return encode([
     [LOAD_WORD, 0, 0, NUMBER],
-    [JUMP_IF_EQUAL, 0, argument.length + 1, number],
-    ...argument,
+    [JUMP_IF_EQUAL, 0, 1, number],
     [RETURN, 0, 0, ERRNO | errno],
     [RETURN, 0, 0, ALLOW],
   ]);

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { copyFileSync, lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { executable } from "../e2e/machine.ts";
-import { type AgentHost, startAgentHost } from "./agenthost.ts";
+import { until } from "../interop/run.ts";
+import { type AgentHost, offlineClients, startAgentHost } from "./agenthost.ts";
 import { PROGRAMS } from "./holder.ts";
 import {
   type Agent,
@@ -13,6 +14,7 @@ import {
   bubblewrapAgent,
   codexAgent,
   codexServer,
+  pastedAgent,
   srtAgent,
 } from "./reach/agents.ts";
 import { isReady, rigs, testWith } from "./rigs/rigs.ts";
@@ -57,7 +59,9 @@ for (const hasRuntime of [true, false])
         await host.addGrant(grant, ...agent.terms);
         await using sandbox = await agent.start(host, grant);
         const give = 'eval "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE" | head -n 1)"';
-        host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
+        const key = host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
+        for (const client of Object.values(offlineClients))
+          expect(host.keyIn(await sandbox.run(client), grant)).toBe(key);
         expect(await intrude(host, sandbox, others)).toEqual([]);
         expect(await examine(sandbox)).toEqual([]);
         // It is as it was: daemon, grants, and that nobody can list them.
@@ -69,9 +73,42 @@ for (const hasRuntime of [true, false])
         await host.restart();
         host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
         await host.keyhole("grant", "revoke", grant);
-        const { stdout } = await sandbox.run(["sh", "-c", give]);
-        expect(stdout).not.toContain("SecretAccessKey");
+        for (const client of Object.values(offlineClients)) {
+          const { exitCode, stdout } = await sandbox.run(client);
+          expect({ client, isRefused: exitCode !== 0, stdout }).toEqual({ client, isRefused: true, stdout: "" });
+        }
       });
+
+    testWith(srtAgent().needs)(
+      "sandbox-runtime: SDKs read a lease that was renewed, and say why one has ended",
+      async () => {
+        await host.addBriefGrant("brief", ...srtAgent().terms);
+        await using sandbox = await srtAgent().start(host, "brief");
+        const keyOf = async (client: keyof typeof offlineClients) =>
+          host.keyIn(await sandbox.run(offlineClients[client]), "brief");
+        const first = await keyOf("boto3");
+        await until("a new lease", 30, async () => (await keyOf("AWS CLI")) !== first);
+        await host.keyhole("grant", "revoke", "brief");
+        expect((await sandbox.run(offlineClients.boto3)).stderr).toContain("keyhole: this grant was revoked");
+      },
+    );
+
+    testWith(srtAgent().needs)(
+      "sandbox-runtime: a socket fails with exit 8, and the advice is a grant that works",
+      async () => {
+        const directory = await host.addGrant("refused", "--mount-at", "host");
+        await host.addGrant("taken", ...srtAgent().terms);
+        const recipe = (await host.recipe("taken", "srt")).replace('"allowRead": [', `"allowRead": ["${directory}",`);
+        await using sandbox = await pastedAgent(host, recipe);
+        expect(await sandbox.run([`${directory}/keyhole`])).toEqual({
+          exitCode: 8,
+          stdout: "",
+          stderr:
+            "keyhole: error: this sandbox does not permit Unix sockets\n" +
+            "keyhole: hint: on the host: keyhole grant add NAME --config CONFIG --deliver file --mount-at host\n",
+        });
+      },
+    );
 
     testWith([rigs.agents])("claude doctor accepts the settings, and finds a mistake in them", async () => {
       await host.addGrant("claude", "--deliver", "file", "--mount-at", "host");

@@ -9,6 +9,7 @@ import type { AgentHost } from "../agenthost.ts";
 import { guard } from "../rigs/namespaces.ts";
 import { places, rigs } from "../rigs/rigs.ts";
 import { openShell, type Shell } from "../shell.ts";
+import { ADD_SDK } from "./machines.ts";
 
 export interface Agent {
   readonly needs: readonly Rig[];
@@ -33,9 +34,14 @@ function asUser({ uid, machine }: AgentHost): string[] {
     TERM: "xterm",
     ...(runtime !== undefined && { XDG_RUNTIME_DIR: runtime }),
   };
-  const script = `mount --bind ${quotePosix(places.agents)} ${PROGRAMS}; cd ${quotePosix(`${machine.home}/work`)}; exec "$@"`;
+  const steps = [
+    ADD_SDK,
+    `mount --bind ${quotePosix(places.agents)} ${PROGRAMS}`,
+    `cd ${quotePosix(`${machine.home}/work`)}`,
+    'exec "$@"',
+  ];
   const environment = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-  return [...guard, "unshare", "--mount", "sh", "-c", script, "sh", ...as(uid), "env", "-i", ...environment];
+  return [...guard, "unshare", "--mount", "sh", "-c", steps.join("; "), "sh", ...as(uid), "env", "-i", ...environment];
 }
 
 const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
@@ -47,13 +53,20 @@ function pasted(tool: string, deliver: Agent["deliver"], needs: readonly Rig[], 
     tool,
     deliver,
     terms: ["--deliver", deliver, ...terms],
-    start: async (host, grant) =>
-      openShell([...asUser(host), "sh", "-c", await host.recipe(grant, tool)], environment, { scratch: "." }),
+    start: async (host, grant) => pastedAgent(host, await host.recipe(grant, tool)),
   };
 }
 
-export const bubblewrapAgent = (deliver: Agent["deliver"]) => pasted("bwrap", deliver, [rigs.bubblewrap], []);
-const runtimeRigs = [rigs.agents, rigs.bubblewrap, rigs.socat, rigs.ripgrep];
+/** @param recipe that ends in a shell */
+export async function pastedAgent(host: AgentHost, recipe: string): Promise<Shell> {
+  return openShell([...asUser(host), "sh", "-c", recipe], environment, { scratch: "." });
+}
+
+const sdkRigs = [rigs.debian, rigs.sdk];
+
+export const bubblewrapAgent = (deliver: Agent["deliver"]) =>
+  pasted("bwrap", deliver, [...sdkRigs, rigs.bubblewrap], []);
+const runtimeRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap, rigs.socat, rigs.ripgrep];
 export const srtAgent = () => pasted("srt", "file", runtimeRigs, ["--mount-at", "host"]);
 
 /** Puts the recipe where Codex looks for it. */
@@ -65,7 +78,7 @@ async function configureCodex(host: AgentHost, grant: string): Promise<void> {
 }
 
 const codexTerms = (deliver: Agent["deliver"]) => ["--deliver", deliver, "--mount-at", "host"];
-const codexRigs = [rigs.agents, rigs.bubblewrap];
+const codexRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap];
 
 export function codexAgent(deliver: Agent["deliver"]): Agent {
   return {

@@ -2,7 +2,6 @@
 import { quotePosix } from "../../../src/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
 import type { Rig } from "../../interop/rigs.ts";
-import { underFilter } from "../../seccomp.ts";
 import type { AgentHost } from "../agenthost.ts";
 import { guard, type Namespaces, openNamespaces } from "../rigs/namespaces.ts";
 import { places, rigs } from "../rigs/rigs.ts";
@@ -10,7 +9,7 @@ import { openShell } from "../shell.ts";
 import { environment, type Reach, withSts } from "./reach.ts";
 
 /** Puts the SDKs of the Debian root on top of this machine's programs, for one mount namespace. */
-const ADD_SDK = `mount --make-rprivate /; mount --bind ${quotePosix(`${places.debian}/usr/local`)} /usr/local`;
+export const ADD_SDK = `mount --make-rprivate /; mount --bind ${quotePosix(`${places.debian}/usr/local`)} /usr/local`;
 
 /** This machine, with SDKs and a network of its own. */
 export function machineReach(
@@ -35,17 +34,14 @@ export function machineReach(
   };
 }
 
-/**
- * @param uid who runs it
- * @param filter a file with a filter of system calls
- */
-export function bubblewrapReach(uid: number, filter?: string): Reach {
+/** @param uid who runs it */
+export function bubblewrapReach(uid: number): Reach {
   return {
     ...machineReach([rigs.bubblewrap], async (host, grant, options) => {
       const recipe = await host.recipe(grant, "bwrap");
       const directory = quotePosix(`${host.machine.home}/work`);
-      const words = underFilter([...as(uid), "bwrap", ...options], filter);
-      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words}; }\n${recipe}`];
+      const words = [...as(uid), "bwrap", ...options].map(quotePosix).join(" ");
+      return ["sh", "-c", `cd ${directory}; bwrap() { exec ${words} "$@"; }\n${recipe}`];
     }),
     uid,
     terms: [],
@@ -53,18 +49,19 @@ export function bubblewrapReach(uid: number, filter?: string): Reach {
 }
 
 /** bubblewrap with what a test names, instead of a recipe. */
-export function plainReach(filter?: string): Reach {
+export function plainReach(): Reach {
   return {
     ...machineReach([rigs.bubblewrap], async (_host, _grant, options) => {
       const base = ["--unshare-all", "--share-net", "--die-with-parent", "--clearenv"];
       const settings = ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "HOME", "/tmp"];
-      return ["sh", "-c", `exec ${underFilter(["bwrap", ...base, ...settings], filter)}`, "sh", ...options, "--", "sh"];
+      return ["bwrap", ...base, ...settings, ...options, "--", "sh"];
     }),
     uid: 0,
     terms: [],
   };
 }
 
+/** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
 export function firejailReach(): Reach {
   return {
     ...machineReach([rigs.firejail], async (host, grant, options) => {
