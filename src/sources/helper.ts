@@ -44,7 +44,7 @@ export async function runHelper(
 
 function describeEnd(end: ProgramEnd, environment: SourceEnvironment): string {
   if (end.kind !== "ended") return end.kind === "too-long" ? "printed more than 64 KiB" : "cannot be run by /bin/sh";
-  const words = lastWords(end.stderr, Object.values(environment));
+  const words = lastWords(end.stderr, environment);
   return `failed with status ${end.exit}${words === "" ? "" : `: ${words}`}`;
 }
 

@@ -65,7 +65,7 @@ async function runCommand(request: MfaRequest, line: string | readonly string[],
 
 function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): KeyholeError {
   if (end.kind === "ended") {
-    const words = lastWords(end.stderr, Object.values(request.environment));
+    const words = lastWords(end.stderr, request.environment);
     const what = end.exit === 0 ? "printed no six-digit code" : `failed with status ${end.exit}`;
     return failure(request, "person-needed", `MFA.command ${what}${words === "" ? "" : `: ${words}`}`);
   }

@@ -1,4 +1,5 @@
 // Foreign text (AWS's, a proxy's) on its way to a person: without secrets, on one line, of bounded length.
+import { type Environment, isProxyVariable } from "../environment.ts";
 
 /** Room for an encoded authorization failure message, which cannot be decoded once it is cut. */
 const LONGEST_TEXT = 4_000;
@@ -36,12 +37,21 @@ export function redact(text: string, secrets: readonly (string | undefined)[]): 
 /** Characters of a helper's last line. */
 const LONGEST_WORDS = 300;
 
-/** The last line of what a helper says on stderr; besides secrets without what may be a one-time code. */
-export function lastWords(stderr: string, secrets: readonly (string | undefined)[]): string {
+/**
+ * The last line of what a helper says on stderr, without the secrets of its environment, and without what may be a
+ * one-time code.
+ */
+export function lastWords(stderr: string, environment: Environment): string {
   const line = stderr.trimEnd().split("\n").at(-1) ?? "";
-  return redact(line, secrets)
+  return redact(line, Object.entries(environment).flatMap(secretsIn))
     .replaceAll(/(?<!\d)\d{6,8}(?!\d)/g, "***")
     .slice(0, LONGEST_WORDS);
+}
+
+/** What is secret of a variable: all of a token, of a proxy its password. Names and paths are what a person looks for. */
+function secretsIn([name, value = ""]: [string, string | undefined]): string[] {
+  if (isProxyVariable(name)) return /^(?:\w+:\/\/)?[^/@]*:([^/@]+)@/.exec(value)?.slice(1) ?? [];
+  return /SECRET|TOKEN|PASSWORD/.test(name) && !name.endsWith("_FILE") ? [value] : [];
 }
 
 /** A hash in hexadecimal, a number and a path in lower case are not. */

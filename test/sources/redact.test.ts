@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { redact } from "../../src/sources/redact.ts";
+import { lastWords, redact } from "../../src/sources/redact.ts";
 
 const SECRET = "wJalr/XUtnFEMI+K7MDENG";
 
@@ -56,4 +56,22 @@ test.each([
   `You are not authorized to perform this operation. Encoded authorization failure message: ${ENCODED}`,
 ])("leaves AWS's words as they are: %#", (text) => {
   expect(redact(text, [])).toBe(text);
+});
+
+test.each([
+  ["one\ntwo\n", "two"],
+  ["", ""],
+  ["code 123456 is wrong", "code *** is wrong"],
+  ["port 12345, account 111122223333", "port 12345, account 111122223333"],
+  ["cannot open /home/jo/.vault-token", "cannot open /home/jo/.vault-token"],
+  ["said hunter22 and canary-token", "said *** and ***"],
+  ["\u001B[31mred\u001B[0m", "[31mred [0m"],
+])("the last words of %j are %j", (stderr, words) => {
+  const environment = {
+    HOME: "/home/jo",
+    AWS_SESSION_TOKEN: "canary-token",
+    AWS_WEB_IDENTITY_TOKEN_FILE: "/home/jo/.vault-token",
+    HTTPS_PROXY: "http://jo:hunter22@proxy:3128",
+  };
+  expect(lastWords(stderr, environment)).toBe(words);
 });
