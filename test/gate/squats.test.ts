@@ -25,7 +25,7 @@ const USER = 60_321;
 /** Where leases were kept, which everybody may write beside. */
 const place = `/dev/shm/keyhole-${USER}`;
 
-for (const name of ["g", "grants", "bin"])
+for (const name of ["g", "grants"])
   test(`a link at ${name} leads nowhere`, async () => {
     await using machine = await createHost();
     const victim = join(machine.home, "victim");
@@ -39,6 +39,25 @@ for (const name of ["g", "grants", "bin"])
     rmSync(join(machine.paths.home, name));
     keysOf(machine, await runIn(await addGrant(machine), machine));
   });
+
+test("a link at bin leads nowhere: the daemon runs without a copy of its own, and says so", async () => {
+  const host = await startHost(USER);
+  try {
+    await host.run("daemon", "stop");
+    const victim = join(host.home, "victim");
+    const bin = join(host.home, ".keyhole", "bin");
+    mkdirSync(victim, { mode: 0o700 });
+    writeFileSync(join(victim, "keyhole-0.0.1"), "");
+    rmSync(bin, { recursive: true });
+    symlinkSync(victim, bin);
+    await host.run("daemon", "start");
+    const { stdout } = await host.run("daemon", "status");
+    expect(stdout).toContain(`${bin} is a link or a file, not a directory`);
+    expect(readdirSync(victim)).toEqual(["keyhole-0.0.1"]);
+  } finally {
+    await host.stop();
+  }
+});
 
 test("a link that takes a grant's place between two daemons leads nowhere", async () => {
   await using machine = await createHost();
