@@ -21,7 +21,8 @@ export type Leaf =
       readonly tokenFile: string;
       readonly sessionName: string | undefined;
     }
-  | { readonly kind: "sso" | "login" }
+  /** The session is what its file in the cache of sign-ins is named after. */
+  | { readonly kind: "sso" | "login"; readonly session: string }
   | { readonly kind: "process"; readonly command: string }
   | { readonly kind: "environment" | "container" | "instance" };
 
@@ -172,10 +173,14 @@ function planLeaf(sources: Sources, profile: string): Place | undefined {
       throw none(`profile '${profile}' has web_identity_token_file without role_arn`, look(profile));
     return { kind: "web-identity", roleArn, tokenFile, sessionName: settings.get("role_session_name"), profile };
   }
-  if (settings.has("sso_account_id") || settings.has("sso_role_name")) return { kind: "sso", profile };
+  if (settings.has("sso_account_id") || settings.has("sso_role_name")) {
+    const session = settings.get("sso_session") ?? settings.get("sso_start_url") ?? "";
+    return { kind: "sso", session, profile };
+  }
   const first = keysOf(sources.shared.credentials.get(profile), profile);
   if (first !== undefined) return first;
-  if (settings.has("login_session")) return { kind: "login", profile };
+  const session = settings.get("login_session");
+  if (session !== undefined) return { kind: "login", session, profile };
   const command = settings.get("credential_process");
   return command === undefined ? keysOf(settings, profile) : { kind: "process", command, profile };
 }

@@ -87,24 +87,41 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       return assumeWithToken(place, context);
     case "sso": {
       waitsFor(`the sign-in of profile '${profile}'`);
+      await readSignIn("sha1", place.session, `${environment["HOME"]}/.aws/sso/cache`);
       const { fromSSO } = await import("@aws-sdk/credential-provider-sso");
       return provided(place, context, (clientConfig) => fromSSO({ profile, clientConfig })());
     }
     case "login": {
       waitsFor(`the sign-in of profile '${profile}'`);
+      const cache = environment["AWS_LOGIN_CACHE_DIRECTORY"] ?? `${environment["HOME"]}/.aws/login/cache`;
+      await readSignIn("sha256", place.session, cache);
       const { fromLoginCredentials } = await import("@aws-sdk/credential-provider-login");
       return provided(place, context, (clientConfig) => fromLoginCredentials({ profile, clientConfig })());
     }
     case "container": {
       waitsFor("the container's credentials");
       const { fromHttp } = await import("@aws-sdk/credential-provider-http");
-      return provided(place, context, () => fromHttp()());
+      const token = await readContainerToken(environment);
+      return provided(place, context, () => fromHttp(token)());
     }
     case "instance":
       break;
   }
   waitsFor("the instance's metadata");
   return askInstance(context);
+}
+
+/** What the SDK reads next. @throws KeyholeError `person-needed` for what must not be read without an end */
+async function readSignIn(hash: "sha1" | "sha256", session: string, cache: string): Promise<void> {
+  await readForeign(`${cache}/${new Bun.CryptoHasher(hash).update(session).digest("hex")}.json`);
+}
+
+/** Told to the SDK as text, so that it reads no file. */
+async function readContainerToken(environment: SourceEnvironment): Promise<object> {
+  const path = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+  const awsContainerAuthorizationToken = path === undefined ? undefined : await readForeign(path);
+  if (awsContainerAuthorizationToken === undefined) return {};
+  return { awsContainerAuthorizationToken, awsContainerAuthorizationTokenFile: "" };
 }
 
 async function askInstance({ profile }: WalkContext): Promise<Credentials> {

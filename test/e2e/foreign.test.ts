@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { mountHanging, noFuse } from "./fuse.ts";
 import { createMachine, type Machine, type Result, roleArn, until } from "./machine.ts";
 
@@ -80,22 +80,41 @@ const places: Readonly<Record<string, (path: string) => Promise<Result>>> = {
         AWS_WEB_IDENTITY_TOKEN_FILE: path,
       },
     }),
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: async (path) =>
+    machine.run(["export", "-n", await newConfig()], {
+      env: {
+        AWS_ACCESS_KEY_ID: undefined,
+        AWS_SECRET_ACCESS_KEY: undefined,
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:1/",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: path,
+      },
+    }),
   "STS.verify": async (path) => machine.run(["export", "-n", await newConfig(`STS.verify=${path}`)]),
   "~/.aws/config": (path) => byHome(path, "config"),
   "~/.aws/credentials": (path) => byHome(path, "credentials"),
+  "~/.aws/sso/cache": (path) => {
+    const text = "[default]\nsso_start_url = https://sso.invalid\nsso_account_id = 111122223333\nsso_role_name = r\n";
+    return byHome(path, `sso/cache/${sha1("https://sso.invalid")}.json`, `${text}sso_region = us-east-1\n`);
+  },
   "grant add": async (path) =>
     machine.run(["grant", "add", `grant-${names}`, "--config", await newConfig()], { env: { AWS_CONFIG_FILE: path } }),
   "--policy": (path) => machine.run(["grant", "add", "policed", "--config", "good", "--policy", path]),
 };
 
-async function byHome(path: string, file: string): Promise<Result> {
+/** @param config what ~/.aws/config says, where that is not the file itself; then the shell has no keys */
+async function byHome(path: string, file: string, config?: string): Promise<Result> {
   const home = join(machine.home, `home-${(names += 1)}`);
-  mkdirSync(join(home, ".aws"), { recursive: true });
-  symlinkSync(path, join(home, ".aws", file));
+  const link = join(home, ".aws", file);
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(path, link);
+  if (config !== undefined) writeFileSync(join(home, ".aws", "config"), config);
+  const keys = config === undefined ? {} : { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
   return machine.run(["export", "-n", await newConfig()], {
-    env: { HOME: home, KEYHOLE_HOME: machine.paths.home },
+    env: { HOME: home, KEYHOLE_HOME: machine.paths.home, ...keys },
   });
 }
+
+const sha1 = (text: string) => new Bun.CryptoHasher("sha1").update(text).digest("hex");
 
 /** Milliseconds of each of some requests for a session that is there, one after the other. */
 async function timeRequests(whileRunning: Promise<unknown>): Promise<number[]> {

@@ -196,6 +196,27 @@ describe("source credentials", () => {
     }
   });
 
+  test("of a container endpoint that wants a token out of a file", async () => {
+    const answer = { AccessKeyId: "ASIAC", SecretAccessKey: "s", Token: "t", Expiration: "2099-01-01T00:00:00Z" };
+    const tokens: (string | null)[] = [];
+    const fetch = (request: Request) => {
+      tokens.push(request.headers.get("authorization"));
+      return Response.json(answer);
+    };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch });
+    try {
+      await resolve({
+        environment: {
+          AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${server.port}/`,
+          AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: world.home.write("container-token", "the-token"),
+        },
+      });
+      expect(tokens).toEqual(["the-token"]);
+    } finally {
+      await server.stop(true);
+    }
+  });
+
   test("of a sign-in, by way of the requester's SSO endpoint", async () => {
     const roleCredentials = {
       accessKeyId: "ASIASSO",
