@@ -4,6 +4,7 @@ import { checkConfigName } from "../configname.ts";
 import { type Environment, isProxyVariable } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
+import type { SourceEnvironment } from "../sources/source.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./answer.ts";
@@ -11,6 +12,7 @@ import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "./dispatcher.ts";
 import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./issue.ts";
+import type { Keyring } from "./keyring.ts";
 import type { LimitedLog } from "./logs/limit.ts";
 import { completeKeys } from "./outerkeys.ts";
 import { select, type Wanted, wantedOf } from "./selection.ts";
@@ -31,6 +33,7 @@ export interface HandlerDependencies {
   readonly self: ResponseOf<"Hello">;
   /** What `status` says besides the sessions; from memory, at once. */
   readonly status: () => Omit<DaemonStatus, "sessions">;
+  readonly keyring: Keyring;
   /** The daemon's own environment. */
   readonly base: Environment;
   /** Begins to end the daemon, once the answer is on its way. */
@@ -38,7 +41,8 @@ export interface HandlerDependencies {
 }
 
 export function createHandlers(dependencies: HandlerDependencies): Handlers {
-  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, base, stop } = dependencies;
+  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, keyring, base, stop } =
+    dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
     log("info", "credentials vended", () => ({
@@ -63,13 +67,19 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
 
   const environmentOf = (session: string) => sessions.environmentOf(session);
 
+  function readVariables(environment: RequestOf<"Add">["environment"]): SourceEnvironment {
+    const variables = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+    keyring.note(variables);
+    return variables;
+  }
+
   async function add(
     { directory, config }: Wanted,
     { environment, ...options }: Omit<RequestOf<"AddIn">, "config" | "directory">,
     caller: Caller,
   ): Promise<SessionInfo> {
     try {
-      const given = Object.fromEntries(environment.map(({ name, value }) => [name, value]));
+      const given = readVariables(environment);
       refuseLoop(given, config, socketPath);
       const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
       const session = await sessions.add(chosen.name, chosen.environment, options);
@@ -82,7 +92,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
   }
 
   function addGrant(directory: string | undefined, request: RequestOf<"GrantAdd">, caller: Caller) {
-    const given = Object.fromEntries(request.environment.map(({ name, value }) => [name, value]));
+    const given = readVariables(request.environment);
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
     return grants.add({ ...request, environment, directory }, caller);
@@ -108,7 +118,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       add({ config: checkConfigName(config), directory: undefined }, { ...request, keep: false, urgent: true }, caller),
     AddIn: ({ config, directory, ...request }, caller) => add(wantedOf(config, directory, configDir), request, caller),
     Compare: ({ config, environment }) => ({
-      difference: sessions.compare(config, Object.fromEntries(environment.map(({ name, value }) => [name, value]))),
+      difference: sessions.compare(config, readVariables(environment)),
     }),
     Remove: ({ config }, caller) => {
       try {

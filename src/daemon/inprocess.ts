@@ -11,6 +11,7 @@ import { systemClock } from "./clock.ts";
 import { type Caller, createDispatch } from "./dispatcher.ts";
 import type { Grants } from "./grants/grants.ts";
 import { createHandlers } from "./handlers.ts";
+import { Keyring } from "./keyring.ts";
 import { Sessions } from "./sessions.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 
@@ -43,6 +44,8 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
     log: () => {},
     audit: createRequestAudit(() => {}, systemClock, "control"),
     self: { version, pid: process.pid },
+    // Nothing is brought back here.
+    keyring: new Keyring(() => {}),
     base: environment,
     status: refuse,
     stop: refuse,

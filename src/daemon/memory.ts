@@ -1,6 +1,6 @@
 // The memory of sessions: which ones there were, so that a daemon that starts has those of the daemon before it. Names
-// and what selects their source credentials; no credentials, and nothing that is a secret. A session whose source was
-// keys in the environment is not in it: whoever asks for it next adds it, with its own environment.
+// and what selects their source credentials; no credentials, and nothing that is a secret. Of keys in an environment the
+// id: the session is back when a requester has them, or adds it with its own environment.
 import { existsSync } from "node:fs";
 import { isWayVariable } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
@@ -12,6 +12,7 @@ import { directoryOf, type Paths } from "../paths.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Handlers } from "./dispatcher.ts";
+import type { Keyring } from "./keyring.ts";
 import type { Log } from "./logs/log.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -27,11 +28,14 @@ export interface MemoryOptions {
   /** Absolute. */
   readonly path: string;
   readonly sessions: Pick<Sessions, "restore" | "proven">;
+  readonly keyring: Pick<Keyring, "complete">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export interface Memory {
+  /** Brings back the sessions whose keys are known by now. */
+  heal(): void;
   /** The sessions may have changed; the file follows soon. */
   changed(): void;
   /** Writes what has changed; to be called while the sessions are there. */
@@ -48,18 +52,31 @@ export function memoryPath({ home, runDir, socket }: Paths): string {
 
 /** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
 export function openMemory(options: MemoryOptions): Memory {
-  const { path, sessions, clock, log } = options;
+  const { path, sessions, keyring, clock, log } = options;
   let timer: Timer | undefined;
   let isOurs = true;
   let written: string | undefined;
-  bringBack(options);
+  /** Sessions whose keys are to come, by their names. */
+  const lost = new Map(bringBack(options).map((entry) => [entry.config, entry]));
+
+  function heal(): void {
+    for (const [name, { environment, keyId }] of lost) {
+      const complete = keyId === undefined ? undefined : keyring.complete(environment, keyId);
+      if (complete === undefined) continue;
+      lost.delete(name);
+      restore(options, { config: name, environment: complete, keyId });
+      log("info", "session brought back with its keys", { config: name, accessKeyId: keyId });
+    }
+  }
 
   function write(): void {
     timer = undefined;
-    const remembered = sessions
-      .proven()
-      .slice(-MOST)
-      .flatMap(({ name, environment }) => entryOf(name, environment));
+    const proven = sessions.proven();
+    for (const { name } of proven) lost.delete(name);
+    const remembered = [
+      ...lost.values(),
+      ...proven.flatMap(({ name, environment }) => entryOf(name, environment)),
+    ].slice(-MOST);
     try {
       const directory = directoryOf(path);
       // A home that was removed is not made again.
@@ -76,6 +93,7 @@ export function openMemory(options: MemoryOptions): Memory {
   }
 
   return {
+    heal,
     changed: () => {
       if (isOurs) timer ??= clock.after(DELAY, write);
     },
@@ -114,28 +132,38 @@ export function rememberChanges(handlers: Handlers, { changed }: Pick<Memory, "c
 interface Entry {
   readonly config: string;
   readonly environment: SourceEnvironment;
+  /** Of the keys that it was made with, where its source was keys. */
+  readonly keyId: string | undefined;
 }
 
-/** Nothing where something is missing that selects source credentials: others would be found without it. */
+/** Nothing where something is missing that selects source credentials, and is no keys: others would be found without it. */
 function entryOf(config: string, environment: SourceEnvironment): Entry[] {
-  const { kept, hadKeys } = splitEnvironment(environment);
+  const { kept } = splitEnvironment(environment);
+  const keyId = environment["AWS_ACCESS_KEY_ID"];
   const isWhole = Object.keys(environment).every(
-    (name) => name in kept || isWayVariable(name) || name.startsWith("KEYHOLE_"),
+    (name) => name in kept || KEYS.has(name) || isWayVariable(name) || name.startsWith("KEYHOLE_"),
   );
-  return hadKeys || !isWhole ? [] : [{ config, environment: kept }];
+  return isWhole ? [{ config, environment: kept, keyId }] : [];
 }
 
-function bringBack({ path, sessions, log }: MemoryOptions): void {
-  const entries = readEntries(path, log);
-  for (const { config, environment } of entries) {
-    // Only its file is read, at once; what is wrong with it shows to whoever asks for it.
-    try {
-      sessions.restore(config, environment);
-    } catch (error) {
-      log("info", "session not brought back", { config, error: messageOf(error) });
-    }
+const KEYS: ReadonlySet<string> = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
+
+/** @returns those whose keys are not there */
+function bringBack(options: MemoryOptions): Entry[] {
+  const entries = readEntries(options.path, options.log);
+  const whole = entries.filter(({ keyId }) => keyId === undefined);
+  for (const entry of whole) restore(options, entry);
+  if (whole.length > 0) options.log("info", "sessions brought back", { sessions: whole.length });
+  return entries.filter(({ keyId }) => keyId !== undefined);
+}
+
+/** Only its file is read, at once; what is wrong with it shows to whoever asks for it. */
+function restore({ sessions, log }: MemoryOptions, { config, environment }: Entry): void {
+  try {
+    sessions.restore(config, environment);
+  } catch (error) {
+    log("info", "session not brought back", { config, error: messageOf(error) });
   }
-  if (entries.length > 0) log("info", "sessions brought back", { sessions: entries.length });
 }
 
 function readEntries(path: string, log: Log): Entry[] {
@@ -157,11 +185,12 @@ interface Content {
 }
 
 function checkEntry(entry: unknown): Entry {
-  const { config, environment } = entry as Partial<Record<keyof Entry, unknown>>;
+  const { config, environment, keyId } = entry as Partial<Record<keyof Entry, unknown>>;
   if (typeof config !== "string" || typeof environment !== "object" || environment === null) throw malformed();
   const variables = Object.entries(environment) as [string, unknown][];
   if (!variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value))) throw malformed();
-  return { config, environment: Object.fromEntries(variables) as SourceEnvironment };
+  if (keyId !== undefined && typeof keyId !== "string") throw malformed();
+  return { config, environment: Object.fromEntries(variables) as SourceEnvironment, keyId };
 }
 
 function malformed(): Error {

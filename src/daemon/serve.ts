@@ -38,6 +38,7 @@ import { checkSharedDirectory } from "./shared/directory.ts";
 import { serveShared } from "./shared/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { statusOf } from "./status.ts";
+import { Keyring } from "./keyring.ts";
 import { keepVigil } from "./vigil.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
@@ -89,7 +90,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const lock = kept?.lock ?? succession?.lock ?? takeLock(paths.lock, native);
   const base = selectBaseEnvironment(environment);
   const core = kept?.core ?? openCore(settings, owner, base);
-  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions } = core;
+  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring } = core;
   const { log } = logFile;
   const { record } = auditFile;
   const audit = createRequestAudit(record, systemClock, "control");
@@ -103,6 +104,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const startedAt = systemClock.wall();
   const identify = createIdentify(native, process.pid);
   const grants = await serveGrants({
+    keyring,
     paths,
     names,
     owner,
@@ -129,6 +131,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     log: peerLog,
     audit,
     self,
+    keyring,
     base,
     status: () =>
       statusOf({
@@ -224,7 +227,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  core.memory ??= openMemory({ path: memoryPath(paths), sessions, clock: systemClock, log: peerLog });
+  core.memory ??= openMemory({ path: memoryPath(paths), sessions, keyring, clock: systemClock, log: peerLog });
 
   image.sweep();
 
@@ -287,7 +290,8 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
       core.memory?.changed();
     },
   });
-  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions };
+  const keyring = new Keyring(() => core.memory?.heal());
+  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring };
   // It brings sessions back, for which whoever waits for the daemon need not wait.
   const core: typeof parts & { memory: Memory | undefined } = { ...parts, memory: undefined };
   return core;

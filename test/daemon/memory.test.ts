@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Handlers } from "../../src/daemon/dispatcher.ts";
+import { Keyring } from "../../src/daemon/keyring.ts";
 import { memoryPath, openMemory, rememberChanges } from "../../src/daemon/memory.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { roleConfig } from "./fakes/configs.ts";
@@ -35,13 +36,15 @@ function begin(configs: readonly string[] = ["dev", "ops"]) {
   const world = newWorld();
   for (const name of configs) world.configs.write(name, roleConfig(name));
   const log: string[] = [];
+  const keyring = new Keyring(() => memory.heal());
   const memory = openMemory({
     path,
     sessions: world.sessions,
+    keyring,
     clock: world.clock,
     log: (_, event) => void log.push(event),
   });
-  return { ...world, memory, events: log };
+  return { ...world, memory, keyring, events: log };
 }
 
 const namesOf = ({ sessions }: Pick<World, "sessions">) => sessions.list().map(({ config }) => config);
@@ -79,6 +82,46 @@ test("of a file with more sessions than are ever written the last ones come back
   expect(names.filter((name) => back.environmentOf(name) !== undefined)).toEqual(names.slice(6));
 });
 
+describe("a session whose source was keys", () => {
+  const keys = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "planted", AWS_SESSION_TOKEN: "planted too" };
+  const environment = { HOME: "/h", ...keys };
+
+  test("is back when a requester has the same keys, and not before", async () => {
+    const first = begin();
+    await add(first, "dev", environment);
+    first.memory.close();
+    expect(readFileSync(path, "utf8")).not.toContain("planted");
+
+    const second = begin();
+    expect(namesOf(second)).toEqual([]);
+    second.keyring.note({ ...keys, AWS_ACCESS_KEY_ID: "AKIA2" });
+    second.keyring.note({ AWS_ACCESS_KEY_ID: "AKIA1" });
+    expect(namesOf(second)).toEqual([]);
+    await add(second, "ops");
+    second.memory.close();
+
+    // Nor does another restart forget it.
+    const third = begin();
+    expect(namesOf(third)).toEqual(["ops"]);
+    third.keyring.note({ HOME: "/other", ...keys });
+    expect(namesOf(third)).toEqual(["ops", "dev"]);
+    expect(third.sessions.environmentOf("dev")).toEqual(environment);
+    expect(third.source.count).toBe(0);
+  });
+
+  test("that was made anew with another source meanwhile stays that", async () => {
+    const first = begin();
+    await add(first, "dev", environment);
+    first.memory.close();
+    const second = begin();
+    await add(second, "dev", { AWS_PROFILE: "mine" });
+    second.keyring.note(keys);
+    expect(second.sessions.environmentOf("dev")).toEqual({ AWS_PROFILE: "mine" });
+    second.memory.close();
+    expect(readFileSync(path, "utf8")).not.toContain("AKIA1");
+  });
+});
+
 test("a pinned session is renewed unasked, as it was", async () => {
   const first = begin();
   first.configs.write("dev", { ...roleConfig("dev"), pin: true });
@@ -86,7 +129,7 @@ test("a pinned session is renewed unasked, as it was", async () => {
   first.memory.close();
   const world = newWorld();
   world.configs.write("dev", { ...roleConfig("dev"), pin: true });
-  openMemory({ path, sessions: world.sessions, clock: world.clock, log: () => {} });
+  openMemory({ path, sessions: world.sessions, keyring: new Keyring(() => {}), clock: world.clock, log: () => {} });
   await world.clock.advance(1000);
   expect(world.source.count).toBe(1);
 });
@@ -120,7 +163,7 @@ test("no secret is written, and a session that needs one does not come back", as
   await add(first, "later", { AWS_CONTAINER_OF_ANOTHER_RELEASE: "SECRET" });
   await add(first, "dev", { KEYHOLE_ANYTHING: "SECRET" });
   first.memory.close();
-  expect(readFileSync(path, "utf8")).not.toMatch(/SECRET|AKIA/);
+  expect(readFileSync(path, "utf8")).not.toContain("SECRET");
   const second = begin(["keys", "token", "url", "later", "dev"]);
   expect(namesOf(second)).toEqual(["dev"]);
   expect((await errorOf(second.vend("keys"))).kind).toBe("no-such-session");

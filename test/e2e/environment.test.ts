@@ -229,3 +229,38 @@ describe("on a terminal", () => {
     expect(sourceOf(machine, "staging")).toBe(machine.sts.root.accessKeyId);
   });
 });
+
+describe("what was made with keys of an environment is back after a restart", () => {
+  const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
+
+  test.each(["daemon start", "daemon list", "daemon status", "grant list", "export -n other", "whoami -n other"])(
+    "by %s, from a shell that has the same keys",
+    async (command) => {
+      await using machine = await createMachine();
+      for (const name of ["dev", "other"]) await machine.addConfig(name);
+      await machine.keyhole("daemon add -n other");
+      await machine.keyhole("daemon add -n dev");
+      const directory = (await machine.keyhole("grant add agent --config dev --mount-at host")).trimEnd();
+      const inside = () => machine.run([], { program: `${directory}/keyhole`, env: bare.env });
+      await machine.keyhole("daemon restart", bare);
+      expect(await machine.keyhole("daemon list", bare)).toBe("");
+      expect((await inside()).exitCode).toBe(5);
+      // Other keys heal nothing.
+      await machine.keyhole("daemon list", { env: { AWS_ACCESS_KEY_ID: "AKIAOTHER", AWS_SECRET_ACCESS_KEY: "x" } });
+      expect((await inside()).exitCode).toBe(5);
+      await machine.keyhole(command);
+      expect((await machine.keyhole("daemon list", bare)).split("\n")).toContain("dev");
+      await machine.keyhole("export -n dev", bare);
+      expect(await inside()).toMatchObject({ exitCode: 0, stderr: "" });
+      expect(sourceOf(machine, "dev")).toBe(machine.sts.root.accessKeyId);
+    },
+  );
+
+  test("by daemon restart itself", async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    await machine.keyhole("daemon add -n dev");
+    expect((await machine.run(["daemon", "restart"])).stderr).toContain("  sessions: 1 of 1 came back\n");
+    await machine.keyhole("export -n dev", bare);
+  });
+});

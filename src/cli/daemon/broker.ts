@@ -10,7 +10,7 @@ import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { withAdvice } from "./advice.ts";
-import { refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
+import { offerKeys, refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 /** Who is told of what is worth knowing, where a person reads it. */
@@ -139,6 +139,7 @@ export async function withSession<Result>(
     if (isPlain(caller)) {
       try {
         if (isWatched) await compareSources(link, caller, { name, session: name, whereabouts });
+        else await offerKeys(link, caller);
         return await ask(link, name);
       } catch (error) {
         if (!isErrorOf(error, "no-such-session")) throw error;

@@ -47,3 +47,22 @@ export function sourceVariables(
     whereabouts === "away" ? selectPortable(outside) : selectSourceEnvironment(outside, () => host.cwd());
   return Object.entries(selected).map(([name, value]) => ({ name, value }));
 }
+
+/**
+ * Tells the daemon of the keys of this shell: a restart has made it forget those of its sessions and grants, and the ones
+ * that are the same bring them back.
+ */
+export async function offerKeys(
+  link: Link,
+  caller: Pick<CommandContext, "settings" | "environment" | "host">,
+): Promise<void> {
+  if (!caller.environment["AWS_ACCESS_KEY_ID"] || !caller.environment["AWS_SECRET_ACCESS_KEY"]) return;
+  try {
+    const environment = sourceVariables(caller, await refuseForeignDaemon(link, caller.settings));
+    // Of no session, which differs in nothing.
+    await link.request("Compare", { config: "", environment });
+  } catch (error) {
+    // An older daemon does not know the message, and what else is wrong is for the command to say.
+    if (!(error instanceof KeyholeError)) throw error;
+  }
+}

@@ -4,6 +4,7 @@ import type { Link } from "../../client/patience.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
+import { offerKeys } from "../daemon/telling.ts";
 import type { CommandContext } from "../command.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
@@ -18,7 +19,10 @@ export const grantOperand = { type: "positional", description: "Name of the gran
  */
 export async function withGrantDaemon<Result>(caller: Caller, use: (link: Link) => Promise<Result>): Promise<Result> {
   requireDaemon(caller.settings, "a grant");
-  return withOwnDaemon(caller, use);
+  return withOwnDaemon(caller, async (link) => {
+    await offerKeys(link, caller);
+    return use(link);
+  });
 }
 
 /** All grants, by name. */

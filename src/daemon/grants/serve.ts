@@ -7,6 +7,7 @@ import type { Native } from "../../native/native.ts";
 import type { Paths } from "../../paths.ts";
 import { takeLock } from "../lock.ts";
 import { leaseParentOf } from "../mounts/leaseroot.ts";
+import type { Keyring } from "../keyring.ts";
 import type { Sessions } from "../sessions.ts";
 import { MAX_FLIGHTS } from "../source.ts";
 import { selectAskpass } from "./askpass.ts";
@@ -25,6 +26,7 @@ export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
   readonly configs: ConfigReader;
   /** Of the configs. */
   readonly sessions: Pick<Sessions, "environmentOf">;
+  readonly keyring: Pick<Keyring, "complete">;
   /** What children get of this process's environment. */
   readonly base: Readonly<Record<string, string>>;
   readonly native: Native;
@@ -32,7 +34,7 @@ export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
 
 /** Serves the grants that are defined. Never rejects. */
 export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
-  const { paths, owner, configs, sessions, base, native, clock, ...passed } = options;
+  const { paths, owner, configs, sessions, keyring, base, native, clock, ...passed } = options;
   const places = {
     environment: base,
     runDir: paths.runDir,
@@ -52,6 +54,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     askpassOf: (requester) => selectAskpass(requester, base),
     maxFlights: MAX_FLIGHTS,
     environmentOf: (config) => sessions.environmentOf(config),
+    completeKeys: (kept, id) => keyring.complete(kept, id),
     regionOf: async (grant) => {
       const { config: name, environment } = grant;
       const { config } = configs.read(configNameOf(grant));

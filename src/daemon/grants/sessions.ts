@@ -1,5 +1,6 @@
 // The sessions of grants: one for each, never shared with another grant or with the config's own (DESIGN.md, 8).
 import { type ErrorName, KeyholeError } from "../../errors.ts";
+import type { Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../counters.ts";
@@ -18,6 +19,8 @@ export interface GrantSessionDependencies extends KeeperDependencies {
   readonly find: FindGrant;
   /** What selects the source credentials of a config's own session, where it has one. */
   readonly environmentOf: (config: string) => SourceEnvironment | undefined;
+  /** What is kept of an environment, with its keys, where a requester has had them since the daemon began. */
+  readonly completeKeys: (kept: SourceEnvironment, id: string) => SourceEnvironment | undefined;
 }
 
 export interface GrantSessions {
@@ -48,7 +51,7 @@ export interface GrantSessions {
 const MENDABLE: ReadonlySet<ErrorName> = new Set<ErrorName>(["person-needed", "no-source-credentials", "aws-refused"]);
 
 export function createGrantSessions(dependencies: GrantSessionDependencies): GrantSessions {
-  const { source, configs, find, environmentOf } = dependencies;
+  const { source, configs, find, environmentOf, completeKeys } = dependencies;
   const scoped = createGrantConfigs(configs, find, () => sessions.time);
   const sessions: Sessions = new Sessions({
     ...dependencies,
@@ -61,13 +64,17 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
 
   /** What is kept on the disk selects the same source credentials, unless those were keys. */
   function environmentFor({ grant, environment }: LiveGrant): SourceEnvironment {
-    const known = environment ?? (grant.hadKeys ? environmentOf(grant.config) : grant.environment);
+    const known = environment ?? (grant.hadKeys ? environmentWithKeys(grant) : grant.environment);
     if (known !== undefined) return known;
     throw new KeyholeError(
       "person-needed",
       `the source credentials of grant ${grant.name} were keys in an environment, which a restart of the daemon forgets`,
       `keyhole daemon add -n ${grant.config}`,
     );
+  }
+
+  function environmentWithKeys({ config, environment, keyId }: Grant): SourceEnvironment | undefined {
+    return (keyId === undefined ? undefined : completeKeys(environment, keyId)) ?? environmentOf(config);
   }
 
   function ensure(live: LiveGrant): void {

@@ -184,27 +184,29 @@ describe.each(["unsupported-version", "unknown-message"] as const)("a daemon of 
 describe("restart", () => {
   const sessions = [session({ config: "a" }), session({ config: "b" })];
 
-  test("stops when the next one is loaded, and adds again what that one did not bring back", async () => {
+  test("stops when the next one is loaded, offers this shell's keys, and says what did not come back", async () => {
     await using daemon = startFakeDaemon({
-      Status: () => statusOf([session({ config: "back" }), ...sessions]),
+      Status: () => statusOf([session({ config: "back" }), session({ config: "lost" })]),
       List: () => ({ sessions: [session({ config: "back" })] }),
       Stop,
-      AddIn: ({ config }) => {
-        if (config === "a") throw new KeyholeError("aws-refused", "AccessDenied");
-        return session({ config });
-      },
+      Compare: () => ({ difference: undefined }),
     });
     const host = { ...dying(1), launch: launching(true) };
-    const result = await keyhole(["daemon", "restart"], { environment: environmentOf(daemon), host });
+    const keys = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "s" };
+    const result = await keyhole(["daemon", "restart"], { environment: { ...environmentOf(daemon), ...keys }, host });
     expect(result).toMatchObject({
       exit: 0,
       stdout: "",
       stderr:
         "daemon restarted (pid 78)\n" +
-        "keyhole: warning: session a was not added again: AccessDenied\n" +
-        "  sessions: 2 of 3 added again\n",
+        "keyhole: warning: session lost waits for a shell that has its source's keys, or another source\n" +
+        "  sessions: 1 of 2 came back\n",
     });
-    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "List", "AddIn", "AddIn"]);
+    expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "Stop", "Compare", "List"]);
+    expect(daemon.requests[2]!.body).toMatchObject({
+      config: "",
+      environment: expect.arrayContaining([{ name: "AWS_SECRET_ACCESS_KEY", value: "s" }]) as unknown[],
+    });
   });
 
   test("gives the next one the configs and the shared socket of the one before, unless other configs are named", async () => {

@@ -58,6 +58,8 @@ export async function newGrantWorld() {
   const events: AuditEvent[] = [];
   const log: LogLine[] = [];
   const environments = new Map<string, SourceEnvironment>();
+  /** Of requesters, by their ids. */
+  const keys = new Map<string, SourceEnvironment>();
   /** Who connects; set before connecting. */
   const peer = { uid: 1000, gid: 1000, pid: 77 };
   let holder: object | undefined;
@@ -66,6 +68,7 @@ export async function newGrantWorld() {
     store,
     configs,
     configDir: "/configs",
+    completeKeys: (kept, id) => keys.get(id) && { ...kept, ...keys.get(id) },
     source,
     clock,
     random: () => 0.5,
@@ -135,6 +138,7 @@ export async function newGrantWorld() {
     events,
     log,
     environments,
+    keys,
     peer,
     options,
     start,

@@ -1,5 +1,7 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
 import { showOnOneLine } from "../../../controls.ts";
+import type { Link } from "../../../client/patience.ts";
+import { offerKeys } from "../../daemon/telling.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { sessionToJson } from "../../daemon/statusjson.ts";
@@ -12,8 +14,13 @@ export default defineCommand({
     long: { type: "boolean", alias: "l", description: "With expiry, renewal, source and role" },
     json: jsonOption,
   },
-  async run({ args, settings, output, ui, host }) {
-    const { sessions } = await withDaemon(settings, (link) => link.request("List", {}), { isRepeatable: true });
+  async run(context) {
+    const { args, settings, output, ui, host } = context;
+    const ask = async (link: Link) => {
+      await offerKeys(link, context);
+      return link.request("List", {});
+    };
+    const { sessions } = await withDaemon(settings, ask, { isRepeatable: true });
     if (args.json) return output.line(formatJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
     if (args.long) return output.line(renderSessions(sessions, host.now()));

@@ -4,19 +4,20 @@ import { parseSessionName } from "../../../sessionname.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
-import { addSession, requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
+import { requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
+import { offerKeys } from "../../daemon/telling.ts";
 import { toKeyholeError } from "../../ui.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 
 export default defineCommand({
-  meta: { name: "daemon restart", description: "Stop the daemon, start it again and add its sessions again" },
+  meta: { name: "daemon restart", description: "Stop the daemon and start it again, with its sessions" },
   args: { own: ownOption, json: jsonOption },
   async run(context) {
     const { args, settings, environment, output, ui, host } = context;
@@ -33,7 +34,7 @@ export default defineCommand({
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     tellMended(loose, ui);
     if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
-    else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} added again`);
+    else if (names.length > 0) ui.notice(`  sessions: ${added.length} of ${names.length} came back`);
   },
 });
 
@@ -128,30 +129,18 @@ async function sessionNames(link: Link): Promise<string[]> {
 }
 
 /**
- * Adds what the daemon could not bring back by itself: sessions whose source was keys in somebody's environment. They
- * get this one's.
+ * What the daemon could not bring back by itself are sessions whose source was keys in an environment: it gets this
+ * shell's, which may be the same. What is missing then is made anew by whoever asks for it, with a source of theirs.
  */
 async function completeSessions(context: Caller, names: readonly string[]): Promise<string[]> {
-  const back = new Set((await withDaemonIfAny(context.settings, sessionNames)) ?? []);
-  const missing = names.filter((name) => !back.has(name));
-  const results = await Promise.all(missing.map((name) => addAgain(context, name)));
-  const failed = new Set(missing.filter((_, index) => !results[index]));
-  return names.filter((name) => !failed.has(name));
-}
-
-/** One that fails does not keep the others from coming back. */
-async function addAgain(context: Caller, name: string): Promise<boolean> {
-  const { config = name, directory } = parseSessionName(name) ?? {};
-  const { paths } = context.settings;
-  const settings = { ...context.settings, paths: { ...paths, configDir: directory ?? paths.defaultConfigDir } };
-  try {
-    await withDaemon(settings, (link) =>
-      addSession(link, { ...context, settings }, config, { verify: true, renew: false, keep: true }),
-    );
-    return true;
-  } catch (error) {
-    const { message, hint } = toKeyholeError(error);
-    context.ui.warn(`session ${name} was not added again: ${message}`, hint);
-    return false;
+  const heal = async (link: Link): Promise<string[]> => {
+    await offerKeys(link, context);
+    return sessionNames(link);
+  };
+  const back = new Set((await withDaemonIfAny(context.settings, heal, { isRepeatable: true })) ?? []);
+  for (const name of names) {
+    if (!back.has(name))
+      context.ui.warn(`session ${name} waits for a shell that has its source's keys, or another source`);
   }
+  return names.filter((name) => back.has(name));
 }

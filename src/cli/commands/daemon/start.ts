@@ -1,6 +1,7 @@
 // keyhole daemon start: a daemon in the background, ready when this returns.
 import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
+import { offerKeys } from "../../daemon/telling.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
@@ -8,7 +9,8 @@ import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
   args: { own: ownOption, json: jsonOption },
-  async run({ args, settings, output, ui, host }) {
+  async run(context) {
+    const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon start");
     // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
     const patience = { isPatient: false };
@@ -25,6 +27,7 @@ export default defineCommand({
         "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone";
       ui.warn(what, "sudo keyhole setup agent-access --agent-user USER");
     }
+    await withDaemonIfAny(settings, (link) => offerKeys(link, context));
     const { socket, log } = settings.paths;
     if (args.json) return output.line(formatJson({ started: running === undefined, pid, socket, log }));
     ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);

@@ -1,11 +1,12 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
+import type { Link } from "../../../client/patience.ts";
 import { errors } from "../../../errors.ts";
 import { parseSeconds } from "../../../numbers.ts";
-import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import { askStatus, type FullStatus } from "../../daemon/asking.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";
-import { defineCommand, type Host } from "../../command.ts";
+import { offerKeys } from "../../daemon/telling.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
 import { statusToJson } from "../../daemon/statusjson.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { renderShared, renderStatus } from "../../daemon/status.ts";
@@ -27,9 +28,10 @@ export default defineCommand({
     },
     json: jsonOption,
   },
-  async run({ args, settings, output, ui, host }) {
+  async run(context) {
+    const { args, settings, output, ui, host } = context;
     const wait = parseSeconds(args.wait, "--wait", WAIT, "keyhole daemon status --help");
-    const found = await find(settings, wait, host);
+    const found = await find(context, wait);
     const { socket, log } = settings.paths;
     const shared =
       found?.status.sharedSocket === undefined ? await findSharedService(settings, host.userId()) : undefined;
@@ -57,10 +59,17 @@ export default defineCommand({
   },
 });
 
-async function find(settings: Settings, wait: number, host: Host): Promise<FullStatus | undefined> {
+type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+
+async function find(caller: Caller, wait: number): Promise<FullStatus | undefined> {
+  const { settings, host } = caller;
+  const ask = async (link: Link) => {
+    await offerKeys(link, caller);
+    return askStatus(link);
+  };
   const until = host.now() + wait;
   for (;;) {
-    const found = await withDaemonIfAny(settings, askStatus, { isRepeatable: true });
+    const found = await withDaemonIfAny(settings, ask, { isRepeatable: true });
     if (found !== undefined || host.now() >= until) return found;
     await host.wait(INTERVAL);
   }
