@@ -5,8 +5,10 @@ export interface AuditPeer {
   readonly uid: number;
   readonly gid: number;
   readonly pid?: number | undefined;
-  /** The path of its executable as the host sees it, where that could be read. */
+  /** The path of its executable where that is the file at that path of the host, else `in a sandbox: PATH`. */
   readonly executable?: string | undefined;
+  /** Of the process that started it, likewise, where it is keyhole itself. */
+  readonly parent?: string | undefined;
   /** The process that connected had ended when it asked; the connection was somebody else's by then. */
   readonly exited?: true | undefined;
 }

@@ -57,7 +57,15 @@ function holdersOf(records: readonly AuditRecord[]): Holder[] {
   const holders = new Map<string, Holder>();
   for (const { kind, outcome, transport, peer, count, time } of records) {
     if (kind !== "vend" || outcome !== "ok") continue;
-    const key = JSON.stringify([transport, peer?.uid, peer?.gid, peer?.pid, peer?.executable, peer?.exited]);
+    const key = JSON.stringify([
+      transport,
+      peer?.uid,
+      peer?.gid,
+      peer?.pid,
+      peer?.executable,
+      peer?.parent,
+      peer?.exited,
+    ]);
     const before = holders.get(key);
     holders.set(key, {
       transport,

@@ -4,11 +4,15 @@ import { readFileSync, readlinkSync } from "node:fs";
 import type { AuditPeer } from "../audit/event.ts";
 import type { Native, PeerIdentity } from "../native/native.ts";
 import { descriptorOf, identifyPeer } from "../native/peer.ts";
+import { baseOf } from "../paths.ts";
+import { parentProgramOf, programOf } from "./program.ts";
 
 /** What is seen of the process that connected. Holds no descriptor. */
 export interface Witness {
-  /** As the host sees it; undefined where it could not be read of that very process: no /proc, another user's, ended. */
+  /** See programOf; undefined where it could not be read of that very process: no /proc, another user's, ended. */
   readonly executable: string | undefined;
+  /** What started it, likewise; asked only when it is called. */
+  parent(): string | undefined;
   /** Whether that process has ended. False where nothing can tell: the connection is closed, no /proc and an old kernel. */
   hasEnded(): boolean;
 }
@@ -21,12 +25,15 @@ export interface WitnessedPeer extends PeerIdentity {
 /** Who asked, as an audit line has it. Costs 6 µs, because it asks the kernel whether the process still lives. */
 export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
   const executable = witness?.executable;
+  // Whose hand keyhole is says more than its name.
+  const parent = executable !== undefined && baseOf(executable) === "keyhole" ? witness?.parent() : undefined;
   return {
     uid,
     gid,
     // 0 is a process of a pid namespace that this one cannot see.
     ...(pid !== undefined && pid !== 0 && { pid }),
     ...(executable !== undefined && { executable }),
+    ...(parent !== undefined && { parent }),
     ...(witness?.hasEnded() === true && { exited: true }),
   };
 }
@@ -51,13 +58,17 @@ export function createIdentify(
   let canWait = false;
 
   function look(socket: object, pid: number): Witness | undefined {
-    const executable = hasProc ? executableOf(pid) : undefined;
+    const executable = hasProc && pid !== 0 ? programOf(pid) : undefined;
     const isAlive = native.isPeerAlive(descriptorOf(socket));
     canWait = when === "question" && isAlive !== undefined;
     if (isAlive === undefined) return hasProc && pid !== 0 ? byStartTime(pid) : undefined;
     return {
       // Read before the question: alive after it, the process had its pid all the time.
       executable: isAlive ? executable : undefined,
+      parent: () => {
+        const parent = parentProgramOf(pid);
+        return isOpen(socket) && native.isPeerAlive(descriptorOf(socket)) === true ? parent : undefined;
+      },
       hasEnded: () => isOpen(socket) && native.isPeerAlive(descriptorOf(socket)) === false,
     };
   }
@@ -69,6 +80,7 @@ export function createIdentify(
       get executable() {
         return witness()?.executable;
       },
+      parent: () => witness()?.parent(),
       hasEnded: () => witness()?.hasEnded() === true,
     };
   }
@@ -88,9 +100,13 @@ function isOpen(socket: object): boolean {
 function byStartTime(pid: number): Witness | undefined {
   const started = startTimeOf(pid);
   if (started === undefined) return undefined;
-  const executable = executableOf(pid);
+  const executable = programOf(pid);
   const isSame = () => startTimeOf(pid) === started;
-  return { executable: isSame() ? executable : undefined, hasEnded: () => !isSame() };
+  const parent = () => {
+    const found = parentProgramOf(pid);
+    return isSame() ? found : undefined;
+  };
+  return { executable: isSame() ? executable : undefined, parent, hasEnded: () => !isSame() };
 }
 
 function isProcOf(ownPid: number): boolean {
@@ -98,16 +114,6 @@ function isProcOf(ownPid: number): boolean {
     return readlinkSync("/proc/self") === String(ownPid);
   } catch {
     return false;
-  }
-}
-
-/** ` (deleted)` stands behind the path of one that was replaced. */
-function executableOf(pid: number): string | undefined {
-  try {
-    return pid === 0 ? undefined : readlinkSync(`/proc/${pid}/exe`);
-  } catch {
-    // Ended, or another user's.
-    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 // Who was given what, from outside: the lines, the command that reads them, and what joins them to CloudTrail. The ids are
 // rows of the list of aivault's behaviours.
 import { expect, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AuditRecord } from "../../src/audit/line.ts";
 import type { Story } from "../../src/audit/story.ts";
@@ -52,6 +52,41 @@ test("every decision is a line with time, kind, identity, key, peer and outcome 
   expect(vend.peer).toMatchObject({ uid: process.getuid!(), gid: process.getgid!(), executable });
   expect(vend.peer).not.toHaveProperty("exited");
   expect(new Date(vend.time).getTime()).toBe(vend.tsMs);
+});
+
+test("the program that ran keyhole is named beside it", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const shell = realpathSync("/bin/sh");
+  await machine.keyhole("export -n dev");
+  await machine.run(["export", "-n", "dev"], { under: ["/bin/sh", "-c", '"$@"; exit $?', "sh"] });
+  await machine.keyhole("daemon stop");
+  const peers = linesOf(machine).flatMap(({ kind, peer }) => (kind === "vend" ? [peer] : []));
+  expect(peers).toMatchObject([
+    { executable, parent: realpathSync(process.execPath) },
+    { executable, parent: shell },
+  ]);
+  expect(await machine.keyhole("audit")).toContain(`${executable} run by ${shell}`);
+});
+
+const canMount = isRoot && Bun.spawnSync(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).exitCode === 0;
+
+test.skipIf(!canMount)("a program is not what a sandbox calls it", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const directory = (await machine.keyhole("grant add agent --config dev --mount-at host")).trim();
+  const script = 'mount -t tmpfs tmpfs /mnt && cp "$0" /mnt/aws && exec /mnt/aws --socket-path "$1" export';
+  const { exitCode } = await machine.run([], {
+    under: ["unshare", "-m", "sh", "-c", script, executable, join(directory, "sock")],
+  });
+  expect(exitCode).toBe(0);
+  // In another mount namespace, too, and yet what it is called.
+  await machine.run(["export"], { under: ["unshare", "-m"], program: join(directory, "keyhole") });
+  const vends = linesOf(machine).filter(({ kind }) => kind === "vend");
+  expect(vends.map(({ peer }) => peer?.executable)).toEqual([
+    "in a sandbox: /mnt/aws",
+    realpathSync(join(directory, "keyhole")),
+  ]);
 });
 
 test("every key id is one that STS issued, under the session name that CloudTrail has (A-028)", async () => {

@@ -23,12 +23,13 @@ export function renderRecords(records: readonly AuditRecord[], withHeading: bool
   return formatTable(withHeading ? [HEADING, ...rows] : rows, WIDTHS);
 }
 
-/** `uid 1000 pid 4242 /usr/bin/python3`. */
+/** `uid 1000 pid 4242 /usr/bin/keyhole run by /usr/bin/python3.11`. */
 export function renderPeer(peer: AuditPeer | undefined): string {
   if (peer === undefined) return "";
   const words = [`uid ${peer.uid}`];
   if (peer.pid !== undefined) words.push(`pid ${peer.pid}`);
   if (peer.executable !== undefined) words.push(peer.executable);
+  if (peer.parent !== undefined) words.push(`run by ${peer.parent}`);
   if (peer.exited === true) words.push("(has exited: the connection was passed on)");
   return words.join(" ");
 }

@@ -1,6 +1,6 @@
 // What a grant socket does: it answers Fetch with the grant's credentials, and everything else with one and the same
 // refusal. Nothing that comes over it reaches STS, the file system or a process.
-import type { AuditEvent } from "../../audit/event.ts";
+import type { AuditEvent, AuditPeer } from "../../audit/event.ts";
 import { showOnOneLine } from "../../controls.ts";
 import { type ErrorName, KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
@@ -12,6 +12,7 @@ import { keyholeErrorOf } from "../failure.ts";
 import type { Issue } from "../issue.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { peerOf } from "../peers.ts";
+import { IN_SANDBOX } from "../program.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { createRefusals, kindOnSocket } from "./refusal.ts";
 
@@ -99,7 +100,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
   async function askPerson(caller: Caller): Promise<void> {
     const peer = peerOf(caller);
     try {
-      await confirm(live, questionOf(live.grant.name, peer.uid, peer.pid, peer.executable));
+      await confirm(live, questionOf(live.grant.name, peer));
       record({ ...eventOf(live, caller), kind: "confirm", outcome: "ok" });
     } catch (error) {
       const outcome = keyholeErrorOf(error).kind;
@@ -171,9 +172,16 @@ function whoIs({ pid, uid, connection }: Caller) {
  * The grant comes first, and what a holder chooses comes last, in quotes and not too long: it could otherwise read as a
  * question about another grant.
  */
-function questionOf(grant: string, uid: number, pid: number | undefined, executable: string | undefined): string {
-  const program = executable === undefined ? "" : `, which runs ${JSON.stringify(cut(executable))}`;
-  return showOnOneLine(`give the credentials of grant ${grant} to uid ${uid}, pid ${pid ?? "unknown"}${program}?`);
+function questionOf(grant: string, { uid, pid, executable, parent }: AuditPeer): string {
+  const program = executable === undefined ? "" : `, which runs ${quote(executable)}`;
+  const by = parent === undefined ? "" : `, started by ${quote(parent)}`;
+  return showOnOneLine(`give the credentials of grant ${grant} to uid ${uid}, pid ${pid ?? "unknown"}${program}${by}?`);
+}
+
+function quote(program: string): string {
+  const isProven = !program.startsWith(IN_SANDBOX);
+  const path = isProven ? program : program.slice(IN_SANDBOX.length);
+  return `${isProven ? "" : IN_SANDBOX}${JSON.stringify(cut(path))}`;
 }
 
 /** Characters of a path that a person is asked about: its end says more than its beginning. */

@@ -20,7 +20,7 @@ const peer: WitnessedPeer = {
   uid: 1000,
   gid: 100,
   pid: 42,
-  witness: { executable: "/usr/bin/aws", hasEnded: () => false },
+  witness: { executable: "/usr/bin/aws", parent: () => undefined, hasEnded: () => false },
 };
 const written = { uid: 1000, gid: 100, pid: 42, executable: "/usr/bin/aws" };
 

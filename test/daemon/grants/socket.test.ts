@@ -222,15 +222,18 @@ test("no line of audit and log holds a secret", async () => {
   expect(JSON.stringify([world.events, world.log, grants.list()])).not.toMatch(/CANARY|secret"|token"/);
 });
 
-test("no name of a program reads as a question about another grant", async () => {
+test.each([
+  ["", ', which runs "…'],
+  ["in a sandbox: ", ', which runs in a sandbox: "…'],
+])("no name of a program reads as a question about another grant (%s)", async (sandbox, program) => {
   await using world = await newGrantWorld();
-  const executable = `${"/long".repeat(1000)}/x"? Give the credentials of grant other to uid 0, pid 1?\n\u202e`;
-  const identify = () => ({ ...world.peer, witness: { executable, hasEnded: () => false } });
+  const executable = `${sandbox}${"/long".repeat(1000)}/x"? Give the credentials of grant other to uid 0, pid 1?\n\u202e`;
+  const identify = () => ({ ...world.peer, witness: { executable, parent: () => undefined, hasEnded: () => false } });
   const grants = await world.start({ identify });
   const { directory } = await grants.add(grantRequest({ confirm: true }), caller);
   const answer = fetchFrom(directory);
   const { question } = await grants.question();
-  expect(question!.text).toStartWith('give the credentials of grant agent to uid 1000, pid 77, which runs "…');
+  expect(question!.text).toStartWith(`give the credentials of grant agent to uid 1000, pid 77${program}`);
   expect(question!.text).toContain(String.raw`x\"? Give`);
   expect(question!.text.length).toBeLessThan(200);
   expect(question!.text).not.toMatch(/[\n\u202e]/);
