@@ -3,6 +3,7 @@
 import { createSessionConfigs } from "./configs.ts";
 import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { loadNative } from "../native/load.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
@@ -23,6 +24,8 @@ export interface InProcessBroker {
 }
 
 export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
+  // Its children close themselves before anything else; that they cannot is said here, not by their silence.
+  loadNative();
   const uid = process.geteuid?.() ?? -1;
   const { source, transport } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
   const configs = createSessionConfigs(paths.defaultConfigDir);

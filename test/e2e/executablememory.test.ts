@@ -59,6 +59,13 @@ test.skipIf(!canDeny).each(["export -n dev", "daemon start", "--daemon"])(
   },
 );
 
+test.skipIf(!canDeny)("there a broker in the command's own process says so", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  const result = await machine.run(["export", "-n", "dev"], { ...under, env: { ...under.env, KEYHOLE_DISABLE: "1" } });
+  expect(result).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
+});
+
 test("as little address space as leaves no room for it is said so", async () => {
   await using machine = await createMachine();
   // In KiB. With less, Bun itself does not start.
