@@ -1,6 +1,7 @@
 // Credentials from the shared daemon of this machine, which another user runs: asked, never started, and told nothing
 // but the config's name.
 import { Connection } from "../../client/connection.ts";
+import { isDaemonThere } from "../../client/foreign.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/peer.ts";
@@ -101,10 +102,14 @@ async function askShared<Result>(
   }
 }
 
-async function open({ paths, isSocketNamed, clientTimeout }: Settings, config: string): Promise<Connection> {
+async function open(
+  { paths, isSocketNamed, clientTimeout, isTimeoutNamed }: Settings,
+  config: string,
+): Promise<Connection> {
   const { configDir, sharedSocket } = paths;
   try {
-    return await Connection.open(sharedSocket, { timeoutMs: clientTimeout });
+    const isThere = isTimeoutNamed ? undefined : () => isDaemonThere(sharedSocket);
+    return await Connection.open(sharedSocket, { timeoutMs: clientTimeout, isThere });
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     const tried = isSocketNamed ? "" : `, nor have you a config ${config} in ${configDir}`;
