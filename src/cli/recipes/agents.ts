@@ -1,10 +1,12 @@
 // Coding agents, and the sandboxes that they bring: all but gemini see the host's paths.
-import { directoryOf, type Paths } from "../../paths.ts";
+import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import {
   AT_HOST,
   type MakeRecipe,
+  ownPlaces,
+  placesBeside,
   quoteJson,
   type RecipeHost,
   requireFile,
@@ -59,7 +61,7 @@ export const fence: MakeRecipe = (grant, host) => {
   requireFile(grant, "fence hides keyhole's home as a whole, in which a grant's socket lies", AT_HOST);
   requireHostPaths(grant, "fence");
   const network = { allowedDomains: ["*.amazonaws.com"], deniedDomains: [] };
-  const filesystem = { denyRead: ["~/.aws", ...ownPlaces(host.paths)], allowWrite: ["."], denyWrite: [] };
+  const filesystem = { denyRead: ["~/.aws", ...placesBeside(targetOf(grant), host)], allowWrite: ["."], denyWrite: [] };
   const { text, remarks } = withSettings("fence", grant, { network, filesystem });
   return { text: `# ${untried("fence 0.1.5")}\n${text}`, remarks };
 };
@@ -73,17 +75,12 @@ function withSettings(program: string, grant: GrantInfo, settings: unknown) {
 }
 
 /** What Claude Code and sandbox-runtime, which is its sandbox, have in common. */
-function runtimeRules(
-  grant: GrantInfo,
-  { platform, paths }: RecipeHost,
-  tool: string,
-  write: (path: string) => string,
-) {
-  const isMac = platform === "darwin";
+function runtimeRules(grant: GrantInfo, host: RecipeHost, tool: string, write: (path: string) => string) {
+  const isMac = host.platform === "darwin";
   if (!isMac) requireFile(grant, `${tool} forbids Unix sockets on Linux`, AT_HOST);
   requireHostPaths(grant, tool);
   const directory = targetOf(grant);
-  const denied = new Set([...ownPlaces(paths), directoryOf(directory)]);
+  const denied = new Set([...ownPlaces(host), directoryOf(directory)]);
   return {
     network: {
       allowedDomains: ["*.amazonaws.com"],
@@ -99,24 +96,15 @@ function runtimeRules(
   };
 }
 
-/** Keyhole's home, and what of it lies elsewhere. */
-function ownPlaces({ home, configDir, socket, log }: Paths): string[] {
-  return [home, ...[configDir, socket, log].filter((path) => !isBelow(path, home))];
-}
-
-function isBelow(path: string, directory: string): boolean {
-  return path.startsWith(`${directory}/`);
-}
-
 /**
  * With its network on, as here, Codex forbids no Unix sockets on Linux. Whatever it denies hides all that is below, so
  * the grant's own place stays, whose other names nobody can list.
  */
-export const codex: MakeRecipe = (grant, { platform, paths }) => {
+export const codex: MakeRecipe = (grant, host) => {
   requireHostPaths(grant, "Codex's sandbox");
   const directory = targetOf(grant);
-  const denied = ["~/.aws", ...deniedByCodex(directory, paths)];
-  const isMacSocket = platform === "darwin" && grant.deliver === "socket";
+  const denied = ["~/.aws", ...placesBeside(directory, host)];
+  const isMacSocket = host.platform === "darwin" && grant.deliver === "socket";
   const lines = [
     "# ~/.codex/config.toml, in the place of sandbox_mode; CODEX_HOME must not lie below /tmp",
     "# what else of this user's is on this machine stays readable, and its other sockets open: docker.sock, the ssh-agent's",
@@ -142,14 +130,6 @@ export const codex: MakeRecipe = (grant, { platform, paths }) => {
   ];
   return { text: lines.join("\n"), remarks: [] };
 };
-
-function deniedByCodex(directory: string, paths: Paths): string[] {
-  const { home, configDir, socket, log, audit, grantDir, runDir, binDir, sharedPolicy } = paths;
-  if (!isBelow(directory, home)) return ownPlaces(paths);
-  const parts = [socket, log, audit].map((file) => (isBelow(file, home) ? directoryOf(file) : file));
-  const all = new Set([...parts, configDir, grantDir, runDir, binDir, sharedPolicy]);
-  return [...all].filter((path) => !isBelow(directory, path));
-}
 
 /** Its sandbox is a container. */
 export const gemini: MakeRecipe = (grant) => {

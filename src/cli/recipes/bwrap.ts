@@ -1,7 +1,7 @@
 // bubblewrap: a file system of its own, in which the grant is the only way to credentials. firejail: the host's, of which
 // the grant's place and what leads to credentials are hidden.
 import { quotePosix } from "../../quoting.ts";
-import { type MakeRecipe, requireHostPaths, targetOf, variablesFor } from "./recipe.ts";
+import { type MakeRecipe, placesBeside, requireHostPaths, targetOf, variablesFor } from "./recipe.ts";
 
 /** A system with a merged /usr, as all current distributions have it; the working directory is all that can be written. */
 const SYSTEM = [
@@ -26,18 +26,18 @@ export const bwrap: MakeRecipe = (grant) => {
   return { text: lines.join(" \\\n  "), remarks: [] };
 };
 
-/** A path that is to be seen hides what lies beside it; what is hidden hides all that is below. */
-export const firejail: MakeRecipe = (grant, { paths }) => {
+/** A path that is to be seen hides what lies beside it; what is hidden hides all that is below, wherever it is seen. */
+export const firejail: MakeRecipe = (grant, host) => {
   requireHostPaths(grant, "firejail");
   const directory = targetOf(grant);
-  const isInHome = directory.startsWith(`${paths.home}/`);
   const lines = [
     "firejail",
     "--noprofile --caps.drop=all --nonewprivs --noroot --protocol=unix,inet,inet6",
+    '--whitelist="$PWD"',
+    `--whitelist=${quotePosix(directory)} --read-only=${quotePosix(directory)}`,
     // firejail's own way to say it, which no shell expands.
     "--blacklist='${HOME}/.aws'",
-    ...(isInHome ? [] : [`--blacklist=${quotePosix(paths.home)}`]),
-    `--whitelist=${quotePosix(directory)} --read-only=${quotePosix(directory)}`,
+    ...placesBeside(directory, host).map((path) => `--blacklist=${quotePosix(path)}`),
     ...variablesFor(grant).map((pair) => `--env=${quotePosix(pair.join("="))}`),
     "sh",
   ];

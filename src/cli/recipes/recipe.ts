@@ -1,7 +1,7 @@
 // What every recipe is made of: where the grant lies and is seen, and what it sets.
 import { KeyholeError } from "../../errors.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
-import type { Paths } from "../../paths.ts";
+import { directoryOf, type Paths } from "../../paths.ts";
 import { quotePosix } from "../../quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 
@@ -17,6 +17,8 @@ export interface RecipeHost {
   readonly platform: NodeJS.Platform;
   /** Keyhole's own, which no sandbox should read. */
   readonly paths: Paths;
+  /** Where grants that are delivered as files may be. */
+  readonly leaseParents: readonly string[];
 }
 
 /** @throws KeyholeError `usage` where the tool cannot reach a grant of this delivery, with the grant that it can. */
@@ -61,6 +63,25 @@ export function requireHostPaths(grant: GrantInfo, tool: string): void {
   const message = `${tool} has a /dev of its own, and this grant's lease is in ${directory}`;
   const again = `keyhole grant add ${name} --config ${config} --deliver ${grant.deliver} ${AT_HOST}`;
   throw new KeyholeError("usage", message, `keyhole grant remove --yes ${quotePosix(name)} && ${again}`);
+}
+
+/** Keyhole's home, what of it lies elsewhere, and other grants' leases. */
+export function ownPlaces({ paths: { home, configDir, socket, log }, leaseParents }: RecipeHost): string[] {
+  return [home, ...[configDir, socket, log].filter((path) => !isBelow(path, home)), ...leaseParents];
+}
+
+/** The same without what the grant lies in, for a tool whose denials hide all that is below. */
+export function placesBeside(directory: string, host: RecipeHost): string[] {
+  const { home, configDir, socket, log, audit, grantDir, runDir, binDir, sharedPolicy } = host.paths;
+  const parts = [socket, log, audit].map((file) => (isBelow(file, home) ? directoryOf(file) : file));
+  const all = isBelow(directory, home)
+    ? [...parts, configDir, grantDir, runDir, binDir, sharedPolicy, ...host.leaseParents]
+    : ownPlaces(host);
+  return [...new Set(all)].filter((path) => !isBelow(directory, path));
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
 }
 
 /** The longest name that a grant may have (grants/name.ts). */

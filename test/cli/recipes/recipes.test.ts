@@ -18,7 +18,8 @@ const shared = grantInfo({ directory: PLAIN, deliver: "file", executable: false,
 const atHost = grantInfo({ mountAt: "host" });
 
 const paths = resolvePaths({ HOME: "/home/ada" }, {}, () => "/");
-const host = { platform: "linux", paths } as const;
+const LEASES = "/run/user/1000/keyhole/g";
+const host = { platform: "linux", paths, leaseParents: [LEASES] } as const;
 const textOf = (name: RecipeName, grant: GrantInfo) => recipes[name](grant, host).text;
 const variables = grantVariables("/run/keyhole");
 
@@ -139,7 +140,11 @@ test.each([
   [
     "socket",
     atHost,
-    ["~/.aws", ...["sock", "logs", "configs", "grants", "run", "bin", "shared.yaml"].map(below("/home/ada/.keyhole"))],
+    [
+      "~/.aws",
+      ...["sock", "logs", "configs", "grants", "run", "bin", "shared.yaml"].map(below("/home/ada/.keyhole")),
+      LEASES,
+    ],
   ],
 ] as const)(
   "codex denies what leads to other credentials beside a %s, and inherits no variable",
@@ -165,7 +170,7 @@ test("codex denies whatever lies in keyhole's home, but for the place of grants"
 test("codex denies what of keyhole's lies outside of its home, and never what the grant lies in", () => {
   const elsewhere = { configDir: "/srv/configs", socket: "/srv/k.sock", log: "/srv/k.log" };
   for (const grant of [shared, atHost]) {
-    const { text } = recipes.codex(grant, { platform: "linux", paths: { ...paths, ...elsewhere } });
+    const { text } = recipes.codex(grant, { ...host, paths: { ...paths, ...elsewhere } });
     const { filesystem } = (Bun.TOML.parse(text) as any).permissions.keyhole;
     expect(Object.keys(filesystem)).toContainValues(Object.values(elsewhere));
     expect(Object.keys(filesystem).filter((path) => grant.directory.startsWith(`${path}/`))).toEqual([]);
@@ -194,6 +199,8 @@ test.each([
 test("firejail shows the grant's place alone, hides ~/.aws, and keyhole's home where the grant is not in it", () => {
   const words = wordsOf("firejail", textOf("firejail", atHost));
   expect(words).toContainValues(["--blacklist=${HOME}/.aws", `--whitelist=${atHost.directory}`]);
+  // What is blacklisted stays hidden where the working directory is the home.
+  expect(words).toContainValues(["--whitelist=/", "--blacklist=/home/ada/.keyhole/sock", `--blacklist=${LEASES}`]);
   expect(words).not.toContain("--blacklist=/home/ada/.keyhole");
   expect(wordsOf("firejail", textOf("firejail", shared))).toContain("--blacklist=/home/ada/.keyhole");
   const set = words.filter((word) => word.startsWith("--env=")).map((word) => word.slice(6));
@@ -235,7 +242,7 @@ test("claude-code sets the variables, opens the directory, and closes what else 
 
 test("claude-code on macOS may be given a socket, by its path", () => {
   const grant = grantInfo({ directory: PLAIN, mountAt: "host" });
-  const { text } = recipes["claude-code"](grant, { platform: "darwin", paths });
+  const { text } = recipes["claude-code"](grant, { ...host, platform: "darwin" });
   expect(JSON.parse(text).sandbox.network.allowUnixSockets).toEqual([`${PLAIN}/sock`]);
 });
 

@@ -1,9 +1,11 @@
 // keyhole grant show: everything about one grant, or how one tool is given it.
 import { KeyholeError } from "../../../errors.ts";
-import { defineCommand } from "../../command.ts";
+import { leaseParents } from "../../../grants/leases.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
 import { findGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
+import type { RecipeHost } from "../../recipes/recipe.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 
 /** Of every recipe: the directory stands in a command line, in an environment or among the mounts. */
@@ -23,15 +25,24 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, output, settings, ui, host } = context;
+    const { args, output, ui, host } = context;
     if (args.json && args.for !== undefined)
       throw new KeyholeError("usage", "--json and --for exclude each other", "keyhole grant show --help");
     const grant = await findGrant(context, args.name);
     if (args.for === undefined)
       return output.line(args.json ? formatJson(grantToJson(grant)) : renderGrant(grant, host.now()));
-    const { text, remarks } = recipes[args.for](grant, { platform: process.platform, paths: settings.paths });
+    const { text, remarks } = recipes[args.for](grant, hostOf(context));
     output.line(text);
     for (const remark of [...remarks, SEEN]) ui.notice(remark);
     if (grant.state !== "active") ui.warn(`grant ${grant.name} is ${grant.state}: it gives nothing any more`);
   },
 });
+
+function hostOf({
+  settings,
+  environment,
+  host,
+}: Pick<CommandContext, "settings" | "environment" | "host">): RecipeHost {
+  const places = { environment, uid: host.userId(), run: "/run", devices: "/dev" };
+  return { platform: process.platform, paths: settings.paths, leaseParents: leaseParents(places) };
+}
