@@ -1,4 +1,4 @@
-// The recipes of coding agents and bubblewrap in the tools that they are for, as they are printed: what the grant gives is
+// The recipes of coding agents, bubblewrap and firejail in the tools that they are for, as they are printed: what the grant gives is
 // there, and one attacker's script finds everything else closed, with and without XDG_RUNTIME_DIR; doctor agrees.
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { copyFileSync, lstatSync } from "node:fs";
@@ -14,6 +14,7 @@ import {
   bubblewrapAgent,
   codexAgent,
   codexServer,
+  firejailAgent,
   pastedAgent,
   srtAgent,
 } from "./reach/agents.ts";
@@ -26,6 +27,8 @@ const USER = 100_000 + process.pid;
 const agents: Readonly<Record<string, Agent>> = {
   "bubblewrap, over a socket": bubblewrapAgent("socket"),
   "bubblewrap, over a file": bubblewrapAgent("file"),
+  "firejail, over a socket": firejailAgent("socket"),
+  "firejail, over a file": firejailAgent("file"),
   "sandbox-runtime, over a file": srtAgent(),
   "codex sandbox, over a socket": codexAgent("socket"),
   "codex sandbox, over a file": codexAgent("file"),
@@ -42,8 +45,8 @@ for (const hasRuntime of [true, false])
     let others: string[];
     beforeAll(async () => {
       if (!isReady()) return;
-      // Codex keeps what it starts in its home, and refuses one below /tmp.
-      host = await startAgentHost(USER, {}, hasRuntime, "/var/tmp");
+      // Codex keeps what it starts in its home, and refuses one below /tmp; firejail empties /var/tmp.
+      host = await startAgentHost(USER, {}, hasRuntime, "/home");
       copyFileSync(`${PROGRAMS}/intruder.py`, join(host.machine.home, "work", "intruder.py"));
       copyFileSync(executable, join(host.machine.home, "work", "keyhole"));
       others = [

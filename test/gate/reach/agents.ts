@@ -1,5 +1,5 @@
 // Sandboxes of coding agents as their users start them: the recipe is pasted, and a shell is run.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { quotePosix } from "../../../src/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
@@ -13,8 +13,6 @@ import { ADD_SDK } from "./machines.ts";
 
 export interface Agent {
   readonly needs: readonly Rig[];
-  /** What `grant show --for` calls it. */
-  readonly tool: string;
   readonly deliver: "socket" | "file";
   /** Options of `grant add`. */
   readonly terms: readonly string[];
@@ -26,7 +24,7 @@ export interface Agent {
 const PROGRAMS = "/opt";
 
 /** Runs what follows as the host's user, who has the agents' programs and nothing of this process's environment. */
-function asUser({ uid, machine }: AgentHost): string[] {
+function asUser({ uid, machine }: AgentHost, setup: readonly string[] = []): string[] {
   const { XDG_RUNTIME_DIR: runtime } = machine.environment;
   const variables = {
     HOME: machine.home,
@@ -36,6 +34,7 @@ function asUser({ uid, machine }: AgentHost): string[] {
   };
   const steps = [
     ADD_SDK,
+    ...setup,
     `mount --bind ${quotePosix(places.agents)} ${PROGRAMS}`,
     `cd ${quotePosix(`${machine.home}/work`)}`,
     'exec "$@"',
@@ -50,10 +49,28 @@ const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 function pasted(tool: string, deliver: Agent["deliver"], needs: readonly Rig[], terms: readonly string[]): Agent {
   return {
     needs,
-    tool,
     deliver,
     terms: ["--deliver", deliver, ...terms],
     start: async (host, grant) => pastedAgent(host, await host.recipe(grant, tool)),
+  };
+}
+
+/** firejail asks the system who its user is, and what that user's home is. */
+export function firejailAgent(deliver: Agent["deliver"]): Agent {
+  return {
+    needs: [...sdkRigs, rigs.firejail],
+    deliver,
+    terms: ["--deliver", deliver, "--mount-at", "host"],
+    async start(host, grant) {
+      const { home } = host.machine;
+      const files = { passwd: `agent:x:${host.uid}:${host.uid}::${home}:/bin/sh`, group: `agent:x:${host.uid}:` };
+      const setup = Object.entries(files).map(([name, line]) => {
+        writeFileSync(join(home, name), `${readFileSync(`/etc/${name}`, "utf8")}${line}\n`);
+        return `mount --bind ${quotePosix(join(home, name))} /etc/${name}`;
+      });
+      const recipe = `firejail() { command firejail --quiet "$@"; }\n${await host.recipe(grant, "firejail")}`;
+      return openShell([...asUser(host, setup), "sh", "-c", recipe], environment, { scratch: "." });
+    },
   };
 }
 
@@ -83,7 +100,6 @@ const codexRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap];
 export function codexAgent(deliver: Agent["deliver"]): Agent {
   return {
     needs: codexRigs,
-    tool: "codex",
     deliver,
     terms: codexTerms(deliver),
     async start(host, grant) {
@@ -97,7 +113,6 @@ export function codexAgent(deliver: Agent["deliver"]): Agent {
 export function codexServer(deliver: Agent["deliver"]): Agent {
   return {
     needs: codexRigs,
-    tool: "codex",
     deliver,
     terms: codexTerms(deliver),
     async start(host, grant) {
@@ -170,7 +185,6 @@ async function readMessages(stream: ReadableStream<Uint8Array>, handle: (message
 export function bareAgent(): Agent {
   return {
     needs: [],
-    tool: "",
     deliver: "socket",
     terms: ["--mount-at", "host"],
     async start(host, grant) {
