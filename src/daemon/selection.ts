@@ -112,6 +112,14 @@ const MACHINE: readonly string[] = [
   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
+/** Without a profile that was found to call keyhole, as a session's notes say: it counts as not set. */
+export function withoutCallers(environment: SourceEnvironment, notes: readonly string[]): SourceEnvironment {
+  const callers = notes.flatMap((note) => /^profile '(.*)' calls keyhole itself/s.exec(note)?.[1] ?? []);
+  return pick(environment, (name) => !PROFILES.includes(name) || !callers.includes(environment[name] ?? ""));
+}
+
+const PROFILES: readonly string[] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+
 /** How the source that a requester selects differs from a session's, in words without secrets; undefined where it does not. */
 export function describeDifference(
   config: Config,

@@ -11,7 +11,7 @@ import { Identities } from "./identities.ts";
 import type { Issue } from "./issue.ts";
 import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
 import { ageOf, LEAST_DELAY, PATIENCE, remainingLife } from "./refresh.ts";
-import { describeDifference, selectsTheSame, withWayOf } from "./selection.ts";
+import { describeDifference, selectsTheSame, withoutCallers, withWayOf } from "./selection.ts";
 import type { Time } from "./time.ts";
 import { adoptConfig, forgetFailures, infoOf, isOpen, type Session, vendableIssue } from "./session.ts";
 
@@ -117,7 +117,9 @@ export class Sessions {
     this.#follow(session, environment);
     this.#hurry(session);
     if (isOpen(session)) return undefined;
-    return describeDifference(session.stored.config, session.environment, environment);
+    const { stored, issue } = session;
+    const [own, other] = [session.environment, environment].map((each) => withoutCallers(each, issue?.notes ?? []));
+    return describeDifference(stored.config, own!, other!);
   }
 
   /** Compares a session with its config's file, for those that nobody asks for. Throws as `vend` does at once. */

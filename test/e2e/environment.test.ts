@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
 import { hasBubblewrap } from "./bubblewrap.ts";
-import { moveKeysToFile } from "./keyfile.ts";
+import { credentialsFile, moveKeysToFile } from "./keyfile.ts";
 import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
 
 test.each([
@@ -210,9 +210,10 @@ describe("another STS, and another directory of configs,", () => {
 
 /** What a command says on a terminal. */
 async function seen(machine: Machine, words: string, env: Readonly<Record<string, string>>): Promise<string> {
-  await using person = new Person([executable, ...words.split(" ")], { ...machine.environment, ...env });
-  await person.exit();
-  return person.seen().replaceAll("\r\n", "\n");
+  const script = '"$@"; echo "ended with $?"';
+  const command = ["sh", "-c", script, "sh", executable, ...words.split(" ")];
+  await using person = new Person(command, { ...machine.environment, ...env });
+  return (await person.seenUntil("ended with 0")).replaceAll("\r\n", "\n");
 }
 
 describe("on a terminal", () => {
@@ -227,6 +228,41 @@ describe("on a terminal", () => {
     expect(said).toContain("the source is profile default instead\n");
     expect(said).toContain(":assumed-role/staging/");
     expect(sourceOf(machine, "staging")).toBe(machine.sts.root.accessKeyId);
+  });
+
+  test("which is no difference to a shell that chooses no profile", async () => {
+    await using machine = await createMachine();
+    moveKeysToFile(machine);
+    await machine.addConfig("staging");
+    const command = `${executable} export --format credential-process -n staging`;
+    writeFileSync(`${join(machine.home, ".aws")}/config`, `[profile staging]\ncredential_process = ${command}\n`);
+    await machine.keyhole("export -n staging", { env: { AWS_PROFILE: "staging" } });
+    expect(await seen(machine, "whoami -n staging", {})).not.toContain("warning");
+    await machine.keyhole("daemon remove -n staging");
+    await machine.keyhole("export -n staging");
+    expect(await seen(machine, "whoami -n staging", { AWS_PROFILE: "staging" })).not.toContain("daemon add");
+  });
+
+  test("a shell that selects another source is told so in one line, and gets what works", async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    await machine.keyhole("export -n dev");
+    const file = join(machine.home, "credentials");
+    writeFileSync(file, credentialsFile(machine.sts.root, "mine"));
+    const other = { AWS_ACCESS_KEY_ID: "", AWS_PROFILE: "mine", AWS_SHARED_CREDENTIALS_FILE: file };
+    for (const command of ["whoami -n dev", "export -n dev", "exec -n dev -- true", "exec --refresh -n dev -- true"]) {
+      const said = await seen(machine, command, other);
+      expect(said.match(/keyhole: warning: /g)).toHaveLength(1);
+      expect(said).toContain("keyhole: hint: keyhole daemon add -n dev\n");
+    }
+    expect(machine.sts.count("AssumeRole")).toBe(1);
+    await machine.keyhole("daemon add -n dev", { env: other });
+    expect(await seen(machine, "whoami -n dev", other)).not.toContain("warning");
+    // Region, proxy and what keyhole put there are no source.
+    const same = { AWS_REGION: "eu-north-1", HTTPS_PROXY: "http://127.0.0.1:10" };
+    expect(await seen(machine, "whoami -n dev", { ...other, ...same })).not.toContain("warning");
+    const nested = `exec -n dev -- ${executable} whoami -n dev`;
+    expect(await seen(machine, nested, other)).not.toContain("warning");
   });
 });
 

@@ -10,6 +10,7 @@ import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { withAdvice } from "./advice.ts";
+import { compareSources } from "./comparing.ts";
 import { offerKeys, refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
@@ -154,28 +155,6 @@ export async function withSession<Result>(
 
 /** For whoever wants credentials, now: a session that works stays what it is. */
 const ON_DEMAND = { verify: true, renew: false, keep: true } as const;
-
-/** Tells a person whose shell selects another source than the session has; what is vended stays the same. */
-async function compareSources(
-  link: Link,
-  caller: Asker,
-  {
-    name,
-    session,
-    whereabouts,
-  }: { readonly name: string; readonly session: string; readonly whereabouts: Whereabouts },
-): Promise<void> {
-  try {
-    const environment = sourceVariables(caller, whereabouts);
-    const { difference } = await link.request("Compare", { config: session, environment });
-    // A container selects no profile there, so that it cannot differ.
-    if (difference !== undefined && whereabouts === "here")
-      caller.ui.warn(`${name}: ${difference}`, `keyhole daemon add -n ${name}`);
-  } catch (error) {
-    // An older daemon knows no such question; what else is wrong shows in a moment.
-    if (!(error instanceof KeyholeError)) throw error;
-  }
-}
 
 /** Whether the name of the config is that of the session: neither a directory nor an endpoint is this caller's own. */
 function isPlain({ settings: { paths }, environment }: Pick<Caller, "settings" | "environment">): boolean {

@@ -37,8 +37,9 @@ export class Person implements AsyncDisposable {
     this.#terminal.close();
   }
 
-  /** What is on the screen behind the last text that was waited for. */
-  seen(): string {
+  /** What is on the screen behind the last text that was waited for, once this stands at its end. */
+  async seenUntil(text: string): Promise<string> {
+    while (!this.#seen.trimEnd().endsWith(text)) await new Promise<void>((resolve) => (this.#arrived = resolve));
     return this.#seen;
   }
 
