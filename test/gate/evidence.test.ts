@@ -57,7 +57,7 @@ for (const [title, name] of Object.entries(hostileNames))
     const [vend, ...more] = lines(machine).slice(before);
     expect(more).toEqual([]);
     expect(vend).toMatchObject({ kind: "vend", outcome: "ok", grant: "agent-a" });
-    if (name !== "raw") expect(vend!["peer"].executable).toBe(`/tmp/${name}`);
+    if (name !== "raw") expect(vend!["peer"].executable).toBe(`in a sandbox: /tmp/${name}`);
     for (const text of await shown(machine)) expect(UNPRINTABLE.exec(text)).toBeNull();
     // Each line is one, in the columns that it had.
     expect((await machine.keyhole("audit")).trimEnd().split("\n")).toHaveLength(lines(machine).length + 1);
@@ -148,7 +148,7 @@ test("a question is answered by a program of the owner's: no is denied, yes is g
   for (let round = 0; round < 2; round++)
     expect((await attack<Result[]>(allowing, "run", { commands }))[0]).toMatchObject({ exitCode: 0 });
   expect(readFileSync(`${yes}.asked`, "utf8")).toMatch(
-    /^(give the credentials of grant agent-y to uid 0, pid \d+, which runs "\/run\/keyhole\/keyhole"\?\n){2}$/,
+    /^(give the credentials of grant agent-y to uid 0, pid \d+, which runs in a sandbox: "\/run\/keyhole\/keyhole", started by (in a sandbox: )?"\/[^"]*\/python3[^"]*"\?\n){2}$/,
   );
   const confirms = lines(machine).filter(({ kind }) => kind === "confirm");
   expect(confirms.map(({ grant, outcome }) => `${grant} ${outcome}`)).toEqual([
