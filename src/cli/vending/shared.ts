@@ -121,7 +121,8 @@ async function open(
       );
     }
     // Which file mode or sandbox it was, is what the hint is about: EPERM is a sandbox's.
-    if (error.kind !== "blocked" || error.message.endsWith("(EPERM)")) throw error;
+    const isClosed = error.kind === "unsafe-path" || (error.kind === "blocked" && !error.message.endsWith("(EPERM)"));
+    if (!isClosed) throw error;
     throw new KeyholeError(
       "forbidden",
       `the daemon at the shared socket ${sharedSocket} does not serve this user${tried}`,

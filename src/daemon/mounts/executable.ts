@@ -143,7 +143,7 @@ function finish(path: string, { mode, keepTime }: Wanted, original: fs.Stats): f
     if (!isOurs(stats) || stats.size !== original.size) return undefined;
     fs.fchmodSync(descriptor, mode);
     // An original from the future has a copy that is no older.
-    const time = keepTime ? original.mtime : new Date(Math.max(Date.now(), Math.ceil(original.mtimeMs)));
+    const time = keepTime ? original.mtime : new Date(Math.max(stats.mtimeMs, Math.ceil(original.mtimeMs)));
     fs.futimesSync(descriptor, time, time);
     return fs.fstatSync(descriptor);
   } finally {
