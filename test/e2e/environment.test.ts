@@ -300,3 +300,20 @@ describe("what was made with keys of an environment is back after a restart", ()
     await machine.keyhole("export -n dev", bare);
   });
 });
+
+test.each([
+  ["the config", ["Session.profile_name=p"], {}],
+  ["the environment", [], { AWS_PROFILE: "p" }],
+] as const)("a profile without credentials of its own, named by %s, takes nobody else's", async (_, set, env) => {
+  await using machine = await createMachine();
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  moveKeysToFile(machine);
+  writeFileSync(`${join(machine.home, ".aws")}/config`, "[profile p]\nregion = eu-west-1\n");
+  await machine.addConfig("dev", ...set);
+  for (const keys of [{}, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }]) {
+    const { stderr, exitCode } = await machine.run(["export", "-n", "dev"], { env: { ...env, ...keys } });
+    expect(stderr).toContain("profile 'p'");
+    expect(exitCode).toBe(5);
+  }
+  expect(machine.sts.count()).toBe(0);
+});
