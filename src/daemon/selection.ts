@@ -164,7 +164,10 @@ const [STS, ALL, IGNORE] = ENDPOINT_VARIABLES;
 
 /** The STS that a variable names, where the config leaves it open: as it stands in the session's name. */
 export function endpointOf(config: Config, environment: SourceEnvironment): string | undefined {
-  if (config.STS?.endpoint_url !== undefined) return undefined;
+  return config.STS?.endpoint_url === undefined ? variableEndpoint(environment) : undefined;
+}
+
+function variableEndpoint(environment: SourceEnvironment): string | undefined {
   // A profile's endpoint counts for everybody, unless a variable says for one that it does not.
   if (environment[IGNORE]?.toLowerCase() === "true") return "no configured endpoint";
   const variable = environment[STS] === undefined ? ALL : STS;
@@ -175,6 +178,15 @@ export function endpointOf(config: Config, environment: SourceEnvironment): stri
     throw new KeyholeError("invalid-config", `${variable} is no URL of a server, or has a user, a query or a fragment`);
   return value;
 }
+
+/** A variable's endpoint of an STS that is not AWS's; undefined where there is none. */
+export function foreignEndpoint(environment: SourceEnvironment): string | undefined {
+  const endpoint = variableEndpoint(environment);
+  const host = endpoint === undefined ? undefined : URL.parse(endpoint)?.hostname;
+  return host === undefined || AWS_HOST.test(host) ? undefined : endpoint;
+}
+
+const AWS_HOST = /\.(?:amazonaws\.com(?:\.cn)?|api\.aws|amazonwebservices\.com\.cn)$/;
 
 function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
   const names: readonly string[] = ENDPOINT_VARIABLES;

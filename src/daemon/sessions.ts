@@ -102,7 +102,10 @@ export class Sessions {
   restore(name: string, environment: SourceEnvironment): void {
     this.#refuseWhenStopped();
     const session = this.#keeper.place(this.#configs.read(name), environment);
-    if (isOpen(session)) session.provenEnvironment = session.environment = environment;
+    if (!isOpen(session)) return;
+    this.#select(session, environment);
+    session.provenEnvironment = environment;
+    forgetFailures(session);
   }
 
   /**

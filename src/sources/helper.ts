@@ -19,6 +19,11 @@ export class CallsKeyhole extends KeyholeError {
   }
 }
 
+/** Whether a note of source credentials says that they are not those of the profile that was asked for. */
+export function isFallback(note: string): boolean {
+  return /^profile '.*' calls keyhole itself/s.test(note);
+}
+
 /** By a shell, as the SDKs of most languages do it. */
 export async function runHelper(
   line: string,

@@ -106,6 +106,29 @@ async function twoDirectories() {
   return { machine, alt };
 }
 
+test.each([["daemon start"], ["daemon restart"], ["grant list"], ["whoami -n other"]])(
+  "keys that a restart forgot come back with %s in a shell that has them",
+  async (command) => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    await machine.addConfig("other");
+    await machine.keyhole("whoami -n dev");
+    const directory = (await machine.keyhole("grant add agent --config dev --no-executable")).trim();
+    expect(memoryOf(machine)).not.toContain(machine.sts.root.secretAccessKey);
+    const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
+    const grant = { env: { ...bare.env, KEYHOLE_SOCKET: `${directory}/sock` } };
+    await machine.keyhole("daemon stop", bare);
+    await machine.keyhole("daemon start", bare);
+    expect((await machine.run(["export", "-n", "dev"], bare)).exitCode).toBe(5);
+    const refused = await machine.run(["export"], grant);
+    expect(refused.exitCode).toBe(5);
+    expect(await machine.keyhole("grant show agent", bare)).toContain(machine.sts.root.accessKeyId);
+    await machine.keyhole(command);
+    expect(await machine.keyhole("whoami -n dev", bare)).toContain(assumed("dev"));
+    expect(await machine.keyhole("export", grant)).toContain("access_key");
+  },
+);
+
 describe("two directories of configs", () => {
   test.each([
     ["a daemon of neither", []],

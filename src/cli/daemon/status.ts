@@ -67,7 +67,8 @@ function fromNow(at: number, now: number, past: string): string {
   return at <= now ? past : formatDuration(at - now);
 }
 
-function renderTroubles({ config, failures, lastError, notes }: SessionInfo): string[] {
+/** What is worth knowing of one, a line each. */
+export function renderTroubles({ config, failures, lastError, notes }: SessionInfo): string[] {
   const troubles = notes.map((note) => `${config}: ${note}`);
   if (lastError !== undefined) troubles.push(`${config}: last error: ${lastError} (${failures} in a row)`);
   return troubles.map(showOnOneLine);

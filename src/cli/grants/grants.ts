@@ -1,11 +1,22 @@
 // Grants as commands reach them: the daemon that keeps them, which is started where there is none, because its start is
 // what serves them.
 import type { Link } from "../../client/patience.ts";
+import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
 import { offerKeys } from "../daemon/telling.ts";
 import type { CommandContext } from "../command.ts";
+
+/** What a grant was made with, of what is no secret. */
+export interface GrantSource {
+  /** Of its config. */
+  readonly directory: string;
+  /** The variables that select its source credentials. */
+  readonly selection: Readonly<Record<string, string>>;
+  /** The STS that a variable named. */
+  readonly endpoint: string | undefined;
+}
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
@@ -41,6 +52,19 @@ export async function findGrant(caller: Caller, name: string): Promise<GrantInfo
     name,
     grants.map((grant) => grant.name),
   );
+}
+
+/** What a grant was made with; undefined where an older daemon does not say. */
+export async function findSource(caller: Caller, name: string): Promise<GrantSource | undefined> {
+  try {
+    return await askAboutGrant(caller, name, async (link) => {
+      const { directory, environment, endpoint } = await link.request("GrantSource", { name });
+      return { directory, selection: Object.fromEntries(environment.map((each) => [each.name, each.value])), endpoint };
+    });
+  } catch (error) {
+    if (isErrorOf(error, "unknown-message")) return undefined;
+    throw error;
+  }
 }
 
 /** Asks the daemon something about one grant. @throws KeyholeError `usage` for what is no name. */

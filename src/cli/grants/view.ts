@@ -3,6 +3,7 @@ import { showOnOneLine } from "../../controls.ts";
 import { formatRate } from "../../grants/rate.ts";
 import { formatSpan } from "../../grants/spans.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
+import type { GrantSource } from "./grants.ts";
 import { formatDuration, formatTable } from "../columns.ts";
 import { formatInstant } from "../json.ts";
 
@@ -19,12 +20,17 @@ export function renderGrants(grants: readonly GrantInfo[], now: number): string 
   return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES"], ...rows]);
 }
 
-/** Everything of one. */
-export function renderGrant(grant: GrantInfo, now: number): string {
+/** Everything of one. @param source undefined where the daemon does not say */
+export function renderGrant(grant: GrantInfo, source: GrantSource | undefined, now: number): string {
+  const selection = Object.entries(source?.selection ?? {}).map(([name, value]) => `${name}=${value}`);
+
   const facts: (readonly [string, string | undefined])[] = [
     ["grant", grant.name],
     ["state", grant.state],
     ["config", grant.config],
+    ["configs", source?.directory],
+    ["source", source && (selection.join(" ") || "what there is without a variable")],
+    ["endpoint", source?.endpoint],
     ["role", grant.roleArn],
     ["directory", grant.directory],
     ["seen at", grant.mountAt],

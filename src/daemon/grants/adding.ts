@@ -5,6 +5,7 @@ import { KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
+import { isFallback } from "../../sources/helper.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages } from "../../wire/messages.ts";
@@ -58,13 +59,17 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     }
   }
 
-  async function make(planned: Grant, request: GrantRequest, environment: SourceEnvironment): Promise<LiveGrant> {
+  async function make(planned: Grant, request: GrantRequest, given: SourceEnvironment): Promise<LiveGrant> {
     const { name } = planned;
     let live: LiveGrant | undefined;
     try {
-      const first = await life.sessions.prove(name, environment);
+      const first = await life.sessions.prove(name, given);
+      // A profile that calls keyhole may call another source tomorrow.
+      const isProfileless = first.notes.some(isFallback);
+      const environment = isProfileless ? withoutProfile(given) : given;
+      const kept = isProfileless ? withoutProfile(planned.environment) : planned.environment;
       // AWS's clock is known by now, if it was not before.
-      const grant = { ...planned, ...lifeOf(request, life.sessions.clocks) };
+      const grant = { ...planned, environment: kept, ...lifeOf(request, life.sessions.clocks) };
       pending.set(name, () => grant);
       store.write(grant, { durable: true });
       // What cannot be read again would work until the daemon's next start, and not be revoked after it.
@@ -100,6 +105,12 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
 
   return add;
 }
+
+function withoutProfile(environment: SourceEnvironment): SourceEnvironment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !PROFILES.has(name)));
+}
+
+const PROFILES: ReadonlySet<string> = new Set(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
 
 function taken(name: string): KeyholeError {
   return new KeyholeError("grant-exists", `grant ${name} exists`, `keyhole grant show ${name}`);

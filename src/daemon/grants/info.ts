@@ -4,7 +4,7 @@ import { isSourceVariable } from "../../environment.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
 import type { GrantInfo, ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import { cut } from "../cut.ts";
-import { endpointOf } from "../selection.ts";
+import { endpointOf, foreignEndpoint } from "../selection.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /**
@@ -49,10 +49,17 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
   };
 }
 
+/** The keys that a restart forgets. */
+export function describeKeys({ keyId }: Pick<Grant, "keyId">): string {
+  return keyId === undefined ? "keys in an environment" : `keys in an environment (${keyId})`;
+}
+
 function notesOf({ grant, environment, revision }: LiveGrant): string[] {
   const notes: string[] = [];
   if (grant.hadKeys && environment === undefined)
-    notes.push("its source credentials were keys in an environment, which are forgotten when the daemon ends");
+    notes.push(`its source credentials were ${describeKeys(grant)}, which are forgotten when the daemon ends`);
+  const endpoint = foreignEndpoint(grant.environment);
+  if (endpoint !== undefined) notes.push(`it asks STS at ${endpoint}, which is not AWS's`);
   if (revision === undefined)
     notes.push("its definition could not be written: what was decided last ends with the daemon");
   return notes;

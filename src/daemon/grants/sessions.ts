@@ -1,6 +1,6 @@
 // The sessions of grants: one for each, never shared with another grant or with the config's own (DESIGN.md, 8).
 import { type ErrorName, KeyholeError } from "../../errors.ts";
-import type { Grant } from "../../grants/grant.ts";
+import { configNameOf, type Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../counters.ts";
@@ -9,6 +9,7 @@ import type { KeeperDependencies } from "../keeper.ts";
 import { Sessions } from "../sessions.ts";
 import { createGrantConfigs, type FindGrant, nameConfigs } from "./configs.ts";
 import { type Clocks, type Ending, nowOf } from "./ending.ts";
+import { describeKeys } from "./info.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 export interface GrantSessionDependencies extends KeeperDependencies {
@@ -64,17 +65,24 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
 
   /** What is kept on the disk selects the same source credentials, unless those were keys. */
   function environmentFor({ grant, environment }: LiveGrant): SourceEnvironment {
-    const known = environment ?? (grant.hadKeys ? environmentWithKeys(grant) : grant.environment);
+    const known = environment ?? (grant.hadKeys ? (ownKeys(grant) ?? addedKeys(grant)) : grant.environment);
     if (known !== undefined) return known;
     throw new KeyholeError(
       "person-needed",
-      `the source credentials of grant ${grant.name} were keys in an environment, which a restart of the daemon forgets`,
-      `keyhole daemon add -n ${grant.config}`,
+      `the source credentials of grant ${grant.name} were ${describeKeys(grant)}, which a restart of the daemon forgets`,
+      `in a shell that has them: keyhole daemon add -n ${grant.config}`,
     );
   }
 
-  function environmentWithKeys({ config, environment, keyId }: Grant): SourceEnvironment | undefined {
-    return (keyId === undefined ? undefined : completeKeys(environment, keyId)) ?? environmentOf(config);
+  /** The keys that it was made with, where a requester has had them since. */
+  function ownKeys({ environment, keyId }: Grant): SourceEnvironment | undefined {
+    return keyId === undefined ? undefined : completeKeys(environment, keyId);
+  }
+
+  /** Others, with which the owner has added its config since; a profile would be another source. */
+  function addedKeys(grant: Grant): SourceEnvironment | undefined {
+    const other = environmentOf(configNameOf(grant));
+    return other?.["AWS_ACCESS_KEY_ID"] === undefined ? undefined : other;
   }
 
   function ensure(live: LiveGrant): void {
@@ -93,7 +101,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     current: SourceEnvironment,
   ): SourceEnvironment | undefined {
     if (!grant.hadKeys || lastError === undefined || !MENDABLE.has(lastError.kind)) return undefined;
-    const other = environmentOf(grant.config);
+    const other = addedKeys(grant) ?? ownKeys(grant);
     return Bun.deepEquals(other, current) ? undefined : other;
   }
 

@@ -12,7 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Credentials } from "../../../src/credentials.ts";
+import { Keyring } from "../../../src/daemon/keyring.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import { CallsKeyhole } from "../../../src/sources/helper.ts";
 import { until } from "../../processes.ts";
 import { type FakeClock, settle } from "../fakes/clock.ts";
 import { roleConfig } from "../fakes/configs.ts";
@@ -521,6 +523,62 @@ test("keys in the environment are not written down; after a restart the config's
   world.environments.set("dev", { AWS_ACCESS_KEY_ID: "AKIANEWER" });
   expect((await fetchFrom(directory)).grant).toBe("agent");
   expect(world.source.calls.at(-1)!.environment).toEqual({ AWS_ACCESS_KEY_ID: "AKIANEWER" });
+});
+
+test("keys of the same id that the owner brings are the grant's again; others, and a profile, are not", async () => {
+  await using world = await newGrantWorld();
+  const keys = { AWS_ACCESS_KEY_ID: "AKIAKEPT", AWS_SECRET_ACCESS_KEY: "canary" };
+  const environment = Object.entries(keys).map(([name, value]) => ({ name, value }));
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest({ environment }), caller);
+  await world.stop();
+  const keyring = new Keyring(() => {});
+  const restarted = await world.start({ completeKeys: (kept, id) => keyring.complete(kept, id) });
+  world.environments.set("dev", { AWS_PROFILE: "other" });
+  keyring.note({ ...keys, AWS_ACCESS_KEY_ID: "AKIAOTHER" });
+  keyring.note({ AWS_ACCESS_KEY_ID: "AKIAKEPT" });
+  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of this grant's credentials");
+  expect(restarted.list()[0]!.lastError).toContain("AKIAKEPT");
+  // A secret that is none does not stand in the way of the right one.
+  keyring.note({ ...keys, AWS_SECRET_ACCESS_KEY: "wrong" });
+  world.source.failure = new KeyholeError("aws-refused", "SignatureDoesNotMatch");
+  expect((await fetchFrom(directory)).error).toBeDefined();
+  world.source.failure = undefined;
+  keyring.note({ ...keys, AWS_PROFILE: "p" });
+  expect((await fetchFrom(directory)).grant).toBe("agent");
+  expect(world.source.calls.at(-1)!.environment).toEqual(keys);
+});
+
+test("a grant keeps the directory, the source and the endpoint that it was made with, and says which", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  world.configs.write("dev (/alt)", roleConfig("other"));
+  const environment = [
+    { name: "AWS_PROFILE", value: "p" },
+    { name: "AWS_ENDPOINT_URL_STS", value: "http://127.0.0.1:1" },
+    { name: "PATH", value: "/bin" },
+  ];
+  const { notes } = await grants.add(grantRequest({ environment, directory: "/alt" }), caller);
+  expect(notes).toEqual(["it asks STS at http://127.0.0.1:1, which is not AWS's"]);
+  await world.stop();
+  expect((await world.start()).source("agent")).toEqual({
+    directory: "/alt",
+    environment: [{ name: "AWS_PROFILE", value: "p" }],
+    endpoint: "http://127.0.0.1:1",
+  });
+});
+
+test("a grant that was made under a profile that calls keyhole keeps no profile", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const assume = world.source.assume.bind(world.source);
+  world.source.assume = async (request) => ({
+    ...(await assume(request)),
+    notes: [`${new CallsKeyhole("work").message}: the source is profile default instead`],
+  });
+  await grants.add(grantRequest(), caller);
+  await world.stop();
+  expect((await world.start()).source("agent").environment).toEqual([]);
 });
 
 test("a config that changed is the grant's from the next request on, and one that comes back is used again", async () => {

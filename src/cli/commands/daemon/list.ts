@@ -6,7 +6,7 @@ import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { sessionToJson } from "../../daemon/statusjson.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { renderSessions } from "../../daemon/status.ts";
+import { renderSessions, renderTroubles } from "../../daemon/status.ts";
 
 export default defineCommand({
   meta: { name: "daemon list", description: "List the sessions, the most recently used last" },
@@ -23,7 +23,8 @@ export default defineCommand({
     const { sessions } = await withDaemon(settings, ask, { isRepeatable: true });
     if (args.json) return output.line(formatJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
-    if (args.long) return output.line(renderSessions(sessions, host.now()));
+    if (args.long)
+      return output.line([renderSessions(sessions, host.now()), ...sessions.flatMap(renderTroubles)].join("\n"));
     return output.line(sessions.map((session) => showOnOneLine(session.config)).join("\n"));
   },
 });

@@ -31,6 +31,7 @@ export default defineCommand({
     const { pid, stopped } =
       before?.managed === true ? await restartManaged(context, before) : await replace(context, before);
     if (!args.json) ui.notice(stopped === undefined ? `daemon started (pid ${pid})` : `daemon restarted (pid ${pid})`);
+    await withDaemonIfAny(settings, (link) => offerKeys(link, context));
     const added = names.length === 0 ? [] : await completeSessions(context, names);
     tellMended(loose, ui);
     if (args.json) output.line(formatJson({ pid, stopped, sessions: added }));
@@ -133,11 +134,7 @@ async function sessionNames(link: Link): Promise<string[]> {
  * shell's, which may be the same. What is missing then is made anew by whoever asks for it, with a source of theirs.
  */
 async function completeSessions(context: Caller, names: readonly string[]): Promise<string[]> {
-  const heal = async (link: Link): Promise<string[]> => {
-    await offerKeys(link, context);
-    return sessionNames(link);
-  };
-  const back = new Set((await withDaemonIfAny(context.settings, heal, { isRepeatable: true })) ?? []);
+  const back = new Set((await withDaemonIfAny(context.settings, sessionNames, { isRepeatable: true })) ?? []);
   for (const name of names) {
     if (!back.has(name))
       context.ui.warn(`session ${name} waits for a shell that has its source's keys, or another source`);

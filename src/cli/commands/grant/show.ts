@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../../errors.ts";
 import { leaseParents } from "../../../grants/leases.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { findGrant, grantOperand } from "../../grants/grants.ts";
+import { findGrant, findSource, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import type { RecipeHost } from "../../recipes/recipe.ts";
@@ -29,8 +29,12 @@ export default defineCommand({
     if (args.json && args.for !== undefined)
       throw new KeyholeError("usage", "--json and --for exclude each other", "keyhole grant show --help");
     const grant = await findGrant(context, args.name);
-    if (args.for === undefined)
-      return output.line(args.json ? formatJson(grantToJson(grant)) : renderGrant(grant, host.now()));
+    if (args.for === undefined) {
+      const source = await findSource(context, args.name);
+      return output.line(
+        args.json ? formatJson({ ...grantToJson(grant), source }) : renderGrant(grant, source, host.now()),
+      );
+    }
     const { text, remarks } = recipes[args.for](grant, hostOf(context));
     output.line(text);
     for (const remark of [...remarks, SEEN]) ui.notice(remark);

@@ -11,6 +11,11 @@ import { keyhole, NOW, type WorldOptions } from "../../fakes/world.ts";
 function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeDaemon {
   return startFakeDaemon({
     GrantList: () => ({ grants: [...grants] }),
+    GrantSource: () => ({
+      directory: "/home/ann/configs",
+      environment: [{ name: "AWS_PROFILE", value: "p" }],
+      endpoint: "http://127.0.0.1:1",
+    }),
     GrantAdd: ({ ttlSeconds, name, config, deliver, tags, rate }) =>
       grantInfo({
         name,
@@ -239,7 +244,17 @@ describe("grant show and grant path", () => {
     for (const text of ["packed policy size  7 %", "note: a note", "last error: AccessDenied: no", "a=b", "(in 1 h)"]) {
       expect(stdout).toContain(text);
     }
-    expect(JSON.parse((await run(daemon, "grant show agent-a --json")).stdout)).toMatchObject({ packedPolicySize: 7 });
+    for (const text of [
+      "configs             /home/ann/configs",
+      "source              AWS_PROFILE=p",
+      "http://127.0.0.1:1",
+    ]) {
+      expect(stdout).toContain(text);
+    }
+    expect(JSON.parse((await run(daemon, "grant show agent-a --json")).stdout)).toMatchObject({
+      packedPolicySize: 7,
+      source: { directory: "/home/ann/configs", selection: { AWS_PROFILE: "p" }, endpoint: "http://127.0.0.1:1" },
+    });
   });
 
   test("print a recipe alone on stdout, and say where it gives nothing any more", async () => {
