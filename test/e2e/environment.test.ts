@@ -216,13 +216,19 @@ async function seen(machine: Machine, words: string, env: Readonly<Record<string
   return (await person.seenUntil("ended with 0")).replaceAll("\r\n", "\n");
 }
 
+/** A machine whose profile `staging` calls keyhole for the config of that name. */
+async function createStaging(): Promise<Machine> {
+  const machine = await createMachine();
+  moveKeysToFile(machine);
+  await machine.addConfig("staging");
+  const command = `${executable} export --format credential-process -n staging`;
+  writeFileSync(`${join(machine.home, ".aws")}/config`, `[profile staging]\ncredential_process = ${command}\n`);
+  return machine;
+}
+
 describe("on a terminal", () => {
   test("a profile that calls keyhole counts as not set, and a person is told what the source is instead", async () => {
-    await using machine = await createMachine();
-    moveKeysToFile(machine);
-    await machine.addConfig("staging");
-    const command = `${executable} export --format credential-process -n staging`;
-    writeFileSync(`${join(machine.home, ".aws")}/config`, `[profile staging]\ncredential_process = ${command}\n`);
+    await using machine = await createStaging();
     const said = await seen(machine, "whoami -n staging", { AWS_PROFILE: "staging" });
     expect(said).toContain("keyhole: warning: staging: ");
     expect(said).toContain("the source is profile default instead\n");
@@ -231,11 +237,7 @@ describe("on a terminal", () => {
   });
 
   test("which is no difference to a shell that chooses no profile", async () => {
-    await using machine = await createMachine();
-    moveKeysToFile(machine);
-    await machine.addConfig("staging");
-    const command = `${executable} export --format credential-process -n staging`;
-    writeFileSync(`${join(machine.home, ".aws")}/config`, `[profile staging]\ncredential_process = ${command}\n`);
+    await using machine = await createStaging();
     await machine.keyhole("export -n staging", { env: { AWS_PROFILE: "staging" } });
     expect(await seen(machine, "whoami -n staging", {})).not.toContain("warning");
     await machine.keyhole("daemon remove -n staging");
