@@ -39,5 +39,6 @@ test("a failure is needed by nobody, and what happens in a window or just after 
 test("of each window the calls a second are counted for each role by itself", () => {
   const calls = Array.from({ length: 30 }, (_, index) => call(101 + index, "Throttling"));
   expect(judge(calls).mostInside).toBe(0.5);
+  expect(judge(calls, [0, 105, 110, 159]).mostInside).toBe(28 / 60);
   expect(judge([...calls, ...calls.map((one) => ({ ...one, roleArn: `${role}2` }))]).mostInside).toBe(0.5);
 });

@@ -35,7 +35,7 @@ export interface CallVerdict {
   /** Calls outside of windows and their echoes, and those of them without which somebody had gone without keys. */
   readonly outside: number;
   readonly needed: number;
-  /** The most for one role in one window, a second. */
+  /** The most for one role in one window, a second; the first of each daemon, which knows of no failure yet, apart. */
   readonly mostInside: number;
 }
 
@@ -69,8 +69,9 @@ export function judgeCalls(
       if (isNeeded) needed += 1;
     }
     for (const { from, to } of windows) {
-      const inside = ofRole.filter(({ at }) => at >= from && at <= to).length;
-      mostInside = Math.max(mostInside, (1000 * inside) / (to - from));
+      const inside = ofRole.filter(({ at }) => at >= from && at <= to);
+      const first = starts.filter((start) => start >= from && inside.some(({ at }) => at >= start)).length;
+      mostInside = Math.max(mostInside, (1000 * (inside.length - first)) / (to - from));
     }
   }
   return { outside, needed, mostInside };
