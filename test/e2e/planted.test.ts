@@ -366,3 +366,19 @@ describe.skipIf(!canBeOthers || !hasPython)("credentials of another user's proce
     }
   });
 });
+
+test.skipIf(!canBeOthers || !hasPython)("root's keys are not offered to another user's process", async () => {
+  await using machine = await createMachine();
+  using squat = await squatIn(
+    machine,
+    `peer, _ = listener.accept()
+while request := peer.recv(65536):
+    print(request, flush=True)
+    peer.sendall(bytes.fromhex("${hexOf("not-a-grant")}"))`,
+  );
+  const { exitCode } = await machine.run(["-sp", squat.socket, "daemon", "list"]);
+  expect(exitCode).not.toBe(0);
+  const received = await squat.received();
+  expect(received).toContain("\\x05");
+  expect(received).not.toContain(machine.sts.root.secretAccessKey);
+});

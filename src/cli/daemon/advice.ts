@@ -12,7 +12,7 @@ export function withAdvice(error: unknown, name: string, environment: Environmen
 /** Where nothing was found, another shell, or the host of this container, may have what is missing here. */
 function adviseToAdd({ kind, message, hint }: KeyholeError, name: string, whereabouts: Whereabouts): KeyholeError {
   const isKnown = hint !== errors["no-source-credentials"].hint;
-  if (whereabouts === "here" && isKnown) return new KeyholeError(kind, message, hint);
+  if (whereabouts !== "away" && isKnown) return new KeyholeError(kind, message, hint);
   const where = whereabouts === "away" ? "on the host" : "in a shell that has source credentials";
   return new KeyholeError(kind, message, `${where}: keyhole daemon add -n ${name}`);
 }

@@ -18,6 +18,7 @@ interface Compared {
 /** Tells a person whose shell selects another source than the session has; what is vended stays the same. */
 export async function compareSources(link: Link, caller: Asker, compared: Compared): Promise<void> {
   const { name, session, whereabouts } = compared;
+  if (whereabouts === "theirs") return;
   const compare = async (environment: Variables) =>
     (await link.request("Compare", { config: session, environment })).difference;
   try {

@@ -9,8 +9,11 @@ import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 
-/** `away`: this process is in a container, and the daemon outside, with other files. */
-export type Whereabouts = "here" | "away";
+/**
+ * `away`: this process is in a container, and the daemon outside, with other files. `theirs`: root asks another user's,
+ * which is told no more than it has to be.
+ */
+export type Whereabouts = "here" | "away" | "theirs";
 
 /**
  * What is sent may be keys, and what is answered becomes an identity; another user who can write to the socket's directory
@@ -31,7 +34,8 @@ export async function refuseForeignDaemon(link: Link, { paths, isInProcess }: Se
     );
   }
   // So Linux tells a process that this pid namespace does not see (socket(7)).
-  return peer.pid === 0 ? "away" : "here";
+  if (peer.pid === 0) return "away";
+  return peer.uid === own ? "here" : "theirs";
 }
 
 /**
@@ -58,9 +62,10 @@ export async function offerKeys(
 ): Promise<void> {
   if (!caller.environment["AWS_ACCESS_KEY_ID"] || !caller.environment["AWS_SECRET_ACCESS_KEY"]) return;
   try {
-    const environment = sourceVariables(caller, await refuseForeignDaemon(link, caller.settings));
+    const whereabouts = await refuseForeignDaemon(link, caller.settings);
+    if (whereabouts !== "here") return;
     // Of no session, which differs in nothing.
-    await link.request("Compare", { config: "", environment });
+    await link.request("Compare", { config: "", environment: sourceVariables(caller, whereabouts) });
   } catch (error) {
     // An older daemon does not know the message, and what else is wrong is for the command to say.
     if (!(error instanceof KeyholeError)) throw error;
