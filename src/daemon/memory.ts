@@ -110,17 +110,10 @@ export function openMemory(options: MemoryOptions): Memory {
   };
 }
 
-/** The handlers, with what they change told to the memory. */
+/** The handlers, with what they take away told to the memory; what gives credentials tells it by itself. */
 export function rememberChanges(handlers: Handlers, { changed }: Pick<Memory, "changed">): Handlers {
   return {
     ...handlers,
-    Add: async (request, caller) => {
-      try {
-        return await handlers.Add(request, caller);
-      } finally {
-        changed();
-      }
-    },
     Remove: (request, caller) => {
       const answer = handlers.Remove(request, caller);
       changed();

@@ -1,18 +1,19 @@
-// Whose environment counts. This is the one rule; sessions.ts and keeper.ts obey it.
+// Whose environment counts. This is the one rule, which sessions.ts and keeper.ts obey; rule.test.ts plays it.
 //
-// | what                                   | who decides                                                                    |
-// | -------------------------------------- | ------------------------------------------------------------------------------ |
-// | what the config says                   | the config, always                                                             |
-// | the source, where it leaves that open  | who asks first, for as long as it works: see `Session.standing`                |
-// | ... that never gave credentials        | is not remembered: the next one's counts                                       |
-// | ... that gave some                     | stays; given up when keys or profile are gone or refused for good, and the last credentials ended |
-// | ... after a restart                    | what gave some comes back; keys come back with any environment that has their id |
-// | `daemon add`                           | switches to the source of its shell, once that gives credentials               |
-// | directory of configs                   | the request: a session for each                                                |
-// | STS endpoint, where the config has none | the request: a session for each, which is not kept over a restart, nor renewed for nobody |
-// | way to AWS (proxies, certificates)     | who asked last, where there are no credentials, or the last attempt failed     |
-// | region of a child                      | the child's environment, then the config, then the profile                     |
-// | a grant                                | what it was made with, and nobody after that: never its holder                  |
+// | what                               | whose it is                                                         |
+// | ---------------------------------- | ------------------------------------------------------------------- |
+// | what the config says               | the config's, always                                                |
+// | the source, where it is left open  | of who asks first, for as long as it works                          |
+// | ... one that never gave credentials| is not remembered: that of who asks next                            |
+// | ... one that gave some             | stays, until it is lost: see `isLost`                               |
+// | ... after a restart                | one that gave some; keys with any environment that has their id     |
+// | ... after `daemon add`             | of that shell, once it has given credentials                        |
+// | directory of configs               | of the request: a session for each                                  |
+// | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
+// |                                    | renewed for nobody                                                  |
+// | proxies and certificates           | of who asked last, where the session does not work                  |
+// | region of a child                  | of the child's environment, then the config's, then the profile's   |
+// | all of a grant                     | as it was made; never of its holder                                 |
 import { resolve } from "node:path";
 import type { Config, ConfigReader } from "../config/config.ts";
 import { checkConfigName } from "../configname.ts";

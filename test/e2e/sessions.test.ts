@@ -148,6 +148,11 @@ describe("two directories of configs", () => {
     await machine.keyhole("daemon restart");
     expect((await sessionsOf(machine)).toSorted()).toEqual(["dev", `dev (${alt})`]);
     expect(await machine.keyhole("whoami -n dev", { env })).toContain(assumed("other"));
+    await machine.keyhole("daemon remove -n dev", { env });
+    expect(await sessionsOf(machine)).toEqual(["dev"]);
+    await machine.keyhole("daemon add -n dev", { env });
+    expect((await machine.run(["daemon", "remove", "-n", `dev (${alt})`])).exitCode).toBe(0);
+    expect(await sessionsOf(machine)).toEqual(["dev"]);
     expect((await machine.run(["export", "-n", "dev", "--config-dir", join(machine.home, "none")])).exitCode).toBe(4);
   });
 

@@ -1,6 +1,8 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
-import { checkConfigName } from "../../configname.ts";
+import { checkConfigName, isConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
+import type { Paths } from "../../paths.ts";
+import { formatSessionName } from "../../sessionname.ts";
 import type { Ui } from "../ui.ts";
 
 /** The option of every command that is about one config. */
@@ -30,4 +32,14 @@ export async function requireName(name: string | undefined, ui: Ui, choices: Nam
   const names = await choices.list();
   if (names.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);
   return ui.askChoice("Which one?", names);
+}
+
+/** The session of a config in the directory that this command is about; a name as `daemon list` has it is one already. */
+export function sessionOf(name: string, { configDir, defaultConfigDir }: Paths): string {
+  if (!isConfigName(name)) return name;
+  return formatSessionName({
+    config: name,
+    directory: configDir === defaultConfigDir ? undefined : configDir,
+    endpoint: undefined,
+  });
 }

@@ -2,6 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { quotePosix } from "../../quoting.ts";
+import { parseSessionName } from "../../sessionname.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { skewOf } from "../daemon/skew.ts";
 import { lookAt } from "./files.ts";
@@ -15,9 +16,19 @@ export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] 
   const wrong = sessions.flatMap(({ config, lastError, failures, expiresAt }) => {
     if (lastError === undefined) return [];
     const message = `${config}: ${lastError} (${failures} in a row)`;
-    return [levelFor(expiresAt, atAws)(message, `keyhole whoami -n ${quotePosix(config)}`)];
+    return [levelFor(expiresAt, atAws)(message, whoamiOf(config))];
   });
-  return verdicts(wrong, `${sessions.length} without an error`);
+  const own = sessions.map(({ config }) => config).filter((name) => parseSessionName(name)?.endpoint !== undefined);
+  const aside = own.length === 0 ? "" : `; of an STS that a variable of one shell names: ${own.join(", ")}`;
+  return verdicts(wrong, `${sessions.length} without an error${aside}`);
+}
+
+/** The command that asks for a session, in whatever shell. */
+function whoamiOf(name: string): string {
+  const { config = name, directory, endpoint } = parseSessionName(name) ?? {};
+  const variable = endpoint?.startsWith("http") === true ? `AWS_ENDPOINT_URL_STS=${quotePosix(endpoint)} ` : "";
+  const option = directory === undefined ? "" : `--config-dir ${quotePosix(directory)} `;
+  return `${variable}keyhole ${option}whoami -n ${quotePosix(config)}`;
 }
 
 export function checkGrants(machine: HostMachine): readonly Verdict[] {
