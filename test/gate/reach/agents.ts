@@ -35,6 +35,8 @@ function asUser({ uid, machine }: AgentHost, setup: readonly string[] = []): str
   const steps = [
     ADD_SDK,
     ...setup,
+    // Codex leaves directories there.
+    "mount -t tmpfs -o mode=1777 tmpfs /tmp",
     `mount --bind ${quotePosix(places.agents)} ${PROGRAMS}`,
     `cd ${quotePosix(`${machine.home}/work`)}`,
     'exec "$@"',
