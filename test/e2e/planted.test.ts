@@ -369,16 +369,20 @@ describe.skipIf(!canBeOthers || !hasPython)("credentials of another user's proce
 
 test.skipIf(!canBeOthers || !hasPython)("root's keys are not offered to another user's process", async () => {
   await using machine = await createMachine();
+  const { Hello, List } = messages;
+  const hello = encodeFrame(Hello.number, encode(Hello.response, { version: "0", pid: 1 })).toHex();
   using squat = await squatIn(
     machine,
-    `peer, _ = listener.accept()
-while request := peer.recv(65536):
-    print(request, flush=True)
-    peer.sendall(bytes.fromhex("${hexOf("not-a-grant")}"))`,
+    `while True:
+  peer, _ = listener.accept()
+  while request := peer.recv(65536):
+    print(request[5], request, flush=True)
+    if request[5] == ${List.number}: sys.exit()
+    peer.sendall(bytes.fromhex("${hello}" if request[5] == ${Hello.number} else "${hexOf("not-a-grant")}"))`,
   );
   const { exitCode } = await machine.run(["-sp", squat.socket, "daemon", "list"]);
   expect(exitCode).not.toBe(0);
   const received = await squat.received();
-  expect(received).toContain("\\x05");
+  expect(received).toContain(`\n${List.number} `);
   expect(received).not.toContain(machine.sts.root.secretAccessKey);
 });
