@@ -23,6 +23,22 @@ test("the last error of a session is a problem once there is nothing left to ven
   expect(checkSessions(await hostMachine(home))).toEqual([]);
 });
 
+test("sessions of a directory or an endpoint of their own are named, and asked for as they were", async () => {
+  using home = new Home();
+  const sessions = [
+    session({ config: "dev (http://127.0.0.1:1)", expiresAt: NOW + 1000 }),
+    session({ config: "dev (/alt, http://127.0.0.1:1)", lastError: "no", failures: 1 }),
+  ];
+  expect(
+    checkSessions(await hostMachine(home, { daemon: daemonView({ sessions: sessions.slice(0, 1) }) })),
+  ).toMatchObject([
+    { message: "1 without an error; of an STS that a variable of one shell names: dev (http://127.0.0.1:1)" },
+  ]);
+  expect(checkSessions(await hostMachine(home, { daemon: daemonView({ sessions }) }))).toMatchObject([
+    { fix: "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1 keyhole --config-dir /alt whoami -n dev" },
+  ]);
+});
+
 test("what has expired is told by AWS's clock", async () => {
   using home = new Home();
   const sessions = [session({ config: "late", expiresAt: NOW + 1000, lastError: "x", failures: 1 })];
