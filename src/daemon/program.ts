@@ -104,11 +104,15 @@ function readProc(path: string): string | undefined {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, "r");
-    const buffer = Buffer.alloc(LIMIT);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < LIMIT; length += count)
-      count = readSync(descriptor, buffer, length, LIMIT - length, null);
-    return length === LIMIT ? undefined : buffer.toString("utf8", 0, length);
+    // Most are far below this, and one is read for each vend.
+    let buffer = Buffer.alloc(4096);
+    for (let length = 0; ;) {
+      const count = readSync(descriptor, buffer, length, buffer.length - length, null);
+      if (count === 0) return buffer.toString("utf8", 0, length);
+      length += count;
+      if (length === LIMIT) return undefined;
+      if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(length * 4, LIMIT));
+    }
   } catch {
     return undefined;
   } finally {
