@@ -99,13 +99,16 @@ function identityOf(path: string, flags: number, mounts: readonly Mounted[]): st
   }
 }
 
+/** What is read first; whatever is longer moves on. */
+const first = Buffer.alloc(4096);
+
 /** Undefined where there is none, and for what is longer than `LIMIT`: a part of a list says nothing. */
 function readProc(path: string): string | undefined {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, "r");
-    // Most are far below this, and one is read for each vend.
-    let buffer = Buffer.alloc(4096);
+    // Most are far below it, and one is read for each vend.
+    let buffer = first;
     for (let length = 0; ;) {
       const count = readSync(descriptor, buffer, length, buffer.length - length, null);
       if (count === 0) return buffer.toString("utf8", 0, length);

@@ -14,7 +14,6 @@
 // | proxies and certificates           | of who asked last, where the session does not work                  |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
-import { resolve } from "node:path";
 import type { Config, ConfigReader } from "../config/config.ts";
 import { checkConfigName } from "../configname.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../environment.ts";
@@ -41,6 +40,9 @@ export interface Wanted {
 /** By the name of a session without an endpoint. @param directory as a requester names it @throws KeyholeError `usage` */
 export function wantedOf(config: string, directory: string, defaultDirectory: string): Wanted {
   if (!directory.startsWith("/")) throw new KeyholeError("usage", "the directory of configs is not an absolute path");
+  if (directory === defaultDirectory) return { config: checkConfigName(config), directory: undefined };
+  // Without an import: a daemon that is asked for no other directory has no need of the module, nor of its memory.
+  const { resolve } = process.getBuiltinModule("node:path");
   const path = resolve(directory);
   return { config: checkConfigName(config), directory: path === resolve(defaultDirectory) ? undefined : path };
 }

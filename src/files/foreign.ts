@@ -2,11 +2,14 @@
 // place where that is done. A mount that is dead blocks in the kernel, and may block the process for good: the daemon,
 // the client and doctor read in a child that can be left behind (sources/spawn.ts, cli/foreign.ts).
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, open, stat, statfs } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { quotePosix } from "../quoting.ts";
 import { lookAt, pathError } from "./trust.ts";
+
+/** Loaded where something is read: the daemon has this file for its errors, and never reads here. */
+const promises = () => process.getBuiltinModule("node:fs/promises");
 
 /** Bytes: far above a bundle of every CA there is, and a config of a thousand profiles. */
 const LIMIT = 4 * 2 ** 20;
@@ -38,11 +41,11 @@ export async function readForeign(path: string): Promise<string | undefined> {
 
 async function read(path: string): Promise<string> {
   // Before it is opened: opening a device may do something.
-  const stats = await stat(path);
-  if (stats.isCharacterDevice() && stats.rdev === (await stat(NOTHING)).rdev) return "";
+  const stats = await promises().stat(path);
+  if (stats.isCharacterDevice() && stats.rdev === (await promises().stat(NOTHING)).rdev) return "";
   refuseIrregular(path, stats);
-  if ((await statfs(path)).type === PROC) throw refusal(path, "is the kernel's, not a regular file");
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  if ((await promises().statfs(path)).type === PROC) throw refusal(path, "is the kernel's, not a regular file");
+  const file = await promises().open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     refuseIrregular(path, await file.stat());
     return await readWhole(file, path);

@@ -1,6 +1,5 @@
 // The name of a grant's directory, which whoever knows it can use: it stands in no file and no log. What does is the
 // grant's id, by which the name is known again where it is met.
-import { createHash } from "node:crypto";
 import { baseOf } from "../paths.ts";
 
 /** 22 characters of 64 are 132 bits: nobody guesses the path of another grant (SANDBOXES.md, 2). */
@@ -29,5 +28,5 @@ export function isGrantId(text: string): boolean {
 
 /** @param text the name of a directory, or what is an id already */
 export function grantIdOf(text: string): string {
-  return isDirectoryName(text) ? createHash("sha256").update(text).digest("hex") : text;
+  return isDirectoryName(text) ? new Bun.CryptoHasher("sha256").update(text).digest("hex") : text;
 }

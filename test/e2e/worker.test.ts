@@ -81,7 +81,7 @@ test.skipIf(!isLinux)("has none of the environment and the words that a secret c
   else expect(environ).toThrow("EACCES");
 });
 
-test.skipIf(!isLinux)("is the reason why a daemon with 64 sessions is below 64 MiB", async () => {
+test.skipIf(!isLinux)("is the reason why a daemon with 64 sessions has less than 24 MiB of its own", async () => {
   const names = Array.from({ length: 64 }, (_, index) => `role${index}`);
   const { machine, daemon } = await startWith(...names);
   await using _ = machine;
@@ -90,8 +90,10 @@ test.skipIf(!isLinux)("is the reason why a daemon with 64 sessions is below 64 M
     for (const name of waiting) await vend(machine, name);
   };
   await Promise.all(Array.from({ length: 4 }, client));
-  const resident = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${daemon}/status`, "latin1"))![1]);
-  expect(resident / 1024).toBeLessThan(64);
+  // Pages of the executable are shared with every keyhole, and how many of them count as this process's depends on how the
+  // file lies in the page cache: `bun run bench` has the sum.
+  const own = Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${daemon}/status`, "latin1"))![1]);
+  expect(own / 1024).toBeLessThan(24);
 });
 
 test("the roles of a daemon's children are nothing for a person, and say nothing", async () => {
