@@ -5,10 +5,10 @@ import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { openGrantStore } from "../grants/store.ts";
-import { sweep } from "../files/unfinished.ts";
+import { type LitteredPlace, sweep } from "../files/unfinished.ts";
 import type { Native } from "../native/native.ts";
 import { isOwnerOrRoot } from "../native/peer.ts";
-import { directoryOf } from "../paths.ts";
+import { baseOf, directoryOf, type Paths } from "../paths.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
@@ -231,8 +231,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
 
   image.sweep();
 
-  const { configDir, grantDir, runDir } = paths;
-  const swept = sweep([configDir, grantDir, runDir, ...[paths.socket, paths.log, paths.audit].map(directoryOf)]);
+  const swept = sweep(litteredPlaces(paths));
   if (swept > 0) log("info", "unfinished files removed", { count: swept });
 
   const reason = await ended.promise;
@@ -258,6 +257,17 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   auditFile.close();
   logFile.close();
   vigil.lock.release();
+}
+
+/** A person may name directories for configs, socket and log in which much else is. */
+function litteredPlaces({ configDir, grantDir, runDir, audit, socket, log }: Paths): LitteredPlace[] {
+  const own = [grantDir, runDir, directoryOf(audit)].map((directory) => ({ directory, isOurs: undefined }));
+  return [
+    ...own,
+    { directory: configDir, isOurs: (name) => name.endsWith(".yaml") },
+    { directory: directoryOf(socket), isOurs: (name) => name === baseOf(socket) },
+    { directory: directoryOf(log), isOurs: (name) => name.startsWith(baseOf(log)) },
+  ];
 }
 
 /** What outlives a place at the socket: credentials and counters, and where all of it is written down. */

@@ -22,23 +22,32 @@ export function bindingName(name: string): string {
   return `${name}.${process.pid}`;
 }
 
-const TEMPORARY = /^\..+?(?:\.([0-9]+))?\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const EDITING = /^edit-([0-9]+)-[^.]+$/;
-const BINDING = /^.+\.([0-9]+)$/;
+const TEMPORARY = /^\.(?<name>.+?)(?:\.(?<pid>[0-9]+))?\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const EDITING = /^edit-(?<pid>[0-9]+)-[^.]+$/;
+const BINDING = /^(?<name>.+)\.(?<pid>[0-9]+)$/;
+
+/** Where something may have been left. */
+export interface LitteredPlace {
+  readonly directory: string;
+  /**
+   * Of which files and sockets, by their names when they are finished. Undefined is everything, an editor's directories
+   * too: in a directory of keyhole's alone. Others hold what only looks like it: nvim's socket is `nvim.PID.0`.
+   */
+  readonly isOurs: ((name: string) => boolean) | undefined;
+}
 
 /**
- * Removes what processes of this user left unfinished in these directories that are gone. What cannot be looked at or
- * removed stays.
+ * Removes what processes of this user left unfinished there that are gone. What cannot be looked at or removed stays.
  *
  * @returns how much it was
  */
-export function sweep(directories: readonly string[]): number {
+export function sweep(places: readonly LitteredPlace[]): number {
   let count = 0;
-  for (const directory of new Set(directories)) {
-    for (const name of namesIn(directory)) {
+  for (const place of places) {
+    for (const name of namesIn(place.directory)) {
       try {
-        const path = `${directory}/${name}`;
-        if (!isLeft(name, lstatSync(path))) continue;
+        const path = `${place.directory}/${name}`;
+        if (!isLeft(name, lstatSync(path), place)) continue;
         rmSync(path, { recursive: true });
         count += 1;
       } catch {}
@@ -47,10 +56,12 @@ export function sweep(directories: readonly string[]): number {
   return count;
 }
 
-function isLeft(name: string, stats: Stats): boolean {
+function isLeft(name: string, stats: Stats, { isOurs }: LitteredPlace): boolean {
   const form = stats.isDirectory() ? EDITING : stats.isSocket() ? BINDING : TEMPORARY;
-  const match = form.exec(name);
-  return match !== null && stats.uid === process.geteuid?.() && !isRunning(Number(match[1] ?? 0));
+  const found = form.exec(name)?.groups;
+  if (found === undefined || stats.uid !== process.geteuid?.()) return false;
+  if (isOurs !== undefined && !isOurs(found["name"] ?? "")) return false;
+  return !isRunning(Number(found["pid"] ?? 0));
 }
 
 /** Of this user's processes; another one that has the pid is not who made it. */

@@ -56,6 +56,28 @@ test.skipIf(!hasStrace)(
   },
 );
 
+test("what others keep beside a socket, a log and configs that a person placed stays", async () => {
+  await using machine = await createMachine();
+  const { pid } = Bun.spawnSync(["true"]);
+  const place = join(machine.home, "place");
+  mkdirSync(join(place, `edit-${pid}-photos`), { recursive: true, mode: 0o700 });
+  const half = `.x.yaml.${pid}.${crypto.randomUUID()}`;
+  writeFileSync(join(place, half), "half");
+  const others = ["nvim.12345.0", "root@10.0.0.5"];
+  const servers = others.map((name) => Bun.listen({ unix: join(place, name), socket: { data: () => {} } }));
+  try {
+    const log = join(place, "k.log");
+    const env = { KEYHOLE_SOCKET: join(place, "k.sock"), KEYHOLE_LOGGING_PATH: log, KEYHOLE_CONFIG_DIR: place };
+    await machine.keyhole("daemon start", { env });
+    await until(() => readFileSync(log, "utf8").includes("unfinished files removed"));
+    expect(readdirSync(place)).toEqual(expect.arrayContaining([`edit-${pid}-photos`, ...others]));
+    expect(readdirSync(place)).not.toContain(half);
+    await machine.keyhole("daemon stop", { env });
+  } finally {
+    for (const server of servers) server.stop(true);
+  }
+});
+
 test.skipIf(!hasStrace)("definitions and configs are on the disk before anybody is told so", async () => {
   await using machine = await createHost();
   const trace = join(machine.home, "trace");

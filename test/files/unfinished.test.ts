@@ -16,6 +16,7 @@ const GONE = Bun.spawnSync(["true"]).pid;
 const UUID = crypto.randomUUID();
 
 const put = (...names: readonly string[]) => names.map((name) => fs.writeFileSync(`${directory}/${name}`, ""));
+const own = (path: string) => ({ directory: path, isOurs: undefined });
 const left = () => fs.readdirSync(directory).toSorted();
 
 test("a name of an unfinished file is told from every other", () => {
@@ -30,7 +31,7 @@ test("what a process left that is gone is removed, and that of a version that wr
   fs.mkdirSync(`${directory}/edit-${GONE}-abcdef`);
   fs.writeFileSync(`${directory}/edit-${GONE}-abcdef/dev.yaml`, "");
   fs.symlinkSync("/etc/passwd", `${directory}/.link.${GONE}.${UUID}`);
-  expect(sweep([directory, directory, `${directory}/missing`])).toBe(5);
+  expect(sweep([directory, directory, `${directory}/missing`].map(own))).toBe(5);
   expect(left()).toEqual([]);
   expect(fs.existsSync("/etc/passwd")).toBe(true);
 });
@@ -43,7 +44,7 @@ test("what a process has under way, and whatever has another name, stays", async
     fs.mkdirSync(`${directory}/edit-${other.pid}-abcdef`);
     fs.mkdirSync(`${directory}/.d.${GONE}.${UUID}`);
     const before = left();
-    expect(sweep([directory])).toBe(0);
+    expect(sweep([own(directory)])).toBe(0);
     expect(left()).toEqual(before);
   } finally {
     other.kill();
@@ -54,8 +55,18 @@ test("what a process has under way, and whatever has another name, stays", async
 test("a socket on its way to its name is removed, and one that is there stays", () => {
   const listening = (name: string) => Bun.listen({ unix: `${directory}/${name}`, socket: { data: () => {} } });
   const servers = [`daemon.sock.${GONE}`, "daemon.sock"].map(listening);
-  expect(sweep([directory])).toBe(1);
+  expect(sweep([own(directory)])).toBe(1);
   expect(left()).toEqual(["daemon.sock"]);
+  for (const server of servers) server.stop(true);
+});
+
+test("in a directory of other things only what is of the names that are ours is removed", () => {
+  const listening = (name: string) => Bun.listen({ unix: `${directory}/${name}`, socket: { data: () => {} } });
+  const servers = [`k.sock.${GONE}`, "k.sock", "nvim.12345.0", "root@10.0.0.5"].map(listening);
+  put(`.k.log.${GONE}.${UUID}`, `.other.${GONE}.${UUID}`);
+  fs.mkdirSync(`${directory}/edit-${GONE}-photos`);
+  expect(sweep([{ directory, isOurs: (name) => ["k.sock", "k.log"].includes(name) }])).toBe(2);
+  expect(left()).toEqual([`.other.${GONE}.${UUID}`, `edit-${GONE}-photos`, "k.sock", "nvim.12345.0", "root@10.0.0.5"]);
   for (const server of servers) server.stop(true);
 });
 
