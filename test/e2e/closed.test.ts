@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -220,3 +221,21 @@ test.skipIf(!canBeOrdinary).each(["--sts-worker", "--resolve-source"])(
     });
   },
 );
+
+/** Of a system that lets its users make user namespaces. */
+const hasNamespaces = (under: readonly string[]) => Bun.spawnSync([...under, "unshare", "-r", "true"]).exitCode === 0;
+
+test.skipIf(!canBeOthers)("root of a user namespace lists no grants of a user who is in a second group", async () => {
+  const SECOND = 54_321;
+  const under = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, `--groups=${SECOND}`];
+  await onOrdinaryMachine(async (machine) => {
+    await machine.keyhole("grant add agent-a --config dev --no-executable", { program: program.path, under });
+    const grantMounts = join(machine.paths.home, "g");
+    expect(statSync(grantMounts)).toMatchObject({ uid: NOBODY, gid: SECOND });
+    expect(statSync(grantMounts).mode & 0o7777).toBe(0o311);
+    if (!hasNamespaces(under)) return;
+    expect(Bun.spawnSync([...under, "unshare", "-r", "ls", grantMounts]).stdout.toString()).toBe("");
+    await machine.keyhole("daemon restart", { program: program.path, under });
+    expect(await machine.keyhole("grant show agent-a", { program: program.path, under })).toContain(grantMounts);
+  });
+});

@@ -4,6 +4,7 @@
 import * as fs from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
+import { readAccounts } from "../../files/accounts.ts";
 import { ensurePrivateHome } from "../../files/directories.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
@@ -223,9 +224,27 @@ function withParent<Result>(path: string, action: (base: string) => Result): Res
     const stats = parent.stats();
     refuseForeignOwner(path, stats, [ownUid()]);
     if ((stats.mode & 0o777) !== PARENT_MODE) fs.chmodSync(parent.base(), PARENT_MODE);
+    giveToOtherGroup(parent, stats);
     return action(parent.base());
   } finally {
     parent.close();
+  }
+}
+
+/**
+ * What a sandbox runs may be root of a user namespace of its own, which lists every directory whose user and group that
+ * namespace has: without help from outside this user and the primary group (user_namespaces(7)). So the parent gets
+ * another group of this user's, where there is one; its mode gives a group no more than everybody.
+ */
+function giveToOtherGroup(parent: Pinned, { gid }: fs.Stats): void {
+  if (process.platform !== "linux") return;
+  const primary = [process.getgid?.(), process.getegid?.(), readAccounts().userOf(ownUid())?.gid];
+  const other = process.getgroups?.().find((group) => !primary.includes(group));
+  if (other === undefined || !primary.includes(gid)) return;
+  try {
+    fs.chownSync(parent.base(), ownUid(), other);
+  } catch {
+    // A file system without owners, or a group that this user namespace does not have.
   }
 }
 
