@@ -16,6 +16,14 @@ export function isDirectoryName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** In a path below any `g`. */
+export const DIRECTORY_IN_TEXT = /(?<=\/g\/)[A-Za-z0-9_-]{22}(?![\w-])/g;
+
+/** Whether a text, such as AWS_CONFIG_FILE in the shell of who tries a grant out, says the name of a grant's directory. */
+export function namesDirectory(text: string): boolean {
+  return text.search(DIRECTORY_IN_TEXT) >= 0;
+}
+
 /** Whether a sandbox sees a grant's directory where the host has it: one that is mounted has another name. */
 export function isAtHost(directory: string): boolean {
   return isDirectoryName(baseOf(directory));

@@ -1,6 +1,7 @@
 // What of a requester's environment may lie on the disk with a grant, so that the grant works after a restart of the
 // daemon: what selects source credentials, and never a secret. What is not known here is not kept.
 import { type Environment, isWayVariable } from "../environment.ts";
+import { namesDirectory } from "./directory.ts";
 
 const KEPT: ReadonlySet<string> = new Set([
   "AWS_CONFIG_FILE",
@@ -47,12 +48,15 @@ export interface SplitEnvironment {
   readonly hadKeys: boolean;
 }
 
+const isKept = ([name, value]: readonly [string, string]) => mayBeKept(name, value) && !namesDirectory(value);
+const isSelection = (name: string) => SECRETS.has(name) || KEPT.has(name) || isUrlName(name);
+
 /** @param environment as `selectSourceEnvironment` gives it */
 export function splitEnvironment(environment: Environment): SplitEnvironment {
   const entries = Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return {
-    kept: Object.fromEntries(entries.filter(([name, value]) => mayBeKept(name, value))),
-    hadKeys: entries.some(([name, value]) => SECRETS.has(name) || (isUrlName(name) && !mayBeKept(name, value))),
+    kept: Object.fromEntries(entries.filter(isKept)),
+    hadKeys: entries.some((entry) => isSelection(entry[0]) && !isKept(entry)),
   };
 }
 

@@ -51,6 +51,14 @@ test.each(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "A
   },
 );
 
+test("the name of a grant's directory is not kept, and its loss is known", () => {
+  const file = "/home/ann/.keyhole/g/QlhVrGm1snr7CN1XRc4fpA/aws-config";
+  expect(splitEnvironment({ AWS_PROFILE: "dev", AWS_CONFIG_FILE: file })).toEqual({
+    kept: { AWS_PROFILE: "dev" },
+    hadKeys: true,
+  });
+});
+
 test("an empty secret is none", () => {
   expect(splitEnvironment({ AWS_ACCESS_KEY_ID: "", AWS_PROFILE: "" })).toEqual({ kept: {}, hadKeys: false });
 });

@@ -1,6 +1,6 @@
 // The names of grants' directories, which no file holds: a daemon that starts lists `<home>/g` once, which is readable
 // for that moment. What is written down has the names of grants in their place.
-import { grantIdOf, isDirectoryName, newDirectoryName } from "../../grants/directory.ts";
+import { DIRECTORY_IN_TEXT, grantIdOf, isDirectoryName, newDirectoryName } from "../../grants/directory.ts";
 import type { Log } from "../logs/log.ts";
 import { listMounts } from "./mount.ts";
 
@@ -16,9 +16,6 @@ export interface DirectoryNames {
   /** A text with the grants' names in the place of the directories'. */
   readonly hide: (text: string) => string;
 }
-
-/** In a path below any `g`; what no grant is known to have is another home's, or was. */
-const DIRECTORY = /(?<=\/g\/)[A-Za-z0-9_-]{22}(?![\w-])/g;
 
 /** @param parent `<home>/g` */
 export function createDirectoryNames(parent: string, log: Log): DirectoryNames {
@@ -48,6 +45,7 @@ export function createDirectoryNames(parent: string, log: Log): DirectoryNames {
       grants.set(name, grant);
       return name;
     },
-    hide: (text) => text.replaceAll(DIRECTORY, (name) => grants.get(name) ?? "…"),
+    // What no grant is known to have is another home's, or was.
+    hide: (text) => text.replaceAll(DIRECTORY_IN_TEXT, (name) => grants.get(name) ?? "…"),
   };
 }
