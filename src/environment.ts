@@ -11,7 +11,10 @@ export function definedVariables(environment: Environment): Record<string, strin
   );
 }
 
-/** Variables that the SDK's credential chain, its endpoints and a `credential_process` obey. */
+/**
+ * Variables that the SDK's credential chain, its endpoints and a `credential_process` obey. Of endpoints STS's alone: who
+ * has a session of a sign-in may be any shell, and one shell's AWS_ENDPOINT_URL_SSO would be shown its token.
+ */
 const NAMES: ReadonlySet<string> = new Set([
   "AWS_ACCESS_KEY_ID",
   "AWS_ACCOUNT_ID",
@@ -19,6 +22,8 @@ const NAMES: ReadonlySet<string> = new Set([
   "AWS_CREDENTIAL_EXPIRATION",
   "AWS_DEFAULT_PROFILE",
   "AWS_DEFAULT_REGION",
+  "AWS_ENDPOINT_URL",
+  "AWS_ENDPOINT_URL_STS",
   "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
   "AWS_LOGIN_CACHE_DIRECTORY",
   "AWS_PROFILE",
@@ -37,7 +42,7 @@ const NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
-const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "AWS_ENDPOINT_URL", "KEYHOLE_"];
+const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "KEYHOLE_"];
 
 /** Proxies, in both spellings. */
 const PROXY_NAME = /^(https?|all|no)_proxy$/i;
@@ -119,7 +124,7 @@ export function selectSourceEnvironment(environment: Environment, cwd: () => str
 
 /** What means the same on every machine: keys, regions and endpoints; no name of a file, a profile or a program. */
 const PORTABLE =
-  /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|CREDENTIAL_EXPIRATION|ACCOUNT_ID|(?:DEFAULT_)?REGION|USE_.*_ENDPOINT|ENDPOINT_URL.*|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
+  /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|CREDENTIAL_EXPIRATION|ACCOUNT_ID|(?:DEFAULT_)?REGION|USE_.*_ENDPOINT|ENDPOINT_URL(?:_STS)?|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
 
 /** As `selectSourceEnvironment`, for a daemon that has other files than this process. */
 export function selectPortable(environment: Environment): Record<string, string> {

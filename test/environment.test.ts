@@ -18,7 +18,7 @@ describe("selectSourceEnvironment", () => {
     "AWS_SECRET_ACCESS_KEY",
     "AWS_CA_BUNDLE",
     "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_STS",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_EC2_METADATA_DISABLED",
     "HTTPS_PROXY",
@@ -33,7 +33,7 @@ describe("selectSourceEnvironment", () => {
     expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({ [name]: "/value" });
   });
 
-  test.each(["AWS_PAGER", "GITHUB_TOKEN", "BUN_OPTIONS", "LD_PRELOAD", "NODE_OPTIONS", "aws_profile"])(
+  test.each(["AWS_PAGER", "AWS_ENDPOINT_URL_SSO", "GITHUB_TOKEN", "BUN_OPTIONS", "LD_PRELOAD", "NODE_OPTIONS", "aws_profile"])(
     "leaves %s behind",
     (name) => {
       expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({});
