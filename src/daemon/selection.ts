@@ -37,8 +37,14 @@ export interface Wanted {
   readonly directory: string | undefined;
 }
 
-/** By the name of a session without an endpoint. @param directory as a requester names it @throws KeyholeError `usage` */
+/**
+ * By the name of a session without an endpoint.
+ *
+ * @param directory as a requester names it; empty for the default one, whose path a container does not know
+ * @throws KeyholeError `usage`
+ */
 export function wantedOf(config: string, directory: string, defaultDirectory: string): Wanted {
+  if (directory === "") return { config: checkConfigName(config), directory: undefined };
   if (!directory.startsWith("/")) throw new KeyholeError("usage", "the directory of configs is not an absolute path");
   if (directory === defaultDirectory) return { config: checkConfigName(config), directory: undefined };
   // Without an import: a daemon that is asked for no other directory has no need of the module, nor of its memory.

@@ -203,7 +203,10 @@ export const messages = {
     request: empty,
     response: struct({ grant: string, config: string, region: optional(string), line: bytes }),
   },
-  /** As Add, of a directory of configs: an absolute path. The answer's `config` is what Vend takes: see sessionname.ts. */
+  /**
+   * As Add, of a directory of configs: an absolute path, or empty for the default one. The answer's `config` is what Vend
+   * takes: see sessionname.ts.
+   */
   AddIn: {
     number: 0x10,
     request: struct({

@@ -33,8 +33,6 @@ describe("which session a requester means", () => {
       { AWS_ENDPOINT_URL: LOCAL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "True" },
     ],
     ["dev", undefined, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false" }, "dev", {}],
-    // Another service's endpoint is the source's.
-    ["dev", undefined, { AWS_ENDPOINT_URL_SSO: LOCAL }, "dev", { AWS_ENDPOINT_URL_SSO: LOCAL }],
     ["fixed", undefined, { AWS_ENDPOINT_URL_STS: LOCAL, AWS_PROFILE: "p" }, "fixed", { AWS_PROFILE: "p" }],
     ["fixed", undefined, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }, "fixed", {}],
   ])("%s in %s with %j is %s", (config, directory, environment, name, kept) => {
@@ -54,6 +52,7 @@ describe("which session a requester means", () => {
 test.each([
   ["/h/configs", undefined],
   ["/h/configs/", undefined],
+  ["", undefined],
   ["/h/x/../configs", undefined],
   ["/h/alt/", "/h/alt"],
 ])("the directory %s is %p", (directory, expected) => {

@@ -1,6 +1,6 @@
 // Whose environment counts: each shell's own, for what the config leaves open.
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
 import { hasBubblewrap } from "./bubblewrap.ts";
@@ -108,6 +108,18 @@ describe.skipIf(!hasBubblewrap)("a container that has the host's control socket"
     expect(sourceOf(machine, "dev")).toBe(machine.sts.root.accessKeyId);
   });
 
+  test("leaves a session that works its source, whatever endpoint it names", async () => {
+    await using machine = await createMachine();
+    await machine.addConfig("dev");
+    await machine.keyhole("export -n dev");
+    moveKeysToFile(machine);
+    const options = { under: container(machine), env: { AWS_ENDPOINT_URL: "http://127.0.0.1:9" } };
+    const words = ["-sp", machine.paths.socket, "export", "-n", "dev"];
+    expect(await machine.run(words, options)).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await machine.keyhole("daemon list -l")).toContain(" environment ");
+    expect(machine.sts.count("AssumeRole", { roleArn: roleArn("dev") })).toBe(1);
+  });
+
   test("is told what to do on the host where it has no source", async () => {
     await using machine = await createMachine();
     for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete machine.environment[name];
@@ -130,6 +142,32 @@ test("a daemon that was started in a shell with keys gives none to another shell
   expect(exitCode).toBe(5);
   await machine.keyhole("daemon add -n dev");
   await machine.keyhole("export -n dev", bare);
+});
+
+test("the token of a sign-in is shown to no server that a variable names", async () => {
+  await using machine = await createMachine();
+  moveKeysToFile(machine);
+  await machine.addConfig("dev");
+  const cache = join(machine.home, ".aws", "sso", "cache");
+  mkdirSync(cache, { recursive: true });
+  const url = "https://start.example/start";
+  const signIn = { accessToken: "token-canary", expiresAt: new Date(Date.now() + 3_600_000), startUrl: url };
+  const name = new Bun.CryptoHasher("sha1").update(url).digest("hex");
+  writeFileSync(join(cache, `${name}.json`), JSON.stringify({ ...signIn, region: "us-east-1" }));
+  const role = "sso_account_id = 111122223333\nsso_role_name = r\nsso_region = us-east-1";
+  writeFileSync(join(machine.home, ".aws", "config"), `[profile s]\nsso_start_url = ${url}\n${role}\n`);
+  let asked = 0;
+  await using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => {
+      asked += 1;
+      return new Response(undefined, { status: 401 });
+    },
+  });
+  const env = { AWS_PROFILE: "s", AWS_ENDPOINT_URL_SSO: server.url.href, NO_PROXY: "127.0.0.1" };
+  expect((await machine.run(["export", "-n", "dev"], { env })).stderr).toContain("profile 's'");
+  expect(asked).toBe(0);
 });
 
 describe("another STS, and another directory of configs,", () => {

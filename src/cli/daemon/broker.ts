@@ -178,10 +178,11 @@ export async function addSession(
   const isWatched = await caller.ui.isWatched();
   const request = { config: name, environment: sourceVariables(caller, whereabouts), ...options };
   if (whereabouts === "away" && directory !== defaultConfigDir) throw elsewhere(directory);
+  if (!keep && directory === defaultConfigDir) return link.request("Add", request);
   // The path of this container is not the daemon's.
-  if (whereabouts === "away" || (!keep && directory === defaultConfigDir)) return link.request("Add", request);
+  const place = whereabouts === "away" ? "" : directory;
   try {
-    return await link.request("AddIn", { directory, ...request, keep, urgent: isWatched });
+    return await link.request("AddIn", { directory: place, ...request, keep, urgent: isWatched });
   } catch (error) {
     // An older daemon keeps one session of a name, whoever asks for it.
     if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
