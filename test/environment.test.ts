@@ -33,12 +33,17 @@ describe("selectSourceEnvironment", () => {
     expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({ [name]: "/value" });
   });
 
-  test.each(["AWS_PAGER", "AWS_ENDPOINT_URL_SSO", "GITHUB_TOKEN", "BUN_OPTIONS", "LD_PRELOAD", "NODE_OPTIONS", "aws_profile"])(
-    "leaves %s behind",
-    (name) => {
-      expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({});
-    },
-  );
+  test.each([
+    "AWS_PAGER",
+    "AWS_ENDPOINT_URL_SSO",
+    "GITHUB_TOKEN",
+    "BUN_OPTIONS",
+    "LD_PRELOAD",
+    "NODE_OPTIONS",
+    "aws_profile",
+  ])("leaves %s behind", (name) => {
+    expect(selectSourceEnvironment({ [name]: "/value" }, noDirectory)).toEqual({});
+  });
 
   test("treats an empty variable as unset", () => {
     expect(selectSourceEnvironment({ AWS_PROFILE: "", HOME: undefined }, noDirectory)).toEqual({});
