@@ -157,7 +157,7 @@ test("the token of a sign-in is shown to no server that a variable names", async
   const role = "sso_account_id = 111122223333\nsso_role_name = r\nsso_region = us-east-1";
   writeFileSync(join(machine.home, ".aws", "config"), `[profile s]\nsso_start_url = ${url}\n${role}\n`);
   let asked = 0;
-  await using server = Bun.serve({
+  using server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: () => {
