@@ -45,9 +45,11 @@ export async function checkControlSocket(machine: InsideMachine): Promise<readon
 
 /** Where the sandbox shares the host's file system: whoever finds the name of a directory can use what is in it. */
 export function checkOtherGrants(machine: InsideMachine): readonly Verdict[] {
-  const { grant } = machine;
+  const { grant, probes } = machine;
   const parents = parentsOf(machine);
-  const listed = parents.flatMap((parent) => namesIn(parent)).filter(isDirectoryName);
+  const listed = parents
+    .flatMap((parent) => [...namesIn(parent), ...probes.namesForRoot(parent)])
+    .filter(isDirectoryName);
   const paths = [...new Set([...listed, ...readNames(machine)])]
     .flatMap((name) => parents.map((parent) => `${parent}/${name}`))
     .filter((path) => lookBehind(`${path}/aws-config`) !== undefined)

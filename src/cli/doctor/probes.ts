@@ -5,7 +5,7 @@ import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { version } from "../../version.ts";
-import { may } from "./files.ts";
+import { lookBehind, may } from "./files.ts";
 import { askVersion } from "./hostmachine.ts";
 
 /**
@@ -25,6 +25,8 @@ export interface Probes {
   readonly canRun: (program: string) => Promise<boolean>;
   /** Tries to make a file in a directory, without a name where the file system has that; else one that is gone again. */
   readonly canMakeFile: (directory: string) => boolean;
+  /** What root of a user namespace, which this sandbox may allow, sees in a directory that is closed to its user. */
+  readonly namesForRoot: (directory: string) => readonly string[];
 }
 
 /** Milliseconds. What is on this machine answers at once; what a firewall swallows never does. */
@@ -37,6 +39,7 @@ export const probes: Probes = {
   getStatus,
   canRun,
   canMakeFile,
+  namesForRoot,
 };
 
 async function canRun(program: string): Promise<boolean> {
@@ -59,6 +62,18 @@ function canMakeFile(directory: string): boolean {
     if (!isErrno(error, "EOPNOTSUPP", "EISDIR")) return false;
   }
   return may(directory, "write");
+}
+
+function namesForRoot(directory: string): string[] {
+  if (process.platform !== "linux" || lookBehind(directory) === undefined) return [];
+  try {
+    const command = ["unshare", "--map-root-user", "ls", "--", directory];
+    const { stdout } = Bun.spawnSync(command, { stdio: ["ignore", "pipe", "ignore"], timeout: PATIENCE });
+    return stdout.toString().split("\n").filter(Boolean);
+  } catch {
+    // No util-linux here.
+    return [];
+  }
 }
 
 /** Hello, which a grant refuses like everything but Fetch: it costs no use, and the answer is a grant's. */

@@ -60,6 +60,19 @@ test("other grants beside this one are counted", async () => {
   ]);
 });
 
+test("grants that only root of a user namespace can list are found as well", () => {
+  using home = new Home();
+  const grant = mountGrant(home);
+  const name = "A".repeat(22);
+  home.write(`.keyhole/g/${name}/aws-config`);
+  chmodSync(`${home.path}/.keyhole/g`, 0o311);
+  const namesForRoot = (directory: string) => (directory.endsWith("/.keyhole/g") ? [name] : []);
+  const machine = insideMachine(home, { grant });
+  expect(checkOtherGrants({ ...machine, probes: { ...machine.probes, namesForRoot } })).toMatchObject([
+    { level: "problem", message: `1 other grant can be found and used here, in ${home.path}/.keyhole/g` },
+  ]);
+});
+
 const NAME = "abcdefghijABCDEFGHIJ_-";
 
 test.each([

@@ -87,3 +87,11 @@ test("whether a file can be made is tried, and leaves nothing", () => {
   for (const other of ["/proc", `${path}/none`, join(path, "credentials")])
     expect(probes.canMakeFile(other)).toBe(false);
 });
+
+test("root of a user namespace lists what is there, and without one nothing is", () => {
+  using home = new Home();
+  const { path } = mountGrant(home);
+  const canHave = Bun.which("unshare") !== null && Bun.spawnSync(["unshare", "-r", "true"]).exitCode === 0;
+  expect(probes.namesForRoot(path).toSorted()).toEqual(canHave ? readdirSync(path).toSorted() : []);
+  expect(probes.namesForRoot(`${path}/none`)).toEqual([]);
+});

@@ -136,6 +136,7 @@ export function insideMachine(home: Home, fields: Partial<InsideMachine> = {}): 
       getStatus: () => Promise.resolve(undefined),
       canRun: () => Promise.resolve(true),
       canMakeFile: () => false,
+      namesForRoot: () => [],
       ...fields.probes,
     },
   };
