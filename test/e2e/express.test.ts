@@ -1,11 +1,23 @@
 // What is answered before Bun starts, and what it hands over. Its cases are those of test/client/express.test.ts.
-import { chmodSync, cpSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
-import { createMachine, executable, type Machine } from "./machine.ts";
+import { createMachine, executable, type Machine, until } from "./machine.ts";
 
 const isHere = process.platform === "linux" && process.env["KEYHOLE_TEST_EXECUTABLE"] === undefined;
 const ask = ["export", "-f", "credential-process", "-n", "one"];
@@ -30,6 +42,41 @@ function run(machine: Machine, words: readonly string[], env: Readonly<Record<st
     env: { ...machine.environment, ...env },
   });
   return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+function fetchedOf(line: Uint8Array) {
+  const body = encode(messages.Fetch.response, { grant: "agent", config: "one", region: undefined, line });
+  return encodeFrame(messages.Fetch.number, body);
+}
+
+/** Bun makes a descriptor wait that it hands to a child. */
+const unwaiting =
+  "import fcntl,os,sys; fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK); os.execv(sys.argv[1], sys.argv[1:])";
+
+/** A grant's directory, whose daemon gives one answer. */
+function serveGrant(machine: Machine, answer: Uint8Array) {
+  const directory = join(machine.home, "grant");
+  mkdirSync(directory);
+  writeFileSync(join(directory, "aws-config"), "[default]\n");
+  const program = join(directory, "keyhole");
+  try {
+    linkSync(executable, program);
+  } catch {
+    cpSync(executable, program);
+  }
+  let asked = 0;
+  const server = Bun.listen({
+    unix: join(directory, "sock"),
+    socket: {
+      data: (peer) => {
+        asked += 1;
+        const sent = peer.write(answer);
+        if (sent < answer.length) throw new Error("the answer does not fit into the socket");
+      },
+    },
+  });
+  chmodSync(join(directory, "sock"), 0o666);
+  return { program, asked: () => asked, [Symbol.dispose]: () => server.stop(true) };
 }
 
 describe.skipIf(!isHere)("before Bun starts", () => {
@@ -61,10 +108,7 @@ describe.skipIf(!isHere)("before Bun starts", () => {
   });
 
   const line = new TextEncoder().encode(`{"Version":1,"padding":"${"x".repeat(70_000)}"}\n`);
-  const fetched = encodeFrame(
-    messages.Fetch.number,
-    encode(messages.Fetch.response, { grant: "agent", config: "one", region: undefined, line }),
-  );
+  const fetched = fetchedOf(line);
   const revoked = encode(errorReply, { number: 32, message: "this grant was revoked", hint: "ask" });
 
   test.each([
@@ -72,32 +116,56 @@ describe.skipIf(!isHere)("before Bun starts", () => {
     ["an answer that is too long for it", fetched, { exitCode: 0, stdout: new TextDecoder().decode(line) }],
   ])("%s of a grant is handed on, and the grant is asked once", async (_, answer, expected) => {
     await using machine = await createMachine();
-    const directory = join(machine.home, "grant");
-    mkdirSync(directory);
-    writeFileSync(join(directory, "aws-config"), "[default]\n");
-    const program = join(directory, "keyhole");
-    try {
-      linkSync(executable, program);
-    } catch {
-      cpSync(executable, program);
-    }
-    let asked = 0;
-    using server = Bun.listen({
-      unix: join(directory, "sock"),
-      socket: {
-        data: (peer) => {
-          asked += 1;
-          const sent = peer.write(answer);
-          if (sent < answer.length) throw new Error("the answer does not fit into the socket");
-        },
-      },
+    using grant = serveGrant(machine, answer);
+    const child = Bun.spawn([grant.program], {
+      env: machine.environment,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
     });
-    chmodSync(join(directory, "sock"), 0o666);
-    const child = Bun.spawn([program], { env: machine.environment, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     expect({ exitCode, stdout }).toEqual(expected);
     if (exitCode !== 0) expect(stderr).toContain("keyhole: error: this grant was revoked");
-    expect(asked).toBe(1);
-    server.stop(true);
+    expect(grant.asked()).toBe(1);
   });
+
+  test.skipIf(Bun.which("python3") === null)(
+    "a pipe that is nearly full and does not wait gets the line once",
+    async () => {
+      await using machine = await createMachine();
+      const short = new TextEncoder().encode(`${"x".repeat(7000)}\n`);
+      using grant = serveGrant(machine, fetchedOf(short));
+      const fifo = join(machine.home, "fifo");
+      Bun.spawnSync(["mkfifo", fifo]);
+      const pipe = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+      writeSync(pipe, new Uint8Array(61_440));
+      const child = Bun.spawn(["python3", "-c", unwaiting, grant.program], {
+        env: machine.environment,
+        stdin: "ignore",
+        stdout: pipe,
+        stderr: "pipe",
+      });
+      const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${child.pid}/io`, "latin1"))?.[1]);
+      // What it found room for.
+      await until(() => written() >= 4096);
+      const chunk = new Uint8Array(1_048_576);
+      let length = -61_440;
+      const drain = () => {
+        try {
+          length += readSync(pipe, chunk);
+        } catch {
+          // Nothing is there yet.
+        }
+        return child.exitCode !== null;
+      };
+      await until(drain);
+      drain();
+      closeSync(pipe);
+      expect({ exitCode: child.exitCode, length, asked: grant.asked() }).toEqual({
+        exitCode: 0,
+        length: short.length,
+        asked: 1,
+      });
+    },
+  );
 });

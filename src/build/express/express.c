@@ -211,6 +211,18 @@ static int receive(struct answer *answer, long deadline) {
   }
 }
 
+/* Writes to stdout, which may be a full pipe that does not wait. False where it fails; the command line says why. */
+static int print(const u8 *line, u64 length) {
+  while (length > 0) {
+    long count = kernel(__NR_write, 1, (long)line, (long)length, 0, 0);
+    struct pollfd poll = {1, POLLOUT, 0};
+    if (count == -EAGAIN && kernel(__NR_ppoll, (long)&poll, 1, 0, 0, 8) == 1) continue;
+    if (count <= 0) return 0;
+    line += count, length -= (u64)count;
+  }
+  return 1;
+}
+
 /* Asks `path`, and ends where the answer could be printed. Whether the request was taken. */
 static int exchange(const char *path, const u8 *request, u64 length, long milliseconds, struct answer *answer) {
   long deadline = now() + milliseconds;
@@ -218,8 +230,7 @@ static int exchange(const char *path, const u8 *request, u64 length, long millis
   answer->socket = ask(path, request, length, milliseconds);
   if (answer->socket < 0 || !receive(answer, deadline)) return answer->socket >= 0;
   u64 line = find_line(answer->bytes, answer->length, request[5]);
-  long size = (long)(answer->length - line);
-  if (line && kernel(__NR_write, 1, (long)(answer->bytes + line), size, 0, 0) == size) kernel(__NR_exit_group, 0, 0, 0, 0, 0);
+  if (line && print(answer->bytes + line, answer->length - line)) kernel(__NR_exit_group, 0, 0, 0, 0, 0);
   return 1;
 }
 
