@@ -66,7 +66,13 @@ export function firejailReach(): Reach {
   return {
     ...machineReach([rigs.firejail], async (host, grant, options) => {
       const words = ["firejail", "--quiet", ...options].map(quotePosix).join(" ");
-      return ["sh", "-c", `firejail() { exec ${words} "$@"; }\n${await host.recipe(grant, "firejail")}`];
+      // The recipe shows the directory where it is pasted.
+      const directory = quotePosix(`${host.machine.home}/work`);
+      return [
+        "sh",
+        "-c",
+        `cd ${directory}; firejail() { exec ${words} "$@"; }\n${await host.recipe(grant, "firejail")}`,
+      ];
     }),
     uid: 0,
     terms: ["--mount-at", "host"],
