@@ -217,7 +217,7 @@ describe("source credentials", () => {
     }
   });
 
-  test("of a sign-in, by way of the requester's SSO endpoint", async () => {
+  test("of a sign-in, by way of the endpoint that the requester names for every service", async () => {
     const roleCredentials = {
       accessKeyId: "ASIASSO",
       secretAccessKey: "s",
@@ -237,7 +237,7 @@ describe("source credentials", () => {
     const file = new Bun.CryptoHasher("sha1").update("s").digest("hex");
     const path = world.home.write(`.aws/sso/cache/${file}.json`, JSON.stringify(token));
     try {
-      const environment = { AWS_ENDPOINT_URL_SSO: `http://127.0.0.1:${server.port}` };
+      const environment = { AWS_ENDPOINT_URL: `http://127.0.0.1:${server.port}` };
       const source = await resolve({ profile: "sso", environment });
       expect(source).toMatchObject({ chained: true, renewal: "aws sso login --profile sso" });
       expect(source.credentials).toMatchObject({ accessKeyId: "ASIASSO", expiresAt: roleCredentials.expiration });
@@ -326,7 +326,7 @@ describe("a named profile", () => {
   });
 
   test("behind which nobody answers is the network's fault", async () => {
-    const unreachable = { AWS_ENDPOINT_URL_STS: "", AWS_ENDPOINT_URL_SSO: "http://127.0.0.1:1" };
+    const unreachable = { AWS_ENDPOINT_URL_STS: "", AWS_ENDPOINT_URL: "http://127.0.0.1:1" };
     expect(await rejectionOf(resolve({ profile: "dead", environment: unreachable }))).toMatchObject({
       kind: "network",
       message: "profile 'dead': no answer from STS: ECONNREFUSED",
