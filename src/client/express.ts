@@ -206,7 +206,7 @@ async function isOwnControlSocket(path: string): Promise<boolean> {
 /** As paths.ts has it. */
 function socketOfHome(environment: Environment): string | undefined {
   const home = environment["KEYHOLE_HOME"] || (environment["HOME"] && `${environment["HOME"]}/.keyhole`);
-  return home && `${home}/sock/daemon.sock`;
+  return home && `${home}${lane.homeSocket}`;
 }
 
 /** A Vend's frame; undefined for a name that is none, which the command line proper refuses. */
