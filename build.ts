@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import manifest from "./package.json" with { type: "json" };
 import { chooseCommit, readCommit } from "./src/build/commit.ts";
-import { loadExpress } from "./src/build/express.ts";
+import { linkSmall, loadCode } from "./src/build/express.ts";
 import { stampInstaller } from "./src/build/installer.ts";
 import { linkStatically } from "./src/build/link.ts";
 import { refuseUnlocked } from "./src/build/lock.ts";
@@ -68,6 +68,7 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
       KEYHOLE_VERSION: JSON.stringify(manifest.version),
       KEYHOLE_COMMIT: JSON.stringify(options.commit ?? "unknown"),
       KEYHOLE_TARGET: JSON.stringify(options.label ?? `${process.platform}-${process.arch}`),
+      KEYHOLE_SMALL: JSON.stringify({ x64: encodeSmall("x64"), arm64: encodeSmall("arm64") }),
       KEYHOLE_LIBC: JSON.stringify(options.libc ?? ""),
     },
     compile: {
@@ -82,6 +83,10 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
   });
   for (const message of result.logs) console.error(message);
   return Object.keys(result.metafile?.inputs ?? {});
+}
+
+function encodeSmall(cpu: Cpu): string {
+  return linkSmall(cpu, manifest.version).toBase64();
 }
 
 /** The file to compile into: its base name is compiled in, so it is the same in every pass and build directory. */
@@ -107,7 +112,7 @@ export async function compileStatically(
   origin: Origin = {},
 ): Promise<string[]> {
   const archive = loadArchive(cpu);
-  const express = loadExpress(cpu);
+  const express = loadCode("express", cpu);
   const temporary = temporaryFor(outfile);
   const pass = async (addresses: ReadonlyMap<string, number>) => {
     const libc = encodeAddresses(LIBC_FUNCTIONS, addresses);

@@ -94,9 +94,12 @@ export const recordSize = { header: 64, segment: 56, section: 64, symbol: 24, re
 export const headerField = {
   type: 16,
   machine: 18,
+  version: 20,
   entry: 24,
   segmentsOffset: 32,
   sectionsOffset: 40,
+  headerSize: 52,
+  segmentSize: 54,
   segmentCount: 56,
   sectionSize: 58,
   sectionCount: 60,

@@ -248,6 +248,22 @@ static int fetch(const char *path, struct answer *answer) {
   return exchange(path, request, sizeof request, FETCH_DEADLINE, answer);
 }
 
+/* Whether a grant took the request: only what it sends is to be read then. Ends where it can answer. */
+static int answer(char **words, char **environment, struct answer *answer) {
+  struct question question = {0, 0, 0, 0, 0, 0};
+  char path[LONGEST_PATH];
+  if (!*words || !read_words(words + 1, &question) || !read_environment(environment, &question)) return 0;
+  const char *socket = question.socket, *name = question.name, *home = question.keyhole_home, *rest = HOME_SOCKET;
+  if (!socket && question.usual_socket && *question.usual_socket) socket = question.usual_socket;
+  if (!socket && find_own_grant(environment, path)) return !name && fetch(path, answer);
+  if (socket && !name) return question.is_export && *socket == '/' && find_grant(socket, path) && equals(path, socket) && fetch(path, answer);
+  if (!name || !is_config_name(name)) return 0;
+  if (!home || !*home) home = question.home, rest = "/.keyhole" HOME_SOCKET;
+  if (!socket && home && join(path, home, length_of(home), rest)) socket = path;
+  if (socket && *socket == '/' && is_own_control_socket(socket)) vend(socket, name, answer);
+  return 0;
+}
+
 #ifndef SMALL
 static char *print_number(char *to, long number) {
   for (int at = 9; at-- > 0; number /= 10) to[at] = (char)('0' + number % 10);
@@ -284,22 +300,6 @@ static _Noreturn void hand_over(u64 *stack, char **environment, const struct ans
   }
   __asm__ volatile(GO_ON : : "r"(stack) : "memory");
   __builtin_unreachable();
-}
-
-/* Whether a grant took the request: only what it sends is to be read then. Ends where it can answer. */
-static int answer(char **words, char **environment, struct answer *answer) {
-  struct question question = {0, 0, 0, 0, 0, 0};
-  char path[LONGEST_PATH];
-  if (!*words || !read_words(words + 1, &question) || !read_environment(environment, &question)) return 0;
-  const char *socket = question.socket, *name = question.name, *home = question.keyhole_home, *rest = HOME_SOCKET;
-  if (!socket && question.usual_socket && *question.usual_socket) socket = question.usual_socket;
-  if (!socket && find_own_grant(environment, path)) return !name && fetch(path, answer);
-  if (socket && !name) return question.is_export && *socket == '/' && find_grant(socket, path) && equals(path, socket) && fetch(path, answer);
-  if (!name || !is_config_name(name)) return 0;
-  if (!home || !*home) home = question.home, rest = "/.keyhole" HOME_SOCKET;
-  if (!socket && home && join(path, home, length_of(home), rest)) socket = path;
-  if (socket && *socket == '/' && is_own_control_socket(socket)) vend(socket, name, answer);
-  return 0;
 }
 
 /* The first code of the process. `stack` is as the kernel left it: argc, argv, 0, envp, 0, auxv. */

@@ -1,7 +1,8 @@
 // bun src/build/express/make.ts [FOLDER]
 //
 // Makes table.h of the words and numbers in ../../client/express.ts, compiles express.c for each CPU with Debian 12's
-// compilers (README.md), and writes x64.bin, arm64.bin and SHA256SUMS. FOLDER is where they go; without it, this folder.
+// compilers (README.md), and small.c likewise; writes what came of them, *.bin, and SHA256SUMS. FOLDER is where they go;
+// without it, this folder.
 // The same compilers give the same bytes.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../vendor.ts";
 import type { Cpu } from "../vendor/packages.ts";
+import { codeNames, fileOf, type CodeName } from "../express.ts";
 import { lane } from "../../client/express.ts";
 
 interface Toolchain {
@@ -85,11 +87,12 @@ export function formatTable(): string {
 }
 
 /** The code for one CPU. @throws Error with what the compiler says */
-export function compileExpress(cpu: Cpu, source = "express.c"): Uint8Array {
+export function compileExpress(name: CodeName, cpu: Cpu): Uint8Array {
   const { prefix, flags } = toolchains[cpu];
+  const source = `${name}.c`;
   const scratch = mkdtempSync(join(tmpdir(), "express-"));
   try {
-    for (const name of ["express.c", source, "code.ld"]) copyFileSync(join(import.meta.dir, name), join(scratch, name));
+    for (const file of ["express.c", source, "code.ld"]) copyFileSync(join(import.meta.dir, file), join(scratch, file));
     writeFileSync(join(scratch, "table.h"), formatTable());
     run([`${prefix}gcc`, ...FLAGS, ...flags, "-Wl,-T,code.ld", source, "-o", "code.elf"], scratch);
     run([`${prefix}objcopy`, "-O", "binary", "code.elf", "code.bin"], scratch);
@@ -108,11 +111,12 @@ if (import.meta.main) {
   const folder = process.argv[2] ?? import.meta.dir;
   writeFileSync(join(folder, "table.h"), formatTable());
   let sums = "";
-  for (const cpu of ["arm64", "x64"] as const) {
-    const code = compileExpress(cpu);
-    writeFileSync(join(folder, `${cpu}.bin`), code);
-    sums += `${sha256(code)}  ${cpu}.bin\n`;
-    console.error(`${cpu}.bin: ${code.length} bytes`);
+  for (const [name, cpu] of codeNames.flatMap((each) => [[each, "arm64"] as const, [each, "x64"] as const])) {
+    const code = compileExpress(name, cpu);
+    const file = fileOf(name, cpu);
+    writeFileSync(join(folder, file), code);
+    sums += `${sha256(code)}  ${file}\n`;
+    console.error(`${file}: ${code.length} bytes`);
   }
   writeFileSync(join(folder, "SHA256SUMS"), sums);
 }
