@@ -462,8 +462,8 @@ export const served: readonly Row[] = [
   // elhaz's daemon closes every connection when it stops, sometimes before its answer: its first status is 0 or 1.
   same("E-075", "daemon stop: of one that runs, and of none", [true, 0, false], async (side) => {
     await side.run("daemon start");
-    const first = (await side.run("daemon stop")).exit;
-    return [first === 0 || side.name === "elhaz", (await side.run("daemon stop")).exit, await isRunning(side)];
+    const ended = (await side.run("daemon stop")).exit;
+    return [ended === 0 || side.name === "elhaz", (await side.run("daemon stop")).exit, await isRunning(side)];
   }),
   onPurpose("E-130", "a line of JSON for each connection", PROTOCOL, "ok", "not JSON", async (side) => {
     await restart(side);
