@@ -48,7 +48,7 @@ interface CompileOptions extends Origin {
 }
 
 /**
- * Compiles with the product's flags; each is justified by a measurement in BUN.md, 5 and 6.
+ * Compiles with the product's flags; src/DESIGN.md#what-bun-does has the measurement for each.
  * Returns the paths of the modules that are in it.
  */
 export async function compile(entrypoint: string, outfile: string, options: CompileOptions = {}): Promise<string[]> {

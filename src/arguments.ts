@@ -1,5 +1,5 @@
 // argv ⇄ options: the definitions, in citty's terms, and a strict parser, because citty's accepts whatever it does not
-// understand (STYLE.md, E2). Imports citty for its types only: its code would cost each start 2 ms.
+// understand. Imports citty for its types only: its code would cost each start 2 ms.
 import type { BooleanArgDef, EnumArgDef, PositionalArgDef, StringArgDef } from "citty";
 import { KeyholeError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";

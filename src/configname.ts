@@ -1,7 +1,7 @@
 // What may be the name of a config: a word of the command line, a part of a file's path, and a part of the wire.
 import { KeyholeError } from "./errors.ts";
 
-/** elhaz's rule in ASCII alone (PEERS.md E-031): no dot and no slash, so no way out of the directory of configs. */
+/** elhaz's rule in ASCII alone: no dot and no slash, so no way out of the directory of configs. */
 const NAME = /^[\w-]{1,128}$/;
 
 /** Whether a text may be the name of a config. */

@@ -53,7 +53,7 @@ export class Credentials implements CredentialFields {
   }
 }
 
-/** `YYYY-MM-DDTHH:MM:SSZ`, the one form that every SDK parses (SDKS.md, 1.1). Fractions are cut, never rounded up. */
+/** `YYYY-MM-DDTHH:MM:SSZ`, the one form that every SDK parses (src/DESIGN.md#delivery). Fractions are cut, never rounded up. */
 export function formatExpiration(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }

@@ -166,7 +166,7 @@ export const rivals = [
   "AWS_CONTAINER_CREDENTIALS_FULL_URI",
   "AWS_CONTAINER_AUTHORIZATION_TOKEN",
   "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-  // Read by no SDK; elhaz sets it (PEERS.md E-106).
+  // Read by no SDK; elhaz sets it.
   "AWS_CREDENTIAL_PROCESS",
 ] as const;
 
@@ -206,7 +206,7 @@ const BASE_NAMES: ReadonlySet<string> = new Set(
 
 /**
  * The environment a daemon runs in. Nobody's AWS_* (each session has its requester's), nothing that the runtime
- * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: BUN.md, 6), no chain marker of whoever started it.
+ * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: src/DESIGN.md#what-bun-does), no chain marker of whoever started it.
  */
 export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
   const selected: Record<string, string> = {};

@@ -2,9 +2,9 @@
 // Rules of voice: lower case, no period; the hint is a command that can be pasted where there is one.
 
 interface ErrorRow {
-  /** The number in an error reply (wire/PROTOCOL.md). Never reused, never changed. */
+  /** The number in an error reply (wire/PROTOCOL.md#6-errors). Never reused, never changed. */
   readonly number: number;
-  /** The exit status of the client (README, "Exit statuses"). */
+  /** The exit status of the client (README.md#exit-statuses). */
   readonly exit: number;
   readonly hint?: string;
 }

@@ -1,5 +1,5 @@
 // Which role: a client, the daemon, or a child of the daemon, which finds source credentials or calls STS. Each role is
-// a dynamic import, so that it loads its own side and nothing of the others (DESIGN.md, 3); what every SDK asks is
+// a dynamic import, so that it loads its own side and nothing of the others; what every SDK asks is
 // answered before any of them.
 import { answerExpress } from "./client/express.ts";
 

@@ -28,7 +28,7 @@ export interface Paths {
   readonly sharedPolicy: string;
 }
 
-/** DESIGN.md, 9; aivault's places under our name (PEERS.md A-004). */
+/** aivault's places under our name. */
 const SHARED_SOCKETS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   darwin: "/Users/Shared/keyhole/run/keyhole.sock",
 };
@@ -101,5 +101,5 @@ export function baseOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** How many old logs are kept beside the log: `LOG.1`, the youngest, to `LOG.3` (DESIGN.md, 4). */
+/** How many old logs are kept beside the log: `LOG.1`, the youngest, to `LOG.3`. */
 export const KEPT_LOGS = 3;

@@ -5,7 +5,7 @@ import { KeyholeError } from "./errors.ts";
 import { parseMode, parseSeconds, parseSwitch, parseWhole } from "./numbers.ts";
 import { type Paths, resolvePaths } from "./paths.ts";
 
-/** elhaz's options with their short forms (PEERS.md E-020 … E-025), and a variable for each. */
+/** elhaz's options with their short forms, and a variable for each. */
 export const settingOptions = {
   "config-dir": {
     type: "string",
@@ -73,7 +73,7 @@ export interface Settings {
   readonly isConfigDirNamed: boolean;
   /**
    * Whether a shared daemon counts. A home of its own (KEYHOLE_HOME) is a keyhole of its own, which nothing outside
-   * answers for, unless KEYHOLE_SHARED_SOCKET says so (PEERS.md A-006).
+   * answers for, unless KEYHOLE_SHARED_SOCKET says so.
    */
   readonly usesShared: boolean;
   /** Connections that the daemon accepts at once; in elhaz this was the listen backlog. */
@@ -94,7 +94,7 @@ export interface Settings {
   readonly isShared: boolean;
   /** KEYHOLE_DISABLE: the broker runs inside of the client, whatever daemon there is. */
   readonly isInProcess: boolean;
-  /** False with KEYHOLE_DISABLE_DISK_LOGS: neither log nor audit is written (PEERS.md A-031). */
+  /** False with KEYHOLE_DISABLE_DISK_LOGS: neither log nor audit is written. */
   readonly hasDiskLogs: boolean;
   /** Permissions of the control socket. */
   readonly socketMode: number;
@@ -105,11 +105,11 @@ export interface Settings {
 /** What the parser found; tests and the daemon may leave options out. */
 export type SettingValues = Partial<ArgValues<typeof settingOptions & typeof daemonOptions>>;
 
-/** DESIGN.md, 6 and 9; far below the descriptor limit that the daemon raises for itself. */
+/** Far below the descriptor limit that Bun raises for the daemon. */
 const DEFAULT_CONNECTIONS = 1024;
-/** DESIGN.md, 6. */
+/** More roles than a developer uses in a day; a session takes a few KiB. */
 const DEFAULT_SESSIONS = 64;
-/** Milliseconds; DESIGN.md, 6: a cold request with its STS call and retries. */
+/** Milliseconds: a cold request with its STS call and a retry. */
 const DEFAULT_TIMEOUT = 20_000;
 /** A list on the wire has a u16 count (wire/codec.ts), and so has Linux's highest useful descriptor cap. */
 const HIGHEST_COUNT = 65_535;
@@ -208,7 +208,7 @@ function readVariable<Value>(
 }
 
 /**
- * PEERS.md A-007 and A-008: for the owner, or for a group beside it. Others get nothing, and a group that may write to
+ * For the owner, or for a group beside it. Others get nothing, and a group that may write to
  * the directory could put another socket there. What a client takes for a control socket has one of these
  * (client/target.ts).
  */

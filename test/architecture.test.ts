@@ -1,6 +1,6 @@
-// The import walls of DESIGN.md, section 11, each with its reason.
+// The import walls between the folders of src/, each with its reason.
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { Glob } from "bun";
 
@@ -340,38 +340,4 @@ test("the relay compares what a stranger guesses at in a time that says nothing 
   const relay = withoutComments("cli/relay/server.ts").replace("given === null", "");
   expect(relay).toContain("timingSafeEqual(bytes, expected)");
   expect(relay).not.toMatch(/\b(?:given|token) *[!=]=|[!=]= *(?:given|token)\b|\.equals\(|\bdeepEquals\(|\bcompare\(/);
-});
-
-/** Paths below the repository that the README's map names: two levels, a name or several to a line. */
-function mappedPaths(): Set<string> {
-  const readme = readFileSync(join(root, "..", "README.md"), "utf8");
-  const [, map = ""] = /^```\n(src\/\n[\s\S]*?)^```$/m.exec(readme) ?? [];
-  const paths = new Set<string>();
-  const parents: string[] = [];
-  for (const line of map.split("\n")) {
-    const [, indentation = "", names = ""] =
-      /^( {0,4})([\w-]+(?:\/|\.ts|\.test\.ts)(?: {1,2}[\w-]+(?:\/|\.ts))*)/.exec(line) ?? [];
-    if (names === "") continue;
-    const level = indentation.length / 2;
-    for (const name of names.split(/ +/)) {
-      paths.add([...parents.slice(0, level), name].join(""));
-      parents[level] = name;
-    }
-  }
-  return paths;
-}
-
-test("the map of the README names every folder and root file of src/, and every folder of test/, and nothing else", () => {
-  const mapped = mappedPaths();
-  const gone = [...mapped].filter((path) => !existsSync(join(root, "..", path)));
-  const source = readdirSync(root, { withFileTypes: true });
-  const tests = readdirSync(join(root, "..", "test"), { withFileTypes: true });
-  const unmapped = [
-    ...source.map((entry) => `src/${entry.name}${entry.isDirectory() ? "/" : ""}`),
-    // The folder of a source folder's tests goes without saying.
-    ...tests
-      .filter((entry) => entry.isDirectory() && !source.some(({ name }) => name === entry.name))
-      .map((entry) => `test/${entry.name}/`),
-  ].filter((path) => !mapped.has(path));
-  expect({ gone, unmapped }).toEqual({ gone: [], unmapped: [] });
 });

@@ -2,10 +2,10 @@
 // lives of grants whose lines were rotated out of those.
 import { directoryOf } from "../paths.ts";
 
-/** Bytes at which the file is rotated: aivault's 5 MiB, in the round number of DESIGN.md, 4. */
+/** Bytes at which the file is rotated: as the log's. */
 export const ROTATE_AT = 5 * 1000 * 1000;
 
-/** How many old files are kept beside it: FILE.1, the youngest, to FILE.10 (PEERS.md A-030). */
+/** How many old files are kept beside it: FILE.1, the youngest, to FILE.10. */
 export const KEPT_FILES = 10;
 
 /** The file that outlives rotation, beside the audit file. */

@@ -14,7 +14,7 @@ export const BRIDGE_USAGE = "keyhole bridge GRANT -- ssh HOST keyhole bridge --s
 /** The only request there is. */
 export const fetchFrame = encodeFrame(FETCH, encode(request, {}));
 
-/** Largest request, in bytes behind the length field, as on a grant's socket: 4 KiB and the header (DESIGN.md, 5). */
+/** Largest request, in bytes behind the length field, as on a grant's socket: 4 KiB and the header. */
 export const REQUEST_LIMIT = 4096 + 2;
 /** Largest answer: a `credential_process` line is under 8 KiB, the strings of an error reply at most 64 KiB each. */
 export const ANSWER_LIMIT = 192 * 1024;

@@ -15,7 +15,7 @@ export interface Sink {
   flush(): unknown;
 }
 
-/** A reader that takes nothing for this long is given up, in milliseconds (DESIGN.md, 8). */
+/** A reader that takes nothing for this long is given up, in milliseconds. */
 const WRITE_DEADLINE = 5000;
 
 /** @param sink takes what is written; `incoming` is left to the reader */

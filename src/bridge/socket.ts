@@ -7,7 +7,7 @@ import { forbidden, isFetch, REQUEST_LIMIT } from "./frames.ts";
 
 /** For the user who runs this end: whoever else is in this sandbox was not given the grant. */
 const OWNER_ONLY = 0o600;
-/** As a grant's socket (DESIGN.md, 8). */
+/** As a grant's socket. */
 const MAX_CONNECTIONS = 32;
 
 export interface SocketOptions {

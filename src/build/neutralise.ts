@@ -1,6 +1,6 @@
 // Bun's runtime obeys variables that turn an executable into something else: BUN_BE_BUN=1 into the Bun command line,
-// which runs any script; BUN_OPTIONS and BUN_INSPECT… into a debuggee or a preloader. There is no flag against it
-// (BUN.md, 6), so their names are taken out of the executable.
+// which runs any script; BUN_OPTIONS and BUN_INSPECT… into a debuggee or a preloader. There is no flag against it,
+// so their names are taken out of the executable.
 
 /** Longest first, because some are the beginnings of others. */
 const NAMES = [

@@ -2,7 +2,7 @@
 // and no certificate. Names and numbers: cs_blobs.h of Apple's kernel. All numbers are big-endian.
 //
 // An executable for arm64 does not start on macOS without a signature, and one for x64 does not start with a wrong one.
-// Bun signs arm64 in this form itself; on x64 it leaves Oven's own signature, which no longer fits (BUN.md, 6).
+// Bun signs arm64 in this form itself; on x64 it leaves Oven's own signature, which no longer fits.
 import { createHash } from "node:crypto";
 import { alignUp, readString, viewOf } from "./bytes.ts";
 import { findSegment, makeRoom, readMachO } from "./macho.ts";

@@ -99,7 +99,7 @@ async function runCommand(
   return (await command.run({ ...world, args, rest: rest ?? [], settings })) ?? 0;
 }
 
-/** A group alone does nothing: its help, as after any mistake of usage on stderr (PEERS.md E-003). */
+/** A group alone does nothing: its help, as after any mistake of usage on stderr. */
 async function runGroup(group: CommandGroup, words: readonly string[], world: World): Promise<number> {
   const json = { type: "boolean", description: "Print the version in JSON" } as const;
   const args = parseArguments(words, { ...commonOptions, json });
@@ -114,7 +114,7 @@ async function printVersion(asJson: boolean, { output }: World): Promise<number>
   return 0;
 }
 
-/** citty costs 2 ms, so only who asks for help pays for it (STYLE.md, E1). */
+/** citty costs 2 ms, so only a command line that asks for help pays for it. */
 async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
   const help = await import("./help.ts");
   return help.renderHelp(target);

@@ -1,5 +1,5 @@
 // stdout: the answer and nothing else. Never `process.stdout`: touching it costs 11 ms, and cuts what is longer than a
-// pipe at the exit (BUN.md, 5).
+// pipe at the exit.
 import { isStdoutClosed } from "../client/express.ts";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";

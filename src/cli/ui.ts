@@ -52,7 +52,7 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
       hint(known.hint);
     },
     isInteractive: async () => {
-      // node:tty costs 5 ms (BUN.md, 5), so only a command that might ask pays for it.
+      // node:tty costs 5 ms, so only a command that might ask pays for it.
       const { isatty } = await import("node:tty");
       return isatty(0) && isatty(2);
     },

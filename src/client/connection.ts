@@ -26,7 +26,7 @@ interface Waiter {
 }
 
 /**
- * A full backlog looks like a stale socket to Bun's caller (BUN.md, 1), so ECONNREFUSED is asked again for this long,
+ * A full backlog looks like a stale socket to Bun's caller (EAGAIN becomes ECONNREFUSED), so ECONNREFUSED is asked again for this long,
  * in milliseconds, before it counts. The kernel answers at once, so a dead socket costs a person no more than this.
  */
 const REFUSED_PATIENCE = 400;
@@ -225,7 +225,7 @@ function blocked(path: string, code: string): KeyholeError {
   return new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`, hint);
 }
 
-/** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/` (BUN.md, 1). */
+/** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/`. */
 const LONGEST_NAME = 90;
 
 /** Bun says EINVAL, too, where a directory on a long path does not exist. */

@@ -31,13 +31,13 @@ export const lane = {
   ],
   /** What may ask for another session than the one of a config's name; a grant's is none of them. */
   choosing: ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"],
-  /** Files in a grant's directory (DESIGN.md, 4), and the control socket below keyhole's home. */
+  /** Files in a grant's directory, and the control socket below keyhole's home. */
   grantSocket: "sock",
   grantConfig: "aws-config",
   homeSocket: "/sock/daemon.sock",
   /** Descriptors of what a grant has answered so far and of its socket, from express.c. */
   answerVariable: "KEYHOLE_ANSWER",
-  /** wire/PROTOCOL.md: the version, and the numbers of Vend, Fetch and an error reply. */
+  /** wire/PROTOCOL.md#5-messages: the version, and the numbers of Vend, Fetch and an error reply. */
   version: 1,
   vend: 2,
   fetch: 15,
@@ -48,7 +48,7 @@ export const lane = {
    * proper asks again, with all of its patience, and meets the same renewal.
    */
   vendDeadline: 2_000,
-  /** Milliseconds; DESIGN.md, 6. Asked once and waited for: a second request would be a second use, or question. */
+  /** Milliseconds. Asked once and waited for: a second request would be a second use, or question. */
   fetchDeadline: 20_000,
   /**
    * Milliseconds after which a control socket is told that nothing more is asked: another program than a daemon, elhaz
@@ -288,7 +288,7 @@ function ask<Read>(
 const u16 = (frame: Uint8Array, at: number) => frame[at]! * 256 + frame[at + 1]!;
 const u32 = (frame: Uint8Array, at: number) => u16(frame, at) * 65_536 + u16(frame, at + 2);
 
-/** wire/PROTOCOL.md: the largest response, with its length. */
+/** wire/PROTOCOL.md#2-frames: the largest response, with its length. */
 const RESPONSE_LIMIT = 1_048_582;
 
 /** Whether more of a frame is to come. */

@@ -14,7 +14,7 @@ export interface Target {
   readonly kind: "own" | "grant" | "unknown" | "shared";
 }
 
-/** The names of a grant's socket and AWS config in its directory, beside the executable (DESIGN.md, 4). */
+/** The names of a grant's socket and AWS config in its directory, beside the executable. */
 const GRANT_SOCKET = "sock";
 const GRANT_CONFIG = "aws-config";
 

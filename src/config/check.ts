@@ -1,4 +1,4 @@
-// What is wrong with a value, in our own words: valibot's repeat the value (STYLE.md, E4).
+// What is wrong with a value, in our own words: valibot's repeat the value, which may be a secret.
 import * as v from "valibot";
 import { suggest } from "../suggest.ts";
 import { keysAt, kindAt, type Path, schemaAt, topLevelHome } from "./fields.ts";

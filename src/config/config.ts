@@ -15,7 +15,7 @@ export interface Config {
 export interface AssumeRoleSection {
   readonly RoleArn: string;
   readonly RoleSessionName?: string | undefined;
-  /** ARNs of managed policies; elhaz passed these in a shape that STS refuses (PEERS.md E-034). */
+  /** ARNs of managed policies; elhaz passed these in a shape that STS refuses. */
   readonly PolicyArns?: readonly string[] | undefined;
   /** A session policy, as JSON text. */
   readonly Policy?: string | undefined;

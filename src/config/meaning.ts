@@ -1,5 +1,5 @@
 // What a scalar of a config file means where the schema wants a number, a truth value or digits: as elhaz takes it
-// (PEERS.md E-032), whose files hold `'3600'`, `3_600` and `yes`.
+// it, whose files hold `'3600'`, `3_600` and `yes`.
 import { kindAt, type Path } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
 import { plainTextOf, type YamlDocument } from "./yaml.ts";

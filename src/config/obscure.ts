@@ -1,4 +1,4 @@
-// What `config get --obscure` hides: elhaz's list (PEERS.md E-057). Policy, MFA.command, Tags and SourceIdentity stay
+// What `config get --obscure` hides: elhaz's list. Policy, MFA.command, Tags and SourceIdentity stay
 // visible, as they do there.
 import { isMapping } from "./mapping.ts";
 

@@ -7,7 +7,7 @@ import { POLICY_LIMIT } from "./schema.ts";
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** PEERS.md E-039, and limits of STS that span keys. */
+/** What MFA keys need of each other, as elhaz checks it, and limits of STS that span keys. */
 export function checkRules(value: unknown): Problem[] {
   const role = sectionOf(value, "AssumeRole");
   const command = sectionOf(value, "MFA")["command"];

@@ -1,5 +1,5 @@
 // The schema of a config file: elhaz's, strict, with those checks of STS's that can be made before asking it. The only
-// file that knows valibot. Every message here is a constant: valibot's own ones repeat the value (STYLE.md, E4).
+// file that knows valibot. Every message here is a constant: valibot's own ones repeat the value, which may be a secret.
 import * as v from "valibot";
 import type { Config } from "./config.ts";
 import { isMapping } from "./mapping.ts";

@@ -1,5 +1,5 @@
 // Strict YAML: Bun.YAML for the values, checked against an outline of the text of our own. Where the two disagree the
-// file is refused, so that neither one's gaps decide which role is assumed (BUN.md, 7).
+// file is refused, so that neither one's gaps decide which role is assumed.
 import { isMapping } from "./mapping.ts";
 import { findOutline, lineAt, MalformedYaml, type Outline, outlineYaml, type ScalarOutline } from "./outline.ts";
 

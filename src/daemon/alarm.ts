@@ -1,7 +1,7 @@
 // One timer, however many things want to be woken: the earliest wins.
 import type { Clock, Timer } from "./clock.ts";
 
-/** Milliseconds: the longest sleep between two comparisons of the clocks (DESIGN.md, 6). */
+/** Milliseconds: the longest sleep between two comparisons of the clocks. */
 const LONGEST = 15_000;
 
 /** Milliseconds: the shortest sleep between two calls, so that ten thousand sessions cost one loop for many renewals. */

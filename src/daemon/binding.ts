@@ -53,7 +53,7 @@ export async function openBinding<Data>(
     inherited === undefined
       ? bindSocket(options, handlers)
       : { server: listenAt(inherited, handlers), file: lstatSync(path) };
-  /** Bun does not remove the file of a socket that it did not bind (BUN.md, 1). */
+  /** Bun does not remove the file of a socket that it did not bind. */
   let isOurs = inherited === undefined;
   let acceptedNow = 0;
   let windowTimer: Timer | undefined;

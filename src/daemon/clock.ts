@@ -17,7 +17,7 @@ export interface Clock {
   after(milliseconds: number, action: () => void): Timer;
 }
 
-/** The longest delay a timer takes; a longer one would fire at once (BUN.md, 7). */
+/** The longest delay a timer takes; Bun fires a longer one after 1 ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The real one. */

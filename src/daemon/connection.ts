@@ -31,7 +31,7 @@ export interface ConnectionOptions {
   readonly deadlineBegan?: (() => void) | undefined;
 }
 
-/** A request must be complete this long after its first byte, in milliseconds (DESIGN.md, 8). */
+/** A request must be complete this long after its first byte, in milliseconds. */
 const REQUEST_DEADLINE = 2000;
 /** A reader that takes nothing for this long is dropped, in milliseconds. */
 const WRITE_DEADLINE = 5000;

@@ -44,7 +44,7 @@ export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal
   });
 }
 
-/** Milliseconds. A guard only: the source has its own deadline, well below (DESIGN.md, 6). */
+/** Milliseconds. A guard only: the source has its own deadline, well below. */
 const GUARD = 45_000;
 
 /**

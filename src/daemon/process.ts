@@ -17,7 +17,7 @@ export function descriptorLimit(): number {
     const soft = /^Max open files +([0-9]+) /m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
     return Number(soft ?? Infinity);
   } catch {
-    // No /proc: the default number of connections is below every limit that Bun raises to (BUN.md, 1).
+    // No /proc: the default number of connections is below every limit that Bun raises to.
     return Infinity;
   }
 }

@@ -3,16 +3,16 @@
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
-/** Credentials with less than this left are never vended (DESIGN.md, 6). */
+/** Credentials with less than this left are never vended. */
 export const FLOOR = 60 * SECOND;
 
 /**
- * From here on a lifetime counts as long. DESIGN.md says 30 minutes; a lifetime is measured when the answer arrives,
+ * From here on a lifetime counts as long. 30 minutes are meant; a lifetime is measured when the answer arrives,
  * against a Date of whole seconds, so that 1,800 s asked for measure as a little less.
  */
 const LONG_LIFETIME = 30 * MINUTE - 10 * SECOND;
 
-/** botocore and .NET run the process again on every request below 15 min (SDKS.md); one minute is the margin. */
+/** botocore and .NET run the process again on every request below 15 min (src/DESIGN.md#renewal); one minute is the margin. */
 const LONG_INSIST = 16 * MINUTE;
 
 /** Share of the renewal point by which jitter moves it, so that sessions added together do not renew together. */

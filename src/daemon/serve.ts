@@ -41,7 +41,7 @@ import { statusOf } from "./status.ts";
 import { Keyring } from "./keyring.ts";
 import { keepVigil } from "./vigil.ts";
 
-/** How long answers under way may take when the daemon ends, in milliseconds (DESIGN.md, 9). */
+/** How long answers under way may take when the daemon ends, in milliseconds. */
 const PATIENCE = 2000;
 /** Descriptors kept for everything but connections: STS, children, files. */
 const RESERVED_DESCRIPTORS = 48;

@@ -23,7 +23,7 @@ export interface Bound<Data> {
 }
 
 /**
- * Bun's stop() unlinks the path it bound, whatever stands there by then (BUN.md, 1). So another name is bound, which is
+ * Bun's stop() unlinks the path it bound, whatever stands there by then. So another name is bound, which is
  * then renamed: the socket appears at its path complete and with its mode, and only we remove it.
  *
  * @throws KeyholeError `unsafe-path`, or `usage` for a path that the kernel does not take.

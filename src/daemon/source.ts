@@ -11,7 +11,7 @@ import { systemClock } from "./clock.ts";
 import { ownCommand } from "./image.ts";
 import { userName } from "./user.ts";
 
-/** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit (DESIGN.md, 6). */
+/** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit. */
 export const MAX_FLIGHTS = 8;
 
 /**

@@ -2,7 +2,7 @@
 import type { Clock } from "./clock.ts";
 import type { Instant } from "./refresh.ts";
 
-/** Milliseconds. Two clocks that drift apart by more than this between two readings: a step, or a suspend (DESIGN.md, 6). */
+/** Milliseconds. Two clocks that drift apart by more than this between two readings: a step, or a suspend. */
 const JUMP = 30_000;
 
 /** Milliseconds. Smaller skews are the rounding of a Date header and the way of the answer, not skew. */

@@ -108,7 +108,7 @@ function linkExclusively(from: string, to: string): boolean {
 
 function writeNew(path: string, text: string, durable: boolean): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  // Not Bun.write: it ignores modes and follows links (BUN.md, 7).
+  // Not Bun.write: it ignores modes and follows links.
   const descriptor = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);
   try {
     fs.writeFileSync(descriptor, text);

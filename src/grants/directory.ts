@@ -2,7 +2,7 @@
 // grant's id, by which the name is known again where it is met.
 import { baseOf } from "../paths.ts";
 
-/** 22 characters of 64 are 132 bits: nobody guesses the path of another grant (SANDBOXES.md, 2). */
+/** 22 characters of 64 are 132 bits: no holder guesses the path of another grant. */
 const NAME = /^[A-Za-z0-9_-]{22}$/;
 /** A SHA-256. */
 const ID = /^[0-9a-f]{64}$/;

@@ -74,11 +74,11 @@ export function stateOf(grant: Pick<Grant, "revokedAt" | "endsAt" | "maxUses" | 
   return grant.maxUses !== undefined && grant.uses >= grant.maxUses ? "used-up" : "active";
 }
 
-/** DESIGN.md, 8: where the directory is seen unless `--mount-at` says otherwise. */
+/** Where the sandbox sees the directory unless `--mount-at` says otherwise. */
 export const DEFAULT_MOUNT = "/run/keyhole";
 
-/** DESIGN.md, 4: `mountAt` of a sandbox that shares the host's file system. */
+/** `mountAt` of a sandbox that shares the host's file system. */
 export const HOST_MOUNT = "host";
 
-/** DESIGN.md, 8. */
+/** A process asks once and keeps the answer for minutes; this is ten processes that start in one second. */
 export const DEFAULT_RATE: Rate = { count: 10, milliseconds: 1000 };

@@ -1,5 +1,5 @@
 // STS's limits of what a grant adds to a call, checked before anything is sent: what STS says is short, late, and not
-// always the limit that was passed. SDKS.md, 2; https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+// always the limit that was passed. src/DESIGN.md#limits-of-sts; https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 import { checkField } from "../config/check.ts";
 import type { Path } from "../config/fields.ts";
 import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT } from "../config/schema.ts";

@@ -18,7 +18,7 @@ export interface MountOptions {
   readonly command?: readonly string[] | undefined;
 }
 
-/** Texts by the names of their files (DESIGN.md, 4). */
+/** Texts by the names of their files. */
 export interface MountFiles {
   readonly "aws-config": string;
   /** Empty: shadows a `~/.aws/credentials` that was baked into an image. */

@@ -1,5 +1,5 @@
 // The schema of `grants/NAME.yaml`: what of a grant lies on the disk, in words a person reads. The only file here that
-// knows valibot. Every message is a constant: valibot's own ones repeat the value (STYLE.md, E4).
+// knows valibot. Every message is a constant: valibot's own ones repeat the value, which may be a secret.
 import * as v from "valibot";
 import { checkField } from "../config/check.ts";
 import { formatPath, type Path } from "../config/fields.ts";

@@ -1,7 +1,7 @@
 // Who is at the other end of a socket of Bun's, and whether that is someone who may ask or answer.
 import type { Native, PeerIdentity } from "./native.ts";
 
-/** Bun's sockets have a descriptor that its types do not mention (BUN.md, 2). */
+/** Bun's sockets have a descriptor that its types do not mention. */
 interface WithDescriptor {
   readonly fd: number;
 }
@@ -16,7 +16,7 @@ export function identifyPeer(native: Pick<Native, "peerIdentity">, socket: objec
   return native.peerIdentity(descriptorOf(socket));
 }
 
-/** Whom a control socket answers, and whom a client believes behind one, whatever the file's mode says (DESIGN.md, 8). */
+/** Whom a control socket answers, and whom a client believes behind one, whatever the file's mode says. */
 export function isOwnerOrRoot(peer: PeerIdentity, owner: number): boolean {
   return peer.uid === owner || peer.uid === 0;
 }

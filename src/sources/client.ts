@@ -10,10 +10,10 @@ export interface ClientOptions extends Caller {
   readonly onAnswer: (exchange: Exchange) => void;
 }
 
-/** The first attempt and 2 retries (DESIGN.md, 6); the SDK retries network failures, 5xx and throttling. */
+/** The first attempt and 2 retries; the SDK retries network failures, 5xx and throttling. */
 const MAX_ATTEMPTS = 3;
 
-/** Loaded when STS is first asked: the SDK takes 10 to 15 ms, and 15 MB (BUN.md, 8). */
+/** Loaded when STS is first asked: the SDK takes 10 to 15 ms, and 15 MB. */
 export const loadSdk = (): Promise<typeof import("@aws-sdk/client-sts")> => import("@aws-sdk/client-sts");
 
 export async function createClient(options: ClientOptions): Promise<STSClient> {

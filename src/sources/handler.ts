@@ -1,5 +1,5 @@
-// HTTP towards AWS: Bun's fetch behind the SDK's handler, because it alone honours HTTPS_PROXY and NO_PROXY under Bun
-// (BUN.md, 11), with the deadlines, the size limit and the certificates that neither of the two has.
+// HTTP towards AWS: Bun's fetch behind the SDK's handler, because it alone honours HTTPS_PROXY and NO_PROXY under Bun,
+// with the deadlines, the size limit and the certificates that neither of the two has.
 import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../daemon/clock.ts";
@@ -9,9 +9,9 @@ import { type Proxies, proxyFor } from "./proxy.ts";
 import { canConnect } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
-/** An attempt in all, in milliseconds: connecting, asking and the whole answer (DESIGN.md, 6). */
+/** An attempt in all, in milliseconds: connecting, asking and the whole answer. */
 const ATTEMPT_DEADLINE = 10_000;
-/** Milliseconds after which a connection must stand (DESIGN.md, 6), the last of which are for finding out. */
+/** Milliseconds after which a connection must stand, the last of which are for finding out. */
 const CONNECT_DEADLINE = 3_000;
 const PROBE_DEADLINE = 1_000;
 /** What STS says fits into a few KiB; a session token has no limit that AWS would state. */

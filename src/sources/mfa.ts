@@ -22,7 +22,7 @@ export interface MfaCode {
   readonly notes: readonly string[];
 }
 
-/** Seconds, as elhaz's (PEERS.md, E-037). */
+/** Seconds, as elhaz's. */
 const DEFAULT_TIMEOUT = 30;
 
 /** Milliseconds that the command of a config may take. */

@@ -23,7 +23,7 @@ export function isStaleSource(error: unknown): boolean {
   return EXPIRED.has(code) || UNKNOWN_KEY.has(code);
 }
 
-/** A duration that role chaining does not allow: more than 3,600 s (SDKS.md, 2). */
+/** A duration that role chaining does not allow: more than 3,600 s. */
 export function isChainingRefusal(error: unknown): boolean {
   const refused = serviceErrorOf(error);
   return refused !== undefined && /role chaining/i.test(refused.message) && /session limit/i.test(refused.message);

@@ -20,7 +20,7 @@ export interface StsSourceOptions extends SpawnOptions {
   readonly transport: StsTransport;
 }
 
-/** Seconds that a role assumed by a role lives at most (SDKS.md, 2). */
+/** Seconds that a role assumed by a role lives at most. */
 const LONGEST_CHAINED = 3_600;
 
 /** Children of each kind at once, so that a thousand renewals do not become a thousand processes. */

@@ -54,5 +54,5 @@ export interface StsTransport {
   close(): void;
 }
 
-/** Milliseconds: three attempts of 10 s (DESIGN.md, 6) and the SDK's pauses between them. */
+/** Milliseconds: three attempts of 10 s and the SDK's pauses between them. */
 export const CALL_DEADLINE = 35_000;

@@ -1,7 +1,7 @@
 // A command line as words, the way a POSIX shell splits it and no more: quotes and backslashes, no expansion.
 
 /**
- * As Python's `shlex.split`, which elhaz uses (PEERS.md, E-038). Undefined where a quote or a backslash is left open.
+ * As Python's `shlex.split`, which elhaz uses. Undefined where a quote or a backslash is left open.
  */
 export function splitWords(line: string): string[] | undefined {
   const words: string[] = [];

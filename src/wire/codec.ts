@@ -1,4 +1,4 @@
-// Fields ⇄ bytes: the primitive types of PROTOCOL.md and the ways to combine them. All integers are big endian.
+// Fields ⇄ bytes: the primitive types of PROTOCOL.md#1-types and the ways to combine them. All integers are big endian.
 // Decoding is strict, so that whatever is accepted re-encodes to the same bytes. No I/O, no package.
 import { MalformedBody, Reader, Writer } from "./buffer.ts";
 

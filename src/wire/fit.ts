@@ -6,12 +6,12 @@ import { type GrantInfo, messages, type SessionInfo } from "./messages.ts";
 /** Bytes that the other fields of a response may take: those of Status are paths and numbers. */
 const OTHER_FIELDS = 64 * 1024;
 
-/** The last of these sessions, as many as fit into a response of List or Status (PROTOCOL.md, "List"). */
+/** The last of these sessions, as many as fit into a response of List or Status (PROTOCOL.md#list-5). */
 export function fitSessions(sessions: readonly SessionInfo[]): readonly SessionInfo[] {
   return fitLast(messages.Add.response, sessions);
 }
 
-/** The youngest of these grants, in the order they have, as many as fit into a response (PROTOCOL.md, "GrantList"). */
+/** The youngest of these grants, in the order they have, as many as fit into a response (PROTOCOL.md#grantlist-10). */
 export function fitGrants(grants: readonly GrantInfo[]): readonly GrantInfo[] {
   const byAge = grants.toSorted((one, other) => one.createdAt - other.createdAt);
   const fitting = new Set(fitLast(messages.GrantRevoke.response, byAge));

@@ -7,7 +7,7 @@ const LENGTH_BYTES = 4;
 /** Bytes of version and message number, which the length counts. */
 const HEADER_BYTES = 2;
 
-/** The largest length of a request on the control socket: a body of 64 KiB and its header (DESIGN.md, 5). */
+/** The largest length of a request on the control socket: a body of 64 KiB and its header. */
 export const CONTROL_REQUEST_LIMIT = 64 * 1024 + HEADER_BYTES;
 /** The largest length of a request on a grant socket: a body of 4 KiB and its header. */
 export const GRANT_REQUEST_LIMIT = 4 * 1024 + HEADER_BYTES;

@@ -1,4 +1,4 @@
-// The least that a client can be: one Vend (src/wire/PROTOCOL.md), its line on stdout. What a warm `export` is
+// The least that a client can be: one Vend (src/wire/PROTOCOL.md#vend-2), its line on stdout. What a warm `export` is
 // measured against; what lies between the two is the price of the runtime. Built with `gcc -O2 -static`.
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// Asks a daemon, or anything that speaks frames (src/wire/PROTOCOL.md, 2), as fast as it answers: a closed loop with
+// Asks a daemon, or anything that speaks frames (src/wire/PROTOCOL.md#2-frames), as fast as it answers: a closed loop with
 // epoll, one request under way on every connection. In C, so that the load is not what limits the result.
 //
 //   load SOCKET CONNECTIONS MILLISECONDS kept|fresh < REQUESTS

@@ -124,7 +124,7 @@ describe("a hostile file is refused at once", () => {
   test.each(bombs)("%s", (_, text, message) => {
     const started = performance.now();
     expect(refusal(text)).toBe(message);
-    // DESIGN.md asks for 50 ms on a quiet machine; a quadratic scan would take seconds.
+    // 50 ms are meant, on a quiet machine; a quadratic scan would take seconds.
     expect(performance.now() - started).toBeLessThan(500);
   });
 

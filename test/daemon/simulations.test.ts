@@ -1,4 +1,4 @@
-// Hours of use in milliseconds: sessions.ts, refresh.ts and the clock together, as DESIGN.md, 6 promises it.
+// Hours of use in milliseconds: sessions.ts, refresh.ts and the clock together, as src/DESIGN.md#renewal promises it.
 import { expect, setDefaultTimeout, test } from "bun:test";
 import * as fc from "fast-check";
 import { settle } from "./fakes/clock.ts";

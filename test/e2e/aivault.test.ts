@@ -1,4 +1,4 @@
-// aivault's rows of PEERS.md, by their ids; which test each of the others has is in interop/peers/known.ts.
+// What aivault does, by the ids of the rows in interop/peers; which test each of the others has is in interop/peers/known.ts.
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";

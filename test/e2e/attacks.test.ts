@@ -1,4 +1,4 @@
-// What was done to elhaz (SANDBOXES.md, 1), and some more, done to keyhole's control socket by a process that may open
+// What was done to elhaz, and some more, done to keyhole's control socket by a process that may open
 // it. The daemon lives, answers its owner meanwhile, and keeps nothing of it.
 import { expect, test } from "bun:test";
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The daemon that nobody thinks about: whoever needs it starts it. Rows of PEERS.md are named by their ids.
+// The daemon that nobody thinks about: whoever needs it starts it. The ids are of rows in interop/peers.
 import { expect, test } from "bun:test";
 import {
   chmodSync,

@@ -1,5 +1,5 @@
 // What another process of the same user cannot do to a daemon, and what a hostile directory or environment cannot make
-// the executable do (DESIGN.md, 3 and 9; BUN.md, 3 and 6).
+// the executable do (src/DESIGN.md#what-bun-does).
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// The fourteen attacks that elhaz fell to (SANDBOXES.md, 1), by a process in a sandbox that holds one grant while others
+// The fourteen attacks that elhaz fell to, by a process in a sandbox that holds one grant while others
 // live: the same refusal every time, and no effect on anyone.
 import { expect } from "bun:test";
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Hole by hole (SANDBOXES.md, 2): what a process in a sandbox with one grant asks for, reads and changes. Its mount is
+// Hole by hole: what a process in a sandbox with one grant asks for, reads and changes. Its mount is
 // read-only here; mounts.test.ts has a writable one.
 import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
@@ -206,7 +206,7 @@ test("no secret stands in the arguments or the environment of a process, however
   expect(await watch.stop()).toEqual([]);
 });
 
-/** What the sandbox may be told: DESIGN.md, 10. */
+/** What the sandbox may be told: a fixed set of short texts. */
 const TOLD =
   /^keyhole: error: [a-zA-Z' ,]+\nkeyhole: hint: (ask whoever made this grant: keyhole grant show agent-a|try again in a few seconds)\n$/;
 

@@ -10,7 +10,7 @@ import { testWith } from "./rigs/rigs.ts";
 
 const test = testWith(holderRigs);
 
-/** Milliseconds (DESIGN.md, 8). */
+/** Milliseconds (src/DESIGN.md#grants). */
 const IN_FORCE = 100;
 /** A machine that others use is slow now and then: the best of so many revocations is the daemon's own. */
 const ROUNDS = 3;

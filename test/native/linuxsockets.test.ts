@@ -8,7 +8,7 @@ const native = loadNative();
 const directory = mkdtempSync(join(tmpdir(), "keyhole-sockets-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Bun's sockets and listeners have a descriptor that its types do not mention (BUN.md, 2). */
+/** Bun's sockets and listeners have a descriptor that its types do not mention. */
 const descriptorOf = (socket: object) => (socket as { readonly fd: number }).fd;
 
 /** A listener, and both ends of a connection to it. */

@@ -43,7 +43,7 @@ test.each([
 
 const ENCODED = `4GIOHlTkIaWHQD0Q0m6XSnuMMCm-${"abcdefghijKLMNOPQRST0123456789_-".repeat(60)}`;
 
-/** As STS words them (SDKS.md, 2, and the API reference). */
+/** As STS words them. */
 test.each([
   "User: arn:aws:iam::111122223333:user/division/subdivision/TeamBlue2024/alice is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_AdministratorAccess_0123456789abcdef",
   "User: arn:aws:sts::111122223333:assumed-role/DeploymentRoleOfTheWholeCompany2024/botocoreSession1234567890 is not authorized to perform: sts:TagSession on resource: arn:aws-us-gov:iam::111122223333:role/Engineering/Production/TeamAlphaDeploymentRole2024 because no identity-based policy allows the sts:TagSession action",

@@ -18,7 +18,7 @@ import type { State } from "./state.ts";
 import { countViolationsOf, refuseViolations, violationsOf } from "./validation.ts";
 import { readWebIdentity } from "./webidentity.ts";
 
-/** Seconds a role session lives at most when a role session asked for it (SDKS.md, 2). */
+/** Seconds a role session lives at most when a role session asked for it. */
 const LONGEST_CHAINED = 3600;
 /** GetSessionToken's default and most, in seconds, for a user. */
 const DEFAULT_SESSION_TOKEN = 43_200;

@@ -5,7 +5,7 @@ import { type Parameters, stringMembers, structureMembers } from "./query.ts";
 import type { RoleName } from "./roles.ts";
 import { countViolationsOf, refuseViolations, validationError, violationsOf } from "./validation.ts";
 
-/** Characters, of the inline policy and the ARNs of managed ones together (SDKS.md, 2). */
+/** Characters, of the inline policy and the ARNs of managed ones together. */
 const LONGEST_PLAINTEXT = 2048;
 const MOST_POLICY_ARNS = 10;
 const MOST_TAGS = 50;

@@ -8,7 +8,7 @@ import type { RoleDefinition, RoleName } from "./roles.ts";
 import type { State } from "./state.ts";
 import { type Constraint, rangeViolationsOf, violationsOf } from "./validation.ts";
 
-/** Seconds; for all three see SDKS.md, 2. */
+/** Seconds; all three as src/DESIGN.md#limits-of-sts has them. */
 const LEAST_DURATION = 900;
 const LONGEST_ROLE_SESSION = 43_200;
 const DEFAULT_DURATION = 3600;

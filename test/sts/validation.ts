@@ -1,5 +1,5 @@
 // The constraints of the service's model, and the words in which AWS reports that they were not met.
-// Numbers and patterns: botocore data/sts/2011-06-15/service-2.json (SDKS.md, 2).
+// Numbers and patterns: botocore data/sts/2011-06-15/service-2.json.
 import { StsError } from "./error.ts";
 
 export interface Constraint {

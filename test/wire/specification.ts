@@ -1,4 +1,4 @@
-// PROTOCOL.md, read by a machine: its tables, its fields, its hex dumps, and an encoder that knows the
+// src/wire/PROTOCOL.md, read by a machine: its tables, its fields, its hex dumps, and an encoder that knows the
 // specification alone, to be held against the codecs of src/wire.
 import * as fc from "fast-check";
 

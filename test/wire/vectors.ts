@@ -1,4 +1,4 @@
-// The golden vectors: bytes written by hand, and what a reader of PROTOCOL.md must make of them.
+// The golden vectors: bytes written by hand, and what a reader of src/wire/PROTOCOL.md must make of them.
 import { readdirSync, readFileSync } from "node:fs";
 import { type AnyCodec, decode, encode, MalformedBody } from "../../src/wire/codec.ts";
 import {

@@ -1,4 +1,4 @@
-// A config by questions, in elhaz's order (PEERS.md E-051). Every answer is checked when it is given; an empty one
+// A config by questions, in elhaz's order. Every answer is checked when it is given; an empty one
 // leaves a value out, and a No to a section or a list keeps what is there.
 import { parseValue } from "../../config/change.ts";
 import { checkField } from "../../config/check.ts";
@@ -15,7 +15,7 @@ export type ConfigValue = Readonly<Record<string, unknown>>;
 const REQUIRED: ReadonlySet<string> = new Set(["AssumeRole.RoleArn", "MFA.command"]);
 /** Not shown, and not filled in: an empty answer keeps them. */
 const SECRET: ReadonlySet<string> = new Set(["aws_secret_access_key", "aws_session_token"]);
-/** elhaz's default for what it asks (PEERS.md E-051). */
+/** elhaz's default for what it asks. */
 const SUGGESTED: Readonly<Record<string, string>> = { "MFA.timeout": "30" };
 
 /**

@@ -113,7 +113,7 @@ async function holderOf({ paths }: Settings): Promise<number | undefined> {
 
 /**
  * Credentials of a config; its session is added if there is none, with this caller's environment. A refusal by AWS
- * comes from the `Add`, so it is shown once and STS was called once (PEERS.md E-096).
+ * comes from the `Add`, so it is shown once and STS was called once.
  */
 export function vend(caller: Asker, name: string): Promise<ResponseOf<"Vend">> {
   return withSession(caller, name, (link, session) => link.request("Vend", { config: session }));

@@ -7,7 +7,7 @@ import { version } from "../../version.ts";
 import { withDaemonIfAny } from "./broker.ts";
 import type { Host } from "../command.ts";
 
-/** Milliseconds. A daemon finishes answers under way for 2 s (DESIGN.md, 9); the rest is for a machine that swaps. */
+/** Milliseconds. A daemon finishes answers under way for 2 s; the rest is for a machine that swaps. */
 const PATIENCE = 10_000;
 /** Milliseconds after which the lock is asked as well. */
 const DOUBTFUL = 250;

@@ -2,7 +2,7 @@
 import type { DaemonStatus } from "../../wire/messages.ts";
 import { formatDuration } from "../columns.ts";
 
-/** Milliseconds of skew worth a line (DESIGN.md, 6). */
+/** Milliseconds of skew worth a line. */
 export const NOTABLE_SKEW = 60_000;
 
 /** AWS's clock minus this machine's, in milliseconds. */

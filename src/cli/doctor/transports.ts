@@ -52,7 +52,7 @@ interface LeaseDocument {
 /** How the version of a lease that has ended begins (daemon/mounts/lease.ts). */
 const ENDED = "keyhole: ";
 
-/** Milliseconds: leases are replaced long before (DESIGN.md, 6), so less than this means that nobody does. */
+/** Milliseconds: leases are replaced long before, so less than this means that nobody does. */
 const LEAST_LEFT = 5 * 60_000;
 
 export function checkLease({ grant, now }: InsideMachine): readonly Verdict[] {

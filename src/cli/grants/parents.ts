@@ -5,7 +5,7 @@ import { leaseParents } from "../../grants/leases.ts";
 import type { Settings } from "../../settings.ts";
 import type { Ui } from "../ui.ts";
 
-/** DESIGN.md, 4: whoever knows a grant's directory can enter it, and nobody can list them. */
+/** Who knows a grant's directory can enter it; only root can list them. */
 const MODE = 0o311;
 
 /** One whose mode is another. */

@@ -24,7 +24,7 @@ const USES = { least: 1, most: 0xff_ff_ff_ff };
 /** Characters. STS takes 2,048 of a session policy; white space does not count. */
 const POLICY_LIMIT = 64 * 1024;
 
-/** The options of `grant add`; DESIGN.md, 8, has their meaning. */
+/** The options of `grant add`. */
 export const termOptions = {
   config: { type: "string", required: true, valueHint: "CONFIG", description: "The config whose role it is" },
   ttl: { type: "string", valueHint: "SPAN", description: "Give nothing any more after that time, like 8h" },

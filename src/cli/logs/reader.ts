@@ -1,4 +1,4 @@
-// The daemon's log or audit as lines, across rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new (DESIGN.md, 4).
+// The daemon's log or audit as lines, across rotation: LOG.3, LOG.2, LOG.1, LOG, from old to new.
 import { closeSync, fstatSync, readSync, statSync } from "node:fs";
 import { openIfFile, type OpenFile, readLines, rotatedPath } from "../../files/lines.ts";
 import { KEPT_LOGS } from "../../paths.ts";

@@ -17,7 +17,7 @@ import {
 } from "./recipe.ts";
 
 /**
- * Its seccomp filter forbids AF_UNIX on Linux; on macOS sockets are allowed by path (SANDBOXES.md, 5). What may be read
+ * Its seccomp filter forbids AF_UNIX on Linux; on macOS sockets are allowed by path. What may be read
  * again wins over what may not, if it is the longer path (sandbox-runtime's README).
  */
 export const claudeCode: MakeRecipe = (grant, host) => {

@@ -33,7 +33,7 @@ function run(engine: "docker" | "podman", grant: GrantInfo, readOnly: string, ..
   return { text: lines.join("\n"), remarks: [] };
 }
 
-/** container_t may connect to no socket of an unconfined process, whatever label the file has (SANDBOXES.md, 5). */
+/** container_t may connect to no socket of an unconfined process, whatever label the file has. */
 function selinux(grant: GrantInfo): string[] {
   if (grant.deliver === "socket") {
     return ["# with SELinux (Fedora, RHEL) add: --security-opt label=disable"];

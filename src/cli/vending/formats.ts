@@ -20,7 +20,7 @@ type Format = (credentials: VendedCredentials) => string;
 
 /** By what `--format` takes. */
 export const formats = {
-  /** elhaz's keys (PEERS.md E-091). */
+  /** elhaz's keys. */
   json: (credentials) =>
     JSON.stringify(
       {
@@ -41,7 +41,7 @@ export const formats = {
   /** A record, for `keyhole export -f nushell -n NAME | from json | load-env`: nushell cannot evaluate a text. */
   nushell: (credentials) => JSON.stringify(variablesOf(credentials)),
   dotenv: eachVariable((name, value) => `${name}=${quoteDotenv(value)}`),
-  /** The shape of an STS response, which Claude Code's awsCredentialExport and Codex accept (SDKS.md, 1.2). */
+  /** The shape of an STS response, which Claude Code's awsCredentialExport and Codex accept. */
   sts: ({ accessKeyId, secretAccessKey, sessionToken, expiration }) =>
     JSON.stringify({
       Credentials: {
@@ -60,7 +60,7 @@ export const formatNames = Object.keys(formats) as FormatName[];
 
 /**
  * The environment that carries credentials. The expiration is among it for people and for tools that look at it;
- * botocore fails once it has passed (PEERS.md E-107), as it would anyway, with a better message.
+ * botocore fails once it has passed, as it would anyway, with a better message.
  */
 export function variablesOf(credentials: VendedCredentials): Record<string, string> {
   return definedVariables({
@@ -75,7 +75,7 @@ export function variablesOf(credentials: VendedCredentials): Record<string, stri
 /** elhaz's mark for what it does not show. */
 export const HIDDEN = "***";
 
-/** The same credentials with nothing to tell; expiry and region stay (PEERS.md E-095). */
+/** The same credentials with nothing to tell; expiry and region stay. */
 export function obscure(credentials: VendedCredentials): VendedCredentials {
   return {
     ...credentials,

@@ -32,7 +32,7 @@ export function requireSharedName(name: string | undefined): string {
 /**
  * @param own uid of this process
  * @throws KeyholeError `unsafe-path` for whoever has no business there; what the daemon answers; `unreachable` where nobody does, and `forbidden` for whoever is not in
- *   the socket's group. Both name the directory of the user's own configs as well, which was looked into first (PEERS.md A-015).
+ *   the socket's group. Both name the directory of the user's own configs as well, which was looked into first.
  */
 export async function vendShared(settings: Settings, own: number, config: string): Promise<ResponseOf<"Vend">> {
   return askShared(await open(settings, config), settings, own, (connection) => connection.request("Vend", { config }));

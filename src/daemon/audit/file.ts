@@ -16,7 +16,7 @@ export interface AuditOptions {
   readonly clock: Clock;
   /** Leaves out of a text what must not be written down. */
   readonly hide: (text: string) => string;
-  /** KEYHOLE_DISABLE_DISK_LOGS (PEERS.md A-031): nothing is opened and nothing written. */
+  /** KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written. */
   readonly disabled?: boolean;
 }
 

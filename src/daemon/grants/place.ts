@@ -29,7 +29,7 @@ export interface PlaceDependencies {
   readonly log: LimitedLog;
 }
 
-/** DESIGN.md, 4. */
+/** Any uid that a container maps to may read and connect; the directories above keep others out. */
 const TEXT_MODE = 0o444;
 const SOCKET_MODE = 0o666;
 

@@ -50,7 +50,7 @@ export function planGrant(
     durationSeconds,
     deliver,
     mountAt,
-    // DESIGN.md, 4: a directory with a lease has none; `cat` reads it.
+    // A directory with a lease has none: `cat` reads the lease.
     executable: request.executable && deliver === "socket",
     allowUids: [...request.allowUids],
     allowGids: [...request.allowGids],

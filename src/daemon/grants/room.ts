@@ -1,6 +1,6 @@
 // How many descriptors grants may take: each has a directory and a listener, and all their connections share the rest.
 
-/** Connections of one grant (DESIGN.md, 8). */
+/** Connections of one grant. */
 export const GRANT_CONNECTIONS = 32;
 
 /** Descriptors of a grant that nobody is connected to: its directory and its listener. */

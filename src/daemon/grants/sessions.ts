@@ -1,4 +1,4 @@
-// The sessions of grants: one for each, never shared with another grant or with the config's own (DESIGN.md, 8).
+// The sessions of grants: one for each, never shared with another grant or with the config's own.
 import { type ErrorName, KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";

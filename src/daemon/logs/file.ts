@@ -5,7 +5,7 @@ import { formatJsonLine } from "./jsonline.ts";
 import type { Log } from "./log.ts";
 import { openRotatingFile } from "./rotatingfile.ts";
 
-/** Bytes at which the file is rotated (DESIGN.md, 4). */
+/** Bytes at which the file is rotated. */
 const ROTATE_AT = 5 * 1000 * 1000;
 
 export interface LogFile {

@@ -12,8 +12,8 @@ export interface Lease {
    */
   write(line: Uint8Array): void;
   /**
-   * Puts an error document in the place of the credentials: JSON whose `Version` is the reason. Every SDK refuses it
-   * (RIGS.md, "bad output"), and botocore shows the version that it does not know. Where that cannot be written, as on a
+   * Puts an error document in the place of the credentials: JSON whose `Version` is the reason. Every SDK refuses it,
+   * and botocore shows the version that it does not know. Where that cannot be written, as on a
    * file system that somebody has filled, there is no file.
    *
    * @throws KeyholeError `unsafe-path`; the credentials are gone all the same, if they could be removed.
@@ -21,7 +21,7 @@ export interface Lease {
   end(reason: KeyholeError): void;
 }
 
-/** DESIGN.md, 4: whatever uid a container maps to can read it. */
+/** Whatever uid a container maps to can read it. */
 const LEASE_MODE = 0o444;
 
 export function createLease(mount: Pick<Mount, "write" | "clear">): Lease {

@@ -54,9 +54,9 @@ export interface Mount {
   close(): void;
 }
 
-/** DESIGN.md, 4: it can be entered by whoever knows a name in it, and listed by nobody. */
+/** Who knows a name in it can enter it; only root can list it. */
 const PARENT_MODE = 0o311;
-/** DESIGN.md, 4: whatever uid a container maps to can enter. */
+/** Whatever uid a container maps to can enter. */
 const MOUNT_MODE = 0o755;
 /** Of emptying a directory that somebody, or a copy that is under way, fills again. */
 const ATTEMPTS = 8;

@@ -51,7 +51,7 @@ export interface Shared {
   close(patience: number): Promise<void>;
 }
 
-/** Members of the directory's group may connect (DESIGN.md, 9). */
+/** Members of the directory's group may connect. */
 const SOCKET_MODE = 0o660;
 
 /** Milliseconds between two looks at the socket's file, as at the control socket's (vigil.ts). */

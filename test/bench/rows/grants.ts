@@ -8,7 +8,7 @@ import { atMost, once, ratioTo, type Report, type Row } from "../report.ts";
 import { summarize } from "../statistics.ts";
 import type { Tools } from "../tools.ts";
 
-/** Milliseconds until a revocation is felt; DESIGN.md, 8. */
+/** Milliseconds until a revocation is felt (src/DESIGN.md#grants). */
 const LONGEST_REVOCATION = 100;
 
 export async function measureGrants(tools: Tools): Promise<Report> {

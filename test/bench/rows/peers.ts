@@ -28,7 +28,7 @@ const peers: readonly Peer[] = [
       await runIn(machine, [program, "daemon", "add", "-n", "first"]);
     },
     words: ["export", "--format", "credential-process", "-n", "first"],
-    // It often answers a stop that worked with exit 1 (PEERS.md E-076).
+    // It often answers a stop that worked with exit 1.
     cleanUp: (machine, program) => runIn(machine, [program, "daemon", "stop"]).catch(() => {}),
   },
   {

@@ -17,7 +17,7 @@ import time
 
 MOUNT = "/run/keyhole"
 SOCK = MOUNT + "/sock"
-# wire/PROTOCOL.md: length, version 1, message 15, no body.
+# wire/PROTOCOL.md#fetch-15: length, version 1, message 15, no body.
 FETCH = bytes.fromhex("00000002010f")
 FETCHED, ERROR = 0x0F, 0xFF
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -1,8 +1,8 @@
 // Rows that are not run side by side: another test's title names them, or nothing can be run.
 import { type Proof, proven, type Remark, remark } from "./row.ts";
 
-const ONE_EXECUTABLE = "DESIGN.md, 3: one executable, two roles";
-const PROTOCOL = "DESIGN.md, 5: a binary protocol with a version, which src/wire/PROTOCOL.md specifies";
+const ONE_EXECUTABLE = "src/DESIGN.md#one-executable: it is client and daemon";
+const PROTOCOL = "src/DESIGN.md#sockets: a binary protocol with a version, which src/wire/PROTOCOL.md specifies";
 
 export const proofs: readonly Proof[] = [
   proven("more", "E-006", "completion, also of names", "cli/completions.test.ts"),

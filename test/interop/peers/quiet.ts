@@ -5,7 +5,7 @@ import { Person } from "../../cli/fakes/person.ts";
 import type { Side } from "./pair.ts";
 import { fixed, more, onPurpose, type Row, same } from "./row.ts";
 
-const STATUSES = "DESIGN.md, 10: each kind of failure has an exit status of its own";
+const STATUSES = "src/DESIGN.md#errors: each kind of failure has an exit status of its own";
 
 /** Every parameter that the schema has, as it is read back. */
 const ROLE = `  RoleSessionName: me
@@ -144,7 +144,7 @@ export const quiet: readonly Row[] = [
     return [names.includes("dev"), names.includes("second")];
   }),
   onPurpose(
-    ...(["E-031", "names: letters, digits, - and _, here ASCII's", 'README, "Coming from elhaz"'] as const),
+    ...(["E-031", "names: letters, digits, - and _, here ASCII's", "README.md#coming-from-elhaz"] as const),
     [1, 0],
     [2, 2],
     async (side) => {

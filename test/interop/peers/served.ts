@@ -7,8 +7,8 @@ import { until } from "../../processes.ts";
 import { MFA, type Outcome, type Side } from "./pair.ts";
 import { fixed, more, onPurpose, type Row, same } from "./row.ts";
 
-const STATUSES = "DESIGN.md, 10: each kind of failure has an exit status of its own";
-const PROTOCOL = "DESIGN.md, 5: a binary protocol with a version, which src/wire/PROTOCOL.md specifies";
+const STATUSES = "src/DESIGN.md#errors: each kind of failure has an exit status of its own";
+const PROTOCOL = "src/DESIGN.md#sockets: a binary protocol with a version, which src/wire/PROTOCOL.md specifies";
 
 const first = (text: string) => text.split("\n", 1)[0]!;
 /** Lines; elhaz says on stdout that there are none. */
@@ -77,10 +77,17 @@ export const served: readonly Row[] = [
     await side.run("daemon start");
     return [before, await isRunning(side)];
   }),
-  onPurpose("E-072", "no daemon: the first command starts one", "DESIGN.md, 9", [1, false], [0, true], async (side) => {
-    await side.run("daemon stop");
-    return [(await side.run("export -n dev")).exit, await isRunning(side)];
-  }),
+  onPurpose(
+    "E-072",
+    "no daemon: the first command starts one",
+    "src/DESIGN.md#the-life-of-the-daemon",
+    [1, false],
+    [0, true],
+    async (side) => {
+      await side.run("daemon stop");
+      return [(await side.run("export -n dev")).exit, await isRunning(side)];
+    },
+  ),
   same("E-070", "daemon start says where, and is a success when one runs", [0, 0, true], async (side) => {
     await side.run("daemon stop");
     const { exit, stdout, stderr } = await side.run("daemon start");
@@ -441,7 +448,7 @@ export const served: readonly Row[] = [
     await until(() => !existsSync(side.socket));
     return existsSync(side.socket);
   }),
-  onPurpose("E-157", "the log's lines", "DESIGN.md, 4: JSON lines", false, true, async (side) => {
+  onPurpose("E-157", "the log's lines", "src/DESIGN.md#files: JSON lines", false, true, async (side) => {
     return readFileSync(side.log, "utf8").startsWith("{");
   }),
   more("E-160", "service managers", 2, 0, async (side) => (await side.run("service --help")).exit),

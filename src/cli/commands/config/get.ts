@@ -18,7 +18,7 @@ export default defineCommand({
     const store = openConfigStore(settings.paths.configDir);
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     if (!store.exists(name) && (await ui.isInteractive())) {
-      // elhaz's offer (PEERS.md E-056); a No is an answer, not a failure.
+      // elhaz's offer; a No is an answer, not a failure.
       if (!(await ui.askYesNo(`Config ${name} not found. Create it?`, false))) return;
       const add = (await import("./add.ts")).default;
       await add.run({

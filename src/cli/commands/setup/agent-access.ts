@@ -1,5 +1,5 @@
 // keyhole setup agent-access: the group and the directory by which another user of this machine, such as the one that
-// agents run as, reaches a shared daemon (PEERS.md A-021). Repeating it changes nothing.
+// agents run as, reaches a shared daemon. Repeating it changes nothing.
 import { KeyholeError } from "../../../errors.ts";
 import { directoryOf } from "../../../paths.ts";
 import { checkAccountName, requireRoot } from "../../service/accounts.ts";
