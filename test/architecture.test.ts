@@ -246,7 +246,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/ui.ts",
       "client/express.ts",
       "client/target.ts",
-      "daemon/peers.ts",
+      "daemon/starts.ts",
       "daemon/process.ts",
       "daemon/program.ts",
       "files/accounts.ts",

@@ -91,11 +91,11 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     }
   }
 
-  function addGrant(directory: string | undefined, request: RequestOf<"GrantAdd">, caller: Caller) {
+  function addGrant(how: "add" | "run", directory: string | undefined, request: RequestOf<"GrantAdd">, caller: Caller) {
     const given = readVariables(request.environment);
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
-    return grants.add({ ...request, environment, directory }, caller);
+    return grants[how]({ ...request, environment, directory, runner: undefined }, caller);
   }
 
   const proxies = Object.entries(base).flatMap(([name, value]) =>
@@ -137,9 +137,11 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: (request, caller) => addGrant(undefined, request, caller),
+    GrantAdd: (request, caller) => addGrant("add", undefined, request, caller),
     GrantAddIn: ({ directory, ...request }, caller) =>
-      addGrant(wantedOf(request.config, directory, configDir).directory, request, caller),
+      addGrant("add", wantedOf(request.config, directory, configDir).directory, request, caller),
+    GrantRun: ({ directory, ...request }, caller) =>
+      addGrant("run", wantedOf(request.config, directory, configDir).directory, request, caller),
     GrantSource: ({ name }) => grants.source(name),
     Proxies: () => ({ proxies }),
     GrantList: () => ({ grants: fitGrants(grants.list()) }),

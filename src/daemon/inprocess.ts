@@ -75,6 +75,7 @@ function refuse(): never {
 const noGrants: Grants = {
   connections: 0,
   add: refuse,
+  run: refuse,
   list: refuse,
   source: refuse,
   revoke: refuse,

@@ -1,9 +1,10 @@
 // Who asks, for the audit: the process that connected, and whether it still is that process. SO_PEERCRED is taken at
 // connect() and a descriptor can be passed on, so a pid alone may be another program's by the time it is written down.
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import type { AuditPeer } from "../audit/event.ts";
 import type { Native, PeerIdentity } from "../native/native.ts";
 import { descriptorOf, identifyPeer } from "../native/peer.ts";
+import { startTicksOf } from "./starts.ts";
 import { baseOf } from "../paths.ts";
 import { parentProgramOf, programOf } from "./program.ts";
 
@@ -117,13 +118,10 @@ function isProcOf(ownPid: number): boolean {
   }
 }
 
-/** In clock ticks since boot, field 22 of proc_pid_stat(5); the name in parentheses before it may hold anything. */
+/** Nothing is said of a process of which /proc says nothing. */
 function startTimeOf(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie keeps its pid, and has ended.
-    return fields[0] === "Z" ? undefined : fields[19];
+    return startTicksOf(pid);
   } catch {
     return undefined;
   }

@@ -57,6 +57,15 @@ export interface Grant extends GrantTerms {
   readonly keyId: string | undefined;
   /** Where its config is; undefined for the default directory. */
   readonly configDir: string | undefined;
+  /** The process that it ends with; undefined for one that is nobody's. */
+  readonly runner: Runner | undefined;
+}
+
+/** A `keyhole run`. */
+export interface Runner {
+  readonly pid: number;
+  /** See daemon/starts.ts. */
+  readonly started: string;
 }
 
 /** By what name the config of a grant is read. */

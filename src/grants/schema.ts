@@ -92,6 +92,7 @@ const schema = v.strictObject({
   had_keys: flag,
   key_id: v.optional(v.pipe(text, v.regex(/^\w{1,128}$/, "must be the id of an access key"))),
   config_dir: v.optional(v.pipe(text, v.startsWith("/", "must be an absolute path"))),
+  runner: v.optional(v.strictObject({ pid: v.pipe(number, v.minValue(1, "must be a pid")), started: text })),
 });
 
 /** As `dumpYaml` writes it; what is absent is left out. */
@@ -122,6 +123,7 @@ export function toDocument(grant: Grant): Readonly<Record<string, unknown>> {
     had_keys: grant.hadKeys,
     key_id: grant.keyId,
     config_dir: grant.configDir,
+    runner: grant.runner,
   };
   return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
 }
@@ -180,6 +182,7 @@ function toGrant(name: string, document: v.InferOutput<typeof schema>): Grant {
     hadKeys: document.had_keys,
     keyId: document.key_id,
     configDir: document.config_dir,
+    runner: document.runner,
   };
 }
 

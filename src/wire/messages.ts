@@ -243,6 +243,8 @@ export const messages = {
       endpoint: optional(string),
     }),
   },
+  /** As GrantAddIn, of a grant that is revoked and removed when the process that asks ends. */
+  GrantRun: { number: 0x15, request: struct({ directory: string, ...grantAddition }), response: grant },
   /** The daemon's own proxies, by its variables: for whoever names none. Without users and passwords. */
   Proxies: { number: 0x14, request: empty, response: struct({ proxies: list(variable) }) },
 } as const satisfies Record<string, MessageRow>;

@@ -27,6 +27,7 @@ function setUp(handlers: Partial<Handlers>) {
     Compare: notAsked,
     GrantAdd: notAsked,
     GrantAddIn: notAsked,
+    GrantRun: notAsked,
     GrantSource: notAsked,
     Proxies: notAsked,
     GrantList: notAsked,
@@ -110,7 +111,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 20 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 21 of protocol version 1, not 126");
 });
 
 test.each([

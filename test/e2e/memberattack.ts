@@ -41,6 +41,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
   Proxies: {},
+  GrantRun: { directory: "/", ...terms, environment: [] },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -34,6 +34,7 @@ test("a grant is written in the words of its options", () => {
     had_keys: true,
     key_id: "AKIAEXAMPLE",
     config_dir: "/home/ann/configs",
+    runner: { pid: 77, started: "boot/12" },
   });
 });
 

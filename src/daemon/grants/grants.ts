@@ -14,6 +14,8 @@ export interface Grants {
    *   grant then does not exist.
    */
   add(request: GrantRequest, caller: Caller): Promise<GrantInfo>;
+  /** As `add`, of a grant that is removed when the caller's process ends. @throws KeyholeError `forbidden` */
+  run(request: Omit<GrantRequest, "runner">, caller: Caller): Promise<GrantInfo>;
   /** What it was made with. @throws KeyholeError `no-such-grant` */
   source(name: string): ResponseOf<"GrantSource">;
   /** By name. */

@@ -58,6 +58,7 @@ function notesOf({ grant, environment, revision }: LiveGrant): string[] {
   const notes: string[] = [];
   if (grant.hadKeys && environment === undefined)
     notes.push(`its source credentials were ${describeKeys(grant)}, which are forgotten when the daemon ends`);
+  if (grant.runner !== undefined) notes.push(`it ends with the keyhole run of pid ${grant.runner.pid}`);
   const endpoint = foreignEndpoint(grant.environment);
   if (endpoint !== undefined) notes.push(`it asks STS at ${endpoint}, which is not AWS's`);
   if (revision === undefined)

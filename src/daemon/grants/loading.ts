@@ -5,11 +5,13 @@ import { KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
 import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
+import type { StartOf } from "../starts.ts";
 import { keyholeErrorOf } from "../failure.ts";
 import type { LimitedLog } from "../logs/limit.ts";
 import { type GrantBook, recordLife } from "./book.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
+import { hasRunnerEnded } from "./runners.ts";
 import { tryToWriteDefinition } from "./writing.ts";
 
 export interface LoadingDependencies {
@@ -21,6 +23,7 @@ export interface LoadingDependencies {
   readonly log: LimitedLog;
   /** The region that a config names for an environment. @returns rejects where it cannot be found out */
   readonly regionOf: (grant: Grant) => Promise<string | undefined>;
+  readonly startOf: StartOf;
 }
 
 export interface GrantLoading {
@@ -31,7 +34,7 @@ export interface GrantLoading {
 }
 
 export function createGrantLoading(dependencies: LoadingDependencies): GrantLoading {
-  const { book, life, store, configs, record, log, regionOf } = dependencies;
+  const { book, life, store, configs, record, log, regionOf, startOf } = dependencies;
   const { lives, pending } = book;
 
   async function load(): Promise<void> {
@@ -104,6 +107,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   }
 
   async function open(grant: Grant): Promise<void> {
+    if (hasRunnerEnded(grant, startOf)) return discard(grant);
     pending.set(grant.name, () => grant);
     try {
       const live = await life.open(grant, undefined);
@@ -121,6 +125,15 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     } finally {
       pending.delete(grant.name);
     }
+  }
+
+  /** Opened only for what is left of it, a lease among it: it gives nothing any more. */
+  async function discard(grant: Grant): Promise<void> {
+    const live = await life.open({ ...grant, revokedAt: grant.createdAt }, undefined);
+    store.remove(grant.name);
+    recordLife(record, "remove", live, undefined, "its keyhole run had ended");
+    log("info", "grant removed", { grant: grant.name });
+    dismantle(live);
   }
 
   /** Not waited for: the files that name the region may not answer, and nobody else's grant depends on them. */
@@ -152,15 +165,16 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     }
   }
 
-  /** What was revoked stays so, and what was used, whatever its file says by now. */
+  /** What was revoked stays so, what was used, and with what it ends, whatever its file says by now. */
   function adopt(live: LiveGrant, next: Grant, revision: string | undefined): void {
     const { name } = next;
-    const { revokedAt, uses } = live.grant;
+    const { revokedAt, uses, runner } = live.grant;
     const grant = {
       ...next,
       id: live.grant.id,
       uses: Math.max(uses, next.uses),
       revokedAt: revokedAt ?? next.revokedAt,
+      runner,
     };
     life.adopt(live, grant);
     void describe(live);
@@ -200,6 +214,7 @@ function isWritten(grant: Grant, file: Grant): boolean {
   return (
     grant.id === file.id &&
     grant.revokedAt === file.revokedAt &&
+    Bun.deepEquals(grant.runner, file.runner) &&
     (grant.maxUses === undefined || grant.uses === file.uses)
   );
 }

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
-import type { Grant } from "../../grants/grant.ts";
+import type { Grant, Runner } from "../../grants/grant.ts";
 import { SHORTEST_DURATION } from "../../grants/limits.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/name.ts";
@@ -15,6 +15,8 @@ import type { Clocks } from "./ending.ts";
 export interface GrantRequest extends RequestOf<"GrantAdd"> {
   /** Of the config; undefined for the default one. */
   readonly directory: string | undefined;
+  /** What asks for a grant that ends with it. */
+  readonly runner: Runner | undefined;
 }
 
 /**
@@ -65,6 +67,7 @@ export function planGrant(
     hadKeys,
     keyId: hadKeys ? environment["AWS_ACCESS_KEY_ID"] : undefined,
     configDir: request.directory,
+    runner: request.runner,
   };
   if (problems.length > 0) throw new KeyholeError("invalid-grant", problems.join("\n"));
   applyScope(config, grant);

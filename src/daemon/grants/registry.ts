@@ -21,6 +21,7 @@ import { createGrantLoading, type LoadingDependencies } from "./loading.ts";
 import { createGrantLock } from "./lock.ts";
 import type { GrantRequest } from "./plan.ts";
 import { createRoom, makeRoom } from "./room.ts";
+import { runnerOf, watchRunners } from "./runners.ts";
 import { notKept, tryToWriteDefinition, writeEnd } from "./writing.ts";
 
 /** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
@@ -64,6 +65,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   });
   const { sessions } = life;
   const loader = createGrantLoading({ ...options, book, life });
+  const runners = watchRunners(() => (isClosed ? [] : lives.values()), endRun, options);
   const make = createGrantAdding({ ...options, book, life, mostGrants: room.mostGrants, isClosed: () => isClosed });
 
   /** What happens unasked: ends, leases, sockets that somebody removed. */
@@ -103,6 +105,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       if (isClosed || !mayServe()) return;
       await loader.load();
       look();
+      runners.look();
     })();
     return loading;
   }
@@ -139,6 +142,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       recordLife(record, "grant", live, caller);
       log("info", "grant added", { grant: live.grant.name, config: live.grant.config });
       alarm.wakeIn(0);
+      runners.look();
       return infoOf(live);
     } catch (error) {
       const grant = isGrantName(request.name) ? request.name : undefined;
@@ -167,19 +171,27 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     life.end(live, "revoked");
   }
 
-  function remove(name: string, caller: Caller): void {
+  function remove(name: string, caller: Caller | undefined): void {
     requireLock();
     const live = lives.get(name);
-    if (live === undefined) return removeUnserved(name, caller);
+    if (live === undefined) return caller && removeUnserved(name, caller);
     if (live.grant.revokedAt === undefined) close(live);
     try {
       store.remove(name);
     } catch (error) {
       throw notKept(name, error);
     }
-    recordLife(record, "remove", live, caller);
+    recordLife(record, "remove", live, caller, caller === undefined ? "its keyhole run has ended" : undefined);
     log("info", "grant removed", { grant: name });
     loader.dismantle(live);
+  }
+
+  function endRun({ grant: { name } }: LiveGrant): void {
+    try {
+      remove(name, undefined);
+    } catch (error) {
+      log("error", "grant not removed", { grant: name, error: keyholeErrorOf(error).message });
+    }
   }
 
   /** A definition that does not parse is served by nobody, and can be removed all the same. */
@@ -200,6 +212,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       return book.listeners().reduce((sum, { connections }) => sum + connections, 0);
     },
     add,
+    run: async (request, caller) => add({ ...request, runner: runnerOf(caller, options.startOf) }, caller),
     list: () => {
       const infos = sessions.list();
       return [...lives.values()]
@@ -224,6 +237,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     close: async (patience) => {
       isClosed = true;
       alarm.cancel();
+      runners.stop();
       confirmer.close();
       await Promise.all(book.listeners().map((listener) => listener.close(patience)));
       sessions.stop();

@@ -4,6 +4,7 @@ import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { configNameOf } from "../../grants/grant.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
+import { loadStartOf } from "../starts.ts";
 import type { Paths } from "../../paths.ts";
 import { takeLock } from "../lock.ts";
 import { leaseParentOf } from "../mounts/leaseroot.ts";
@@ -53,6 +54,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     confirmer: createConfirmer({ clock, patience: CONFIRMATION }),
     askpassOf: (requester) => selectAskpass(requester, base),
     maxFlights: MAX_FLIGHTS,
+    startOf: loadStartOf(),
     environmentOf: (config) => sessions.environmentOf(config),
     completeKeys: (kept, id) => keyring.complete(kept, id),
     regionOf: async (grant) => {

@@ -59,6 +59,7 @@ test("a daemon that is missing is a problem for as long as there are grants", as
     hadKeys: false,
     keyId: undefined,
     configDir: undefined,
+    runner: undefined,
   } as const;
   const store = openGrantStore(machine.settings.paths.grantDir);
   store.write(grant, { durable: false });

@@ -37,6 +37,7 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     ttlSeconds: undefined,
     environment: [{ name: "AWS_PROFILE", value: "work" }],
     directory: undefined,
+    runner: undefined,
     ...terms,
   };
 }
@@ -60,6 +61,8 @@ export async function newGrantWorld() {
   const environments = new Map<string, SourceEnvironment>();
   /** Of requesters, by their ids. */
   const keys = new Map<string, SourceEnvironment>();
+  /** When they began, by their pids. */
+  const processes = new Map<number, string>();
   /** Who connects; set before connecting. */
   const peer = { uid: 1000, gid: 1000, pid: 77 };
   let holder: object | undefined;
@@ -91,6 +94,7 @@ export async function newGrantWorld() {
     leaseParentOf: () => join(home, "leases"),
     executable: undefined,
     identify: () => ({ ...peer }),
+    startOf: (pid) => processes.get(pid),
   };
 
   const running: Grants[] = [];
@@ -139,6 +143,7 @@ export async function newGrantWorld() {
     log,
     environments,
     keys,
+    processes,
     peer,
     options,
     start,

@@ -29,6 +29,7 @@ export const FULL: Grant = {
   hadKeys: true,
   keyId: "AKIAEXAMPLE",
   configDir: "/home/ann/configs",
+  runner: { pid: 77, started: "boot/12" },
 };
 
 /** The terms of a grant of which nothing was said, but for the rate. */
@@ -63,6 +64,7 @@ export const LEAST: Grant = {
   hadKeys: false,
   keyId: undefined,
   configDir: undefined,
+  runner: undefined,
 };
 
 /** Any text that YAML can say, the kinds that need quotes among them. */
@@ -109,4 +111,5 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   hadKeys: fc.boolean(),
   keyId: absent(fc.stringMatching(/^\w{1,128}$/)),
   configDir: absent(text.map((rest) => `/${rest}`)),
+  runner: absent(fc.record({ pid: fc.integer({ min: 1, max: 2 ** 31 - 1 }), started: text })),
 });
