@@ -2,7 +2,7 @@
 import { showControls } from "../../controls.ts";
 
 /** From the least to the most important. */
-export const levels = ["debug", "info", "warn", "error"] as const;
+export const levels = ["info", "warn", "error"] as const;
 
 export type Level = (typeof levels)[number];
 

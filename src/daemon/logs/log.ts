@@ -4,7 +4,7 @@
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** From the least to the most important. */
-export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogLevel = "info" | "warn" | "error";
 
 /** `event` is a fixed phrase (`session renewed`), never built from input; what varies goes into the fields. */
 export type Log = (level: LogLevel, event: string, fields?: LogFields) => void;

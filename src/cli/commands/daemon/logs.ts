@@ -16,7 +16,7 @@ export default defineCommand({
     tail: { type: "string", alias: "t", default: "50", valueHint: "N", description: "The last N lines, 0 for all" },
     head: { type: "string", valueHint: "N", description: "The first N lines instead" },
     follow: { type: "boolean", alias: "f", description: "Wait for more, until interrupted" },
-    level: { type: "enum", options: [...levels], default: "debug", description: "Only what is at least so important" },
+    level: { type: "enum", options: [...levels], default: "info", description: "Only what is at least so important" },
     json: { type: "boolean", description: "The lines as they are in the file" },
   },
   async run({ args, settings, output, ui, host }) {
