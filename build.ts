@@ -14,16 +14,20 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Glob } from "bun";
 import manifest from "./package.json" with { type: "json" };
-import { chooseCommit, readCommit } from "./src/build/commit.ts";
+import {
+  chooseCommit,
+  executableName,
+  readCommit,
+  stampInstaller,
+  type Target,
+  targets,
+  writeRelease,
+} from "./src/build/release.ts";
 import { linkSmall, loadCode } from "./src/build/express.ts";
-import { stampInstaller } from "./src/build/installer.ts";
 import { linkStatically } from "./src/build/link.ts";
-import { refuseUnlocked } from "./src/build/lock.ts";
-import { neutralise } from "./src/build/neutralise.ts";
-import { executableName, targets, writeRelease, type Target } from "./src/build/release.ts";
-import { fetchRuntime } from "./src/build/runtime.ts";
-import { readSignature, sign } from "./src/build/signature.ts";
-import { loadArchive } from "./src/build/vendor.ts";
+import { fetchRuntime, neutralise, refuseUnlocked } from "./src/build/runtime.ts";
+import { readSignature, sign } from "./src/build/macho.ts";
+import { loadArchive } from "./src/build/archive.ts";
 import type { Cpu } from "./src/build/vendor/packages.ts";
 import { encodeAddresses, LIBC_FUNCTIONS } from "./src/native/functions.ts";
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { viewOf, writeAddress } from "./bytes.ts";
 import { fileType, headerField, recordSize, segmentFlag, segmentType, writeSegment } from "./elf.ts";
-import { readSums, sha256 } from "./vendor.ts";
+import { readSums, sha256 } from "./archive.ts";
 import type { Cpu } from "./vendor/packages.ts";
 
 /** By the names of the C files. */

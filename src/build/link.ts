@@ -6,13 +6,19 @@
 import { type Addresses, locate } from "./addresses.ts";
 import { readArchive } from "./archive.ts";
 import { goOnAt } from "./express.ts";
-import { bytesAt, fillImages, type Images, relocateProgram } from "./images.ts";
-import { type Layout, layOut } from "./layout.ts";
+import {
+  bytesAt,
+  enlargeProgram,
+  fillImages,
+  type Images,
+  planSegments,
+  relocateProgram,
+  writeSegments,
+} from "./write.ts";
+import { type Layout, layOut, planThreads, type ThreadPlan } from "./layout.ts";
 import { type Program, readProgram } from "./program.ts";
 import { type Resolution, resolve } from "./resolve.ts";
 import { synthetic } from "./substitutes.ts";
-import { planThreads, type ThreadPlan } from "./threads.ts";
-import { enlargeProgram, planSegments, writeSegments } from "./write.ts";
 
 export interface LinkOptions {
   /** Functions of libc that are called by address and that the executable itself may not import. */

@@ -2,8 +2,7 @@
 // gABI 4, "Symbol Table" (binding) and "Section Groups" (COMDAT).
 import type { Member } from "./archive.ts";
 import { binding, type ElfSymbol, sectionIndex } from "./elf.ts";
-import { refuseUnsupported } from "./limits.ts";
-import { type ObjectFile, readObject } from "./object.ts";
+import { type ObjectFile, readObject, refuseUnsupported } from "./object.ts";
 import { isDefinedByProgram, type Program } from "./program.ts";
 import { onceProxy, substitutes, synthetic, threadVariables } from "./substitutes.ts";
 

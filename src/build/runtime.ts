@@ -2,9 +2,8 @@
 // another platform, it compares with nothing.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { type Dirent, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Locked, readLock } from "./lock.ts";
 import type { Target } from "./release.ts";
 
 /** Bun's packages have its own names for CPUs, and what is static is linked from the one for musl. */
@@ -40,4 +39,115 @@ export function refuseOther(name: string, archive: Uint8Array, { integrity }: Pi
 function run(cwd: string, program: string, ...words: readonly string[]): void {
   const { status, error } = spawnSync(program, words, { cwd, stdio: ["ignore", "ignore", "inherit"] });
   if (status !== 0) throw new Error(`${program} ${words.join(" ")} has failed`, { cause: error });
+}
+
+// Whether what is installed is what package-lock.json says: a release is of nothing else.
+
+/** npm's documentation, "package-lock.json": path below the repository → what is there. */
+interface Lock {
+  readonly packages: Readonly<Record<string, Locked>>;
+}
+
+export interface Locked {
+  readonly version: string;
+  /** Of the archive, as Subresource Integrity has it. npm compares it, and records it in node_modules. */
+  readonly integrity: string;
+  /** npm leaves it out where it is for another platform. */
+  readonly optional?: boolean;
+}
+
+const folder = "node_modules";
+
+/**
+ * Compares node_modules with the lock: every package that is there, and what is beside them.
+ * @param root the repository
+ * @param bunVersion of the Bun that builds
+ * @throws Error that names what differs
+ */
+export function refuseUnlocked(root: string, bunVersion: string): void {
+  const locked = readLock(join(root, "package-lock.json"));
+  const recorded = readLock(join(root, folder, ".package-lock.json"));
+  const found = new Map(entriesOf(root, folder));
+  const missing = Object.entries(locked).filter(([path, { optional }]) => path !== "" && !optional && !found.has(path));
+  const differences = [
+    ...[...found].flatMap(([path, entry]) => compare(root, path, entry, locked[path], recorded[path]) ?? []),
+    ...missing.map(([path]) => `${path} is missing`),
+  ];
+  const builder = locked["node_modules/bun"]?.version;
+  if (builder !== bunVersion) differences.push(`the Bun that builds is ${bunVersion}, not ${builder}`);
+  if (differences.length > 0) {
+    throw new Error(`what is installed is not what package-lock.json says: run npm ci\n${differences.join("\n")}`);
+  }
+}
+
+function readLock(file: string): Lock["packages"] {
+  if (!existsSync(file)) throw new Error(`${file} is missing: run npm ci`);
+  return (JSON.parse(readFileSync(file, "utf8")) as Lock).packages;
+}
+
+/** All that an import can find by a name. What begins with a dot is npm's own. */
+function* entriesOf(root: string, parent: string): Generator<[path: string, entry: Dirent]> {
+  const entries = readdirSync(join(root, parent), { withFileTypes: true });
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = `${parent}/${entry.name}`;
+    if (entry.name.startsWith(".")) continue;
+    if (entry.name.startsWith("@") && entry.isDirectory()) {
+      yield* entriesOf(root, path);
+      continue;
+    }
+    yield [path, entry];
+    if (entry.isDirectory() && existsSync(join(root, path, folder))) yield* entriesOf(root, `${path}/${folder}`);
+  }
+}
+
+/** What is wrong with a package; undefined if nothing is. */
+function compare(
+  root: string,
+  path: string,
+  entry: Dirent,
+  locked: Locked | undefined,
+  recorded: Locked | undefined,
+): string | undefined {
+  if (locked === undefined) return `${path} is not in it`;
+  if (!entry.isDirectory()) return `${path} is no folder`;
+  const manifest = join(root, path, "package.json");
+  if (!existsSync(manifest)) return `${path} has no package.json`;
+  const { name, version } = JSON.parse(readFileSync(manifest, "utf8")) as Readonly<Record<string, unknown>>;
+  if (!`/${path}`.endsWith(`/${folder}/${String(name)}`)) return `${path} is ${String(name)}`;
+  if (version !== locked.version) return `${path} is ${String(version)}, not ${locked.version}`;
+  if (recorded?.integrity !== locked.integrity) return `${path} came from another archive`;
+  return undefined;
+}
+
+// Bun's runtime obeys variables that turn an executable into something else: BUN_BE_BUN=1 into the Bun command line,
+// which runs any script; BUN_OPTIONS and BUN_INSPECT… into a debuggee or a preloader. There is no flag against it,
+// so their names are taken out of the executable.
+
+/** Longest first, because some are the beginnings of others. */
+const NAMES = [
+  "BUN_INSPECT_CONNECT_TO",
+  "BUN_INSPECT_PRELOAD",
+  "BUN_INSPECT_NOTIFY",
+  "BUN_INSPECT",
+  "BUN_OPTIONS",
+  "BUN_BE_BUN",
+] as const;
+
+/**
+ * A copy in which each name is zero bytes. No variable can have that name: to C it is empty, to Zig it has zeros in it,
+ * and neither can stand in an environment.
+ *
+ * @throws Error for a name that is not there: a new Bun may have another
+ */
+export function neutralise(executable: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(executable);
+  for (const name of NAMES) {
+    let found = 0;
+    for (let at = bytes.indexOf(name); at !== -1; at = bytes.indexOf(name, at)) {
+      bytes.fill(0, at, at + name.length);
+      found += 1;
+    }
+    if (found === 0) throw new Error(`the executable does not mention ${name}: what does this Bun obey instead?`);
+  }
+  return bytes;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chooseCommit, readCommit } from "../../src/build/commit.ts";
+import { chooseCommit, readCommit } from "../../src/build/release.ts";
 
 test("a release names a commit that git knows, or the one it is given", () => {
   expect(chooseCommit(undefined, "0123456789ab")).toBe("0123456789ab");

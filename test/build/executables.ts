@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { linkStatically } from "../../src/build/link.ts";
-import { loadArchive } from "../../src/build/vendor.ts";
+import { loadArchive } from "../../src/build/archive.ts";
 import type { Cpu } from "../../src/build/vendor/packages.ts";
 import { encodeAddresses } from "../../src/native/functions.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { bytesAt } from "../../src/build/images.ts";
+import { bytesAt } from "../../src/build/write.ts";
 import { onceCall } from "../../src/build/substitutes.ts";
 import type { ObjectSpec } from "./objects.ts";
 import { type ProgramSpec, threadContent, wordAddress, wordOffset } from "./programs.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { stampInstaller } from "../../src/build/installer.ts";
+import { stampInstaller } from "../../src/build/release.ts";
 
 const script = "base_url='@BASE_URL@' # a release\n";
 

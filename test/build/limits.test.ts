@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { refuseUnsupported } from "../../src/build/limits.ts";
-import { readObject } from "../../src/build/object.ts";
+import { readObject, refuseUnsupported } from "../../src/build/object.ts";
 import { buildObject, type ObjectSpec } from "./objects.ts";
 
 function check(spec: ObjectSpec): void {

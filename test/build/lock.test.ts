@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { refuseUnlocked } from "../../src/build/lock.ts";
+import { refuseUnlocked } from "../../src/build/runtime.ts";
 
 let root: string;
 afterEach(() => rmSync(root, { recursive: true }));

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { neutralise } from "../../src/build/neutralise.ts";
+import { neutralise } from "../../src/build/runtime.ts";
 
 const names = [
   "BUN_BE_BUN",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { writeNotices } from "../../src/build/notices.ts";
+import { writeNotices } from "../../src/build/release.ts";
 
 const component = (name: string, notice: string) => ({
   name,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { writeSbom } from "../../src/build/sbom.ts";
+import { writeSbom } from "../../src/build/components.ts";
 
 const product = { name: "keyhole", version: "1.2.3", commit: "0123456789ab", description: "it", license: "Apache-2.0" };
 const library = { name: "b", version: "1.0.0", license: "MIT", purl: "pkg:npm/b@1.0.0", notice: "text" };

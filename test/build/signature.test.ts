@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readSignature, sign } from "../../src/build/signature.ts";
+import { readSignature, sign } from "../../src/build/macho.ts";
 import { compileTimeout } from "./executables.ts";
 import { createMachO } from "./machos.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readProgram } from "../../src/build/program.ts";
-import { planThreads } from "../../src/build/threads.ts";
+import { planThreads } from "../../src/build/layout.ts";
 import { buildProgram, type ProgramSpec } from "./programs.ts";
 
 const callable = "_ZSt15__once_callable";

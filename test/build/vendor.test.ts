@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
-import { readArchive } from "../../src/build/archive.ts";
-import { loadArchive, openArchive, sha256 } from "../../src/build/vendor.ts";
+import { loadArchive, openArchive, readArchive, sha256 } from "../../src/build/archive.ts";
 import { offeredFunctions, packages } from "../../src/build/vendor/packages.ts";
 import { readObject } from "../../src/build/object.ts";
 

@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readMachO } from "../../src/build/macho.ts";
-import { readSignature } from "../../src/build/signature.ts";
+import { readMachO, readSignature } from "../../src/build/macho.ts";
 import { createMachine } from "./machine.ts";
 
 const repository = join(import.meta.dir, "..", "..");

@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sha256 } from "../vendor.ts";
+import { sha256 } from "../archive.ts";
 import type { Cpu } from "../vendor/packages.ts";
 import { codeNames, fileOf, type CodeName } from "../express.ts";
 import { lane } from "../../client/express.ts";

@@ -8,9 +8,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { constants, zstdCompressSync } from "node:zlib";
-import { type Member, readArchive, writeArchive } from "../archive.ts";
+import { archiveName, type Member, readArchive, sha256, writeArchive } from "../archive.ts";
 import { planLink } from "../link.ts";
-import { archiveName, sha256 } from "../vendor.ts";
 import { type Cpu, offeredFunctions, type Package, packages } from "./packages.ts";
 
 /** The library's members under names that say where they come from: `libc.a(execve.lo)`. */
