@@ -2,7 +2,7 @@
 // understand. Imports citty for its types only: its code would cost each start 2 ms.
 import type { BooleanArgDef, EnumArgDef, PositionalArgDef, StringArgDef } from "citty";
 import { KeyholeError } from "./errors.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "./text/suggest.ts";
 
 /**
  * One option or operand. Names are written as they are typed (`role-arn`); every boolean can be negated (`--no-x`);

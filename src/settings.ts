@@ -2,7 +2,7 @@
 import type { ArgValues } from "./arguments.ts";
 import type { Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
-import { parseMode, parseSeconds, parseSwitch, parseWhole } from "./numbers.ts";
+import { parseMode, parseSeconds, parseSwitch, parseWhole } from "./text/numbers.ts";
 import { type Paths, resolvePaths } from "./paths.ts";
 
 /** elhaz's options with their short forms, and a variable for each. */

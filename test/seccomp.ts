@@ -1,5 +1,5 @@
 // Filters of system calls, as bwrap's --seccomp reads them.
-import { quotePosix } from "../src/quoting.ts";
+import { quotePosix } from "../src/text/quoting.ts";
 
 /** Numbers of socket(2) and connect(2), by CPU. */
 const CALLS = { x64: { socket: 41, connect: 42 }, arm64: { socket: 198, connect: 203 } } as const;

@@ -1,5 +1,5 @@
 // The end of a bridge on the side of the grant: answers what comes through the pipe.
-import { encodeError } from "../daemon/dispatcher.ts";
+import { encodeError } from "../server/dispatch.ts";
 import { FrameDecoder } from "../wire/frame.ts";
 import type { ResponseOf } from "../wire/messages.ts";
 import { cutFrames, encodeAnswer, forbidden, isFetch, REQUEST_LIMIT } from "./frames.ts";

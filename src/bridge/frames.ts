@@ -1,6 +1,6 @@
 // The frames that cross a bridge: Fetch one way, its answers the other. All else stops at either end.
 import { readAnswer } from "../client/messaging.ts";
-import { encodeError } from "../daemon/dispatcher.ts";
+import { encodeError } from "../server/dispatch.ts";
 import { KeyholeError } from "../errors.ts";
 import { encode } from "../wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame, FrameDecoder, MalformedFrame } from "../wire/frame.ts";

@@ -1,5 +1,5 @@
 // A pipe to the other end of a bridge: bytes both ways, as a child's standard streams are, or our own.
-import { type Clock, systemClock } from "../daemon/clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 
 export interface Pipe {

@@ -1,6 +1,6 @@
 // The socket on the side of the tools: to them it is the grant's.
-import { systemClock } from "../daemon/clock.ts";
-import { listen, type Listener } from "../daemon/listener.ts";
+import { systemClock } from "../clock.ts";
+import { listen, type Listener } from "../server/listener.ts";
 import type { PeerIdentity } from "../native/native.ts";
 import type { Asker } from "./asking.ts";
 import { forbidden, isFetch, REQUEST_LIMIT } from "./frames.ts";

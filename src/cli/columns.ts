@@ -1,5 +1,5 @@
 // Columns, durations and sizes for people.
-import { showControls } from "../controls.ts";
+import { showControls } from "../text/controls.ts";
 
 /**
  * Rows as aligned columns, two spaces apart; a cell is one line without controls, whatever came into it.

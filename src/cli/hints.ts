@@ -1,7 +1,7 @@
 // Hints as commands that mean, when they are pasted, what the failed one meant.
 import { findOption } from "../arguments.ts";
 import { KeyholeError } from "../errors.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { settingOptions } from "../settings.ts";
 import { toKeyholeError, type Ui } from "./ui.ts";
 

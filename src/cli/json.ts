@@ -1,5 +1,5 @@
 // Answers for scripts: JSON, with instants in ISO 8601.
-import { escapeControls } from "../controls.ts";
+import { escapeControls } from "../text/controls.ts";
 
 /** The option of every command that has an answer. */
 export const jsonOption = { type: "boolean", description: "Answer in JSON" } as const;

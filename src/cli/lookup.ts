@@ -2,7 +2,7 @@
 import { type ArgsDef, findOption, isOption, takesNextWord, unknownOption } from "../arguments.ts";
 import { KeyholeError } from "../errors.ts";
 import { settingOptions } from "../settings.ts";
-import { didYouMean } from "../suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 import type { CommandGroup, CommandLoader } from "./command.ts";
 
 /** Options that every command has. */

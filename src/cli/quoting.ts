@@ -1,7 +1,7 @@
 // Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of
 // writing something that means more.
 import { KeyholeError } from "../errors.ts";
-import { isPlainWord } from "../quoting.ts";
+import { isPlainWord } from "../text/quoting.ts";
 
 /** fish: inside single quotes only the backslash and the quote are special. */
 export function quoteFish(value: string): string {

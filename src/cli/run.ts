@@ -3,7 +3,7 @@ import { type ArgsDef, findOperand, parseArguments, splitRest } from "../argumen
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";

@@ -1,6 +1,6 @@
 // People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
 // characters, and no colour but in prompts.
-import { showControls, showOnOneLine } from "../controls.ts";
+import { showControls, showOnOneLine } from "../text/controls.ts";
 import { codeOf } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { whileTerminalStays } from "./terminal.ts";

@@ -2,7 +2,7 @@
 // there. A sandbox refuses with the same errno, and shows in neither.
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 
 /** Undefined where nothing that this user could mend is in the way. */
 export function findObstacle(path: string): KeyholeError | undefined {

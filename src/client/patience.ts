@@ -20,7 +20,7 @@ export interface Patience {
 const LONGEST_PAUSE = 32;
 /**
  * Milliseconds for which a lock's holder may not listen. A daemon that ends finishes answers for 2 s, one that has lost
- * its socket finds out within 2 s (daemon/vigil.ts), and one that starts takes 20 ms.
+ * its socket finds out within 2 s (server/watch-socket.ts), and one that starts takes 20 ms.
  */
 const SILENCE = 5000;
 /** Daemons that one client starts: each served nobody. */

@@ -1,6 +1,6 @@
 // What is wrong with a value, in our own words: valibot's repeat the value, which may be a secret.
 import * as v from "valibot";
-import { suggest } from "../suggest.ts";
+import { suggest } from "../text/suggest.ts";
 import { keysAt, kindAt, type Path, schemaAt, topLevelHome } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";

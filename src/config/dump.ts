@@ -1,6 +1,6 @@
 // A value as YAML that reads the same in YAML 1.1 (elhaz's PyYAML) and 1.2 (Bun's): whatever one of them could take
 // for something else than text is put in quotes.
-import { unicodeEscape } from "../controls.ts";
+import { unicodeEscape } from "../text/controls.ts";
 import { keysAt, type Path } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
 

@@ -7,16 +7,16 @@ import { refuseLoop } from "../loop.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
-import { answerVend } from "./answer.ts";
+import { answerVend } from "./sessions/answer.ts";
 import type { RequestAudit } from "./audit/requests.ts";
-import type { Caller, Handlers } from "./dispatcher.ts";
+import type { Caller, Handlers } from "../server/dispatch.ts";
 import type { Grants } from "./grants/grants.ts";
-import type { Issue } from "./issue.ts";
-import type { Keyring } from "./keyring.ts";
-import type { LimitedLog } from "./logs/limit.ts";
-import { completeKeys } from "./outerkeys.ts";
-import { select, type Wanted, wantedOf } from "./selection.ts";
-import type { Sessions } from "./sessions.ts";
+import type { Issue } from "./sessions/issue.ts";
+import type { Keyring } from "./sessions/static-keys.ts";
+import type { LimitedLog } from "../server/limit.ts";
+import { completeKeys } from "./sessions/outer-keys.ts";
+import { select, type Wanted, wantedOf } from "./sessions/selection.ts";
+import type { Sessions } from "./sessions/sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;

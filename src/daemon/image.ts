@@ -7,8 +7,8 @@ import { IS_CLOSABLE, lookAt, wantsCopy } from "../files/copies.ts";
 import { isSameFile } from "../files/identity.ts";
 import type { Native } from "../native/native.ts";
 import { build } from "../version.ts";
-import { keyholeErrorOf } from "./failure.ts";
-import { MANAGER_VARIABLES } from "./manager.ts";
+import { keyholeErrorOf } from "../server/failure.ts";
+import { MANAGER_VARIABLES } from "./systemd.ts";
 import { type ExecutableSource, makePrivateCopy, removeCopies } from "./mounts/executable.ts";
 
 /** Leads to the file that a process runs, also when another one or none stands at its path by now. */

@@ -1,6 +1,6 @@
 // The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
 // file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
-import { createSessionConfigs } from "./configs.ts";
+import { createSessionConfigs } from "./sessions/configs.ts";
 import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
@@ -8,12 +8,12 @@ import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import { CONTROL_REQUEST_LIMIT, FrameDecoder } from "../wire/frame.ts";
 import { createRequestAudit } from "./audit/requests.ts";
-import { systemClock } from "./clock.ts";
-import { type Caller, createDispatch } from "./dispatcher.ts";
+import { systemClock } from "../clock.ts";
+import { type Caller, createDispatch } from "../server/dispatch.ts";
 import type { Grants } from "./grants/grants.ts";
 import { createHandlers } from "./handlers.ts";
-import { Keyring } from "./keyring.ts";
-import { Sessions } from "./sessions.ts";
+import { Keyring } from "./sessions/static-keys.ts";
+import { Sessions } from "./sessions/sessions.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 
 export interface InProcessBroker {

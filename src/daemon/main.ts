@@ -6,7 +6,7 @@ import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
 import { withHome } from "../files/accounts.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
-import { readOffer } from "./manager.ts";
+import { readOffer } from "./systemd.ts";
 import { openImage, startAgain } from "./image.ts";
 import { descriptorLimit, harden } from "./process.ts";
 

@@ -1,6 +1,6 @@
 // A daemon that serves one client and ends: `--once`.
 import { messages } from "../wire/messages.ts";
-import type { Caller, Dispatch } from "./dispatcher.ts";
+import type { Caller, Dispatch } from "../server/dispatch.ts";
 
 /** What follows one client: the dispatch to serve it with, and what is to be called when a connection is closed. */
 export interface OneClient {

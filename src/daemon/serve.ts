@@ -1,6 +1,6 @@
 // The daemon's parts, put together: the only file that knows them all. Takes the lock, listens, says that it is ready,
 // and ends in order.
-import { createSessionConfigs } from "./configs.ts";
+import { createSessionConfigs } from "./sessions/configs.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
@@ -16,30 +16,30 @@ import { formatReady, WAITING } from "../wire/readiness.ts";
 import { recordIssues } from "./audit/evidence.ts";
 import { openAuditFile } from "./audit/file.ts";
 import { createRequestAudit } from "./audit/requests.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "../clock.ts";
 import { Counters } from "./counters.ts";
-import { createDispatch } from "./dispatcher.ts";
+import { createDispatch } from "../server/dispatch.ts";
 import { hideFormerNames } from "./grants/former.ts";
 import { divideDescriptors } from "./grants/room.ts";
 import { serveGrants } from "./grants/serve.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Image } from "./image.ts";
-import { listen } from "./listener.ts";
+import { listen } from "../server/listener.ts";
 import { awaitSuccessor, hasSuccessor, type Lock, succeed, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/file.ts";
-import { limitLog } from "./logs/limit.ts";
-import { createNotices, type Offer, takeSockets } from "./manager.ts";
-import { type Memory, memoryPath, openMemory, rememberChanges } from "./memory.ts";
+import { limitLog } from "../server/limit.ts";
+import { createNotices, type Offer, takeSockets } from "./systemd.ts";
+import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
 import { createDirectoryNames } from "./mounts/names.ts";
 import { serveOne } from "./once.ts";
-import { createIdentify } from "./peers.ts";
-import { Sessions } from "./sessions.ts";
-import { checkSharedDirectory } from "./shared/directory.ts";
-import { serveShared } from "./shared/serve.ts";
+import { createIdentify } from "../server/peers.ts";
+import { Sessions } from "./sessions/sessions.ts";
+import { checkSharedDirectory } from "./members/directory.ts";
+import { serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { statusOf } from "./status.ts";
-import { Keyring } from "./keyring.ts";
-import { keepVigil } from "./vigil.ts";
+import { Keyring } from "./sessions/static-keys.ts";
+import { keepVigil } from "../server/watch-socket.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds. */
 const PATIENCE = 2000;

@@ -7,7 +7,7 @@ import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
 import type { StsTransport } from "../sources/transport.ts";
 import { build } from "../version.ts";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "../clock.ts";
 import { ownCommand } from "./image.ts";
 import { userName } from "./user.ts";
 

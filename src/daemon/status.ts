@@ -2,10 +2,10 @@
 import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
 import type { Counters } from "./counters.ts";
 import type { Image } from "./image.ts";
-import type { Listener } from "./listener.ts";
+import type { Listener } from "../server/listener.ts";
 import { residentBytes } from "./process.ts";
-import type { Sessions } from "./sessions.ts";
-import type { Shared } from "./shared/serve.ts";
+import type { Sessions } from "./sessions/sessions.ts";
+import type { Shared } from "./members/serve.ts";
 
 type OwnStatus = Omit<DaemonStatus, "sessions">;
 

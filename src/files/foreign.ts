@@ -5,7 +5,7 @@ import { constants, type Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { lookAt, pathError } from "./trust.ts";
 
 /** Loaded where something is read: the daemon has this file for its errors, and never reads here. */

@@ -3,7 +3,7 @@
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { readAccounts } from "./accounts.ts";
 
 /** Write permission of a group, and of others. */

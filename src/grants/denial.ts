@@ -1,7 +1,7 @@
 // What ends credentials that are already out: keyhole cannot take them back, AWS can refuse what they ask for.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html
 import { KeyholeError } from "../errors.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import type { Grant } from "./grant.ts";
 
 /** For `grant revoke --print-iam`. */

@@ -64,7 +64,7 @@ export interface Grant extends GrantTerms {
 /** A `keyhole run`. */
 export interface Runner {
   readonly pid: number;
-  /** See daemon/starts.ts. */
+  /** See server/starts.ts. */
   readonly started: string;
 }
 

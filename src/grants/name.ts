@@ -1,7 +1,7 @@
 // What may be the name of a grant: a word of the command line, a part of a file's path, of a role session's name and of
 // what sandboxes print. Narrower than a config's name, because it is seen by whoever holds the grant.
 import { KeyholeError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 
 /** 32 characters, so that `keyhole-<grant>-<8 hex>` fits into STS's 64. */
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;

@@ -9,7 +9,7 @@ import { listNames } from "../files/names.ts";
 import { readTrusted } from "../files/reading.ts";
 import { fileRevision } from "../files/revision.ts";
 import { removeFile, rename, writeAtomically } from "../files/writing.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import type { Grant } from "./grant.ts";
 import { checkGrantName, isGrantName, noSuchGrant } from "./name.ts";
 import { fromDocument, toDocument } from "./schema.ts";

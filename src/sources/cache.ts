@@ -1,6 +1,6 @@
 // What requesters' files say, and source credentials, kept for a short time: a thousand configs that share a profile
 // resolve it once.
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
 import type { ResolvedSource } from "./known.ts";
 import { givenUp } from "./places.ts";

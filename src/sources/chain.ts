@@ -1,7 +1,7 @@
 // What a requester's files and environment say: the way to AWS, and the source credentials. Runs in a child process,
 // because each of the files may hang, and the SDK's providers read the environment of their process.
 import type { Config } from "../config/config.ts";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
 import { markWalk } from "../loop.ts";

@@ -2,7 +2,7 @@
 // with the deadlines, the size limit and the certificates that neither of the two has.
 import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { codeOf } from "../errno.ts";
 import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";

@@ -1,9 +1,9 @@
 // A profile's `credential_process`, https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 import { Credentials } from "../credentials.ts";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { callsKeyhole, findLoop } from "../loop.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";
 import type { SourceEnvironment } from "./source.ts";

@@ -1,6 +1,6 @@
 // One-time codes for AssumeRole: from the config's command, or standing in the config.
 import type { Config } from "../config/config.ts";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { type ErrorName, KeyholeError } from "../errors.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";

@@ -2,7 +2,7 @@
 // (botocore/credentials.py, create_credential_resolver), and nothing but what a profile says of itself. Nobody is asked
 // and nothing is run: the resolver does what is planned here, doctor and `config validate` only look.
 import { isErrorOf, KeyholeError } from "../errors.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { isInstance } from "./machine.ts";
 import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "./profile.ts";
 import type { SourceEnvironment } from "./source.ts";

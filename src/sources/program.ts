@@ -1,6 +1,6 @@
 // A program that is run for its output: with a deadline, a limit, and an end for everything it started.
 import { existsSync } from "node:fs";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 
 export interface ProgramOptions {
   /** The first element is a path, or a name that is looked up in the environment's PATH. */

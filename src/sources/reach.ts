@@ -1,7 +1,7 @@
 // Whether a host can be reached at all. Bun's fetch has no deadline for connecting alone (only for everything), and a
 // network that swallows packets must be told from an STS that takes its time.
 import { connect } from "node:net";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** Whether a TCP connection to the host of `url` is made within `deadline` milliseconds; it is closed at once. */
 export async function canConnect(url: URL, deadline: number, clock: Clock): Promise<boolean> {

@@ -1,6 +1,6 @@
 // Calls to STS in a worker process, which is started for the first call, serves all sessions, and is ended when it has
 // had nothing to do for a while: the daemon that rests is small. The worker's side is worker.ts.
-import type { Clock, Timer } from "../daemon/clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
 import { readLines } from "./lines.ts";

@@ -1,7 +1,7 @@
 // The hidden role `--resolve-source`: a child of the daemon that reads a requester's files and finds source credentials
 // in a requester's environment. One JSON request on stdin, which holds that environment: a process's own environment
 // can be read from outside. One line of JSON on stdout (spawn.ts), secrets nowhere else.
-import { systemClock } from "../daemon/clock.ts";
+import { systemClock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadHardened } from "../native/load.ts";
 import { build } from "../version.ts";

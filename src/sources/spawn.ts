@@ -2,7 +2,7 @@
 // theirs is read in the daemon, and the SDK's providers read the environment of their process, which differs for
 // everybody. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../credentials.ts";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../environment.ts";
 import { errors, type ErrorName, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";

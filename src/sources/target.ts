@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import { regionOf } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig } from "./profile.ts";
 import { type Proxies, proxiesOf } from "./proxy.ts";
 import type { SourceEnvironment } from "./source.ts";

@@ -1,10 +1,10 @@
 // Source credentials, out of what plan.ts found: asked, run or read, and the roles on the way assumed. Runs in the
 // child process, whose environment is the requester's: the SDK's providers read that.
 import { Credentials } from "../credentials.ts";
-import type { Clock } from "../daemon/clock.ts";
+import type { Clock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
-import { quotePosix } from "../quoting.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { createDirectTransport } from "./direct.ts";
 import { createHandler } from "./handler.ts";
 import { runHelper } from "./helper.ts";

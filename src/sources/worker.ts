@@ -1,6 +1,6 @@
 // The hidden role `--sts-worker`: a child of the daemon that holds the AWS SDK, so that neither its memory nor its work
 // is on the thread that vends. The daemon's side is remote.ts. Ends when its stdin does, however the daemon ended.
-import { systemClock } from "../daemon/clock.ts";
+import { systemClock } from "../clock.ts";
 import { loadHardened } from "../native/load.ts";
 import { loadSdk } from "./client.ts";
 import { createDirectTransport } from "./direct.ts";

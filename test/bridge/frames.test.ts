@@ -9,7 +9,7 @@ import {
   isFetch,
   tooMany,
 } from "../../src/bridge/frames.ts";
-import { encodeError } from "../../src/daemon/dispatcher.ts";
+import { encodeError } from "../../src/server/dispatch.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { encodeFrame, Frame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, messages } from "../../src/wire/messages.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Caller } from "../../src/daemon/dispatcher.ts";
+import type { Caller } from "../../src/server/dispatch.ts";
 import { serveOne } from "../../src/daemon/once.ts";
 import { BODY_START, type Frame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";

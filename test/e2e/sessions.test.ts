@@ -1,4 +1,4 @@
-// Which session a request means, and whose source that has: seen from outside, as daemon/selection.ts has it.
+// Which session a request means, and whose source that has: seen from outside, as daemon/sessions/selection.ts has it.
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -7,7 +7,7 @@ import { moveKeysToFile } from "./keyfile.ts";
 import { childrenOf } from "../processes.ts";
 import { createMachine, executable, type Machine, until } from "./machine.ts";
 
-/** Seconds. Of those that may be handed out the shortest: they are renewed every two seconds (daemon/refresh.ts). */
+/** Seconds. Of those that may be handed out the shortest: they are renewed every two seconds (daemon/sessions/refresh.ts). */
 const LIFETIME = 64;
 
 let program: ReturnType<typeof publicExecutable>;

@@ -14,7 +14,7 @@ export type AgentHost = Awaited<ReturnType<typeof startAgentHost>>;
 
 /**
  * Seconds. A broker never vends what has less than 60 left, and renews the shortest sessions when half of what is above
- * that is gone (daemon/refresh.ts): here after one.
+ * that is gone (daemon/sessions/refresh.ts): here after one.
  */
 export const LIFETIME = 62;
 

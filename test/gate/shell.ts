@@ -1,7 +1,7 @@
 // A shell as the first process of a sandbox, which runs one program after another as an agent does: nothing of the
 // sandbox is started again between them.
 import type { Subprocess } from "bun";
-import { quotePosix } from "../../src/quoting.ts";
+import { quotePosix } from "../../src/text/quoting.ts";
 import type { Result } from "../processes.ts";
 
 export interface Shell extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
-import { systemClock } from "../../src/daemon/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { createDirectTransport } from "../../src/sources/direct.ts";
 import type { AssumeRequest, CredentialSource, SourceEnvironment } from "../../src/sources/source.ts";
 import { createStsSource, type StsSourceOptions } from "../../src/sources/sts.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
-import { systemClock } from "../../src/daemon/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type MfaRequest, obtainCode } from "../../src/sources/mfa.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { systemClock } from "../../src/daemon/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { type ProgramOptions, runProgram } from "../../src/sources/program.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { isAlive, pidIn, until } from "../processes.ts";

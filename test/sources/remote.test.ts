@@ -3,7 +3,7 @@ import { build } from "../../src/version.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Credentials } from "../../src/credentials.ts";
-import { type Clock, systemClock } from "../../src/daemon/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { StsFailed } from "../../src/sources/failure.ts";
 import { createRemoteTransport } from "../../src/sources/remote.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { systemClock } from "../../src/daemon/clock.ts";
-import type { Clock } from "../../src/daemon/clock.ts";
+import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/clock.ts";
 import { resolveInChild } from "../../src/sources/spawn.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { isAlive, pidIn, until } from "../processes.ts";

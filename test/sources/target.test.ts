@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
-import { systemClock } from "../../src/daemon/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { resolveChain } from "../../src/sources/chain.ts";
 import { type Target, targetOf } from "../../src/sources/target.ts";
 import { rejectionOf } from "../thrown.ts";

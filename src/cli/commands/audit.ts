@@ -2,9 +2,9 @@
 import { readHistory } from "../../audit/history.ts";
 import { select, type Selection } from "../../audit/selection.ts";
 import { tellStory } from "../../audit/story.ts";
-import { escapeControls } from "../../controls.ts";
+import { escapeControls } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
-import { parseWhole } from "../../numbers.ts";
+import { parseWhole } from "../../text/numbers.ts";
 import type { Settings } from "../../settings.ts";
 import { renderRecords, renderStory } from "../logs/audit.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";

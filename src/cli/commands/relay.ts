@@ -1,6 +1,6 @@
 // keyhole relay: a grant as container credentials, on the loopback of the sandbox that it was given to.
 import { definedVariables } from "../../environment.ts";
-import { parseWhole } from "../../numbers.ts";
+import { parseWhole } from "../../text/numbers.ts";
 import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../json.ts";
 import { fetchGrant } from "../vending/fetch.ts";

@@ -1,5 +1,5 @@
 // The daemon's status as a person reads it.
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { version as ownVersion } from "../../version.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import type { SharedService } from "../vending/shared.ts";

@@ -3,7 +3,7 @@ import type { Link } from "../../client/patience.ts";
 import { selectPortable, selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { Settings } from "../../settings.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";

@@ -1,7 +1,7 @@
 // Whether what is handed out is written down.
 import { ROTATE_AT } from "../../audit/files.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { formatSize } from "../columns.ts";
 import { freeBytes, lookAt, may } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/config.ts";
 import { formatProblem, inspectConfig } from "../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../config/store.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";
 

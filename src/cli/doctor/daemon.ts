@@ -4,7 +4,7 @@ import { copyName } from "../../files/copies.ts";
 import { stateOf } from "../../grants/grant.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { build, version } from "../../version.ts";
 import { liveLockHolder } from "../daemon/lock.ts";
 import { describeRelease } from "../daemon/status.ts";

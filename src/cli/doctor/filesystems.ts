@@ -1,6 +1,6 @@
 // On what the files lie: locks and sockets need a disk of this machine, leases one that forgets.
 import { isBelow, isInMemory, leaseAdvice, leaseParents } from "../../grants/leases.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { fileSystemOf, lookAt } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";

@@ -1,5 +1,5 @@
 // What doctor says: findings, each from a check, which only looks and never changes anything.
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { codeOf } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatTable } from "../columns.ts";

@@ -1,7 +1,7 @@
 // What the daemon last heard of AWS for each session and each grant, and whether the grants can be reached.
 import { KeyholeError } from "../../errors.ts";
 import { openGrantStore } from "../../grants/store.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { parseSessionName } from "../../sessionname.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { skewOf } from "../daemon/skew.ts";

@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { readTrusted } from "../../files/reading.ts";
 import { isTemporary } from "../../files/unfinished.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { directoryOf } from "../../paths.ts";
 import { lookAt, namesIn } from "./files.ts";
 import { ok, type Verdict, verdicts, warning } from "./finding.ts";

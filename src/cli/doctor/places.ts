@@ -3,7 +3,7 @@ import type { Stats } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { refuseForeign, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { formatMode, looseParents } from "../grants/parents.ts";
 import { lookAt, lookBehind, namesIn } from "./files.ts";
 import { problem, type Verdict, verdicts, warning } from "./finding.ts";

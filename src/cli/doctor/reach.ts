@@ -1,6 +1,6 @@
 // How AWS is reached from this shell: through the daemon's proxy or another, and whether it is AWS.
 import { ENDPOINT_VARIABLES } from "../../environment.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { parseSessionName } from "../../sessionname.ts";
 import { type Proxies, proxiesOf } from "../../sources/proxy.ts";
 import { readConfigs } from "./configs.ts";

@@ -1,7 +1,7 @@
 // What an SDK in this sandbox would take in the place of the grant's credentials, each by name and none by value.
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { parseIni } from "../../sources/ini.ts";
 import { isSamePlace, lookBehind } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";

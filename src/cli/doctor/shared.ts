@@ -2,8 +2,8 @@
 import { askOnce } from "../../client/asking.ts";
 import { KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
-import { openPolicy } from "../../shared/reader.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { openPolicy } from "../../daemon/members/policy.ts";
 import { version } from "../../version.ts";
 import { lookAt, lookBehind } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";

@@ -1,8 +1,8 @@
 // What this shell and ~/.aws/config make of keyhole.
 import { realpathSync } from "node:fs";
 import { openConfigStore } from "../../config/store.ts";
-import { suggest } from "../../suggest.ts";
-import { quotePosix } from "../../quoting.ts";
+import { suggest } from "../../text/suggest.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { version } from "../../version.ts";
 import { compiledExecutable } from "../executable.ts";
 import { lookBehind, may } from "./files.ts";

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/config.ts";
 import { definedVariables } from "../../environment.ts";
 import type { KeyholeError } from "../../errors.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { profileRefusal } from "../../sources/plan.ts";
 import { namedProfile, type Settings } from "../../sources/profile.ts";
 import { readConfigs } from "./configs.ts";

@@ -1,5 +1,5 @@
 // Which tool's sandbox this is, as far as it shows, so that advice is in that tool's words.
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { lookAt } from "./files.ts";
 import type { InsideMachine } from "./insidemachine.ts";
 

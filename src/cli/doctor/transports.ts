@@ -1,7 +1,7 @@
 // Which ways to the grant's credentials work in this sandbox. None of them is used: a use may be counted, or asked for.
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { formatDuration } from "../columns.ts";
 import { NOTABLE_SKEW } from "../daemon/skew.ts";
 import { isGvisor } from "../gvisor.ts";

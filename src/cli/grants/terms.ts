@@ -10,7 +10,7 @@ import { checkNewGrantName } from "../../grants/name.ts";
 import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/presets.ts";
 import { formatRate, parseRate } from "../../grants/rate.ts";
 import { parseSpan } from "../../grants/spans.ts";
-import { parseWhole } from "../../numbers.ts";
+import { parseWhole } from "../../text/numbers.ts";
 import { absolutePath } from "../../paths.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext, Host } from "../command.ts";

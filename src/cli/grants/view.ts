@@ -1,5 +1,5 @@
 // Grants as a person and as a script read them.
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { formatRate } from "../../grants/rate.ts";
 import { formatSpan } from "../../grants/spans.ts";
 import type { GrantInfo } from "../../wire/messages.ts";

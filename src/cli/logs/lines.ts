@@ -1,5 +1,5 @@
 // A line of the daemon's log as a person reads it.
-import { showControls } from "../../controls.ts";
+import { showControls } from "../../text/controls.ts";
 
 /** From the least to the most important. */
 export const levels = ["info", "warn", "error"] as const;

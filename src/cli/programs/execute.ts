@@ -1,7 +1,7 @@
 // Becoming or starting another program, as execvp(3) looks for it.
 import { KeyholeError } from "../../errors.ts";
 import type { Native } from "../../native/native.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 
 /** execvp's search path where PATH is not set (confstr(3), _CS_PATH). */
 const DEFAULT_PATH = "/bin:/usr/bin";

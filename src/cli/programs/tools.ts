@@ -1,7 +1,7 @@
 // Programs of the system that commands run: shown as they would be typed, and what went wrong in their own words.
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { Host } from "../command.ts";
 
 /** A program and its arguments. */

@@ -1,6 +1,6 @@
 // Coding agents, and the sandboxes that they bring: all but gemini see the host's paths.
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import {
   AT_HOST,

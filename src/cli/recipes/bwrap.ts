@@ -1,6 +1,6 @@
 // bubblewrap: a file system of its own, in which the grant is the only way to credentials. firejail: the host's, of which
 // the grant's place and what leads to credentials are hidden.
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { type MakeRecipe, placesBeside, requireHostPaths, targetOf, variablesFor } from "./recipe.ts";
 
 /** A system with a merged /usr, as all current distributions have it; the working directory is all that can be written. */

@@ -1,7 +1,7 @@
 // Container engines on Linux: the directory is mounted, a socket in it works from any uid and user namespace.
 import { grantIdOf } from "../../grants/directory.ts";
 import { baseOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
 

@@ -1,5 +1,5 @@
 // Clusters, services and virtual machines.
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { type MakeRecipe, quoteJson, requireFile, targetOf, untried, variablesFor } from "./recipe.ts";
 
 /** For a node that is this machine, as in kind, k3s and minikube with its `none` driver. */

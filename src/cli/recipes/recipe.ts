@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
 import { directoryOf, type Paths } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 
 export interface Recipe {

@@ -4,7 +4,7 @@ import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { lookAt, pathError, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 
 /** Of one that `install -d` or systemd's RuntimeDirectory= has made; its owner may read what others may not. */
 const MADE = 0o2750;

@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { ToolCommand } from "../programs/tools.ts";
 
 /** A file that is installed. */

@@ -1,7 +1,7 @@
 // What the audit says of credentials: enough to find them in CloudTrail, and no secret.
 import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
-import type { Issue } from "../issue.ts";
-import type { Session } from "../session.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { Session } from "../sessions/session.ts";
 
 type Evidence = Pick<AuditEvent, "config" | "roleArn" | "sessionName" | "accessKeyId" | "expiresAt">;
 

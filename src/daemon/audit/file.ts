@@ -6,7 +6,7 @@ import { carriedPath, KEPT_FILES, ROTATE_AT } from "../../audit/files.ts";
 import { isKept, toRecord } from "../../audit/line.ts";
 import { openIfFile, readLines } from "../../files/lines.ts";
 import { writeAtomically } from "../../files/writing.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { formatJsonLine } from "../logs/jsonline.ts";
 import { openRotatingFile } from "../logs/rotatingfile.ts";
 

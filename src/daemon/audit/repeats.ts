@@ -1,7 +1,7 @@
 // Alike events of one process within a second as one line: whoever asks 30,000 times a second must not cost as many
 // writes, nor rotate the evidence out.
 import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
 
 /** Milliseconds. */
 const WINDOW = 1000;

@@ -2,10 +2,10 @@
 import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/event.ts";
 import { parseSessionName } from "../../sessionname.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
-import type { Clock } from "../clock.ts";
-import { keyholeErrorOf } from "../failure.ts";
-import type { Issue } from "../issue.ts";
-import { peerOf, type WitnessedPeer } from "../peers.ts";
+import type { Clock } from "../../clock.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
+import type { Issue } from "../sessions/issue.ts";
+import { peerOf, type WitnessedPeer } from "../../server/peers.ts";
 import { evidenceOf } from "./evidence.ts";
 import { collectRepeats } from "./repeats.ts";
 
@@ -25,7 +25,7 @@ export interface RequestAudit {
   flush(): void;
 }
 
-/** Names that one user is refused in a second, each on a line of its own; as many as logs/limit.ts lets through. */
+/** Names that one user is refused in a second, each on a line of its own; as many as server/limit.ts lets through. */
 const REFUSALS = 20;
 /** Milliseconds. */
 const WINDOW = 1000;

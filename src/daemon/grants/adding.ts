@@ -9,15 +9,15 @@ import { isFallback } from "../../sources/helper.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages } from "../../wire/messages.ts";
-import { keyholeErrorOf } from "../failure.ts";
-import type { LimitedLog } from "../logs/limit.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
+import type { LimitedLog } from "../../server/limit.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";
 import { grantInfoOf } from "./info.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";
-import { selectionOf } from "../selection.ts";
+import { selectionOf } from "../sessions/selection.ts";
 import { type GrantRequest, lifeOf, planGrant } from "./plan.ts";
 
 export interface AddingDependencies {

@@ -2,7 +2,7 @@
 // status 0 is a yes and everything else a no. ssh-add(1), ssh(1) on SSH_ASKPASS and SSH_ASKPASS_PROMPT.
 import type { Environment } from "../../environment.ts";
 import { runProgram } from "../../sources/program.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 export interface AskpassOptions {
   /** A path, or a name that is looked up in the environment's PATH. */

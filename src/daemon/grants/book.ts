@@ -2,9 +2,9 @@
 // of their lives.
 import type { RecordAudit } from "../../audit/event.ts";
 import type { Grant } from "../../grants/grant.ts";
-import type { Caller } from "../dispatcher.ts";
-import type { Listener } from "../listener.ts";
-import { peerOf } from "../peers.ts";
+import type { Caller } from "../../server/dispatch.ts";
+import type { Listener } from "../../server/listener.ts";
+import { peerOf } from "../../server/peers.ts";
 import type { FindGrant } from "./configs.ts";
 import type { LiveGrant } from "./livegrant.ts";
 

@@ -1,9 +1,9 @@
 // Asking a person before credentials are handed out. Two ways lead to an answer, and the first that gives one counts:
 // `keyhole grant confirm` on a terminal of the owner's, and a program such as ssh-askpass(1).
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { type AskpassOptions, runAskpass } from "./askpass.ts";
 
 export interface ConfirmerOptions {

@@ -3,9 +3,9 @@
 import type { AuditEvent } from "../../audit/event.ts";
 import type { ErrorName } from "../../errors.ts";
 import { evidenceOf } from "../audit/evidence.ts";
-import { keyholeErrorOf } from "../failure.ts";
-import type { Issue } from "../issue.ts";
-import type { Log } from "../logs/log.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { Log } from "../../server/log.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { refusalOf } from "./refusal.ts";
 

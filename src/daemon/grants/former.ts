@@ -4,7 +4,7 @@ import { openIfFile, readLines, rotatedPath } from "../../files/lines.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { KEPT_LOGS, type Paths } from "../../paths.ts";
-import { keyholeErrorOf } from "../failure.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
 
 /**

@@ -1,6 +1,6 @@
 // The grants of a daemon: their definitions, directories, sockets and sessions.
 import type { GrantInfo, ResponseOf } from "../../wire/messages.ts";
-import type { Caller } from "../dispatcher.ts";
+import type { Caller } from "../../server/dispatch.ts";
 import type { GrantRequest } from "./plan.ts";
 
 /** What the control socket may ask of grants. Times in a GrantInfo are on AWS's clock. */

@@ -3,8 +3,8 @@ import type { ConfigReader } from "../../config/config.ts";
 import { isSourceVariable } from "../../environment.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
 import type { GrantInfo, ResponseOf, SessionInfo } from "../../wire/messages.ts";
-import { cut } from "../cut.ts";
-import { endpointOf, foreignEndpoint } from "../selection.ts";
+import { cut } from "../../text/cut.ts";
+import { endpointOf, foreignEndpoint } from "../sessions/selection.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /**

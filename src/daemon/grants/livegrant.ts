@@ -2,8 +2,8 @@
 import type { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import type { Issue } from "../issue.ts";
-import type { Listener } from "../listener.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { Listener } from "../../server/listener.ts";
 import type { Lease } from "../mounts/lease.ts";
 import type { Mount } from "../mounts/mount.ts";
 import type { Askpass } from "./confirmer.ts";

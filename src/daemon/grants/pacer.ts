@@ -1,7 +1,7 @@
 // A rate of requests, kept by letting them wait: an SDK that is refused fails its caller, one that waits is only late.
 import { KeyholeError } from "../../errors.ts";
 import type { Rate } from "../../grants/grant.ts";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
 
 export interface PacerOptions {
   readonly rate: Rate;

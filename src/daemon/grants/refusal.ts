@@ -1,7 +1,7 @@
 // What a grant socket says instead of credentials: a fixed text for each kind of error. Never AWS's words, a path, an
 // ARN or anything out of a config; those are in the log, in `grant show` and in the audit, for whoever made the grant.
 import { type ErrorName, KeyholeError } from "../../errors.ts";
-import { encodeError } from "../dispatcher.ts";
+import { encodeError } from "../../server/dispatch.ts";
 
 /** Kinds that are not named here are `internal`: a holder has nothing to do with them. */
 const texts = {

@@ -4,11 +4,11 @@ import { KeyholeError } from "../../errors.ts";
 import { stateOf } from "../../grants/grant.ts";
 import { isGrantName } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { Alarm } from "../alarm.ts";
-import type { Caller } from "../dispatcher.ts";
-import { keyholeErrorOf } from "../failure.ts";
+import { Alarm } from "../sessions/alarm.ts";
+import type { Caller } from "../../server/dispatch.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Lock } from "../lock.ts";
-import { peerOf } from "../peers.ts";
+import { peerOf } from "../../server/peers.ts";
 import { type AddingDependencies, createGrantAdding } from "./adding.ts";
 import { createGrantBook, recordLife } from "./book.ts";
 import { noSuchGrant } from "./configs.ts";
@@ -24,7 +24,7 @@ import { createRoom, makeRoom } from "./room.ts";
 import { runnerOf, watchRunners } from "./runners.ts";
 import { notKept, tryToWriteDefinition, writeEnd } from "./writing.ts";
 
-/** Milliseconds between two looks at each socket, as for the daemon's own (vigil.ts): one that was removed comes back. */
+/** Milliseconds between two looks at each socket, as for the daemon's own (server/watch-socket.ts): one that was removed comes back. */
 const LOOK = 2000;
 
 /** What the parts give one another. */

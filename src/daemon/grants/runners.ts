@@ -1,10 +1,10 @@
 // Grants that end with a process: made by `keyhole run`, and watched, because a process that is killed tells nobody.
 import { KeyholeError } from "../../errors.ts";
 import type { Grant, Runner } from "../../grants/grant.ts";
-import type { StartOf } from "../starts.ts";
-import { Alarm } from "../alarm.ts";
-import type { Clock } from "../clock.ts";
-import type { Caller } from "../dispatcher.ts";
+import type { StartOf } from "../../server/starts.ts";
+import { Alarm } from "../sessions/alarm.ts";
+import type { Clock } from "../../clock.ts";
+import type { Caller } from "../../server/dispatch.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /** Milliseconds between two looks at each process: a grant is gone within a second of its end. */

@@ -1,18 +1,18 @@
 // What a grant socket does: it answers Fetch with the grant's credentials, and everything else with one and the same
 // refusal. Nothing that comes over it reaches STS, the file system or a process.
 import type { AuditEvent, AuditPeer } from "../../audit/event.ts";
-import { showOnOneLine } from "../../controls.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { type ErrorName, KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
-import { answerFetch } from "../answer.ts";
-import type { Caller, Dispatch } from "../dispatcher.ts";
-import { keyholeErrorOf } from "../failure.ts";
-import type { Issue } from "../issue.ts";
-import type { LimitedLog } from "../logs/limit.ts";
-import { peerOf } from "../peers.ts";
-import { IN_SANDBOX } from "../program.ts";
+import { answerFetch } from "../sessions/answer.ts";
+import type { Caller, Dispatch } from "../../server/dispatch.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { LimitedLog } from "../../server/limit.ts";
+import { peerOf } from "../../server/peers.ts";
+import { IN_SANDBOX } from "../../server/program.ts";
 import type { LiveGrant } from "./livegrant.ts";
 import { createRefusals, kindOnSocket } from "./refusal.ts";
 

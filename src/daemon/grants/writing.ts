@@ -1,8 +1,8 @@
 // What changes in a grant while it is served, written into its definition: its uses and its end.
 import { KeyholeError } from "../../errors.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import { keyholeErrorOf } from "../failure.ts";
-import type { Log } from "../logs/log.ts";
+import { keyholeErrorOf } from "../../server/failure.ts";
+import type { Log } from "../../server/log.ts";
 import type { LiveGrant } from "./livegrant.ts";
 
 /** Writes what is in force, to outlive a crash. Throws what GrantStore.write does; there is no revision then. */

@@ -1,8 +1,8 @@
 // The daemon's log: a file of JSON lines that rotates by size.
 import { KEPT_LOGS } from "../../paths.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { formatJsonLine } from "./jsonline.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../../server/log.ts";
 import { openRotatingFile } from "./rotatingfile.ts";
 
 /** Bytes at which the file is rotated. */

@@ -1,6 +1,6 @@
 // A line of JSON for a file that people read: no input can forge a line or reach a terminal as an escape sequence.
-import { escapeControls } from "../../controls.ts";
-import { cut } from "../cut.ts";
+import { escapeControls } from "../../text/controls.ts";
+import { cut } from "../../text/cut.ts";
 
 /** No text is longer, in characters: a name from the wire may be 64 KiB of anything. */
 const LONGEST_TEXT = 512;

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameS
 import { isErrno } from "../../errno.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { openOwnFile } from "../../files/writing.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 export interface RotatingOptions {
   readonly path: string;

@@ -5,7 +5,7 @@ import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
 import { temporaryName } from "../../files/unfinished.ts";
-import { quotePosix } from "../../quoting.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
 /**

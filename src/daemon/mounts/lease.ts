@@ -1,5 +1,5 @@
 // A lease: the credentials of a grant that is delivered as a file, as what `credential_process = cat lease.json` prints.
-import { escapeControls } from "../../controls.ts";
+import { escapeControls } from "../../text/controls.ts";
 import type { KeyholeError } from "../../errors.ts";
 import type { Mount } from "./mount.ts";
 

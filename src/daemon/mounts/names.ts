@@ -1,7 +1,7 @@
 // The names of grants' directories, which no file holds: a daemon that starts lists `<home>/g` once, which is readable
 // for that moment. What is written down has the names of grants in their place.
 import { DIRECTORY_IN_TEXT, grantIdOf, isDirectoryName, newDirectoryName } from "../../grants/directory.ts";
-import type { Log } from "../logs/log.ts";
+import type { Log } from "../../server/log.ts";
 import { listMounts } from "./mount.ts";
 
 export interface DirectoryNames {

@@ -1,5 +1,5 @@
 // What a chaos run says: pure functions of what was asked, of the windows with faults, and of the calls that STS saw.
-import { renewalPoint } from "../../../src/daemon/refresh.ts";
+import { renewalPoint } from "../../../src/daemon/sessions/refresh.ts";
 import type { Call } from "../../sts/server.ts";
 
 /** Milliseconds since the epoch, as everything here. */

@@ -38,7 +38,7 @@ export const events: readonly Event[] = [
 /** Passing sessions that the daemon has room for beside the others. */
 export const PASSING = 4;
 
-/** Seconds: from 80 to 150, renewed after 10 to 45 (src/daemon/refresh.ts). */
+/** Seconds: from 80 to 150, renewed after 10 to 45 (src/daemon/sessions/refresh.ts). */
 export function lifetimeOf(index: number): number {
   return 80 + (index % 8) * 10;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import { evidenceOf, recordIssues } from "../../../src/daemon/audit/evidence.ts";
-import type { Session } from "../../../src/daemon/session.ts";
+import type { Session } from "../../../src/daemon/sessions/session.ts";
 import { newWorld } from "../fakes/world.ts";
 
 async function issueOfDev() {

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "bun:test";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import { createRequestAudit, type RequestAudit } from "../../../src/daemon/audit/requests.ts";
-import type { WitnessedPeer } from "../../../src/daemon/peers.ts";
+import type { WitnessedPeer } from "../../../src/server/peers.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { newWorld, type World } from "../fakes/world.ts";
 

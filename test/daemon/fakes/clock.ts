@@ -1,5 +1,5 @@
 // A clock that tests move. AWS's time, the wall clock and the monotonic one are three, and can be told apart.
-import type { Clock, Timer } from "../../../src/daemon/clock.ts";
+import type { Clock, Timer } from "../../../src/clock.ts";
 
 interface Alarm {
   readonly at: number;

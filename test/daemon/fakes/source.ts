@@ -1,6 +1,6 @@
 // A scripted source of credentials: counts calls, hangs, fails, answers when told to.
 import { Credentials } from "../../../src/credentials.ts";
-import { OVERDUE } from "../../../src/daemon/slots.ts";
+import { OVERDUE } from "../../../src/daemon/sessions/semaphore.ts";
 import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
 import type {
   AssumedRole,

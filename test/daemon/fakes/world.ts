@@ -1,7 +1,7 @@
 // Sessions with everything around them scripted.
-import type { LogFields, LogLevel } from "../../../src/daemon/logs/log.ts";
-import type { Issue } from "../../../src/daemon/issue.ts";
-import { Sessions } from "../../../src/daemon/sessions.ts";
+import type { LogFields, LogLevel } from "../../../src/server/log.ts";
+import type { Issue } from "../../../src/daemon/sessions/issue.ts";
+import { Sessions } from "../../../src/daemon/sessions/sessions.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeConfigs, roleConfig } from "./configs.ts";
 import { FakeSource } from "./source.ts";

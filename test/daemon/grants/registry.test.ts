@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Credentials } from "../../../src/credentials.ts";
-import { Keyring } from "../../../src/daemon/keyring.ts";
+import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { CallsKeyhole } from "../../../src/sources/helper.ts";
 import { until } from "../../processes.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { WitnessedPeer } from "../../../src/daemon/peers.ts";
-import { loadStartOf } from "../../../src/daemon/starts.ts";
+import type { WitnessedPeer } from "../../../src/server/peers.ts";
+import { loadStartOf } from "../../../src/server/starts.ts";
 import { until } from "../../processes.ts";
 import { settle } from "../fakes/clock.ts";
 import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";

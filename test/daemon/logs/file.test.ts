@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "../../../src/daemon/clock.ts";
+import type { Clock } from "../../../src/clock.ts";
 import { openLogFile } from "../../../src/daemon/logs/file.ts";
 
 const clock: Clock = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import type { LogFields } from "../../../src/daemon/logs/log.ts";
+import type { LogFields } from "../../../src/server/log.ts";
 import { openMount } from "../../../src/daemon/mounts/mount.ts";
 import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
 import { grantIdOf, isDirectoryName } from "../../../src/grants/directory.ts";

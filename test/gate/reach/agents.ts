@@ -1,7 +1,7 @@
 // Sandboxes of coding agents as their users start them: the recipe is pasted, and a shell is run.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { quotePosix } from "../../../src/quoting.ts";
+import { quotePosix } from "../../../src/text/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
 import type { Rig } from "../../interop/rigs.ts";
 import type { Result } from "../../processes.ts";

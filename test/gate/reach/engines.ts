@@ -1,6 +1,6 @@
 // Docker and Podman, whose recipes are run as somebody pastes them.
 import { writeFileSync } from "node:fs";
-import { quotePosix } from "../../../src/quoting.ts";
+import { quotePosix } from "../../../src/text/quoting.ts";
 import { must, run } from "../../interop/run.ts";
 import type { Result } from "../../processes.ts";
 import type { AgentHost } from "../agenthost.ts";

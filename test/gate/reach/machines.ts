@@ -1,5 +1,5 @@
 // Sandboxes that show this machine, or some of it: bubblewrap and firejail.
-import { quotePosix } from "../../../src/quoting.ts";
+import { quotePosix } from "../../../src/text/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
 import type { Rig } from "../../interop/rigs.ts";
 import type { AgentHost } from "../agenthost.ts";

@@ -1,5 +1,5 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
-import { showOnOneLine } from "../../../controls.ts";
+import { showOnOneLine } from "../../../text/controls.ts";
 import type { Link } from "../../../client/patience.ts";
 import { offerKeys } from "../../daemon/telling.ts";
 import { withDaemon } from "../../daemon/broker.ts";

@@ -1,6 +1,6 @@
 // keyhole daemon logs: the daemon's log file, whether or not a daemon runs.
 import { KeyholeError } from "../../../errors.ts";
-import { parseWhole } from "../../../numbers.ts";
+import { parseWhole } from "../../../text/numbers.ts";
 import { defineCommand } from "../../command.ts";
 import { isAtLeast, levels, renderLogLine } from "../../logs/lines.ts";
 import { openLog } from "../../logs/reader.ts";

@@ -1,7 +1,7 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
 import type { Link } from "../../../client/patience.ts";
 import { errors } from "../../../errors.ts";
-import { parseSeconds } from "../../../numbers.ts";
+import { parseSeconds } from "../../../text/numbers.ts";
 import { version } from "../../../version.ts";
 import { askStatus, type FullStatus } from "../../daemon/asking.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";

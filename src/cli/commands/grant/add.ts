@@ -1,7 +1,7 @@
 // keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
 import type { Environment } from "../../../environment.ts";
 import { refuseLoop } from "../../../loop.ts";
-import { quotePosix } from "../../../quoting.ts";
+import { quotePosix } from "../../../text/quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
 import { refuseForeignDaemon, sourceVariables } from "../../daemon/telling.ts";
 import { formatDuration } from "../../columns.ts";

@@ -2,7 +2,7 @@
 import { openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type Denial, denySession } from "../../../grants/denial.ts";
-import { quotePosix } from "../../../quoting.ts";
+import { quotePosix } from "../../../text/quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";

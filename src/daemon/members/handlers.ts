@@ -1,0 +1,135 @@
+// What a member gets on the shared socket: Hello, and Vend of what the policy names for it. Nothing else, and no word
+// about anything that it may not have.
+import type { ConfigReader } from "../../config/config.ts";
+import { isConfigName } from "../../configname.ts";
+import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { formatSessionName, parseSessionName } from "../../sessionname.ts";
+import type { Decision } from "./policy.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import { messages, type ResponseOf } from "../../wire/messages.ts";
+import { answerVend } from "../sessions/answer.ts";
+import type { RequestAudit } from "../audit/requests.ts";
+import type { Caller, Handlers } from "../../server/dispatch.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { LimitedLog } from "../../server/limit.ts";
+import { select } from "../sessions/selection.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+
+export interface SharedDependencies {
+  readonly sessions: Pick<Sessions, "vend" | "add">;
+  /** By the names of sessions. */
+  readonly configs: ConfigReader;
+  /** As the policy file is at this moment. */
+  readonly decision: () => Decision;
+  /** Of the daemon's own command line; undefined for the default one. */
+  readonly directory: string | undefined;
+  /** What selects the source credentials of a session that nobody has added yet: the daemon's own, never a member's. */
+  readonly environment: SourceEnvironment;
+  readonly log: LimitedLog;
+  readonly audit: RequestAudit;
+  readonly self: ResponseOf<"Hello">;
+}
+
+/**
+ * What a member is told of a failure: never AWS's words, a path, an ARN or anything out of a config, which are in the
+ * log. Kinds that are not named here are `internal`.
+ */
+const texts: Readonly<Partial<Record<ErrorName, string>>> = {
+  throttled: "AWS is asked too often",
+  "aws-refused": "AWS refused the credentials of this config",
+  "person-needed": "a person has to renew what this config's credentials come from",
+  "no-source-credentials": "nothing is left that this config's credentials could come from",
+  "credential-loop": "what this config's credentials come from waits for them itself",
+  network: "AWS cannot be reached",
+  timeout: "AWS did not answer in time",
+  "too-short": "AWS gave credentials that are too short to hand out",
+  "shutting-down": "the daemon is shutting down",
+};
+
+/** Kinds that pass by themselves. */
+const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(["throttled", "network", "timeout", "shutting-down"]);
+
+export function createSharedHandlers(dependencies: SharedDependencies): Handlers {
+  const { sessions, decision, configs, directory, environment, log, audit, self } = dependencies;
+
+  function answer(issue: Issue, caller: Caller): Uint8Array {
+    const { config, credentials } = issue;
+    const { pid, uid, gid, connection } = caller;
+    log("info", "credentials vended to a member", () => ({
+      config,
+      accessKeyId: credentials.accessKeyId,
+      pid,
+      uid,
+      gid,
+      connection,
+    }));
+    audit.vended(issue, caller);
+    return answerVend(issue, parseSessionName(config)?.config);
+  }
+
+  /** Writes down what happened, and returns what the member is told. */
+  function refuse(error: unknown, config: string, caller: Caller): KeyholeError {
+    audit.refused("vend", config, error, caller);
+    const known = error instanceof KeyholeError ? error : new KeyholeError("internal", String(error));
+    if (known.kind !== "forbidden") {
+      const { uid, pid, connection } = caller;
+      const level = error instanceof KeyholeError ? "warn" : "error";
+      log(level, "not vended to a member", { config, kind: known.kind, error: known.message, uid, pid, connection });
+    }
+    return tell(known, config);
+  }
+
+  async function vendLate(config: string, caller: Caller): Promise<Uint8Array> {
+    try {
+      // Members add nothing themselves: nothing of theirs may select source credentials.
+      const { name, environment: own } = select(configs, { config, directory }, environment);
+      await sessions.add(name, own, { verify: true, renew: false, keep: true });
+      return answer(await sessions.vend(name), caller);
+    } catch (error) {
+      throw refuse(error, config, caller);
+    }
+  }
+
+  async function answerLate(issue: Promise<Issue>, config: string, caller: Caller): Promise<Uint8Array> {
+    try {
+      return answer(await issue, caller);
+    } catch (error) {
+      throw refuse(error, config, caller);
+    }
+  }
+
+  const handlers = Object.fromEntries(Object.keys(messages).map((name) => [name, refuseMessage]));
+  return {
+    ...(handlers as unknown as Handlers),
+    Hello: () => self,
+    Vend: ({ config }, caller) => {
+      if (!isConfigName(config) || !decision().allows(caller, config)) throw refuse(notShared(config), config, caller);
+      let issue: Issue | Promise<Issue>;
+      try {
+        issue = sessions.vend(formatSessionName({ config, directory, endpoint: undefined }));
+      } catch (error) {
+        if (error instanceof KeyholeError && error.kind === "no-such-session") return vendLate(config, caller);
+        throw refuse(error, config, caller);
+      }
+      return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
+    },
+  };
+}
+
+function refuseMessage(): never {
+  throw new KeyholeError("forbidden", "the shared socket gives credentials, and does nothing else", ASK);
+}
+
+const ASK = "ask whoever runs the shared daemon";
+
+/** The same for a config that another may have, and for one that does not exist. */
+function notShared(config: string): KeyholeError {
+  return new KeyholeError("forbidden", `no config ${JSON.stringify(config)} is shared with you`, ASK);
+}
+
+function tell({ kind }: KeyholeError, config: string): KeyholeError {
+  if (kind === "forbidden" || kind === "no-such-config" || kind === "no-such-session") return notShared(config);
+  const text = texts[kind];
+  if (text === undefined) return new KeyholeError("internal", "the daemon cannot give this config's credentials", ASK);
+  return new KeyholeError(kind, text, PASSING.has(kind) ? "try again in a few seconds" : ASK);
+}

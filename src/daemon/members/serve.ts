@@ -1,0 +1,143 @@
+// Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
+import type { RecordAudit } from "../../audit/event.ts";
+import type { ConfigReader } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { Native } from "../../native/native.ts";
+import { descriptorOf } from "../../native/peer.ts";
+import { directoryOf } from "../../paths.ts";
+import { openPolicy, type PolicyState } from "./policy.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
+import type { ResponseOf } from "../../wire/messages.ts";
+import { createRequestAudit } from "../audit/requests.ts";
+import type { Clock } from "../../clock.ts";
+import { MOST_AT_ONCE } from "../../server/connection.ts";
+import { createDispatch } from "../../server/dispatch.ts";
+import { listen } from "../../server/listener.ts";
+import type { LimitedLog } from "../../server/limit.ts";
+import type { WitnessedPeer } from "../../server/peers.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import { checkSharedDirectory } from "./directory.ts";
+import { createSharedHandlers } from "./handlers.ts";
+
+export interface SharedOptions {
+  /** Absolute. */
+  readonly socketPath: string;
+  /** A service manager's socket that listens there already. */
+  readonly inherited?: number | undefined;
+  readonly policyPath: string;
+  /** The uid that this daemon runs as. */
+  readonly owner: number;
+  readonly maxConnections: number;
+  readonly sessions: Pick<Sessions, "vend" | "add">;
+  readonly configs: ConfigReader;
+  /** Of the configs that are shared; undefined for the default one. */
+  readonly directory: string | undefined;
+  /** What selects the source credentials of sessions that nobody has added yet. */
+  readonly environment: SourceEnvironment;
+  readonly native: Pick<Native, "peerGroups"> & Partial<Pick<Native, "duplicate">>;
+  readonly identify: (socket: object) => WitnessedPeer;
+  readonly self: ResponseOf<"Hello">;
+  readonly clock: Clock;
+  readonly log: LimitedLog;
+  readonly record: RecordAudit;
+}
+
+export interface Shared {
+  readonly socketPath: string;
+  /** What is wrong with the policy at this moment, for `daemon status`. */
+  problems(): readonly string[];
+  reload(): void;
+  close(patience: number): Promise<void>;
+}
+
+/** Members of the directory's group may connect. */
+const SOCKET_MODE = 0o660;
+
+/** Milliseconds between two looks at the socket's file, as at the control socket's (server/watch-socket.ts). */
+const LOOK = 2000;
+
+/** @throws KeyholeError `unsafe-path` as checkSharedDirectory does, and what `listen` throws. */
+export async function serveShared(options: SharedOptions): Promise<Shared> {
+  const { socketPath, native, clock, log, sessions, configs, directory, environment, self } = options;
+  const group = checkSharedDirectory(socketPath, options.owner);
+  const policy = openPolicy(options.policyPath, options.owner, (state) => logState(state, log));
+  const audit = createRequestAudit(options.record, clock, "shared");
+  const handlers = createSharedHandlers({
+    sessions,
+    configs,
+    directory,
+    decision: () => policy.current().decision,
+    environment,
+    log,
+    audit,
+    self,
+  });
+  const listener = await listen({
+    path: socketPath,
+    mode: SOCKET_MODE,
+    group,
+    inherited: options.inherited,
+    maxConnections: options.maxConnections,
+    // No question there is longer than a config's name.
+    requestLimit: GRANT_REQUEST_LIMIT,
+    mostAtOnce: MOST_AT_ONCE,
+    duplicate: (descriptor) => native.duplicate?.(descriptor),
+    identify: (socket) => ({ ...options.identify(socket), groups: native.peerGroups(descriptorOf(socket)) }),
+    // The modes of directory and socket have let it in; what it may have is the policy's business.
+    isAllowed: () => true,
+    dispatch: createDispatch(handlers, log),
+    clock,
+    log,
+  });
+  policy.current();
+  let lost: string | undefined;
+  let mending: Promise<void> | undefined;
+  let timer = clock.after(LOOK, look);
+
+  /** Whoever cleans up in the directory, or makes it anew, may have taken the socket's file; a manager's is the manager's. */
+  function look(): void {
+    if (options.inherited === undefined && !listener.isInPlace) {
+      mending ??= mend().finally(() => {
+        mending = undefined;
+      });
+    }
+    timer = clock.after(LOOK, look);
+  }
+
+  async function mend(): Promise<void> {
+    try {
+      if (checkSharedDirectory(socketPath, options.owner) !== group) throw otherGroup(socketPath);
+      await listener.rebind();
+      lost = undefined;
+      log("warn", "shared socket restored", { socket: socketPath });
+    } catch (error) {
+      const reason = error instanceof KeyholeError ? error.message : String(error);
+      // Once, and not every two seconds.
+      if (reason !== lost) log("error", "shared socket not restored", { socket: socketPath, error: reason });
+      lost = reason;
+    }
+  }
+
+  return {
+    socketPath,
+    problems: () => [...(lost === undefined ? [] : [`nobody can be served: ${lost}`]), ...policy.current().problems],
+    reload: () => void policy.reload(),
+    async close(patience) {
+      timer.cancel();
+      await mending;
+      await listener.close(patience);
+      audit.flush();
+    },
+  };
+}
+
+function otherGroup(socketPath: string): KeyholeError {
+  const what = `${directoryOf(socketPath)} belongs to another group than when the daemon began`;
+  return new KeyholeError("unsafe-path", what, "keyhole daemon restart");
+}
+
+function logState({ problems }: PolicyState, log: LimitedLog): void {
+  if (problems.length === 0) log("info", "policy read");
+  for (const problem of problems) log("warn", "policy not used as it is written", { problem });
+}

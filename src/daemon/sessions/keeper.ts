@@ -1,0 +1,216 @@
+// Keeps the sessions: who is in memory, what file each follows, who is renewed unasked, who has to leave. Answers nobody.
+import type { ConfigReader, StoredConfig } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import { Alarm } from "./alarm.ts";
+import type { Clock } from "../../clock.ts";
+import { Counters } from "../counters.ts";
+import { Wiper } from "./issue.ts";
+import type { Log } from "../../server/log.ts";
+import { Renewals } from "./renewals.ts";
+import { Roster } from "./roster.ts";
+import { followConfig, isFailedAttempt, newSession, renewalDue, type Session } from "./session.ts";
+import { Time } from "./time.ts";
+
+/** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
+const SPREAD = 5_000;
+
+/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
+const CONFIG_CHECK = 5;
+
+export interface KeeperDependencies {
+  readonly source: CredentialSource;
+  readonly configs: ConfigReader;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  /** Sessions with credentials in memory, 1 or more; the least recently used goes. Exceeded only while callers wait. */
+  readonly maxSessions: number;
+  /** AssumeRole calls at once to each endpoint, 1 or more. */
+  readonly maxFlights: number;
+  /** What this adds to; its own if absent. */
+  readonly counters?: Counters | undefined;
+  /** Whether a selection stays, whatever becomes of it: who asks brings no other. */
+  readonly isSelectionFixed?: boolean | undefined;
+  /** Called after an attempt, when everybody who waits was told: with the session as it is now. */
+  readonly settled?: ((session: Session) => void) | undefined;
+}
+
+/** All sessions, and what happens to them unasked. */
+export class Keeper {
+  readonly counters: Counters;
+  readonly time: Time;
+  readonly renewals: Renewals;
+  readonly #with: KeeperDependencies;
+  readonly #roster: Roster;
+  readonly #alarm: Alarm;
+  readonly #wiper: Wiper;
+
+  constructor(dependencies: KeeperDependencies) {
+    this.#with = dependencies;
+    this.counters = dependencies.counters ?? new Counters();
+    const { source, clock, random, log, maxSessions, maxFlights } = dependencies;
+    this.time = new Time(clock);
+    this.#roster = new Roster(maxSessions);
+    this.#alarm = new Alarm(clock, () => this.#sweep());
+    this.#wiper = new Wiper(clock);
+    this.renewals = new Renewals({
+      source,
+      clock,
+      time: this.time,
+      readClocks: () => this.readClocks(),
+      random,
+      log,
+      counters: this.counters,
+      wiper: this.#wiper,
+      maxFlights,
+      isSelectionFixed: dependencies.isSelectionFixed === true,
+      beforeStart: (session) => this.#follow(session),
+      afterEnd: (session) => this.#settled(session),
+    });
+  }
+
+  /**
+   * The session of a name, as the most recently used, and the clocks just read. One that was evicted comes back
+   * without credentials.
+   *
+   * @throws KeyholeError `no-such-session`, `no-such-config`.
+   */
+  find(name: string): Session {
+    this.readClocks();
+    const session = this.#roster.get(name) ?? this.#revive(name);
+    if (session === undefined) throw noSuchSession(name);
+    if (this.time.monotonic - session.checkedAt >= CONFIG_CHECK) this.#follow(session);
+    if (session.closed !== undefined) throw session.closed;
+    this.#roster.touch(session, this.time);
+    return session;
+  }
+
+  /** The session of a config, as the most recently used; a new one if there is none. */
+  place(stored: StoredConfig, environment: SourceEnvironment): Session {
+    this.readClocks();
+    const { name } = stored;
+    const session = this.#roster.get(name) ?? this.#revive(name) ?? this.#enter(stored, environment);
+    this.#roster.touch(session, this.time);
+    return session;
+  }
+
+  /** What selects the source credentials of a session, one that was evicted included. */
+  environmentOf(name: string): SourceEnvironment | undefined {
+    const session = this.#roster.get(name);
+    if (session === undefined) return this.#roster.remembered(name)?.environment;
+    return isFailedAttempt(session) ? undefined : session.environment;
+  }
+
+  /** As it is in memory, without its being used; the clocks were just read. */
+  look(name: string): Session | undefined {
+    this.readClocks();
+    return this.#roster.get(name);
+  }
+
+  /** From the least to the most recently used. */
+  all(): Session[] {
+    this.readClocks();
+    return [...this.#roster.all()].filter((session) => !isFailedAttempt(session));
+  }
+
+  /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */
+  remove(name: string, reason: KeyholeError): boolean {
+    const session = this.#roster.get(name);
+    if (session === undefined) return this.#roster.forget(name);
+    const wasSession = !isFailedAttempt(session);
+    this.#drop(session, reason);
+    return wasSession;
+  }
+
+  /** Ends all sessions and zeroes every line at once. */
+  stop(reason: KeyholeError): void {
+    for (const session of this.#roster.all()) this.#drop(session, reason);
+    this.#alarm.cancel();
+    this.#wiper.wipe();
+  }
+
+  /** Reads them into `time`; after a jump every session is looked at again, a little spread. */
+  readClocks(): void {
+    const jump = this.time.read();
+    if (jump === 0) return;
+    this.#with.log("warn", "clock jumped", { milliseconds: Math.round(jump), sessions: this.#roster.size });
+    for (const session of this.#roster.all()) {
+      session.spreadUntil = this.time.monotonic + this.#with.random() * SPREAD;
+    }
+    if (this.#roster.size > 0) this.#alarm.wakeIn(0);
+  }
+
+  /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
+  #revive(name: string): Session | undefined {
+    const remembered = this.#roster.remembered(name);
+    if (remembered === undefined) return undefined;
+    const session = this.#enter(remembered.stored, remembered.environment);
+    return Object.assign(session, remembered, { checkedAt: -Infinity });
+  }
+
+  #enter(stored: StoredConfig, environment: SourceEnvironment): Session {
+    const session = newSession(stored, environment, this.time);
+    if (this.#with.isSelectionFixed === true) session.provenEnvironment = environment;
+    this.#roster.enter(session);
+    this.#evict();
+    this.#alarm.wakeIn(renewalDue(session, this.time));
+    return session;
+  }
+
+  /** Compares the config file with the session. */
+  #follow(session: Session): void {
+    const change = followConfig(session, this.#with.configs, this.time, this.#with.log);
+    if (change === "none") return;
+    this.#with.log("info", "config changed", { config: session.name, change });
+    if (change === "identity") {
+      this.renewals.supersede(session);
+      // Nobody may have waited for the flight, and nobody may ask: the next one is the sweep's.
+      this.#alarm.wakeIn(renewalDue(session, this.time));
+    } else
+      this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
+  }
+
+  #drop(session: Session, reason: KeyholeError): void {
+    if (session.closed !== undefined) return;
+    session.closed = reason;
+    this.#roster.forget(session.name);
+    this.renewals.abandon(session, { error: reason });
+    this.#wiper.drop(session.issue);
+    this.#with.log("info", "session removed", { config: session.name, reason: reason.kind });
+  }
+
+  /** Whoever was given an issue of theirs in this turn still has it: the session is not closed, its line not yet wiped. */
+  #evict(): void {
+    for (const session of this.#roster.evict()) {
+      this.counters.evictions += 1;
+      this.renewals.abandon(session, { superseded: true });
+      this.#wiper.drop(session.issue);
+      this.#with.log("info", "session evicted", { config: session.name });
+    }
+  }
+
+  #settled(session: Session): void {
+    this.#with.settled?.(session);
+    this.#evict();
+    this.#alarm.wakeIn(renewalDue(session, this.time));
+  }
+
+  /** Renews what is due, and asks to be woken when something will be. */
+  #sweep(): void {
+    this.readClocks();
+    let next = Infinity;
+    for (const session of this.#roster.all()) {
+      const due = renewalDue(session, this.time);
+      if (due > 0) next = Math.min(next, due);
+      else this.renewals.fly(session, false);
+    }
+    if (this.#roster.size > 0) this.#alarm.wakeIn(next);
+  }
+}
+
+/** The error for a name that was never added, or was removed. */
+export function noSuchSession(name: string): KeyholeError {
+  return new KeyholeError("no-such-session", `no session of config ${JSON.stringify(name)}`);
+}

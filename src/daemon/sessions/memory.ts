@@ -1,0 +1,197 @@
+// The memory of sessions: which ones there were, so that a daemon that starts has those of the daemon before it. Names
+// and what selects their source credentials; no credentials, and nothing that is a secret. Of keys in an environment the
+// id: the session is back when a requester has them, or adds it with its own environment.
+import { existsSync } from "node:fs";
+import { isWayVariable } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { readTrusted } from "../../files/reading.ts";
+import { writeAtomically } from "../../files/writing.ts";
+import { mayBeKept, splitEnvironment } from "../../grants/environment.ts";
+import { directoryOf, type Paths } from "../../paths.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import type { Handlers } from "../../server/dispatch.ts";
+import type { Keyring } from "./static-keys.ts";
+import type { Log } from "../../server/log.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Milliseconds after a change, so that a burst of them is one write. */
+const DELAY = 100;
+/** Sessions, the most recently used. */
+const MOST = 1024;
+/** Bytes of a file that is read: MOST names with variables such as a PATH of several KiB are below this. */
+const LIMIT = 8 * 2 ** 20;
+const FORMAT = 2;
+
+export interface MemoryOptions {
+  /** Absolute. */
+  readonly path: string;
+  readonly sessions: Pick<Sessions, "restore" | "proven">;
+  readonly keyring: Pick<Keyring, "complete">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Memory {
+  /** Brings back the sessions whose keys are known by now. */
+  heal(): void;
+  /** The sessions may have changed; the file follows soon. */
+  changed(): void;
+  /** Writes what has changed; to be called while the sessions are there. */
+  close(): void;
+  /** Writes nothing any more: the file is another daemon's by now, or its home is gone. */
+  abandon(): void;
+}
+
+/** Each socket's daemon has its own. */
+export function memoryPath({ home, runDir, socket }: Paths): string {
+  const suffix = socket === `${home}/sock/daemon.sock` ? "" : `-${Bun.hash(socket).toString(36)}`;
+  return `${runDir}/sessions${suffix}.json`;
+}
+
+/** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
+export function openMemory(options: MemoryOptions): Memory {
+  const { path, sessions, keyring, clock, log } = options;
+  let timer: Timer | undefined;
+  let isOurs = true;
+  let written: string | undefined;
+  /** Sessions whose keys are to come, by their names. */
+  const lost = new Map(bringBack(options).map((entry) => [entry.config, entry]));
+
+  function heal(): void {
+    for (const [name, { environment, keyId }] of lost) {
+      const complete = keyId === undefined ? undefined : keyring.complete(environment, keyId);
+      if (complete === undefined) continue;
+      lost.delete(name);
+      restore(options, { config: name, environment: complete, keyId });
+      log("info", "session brought back with its keys", { config: name, accessKeyId: keyId });
+    }
+  }
+
+  function write(): void {
+    timer = undefined;
+    const proven = sessions.proven();
+    for (const { name } of proven) lost.delete(name);
+    const remembered = [
+      ...lost.values(),
+      ...proven.flatMap(({ name, environment }) => entryOf(name, environment)),
+    ].slice(-MOST);
+    try {
+      const directory = directoryOf(path);
+      // A home that was removed is not made again.
+      if (!existsSync(directoryOf(directory))) return;
+      ensurePrivateDirectory(directory);
+      const text = JSON.stringify({ format: FORMAT, sessions: remembered });
+      if (text === written) return;
+      writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
+      written = text;
+    } catch (error) {
+      // A full disk costs the memory, never credentials. The next change tries again.
+      log("warn", "sessions not remembered", { error: messageOf(error) });
+    }
+  }
+
+  return {
+    heal,
+    changed: () => {
+      if (isOurs) timer ??= clock.after(DELAY, write);
+    },
+    close: () => {
+      if (timer === undefined) return;
+      timer.cancel();
+      write();
+    },
+    abandon: () => {
+      isOurs = false;
+      timer?.cancel();
+      timer = undefined;
+    },
+  };
+}
+
+/** The handlers, with what they take away told to the memory; what gives credentials tells it by itself. */
+export function rememberChanges(handlers: Handlers, { changed }: Pick<Memory, "changed">): Handlers {
+  return {
+    ...handlers,
+    Remove: (request, caller) => {
+      const answer = handlers.Remove(request, caller);
+      changed();
+      return answer;
+    },
+  };
+}
+
+interface Entry {
+  readonly config: string;
+  readonly environment: SourceEnvironment;
+  /** Of the keys that it was made with, where its source was keys. */
+  readonly keyId: string | undefined;
+}
+
+/** Nothing where something is missing that selects source credentials, and is no keys: others would be found without it. */
+function entryOf(config: string, environment: SourceEnvironment): Entry[] {
+  const { kept } = splitEnvironment(environment);
+  const keyId = environment["AWS_ACCESS_KEY_ID"];
+  const isWhole = Object.keys(environment).every(
+    (name) => name in kept || KEYS.has(name) || isWayVariable(name) || name.startsWith("KEYHOLE_"),
+  );
+  return isWhole ? [{ config, environment: kept, keyId }] : [];
+}
+
+const KEYS: ReadonlySet<string> = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
+
+/** @returns those whose keys are not there */
+function bringBack(options: MemoryOptions): Entry[] {
+  const entries = readEntries(options.path, options.log);
+  const whole = entries.filter(({ keyId }) => keyId === undefined);
+  for (const entry of whole) restore(options, entry);
+  if (whole.length > 0) options.log("info", "sessions brought back", { sessions: whole.length });
+  return entries.filter(({ keyId }) => keyId !== undefined);
+}
+
+/** Only its file is read, at once; what is wrong with it shows to whoever asks for it. */
+function restore({ sessions, log }: MemoryOptions, { config, environment }: Entry): void {
+  try {
+    sessions.restore(config, environment);
+  } catch (error) {
+    log("info", "session not brought back", { config, error: messageOf(error) });
+  }
+}
+
+function readEntries(path: string, log: Log): Entry[] {
+  try {
+    const file = readTrusted(path, process.geteuid?.() ?? 0, LIMIT);
+    if (file === undefined) return [];
+    const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
+    if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
+    return content.sessions.slice(-MOST).map(checkEntry);
+  } catch (error) {
+    log("warn", "memory of sessions not used", { path, error: messageOf(error) });
+    return [];
+  }
+}
+
+interface Content {
+  readonly format: unknown;
+  readonly sessions: unknown[];
+}
+
+function checkEntry(entry: unknown): Entry {
+  const { config, environment, keyId } = entry as Partial<Record<keyof Entry, unknown>>;
+  if (typeof config !== "string" || typeof environment !== "object" || environment === null) throw malformed();
+  const variables = Object.entries(environment) as [string, unknown][];
+  if (!variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value))) throw malformed();
+  if (keyId !== undefined && typeof keyId !== "string") throw malformed();
+  return { config, environment: Object.fromEntries(variables) as SourceEnvironment, keyId };
+}
+
+function malformed(): Error {
+  return new Error("malformed");
+}
+
+/** Without what a JSON parser quotes. */
+function messageOf(error: unknown): string {
+  if (error instanceof KeyholeError) return error.message;
+  return error instanceof SyntaxError ? "no JSON" : String(error);
+}

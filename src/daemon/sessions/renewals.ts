@@ -1,0 +1,224 @@
+// Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
+// state says how it went. Knows no callers and no timers but the guard.
+import { KeyholeError } from "../../errors.ts";
+import { mfaPatience } from "../../sources/mfa.ts";
+import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
+import { boundConfig, refuseOverrun } from "./bound.ts";
+import type { Clock } from "../../clock.ts";
+import type { Counters } from "../counters.ts";
+import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
+import { issueOf, type Wiper } from "./issue.ts";
+import type { Log } from "../../server/log.ts";
+import { retryDelay } from "./refresh.ts";
+import { isLost } from "./selection.ts";
+import { forgetFailures, type Session } from "./session.ts";
+import { OVERDUE, type Release, Slots } from "./semaphore.ts";
+import type { Time } from "./time.ts";
+
+interface Dependencies {
+  readonly source: CredentialSource;
+  readonly clock: Clock;
+  readonly time: Time;
+  /** Reads them into `time`, and does what a jump asks for. */
+  readonly readClocks: () => void;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly wiper: Wiper;
+  /** To each endpoint. */
+  readonly maxFlights: number;
+  readonly isSelectionFixed: boolean;
+  /** Called when a flight starts, and when it leaves the queue, which may be long after. May abandon the flight. */
+  readonly beforeStart: (session: Session) => void;
+  /** Called after a flight has changed its session, and everybody who waits was told. */
+  readonly afterEnd: (session: Session) => void;
+}
+
+export class Renewals {
+  readonly #with: Dependencies;
+  /** Of every endpoint that is asked just now. */
+  readonly #slots = new Map<string, Slots>();
+  /** Sessions whose last call failed, and only after `OVERDUE`: they let all others go first. */
+  readonly #hung = new WeakSet<Session>();
+
+  constructor(dependencies: Dependencies) {
+    this.#with = dependencies;
+  }
+
+  /** The session's flight: the one under way, or a new one. `urgent` if somebody will wait for it. */
+  fly(session: Session, urgent: boolean): Flight {
+    const { flight } = session;
+    if (flight !== undefined) {
+      if (urgent && !flight.urgent) {
+        flight.urgent = true;
+        flight.place?.slots.hurry(flight.place.ticket);
+      }
+      return flight;
+    }
+    const created = newFlight(urgent);
+    session.flight = created;
+    void this.#run(session, created);
+    return created;
+  }
+
+  /** Ends a session's flight, if there is one: its result, should one come, is thrown away. */
+  abandon(session: Session, outcome: Outcome): void {
+    const { flight } = session;
+    if (flight === undefined) return;
+    session.flight = undefined;
+    flight.settle(outcome);
+    flight.abort.abort(new KeyholeError("interrupted", "the answer is not needed any more"));
+  }
+
+  /** Config or environment changed. A flight that is about to start will see the change; one under way has not. */
+  supersede(session: Session): void {
+    if (session.flight?.started === true) this.abandon(session, { superseded: true });
+  }
+
+  async #run(session: Session, flight: Flight): Promise<void> {
+    try {
+      this.#with.beforeStart(session);
+      if (session.flight !== flight) return;
+      flight.started = true;
+      await this.#attempt(session, flight);
+    } catch (error) {
+      if (session.flight === flight) this.#failed(session, flight, keyholeErrorOf(error));
+    }
+  }
+
+  async #attempt(session: Session, flight: Flight): Promise<void> {
+    const { clock, time, counters } = this.#with;
+    const { signal } = flight.abort;
+    const last = { took: 0, jumps: time.jumps };
+    // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
+    let timer = guard(clock, flight.abort, mfaPatience(session.stored.config));
+    const turn: Turn = async (endpoint, call) => {
+      timer.cancel();
+      const slots = this.#slotsOf(endpoint);
+      const release = await turnOf(flight, slots, this.#hung.has(session));
+      timer = guard(clock, flight.abort);
+      const began = clock.monotonic();
+      try {
+        this.#with.beforeStart(session);
+        signal.throwIfAborted();
+        counters.assumes += 1;
+        this.#with.readClocks();
+        last.jumps = time.jumps;
+        const result = await unlessAborted(call(), signal);
+        this.#hung.delete(session);
+        return result;
+      } catch (error) {
+        if (clock.monotonic() - began > OVERDUE) this.#hung.add(session);
+        throw error;
+      } finally {
+        last.took = clock.monotonic() - began;
+        release();
+        if (slots.isIdle) this.#slots.delete(endpoint);
+      }
+    };
+    try {
+      const { name, environment, stored } = session;
+      const config = boundConfig(stored, time.wall);
+      const work = this.#with.source.assume({ name, config, environment, signal, turn });
+      const assumed = await unlessAborted(work, signal);
+      // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
+      if (session.flight !== flight) return;
+      this.#with.readClocks();
+      // The answer may have lain in a socket while the machine slept, and then its Date says nothing about now.
+      if (time.jumps !== last.jumps) return this.abandon(session, { superseded: true });
+      counters.took(last.took);
+      this.#succeeded(session, flight, assumed, last.took);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #slotsOf(endpoint: string): Slots {
+    const slots = this.#slots.get(endpoint) ?? new Slots(this.#with.maxFlights, this.#with.clock);
+    this.#slots.set(endpoint, slots);
+    return slots;
+  }
+
+  #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
+    const { time, random, wiper, log } = this.#with;
+    const wasMeasured = time.skew !== undefined;
+    if (assumed.clock !== "foreign") time.measured(assumed.clockSkew);
+    const { DurationSeconds: durationSeconds, RoleArn: roleArn } = session.stored.config.AssumeRole;
+    const issue = issueOf({ name: session.name, roleArn, durationSeconds }, assumed, time, random());
+    try {
+      refuseOverrun(session.stored, issue.expiresAt);
+    } catch (error) {
+      wiper.drop(issue);
+      // Asked for by a clock that nobody had compared with AWS's: the next attempt knows better.
+      if (!wasMeasured && time.skew !== undefined) return this.abandon(session, { superseded: true });
+      throw error;
+    }
+    wiper.drop(session.issue);
+    session.issue = issue;
+    session.outdated = false;
+    session.provenEnvironment = session.environment;
+    session.givenUp = undefined;
+    forgetFailures(session);
+    log("info", "session renewed", {
+      config: session.name,
+      accessKeyId: issue.credentials.accessKeyId,
+      lifetimeSeconds: Math.floor(issue.lifetime / 1000),
+      tookMs: Math.round(took),
+    });
+    this.#end(session, flight, { issue });
+  }
+
+  #failed(session: Session, flight: Flight, error: KeyholeError): void {
+    const { time, random, counters, log } = this.#with;
+    counters.failures += 1;
+    this.#with.readClocks();
+    const isNews = session.lastError?.kind !== error.kind || session.lastError.message !== error.message;
+    session.failures += 1;
+    session.lastError = error;
+    session.failedAt = time.monotonic;
+    session.retryAt = time.monotonic + retryDelay(session.failures, random());
+    // Once per change of error: an outage of an hour is one line, not sixty.
+    if (isNews) log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
+    this.judge(session);
+    this.#end(session, flight, { error });
+  }
+
+  /** Gives up a source that is lost; the credentials that are still there, if any, are too old to be vended. */
+  judge(session: Session): void {
+    const { wiper, log, time, isSelectionFixed } = this.#with;
+    const { lastError: error } = session;
+    if (isSelectionFixed || error === undefined || !isLost(session, error, time)) return;
+    const source = session.issue?.source ?? "its source";
+    session.givenUp = `its source (${source}) is given up: whoever asks next brings another. ${error.message}`;
+    session.provenEnvironment = undefined;
+    wiper.drop(session.issue);
+    session.issue = undefined;
+    log("warn", "source given up", { config: session.name, source, kind: error.kind });
+  }
+
+  #end(session: Session, flight: Flight, outcome: Outcome): void {
+    session.flight = undefined;
+    flight.settle(outcome);
+    this.#with.afterEnd(session);
+  }
+}
+
+/** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
+function turnOf(flight: Flight, slots: Slots, hasHung: boolean): Promise<Release> {
+  return new Promise((resolve, reject) => {
+    const { signal } = flight.abort;
+    // The reason is always a KeyholeError of ours.
+    const giveUp = (): void => reject(signal.reason as KeyholeError);
+    if (signal.aborted) return giveUp();
+    flight.place = { slots, ticket: resolve };
+    signal.addEventListener("abort", () => void (slots.leave(resolve) && giveUp()), { once: true });
+    slots.enter(resolve, hasHung ? "suspect" : flight.urgent ? "urgent" : "background");
+  });
+}
+
+/** The source throws KeyholeErrors; whatever else comes is our mistake, and its text might hold anything. */
+function keyholeErrorOf(error: unknown): KeyholeError {
+  if (error instanceof KeyholeError) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  return new KeyholeError("internal", `assuming the role failed in an unforeseen way (${name})`);
+}

@@ -1,0 +1,203 @@
+// Whose environment counts. This is the one rule, which sessions.ts and keeper.ts obey; rule.test.ts plays it.
+//
+// | what                               | whose it is                                                         |
+// | ---------------------------------- | ------------------------------------------------------------------- |
+// | what the config says               | the config's, always                                                |
+// | the source, where it is left open  | of who asks first, for as long as it works                          |
+// | ... one that never gave credentials| is not remembered: that of who asks next                            |
+// | ... one that gave some             | stays, until it is lost: see `isLost`                               |
+// | ... after a restart                | one that gave some; keys with any environment that has their id     |
+// | ... after `daemon add`             | of that shell, once it has given credentials                        |
+// | directory of configs               | of the request: a session for each                                  |
+// | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
+// |                                    | renewed for nobody                                                  |
+// | proxies and certificates           | of who asked last, where the session does not work                  |
+// | region of a child                  | of the child's environment, then the config's, then the profile's   |
+// | all of a grant                     | as it was made; never of its holder                                 |
+import type { Config, ConfigReader } from "../../config/config.ts";
+import { checkConfigName } from "../../configname.ts";
+import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { formatSessionName } from "../../sessionname.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import type { Instant } from "./refresh.ts";
+import { type Session, vendableIssue } from "./session.ts";
+
+/** Which session a requester means, and what of its environment that session gets. */
+export interface Selection {
+  /** The session's name. */
+  readonly name: string;
+  readonly environment: SourceEnvironment;
+}
+
+/** Which config a requester means. */
+export interface Wanted {
+  readonly config: string;
+  /** Absolute; undefined for the default one. */
+  readonly directory: string | undefined;
+}
+
+/**
+ * By the name of a session without an endpoint.
+ *
+ * @param directory as a requester names it; empty for the default one, whose path a container does not know
+ * @throws KeyholeError `usage`
+ */
+export function wantedOf(config: string, directory: string, defaultDirectory: string): Wanted {
+  if (directory === "") return { config: checkConfigName(config), directory: undefined };
+  if (!directory.startsWith("/")) throw new KeyholeError("usage", "the directory of configs is not an absolute path");
+  if (directory === defaultDirectory) return { config: checkConfigName(config), directory: undefined };
+  // Without an import: a daemon that is asked for no other directory has no need of the module, nor of its memory.
+  const { resolve } = process.getBuiltinModule("node:path");
+  const path = resolve(directory);
+  return { config: checkConfigName(config), directory: path === resolve(defaultDirectory) ? undefined : path };
+}
+
+/**
+ * @param configs by the names of sessions
+ * @throws KeyholeError what ConfigReader.read throws; `invalid-config` for an endpoint that is none
+ */
+export function select(
+  configs: ConfigReader,
+  { config, directory }: Wanted,
+  environment: SourceEnvironment,
+): Selection {
+  const stored = configs.read(formatSessionName({ config, directory, endpoint: undefined }));
+  const endpoint = endpointOf(stored.config, environment);
+  const name = formatSessionName({ config, directory, endpoint });
+  return { name, environment: selectionOf(stored.config, environment) };
+}
+
+/** Without the variables that this config gives no say. */
+export function selectionOf(config: Config, environment: SourceEnvironment): SourceEnvironment {
+  return endpointOf(config, environment) === undefined ? withoutEndpoint(environment) : environment;
+}
+
+/**
+ * Whether what had given credentials is gone, or refused for good, and the last of them have ended: what a person can
+ * renew, the network and throttling are no such end, nor is what the role says.
+ */
+export function isLost(session: Session, { kind, message }: KeyholeError, now: Instant): boolean {
+  if (session.provenEnvironment === undefined || vendableIssue(session, now) !== undefined) return false;
+  if (kind === "no-source-credentials") return true;
+  if (kind === "aws-refused")
+    return /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\b/.test(message);
+  // Nobody renews keys in an environment.
+  return (
+    kind === "person-needed" &&
+    message.startsWith("ExpiredToken") &&
+    session.environment["AWS_SESSION_TOKEN"] !== undefined &&
+    session.stored.config.Session?.profile_name === undefined
+  );
+}
+
+/** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
+function sourceIn({ STS, Session }: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
+  if (STS?.aws_access_key_id !== undefined || Session?.aws_access_key_id !== undefined) return {};
+  const {
+    HOME = "",
+    AWS_CONFIG_FILE,
+    AWS_SHARED_CREDENTIALS_FILE,
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+  } = environment;
+  const files = {
+    AWS_CONFIG_FILE: AWS_CONFIG_FILE ?? `${HOME}/.aws/config`,
+    AWS_SHARED_CREDENTIALS_FILE: AWS_SHARED_CREDENTIALS_FILE ?? `${HOME}/.aws/credentials`,
+  };
+  if (Session?.profile_name !== undefined) return files;
+  // A nested shell has the id alone.
+  if (AWS_ACCESS_KEY_ID !== undefined && (AWS_SECRET_ACCESS_KEY ?? environment[KEYS_OF_SESSION]) !== undefined)
+    return { AWS_ACCESS_KEY_ID };
+  const { AWS_PROFILE = environment["AWS_DEFAULT_PROFILE"] } = environment;
+  if (AWS_PROFILE !== undefined) return { AWS_PROFILE, ...files };
+  return { ...files, ...pick(environment, (name) => MACHINE.includes(name)) };
+}
+
+const MACHINE: readonly string[] = [
+  "AWS_ROLE_ARN",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
+/** Without a profile that was found to call keyhole, as a session's notes say: it counts as not set. */
+export function withoutCallers(environment: SourceEnvironment, notes: readonly string[]): SourceEnvironment {
+  const callers = notes.flatMap((note) => /^profile '(.*)' calls keyhole itself/s.exec(note)?.[1] ?? []);
+  return pick(environment, (name) => !PROFILES.includes(name) || !callers.includes(environment[name] ?? ""));
+}
+
+const PROFILES: readonly string[] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+
+/** How the source that a requester selects differs from a session's, in words without secrets; undefined where it does not. */
+export function describeDifference(
+  config: Config,
+  own: SourceEnvironment,
+  other: SourceEnvironment,
+): string | undefined {
+  const [mine, theirs] = [sourceIn(config, own), sourceIn(config, other)];
+  const names = Object.keys({ ...mine, ...theirs }).filter((name) => mine[name] !== theirs[name]);
+  if (names.length === 0) return undefined;
+  return `its source is ${describeSource(mine, names)}, and this shell selects ${describeSource(theirs, names)}`;
+}
+
+function describeSource(source: Readonly<Record<string, string>>, names: readonly string[]): string {
+  const words = names.flatMap((name) => {
+    const value = source[name];
+    if (value === undefined) return [];
+    // A URL may hold a token.
+    return name.endsWith("_URI") ? [name] : [`${name}=${value}`];
+  });
+  return words.length === 0 ? "what there is without a variable" : words.join(" ");
+}
+
+/** Whether two environments select alike. PATH finds programs, and what names the way to AWS selects nothing. */
+export function selectsTheSame(a: SourceEnvironment, b: SourceEnvironment): boolean {
+  return Bun.deepEquals(pick(a, selects), pick(b, selects));
+}
+
+function selects(name: string): boolean {
+  return name !== "PATH" && !isWayVariable(name);
+}
+
+/** One that selects as `own` does, and reaches AWS as `other` does. */
+export function withWayOf(own: SourceEnvironment, other: SourceEnvironment): SourceEnvironment {
+  return { ...pick(own, (name) => !isWayVariable(name)), ...pick(other, isWayVariable) };
+}
+
+function pick(environment: SourceEnvironment, isWanted: (name: string) => boolean): SourceEnvironment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isWanted(name)));
+}
+
+const [STS, ALL, IGNORE] = ENDPOINT_VARIABLES;
+
+/** The STS that a variable names, where the config leaves it open: as it stands in the session's name. */
+export function endpointOf(config: Config, environment: SourceEnvironment): string | undefined {
+  return config.STS?.endpoint_url === undefined ? variableEndpoint(environment) : undefined;
+}
+
+function variableEndpoint(environment: SourceEnvironment): string | undefined {
+  // A profile's endpoint counts for everybody, unless a variable says for one that it does not.
+  if (environment[IGNORE]?.toLowerCase() === "true") return "no configured endpoint";
+  const variable = environment[STS] === undefined ? ALL : STS;
+  const value = environment[variable];
+  if (value === undefined) return undefined;
+  // It stands in lists and logs, where no password may.
+  if (!/^https?:\/\/[^@?#]+$/.test(value) || URL.parse(value) === null)
+    throw new KeyholeError("invalid-config", `${variable} is no URL of a server, or has a user, a query or a fragment`);
+  return value;
+}
+
+/** A variable's endpoint of an STS that is not AWS's; undefined where there is none. */
+export function foreignEndpoint(environment: SourceEnvironment): string | undefined {
+  const endpoint = variableEndpoint(environment);
+  const host = endpoint === undefined ? undefined : URL.parse(endpoint)?.hostname;
+  return host === undefined || AWS_HOST.test(host) ? undefined : endpoint;
+}
+
+const AWS_HOST = /\.(?:amazonaws\.com(?:\.cn)?|api\.aws|amazonwebservices\.com\.cn)$/;
+
+function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
+  const names: readonly string[] = ENDPOINT_VARIABLES;
+  return pick(environment, (name) => !names.includes(name));
+}

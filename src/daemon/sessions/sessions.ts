@@ -1,0 +1,291 @@
+// Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is keeper.ts's.
+import type { ConfigReader } from "../../config/config.ts";
+import { KeyholeError } from "../../errors.ts";
+import { parseSessionName } from "../../sessionname.ts";
+import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
+import type { SessionInfo } from "../../wire/messages.ts";
+import type { Clock } from "../../clock.ts";
+import type { Counters } from "../counters.ts";
+import type { Flight } from "./flight.ts";
+import { Identities } from "./identities.ts";
+import type { Issue } from "./issue.ts";
+import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
+import { ageOf, LEAST_DELAY, PATIENCE, remainingLife } from "./refresh.ts";
+import { describeDifference, selectsTheSame, withoutCallers, withWayOf } from "./selection.ts";
+import type { Time } from "./time.ts";
+import { adoptConfig, forgetFailures, infoOf, isOpen, type Session, vendableIssue } from "./session.ts";
+
+export interface AddOptions {
+  /** Have credentials, or the reason why not, before the answer. */
+  readonly verify: boolean;
+  /** Replace credentials that are still good. */
+  readonly renew: boolean;
+  /** Leave a session that works its environment. */
+  readonly keep?: boolean | undefined;
+  /** A person waits. */
+  readonly urgent?: boolean | undefined;
+}
+
+/** The sessions of a daemon, as its handlers see them. */
+export class Sessions {
+  readonly #keeper: Keeper;
+  readonly #clock: Clock;
+  readonly #configs: ConfigReader;
+  readonly #identities: Identities;
+  #stopped = false;
+
+  constructor(dependencies: KeeperDependencies) {
+    const { source, configs, clock } = dependencies;
+    this.#clock = clock;
+    this.#configs = configs;
+    this.#keeper = new Keeper(dependencies);
+    this.#identities = new Identities(source, clock);
+  }
+
+  /**
+   * Credentials of a session, never with less than 60 s left: at once where there are some, else a promise. See
+   * `Issue.line` for how long its bytes may be read.
+   *
+   * @throws KeyholeError `no-such-session` for a name that was never added, `no-such-config` when its file is gone,
+   *   `shutting-down`. The promise rejects with these and with what CredentialSource.assume throws.
+   */
+  vend(name: string): Issue | Promise<Issue> {
+    const session = this.#find(name);
+    const given = this.#give(session);
+    if (!(given instanceof Promise)) {
+      this.#keeper.counters.vends += 1;
+      return given;
+    }
+    return this.#vendLate(session, given);
+  }
+
+  async #vendLate(session: Session, given: Promise<Issue>): Promise<Issue> {
+    const issue = await this.#unlessOpen(session, given);
+    this.#keeper.counters.vends += 1;
+    return issue;
+  }
+
+  /**
+   * Makes a session, or gives the one that is there another environment, if it may have one. Credentials that are there
+   * are kept unless `renew` is set, or the environment may select other source credentials; until the new ones are there
+   * the old ones are vended.
+   *
+   * @throws KeyholeError what ConfigReader.read throws; with `verify` also what CredentialSource.assume throws.
+   */
+  async add(name: string, environment: SourceEnvironment, options: AddOptions): Promise<SessionInfo> {
+    const { verify, renew, keep = false, urgent = !keep } = options;
+    this.#refuseWhenStopped();
+    const stored = this.#configs.read(name);
+    const session = this.#keeper.place(stored, environment);
+    if (adoptConfig(session, stored)) this.#keeper.renewals.supersede(session);
+    const differs = keep && !isOpen(session) ? false : this.#select(session, environment);
+    if (keep) this.#follow(session, environment);
+    if (urgent) this.#hurry(session);
+    if (renew) forgetFailures(session);
+    try {
+      if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
+      else if (renew || (differs && session.issue !== undefined)) this.#keeper.renewals.fly(session, false);
+    } catch (error) {
+      // The environment that had worked is better than one that does not.
+      const { provenEnvironment } = session;
+      if (differs && session.environment === environment && provenEnvironment !== undefined) {
+        session.environment = provenEnvironment;
+        forgetFailures(session);
+      }
+      throw error;
+    }
+    this.#keeper.readClocks();
+    return infoOf(session, this.#keeper.time);
+  }
+
+  /** Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`. */
+  restore(name: string, environment: SourceEnvironment): void {
+    this.#refuseWhenStopped();
+    const session = this.#keeper.place(this.#configs.read(name), environment);
+    if (!isOpen(session)) return;
+    this.#select(session, environment);
+    session.provenEnvironment = environment;
+    forgetFailures(session);
+  }
+
+  /**
+   * What a person's command does before it asks: a session that backs off tries again for it, and one that does not work
+   * reaches AWS as this environment does.
+   *
+   * @returns how the source that the environment selects differs from the session's, in words
+   */
+  compare(name: string, environment: SourceEnvironment): string | undefined {
+    const session = this.#keeper.look(name);
+    if (session === undefined) return undefined;
+    this.#follow(session, environment);
+    this.#hurry(session);
+    if (isOpen(session)) return undefined;
+    const { stored, issue } = session;
+    const [own, other] = [session.environment, environment].map((each) => withoutCallers(each, issue?.notes ?? []));
+    return describeDifference(stored.config, own!, other!);
+  }
+
+  /** Compares a session with its config's file, for those that nobody asks for. Throws as `vend` does at once. */
+  follow(name: string): void {
+    this.#find(name);
+  }
+
+  /**
+   * Drops a session and its credentials; whoever waits for it gets `no-such-session`.
+   *
+   * @throws KeyholeError `no-such-session`.
+   */
+  remove(name: string): void {
+    this.#refuseWhenStopped();
+    if (!this.#keeper.remove(name, noSuchSession(name))) throw noSuchSession(name);
+  }
+
+  /** From the least to the most recently used; those that were evicted are not among them. */
+  list(): SessionInfo[] {
+    return this.#keeper.all().map((session) => infoOf(session, this.#keeper.time));
+  }
+
+  /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
+  proven(): { readonly name: string; readonly environment: SourceEnvironment }[] {
+    return this.#keeper.all().flatMap(({ name, provenEnvironment: environment }) => {
+      const isKept = environment !== undefined && parseSessionName(name)?.endpoint === undefined;
+      return isKept ? [{ name, environment }] : [];
+    });
+  }
+
+  /** Who AWS says the session is; asked once per issue. Throws as `vend` and CredentialSource.identify do. */
+  async identity(name: string): Promise<CallerIdentity> {
+    const session = this.#find(name);
+    const issue = await this.#unlessOpen(session, this.#give(session));
+    return this.#identities.of(session, issue);
+  }
+
+  /** What selects the source credentials of a session, one that was evicted included; undefined if there is none. */
+  environmentOf(name: string): SourceEnvironment | undefined {
+    return this.#keeper.environmentOf(name);
+  }
+
+  /** As it was read just now. */
+  get time(): Time {
+    this.#keeper.readClocks();
+    return this.#keeper.time;
+  }
+
+  get counters(): Counters {
+    return this.#keeper.counters;
+  }
+
+  /** AWS's clock minus this machine's, in milliseconds; undefined until measured, and again after a jump. */
+  get clockSkew(): number | undefined {
+    return this.#keeper.time.skew;
+  }
+
+  /**
+   * Ends everything: flights are aborted, whoever waits gets `shutting-down`, every line is zeroed at once. To be
+   * called when no answer is being written any more.
+   */
+  stop(): void {
+    this.#stopped = true;
+    this.#identities.stop(shuttingDown());
+    this.#keeper.stop(shuttingDown());
+  }
+
+  /** What a caller gets who asks now (the clocks were just read). */
+  #give(session: Session): Issue | Promise<Issue> {
+    const { issue } = session;
+    if (issue === undefined || session.outdated) return this.#fetch(session);
+    const age = ageOf(remainingLife(issue, this.#keeper.time), issue.lifetime, issue.renewsAt);
+    if (age === "fresh") return issue;
+    if (age === "spent") return this.#fetch(session);
+    if (this.#isBackingOff(session)) return issue;
+    const flight = this.#keeper.renewals.fly(session, age === "insist");
+    return age === "insist" ? this.#hope(session, flight) : issue;
+  }
+
+  /** New credentials or the error: what happens when there are no old ones to vend. */
+  async #fetch(session: Session): Promise<Issue> {
+    for (let current = session; ; current = this.#find(session.name)) {
+      if (current.lastError !== undefined && this.#isBackingOff(current)) {
+        this.#keeper.renewals.judge(current);
+        throw current.lastError;
+      }
+      const outcome = await this.#keeper.renewals.fly(current, true).outcome;
+      if ("issue" in outcome) return outcome.issue;
+      if ("error" in outcome) throw outcome.error;
+    }
+  }
+
+  #isBackingOff({ flight, retryAt }: Session): boolean {
+    return flight === undefined && this.#keeper.time.monotonic < retryAt;
+  }
+
+  /** Gives a session another environment. Returns whether it may select other source credentials. */
+  #select(session: Session, environment: SourceEnvironment): boolean {
+    const before = session.environment;
+    session.environment = environment;
+    const differs = !selectsTheSame(before, environment);
+    if (differs) {
+      this.#keeper.renewals.supersede(session);
+      forgetFailures(session);
+    }
+    return differs;
+  }
+
+  /** A session that does not work reaches AWS as who asked last does. */
+  #follow(session: Session, environment: SourceEnvironment): void {
+    if (vendableIssue(session, this.#keeper.time) !== undefined && session.lastError === undefined) return;
+    const next = withWayOf(session.environment, environment);
+    if (Bun.deepEquals(next, session.environment)) return;
+    if (session.provenEnvironment === session.environment) session.provenEnvironment = next;
+    session.environment = next;
+    this.#keeper.renewals.supersede(session);
+    forgetFailures(session);
+  }
+
+  /** A person need not wait for the end of a back-off, and gets no more than an attempt a second by that. */
+  #hurry(session: Session): void {
+    if (this.#keeper.time.monotonic - session.failedAt >= LEAST_DELAY) session.retryAt = -Infinity;
+  }
+
+  /** Whoever has a selection of its own adds the session with it. */
+  async #unlessOpen(session: Session, given: Issue | Promise<Issue>): Promise<Issue> {
+    try {
+      return await given;
+    } catch (error) {
+      const isTheirs = session.closed === undefined && session.flight === undefined && isOpen(session);
+      throw isTheirs && error === session.lastError ? noSuchSession(session.name) : error;
+    }
+  }
+
+  /** New credentials if they come soon, else the old ones. */
+  async #hope(session: Session, flight: Flight): Promise<Issue> {
+    flight.patience ??= this.#patience(flight);
+    await Promise.race([flight.outcome, flight.patience]);
+    this.#keeper.readClocks();
+    if (session.closed !== undefined) throw session.closed;
+    return vendableIssue(session, this.#keeper.time) ?? this.#fetch(this.#find(session.name));
+  }
+
+  #patience(flight: Flight): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.after(PATIENCE, resolve);
+    void flight.outcome.then(() => timer.cancel());
+    return promise;
+  }
+
+  #find(name: string): Session {
+    this.#refuseWhenStopped();
+    const session = this.#keeper.find(name);
+    // One that was added and not asked for yet has failed nobody.
+    if (isOpen(session) && session.flight === undefined && session.lastError !== undefined) throw noSuchSession(name);
+    return session;
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#stopped) throw shuttingDown();
+  }
+}
+
+function shuttingDown(): KeyholeError {
+  return new KeyholeError("shutting-down", "the daemon is shutting down");
+}

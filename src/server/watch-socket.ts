@@ -1,0 +1,96 @@
+// Whether a daemon can still be reached. Whoever cleans up below a home may remove the socket's file or its directory
+// while the daemon lives; without this it would hold its lock and answer nobody.
+import { lstatSync } from "node:fs";
+import { KeyholeError } from "../errors.ts";
+import { directoryOf } from "../paths.ts";
+import type { Clock, Timer } from "../clock.ts";
+import type { Listener } from "./listener.ts";
+import type { Log } from "./log.ts";
+
+/** Milliseconds between two looks, two lstat each. Clients wait longer than this for a lock's holder to listen. */
+const INTERVAL = 2000;
+
+const STICKY = 0o1000;
+
+/** Keeps every other server away from the path; held for as long as one serves there. */
+export interface HeldLock {
+  /** Whether the file that is locked is the one at its path. */
+  readonly isInPlace: boolean;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface VigilOptions {
+  /** Absolute; of the socket. */
+  readonly path: string;
+  readonly listener: Pick<Listener, "isInPlace" | "rebind">;
+  /** The lock that is held. */
+  readonly lock: HeldLock;
+  /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if somebody holds it. */
+  readonly takeLock: () => HeldLock;
+  /** Makes the socket's directory, and checks it. */
+  readonly makeDirectory: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ends the daemon: another one has its place, or the place is gone. */
+  readonly giveWay: (reason: string) => void;
+}
+
+/** What is held at the end, when it is to be released. */
+export interface Vigil {
+  readonly lock: HeldLock;
+  stop(): void;
+}
+
+/**
+ * Looks after lock and socket, and puts back what is missing. A daemon whose lock somebody else has taken ends; so does
+ * one whose home is gone, rather than make another.
+ */
+export function keepVigil(options: VigilOptions): Vigil {
+  const { path, listener, clock, log, giveWay } = options;
+  let { lock } = options;
+  let timer: Timer = clock.after(INTERVAL, look);
+  let hasEnded = false;
+
+  function look(): void {
+    if (hasEnded) return;
+    if (lock.isInPlace && listener.isInPlace) timer = clock.after(INTERVAL, look);
+    else void mend();
+  }
+
+  async function mend(): Promise<void> {
+    if (!mayMakeDirectory(directoryOf(path))) return giveWay("home removed");
+    try {
+      options.makeDirectory();
+      if (!lock.isInPlace) {
+        const taken = options.takeLock();
+        lock.release();
+        lock = taken;
+      }
+      if (!listener.isInPlace) await listener.rebind();
+      log("warn", "socket restored", { socket: path });
+    } catch (error) {
+      const failure = error instanceof KeyholeError ? error : undefined;
+      if (failure?.kind === "already-running" && !lock.isInPlace) return giveWay("replaced");
+      log("error", "socket not restored", { socket: path, error: failure?.message ?? String(error) });
+    }
+    if (!hasEnded) timer = clock.after(INTERVAL, look);
+  }
+
+  return {
+    get lock() {
+      return lock;
+    },
+    stop: () => {
+      hasEnded = true;
+      timer.cancel();
+    },
+  };
+}
+
+/** Where it is there, or in a directory of ours: not in /tmp, where whoever removed it meant the daemon to be gone. */
+function mayMakeDirectory(path: string): boolean {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
+  const parent = lstatSync(directoryOf(path), { throwIfNoEntry: false });
+  return parent !== undefined && parent.uid === process.geteuid?.() && (parent.mode & STICKY) === 0;
+}

@@ -1,0 +1,270 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Handlers } from "../../../src/server/dispatch.ts";
+import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
+import { memoryPath, openMemory, rememberChanges } from "../../../src/daemon/sessions/memory.ts";
+import { resolvePaths } from "../../../src/paths.ts";
+import { roleConfig } from "../fakes/configs.ts";
+import { errorOf, newWorld, type World } from "../fakes/world.ts";
+
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "keyhole-memory-"));
+  path = join(directory, "run", "sessions.json");
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** A daemon's life: its sessions, and the memory that it finds and leaves. */
+function begin(configs: readonly string[] = ["dev", "ops"]) {
+  const world = newWorld();
+  for (const name of configs) world.configs.write(name, roleConfig(name));
+  const log: string[] = [];
+  const keyring = new Keyring(() => memory.heal());
+  const memory = openMemory({
+    path,
+    sessions: world.sessions,
+    keyring,
+    clock: world.clock,
+    log: (_, event) => void log.push(event),
+  });
+  return { ...world, memory, keyring, events: log };
+}
+
+const namesOf = ({ sessions }: Pick<World, "sessions">) => sessions.list().map(({ config }) => config);
+
+async function add(
+  { sessions, memory }: ReturnType<typeof begin>,
+  name: string,
+  environment: Record<string, string> = {},
+) {
+  await sessions.add(name, environment, { verify: true, renew: false });
+  memory.changed();
+}
+
+test("sessions come back in their order, with what selects their source, and without a call to AWS", async () => {
+  const first = begin();
+  await add(first, "ops", { AWS_PROFILE: "base", PATH: "/bin", KEYHOLE_CLIENT_TIMEOUT: "3" });
+  await add(first, "dev");
+  first.memory.close();
+
+  const second = begin();
+  expect(namesOf(second)).toEqual(["ops", "dev"]);
+  expect(second.sessions.environmentOf("ops")).toEqual({ AWS_PROFILE: "base", PATH: "/bin" });
+  await second.clock.advance(3_600_000);
+  expect(second.source.count).toBe(0);
+  expect((await second.vend("ops")).config).toBe("ops");
+  expect(second.source.count).toBe(1);
+});
+
+test("of a file with more sessions than are ever written the last ones come back", () => {
+  const names = Array.from({ length: 1030 }, (_, index) => `c${index}`);
+  mkdirSync(join(directory, "run"), { mode: 0o700 });
+  const sessions = names.map((config) => ({ config, environment: {} }));
+  writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
+  const { sessions: back } = begin(names);
+  expect(names.filter((name) => back.environmentOf(name) !== undefined)).toEqual(names.slice(6));
+});
+
+describe("a session whose source was keys", () => {
+  const keys = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "planted", AWS_SESSION_TOKEN: "planted too" };
+  const environment = { HOME: "/h", ...keys };
+
+  test("is back when a requester has the same keys, and not before", async () => {
+    const first = begin();
+    await add(first, "dev", environment);
+    first.memory.close();
+    expect(readFileSync(path, "utf8")).not.toContain("planted");
+
+    const second = begin();
+    expect(namesOf(second)).toEqual([]);
+    second.keyring.note({ ...keys, AWS_ACCESS_KEY_ID: "AKIA2" });
+    second.keyring.note({ AWS_ACCESS_KEY_ID: "AKIA1" });
+    expect(namesOf(second)).toEqual([]);
+    await add(second, "ops");
+    second.memory.close();
+
+    // Nor does another restart forget it.
+    const third = begin();
+    expect(namesOf(third)).toEqual(["ops"]);
+    third.keyring.note({ HOME: "/other", ...keys });
+    expect(namesOf(third)).toEqual(["ops", "dev"]);
+    expect(third.sessions.environmentOf("dev")).toEqual(environment);
+    expect(third.source.count).toBe(0);
+  });
+
+  test("that was made anew with another source meanwhile stays that", async () => {
+    const first = begin();
+    await add(first, "dev", environment);
+    first.memory.close();
+    const second = begin();
+    await add(second, "dev", { AWS_PROFILE: "mine" });
+    second.keyring.note(keys);
+    expect(second.sessions.environmentOf("dev")).toEqual({ AWS_PROFILE: "mine" });
+    second.memory.close();
+    expect(readFileSync(path, "utf8")).not.toContain("AKIA1");
+  });
+});
+
+test("a pinned session is renewed unasked, as it was", async () => {
+  const first = begin();
+  first.configs.write("dev", { ...roleConfig("dev"), pin: true });
+  await add(first, "dev");
+  first.memory.close();
+  const world = newWorld();
+  world.configs.write("dev", { ...roleConfig("dev"), pin: true });
+  openMemory({ path, sessions: world.sessions, keyring: new Keyring(() => {}), clock: world.clock, log: () => {} });
+  await world.clock.advance(1000);
+  expect(world.source.count).toBe(1);
+});
+
+test("a burst of changes is one write, soon", async () => {
+  const world = begin();
+  await add(world, "dev");
+  await add(world, "ops");
+  expect(existsSync(path)).toBe(false);
+  await world.clock.advance(100);
+  expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ sessions: [{ config: "dev" }, { config: "ops" }] });
+  rmSync(path);
+  await world.clock.advance(60_000);
+  world.memory.close();
+  expect(existsSync(path)).toBe(false);
+});
+
+test("the file is the owner's alone, and nothing else is left", async () => {
+  const world = begin();
+  await add(world, "dev");
+  world.memory.close();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readdirSync(join(directory, "run"))).toEqual(["sessions.json"]);
+});
+
+test("no secret is written, and a session that needs one does not come back", async () => {
+  const first = begin(["keys", "token", "url", "later", "dev"]);
+  await add(first, "keys", { AWS_ACCESS_KEY_ID: "AKIAEXAMPLE", AWS_SECRET_ACCESS_KEY: "SECRET", AWS_PROFILE: "p" });
+  await add(first, "token", { AWS_CONTAINER_AUTHORIZATION_TOKEN: "SECRET" });
+  await add(first, "url", { AWS_ENDPOINT_URL_STS: "https://user:SECRET@sts.example" });
+  await add(first, "later", { AWS_CONTAINER_OF_ANOTHER_RELEASE: "SECRET" });
+  await add(first, "dev", { KEYHOLE_ANYTHING: "SECRET" });
+  first.memory.close();
+  expect(readFileSync(path, "utf8")).not.toContain("SECRET");
+  const second = begin(["keys", "token", "url", "later", "dev"]);
+  expect(namesOf(second)).toEqual(["dev"]);
+  expect((await errorOf(second.vend("keys"))).kind).toBe("no-such-session");
+});
+
+test("what was removed does not come back, nor what has no config any more", async () => {
+  const first = begin();
+  await add(first, "dev");
+  await add(first, "ops");
+  first.sessions.remove("dev");
+  first.memory.changed();
+  first.memory.close();
+  expect(namesOf(begin())).toEqual(["ops"]);
+  const third = begin(["dev"]);
+  await third.clock.advance(0);
+  expect(namesOf(third)).toEqual([]);
+  expect(third.events).toContain("session not brought back");
+});
+
+test("the memory of a daemon that has given way to another is not written", async () => {
+  const world = begin();
+  await add(world, "dev");
+  world.memory.abandon();
+  world.memory.changed();
+  world.memory.close();
+  await world.clock.advance(60_000);
+  expect(existsSync(path)).toBe(false);
+});
+
+describe("a file that is not a memory is left out, and said in the log", () => {
+  const whole = { format: 2, sessions: [{ config: "dev", environment: {} }] };
+  test.each<[string, string]>([
+    ["nothing", ""],
+    ["half", JSON.stringify(whole).slice(0, 40)],
+    ["null", "null"],
+    ["a list", "[]"],
+    ["another format", JSON.stringify({ ...whole, format: 1 })],
+    ["no list", JSON.stringify({ ...whole, sessions: {} })],
+    ["null for a session", JSON.stringify({ ...whole, sessions: [null] })],
+    ["a number for a name", JSON.stringify({ ...whole, sessions: [{ config: 1, environment: {} }] })],
+    ["no environment", JSON.stringify({ ...whole, sessions: [{ config: "dev" }] })],
+    [
+      "a variable that may not be kept",
+      JSON.stringify({ ...whole, sessions: [{ config: "dev", environment: { LD_PRELOAD: "/x" } }] }),
+    ],
+    ["a number for a value", JSON.stringify({ ...whole, sessions: [{ config: "dev", environment: { HOME: 1 } }] })],
+  ])("%s", async (_, text) => {
+    const first = begin();
+    await add(first, "dev");
+    first.memory.close();
+    writeFileSync(path, text);
+    const second = begin();
+    expect(namesOf(second)).toEqual([]);
+    expect(second.events).toEqual(["memory of sessions not used"]);
+  });
+
+  test("one that others can write to", async () => {
+    const first = begin();
+    await add(first, "dev");
+    first.memory.close();
+    chmodSync(path, 0o666);
+    expect(namesOf(begin())).toEqual([]);
+  });
+});
+
+test("a place that cannot be written to costs the memory and nothing else", async () => {
+  writeFileSync(join(directory, "run"), "in the way");
+  const world = begin();
+  await add(world, "dev");
+  await world.clock.advance(1000);
+  expect(world.events).toContain("sessions not remembered");
+  rmSync(join(directory, "run"));
+  await add(world, "ops");
+  await world.clock.advance(1000);
+  expect(existsSync(path)).toBe(true);
+});
+
+const pathOf = (socket?: string) => memoryPath(resolvePaths({ HOME: "/h" }, { socket }, () => "/"));
+
+test("a home that was removed is not made again", async () => {
+  const world = begin();
+  rmSync(directory, { recursive: true });
+  await add(world, "dev");
+  world.memory.close();
+  expect(existsSync(directory)).toBe(false);
+  mkdirSync(directory);
+});
+
+test("each socket's daemon has a memory of its own", () => {
+  expect(pathOf()).toBe("/h/.keyhole/run/sessions.json");
+  expect(pathOf("/h/.keyhole/sock/daemon.sock")).toBe(pathOf());
+  expect(new Set([pathOf(), pathOf("/a.sock"), pathOf("/b.sock")]).size).toBe(3);
+  expect(pathOf("/a.sock")).toMatch(/^\/h\/\.keyhole\/run\/sessions-[0-9a-z]+\.json$/);
+});
+
+test("removals are told to the memory", async () => {
+  let changes = 0;
+  const handlers = { Remove: () => "removed", List: () => "listed" } as unknown as Handlers;
+  const told = rememberChanges(handlers, { changed: () => void (changes += 1) });
+  expect(told.Remove({ config: "dev" }, {} as never)).toBe("removed" as never);
+  expect(changes).toBe(1);
+  await told.List({}, {} as never);
+  expect(changes).toBe(1);
+});

@@ -1,0 +1,65 @@
+import { describe, expect, test } from "bun:test";
+import { select, selectionOf, wantedOf } from "../../../src/daemon/sessions/selection.ts";
+import { thrownBy } from "../../thrown.ts";
+import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
+
+const LOCAL = "http://127.0.0.1:4566";
+
+describe("which session a requester means", () => {
+  const configs = new FakeConfigs();
+  configs.write("dev", roleConfig("dev"));
+  configs.write("dev (/alt)", roleConfig("alt"));
+  configs.write("fixed", { ...roleConfig("fixed"), STS: { endpoint_url: "https://sts.example" } });
+
+  test.each<[string, string | undefined, Record<string, string>, string, Record<string, string>]>([
+    ["dev", undefined, { AWS_PROFILE: "p" }, "dev", { AWS_PROFILE: "p" }],
+    ["dev", "/alt", { AWS_PROFILE: "p" }, "dev (/alt)", { AWS_PROFILE: "p" }],
+    ["dev", undefined, { AWS_ENDPOINT_URL_STS: LOCAL }, `dev (${LOCAL})`, { AWS_ENDPOINT_URL_STS: LOCAL }],
+    ["dev", undefined, { AWS_ENDPOINT_URL: LOCAL }, `dev (${LOCAL})`, { AWS_ENDPOINT_URL: LOCAL }],
+    ["dev", "/alt", { AWS_ENDPOINT_URL: LOCAL }, `dev (/alt, ${LOCAL})`, { AWS_ENDPOINT_URL: LOCAL }],
+    // The more special one wins, as in the SDKs.
+    [
+      "dev",
+      undefined,
+      { AWS_ENDPOINT_URL: "http://other", AWS_ENDPOINT_URL_STS: LOCAL },
+      `dev (${LOCAL})`,
+      { AWS_ENDPOINT_URL: "http://other", AWS_ENDPOINT_URL_STS: LOCAL },
+    ],
+    [
+      "dev",
+      undefined,
+      { AWS_ENDPOINT_URL: LOCAL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "True" },
+      "dev (no configured endpoint)",
+      { AWS_ENDPOINT_URL: LOCAL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "True" },
+    ],
+    ["dev", undefined, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false" }, "dev", {}],
+    ["fixed", undefined, { AWS_ENDPOINT_URL_STS: LOCAL, AWS_PROFILE: "p" }, "fixed", { AWS_PROFILE: "p" }],
+    ["fixed", undefined, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }, "fixed", {}],
+  ])("%s in %s with %j is %s", (config, directory, environment, name, kept) => {
+    expect(select(configs, { config, directory }, environment)).toEqual({ name, environment: kept });
+  });
+
+  test.each(["", "127.0.0.1", "file:///x", "http://user:secret@host", "http://host?token=secret", "http://host#x"])(
+    "an endpoint %j is refused without being repeated",
+    (value) => {
+      const error = thrownBy(() => selectionOf(roleConfig("dev"), { AWS_ENDPOINT_URL: value }));
+      expect(error).toMatchObject({ kind: "invalid-config" });
+      expect(String(error)).not.toContain("secret");
+    },
+  );
+});
+
+test.each([
+  ["/h/configs", undefined],
+  ["/h/configs/", undefined],
+  ["", undefined],
+  ["/h/x/../configs", undefined],
+  ["/h/alt/", "/h/alt"],
+])("the directory %s is %p", (directory, expected) => {
+  expect(wantedOf("dev", directory, "/h/configs")).toEqual({ config: "dev", directory: expected });
+});
+
+test("a directory that means another one in every process, and a config that leads out of one, are refused", () => {
+  expect(thrownBy(() => wantedOf("dev", "configs", "/h/configs"))).toMatchObject({ kind: "usage" });
+  expect(thrownBy(() => wantedOf("../x", "/configs", "/h/configs"))).toMatchObject({ kind: "usage" });
+});
