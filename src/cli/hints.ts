@@ -1,9 +1,9 @@
 // Hints as commands that mean, when they are pasted, what the failed one meant.
 import { findOption } from "../arguments.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { settingOptions } from "../settings.ts";
-import { toKeyholeError, type Ui } from "./ui.ts";
+import type { Ui } from "./ui.ts";
 
 /** Which daemon and which configs: without these a pasted `keyhole daemon start` starts another daemon. */
 const places = {
@@ -22,7 +22,7 @@ export function keepPaths(ui: Ui, words: readonly string[]): Ui {
     hint: (text) => ui.hint(addWords(text, typed)),
     warn: (text, hint) => ui.warn(text, adapt(hint)),
     fail: (error) => {
-      const { kind, message, hint } = toKeyholeError(error);
+      const { kind, message, hint } = keyholeErrorOf(error);
       ui.fail(new KeyholeError(kind, message, adapt(hint)));
     },
   };

@@ -1,14 +1,14 @@
 // The command line: argv → command → exit status. The only file of the client that touches the process it runs in.
 import type { Refusal } from "../client/express.ts";
 import type { Environment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { build } from "../version.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./executable.ts";
 import { run } from "./run.ts";
 import { createStdout } from "./stdout.ts";
 import { root } from "./table.ts";
-import { createUi, toKeyholeError } from "./ui.ts";
+import { createUi } from "./ui.ts";
 
 /**
  * Runs a client to its end, and with it the process.
@@ -35,7 +35,7 @@ export async function main(
     await output.finish();
   } catch (error) {
     ui.fail(error);
-    process.exit(toKeyholeError(error).exitStatus);
+    process.exit(keyholeErrorOf(error).exitStatus);
   }
   process.exit(status);
 }

@@ -1,7 +1,7 @@
 // One command from its words to its exit status, in a given world. main.ts gives the real one, tests their own.
 import { type ArgsDef, findOperand, parseArguments, splitRest } from "../arguments.ts";
 import type { Environment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { resolveSettings } from "../settings.ts";
@@ -9,7 +9,6 @@ import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";
 import { commonOptions, lookUp } from "./lookup.ts";
 import { environmentFor, refuseHostCommand } from "./reach.ts";
-import { toKeyholeError } from "./ui.ts";
 import { ownGrantDirectory } from "./vending/target.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
@@ -22,7 +21,7 @@ export async function run(words: readonly string[], world: World): Promise<numbe
     return await dispatch(meantWords(words, world), { ...world, ui });
   } catch (error) {
     ui.fail(error);
-    return toKeyholeError(error).exitStatus;
+    return keyholeErrorOf(error).exitStatus;
   }
 }
 

@@ -1,8 +1,7 @@
 // People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
 // characters, and no colour but in prompts.
 import { showControls, showOnOneLine } from "../text/controls.ts";
-import { codeOf } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { keyholeErrorOf, KeyholeError } from "../errors.ts";
 import { whileTerminalStays } from "./terminal.ts";
 
 /** What is said to a person, and asked. */
@@ -44,7 +43,7 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
       hint(advice);
     },
     fail: (error) => {
-      const known = toKeyholeError(error);
+      const known = keyholeErrorOf(error);
       // A message of several lines is a list of problems, such as those of a config file.
       const [first, ...more] = showControls(known.message).split("\n");
       write(`keyhole: error: ${first}`);
@@ -78,15 +77,6 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
       return answer(await whileTerminalStays(ask));
     },
   };
-}
-
-/** Whatever was thrown as something a person may read. Foreign messages are not shown: they could hold anything. */
-export function toKeyholeError(error: unknown): KeyholeError {
-  if (error instanceof KeyholeError) return error;
-  const name = error instanceof Error ? error.name : typeof error;
-  const code = codeOf(error);
-  const what = code === undefined ? name : `${name}, ${code}`;
-  return new KeyholeError("internal", `something that keyhole did not expect (${what})`);
 }
 
 /**

@@ -1,5 +1,5 @@
 // Asking a daemon that may be missing, starting, ending, or just being replaced by `daemon restart`.
-import { KeyholeError } from "../errors.ts";
+import { errors, KeyholeError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
 /** What a command asks a daemon through. */
@@ -50,7 +50,7 @@ export async function askPatiently<Result>(
     const now = performance.now();
     // In tenths of a second, because a person may read it.
     left = Math.ceil((began + patience.deadlineMs - now) / 100) * 100;
-    if (left <= 0 || !isGap(failure)) throw failure;
+    if (left <= 0 || errors[failure.kind].passes !== "at-once") throw failure;
     // What was refused was not done; what was not answered may have been.
     if (wasHeard && !patience.isRepeatable && failure.kind !== "shutting-down") throw failure;
     if (wasHeard) silentSince = undefined;
@@ -86,11 +86,6 @@ async function attempt<Result>(
   } finally {
     link?.close();
   }
-}
-
-/** What a client meets while one daemon takes the place of another. */
-function isGap({ kind }: KeyholeError): boolean {
-  return kind === "unreachable" || kind === "shutting-down";
 }
 
 function silent(pid: number, { message }: KeyholeError): KeyholeError {

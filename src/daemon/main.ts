@@ -1,6 +1,6 @@
 // `keyhole --daemon`: reads its words, hardens the process, and serves.
 import { parseArguments } from "../arguments.ts";
-import { KeyholeError } from "../errors.ts";
+import { keyholeErrorOf } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
 import { withHome } from "../files/accounts.ts";
@@ -44,7 +44,7 @@ export async function main(words: readonly string[]): Promise<void> {
     await serve(settings, { native, image, offer, descriptors, environment, replaces: values.replace });
     process.exit(0);
   } catch (error) {
-    const failure = error instanceof KeyholeError ? error : new KeyholeError("start-failed", String(error));
+    const failure = keyholeErrorOf(error, "start-failed");
     process.stderr.write(formatFailure(failure, words.includes("--launched")));
     process.exit(failure.exitStatus);
   }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createUi, toKeyholeError } from "../../src/cli/ui.ts";
-import { KeyholeError } from "../../src/errors.ts";
+import { createUi } from "../../src/cli/ui.ts";
+import { KeyholeError, keyholeErrorOf } from "../../src/errors.ts";
 import { startFakeDaemon, vended } from "./fakes/daemon.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
@@ -36,8 +36,8 @@ test("an exception from elsewhere shows its kind, never its message or its stack
   ui.fail("SECRET");
   expect(lines.join("\n")).not.toContain("SECRET");
   expect(lines.join("\n")).not.toContain("  at ");
-  expect(lines[0]).toBe("keyhole: error: something that keyhole did not expect (TypeError, EIO)");
-  expect(toKeyholeError(undefined).exitStatus).toBe(1);
+  expect(lines[0]).toBe("keyhole: error: unexpected failure (TypeError, EIO)");
+  expect(keyholeErrorOf(undefined).exitStatus).toBe(1);
 });
 
 test("what came from outside cannot forge a second line or reach the terminal", () => {

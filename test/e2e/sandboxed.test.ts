@@ -39,7 +39,8 @@ describe.skipIf(!hasBubblewrap)("in a root that holds a grant's directory and no
     expect(result).toEqual({
       exitCode: 3,
       stdout: "",
-      stderr: "keyhole: error: nobody answers for this grant\nkeyhole: hint: on the host: keyhole daemon start\n",
+      stderr:
+        "keyhole: error: the daemon does not answer for this grant\nkeyhole: hint: on the host: keyhole daemon start\n",
     });
     expect(performance.now() - began).toBeWithin(1900, 6000);
   });

@@ -262,7 +262,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       sts.faults.clear();
       expect([exitCode, stderr]).toEqual([
         6,
-        "keyhole: error: AWS refused the credentials of this config\nkeyhole: hint: ask whoever runs the shared daemon\n",
+        "keyhole: error: AWS refused to give these credentials\nkeyhole: hint: ask whoever runs the shared daemon\n",
       ]);
       expect((await users.keyhole("oper", "daemon logs")).stdout).toContain("user/canary may not");
     });

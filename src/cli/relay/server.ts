@@ -2,8 +2,7 @@
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 import { timingSafeEqual } from "node:crypto";
 import { codeOf } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
-import { toKeyholeError } from "../ui.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { parseProcessLine } from "../vending/formats.ts";
 import { refusalOf } from "./refusals.ts";
 
@@ -59,7 +58,7 @@ export function startRelay({ port, fetch, timeoutMs }: RelayOptions): Relay {
       const { line } = await ask();
       return answer(200, credentialsOf(line));
     } catch (error) {
-      const { status, code, message } = refusalOf(toKeyholeError(error).kind);
+      const { status, code, message } = refusalOf(keyholeErrorOf(error).kind);
       return answer(status, errorOf(code, message));
     }
   });

@@ -1,7 +1,7 @@
 // Asking a grant's socket for its credentials: a connection for each question, so that nothing is held that a revocation
 // would cut.
 import { askOnce } from "../../client/asking.ts";
-import { isErrorOf } from "../../errors.ts";
+import { errors, KeyholeError } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import type { Host } from "../command.ts";
@@ -40,7 +40,8 @@ export async function fetchPatiently(
     try {
       return await askOnce(socket, timeoutMs, "Fetch", {});
     } catch (error) {
-      if (waited >= PATIENCE || !isErrorOf(error, "unreachable", "shutting-down")) throw error;
+      if (waited >= PATIENCE || !(error instanceof KeyholeError) || errors[error.kind].passes !== "at-once")
+        throw error;
     }
     await host.wait(pause);
   }

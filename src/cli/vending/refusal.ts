@@ -4,16 +4,16 @@ import { replyError } from "../../client/messaging.ts";
 import type { KeyholeError } from "../../errors.ts";
 import { MalformedBody } from "../../wire/codec.ts";
 import { FrameDecoder, RESPONSE_LIMIT } from "../../wire/frame.ts";
-import { insideErrors } from "./inside.ts";
+import { failureInside } from "./inside.ts";
 
 /** @param refusal a whole frame with an error reply, or the end of all patience */
 export function readRefusal(refusal: Refusal): KeyholeError {
-  if (refusal === "timeout") return insideErrors.timeout();
+  if (refusal === "timeout") return failureInside("timeout");
   try {
     const [frame] = new FrameDecoder(RESPONSE_LIMIT).push(refusal);
     return replyError(frame!.body);
   } catch (error) {
     if (!(error instanceof MalformedBody)) throw error;
-    return insideErrors.malformed();
+    return failureInside("unsupported-version");
   }
 }

@@ -1,7 +1,7 @@
 // Grants that are delivered as a file: whenever STS gave new credentials the lease is replaced, and when there are none
 // any more it says why. Nobody asks for a lease, so nobody can be refused: what is written here is all that happens.
 import type { AuditEvent } from "../../audit/event.ts";
-import type { ErrorName } from "../../errors.ts";
+import { type ErrorName, errors } from "../../errors.ts";
 import { evidenceOf } from "../audit/evidence.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Issue } from "../sessions/issue.ts";
@@ -20,9 +20,6 @@ export interface Delivery {
   /** Puts the reason into the lease why there are none. */
   withhold(live: LiveGrant, kind: ErrorName): void;
 }
-
-/** They pass by themselves, and say nothing against a lease that a daemon before this one wrote. */
-const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(["network", "timeout", "throttled", "shutting-down"]);
 
 export function createDelivery({ record, log }: DeliveryDependencies): Delivery {
   function write(live: LiveGrant, content: string, action: () => void): boolean {
@@ -49,7 +46,8 @@ export function createDelivery({ record, log }: DeliveryDependencies): Delivery 
       record({ kind: "vend", transport: "file", outcome: "ok", ...evidenceOf(issue), grant: name, config });
     },
     withhold(live, kind) {
-      if (live.leased === undefined && PASSING.has(kind)) return;
+      // What passes says nothing against a lease that a daemon before this one wrote.
+      if (live.leased === undefined && errors[kind].passes !== "never") return;
       const { name, config, sessionName } = live.grant;
       const reason = refusalOf(kind, name);
       if (!write(live, reason.kind, () => live.lease?.end(reason))) return;

@@ -1,5 +1,5 @@
 // The sessions of grants: one for each, never shared with another grant or with the config's own.
-import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { errors, KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant } from "../../grants/grant.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
@@ -47,9 +47,6 @@ export interface GrantSessions {
   list(): ReadonlyMap<string, SessionInfo>;
   stop(): void;
 }
-
-/** What other source credentials may mend. */
-const MENDABLE: ReadonlySet<ErrorName> = new Set<ErrorName>(["person-needed", "no-source-credentials", "aws-refused"]);
 
 export function createGrantSessions(dependencies: GrantSessionDependencies): GrantSessions {
   const { source, configs, find, environmentOf, completeKeys } = dependencies;
@@ -100,7 +97,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     { grant, lastError }: LiveGrant,
     current: SourceEnvironment,
   ): SourceEnvironment | undefined {
-    if (!grant.hadKeys || lastError === undefined || !MENDABLE.has(lastError.kind)) return undefined;
+    if (!grant.hadKeys || lastError === undefined || errors[lastError.kind].mend !== "keys") return undefined;
     const other = addedKeys(grant) ?? ownKeys(grant);
     return Bun.deepEquals(other, current) ? undefined : other;
   }

@@ -2,7 +2,7 @@
 // refusal. Nothing that comes over it reaches STS, the file system or a process.
 import type { AuditEvent, AuditPeer } from "../../audit/event.ts";
 import { showOnOneLine } from "../../text/controls.ts";
-import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { errors, KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
@@ -14,7 +14,7 @@ import type { LimitedLog } from "../../server/limit.ts";
 import { peerOf } from "../../server/peers.ts";
 import { IN_SANDBOX } from "../../server/program.ts";
 import type { LiveGrant } from "./livegrant.ts";
-import { createRefusals, kindOnSocket } from "./refusal.ts";
+import { createRefusals } from "./refusal.ts";
 
 export interface GrantSocketDependencies {
   /** On AWS's clock, in milliseconds since the epoch. */
@@ -119,9 +119,9 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
       const stack = error instanceof Error ? error.stack : String(error);
       log("error", "grant failed", () => ({ grant: name, stack, ...whoIs(caller) }));
     }
-    if (!OF_THE_GRANT.has(kind)) live.lastError = keyholeErrorOf(error);
+    if (errors[kind].mend !== "nothing") live.lastError = keyholeErrorOf(error);
     tally(`vend ${name} ${kind}`, () => ({ ...eventOf(live, caller), kind: "vend", outcome: kind }));
-    return refusals(kindOnSocket(kind));
+    return refusals(kind);
   }
 
   return {
@@ -129,16 +129,6 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     refusal: refuseJunk,
   };
 }
-
-/** What the state of the grant or the caller says, and no failure that whoever made it has to look into. */
-const OF_THE_GRANT: ReadonlySet<ErrorName> = new Set<ErrorName>([
-  "forbidden",
-  "revoked",
-  "expired",
-  "used-up",
-  "denied",
-  "shutting-down",
-]);
 
 function isFetch(frame: Frame): boolean {
   const { number } = messages.Fetch;

@@ -2,7 +2,7 @@
 // about anything that it may not have.
 import type { ConfigReader } from "../../config/config.ts";
 import { isConfigName } from "../../configname.ts";
-import { type ErrorName, KeyholeError } from "../../errors.ts";
+import { errors, keyholeErrorOf, KeyholeError } from "../../errors.ts";
 import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { Decision } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -30,25 +30,6 @@ export interface SharedDependencies {
   readonly self: ResponseOf<"Hello">;
 }
 
-/**
- * What a member is told of a failure: never AWS's words, a path, an ARN or anything out of a config, which are in the
- * log. Kinds that are not named here are `internal`.
- */
-const texts: Readonly<Partial<Record<ErrorName, string>>> = {
-  throttled: "AWS is asked too often",
-  "aws-refused": "AWS refused the credentials of this config",
-  "person-needed": "a person has to renew what this config's credentials come from",
-  "no-source-credentials": "nothing is left that this config's credentials could come from",
-  "credential-loop": "what this config's credentials come from waits for them itself",
-  network: "AWS cannot be reached",
-  timeout: "AWS did not answer in time",
-  "too-short": "AWS gave credentials that are too short to hand out",
-  "shutting-down": "the daemon is shutting down",
-};
-
-/** Kinds that pass by themselves. */
-const PASSING: ReadonlySet<ErrorName> = new Set<ErrorName>(["throttled", "network", "timeout", "shutting-down"]);
-
 export function createSharedHandlers(dependencies: SharedDependencies): Handlers {
   const { sessions, decision, configs, directory, environment, log, audit, self } = dependencies;
 
@@ -70,11 +51,13 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
   /** Writes down what happened, and returns what the member is told. */
   function refuse(error: unknown, config: string, caller: Caller): KeyholeError {
     audit.refused("vend", config, error, caller);
-    const known = error instanceof KeyholeError ? error : new KeyholeError("internal", String(error));
+    const known = keyholeErrorOf(error);
     if (known.kind !== "forbidden") {
       const { uid, pid, connection } = caller;
-      const level = error instanceof KeyholeError ? "warn" : "error";
-      log(level, "not vended to a member", { config, kind: known.kind, error: known.message, uid, pid, connection });
+      const isOurs = !(error instanceof KeyholeError);
+      const said = isOurs ? String(error) : known.message;
+      const fields = { config, kind: known.kind, error: said, uid, pid, connection };
+      log(isOurs ? "error" : "warn", "not vended to a member", fields);
     }
     return tell(known, config);
   }
@@ -127,9 +110,10 @@ function notShared(config: string): KeyholeError {
   return new KeyholeError("forbidden", `no config ${JSON.stringify(config)} is shared with you`, ASK);
 }
 
+/** Never AWS's words, a path, an ARN or anything out of a config, which are in the log. */
 function tell({ kind }: KeyholeError, config: string): KeyholeError {
   if (kind === "forbidden" || kind === "no-such-config" || kind === "no-such-session") return notShared(config);
-  const text = texts[kind];
-  if (text === undefined) return new KeyholeError("internal", "the daemon cannot give this config's credentials", ASK);
-  return new KeyholeError(kind, text, PASSING.has(kind) ? "try again in a few seconds" : ASK);
+  const { holder, member, passes } = errors[kind];
+  if (holder === undefined || !member) return new KeyholeError("internal", errors.internal.holder, ASK);
+  return new KeyholeError(kind, holder, passes === "never" ? ASK : "try again in a few seconds");
 }

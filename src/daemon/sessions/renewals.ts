@@ -1,6 +1,6 @@
 // Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
 // state says how it went. Knows no callers and no timers but the guard.
-import { KeyholeError } from "../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { mfaPatience } from "../../sources/mfa.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun } from "./bound.ts";
@@ -214,11 +214,4 @@ function turnOf(flight: Flight, slots: Slots, hasHung: boolean): Promise<Release
     signal.addEventListener("abort", () => void (slots.leave(resolve) && giveUp()), { once: true });
     slots.enter(resolve, hasHung ? "suspect" : flight.urgent ? "urgent" : "background");
   });
-}
-
-/** The source throws KeyholeErrors; whatever else comes is our mistake, and its text might hold anything. */
-function keyholeErrorOf(error: unknown): KeyholeError {
-  if (error instanceof KeyholeError) return error;
-  const name = error instanceof Error ? error.name : typeof error;
-  return new KeyholeError("internal", `assuming the role failed in an unforeseen way (${name})`);
 }

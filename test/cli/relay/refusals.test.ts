@@ -6,7 +6,7 @@ test.each(Object.keys(errors) as ErrorName[])("%s has a status that is an error,
   const { status, code, message } = refusalOf(kind);
   expect([403, 500, 503]).toContain(status);
   expect(code).toBe(kind);
-  expect(message).toMatch(/^[a-z' ]+$/);
+  expect(message).toMatch(/^[a-zA-Z' ,]+$/);
 });
 
 test.each(Object.keys(errors).filter((kind) => errors[kind as ErrorName].exit === 9) as ErrorName[])(

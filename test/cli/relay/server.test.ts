@@ -130,20 +130,20 @@ test.each([
 });
 
 test.each([
-  ["revoked", 403, "this grant is revoked"],
+  ["revoked", 403, "this grant was revoked"],
   ["expired", 403, "this grant has expired"],
-  ["used-up", 403, "this grant is used up"],
-  ["denied", 403, "whoever made this grant denied it"],
-  ["forbidden", 403, "this grant is not for this process"],
-  ["blocked", 403, "no credentials"],
-  ["person-needed", 403, "no credentials"],
-  ["aws-refused", 403, "no credentials"],
-  ["unreachable", 503, "the daemon does not answer"],
-  ["throttled", 503, "too many requests"],
-  ["timeout", 503, "no credentials at the moment"],
-  ["network", 503, "no credentials at the moment"],
-  ["shutting-down", 503, "no credentials at the moment"],
-  ["internal", 500, "no credentials"],
+  ["used-up", 403, "this grant has been used as often as it may be"],
+  ["denied", 403, "a person was asked and did not allow it"],
+  ["forbidden", 403, "this socket gives one grant's credentials to whom it was made for, and does nothing else"],
+  ["blocked", 403, "this sandbox does not permit Unix sockets"],
+  ["person-needed", 403, "a person has to renew the source of these credentials"],
+  ["aws-refused", 403, "AWS refused to give these credentials"],
+  ["unreachable", 503, "the daemon does not answer for this grant"],
+  ["throttled", 503, "this daemon, or AWS, is asked too often"],
+  ["timeout", 503, "no answer came in time"],
+  ["network", 503, "AWS cannot be reached"],
+  ["shutting-down", 503, "the daemon is shutting down"],
+  ["internal", 500, "the daemon cannot give these credentials"],
 ] as const)("a grant's %s is status %i, in a fixed text", async (kind, status, message) => {
   const response = await ask(relay(() => Promise.reject(new KeyholeError(kind, "from arn:aws:iam::1:role/x"))));
   expect(response.status).toBe(status);

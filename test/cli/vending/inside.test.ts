@@ -1,13 +1,20 @@
 import { expect, test } from "bun:test";
-import { hidePlaces, insideErrors } from "../../../src/cli/vending/inside.ts";
-import { KeyholeError } from "../../../src/errors.ts";
+import { failureInside, hidePlaces, insideErrors } from "../../../src/cli/vending/inside.ts";
+import { type ErrorName, errors, KeyholeError } from "../../../src/errors.ts";
 
-test.each(Object.entries(insideErrors))("%s says nothing of paths and roles, and what to do", (_, make) => {
-  const { message, hint } = make("/run/keyhole/sock");
-  expect(`${message} ${hint}`).not.toMatch(/\/|arn:/);
-  expect(message).toMatch(/^[a-z][^.\n]*$/);
-  expect(hint).toMatch(/^(on the host: )?(runsc --host-uds=open, or )?keyhole /);
-});
+const failures = (Object.keys(errors) as ErrorName[])
+  .filter((kind) => errors[kind].inside !== undefined)
+  .map((kind) => [kind, () => failureInside(kind, "/run/keyhole/sock")] as const);
+
+test.each([...Object.entries(insideErrors), ...failures])(
+  "%s says nothing of paths and roles, and what to do",
+  (_, make) => {
+    const { message, hint } = make("/run/keyhole/sock");
+    expect(`${message} ${hint}`).not.toMatch(/\/|arn:/);
+    expect(message).toMatch(/^[a-z][^.\n]*$/);
+    expect(hint).toMatch(/^(on the host: )?(runsc --host-uds=open, or )?keyhole /);
+  },
+);
 
 test.each(["unreachable", "blocked", "timeout", "unsupported-version"] as const)("%s loses its path", (kind) => {
   const hidden = hidePlaces(new KeyholeError(kind, "connecting to /home/ada/.keyhole/g/x/sock"), "/run/keyhole/sock");
@@ -29,7 +36,7 @@ test.each([
     "on the host: keyhole grant add NAME --config CONFIG --deliver file --mount-at host",
   ],
 ])("at %s the advice is a grant that is seen there", (directory, hint) => {
-  expect(insideErrors.blocked(`${directory}/sock`).hint).toBe(hint);
+  expect(failureInside("blocked", `${directory}/sock`).hint).toBe(hint);
 });
 
 test("in gVisor a socket that is there and refuses is forbidden; one that is not there is missing", () => {

@@ -68,7 +68,7 @@ test("a lease of before a restart stays while STS cannot be reached, and goes wh
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-1");
   world.source.failure = new KeyholeError("aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev");
   await world.clock.advance(2 * MINUTE);
-  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused the credentials of this grant" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused to give these credentials" });
 });
 
 test("credentials that still live outlast a refusal; then the lease says why there are none, until there are again", async () => {
@@ -79,7 +79,7 @@ test("credentials that still live outlast a refusal; then the lease says why the
   await world.clock.advance(50 * MINUTE);
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-1");
   await world.clock.advance(12 * MINUTE);
-  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused the credentials of this grant" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: AWS refused to give these credentials" });
   expect(grants.list()[0]!.lastError).toBe("AccessDenied");
   world.source.failure = undefined;
   await world.clock.advance(2 * MINUTE);

@@ -75,7 +75,7 @@ test.each(["removed", "revoked"])("a use does not undo what a person did to the 
   const { directory } = await grants.add(grantRequest({ maxUses: 5 }), caller);
   if (what === "removed") world.store.remove("agent");
   else edit(world, "agent", { revokedAt: world.clock.truth });
-  expect((await fetchFrom(directory)).error).toBe("the daemon cannot give this grant's credentials");
+  expect((await fetchFrom(directory)).error).toBe("the daemon cannot give these credentials");
   expect(world.store.list()).toEqual(what === "removed" ? [] : ["agent"]);
   await grants.reload();
   expect(grants.list().map(({ state }) => state)).toEqual(what === "removed" ? [] : ["revoked"]);

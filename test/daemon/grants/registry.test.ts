@@ -510,7 +510,7 @@ test("keys in the environment are not written down; after a restart the config's
   expect(readFileSync(join(world.home, "grants", "agent.yaml"), "utf8")).not.toMatch(/canary/i);
   await world.stop();
   const restarted = await world.start();
-  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of this grant's credentials");
+  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of these credentials");
   expect(restarted.list()[0]!.lastError).toContain("keys in an environment");
   world.environments.set("dev", { AWS_ACCESS_KEY_ID: "AKIANEW" });
   expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-2");
@@ -537,7 +537,7 @@ test("keys of the same id that the owner brings are the grant's again; others, a
   world.environments.set("dev", { AWS_PROFILE: "other" });
   keyring.note({ ...keys, AWS_ACCESS_KEY_ID: "AKIAOTHER" });
   keyring.note({ AWS_ACCESS_KEY_ID: "AKIAKEPT" });
-  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of this grant's credentials");
+  expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of these credentials");
   expect(restarted.list()[0]!.lastError).toContain("AKIAKEPT");
   // A secret that is none does not stand in the way of the right one.
   keyring.note({ ...keys, AWS_SECRET_ACCESS_KEY: "wrong" });
@@ -642,7 +642,7 @@ test("a use that cannot be written down is none, and gives nothing", async () =>
   const { directory } = await grants.add(grantRequest({ maxUses: 3 }), caller);
   disk.isFull = true;
   const { accessKeyId, error } = await fetchFrom(directory);
-  expect([accessKeyId, error]).toEqual([undefined, "the daemon cannot give this grant's credentials"]);
+  expect([accessKeyId, error]).toEqual([undefined, "the daemon cannot give these credentials"]);
   expect(grants.list()[0]).toMatchObject({ uses: 0, lastError: "cannot write /secret/path (ENOSPC)" });
 });
 

@@ -116,7 +116,7 @@ test.each([
   ["person-needed", "ExpiredToken for profile work", "a person has to renew"],
   ["no-source-credentials", "no source credentials found for config 'dev'", "have no source any more"],
   ["network", "cannot reach 10.1.2.3", "AWS cannot be reached"],
-  ["timeout", "MFA.command did not end within 30 s", "AWS did not answer in time"],
+  ["timeout", "MFA.command did not end within 30 s", "no answer came in time"],
   ["throttled", "Throttling: rate exceeded", "asked too often"],
   ["unsafe-path", "/home/ann/.keyhole/configs/dev.yaml can be written by others", "cannot give"],
   ["internal", "the process that asks STS ended 3 times", "cannot give"],

@@ -106,9 +106,9 @@ test("a policy that no longer names a member ends what it gets, whatever session
 });
 
 test.each([
-  ["aws-refused", "AWS refused the credentials of this config"],
+  ["aws-refused", "AWS refused to give these credentials"],
   ["network", "AWS cannot be reached"],
-  ["invalid-config", "the daemon cannot give this config's credentials"],
+  ["invalid-config", "the daemon cannot give these credentials"],
 ] as const)("of %s a member learns no more than that, and the log has the rest", async (kind, message) => {
   world.configs.write("dev", roleConfig("dev"));
   const secret = "arn:aws:iam::111122223333:role/secret in /home/operator";

@@ -8,10 +8,9 @@ import { requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
-import { KeyholeError } from "../../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
 import { offerKeys } from "../../daemon/telling.ts";
-import { toKeyholeError } from "../../ui.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
@@ -98,7 +97,7 @@ async function replace({ settings, host }: Caller, before: DaemonStatus | undefi
     return { pid, stopped };
   } catch (error) {
     if (stopped === undefined || !(await goesOn(stopped, settings, host))) throw error;
-    const { kind, message, hint } = toKeyholeError(error);
+    const { kind, message, hint } = keyholeErrorOf(error);
     throw new KeyholeError(kind, `the daemon (pid ${stopped}) goes on, because another cannot begin: ${message}`, hint);
   }
 }
