@@ -122,6 +122,8 @@ const walls: readonly Wall[] = [
       "paths.ts",
       "sessionname.ts",
       "text/",
+      // The terms of a grant are stated there.
+      "wire/messages.ts",
       "valibot",
       "node:",
     ],

@@ -1,39 +1,23 @@
 // What a grant is: one config's identity, narrowed, in a directory that can be mounted.
 import { formatSessionName } from "../sessionname.ts";
+import { grantTerms, type GrantTermsMessage } from "../wire/messages.ts";
 
-/** What is added to the config's parameters on the way to STS; all of it narrows or marks. */
-export interface GrantScope {
-  /** A session policy, as JSON text. */
-  readonly policy?: string | undefined;
-  readonly policyArns: readonly string[];
-  readonly tags: readonly { readonly key: string; readonly value: string }[];
-  readonly sourceIdentity?: string | undefined;
-  readonly durationSeconds?: number | undefined;
-}
-
-/** `count` requests in each `milliseconds`. */
-export interface Rate {
-  readonly count: number;
-  readonly milliseconds: number;
-}
-
-/** Who may ask, how often, and how it reaches whom. */
-export interface GrantTerms extends GrantScope {
-  /** `[a-z0-9][a-z0-9-]{0,31}`. */
-  readonly name: string;
-  readonly config: string;
+/** What a person decides about a grant, checked; wire/messages.ts says what each is. */
+export interface GrantTerms extends Omit<GrantTermsMessage, "deliver"> {
   /** `file` for sandboxes that forbid AF_UNIX: a lease on tmpfs, weaker than a socket. */
   readonly deliver: "socket" | "file";
-  /** Where the sandbox sees the directory: an absolute path, or `host` where it shares the host's file system. */
-  readonly mountAt: string;
-  readonly executable: boolean;
-  /** Host uids; empty means any. */
-  readonly allowUids: readonly number[];
-  readonly allowGids: readonly number[];
-  readonly rate: Rate;
-  readonly maxUses?: number | undefined;
-  /** Ask a person before each answer. */
-  readonly confirm: boolean;
+}
+
+/** What is added to the config's parameters on the way to STS; all of it narrows or marks. */
+export type GrantScope = Pick<GrantTerms, "policy" | "policyArns" | "tags" | "sourceIdentity" | "durationSeconds">;
+
+/** `count` requests in each `milliseconds`. */
+export type Rate = GrantTerms["rate"];
+
+/** The terms among other fields. */
+export function termsOf<Terms extends GrantTermsMessage>(all: Terms): Pick<Terms, keyof GrantTermsMessage> {
+  const names = Object.keys(grantTerms) as (keyof GrantTermsMessage)[];
+  return Object.fromEntries(names.map((name) => [name, all[name]])) as Pick<Terms, keyof GrantTermsMessage>;
 }
 
 /** A grant as it is kept in `grants/NAME.yaml`: no secret. Times are milliseconds since the epoch. */
@@ -45,8 +29,8 @@ export interface Grant extends GrantTerms {
   readonly createdAt: number;
   /** AWS's clock minus this machine's when it was made, in milliseconds: `endsAt` is a moment on both. */
   readonly clockSkew: number;
-  readonly endsAt?: number | undefined;
-  readonly revokedAt?: number | undefined;
+  readonly endsAt: number | undefined;
+  readonly revokedAt: number | undefined;
   /** Answers so far; kept on the disk only where `maxUses` bounds them. */
   readonly uses: number;
   /** What selects the source credentials and is no secret: profiles, files, regions, endpoints. */

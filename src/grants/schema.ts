@@ -53,83 +53,120 @@ const time = v.pipe(
   v.transform((value) => parseTime(value)!),
 );
 
-const schema = v.strictObject({
-  config: v.pipe(text, v.check(isConfigName, "must be the name of a config")),
-  id: v.pipe(text, v.check(isGrantId, "must be a SHA-256: 64 digits and small letters a to f")),
-  session_name: v.pipe(
-    text,
-    v.check(
-      (name) => checkField(["AssumeRole", "RoleSessionName"], name) === undefined,
-      "must be a role session's name: 2 to 64 letters, digits or _+=,.@-",
+/** One field of a grant in its file. */
+interface Field<Value> {
+  readonly key: string;
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** As the file has it; undefined for what is left out. */
+  readonly write: (value: Value) => unknown;
+}
+
+const asIs = (value: unknown): unknown => value;
+const filled = (items: readonly unknown[]): unknown => (items.length === 0 ? undefined : items);
+/** `write` of what may be absent. */
+const given =
+  <Value>(write: (value: Value) => unknown) =>
+  (value: Value | undefined): unknown =>
+    value === undefined ? undefined : write(value);
+
+/** In the order of the file. A field of a grant that stands not here does not compile. */
+const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]> } = {
+  config: { key: "config", schema: v.pipe(text, v.check(isConfigName, "must be the name of a config")), write: asIs },
+  id: {
+    key: "id",
+    schema: v.pipe(text, v.check(isGrantId, "must be a SHA-256: 64 digits and small letters a to f")),
+    write: asIs,
+  },
+  sessionName: {
+    key: "session_name",
+    schema: v.pipe(
+      text,
+      v.check(
+        (name) => checkField(["AssumeRole", "RoleSessionName"], name) === undefined,
+        "must be a role session's name: 2 to 64 letters, digits or _+=,.@-",
+      ),
     ),
-  ),
-  created: time,
-  ends: v.optional(time),
-  clock_skew_ms: v.optional(v.pipe(v.number("must be a whole number"), v.safeInteger("must be a whole number")), 0),
-  revoked: v.optional(time),
-  policy: v.optional(text),
-  policy_arns: v.optional(v.array(text, "must be a list"), []),
-  tags: v.optional(v.array(v.strictObject({ key: text, value: text }), "must be a list"), []),
-  source_identity: v.optional(text),
-  duration: v.optional(parsed((value) => parseSpan(value, ""), "a span of time, like 1h or 900s")),
-  deliver: v.picklist(["socket", "file"], "must be socket or file"),
-  mount_at: parsed((value) => checkMountPath(value), "host or an absolute path"),
-  executable: flag,
-  allow_uids: v.optional(v.array(number, "must be a list"), []),
-  allow_gids: v.optional(v.array(number, "must be a list"), []),
-  rate: parsed((value): Rate => parseRate(value, ""), "requests in a time, like 10/s"),
-  max_uses: v.optional(v.pipe(number, v.minValue(1, "must be a whole number above 0"))),
-  uses: v.optional(number, 0),
-  confirm: flag,
-  // A record of valibot's may be a list.
-  environment: v.optional(
-    v.pipe(
-      v.custom<Readonly<Record<string, unknown>>>(isMapping, "must be a mapping of variables"),
-      v.record(v.string(), text),
+    write: asIs,
+  },
+  createdAt: { key: "created", schema: time, write: formatTime },
+  endsAt: { key: "ends", schema: v.optional(time), write: given(formatTime) },
+  clockSkew: {
+    key: "clock_skew_ms",
+    schema: v.optional(v.pipe(v.number("must be a whole number"), v.safeInteger("must be a whole number")), 0),
+    write: (skew) => (skew === 0 ? undefined : skew),
+  },
+  revokedAt: { key: "revoked", schema: v.optional(time), write: given(formatTime) },
+  policy: { key: "policy", schema: v.optional(text), write: asIs },
+  policyArns: { key: "policy_arns", schema: v.optional(v.array(text, "must be a list"), []), write: filled },
+  tags: {
+    key: "tags",
+    schema: v.optional(v.array(v.strictObject({ key: text, value: text }), "must be a list"), []),
+    write: filled,
+  },
+  sourceIdentity: { key: "source_identity", schema: v.optional(text), write: asIs },
+  durationSeconds: {
+    key: "duration",
+    schema: v.optional(parsed((value) => parseSpan(value, ""), "a span of time, like 1h or 900s")),
+    write: given(formatSpan),
+  },
+  deliver: { key: "deliver", schema: v.picklist(["socket", "file"], "must be socket or file"), write: asIs },
+  mountAt: {
+    key: "mount_at",
+    schema: parsed((value) => checkMountPath(value), "host or an absolute path"),
+    write: asIs,
+  },
+  executable: { key: "executable", schema: flag, write: asIs },
+  allowUids: { key: "allow_uids", schema: v.optional(v.array(number, "must be a list"), []), write: filled },
+  allowGids: { key: "allow_gids", schema: v.optional(v.array(number, "must be a list"), []), write: filled },
+  rate: {
+    key: "rate",
+    schema: parsed((value): Rate => parseRate(value, ""), "requests in a time, like 10/s"),
+    write: formatRate,
+  },
+  maxUses: {
+    key: "max_uses",
+    schema: v.optional(v.pipe(number, v.minValue(1, "must be a whole number above 0"))),
+    write: asIs,
+  },
+  uses: { key: "uses", schema: v.optional(number, 0), write: asIs },
+  confirm: { key: "confirm", schema: flag, write: asIs },
+  environment: {
+    key: "environment",
+    // A record of valibot's may be a list.
+    schema: v.optional(
+      v.pipe(
+        v.custom<Readonly<Record<string, unknown>>>(isMapping, "must be a mapping of variables"),
+        v.record(v.string(), text),
+      ),
+      {},
     ),
-    {},
-  ),
-  had_keys: flag,
-  key_id: v.optional(v.pipe(text, v.regex(/^\w{1,128}$/, "must be the id of an access key"))),
-  config_dir: v.optional(v.pipe(text, v.startsWith("/", "must be an absolute path"))),
-  runner: v.optional(v.strictObject({ pid: v.pipe(number, v.minValue(1, "must be a pid")), started: text })),
-});
+    write: (environment) => (Object.keys(environment).length === 0 ? undefined : environment),
+  },
+  hadKeys: { key: "had_keys", schema: flag, write: asIs },
+  keyId: {
+    key: "key_id",
+    schema: v.optional(v.pipe(text, v.regex(/^\w{1,128}$/, "must be the id of an access key"))),
+    write: asIs,
+  },
+  configDir: {
+    key: "config_dir",
+    schema: v.optional(v.pipe(text, v.startsWith("/", "must be an absolute path"))),
+    write: asIs,
+  },
+  runner: {
+    key: "runner",
+    schema: v.optional(v.strictObject({ pid: v.pipe(number, v.minValue(1, "must be a pid")), started: text })),
+    write: asIs,
+  },
+};
+
+const entries = Object.entries(fields) as [keyof typeof fields, Field<unknown>][];
+const schema = v.strictObject(Object.fromEntries(entries.map(([, field]) => [field.key, field.schema])));
 
 /** As `dumpYaml` writes it; what is absent is left out. */
 export function toDocument(grant: Grant): Readonly<Record<string, unknown>> {
-  const document: Record<keyof v.InferInput<typeof schema>, unknown> = {
-    config: grant.config,
-    id: grant.id,
-    session_name: grant.sessionName,
-    created: formatTime(grant.createdAt),
-    ends: grant.endsAt === undefined ? undefined : formatTime(grant.endsAt),
-    clock_skew_ms: grant.clockSkew === 0 ? undefined : grant.clockSkew,
-    revoked: grant.revokedAt === undefined ? undefined : formatTime(grant.revokedAt),
-    policy: grant.policy,
-    policy_arns: filled(grant.policyArns),
-    tags: filled(grant.tags.map(({ key, value }) => ({ key, value }))),
-    source_identity: grant.sourceIdentity,
-    duration: grant.durationSeconds === undefined ? undefined : formatSpan(grant.durationSeconds),
-    deliver: grant.deliver,
-    mount_at: grant.mountAt,
-    executable: grant.executable,
-    allow_uids: filled(grant.allowUids),
-    allow_gids: filled(grant.allowGids),
-    rate: formatRate(grant.rate),
-    max_uses: grant.maxUses,
-    uses: grant.uses,
-    confirm: grant.confirm,
-    environment: Object.keys(grant.environment).length === 0 ? undefined : grant.environment,
-    had_keys: grant.hadKeys,
-    key_id: grant.keyId,
-    config_dir: grant.configDir,
-    runner: grant.runner,
-  };
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
-}
-
-function filled(items: readonly unknown[]): readonly unknown[] | undefined {
-  return items.length === 0 ? undefined : items;
+  const written = entries.map(([name, { key, write }]) => [key, write(grant[name])] as const);
+  return Object.fromEntries(written.filter(([, value]) => value !== undefined));
 }
 
 /** What is wrong with a place of a document, without its value. */
@@ -154,36 +191,9 @@ export function fromDocument(
   return { grant: toGrant(name, result.output) };
 }
 
-function toGrant(name: string, document: v.InferOutput<typeof schema>): Grant {
-  return {
-    name,
-    config: document.config,
-    id: document.id,
-    sessionName: document.session_name,
-    createdAt: document.created,
-    endsAt: document.ends,
-    clockSkew: document.clock_skew_ms,
-    revokedAt: document.revoked,
-    policy: document.policy,
-    policyArns: document.policy_arns,
-    tags: document.tags,
-    sourceIdentity: document.source_identity,
-    durationSeconds: document.duration,
-    deliver: document.deliver,
-    mountAt: document.mount_at,
-    executable: document.executable,
-    allowUids: document.allow_uids,
-    allowGids: document.allow_gids,
-    rate: document.rate,
-    maxUses: document.max_uses,
-    uses: document.uses,
-    confirm: document.confirm,
-    environment: document.environment,
-    hadKeys: document.had_keys,
-    keyId: document.key_id,
-    configDir: document.config_dir,
-    runner: document.runner,
-  };
+function toGrant(name: string, document: Readonly<Record<string, unknown>>): Grant {
+  const read = Object.fromEntries(entries.map(([field, { key }]) => [field, document[key]]));
+  return { name, ...(read as Omit<Grant, "name">) };
 }
 
 /** A person may have put keys there; they must not be used, nor stay. */

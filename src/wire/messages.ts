@@ -36,8 +36,11 @@ const tag = struct({ key: string, value: string });
 /** Requests a time: `count` in each `milliseconds`. */
 const rate = struct({ count: u32, milliseconds: u32 });
 
-/** What a person decides about a grant. Absent means: as the config has it, or no limit. */
-const grantTerms = {
+/**
+ * What a person decides about a grant. Absent means: as the config has it, or no limit. Stated here alone: the definition
+ * file (grants/schema.ts), the options of `grant add` and `grant show` (cli/grants/) do not compile without each of them.
+ */
+export const grantTerms = {
   name: string,
   config: string,
   /** A session policy, as JSON text. */
@@ -255,6 +258,8 @@ export type ResponseOf<Name extends MessageName> = ValueOf<(typeof messages)[Nam
 
 export type SessionInfo = ResponseOf<"Add">;
 export type DaemonStatus = ResponseOf<"Status">;
+/** The terms of a grant as they are sent. */
+export type GrantTermsMessage = { readonly [Term in keyof typeof grantTerms]: ValueOf<(typeof grantTerms)[Term]> };
 export type GrantInfo = ResponseOf<"GrantList">["grants"][number];
 
 /** The message number of an error reply, whatever the request was. */

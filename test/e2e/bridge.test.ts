@@ -8,6 +8,7 @@ import { hasBubblewrap } from "./bubblewrap.ts";
 import { type FakeGrant, hasBoto3, SECRET, startFakeGrant } from "./fakegrant.ts";
 import { addGrant, createHost, keysOf } from "./granthost.ts";
 import { executable, isAlive, until } from "./machine.ts";
+import { grantInfo } from "../grants/fakes/grants.ts";
 
 /** Milliseconds; a Python that loads botocore takes about one second on a quiet machine. */
 const PATIENCE = 60_000;
@@ -157,40 +158,7 @@ test.each([
 
 test("a grant is found by its name", async () => {
   await using grant = startFakeGrant();
-  const unknown = undefined;
-  const listed = (name: string, deliver: string) => ({
-    name,
-    config: "dev",
-    policy: unknown,
-    policyArns: [],
-    tags: [],
-    sourceIdentity: unknown,
-    durationSeconds: unknown,
-    deliver,
-    mountAt: "/run/keyhole",
-    executable: true,
-    allowUids: [],
-    allowGids: [],
-    rate: { count: 10, milliseconds: 1000 },
-    maxUses: unknown,
-    confirm: false,
-    state: "active",
-    directory: grant.directory,
-    createdAt: 0,
-    endsAt: unknown,
-    revokedAt: unknown,
-    roleArn: unknown,
-    sessionName: `keyhole-${name}-00000000`,
-    accessKeyId: unknown,
-    expiresAt: unknown,
-    renewAt: unknown,
-    packedPolicySize: unknown,
-    uses: 0,
-    refusals: 0,
-    connections: 0,
-    lastError: unknown,
-    notes: [],
-  });
+  const listed = (name: string, deliver: string) => grantInfo({ name, deliver, directory: grant.directory });
   await using control = startFakeDaemon({
     GrantList: () => ({ grants: [listed("agent", "socket"), listed("leased", "file")] }),
   });

@@ -3,21 +3,10 @@ import { errorNameOf } from "../../src/errors.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, type MessageName, messages } from "../../src/wire/messages.ts";
+import { NO_TERMS } from "../grants/fakes/grants.ts";
 import type { Users } from "./users.ts";
 
-const terms = {
-  name: "g",
-  config: "dev",
-  policyArns: [],
-  tags: [],
-  deliver: "socket",
-  mountAt: "host",
-  executable: false,
-  allowUids: [],
-  allowGids: [],
-  rate: { count: 1, milliseconds: 1 },
-  confirm: false,
-};
+const addition = { name: "g", config: "dev", ...NO_TERMS, ttlSeconds: undefined, environment: [] };
 
 /** A body of each message that is right in itself. */
 const bodies: Readonly<Record<MessageName, object>> = {
@@ -29,7 +18,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Status: {},
   Identity: { config: "dev" },
   Stop: {},
-  GrantAdd: { ...terms, environment: [] },
+  GrantAdd: addition,
   GrantList: {},
   GrantRevoke: { name: "g" },
   GrantRemove: { name: "g" },
@@ -37,11 +26,11 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantAnswer: { id: 1, allow: true },
   Fetch: {},
   AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false, urgent: true },
-  GrantAddIn: { directory: "/", ...terms, environment: [] },
+  GrantAddIn: { directory: "/", ...addition },
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
   Proxies: {},
-  GrantRun: { directory: "/", ...terms, environment: [] },
+  GrantRun: { directory: "/", ...addition },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { GrantScope } from "../../src/grants/grant.ts";
 import { findScopeProblems } from "../../src/grants/limits.ts";
+import { NO_TERMS } from "./fakes/grants.ts";
 
-const NOTHING: GrantScope = { policyArns: [], tags: [] };
 const ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 
 /** A policy of that many characters. */
@@ -89,7 +89,7 @@ const cases: readonly (readonly [string, Partial<GrantScope>, readonly string[]]
 ];
 
 test.each(cases)("%s", (_, scope, problems) => {
-  expect(findScopeProblems({ ...NOTHING, ...scope })).toEqual([...problems]);
+  expect(findScopeProblems({ ...NO_TERMS, ...scope })).toEqual([...problems]);
 });
 
 test("everything that is wrong is said at once, and no value", () => {

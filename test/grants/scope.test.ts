@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import type { AssumeRoleSection, Config } from "../../src/config/config.ts";
 import { checkSchema } from "../../src/config/check.ts";
 import { applyScope } from "../../src/grants/scope.ts";
+import { NO_TERMS } from "./fakes/grants.ts";
 import { thrownBy } from "../thrown.ts";
 
 type Scope = Parameters<typeof applyScope>[1];
 
 const ROLE = "arn:aws:iam::123456789012:role/agent";
 const ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-const PLAIN: Scope = { policyArns: [], tags: [], sessionName: "keyhole-ci-0a1b2c3d", deliver: "socket" };
+const PLAIN: Scope = { ...NO_TERMS, sessionName: "keyhole-ci-0a1b2c3d" };
 
 const configOf = (role: Partial<AssumeRoleSection> = {}): Config => ({
   AssumeRole: { RoleArn: ROLE, ...role },

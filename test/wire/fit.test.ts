@@ -3,6 +3,7 @@ import { encode } from "../../src/wire/codec.ts";
 import { fitGrants, fitSessions } from "../../src/wire/fit.ts";
 import { encodeFrame, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
 import { type GrantInfo, messages, type SessionInfo } from "../../src/wire/messages.ts";
+import { grantInfo } from "../grants/fakes/grants.ts";
 
 function sessionsOf(count: number, lastError?: string): SessionInfo[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -43,39 +44,9 @@ test.each([
 
 /** In the order of their names, which is not that of their ages. */
 function grantsOf(count: number, lastError?: string): GrantInfo[] {
-  return Array.from({ length: count }, (_, index) => ({
-    name: `grant-${index}`,
-    config: "dev",
-    policy: undefined,
-    policyArns: [],
-    tags: [{ key: "team", value: "a" }],
-    sourceIdentity: undefined,
-    durationSeconds: 900,
-    deliver: "socket",
-    mountAt: "/run/keyhole",
-    executable: true,
-    allowUids: [1000],
-    allowGids: [],
-    rate: { count: 10, milliseconds: 1000 },
-    maxUses: undefined,
-    confirm: false,
-    state: "active",
-    directory: "/home/ann/.keyhole/g/0123456789012345678901",
-    createdAt: ageOf(index),
-    endsAt: 2,
-    revokedAt: undefined,
-    roleArn: "arn:aws:iam::123456789012:role/example",
-    sessionName: `keyhole-grant-${index}`,
-    accessKeyId: undefined,
-    expiresAt: undefined,
-    renewAt: undefined,
-    packedPolicySize: undefined,
-    uses: 0,
-    refusals: 0,
-    connections: 0,
-    lastError,
-    notes: [],
-  }));
+  return Array.from({ length: count }, (_, index) =>
+    grantInfo({ name: `grant-${index}`, createdAt: ageOf(index), lastError }),
+  );
 }
 
 /** Any order that is neither that of the names nor its reverse: 7919 is a prime above every count here. */

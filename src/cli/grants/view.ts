@@ -15,52 +15,84 @@ export function renderGrants(grants: readonly GrantInfo[], now: number): string 
     grant.state,
     grant.endsAt === undefined ? "-" : grant.endsAt <= now ? "ended" : formatDuration(grant.endsAt - now),
     grant.deliver,
-    grant.maxUses === undefined ? String(grant.uses) : `${grant.uses} of ${grant.maxUses}`,
+    formatUses(grant),
   ]);
   return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES"], ...rows]);
 }
 
+/** What a line says, and how; undefined for what is shown in another way. Empty texts are left out. */
+type Fact = readonly [label: string, text: (shown: ShownGrant) => string | undefined] | undefined;
+
+interface ShownGrant {
+  readonly grant: GrantInfo;
+  /** Undefined where the daemon does not say. */
+  readonly source: GrantSource | undefined;
+  /** On AWS's clock. */
+  readonly now: number;
+}
+
+/** In the order in which they are shown. A field of a grant that stands not here does not compile. */
+const facts: Readonly<Record<keyof GrantInfo | "configs" | "source" | "endpoint", Fact>> = {
+  name: ["grant", ({ grant }) => grant.name],
+  state: ["state", ({ grant }) => grant.state],
+  config: ["config", ({ grant }) => grant.config],
+  configs: ["configs", ({ source }) => source?.directory],
+  source: ["source", ({ source }) => source && describeSelection(source)],
+  endpoint: ["endpoint", ({ source }) => source?.endpoint],
+  roleArn: ["role", ({ grant }) => grant.roleArn],
+  directory: ["directory", ({ grant }) => grant.directory],
+  mountAt: ["seen at", ({ grant }) => grant.mountAt],
+  deliver: ["deliver", ({ grant }) => grant.deliver],
+  executable: ["executable", ({ grant }) => (grant.executable ? "in the directory" : undefined)],
+  sessionName: ["session name", ({ grant }) => grant.sessionName],
+  policy: ["policy", ({ grant }) => grant.policy],
+  policyArns: ["policy arns", ({ grant }) => grant.policyArns.join(", ")],
+  tags: ["tags", ({ grant }) => grant.tags.map(({ key, value }) => `${key}=${value}`).join(", ")],
+  sourceIdentity: ["source identity", ({ grant }) => grant.sourceIdentity],
+  durationSeconds: [
+    "duration",
+    ({ grant: { durationSeconds } }) => (durationSeconds ? formatSpan(durationSeconds) : undefined),
+  ],
+  packedPolicySize: [
+    "packed policy size",
+    ({ grant }) => (grant.packedPolicySize === undefined ? undefined : `${grant.packedPolicySize} %`),
+  ],
+  createdAt: ["created", ({ grant }) => formatInstant(grant.createdAt)],
+  endsAt: ["ends", ({ grant, now }) => formatMoment(grant.endsAt, now) ?? "never"],
+  revokedAt: ["revoked", ({ grant }) => formatInstant(grant.revokedAt)],
+  accessKeyId: ["access key", ({ grant }) => grant.accessKeyId],
+  expiresAt: ["expires", ({ grant, now }) => formatMoment(grant.expiresAt, now)],
+  renewAt: ["renewal", ({ grant, now }) => formatMoment(grant.renewAt, now)],
+  allowUids: ["allowed uids", ({ grant }) => grant.allowUids.join(", ") || "any"],
+  allowGids: ["allowed gids", ({ grant }) => grant.allowGids.join(", ") || "any"],
+  rate: ["rate", ({ grant }) => formatRate(grant.rate)],
+  uses: ["uses", ({ grant }) => formatUses(grant)],
+  maxUses: undefined,
+  refusals: ["refusals", ({ grant }) => String(grant.refusals)],
+  connections: ["connections", ({ grant }) => String(grant.connections)],
+  confirm: ["confirm", ({ grant }) => (grant.confirm ? "each answer" : undefined)],
+  notes: undefined,
+  lastError: undefined,
+};
+
 /** Everything of one. @param source undefined where the daemon does not say */
 export function renderGrant(grant: GrantInfo, source: GrantSource | undefined, now: number): string {
-  const selection = Object.entries(source?.selection ?? {}).map(([name, value]) => `${name}=${value}`);
-
-  const facts: (readonly [string, string | undefined])[] = [
-    ["grant", grant.name],
-    ["state", grant.state],
-    ["config", grant.config],
-    ["configs", source?.directory],
-    ["source", source && (selection.join(" ") || "what there is without a variable")],
-    ["endpoint", source?.endpoint],
-    ["role", grant.roleArn],
-    ["directory", grant.directory],
-    ["seen at", grant.mountAt],
-    ["deliver", grant.deliver],
-    ["executable", grant.executable ? "in the directory" : undefined],
-    ["session name", grant.sessionName],
-    ["policy", grant.policy],
-    ["policy arns", grant.policyArns.join(", ")],
-    ["tags", grant.tags.map(({ key, value }) => `${key}=${value}`).join(", ")],
-    ["source identity", grant.sourceIdentity],
-    ["duration", grant.durationSeconds === undefined ? undefined : formatSpan(grant.durationSeconds)],
-    ["packed policy size", grant.packedPolicySize === undefined ? undefined : `${grant.packedPolicySize} %`],
-    ["created", formatInstant(grant.createdAt)],
-    ["ends", grant.endsAt === undefined ? "never" : `${formatInstant(grant.endsAt)}${fromNow(grant.endsAt, now)}`],
-    ["revoked", formatInstant(grant.revokedAt)],
-    ["access key", grant.accessKeyId],
-    ["expires", grant.expiresAt && `${formatInstant(grant.expiresAt)}${fromNow(grant.expiresAt, now)}`],
-    ["renewal", grant.renewAt && `${formatInstant(grant.renewAt)}${fromNow(grant.renewAt, now)}`],
-    ["allowed uids", grant.allowUids.join(", ") || "any"],
-    ["allowed gids", grant.allowGids.join(", ") || "any"],
-    ["rate", formatRate(grant.rate)],
-    ["uses", grant.maxUses === undefined ? String(grant.uses) : `${grant.uses} of ${grant.maxUses}`],
-    ["refusals", String(grant.refusals)],
-    ["connections", String(grant.connections)],
-    ["confirm", grant.confirm ? "each answer" : undefined],
-  ].map(([fact, value]) => [String(fact), value === undefined ? undefined : String(value)] as const);
-  const shown = facts.filter((fact): fact is readonly [string, string] => Boolean(fact[1]));
+  const shown = Object.values(facts).flatMap((fact) => {
+    const text = fact?.[1]({ grant, source, now });
+    return fact && text ? [[fact[0], text]] : [];
+  });
   const troubles = grant.notes.map((note) => `note: ${note}`);
   if (grant.lastError !== undefined) troubles.push(`last error: ${grant.lastError}`);
   return [formatTable(shown), ...troubles.map(showOnOneLine)].join("\n");
+}
+
+function describeSelection({ selection }: GrantSource): string {
+  const variables = Object.entries(selection).map(([name, value]) => `${name}=${value}`);
+  return variables.join(" ") || "what there is without a variable";
+}
+
+function formatUses({ uses, maxUses }: GrantInfo): string {
+  return maxUses === undefined ? String(uses) : `${uses} of ${maxUses}`;
 }
 
 /** For scripts: instants in ISO 8601. */
@@ -77,6 +109,7 @@ export function grantToJson(grant: GrantInfo) {
   };
 }
 
-function fromNow(at: number, now: number): string {
-  return at > now ? ` (in ${formatDuration(at - now)})` : "";
+function formatMoment(at: number | undefined, now: number): string | undefined {
+  if (at === undefined) return undefined;
+  return `${formatInstant(at)}${at > now ? ` (in ${formatDuration(at - now)})` : ""}`;
 }

@@ -1,8 +1,8 @@
 // Grants as configs: what a session of a grant is made from. The config's parameters, narrowed by the grant, up to the
 // grant's end; and the config's name wherever a person reads one.
 import type { ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
 import { configNameOf } from "../../grants/grant.ts";
+import { noSuchGrant } from "../../grants/name.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { CredentialSource } from "../../sources/source.ts";
 import { type Clocks, type Ending, nowOf } from "./ending.ts";
@@ -39,7 +39,7 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant, clock
   return {
     read(name) {
       const definition = find(name);
-      if (definition === undefined) throw noSuchGrant(name);
+      if (definition === undefined) throw noSuchGrant(name, []);
       const { grant } = definition;
       const { config, revision } = configs.read(configNameOf(grant));
       return {
@@ -72,9 +72,4 @@ export function nameConfigs(source: CredentialSource, find: FindGrant): Credenti
     regionOf: (request) => source.regionOf({ ...request, name: configOf(request.name) }),
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };
-}
-
-/** The error for a name that no grant has. */
-export function noSuchGrant(name: string): KeyholeError {
-  return new KeyholeError("no-such-grant", `no grant ${JSON.stringify(name)}`);
 }

@@ -1,7 +1,7 @@
 // A grant as `grant list` and `grant show` have it: for whoever made it, on the control socket alone.
 import type { ConfigReader } from "../../config/config.ts";
 import { isSourceVariable } from "../../environment.ts";
-import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
+import { configNameOf, type Grant, stateOf, termsOf } from "../../grants/grant.ts";
 import type { GrantInfo, ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import { cut } from "../../text/cut.ts";
 import { endpointOf, foreignEndpoint } from "../sessions/selection.ts";
@@ -15,21 +15,7 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
   const { grant, outstanding } = live;
   const lastError = session?.lastError ?? live.lastError?.message;
   return {
-    name: grant.name,
-    config: grant.config,
-    policy: grant.policy,
-    policyArns: grant.policyArns,
-    tags: grant.tags,
-    sourceIdentity: grant.sourceIdentity,
-    durationSeconds: grant.durationSeconds,
-    deliver: grant.deliver,
-    mountAt: grant.mountAt,
-    executable: grant.executable,
-    allowUids: grant.allowUids,
-    allowGids: grant.allowGids,
-    rate: grant.rate,
-    maxUses: grant.maxUses,
-    confirm: grant.confirm,
+    ...termsOf(grant),
     state: stateOf(grant, now),
     directory: live.mount.path,
     createdAt: grant.createdAt,

@@ -2,7 +2,7 @@
 import type { Config } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
-import type { Grant, Runner } from "../../grants/grant.ts";
+import { type Grant, type Runner, termsOf } from "../../grants/grant.ts";
 import { SHORTEST_DURATION } from "../../grants/limits.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/name.ts";
@@ -41,27 +41,15 @@ export function planGrant(
   const problems = [...findTermProblems(request)];
   const deliver = request.deliver === "file" ? "file" : "socket";
   const { kept, hadKeys } = splitEnvironment(environment);
-  const { name, mountAt, policy, sourceIdentity, durationSeconds, maxUses, confirm, rate } = request;
   const grant: Grant = {
-    name,
-    config: request.config,
-    policy,
-    policyArns: [...request.policyArns],
-    tags: request.tags.map(({ key, value }) => ({ key, value })),
-    sourceIdentity,
-    durationSeconds,
+    ...termsOf(request),
     deliver,
-    mountAt,
     // A directory with a lease has none: `cat` reads the lease.
     executable: request.executable && deliver === "socket",
-    allowUids: [...request.allowUids],
-    allowGids: [...request.allowGids],
-    rate: { count: rate.count, milliseconds: rate.milliseconds },
-    maxUses,
-    confirm,
     id,
-    sessionName: `keyhole-${name}-${randomHex(4)}`,
+    sessionName: `keyhole-${request.name}-${randomHex(4)}`,
     ...lifeOf(request, now),
+    revokedAt: undefined,
     uses: 0,
     environment: kept,
     hadKeys,

@@ -2,7 +2,7 @@
 // definitions are read in loading.ts.
 import { KeyholeError } from "../../errors.ts";
 import { stateOf } from "../../grants/grant.ts";
-import { isGrantName } from "../../grants/name.ts";
+import { isGrantName, noSuchGrant } from "../../grants/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { Alarm } from "../sessions/alarm.ts";
 import type { Caller } from "../../server/dispatch.ts";
@@ -11,7 +11,6 @@ import type { Lock } from "../lock.ts";
 import { peerOf } from "../../server/peers.ts";
 import { type AddingDependencies, createGrantAdding } from "./adding.ts";
 import { createGrantBook, recordLife } from "./book.ts";
-import { noSuchGrant } from "./configs.ts";
 import type { Confirmer } from "./confirmer.ts";
 import type { Grants } from "./grants.ts";
 import { grantInfoOf, sourceOf } from "./info.ts";
@@ -154,7 +153,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   function revoke(name: string, caller: Caller): GrantInfo {
     requireLock();
     const live = lives.get(name);
-    if (live === undefined) throw noSuchGrant(name);
+    if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
     if (live.grant.revokedAt === undefined) {
       close(live);
       recordLife(record, "revoke", live, caller);
@@ -196,7 +195,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
 
   /** A definition that does not parse is served by nobody, and can be removed all the same. */
   function removeUnserved(name: string, caller: Caller): void {
-    if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name);
+    if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name, [...lives.keys()]);
     record({ kind: "remove", transport: "control", outcome: "ok", grant: name, peer: peerOf(caller) });
     // What it had in common with another definition kept that one from being served.
     void reload();
@@ -221,7 +220,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     },
     source: (name) => {
       const live = lives.get(name);
-      if (live === undefined) throw noSuchGrant(name);
+      if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
       return sourceOf(live.grant, options);
     },
     revoke,

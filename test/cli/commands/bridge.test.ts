@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { startFakeDaemon } from "../fakes/daemon.ts";
-import { enterGrant, grantInfo } from "../fakes/grants.ts";
+import { enterGrant } from "../fakes/grants.ts";
+import { grantInfo } from "../../grants/fakes/grants.ts";
 import { keyhole } from "../fakes/world.ts";
 
 test.each([

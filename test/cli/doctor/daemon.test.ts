@@ -9,6 +9,7 @@ import {
   checkVersion,
 } from "../../../src/cli/doctor/daemon.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import { LEAST } from "../../grants/fakes/grants.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
 import { loadNative } from "../../../src/native/load.ts";
 import { build } from "../../../src/version.ts";
@@ -38,29 +39,7 @@ test("a daemon that answers is fine; one of another user, or that says nothing, 
 test("a daemon that is missing is a problem for as long as there are grants", async () => {
   using home = new Home();
   const machine = await hostMachine(home);
-  const grant = {
-    name: "agent-a",
-    config: "dev",
-    policyArns: [],
-    tags: [],
-    deliver: "socket",
-    mountAt: "/run/keyhole",
-    executable: true,
-    allowUids: [],
-    allowGids: [],
-    rate: { count: 10, milliseconds: 1000 },
-    confirm: false,
-    id: "A".repeat(22),
-    sessionName: "keyhole-agent-a-01234567",
-    createdAt: NOW - 1000,
-    clockSkew: 0,
-    uses: 0,
-    environment: {},
-    hadKeys: false,
-    keyId: undefined,
-    configDir: undefined,
-    runner: undefined,
-  } as const;
+  const grant = { ...LEAST, createdAt: NOW - 1000 };
   const store = openGrantStore(machine.settings.paths.grantDir);
   store.write(grant, { durable: false });
   expect(checkDaemon(machine)).toEqual([

@@ -3,7 +3,7 @@ import { askVersion, lookAtDaemon } from "../../../src/cli/doctor/hostmachine.ts
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolveSettings } from "../../../src/settings.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";
-import { grantInfo } from "../fakes/grants.ts";
+import { grantInfo } from "../../grants/fakes/grants.ts";
 import { daemonView, Home } from "../fakes/machines.ts";
 
 const GrantList = () => {

@@ -5,7 +5,7 @@ import { grantVariables } from "../../../src/grants/mount.ts";
 import { resolvePaths } from "../../../src/paths.ts";
 import type { GrantInfo } from "../../../src/wire/messages.ts";
 import { thrownBy } from "../../thrown.ts";
-import { grantInfo } from "../fakes/grants.ts";
+import { grantInfo } from "../../grants/fakes/grants.ts";
 
 /** Whatever a home's path may have in it. */
 const NASTY = `/home/a d'a "$x",%y:z/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA`;

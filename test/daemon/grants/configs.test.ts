@@ -1,22 +1,19 @@
 import { expect, test } from "bun:test";
 import { createGrantConfigs, type Definition, nameConfigs } from "../../../src/daemon/grants/configs.ts";
 import type { Grant } from "../../../src/grants/grant.ts";
+import { LEAST } from "../../grants/fakes/grants.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
 import { clocksAt } from "../fakes/grants.ts";
 import { FakeSource } from "../fakes/source.ts";
 
-const grant = {
+const grant: Grant = {
+  ...LEAST,
   name: "agent",
-  config: "dev",
-  policyArns: [],
-  tags: [],
-  deliver: "socket",
   sessionName: "keyhole-agent-01234567",
   durationSeconds: 900,
   endsAt: 4_000_000,
-  clockSkew: 0,
-} as unknown as Grant;
+};
 
 function setUp() {
   const configs = new FakeConfigs();

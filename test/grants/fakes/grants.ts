@@ -1,6 +1,7 @@
-// Grants for tests: one that has everything, one that has nothing, and any.
+// Grants for tests: one that has everything, one that has nothing, any, and what the daemon says of one.
 import * as fc from "fast-check";
-import type { Grant } from "../../../src/grants/grant.ts";
+import type { GrantInfo } from "../../../src/wire/messages.ts";
+import type { Grant, GrantTerms } from "../../../src/grants/grant.ts";
 
 export const FULL: Grant = {
   name: "ci",
@@ -32,8 +33,8 @@ export const FULL: Grant = {
   runner: { pid: 77, started: "boot/12" },
 };
 
-/** The terms of a grant of which nothing was said, but for the rate. */
-export const NO_TERMS = {
+/** The terms of a grant of which nothing was said. */
+export const NO_TERMS: Omit<GrantTerms, "name" | "config"> = {
   policy: undefined,
   policyArns: [],
   tags: [],
@@ -44,9 +45,10 @@ export const NO_TERMS = {
   executable: true,
   allowUids: [],
   allowGids: [],
+  rate: { count: 10, milliseconds: 1000 },
   maxUses: undefined,
   confirm: false,
-} satisfies Partial<Grant>;
+};
 
 export const LEAST: Grant = {
   name: "agent-a",
@@ -66,6 +68,32 @@ export const LEAST: Grant = {
   configDir: undefined,
   runner: undefined,
 };
+
+/** A grant as the daemon shows it: active, over a socket, without an end. */
+export function grantInfo(fields: Partial<GrantInfo> = {}): GrantInfo {
+  return {
+    name: "agent-a",
+    config: "dev",
+    ...NO_TERMS,
+    state: "active",
+    directory: "/home/ada/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA",
+    createdAt: Date.UTC(2026, 10, 20, 11),
+    endsAt: undefined,
+    revokedAt: undefined,
+    roleArn: "arn:aws:iam::111122223333:role/dev",
+    sessionName: "keyhole-agent-a-01234567",
+    accessKeyId: "ASIAEXAMPLE",
+    expiresAt: Date.UTC(2026, 10, 20, 13),
+    renewAt: undefined,
+    packedPolicySize: undefined,
+    uses: 3,
+    refusals: 0,
+    connections: 0,
+    lastError: undefined,
+    notes: [],
+    ...fields,
+  };
+}
 
 /** Any text that YAML can say, the kinds that need quotes among them. */
 const text = fc.oneof(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { DaemonStatus } from "../../../../src/wire/messages.ts";
 import { version } from "../../../../src/version.ts";
 import { KeyholeError } from "../../../../src/errors.ts";
-import { grantInfo } from "../../fakes/grants.ts";
+import { grantInfo } from "../../../grants/fakes/grants.ts";
 import { type FakeDaemon, session, startFakeDaemon, temporaryHome } from "../../fakes/daemon.ts";
 import { keyhole, NOW } from "../../fakes/world.ts";
 
