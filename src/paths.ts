@@ -100,6 +100,3 @@ export function directoryOf(path: string): string {
 export function baseOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
-
-/** How many old logs are kept beside the log: `LOG.1`, the youngest, to `LOG.3`. */
-export const KEPT_LOGS = 3;

@@ -2,10 +2,9 @@
 import * as fs from "node:fs";
 import { checkConfigName, isConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
-import { checkDirectory, ensureDirectory } from "../files/directories.ts";
-import { listNames } from "../files/names.ts";
+import { checkDirectory, ensureDirectory, listNames } from "../files/directories.ts";
 import { readTrusted, resolveLink } from "../files/reading.ts";
-import { fileRevision, revisionOf } from "../files/revision.ts";
+import { fileRevision, revisionOf } from "../files/identity.ts";
 import { removeFile, renameExclusively, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { didYouMean } from "../text/suggest.ts";

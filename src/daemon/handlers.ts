@@ -13,7 +13,7 @@ import type { Caller, Handlers } from "../server/dispatch.ts";
 import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./sessions/issue.ts";
 import type { Keyring } from "./sessions/static-keys.ts";
-import type { LimitedLog } from "../server/limit.ts";
+import type { LimitedLog } from "../server/log.ts";
 import { completeKeys } from "./sessions/outer-keys.ts";
 import { select, type Wanted, wantedOf } from "./sessions/selection.ts";
 import type { Sessions } from "./sessions/sessions.ts";

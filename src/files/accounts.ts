@@ -2,7 +2,7 @@
 // LDAP, and macOS's own, are not asked: whoever is only there is named by number.
 import { readFileSync } from "node:fs";
 import type { Environment } from "../environment.ts";
-import { fileRevision } from "./revision.ts";
+import { fileRevision } from "./identity.ts";
 
 /** One line of passwd(5). */
 export interface Account {

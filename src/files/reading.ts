@@ -1,6 +1,6 @@
 // Reading files that decide something, such as which role is assumed: only where nobody else could have written them.
 import * as fs from "node:fs";
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
@@ -81,5 +81,49 @@ function readUpTo(descriptor: number, limit: number): Uint8Array {
     const count = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
     length += count;
     if (count === 0 || length === buffer.length) return buffer.subarray(0, length);
+  }
+}
+
+// Files of lines that rotate, as they are read: FILE, FILE.1, the youngest of the old ones, FILE.2, …
+
+/** Bytes at which the daemon's log and its audit are rotated. */
+export const ROTATE_AT = 5 * 1000 * 1000;
+
+/** How many old logs are kept beside the log: `LOG.1`, the youngest, to `LOG.3`. */
+export const KEPT_LOGS = 3;
+
+/** An old file; 1 is the youngest. */
+export function rotatedPath(path: string, index: number): string {
+  return `${path}.${index}`;
+}
+
+/** A file that is open for reading. */
+export interface OpenFile {
+  readonly descriptor: number;
+  /** The same number for the same file, whatever its name is by then. */
+  readonly inode: number;
+}
+
+/** Undefined for what is not there, not ours to read, a link or no regular file; waits for nobody at a FIFO. */
+export function openIfFile(path: string): OpenFile | undefined {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const stats = fstatSync(descriptor);
+    if (stats.isFile()) return { descriptor, inode: stats.ino };
+    closeSync(descriptor);
+  } catch {
+    // There are no lines to be had from it, whatever it is.
+  }
+  return undefined;
+}
+
+/** The lines of a file, without empty ones, from old to new. Closes it. */
+export function readLines({ descriptor }: OpenFile): string[] {
+  try {
+    return readFileSync(descriptor, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -1,7 +1,7 @@
 // A socket that listens at a path: bound there, accepting at a bounded rate, bound anew where somebody removed its file.
 import { lstatSync, unlinkSync } from "node:fs";
 import { codeOf } from "../errno.ts";
-import { descriptorOf } from "../native/peer.ts";
+import { descriptorOf } from "../native/native.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Log } from "./log.ts";
 import { type Bound, bindSocket, isAt, listenAt, removeStaleSocket, type SocketPlace } from "./socketfile.ts";

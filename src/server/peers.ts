@@ -1,9 +1,8 @@
 // Who asks, for the audit: the process that connected, and whether it still is that process. SO_PEERCRED is taken at
 // connect() and a descriptor can be passed on, so a pid alone may be another program's by the time it is written down.
 import { readlinkSync } from "node:fs";
-import type { AuditPeer } from "../audit/event.ts";
-import type { Native, PeerIdentity } from "../native/native.ts";
-import { descriptorOf, identifyPeer } from "../native/peer.ts";
+import type { AuditPeer } from "../audit/line.ts";
+import { descriptorOf, identifyPeer, type Native, type PeerIdentity } from "../native/native.ts";
 import { startTicksOf } from "./starts.ts";
 import { baseOf } from "../paths.ts";
 import { parentProgramOf, programOf } from "./program.ts";

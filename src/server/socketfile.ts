@@ -3,7 +3,7 @@ import { lchownSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { type FileIdentity, isSameFile } from "../files/identity.ts";
-import { bindingName } from "../files/unfinished.ts";
+import { bindingName } from "../files/writing.ts";
 import { baseOf, directoryOf } from "../paths.ts";
 import { quotePosix } from "../text/quoting.ts";
 

@@ -1,7 +1,7 @@
 // When a process began: what tells it from a later one with its pid.
 import { readFileSync } from "node:fs";
 import { isErrno } from "../errno.ts";
-import { loadDarwinStartOf } from "../native/darwinstarts.ts";
+import { loadDarwinStartOf } from "../native/darwin.ts";
 
 /**
  * When the process of a pid began, as a text that no other process of this pid has, not even after the machine was

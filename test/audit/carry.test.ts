@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { carry } from "../../src/audit/carry.ts";
+import { carry } from "../../src/daemon/audit/file.ts";
 import { lineOf } from "./fixture.ts";
 
 const grant = (name: string, at: number) => lineOf({ kind: "grant", grant: name }, at);

@@ -1,6 +1,5 @@
 // Lines of the audit as the daemon writes them.
-import type { AuditEvent, AuditKind } from "../../src/audit/event.ts";
-import { toRecord } from "../../src/audit/line.ts";
+import { type AuditEvent, type AuditKind, toRecord } from "../../src/audit/line.ts";
 
 export function lineOf(event: Partial<AuditEvent> & { readonly kind: AuditKind }, at: number): string {
   return JSON.stringify(toRecord({ transport: "control", outcome: "ok", ...event }, at));

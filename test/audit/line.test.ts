@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import type { AuditEvent } from "../../src/audit/event.ts";
-import { isKept, kindOfLine, parseRecord, toRecord } from "../../src/audit/line.ts";
+import { type AuditEvent, isKept, kindOfLine, parseRecord, toRecord } from "../../src/audit/line.ts";
 
 const event: AuditEvent = {
   kind: "vend",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { select } from "../../src/audit/selection.ts";
+import { select } from "../../src/audit/story.ts";
 import { lineOf } from "./fixture.ts";
 
 const lines = [

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { AuditPeer } from "../../src/audit/event.ts";
+import type { AuditPeer } from "../../src/audit/line.ts";
 import { tellStory } from "../../src/audit/story.ts";
 import { lineOf } from "./fixture.ts";
 

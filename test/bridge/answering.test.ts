@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { answerRequests } from "../../src/bridge/answering.ts";
-import { decodeAnswer, fetchFrame, forbidden } from "../../src/bridge/frames.ts";
+import { answerRequests } from "../../src/bridge/bridge.ts";
+import { decodeAnswer, fetchFrame, forbidden } from "../../src/bridge/pipe.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages, type ResponseOf } from "../../src/wire/messages.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { createAsker } from "../../src/bridge/asking.ts";
-import { decodeAnswer, encodeAnswer, ended, fetchFrame, tooMany } from "../../src/bridge/frames.ts";
+import { createAsker } from "../../src/bridge/bridge.ts";
+import { decodeAnswer, encodeAnswer, ended, fetchFrame, tooMany } from "../../src/bridge/pipe.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";

@@ -8,7 +8,7 @@ import {
   isAnswer,
   isFetch,
   tooMany,
-} from "../../src/bridge/frames.ts";
+} from "../../src/bridge/pipe.ts";
 import { encodeError } from "../../src/server/dispatch.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { encodeFrame, Frame } from "../../src/wire/frame.ts";

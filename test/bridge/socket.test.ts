@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeAnswer } from "../../src/bridge/frames.ts";
-import { serveSocket } from "../../src/bridge/socket.ts";
+import { encodeAnswer } from "../../src/bridge/pipe.ts";
+import { serveSocket } from "../../src/bridge/bridge.ts";
 import { Connection } from "../../src/client/connection.ts";
 import { rejectionOf } from "../thrown.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openIfFile, readLines, rotatedPath } from "../../src/files/lines.ts";
+import { openIfFile, readLines, rotatedPath } from "../../src/files/reading.ts";
 
 let directory: string;
 

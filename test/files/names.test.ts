@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listNames } from "../../src/files/names.ts";
+import { listNames } from "../../src/files/directories.ts";
 import { thrownBy } from "../thrown.ts";
 
 const kind = { extension: ".yaml", isName: (name: string) => /^[a-z]+$/.test(name), withLinks: false };

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileRevision, revisionOf } from "../../src/files/revision.ts";
+import { fileRevision, revisionOf } from "../../src/files/identity.ts";
 
 let directory: string;
 let path: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { editingPrefix, isTemporary, sweep, temporaryName } from "../../src/files/unfinished.ts";
+import { editingPrefix, isTemporary, sweep, temporaryName } from "../../src/files/writing.ts";
 
 const root = fs.mkdtempSync(`${tmpdir()}/keyhole-unfinished-`);
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }));

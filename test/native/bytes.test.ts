@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { assert, property, uint8Array } from "fast-check";
-import { decodeBytes, encodeBytes } from "../../src/native/bytes.ts";
+import { decodeBytes, encodeBytes } from "../../src/native/libc.ts";
 
 test("every sequence of bytes comes out as it went in", () => {
   assert(

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { identifyPeer, isOwnerOrRoot } from "../../src/native/peer.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../src/native/native.ts";
 
 test("a socket is identified by its descriptor", () => {
   const native = { peerIdentity: (descriptor: number) => ({ uid: descriptor, gid: 2, pid: 3 }) };

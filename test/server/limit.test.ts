@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { limitLog } from "../../src/server/limit.ts";
-import type { LogFields } from "../../src/server/log.ts";
+import { limitLog, type LogFields } from "../../src/server/log.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 
 function setUp() {

@@ -1,13 +1,10 @@
 // The two ends of `keyhole bridge`, each from its pipe to its last word.
-import { answerRequests } from "../../bridge/answering.ts";
-import { createAsker } from "../../bridge/asking.ts";
-import { BRIDGE_USAGE, decodeAnswer } from "../../bridge/frames.ts";
-import { createPipe } from "../../bridge/pipe.ts";
-import { serveSocket } from "../../bridge/socket.ts";
+import { answerRequests, createAsker, serveSocket } from "../../bridge/bridge.ts";
+import { BRIDGE_USAGE, createPipe, decodeAnswer } from "../../bridge/pipe.ts";
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
-import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import type { BridgeDirectory } from "./directory.ts";
 import type { CommandContext } from "../command.ts";
 import { fetchGrant } from "../vending/fetch.ts";

@@ -1,7 +1,6 @@
 // keyhole audit: who was given what, and who was refused, whether or not a daemon runs.
-import { readHistory } from "../../audit/history.ts";
-import { select, type Selection } from "../../audit/selection.ts";
-import { tellStory } from "../../audit/story.ts";
+import { readHistory } from "../../audit/files.ts";
+import { select, type Selection, tellStory } from "../../audit/story.ts";
 import { escapeControls } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
 import { parseWhole } from "../../text/numbers.ts";

@@ -4,7 +4,7 @@ import { formatProblem, inspectConfig } from "../../config/parse.ts";
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
-import { editingPrefix } from "../../files/unfinished.ts";
+import { editingPrefix } from "../../files/writing.ts";
 import type { CommandContext } from "../command.ts";
 
 /** What a new config begins with. */

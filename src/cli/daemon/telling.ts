@@ -2,7 +2,7 @@
 import type { Link } from "../../client/patience.ts";
 import { selectPortable, selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { identifyPeer, isOwnerOrRoot } from "../../native/peer.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { Settings } from "../../settings.ts";
 import type { RequestOf } from "../../wire/messages.ts";

@@ -1,5 +1,5 @@
 // Whether what is handed out is written down.
-import { ROTATE_AT } from "../../audit/files.ts";
+import { ROTATE_AT } from "../../files/reading.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { formatSize } from "../columns.ts";

@@ -1,7 +1,7 @@
 // What the checks of the host may look at.
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { identifyPeer } from "../../native/peer.ts";
+import { identifyPeer } from "../../native/native.ts";
 import type { Settings } from "../../settings.ts";
 import { askIfKnown, askStatus, type FullStatus } from "../daemon/asking.ts";
 import type { ResponseOf } from "../../wire/messages.ts";

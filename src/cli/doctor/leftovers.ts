@@ -1,7 +1,7 @@
 // What a process that was killed had not finished, and the memory of sessions.
 import { KeyholeError } from "../../errors.ts";
 import { readTrusted } from "../../files/reading.ts";
-import { isTemporary } from "../../files/unfinished.ts";
+import { isTemporary } from "../../files/writing.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { directoryOf } from "../../paths.ts";
 import { lookAt, namesIn } from "./files.ts";

@@ -1,6 +1,5 @@
 // The audit as a person reads it.
-import type { AuditPeer } from "../../audit/event.ts";
-import type { AuditRecord } from "../../audit/line.ts";
+import type { AuditPeer, AuditRecord } from "../../audit/line.ts";
 import type { Story } from "../../audit/story.ts";
 import { formatTable } from "../columns.ts";
 

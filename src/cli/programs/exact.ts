@@ -1,7 +1,7 @@
 // Arguments and variables as they were given, to the byte. The runtime reads them as UTF-8 and puts U+FFFD where they are
 // none: a program would get another file's name. The kernel still has them (proc(5)).
 import { KeyholeError } from "../../errors.ts";
-import { decodeBytes } from "../../native/bytes.ts";
+import { decodeBytes } from "../../native/libc.ts";
 
 /** What the runtime puts in the place of bytes that are not UTF-8; a text may have it as well. */
 const REPLACEMENT = "\ufffd";

@@ -3,8 +3,7 @@
 import { statSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { lookAt, pathError, refuseForeign } from "../../files/trust.ts";
-import { isOwnerOrRoot } from "../../native/peer.ts";
-import type { PeerIdentity } from "../../native/native.ts";
+import { isOwnerOrRoot, type PeerIdentity } from "../../native/native.ts";
 import { directoryOf } from "../../paths.ts";
 
 /** Write permission of others: whoever comes first makes what is in there. */

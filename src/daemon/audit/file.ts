@@ -1,14 +1,19 @@
 // Who was given what, and who was refused: a file of JSON lines that `keyhole audit` reads. It rotates by size; the
-// lives of grants are carried over before a file is dropped (src/audit/carry.ts).
-import { carry } from "../../audit/carry.ts";
-import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
-import { carriedPath, KEPT_FILES, ROTATE_AT } from "../../audit/files.ts";
-import { isKept, toRecord } from "../../audit/line.ts";
-import { openIfFile, readLines } from "../../files/lines.ts";
+// lives of grants are carried over before a file is dropped.
+import {
+  type AuditEvent,
+  type AuditKind,
+  isKept,
+  kindOfLine,
+  parseRecord,
+  type RecordAudit,
+  toRecord,
+} from "../../audit/line.ts";
+import { carriedPath, KEPT_FILES } from "../../audit/files.ts";
+import { openIfFile, readLines, ROTATE_AT } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";
-import { formatJsonLine } from "../logs/jsonline.ts";
-import { openRotatingFile } from "../logs/rotatingfile.ts";
+import { formatJsonLine, openRotatingFile } from "../logs/rotatingfile.ts";
 
 export interface AuditOptions {
   /** Absolute; its directory exists. */
@@ -59,4 +64,85 @@ function carryOver(oldest: string, target: string): void {
   const after = carry(before, readLines(dropped));
   if (after.length === before.length && after.every((line, index) => line === before[index])) return;
   writeAtomically(target, after.map((line) => `${line}\n`).join(""), { exclusive: false, durable: true });
+}
+
+// What is left of a file that rotation drops: the lives of grants, bounded.
+//
+// The rule. Every line about the life of a grant is carried over. When they have become too many, the lives that ended
+// longest ago go first, each as a whole: a life is what was written of one name from its first line to its `remove`; a
+// refused attempt is a life that ended at once. What is left then are grants that still exist; of each of these the
+// first and the last line of every kind stay. So the file grows beyond its bound with the number of living grants only.
+
+/** Bytes: about 3,000 lines. */
+const CARRIED_LIMIT = 1000 * 1000;
+
+/**
+ * The lines of the new file.
+ *
+ * @param carried lines of the file as it is; a crash may have left lines in both, which are carried once
+ * @param dropped lines of the file that is to be dropped
+ */
+export function carry(carried: readonly string[], dropped: readonly string[], limit = CARRIED_LIMIT): string[] {
+  const known = new Set(carried);
+  const added = dropped.filter((line) => isKept(kindOfLine(line) as AuditKind) && !known.has(line));
+  const lines = [...carried, ...added];
+  return sizeOf(lines) <= limit ? lines : bound(lines, limit);
+}
+
+/** The lines of one grant between its making and its removal, by their place among all. */
+interface Life {
+  readonly places: number[];
+  /** Milliseconds since the epoch; undefined while the grant exists. */
+  endedAt: number | undefined;
+}
+
+function bound(lines: readonly string[], limit: number): string[] {
+  const lives = livesOf(lines);
+  const ended = lives.filter((life) => life.endedAt !== undefined).toSorted((a, b) => a.endedAt! - b.endedAt!);
+  const gone = new Set<number>();
+  let size = sizeOf(lines);
+  const drop = (place: number) => {
+    gone.add(place);
+    size -= sizeOf([lines[place]!]);
+  };
+  for (const { places } of ended) {
+    if (size <= limit) break;
+    places.forEach(drop);
+  }
+  if (size > limit) for (const life of lives) if (life.endedAt === undefined) between(life, lines).forEach(drop);
+  return lines.filter((_, place) => !gone.has(place));
+}
+
+function livesOf(lines: readonly string[]): Life[] {
+  const lives: Life[] = [];
+  const open = new Map<string, Life>();
+  for (const [place, line] of lines.entries()) {
+    const record = parseRecord(line);
+    if (record?.outcome !== "ok") {
+      lives.push({ places: [place], endedAt: record?.tsMs ?? 0 });
+      continue;
+    }
+    const name = record.grant ?? "";
+    const life = open.get(name) ?? { places: [], endedAt: undefined };
+    if (life.places.length === 0) lives.push(life);
+    open.set(name, life);
+    life.places.push(place);
+    if (record.kind !== "remove") continue;
+    life.endedAt = record.tsMs;
+    open.delete(name);
+  }
+  return lives;
+}
+
+/** The places of a life's lines that have one of their kind before them and one behind. */
+function between({ places }: Life, lines: readonly string[]): number[] {
+  const kindAt = (place: number) => kindOfLine(lines[place]!);
+  return places.filter((place, index) => {
+    const isAlike = (other: number) => kindAt(other) === kindAt(place);
+    return places.slice(0, index).some(isAlike) && places.slice(index + 1).some(isAlike);
+  });
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
 }

@@ -1,13 +1,12 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
-import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/event.ts";
+import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/line.ts";
 import { parseSessionName } from "../../sessionname.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
-import type { Clock } from "../../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Issue } from "../sessions/issue.ts";
 import { peerOf, type WitnessedPeer } from "../../server/peers.ts";
-import { evidenceOf } from "./evidence.ts";
-import { collectRepeats } from "./repeats.ts";
+import type { Session } from "../sessions/session.ts";
 
 export interface RequestAudit {
   /** Stands on every vend: a repeat costs two lookups. */
@@ -25,7 +24,7 @@ export interface RequestAudit {
   flush(): void;
 }
 
-/** Names that one user is refused in a second, each on a line of its own; as many as server/limit.ts lets through. */
+/** Names that one user is refused in a second, each on a line of its own; as many as server/log.ts lets through. */
 const REFUSALS = 20;
 /** Milliseconds. */
 const WINDOW = 1000;
@@ -91,5 +90,88 @@ export function createRequestAudit(
       }
     },
     flush: () => repeats.flush(),
+  };
+}
+
+// What the audit says of credentials: enough to find them in CloudTrail, and no secret.
+
+type Evidence = Pick<AuditEvent, "config" | "roleArn" | "sessionName" | "accessKeyId" | "expiresAt">;
+
+export function evidenceOf(issue: Issue): Evidence {
+  const { config, roleArn, credentials, expiresAt } = issue;
+  return { config, roleArn, sessionName: sessionNameOf(issue), accessKeyId: credentials.accessKeyId, expiresAt };
+}
+
+/** Behind the `AROA…:`; where the STS tells none (Ceph RGW), behind the last slash of the assumed role's ARN. */
+function sessionNameOf({ assumedRoleId, arn }: Issue): string | undefined {
+  const [, name] = assumedRoleId.split(":", 2);
+  return name || arn.split("/")[2];
+}
+
+/**
+ * For KeeperDependencies.settled: one line for every new issue, none for an attempt that failed.
+ *
+ * @returns takes the grant that the session is of, and that one's config
+ */
+export function recordIssues(
+  record: RecordAudit,
+): (session: Session, of?: Pick<AuditEvent, "grant" | "config">) => void {
+  const recorded = new WeakSet<Issue>();
+  return ({ issue }, of) => {
+    if (issue === undefined || recorded.has(issue)) return;
+    recorded.add(issue);
+    record({ kind: "issue", transport: "daemon", outcome: "ok", ...evidenceOf(issue), ...of });
+  };
+}
+
+// Alike events of one process within a second as one line: whoever asks 30,000 times a second must not cost as many
+// writes, nor rotate the evidence out.
+
+/** The event that was written at once, and how many followed it. */
+interface Repeat {
+  readonly event: AuditEvent;
+  more: number;
+}
+
+export interface Repeats {
+  /**
+   * The first is written at once, the others as one line with their count when the second is over. Whether the peer
+   * still lives is asked for the first alone.
+   *
+   * @param what the same value for what is alike
+   */
+  record(what: unknown, pid: number | undefined, event: () => AuditEvent): void;
+  /** Writes what is counted. */
+  flush(): void;
+}
+
+export function collectRepeats(record: RecordAudit, clock: Clock): Repeats {
+  const open = new Map<unknown, Map<number | undefined, Repeat>>();
+  let timer: Timer | undefined;
+
+  function flush(): void {
+    timer?.cancel();
+    timer = undefined;
+    for (const ofPid of open.values()) {
+      for (const { event, more } of ofPid.values()) if (more > 0) record({ ...event, count: more });
+    }
+    open.clear();
+  }
+
+  function begin(what: unknown, pid: number | undefined, event: AuditEvent): void {
+    const ofPid = open.get(what) ?? new Map<number | undefined, Repeat>();
+    ofPid.set(pid, { event, more: 0 });
+    open.set(what, ofPid);
+    timer ??= clock.after(WINDOW, flush);
+    record(event);
+  }
+
+  return {
+    record: (what, pid, event) => {
+      const repeat = open.get(what)?.get(pid);
+      if (repeat === undefined) begin(what, pid, event());
+      else repeat.more += 1;
+    },
+    flush,
   };
 }

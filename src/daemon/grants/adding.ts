@@ -10,7 +10,7 @@ import type { SourceEnvironment } from "../../sources/source.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages } from "../../wire/messages.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
 import type { GrantBook } from "./book.ts";
 import type { Askpass } from "./confirmer.ts";

@@ -1,6 +1,6 @@
 // The grants of a daemon by their names: those that are served, and those on their way there; and what the audit says
 // of their lives.
-import type { RecordAudit } from "../../audit/event.ts";
+import type { RecordAudit } from "../../audit/line.ts";
 import type { Grant } from "../../grants/grant.ts";
 import type { Caller } from "../../server/dispatch.ts";
 import type { Listener } from "../../server/listener.ts";

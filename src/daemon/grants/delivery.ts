@@ -1,8 +1,8 @@
 // Grants that are delivered as a file: whenever STS gave new credentials the lease is replaced, and when there are none
 // any more it says why. Nobody asks for a lease, so nobody can be refused: what is written here is all that happens.
-import type { AuditEvent } from "../../audit/event.ts";
+import type { AuditEvent } from "../../audit/line.ts";
 import { type ErrorName, errors } from "../../errors.ts";
-import { evidenceOf } from "../audit/evidence.ts";
+import { evidenceOf } from "../audit/requests.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { Log } from "../../server/log.ts";

@@ -1,9 +1,9 @@
 // Definitions of former versions hold the names of grants' directories, and so do the lines that were written meanwhile.
 import { carriedPath, KEPT_FILES } from "../../audit/files.ts";
-import { openIfFile, readLines, rotatedPath } from "../../files/lines.ts";
+import { KEPT_LOGS, openIfFile, readLines, rotatedPath } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import { KEPT_LOGS, type Paths } from "../../paths.ts";
+import type { Paths } from "../../paths.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
 

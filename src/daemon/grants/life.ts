@@ -1,11 +1,10 @@
 // How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
-import type { AuditEvent, RecordAudit } from "../../audit/event.ts";
+import type { AuditEvent, RecordAudit } from "../../audit/line.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import { recordIssues } from "../audit/evidence.ts";
-import { collectRepeats } from "../audit/repeats.ts";
+import { collectRepeats, recordIssues } from "../audit/requests.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Issue } from "../sessions/issue.ts";
 import { createLease } from "../mounts/lease.ts";

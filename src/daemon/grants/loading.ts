@@ -1,5 +1,5 @@
 // From definitions to grants that are served: at start, and again whenever a person has changed them.
-import type { RecordAudit } from "../../audit/event.ts";
+import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
@@ -7,7 +7,7 @@ import { grantIdOf } from "../../grants/directory.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import type { StartOf } from "../../server/starts.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import { type GrantBook, recordLife } from "./book.ts";
 import type { GrantLife } from "./life.ts";
 import type { LiveGrant } from "./livegrant.ts";

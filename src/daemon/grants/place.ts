@@ -7,7 +7,7 @@ import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
 import type { Clock } from "../../clock.ts";
 import { MOST_AT_ONCE } from "../../server/connection.ts";
 import { type Listener, listen, type ListenerOptions } from "../../server/listener.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import type { ExecutableSource } from "../mounts/executable.ts";
 import { type Mount, openMount } from "../mounts/mount.ts";
 import type { LiveGrant } from "./livegrant.ts";

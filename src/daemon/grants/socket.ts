@@ -1,6 +1,6 @@
 // What a grant socket does: it answers Fetch with the grant's credentials, and everything else with one and the same
 // refusal. Nothing that comes over it reaches STS, the file system or a process.
-import type { AuditEvent, AuditPeer } from "../../audit/event.ts";
+import type { AuditEvent, AuditPeer } from "../../audit/line.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import { errors, KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
@@ -10,7 +10,7 @@ import { answerFetch } from "../sessions/answer.ts";
 import type { Caller, Dispatch } from "../../server/dispatch.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Issue } from "../sessions/issue.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import { peerOf } from "../../server/peers.ts";
 import { IN_SANDBOX } from "../../server/program.ts";
 import type { LiveGrant } from "./livegrant.ts";

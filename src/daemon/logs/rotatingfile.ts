@@ -2,8 +2,12 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { isSameFile } from "../../files/identity.ts";
+import { KEPT_LOGS, ROTATE_AT, rotatedPath } from "../../files/reading.ts";
 import { openOwnFile } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";
+import { escapeControls } from "../../text/controls.ts";
+import { cut } from "../../text/cut.ts";
+import type { Log } from "../../server/log.ts";
 
 export interface RotatingOptions {
   readonly path: string;
@@ -63,10 +67,11 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
     const next = `${path}.next`;
     const opened = open(next);
     try {
-      const isFull = [kept - 1, kept].every((index) => isThere(`${path}.${index}`));
-      if (isFull) options.beforeDrop?.(`${path}.${kept}`);
-      for (let index = kept - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);
-      renameIfThere(path, `${path}.1`);
+      const isFull = [kept - 1, kept].every((index) => isThere(rotatedPath(path, index)));
+      if (isFull) options.beforeDrop?.(rotatedPath(path, kept));
+      for (let index = kept - 1; index >= 1; index--)
+        renameIfThere(rotatedPath(path, index), rotatedPath(path, index + 1));
+      renameIfThere(path, rotatedPath(path, 1));
       renameIfThere(next, path);
     } catch (error) {
       closeSync(opened);
@@ -138,4 +143,48 @@ function renameIfThere(from: string, to: string): void {
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
   }
+}
+
+// A line of JSON for a file that people read: no input can forge a line or reach a terminal as an escape sequence.
+
+/** No text is longer, in characters: a name from the wire may be 64 KiB of anything. */
+const LONGEST_TEXT = 512;
+
+/**
+ * Without the newline.
+ *
+ * @param hide leaves out of a text what must not be written down
+ */
+export function formatJsonLine(value: object, hide: (text: string) => string): string {
+  const line = JSON.stringify(value, (_, member: unknown) =>
+    typeof member === "string" ? cut(hide(member), LONGEST_TEXT) : member,
+  );
+  return escapeControls(line);
+}
+
+// The daemon's log: a file of JSON lines that rotates by size.
+
+export interface LogFile {
+  readonly log: Log;
+  /** Opens the file anew, after an administrator moved it away. */
+  reopen(): void;
+  close(): void;
+}
+
+/**
+ * @param hide leaves out of a text what must not be written down
+ * @param disabled KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written
+ * @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link.
+ */
+export function openLogFile(path: string, clock: Clock, hide: (text: string) => string, disabled = false): LogFile {
+  if (disabled) return { log: () => {}, reopen: () => {}, close: () => {} };
+  const file = openRotatingFile({ path, what: "log file", rotateAt: ROTATE_AT, kept: KEPT_LOGS, clock });
+  return {
+    log: (level, event, fields) => {
+      const time = new Date(clock.wall()).toISOString();
+      file.append(formatJsonLine({ time, level, event, ...fields }, hide));
+    },
+    reopen: () => file.reopen(),
+    close: () => file.close(),
+  };
 }

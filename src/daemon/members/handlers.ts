@@ -11,7 +11,7 @@ import { answerVend } from "../sessions/answer.ts";
 import type { RequestAudit } from "../audit/requests.ts";
 import type { Caller, Handlers } from "../../server/dispatch.ts";
 import type { Issue } from "../sessions/issue.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import { select } from "../sessions/selection.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 

@@ -3,7 +3,7 @@
 import { decodeYaml, MalformedYaml, YAML_LIMIT } from "../../config/yaml.ts";
 import { KeyholeError } from "../../errors.ts";
 import { readTrusted } from "../../files/reading.ts";
-import { fileRevision } from "../../files/revision.ts";
+import { fileRevision } from "../../files/identity.ts";
 import {
   type AccountFiles,
   type Accounts,

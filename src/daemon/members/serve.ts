@@ -1,9 +1,8 @@
 // Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
-import type { RecordAudit } from "../../audit/event.ts";
+import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import type { Native } from "../../native/native.ts";
-import { descriptorOf } from "../../native/peer.ts";
+import { descriptorOf, type Native } from "../../native/native.ts";
 import { directoryOf } from "../../paths.ts";
 import { openPolicy, type PolicyState } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -14,7 +13,7 @@ import type { Clock } from "../../clock.ts";
 import { MOST_AT_ONCE } from "../../server/connection.ts";
 import { createDispatch } from "../../server/dispatch.ts";
 import { listen } from "../../server/listener.ts";
-import type { LimitedLog } from "../../server/limit.ts";
+import type { LimitedLog } from "../../server/log.ts";
 import type { WitnessedPeer } from "../../server/peers.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { checkSharedDirectory } from "./directory.ts";

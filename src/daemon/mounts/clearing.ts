@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
-import { temporaryName } from "../../files/unfinished.ts";
+import { temporaryName } from "../../files/writing.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 

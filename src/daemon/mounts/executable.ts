@@ -5,7 +5,7 @@ import { constants } from "node:fs";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { COPY_MODE, copyName, isCopyOf } from "../../files/copies.ts";
 import { pathError } from "../../files/trust.ts";
-import { isTemporary, temporaryName } from "../../files/unfinished.ts";
+import { isTemporary, temporaryName } from "../../files/writing.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 import { discard, install, isOurs, keepsChanging, openEntry } from "./placing.ts";
 

@@ -10,7 +10,7 @@ import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
 import { isDirectoryName } from "../../grants/directory.ts";
 import { directoryOf } from "../../paths.ts";
-import { isTemporary } from "../../files/unfinished.ts";
+import { isTemporary } from "../../files/writing.ts";
 import { removeEntries } from "./clearing.ts";
 import { copyToMount, type ExecutableSource } from "./executable.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";

@@ -6,7 +6,7 @@ import { isErrno } from "../../errno.ts";
 import { KeyholeError } from "../../errors.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
-import { temporaryName } from "../../files/unfinished.ts";
+import { temporaryName } from "../../files/writing.ts";
 import { removeEntries } from "./clearing.ts";
 import type { Pinned } from "./pinned.ts";
 

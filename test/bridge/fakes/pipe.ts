@@ -1,6 +1,5 @@
 // A pipe whose other end is the test: what arrives is pushed, what is written is kept.
-import type { Pipe } from "../../../src/bridge/pipe.ts";
-import { ANSWER_LIMIT } from "../../../src/bridge/frames.ts";
+import { ANSWER_LIMIT, type Pipe } from "../../../src/bridge/pipe.ts";
 import { type Frame, FrameDecoder } from "../../../src/wire/frame.ts";
 
 export interface FakePipe extends Pipe {

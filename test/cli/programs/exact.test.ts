@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { exactVariables, exactWords } from "../../../src/cli/programs/exact.ts";
 import { KeyholeError } from "../../../src/errors.ts";
-import { encodeBytes } from "../../../src/native/bytes.ts";
+import { encodeBytes } from "../../../src/native/libc.ts";
 
 const given = (text: string) => () => Buffer.from(text, "latin1");
 const none = () => {

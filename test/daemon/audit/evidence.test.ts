@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { AuditEvent } from "../../../src/audit/event.ts";
-import { evidenceOf, recordIssues } from "../../../src/daemon/audit/evidence.ts";
+import type { AuditEvent } from "../../../src/audit/line.ts";
+import { evidenceOf, recordIssues } from "../../../src/daemon/audit/requests.ts";
 import type { Session } from "../../../src/daemon/sessions/session.ts";
 import { newWorld } from "../fakes/world.ts";
 

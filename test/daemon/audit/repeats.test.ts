@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "bun:test";
-import type { AuditEvent } from "../../../src/audit/event.ts";
-import { collectRepeats, type Repeats } from "../../../src/daemon/audit/repeats.ts";
+import type { AuditEvent } from "../../../src/audit/line.ts";
+import { collectRepeats, type Repeats } from "../../../src/daemon/audit/requests.ts";
 import { FakeClock } from "../fakes/clock.ts";
 
 let clock: FakeClock;

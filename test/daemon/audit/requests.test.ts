@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "bun:test";
-import type { AuditEvent } from "../../../src/audit/event.ts";
+import type { AuditEvent } from "../../../src/audit/line.ts";
 import { createRequestAudit, type RequestAudit } from "../../../src/daemon/audit/requests.ts";
 import type { WitnessedPeer } from "../../../src/server/peers.ts";
 import { KeyholeError } from "../../../src/errors.ts";

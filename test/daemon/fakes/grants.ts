@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AuditEvent } from "../../../src/audit/event.ts";
+import type { AuditEvent } from "../../../src/audit/line.ts";
 import type { Caller } from "../../../src/server/dispatch.ts";
 import type { Clocks } from "../../../src/daemon/grants/ending.ts";
 import type { GrantRequest } from "../../../src/daemon/grants/plan.ts";

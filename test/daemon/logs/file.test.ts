@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../../src/clock.ts";
-import { openLogFile } from "../../../src/daemon/logs/file.ts";
+import { openLogFile } from "../../../src/daemon/logs/rotatingfile.ts";
 
 const clock: Clock = {
   wall: () => Date.UTC(2026, 10, 20, 12, 0, 0),

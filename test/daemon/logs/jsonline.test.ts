@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatJsonLine } from "../../../src/daemon/logs/jsonline.ts";
+import { formatJsonLine } from "../../../src/daemon/logs/rotatingfile.ts";
 
 const same = (text: string) => text;
 

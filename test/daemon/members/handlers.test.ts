@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { createRequestAudit } from "../../../src/daemon/audit/requests.ts";
 import { createSharedHandlers } from "../../../src/daemon/members/handlers.ts";
-import type { AuditEvent } from "../../../src/audit/event.ts";
+import type { AuditEvent } from "../../../src/audit/line.ts";
 import type { Caller, Handlers } from "../../../src/server/dispatch.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { type MessageName, messages } from "../../../src/wire/messages.ts";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { type Pinned, pinDirectory } from "../../../src/daemon/mounts/pinned.ts";
 import { discard, install, openEntry, placeFile } from "../../../src/daemon/mounts/placing.ts";
-import { temporaryName } from "../../../src/files/unfinished.ts";
+import { temporaryName } from "../../../src/files/writing.ts";
 import { thrownBy } from "../../thrown.ts";
 
 let root: string;
