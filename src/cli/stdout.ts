@@ -5,7 +5,12 @@ import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 
 /** As a shell has the end of a program that SIGPIPE ends: 128 and the signal's number. */
-const ENDED_BY_SIGPIPE = 141;
+export const ENDED_BY_SIGPIPE = 141;
+
+export const stdoutErrors = {
+  closed: () => new KeyholeError("internal", "stdout is closed", "end the command with >FILE, or with >/dev/null"),
+  unwritable: () => new KeyholeError("internal", "stdout cannot be written to", "keyhole daemon logs"),
+} as const;
 
 export interface Output {
   /** Text, with a newline added. */
@@ -27,9 +32,7 @@ export function createStdout(exit: (status: number) => never): Stdout {
   // Not Bun.write, which reserves room at the start of a file, so that zeros come before what is appended (`>>`); not
   // console.log, which says nothing of a full disk.
   async function write(bytes: Uint8Array): Promise<void> {
-    if (writer === undefined && (await isStdoutClosed())) {
-      throw new KeyholeError("internal", "stdout is closed", "end the command with >FILE, or with >/dev/null");
-    }
+    if (writer === undefined && (await isStdoutClosed())) throw stdoutErrors.closed();
     writer ??= Bun.stdout.writer();
     try {
       await writer.write(bytes);
@@ -37,7 +40,7 @@ export function createStdout(exit: (status: number) => never): Stdout {
     } catch (error) {
       // The reader has gone, as in `logs -f | head`.
       if (isErrno(error, "EPIPE")) exit(ENDED_BY_SIGPIPE);
-      throw new KeyholeError("internal", "stdout cannot be written to", "keyhole daemon logs");
+      throw stdoutErrors.unwritable();
     }
   }
 

@@ -42,6 +42,8 @@ export const lane = {
   vend: 2,
   fetch: 15,
   error: 255,
+  /** errors.ts: what a daemon says that is being replaced. It has done nothing, and may be asked again. */
+  shuttingDown: 24,
   longestName: 128,
   /**
    * Milliseconds. A session that is there is answered at once, unless it is just being renewed; then the command line
@@ -229,7 +231,8 @@ async function fetch(path: string): Promise<Answer | undefined> {
 }
 
 function readFetched(frame: Uint8Array): Answer | undefined {
-  if (isWhole(frame) && frame[5] === lane.error) return { refusal: frame };
+  if (isWhole(frame) && frame[5] === lane.error)
+    return frame.length > 8 && u16(frame, 6) === lane.shuttingDown ? undefined : { refusal: frame };
   const line = lineOf(frame, lane.fetch);
   return line && { line };
 }

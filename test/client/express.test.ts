@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { askExpress } from "../../src/client/express.ts";
 import { isConfigName } from "../../src/configname.ts";
+import { errors } from "../../src/errors.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
@@ -242,6 +243,12 @@ describe.each(Object.entries(lanes))("%s", (_lane, ask) => {
   test("what a grant refuses is handed on, and not asked again", async () => {
     expect(await ask([], {}, serveGrant(revoked))).toEqual(ask === askExpress ? { refusal: revoked } : undefined);
     expect(asked).toHaveLength(1);
+  });
+
+  test("a grant whose daemon is being replaced has done nothing, and is for the command line proper", async () => {
+    const { number } = errors["shutting-down"];
+    const reply = encode(errorReply, { number, message: "the daemon is shutting down", hint: undefined });
+    expect(await ask([], {}, serveGrant(encodeFrame(ERROR_NUMBER, reply)))).toBeUndefined();
   });
 
   test("a grant whose socket is away or hangs up is for the command line proper", async () => {

@@ -11,7 +11,14 @@ import { join } from "node:path";
 import { sha256 } from "../archive.ts";
 import type { Cpu } from "../vendor/packages.ts";
 import { codeNames, fileOf, type CodeName } from "../express.ts";
+import { GVISOR } from "../../cli/gvisor.ts";
+import { ENDED_BY_SIGPIPE, stdoutErrors } from "../../cli/stdout.ts";
+import { PATIENCE } from "../../cli/vending/fetch.ts";
+import { failureInside, insideErrors } from "../../cli/vending/inside.ts";
 import { lane } from "../../client/express.ts";
+import { CHAIN_VARIABLE } from "../../environment.ts";
+import { errors, type KeyholeError } from "../../errors.ts";
+import { refusalOfWalk } from "../../loop.ts";
 
 interface Toolchain {
   readonly prefix: string;
@@ -52,8 +59,25 @@ function named(variable: string): string {
   return `${variable}=`;
 }
 
-/** The C header of the table. */
+/** What small.c says of an error: exit status, message and hint. */
+function rowOf({ exitStatus, message, hint = "" }: KeyholeError): string {
+  return `${exitStatus}, ${quote(message)}, ${quote(hint)}`;
+}
+
+/** By number; one that is none is an internal error, as errorNameOf() has it. */
+function errorRows() {
+  const rows = Object.values(errors);
+  const numbers = Array.from({ length: Math.max(...rows.map(({ number }) => number)) + 1 }, (_, number) => number);
+  return numbers.map((number) => rows.find((row) => row.number === number) ?? errors.internal);
+}
+
+/** Below a mount, and in the directory that the host has, whose name is said to be one. */
+const INSIDE = "/run/keyhole/sock";
+const AT_HOST = `/g/${"A".repeat(22)}/sock`;
+
+/** The C header of the table, and of what small.c says. */
 export function formatTable(): string {
+  const walk = refusalOfWalk({ [CHAIN_VARIABLE]: "!" })!;
   const strings = {
     EXPORT: quote(lane.command),
     FORMAT: quote(lane.format),
@@ -65,7 +89,26 @@ export function formatTable(): string {
     GRANT_SOCKET: quote(lane.grantSocket),
     GRANT_CONFIG: quote(lane.grantConfig),
     HOME_SOCKET: quote(lane.homeSocket),
+    SOCKET_VARIABLE: quote(named("KEYHOLE_SOCKET")),
     ANSWER_VARIABLE: quote(named(lane.answerVariable)),
+    CHAIN_VARIABLE: quote(named(CHAIN_VARIABLE)),
+    GVISOR: quote(GVISOR),
+    WALK: quote(walk.message),
+    LOOP: rowOf(walk),
+    UNREACHABLE: rowOf(failureInside("unreachable")),
+    BLOCKED: rowOf(failureInside("blocked", INSIDE)),
+    BLOCKED_AT_HOST: rowOf(failureInside("blocked", AT_HOST)),
+    GVISOR_BLOCKED: rowOf(insideErrors.gvisor(INSIDE)),
+    GVISOR_AT_HOST: rowOf(insideErrors.gvisor(AT_HOST)),
+    TIMEOUT: rowOf(failureInside("timeout")),
+    MALFORMED: rowOf(failureInside("unsupported-version")),
+    OTHER_NAME: rowOf(insideErrors.otherName()),
+    CLOSED: rowOf(stdoutErrors.closed()),
+    UNWRITABLE: rowOf(stdoutErrors.unwritable()),
+    EXITS: `{${errorRows()
+      .map(({ exit }) => exit)
+      .join(", ")}}`,
+    HINTS: quoteAll(errorRows().map(({ hint = "" }) => hint)),
   };
   const numbers = {
     VERSION: lane.version,
@@ -75,6 +118,10 @@ export function formatTable(): string {
     LONGEST_NAME: lane.longestName,
     SILENCE: lane.silence,
     FETCH_DEADLINE: lane.fetchDeadline,
+    SHUTTING_DOWN: lane.shuttingDown,
+    UNSUPPORTED_VERSION: errors["unsupported-version"].number,
+    PATIENCE,
+    ENDED_BY_SIGPIPE,
   };
   return [
     "/* Made by make.ts of the table in ../../client/express.ts. */",

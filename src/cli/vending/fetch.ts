@@ -8,7 +8,7 @@ import type { Host } from "../command.ts";
 import { hidePlaces } from "./inside.ts";
 
 /** Milliseconds for which nobody may listen, because the broker is being replaced. */
-const PATIENCE = 2000;
+export const PATIENCE = 2000;
 /** Milliseconds between two looks: 10, 20, … as long as this. */
 const LONGEST_PAUSE = 100;
 

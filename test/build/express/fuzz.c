@@ -1,17 +1,19 @@
 /*
- * fuzz SECONDS SEED: what express.c makes of argv, environment, paths and frames that nobody meant, under the
- * sanitizers of the compiler: every text and frame lies in memory of exactly its size. Prints how many it tried.
+ * fuzz SECONDS SEED: what express.c, or with -DSMALL small.c, makes of argv, environment, paths and frames that nobody
+ * meant, under the sanitizers of the compiler: every text and frame lies in memory of exactly its size. Prints how many
+ * it tried.
  */
-#define SMALL
 /* Not libc's headers: some define what Linux's define. */
 void *malloc(unsigned long), *memcpy(void *, const void *, unsigned long), free(void *), abort(void);
 int memcmp(const void *, const void *, unsigned long), socketpair(int, int, int, int *), close(int), printf(const char *, ...);
 unsigned long strlen(const char *), strtoul(const char *, char **, int);
 long write(int, const void *, unsigned long), atol(const char *);
+#ifdef SMALL
+#undef SMALL
+#include "../../../src/build/express/small.c"
+#else
 #include "../../../src/build/express/express.c"
-
-/* What the assembly of express.c calls in the executable. */
-void express(u64 *stack) { (void)stack; }
+#endif
 
 static u64 state;
 static u64 draw(u64 limit) {
@@ -34,16 +36,34 @@ static char *text(void) {
   return made;
 }
 
+#ifdef SMALL
+static int is_understood(char **words, char **environment) {
+  struct question question = {0, 0, 0, 0, 0, 0};
+  char *split[16];
+  for (char **variable = environment; *variable; variable++) is_walk(*variable);
+  for (char **word = words; *word; word++) is_at_host(*word, strlen(*word));
+  return split_words(words, split) && read_words(split, &question);
+}
+#else
+static int is_understood(char **words, char **environment) {
+  struct question question = {0, 0, 0, 0, 0, 0};
+  u8 *name = malloc(LONGEST_NAME);
+  int result = read_words(words, &question) && read_environment(environment, &question);
+  u64 length = question.name ? copy_name(name, question.name) : 0;
+  if (length && (length > LONGEST_NAME || length != strlen(question.name) || memcmp(name, question.name, length))) abort();
+  free(name);
+  if (result && words[0] && !words[1]) abort();
+  return result;
+}
+#endif
+
 static void try_words(void) {
   char *words[9], *environment[9];
-  struct question question = {0, 0, 0, 0, 0, 0};
   u64 count = draw(9), variables = draw(9);
   for (u64 at = 0; at < count; at++) words[at] = text();
   for (u64 at = 0; at < variables; at++) environment[at] = text();
   words[count] = environment[variables] = 0;
-  int is_understood = read_words(words, &question) && read_environment(environment, &question);
-  if (is_understood && question.is_export && question.name && is_config_name(question.name) && strlen(question.name) > 128) abort();
-  if (is_understood && count == 1) abort();
+  is_understood(words, environment);
   for (u64 at = 0; at < count; at++) free(words[at]);
   for (u64 at = 0; at < variables; at++) free(environment[at]);
 }
@@ -76,7 +96,7 @@ static u8 *frame(u64 *size, u64 *expected, u8 message) {
   }
   bytes[at++] = 0, bytes[at++] = (u8)(line >> 16), bytes[at++] = (u8)(line >> 8), bytes[at++] = (u8)line;
   while (at < length) bytes[at++] = 'l';
-  *size = length, *expected = line ? length - line : 0;
+  *size = length, *expected = length - line;
   return bytes;
 }
 
@@ -91,11 +111,12 @@ static void try_frame(void) {
   u8 *exact = malloc(cut ? cut : 1);
   memcpy(exact, bytes, cut);
   u64 line = find_line(exact, cut, message);
-  if (line && (line < 13 || line >= cut || u32_at(exact + line - 4) != cut - line || u32_at(exact) + 4 != cut)) abort();
+  if (line && (line < 13 || line > cut || u32_at(exact + line - 4) != cut - line || u32_at(exact) + 4 != cut)) abort();
   if (draw(64) == 0) {
     int ends[2];
     if (socketpair(AF_UNIX, 1, 0, ends) != 0) abort();
     struct answer *answer = malloc(sizeof *answer);
+    answer->room = draw(2) ? 65536 : 4 + draw(3000), answer->bytes = malloc(answer->room);
     answer->length = 0, answer->socket = ends[0];
     if (write(ends[1], exact, cut) != (long)cut) abort();
     close(ends[1]);
@@ -103,16 +124,60 @@ static void try_frame(void) {
     if (answer->length > cut || memcmp(answer->bytes, exact, answer->length) != 0) abort();
     if (is_whole && (answer->length < 4 || u32_at(answer->bytes) + 4 > answer->length)) abort();
     close(ends[0]);
-    free(answer);
+    free(answer->bytes), free(answer);
   }
   free(exact), free(bytes);
 }
 
+#ifdef SMALL
+static void try_names(void) {
+  u64 size, expected;
+  u8 *bytes = frame(&size, &expected, FETCH);
+  char *name = text();
+  if (find_line(bytes, size, FETCH)) is_named(bytes, name);
+  free(name), free(bytes);
+}
+
+/* An error reply, mostly UTF-8, whole or with some bytes changed. */
+static void try_reply(void) {
+  static const char *const texts[] = {"revoked", "\xc3\xa4", "\xe2\x80\xae", "\xf0\x9f\x98\x80", "\n ", "\x1b[m", "\xed\xa0\x80", "\xc2\x85"};
+  u64 parts[2] = {draw(60), draw(60)}, at = 8, has_hint = draw(2);
+  u8 *bytes = malloc(1024);
+  bytes[4] = VERSION, bytes[5] = ERROR, bytes[6] = 0, bytes[7] = (u8)draw(40);
+  for (u64 part = 0; part <= has_hint; part++) {
+    u64 start = at += 2;
+    for (; parts[part] > 0; parts[part]--)
+      for (const char *from = texts[draw(sizeof texts / sizeof *texts)]; *from; from++) bytes[at++] = (u8)*from;
+    bytes[start - 2] = (u8)((at - start) >> 8), bytes[start - 1] = (u8)(at - start);
+    if (part == 0) bytes[at++] = (u8)has_hint;
+  }
+  for (u64 changes = draw(4); changes > 0; changes--) bytes[6 + draw(at - 6)] = (u8)draw(256);
+  u64 cut = draw(3) ? at : draw(at + 1);
+  u8 *exact = malloc(cut ? cut : 1);
+  memcpy(exact, bytes, cut);
+  struct reply reply;
+  if (read_reply(exact, cut, &reply)) {
+    if (reply.message.bytes + reply.message.length > exact + cut) abort();
+    struct output *output = malloc(sizeof *output);
+    output->stream = -1, output->length = 0;
+    show(output, reply.message.bytes, reply.message.length, "\n  ");
+    show(output, reply.hint.bytes, reply.hint.length, " ");
+    for (u64 byte = 0; byte < output->length; byte++)
+      if (output->bytes[byte] < ' ' && output->bytes[byte] != '\n' && output->bytes[byte] != '\t') abort();
+    free(output);
+  }
+  free(exact), free(bytes);
+}
+#else
+static void try_names(void) {}
+static void try_reply(void) {}
+#endif
+
 int main(int count, char **words) {
   long seconds = count > 1 ? atol(words[1]) : 1, end = now() + seconds * 1000, tried = 0;
   state = count > 2 ? strtoul(words[2], 0, 10) | 1 : 1;
-  for (; now() < end; tried += 300)
-    for (int at = 0; at < 100; at++) try_words(), try_path(), try_frame();
+  for (; now() < end; tried += 500)
+    for (int at = 0; at < 100; at++) try_words(), try_path(), try_frame(), try_names(), try_reply();
   printf("%ld\n", tried);
   return 0;
 }

@@ -7,8 +7,15 @@ import { COMPILER, compileExpress, compilerOf, formatTable } from "../../../src/
 const folder = join(import.meta.dir, "../../../src/build/express");
 const cpus = ["x64", "arm64"] as const;
 
-test("the header is made of the table of the other lane", () => {
+test("the header is made of the table of the other lane, and of what the commands say: else run make.ts", () => {
   expect(readFileSync(join(folder, "table.h"), "utf8")).toBe(formatTable());
+});
+
+test.each(codeNames)("%s.c can be read as a whole: at most 300 lines", (name) => {
+  const lines = readFileSync(join(folder, `${name}.c`), "utf8")
+    .trimEnd()
+    .split("\n");
+  expect(lines.length).toBeLessThanOrEqual(300);
 });
 
 for (const name of codeNames) {
