@@ -1,5 +1,6 @@
-// What a command is: data in citty's terms, and a function that runs it. main.ts has the table of all of them.
+// What a command is: data in citty's terms, and a function that runs it. table.ts has all of them.
 import type { ArgsDef, ArgValues } from "../arguments.ts";
+import type { Target } from "../client/target.ts";
 import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
 import type { KeyholeError } from "../errors.ts";
@@ -51,6 +52,8 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   /** What stands behind `--`; empty unless the command has `rest`. */
   readonly rest: readonly string[];
   readonly settings: Settings;
+  /** Which socket this command line means; worked out once, when it is first asked for. */
+  readonly target: () => Target;
   readonly environment: Environment;
   readonly ui: Ui;
   readonly output: Output;
@@ -63,6 +66,11 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
 export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
   readonly meta: { readonly name: string; readonly description: string };
+  /**
+   * Where it may run. Inside a sandbox that has a grant, a command of the `host` is refused: it is about a daemon and its
+   * files, and a grant gives credentials alone. One of the `sandbox` needs a grant's socket.
+   */
+  readonly where: "host" | "sandbox" | "both";
   readonly args: Args;
   /** Takes everything behind `--`, which may be nothing if it is `optional`. */
   readonly rest?: true | "optional";
@@ -71,7 +79,7 @@ export interface Command<Args extends ArgsDef = ArgsDef> {
   /**
    * Returns the exit status, nothing meaning 0.
    *
-   * @throws KeyholeError for everything a person should read; main.ts prints it and takes its exit status.
+   * @throws KeyholeError for everything a person should read; run.ts prints it and takes its exit status.
    */
   run(context: CommandContext<Args>): Promise<number | void>;
 }

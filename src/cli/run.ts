@@ -8,8 +8,7 @@ import { resolveSettings } from "../settings.ts";
 import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
 import { keepPaths } from "./hints.ts";
 import { commonOptions, lookUp } from "./lookup.ts";
-import { environmentFor, refuseHostCommand } from "./reach.ts";
-import { ownGrantDirectory } from "./vending/target.ts";
+import { environmentFor, lazyTarget, ownGrantDirectory, refuseElsewhere } from "./where.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
 
@@ -94,8 +93,9 @@ async function runCommand(
     throw new KeyholeError("usage", `keyhole ${command.meta.name} takes nothing behind --`, help);
   }
   const settings = resolveSettings(args, environmentFor(world.host, world.environment), () => world.host.cwd());
-  await refuseHostCommand(command.meta.name, settings, world.host);
-  return (await command.run({ ...world, args, rest: rest ?? [], settings })) ?? 0;
+  const target = lazyTarget(settings, world.host);
+  await refuseElsewhere(command, target, settings);
+  return (await command.run({ ...world, args, rest: rest ?? [], settings, target })) ?? 0;
 }
 
 /** A group alone does nothing: its help, as after any mistake of usage on stderr. */

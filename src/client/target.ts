@@ -35,13 +35,13 @@ export function findTarget(settings: Settings, executable: string | undefined): 
 }
 
 /**
- * As `findTarget`, for a command that wants credentials: the shared socket of this machine, if it has one, for what this
+ * The socket for a command that wants credentials: the shared socket of this machine, if it has one, for what this
  * user has no config of. A user's own configs are served by a daemon of the user's own, which may have to be started.
  *
+ * @param target that the command line means
  * @param name of the config; undefined where none was given
  */
-export function findSource(settings: Settings, executable: string | undefined, name: string | undefined): Target {
-  const target = findTarget(settings, executable);
+export function findSource(settings: Settings, target: Target, name: string | undefined): Target {
   const { isSocketNamed, isConfigDirNamed, isInProcess, usesShared, paths } = settings;
   if (target.kind !== "own" || isSocketNamed || isConfigDirNamed || isInProcess || !usesShared) return target;
   if (name === undefined ? hasConfigs(paths.configDir) : isThere(`${paths.configDir}/${name}.yaml`)) return target;

@@ -1,7 +1,6 @@
 // The daemon's CredentialSource: AWS STS.
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
-import { refuseLoop } from "../loop.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
 import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
@@ -44,7 +43,6 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const clocks = createClocks();
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
-    refuseLoop(request.environment, request.name, options.socketPath);
     const known = readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
     const found = await sources.get(wanted);

@@ -73,16 +73,14 @@ test("a named socket in a grant's directory is the grant's, also while it is awa
 });
 
 /** With a shared socket of this test's own. */
-const sourceOf = (environment: Record<string, string> = {}, configDir?: string, name?: string) =>
-  findSource(
-    resolveSettings(
-      { "config-dir": configDir },
-      { HOME: join(directory, "home"), KEYHOLE_SHARED_SOCKET: join(directory, "run", "s.sock"), ...environment },
-      () => "/",
-    ),
-    executable(),
-    name,
-  ).kind;
+const sourceOf = (environment: Record<string, string> = {}, configDir?: string, name?: string) => {
+  const given = resolveSettings(
+    { "config-dir": configDir },
+    { HOME: join(directory, "home"), KEYHOLE_SHARED_SOCKET: join(directory, "run", "s.sock"), ...environment },
+    () => "/",
+  );
+  return findSource(given, findTarget(given, executable()), name).kind;
+};
 const ownHome = () => join(directory, "home", ".keyhole");
 
 describe("whoever wants credentials", () => {
@@ -141,7 +139,7 @@ describe("whoever wants credentials", () => {
   test("with a home of its own finds no shared daemon that was not named (A-006)", () => {
     const lonely = resolveSettings({}, { KEYHOLE_HOME: directory }, () => "/");
     const shared = { ...lonely, paths: { ...lonely.paths, sharedSocket: join(directory, "s.sock") } };
-    expect(findSource(shared, undefined, "dev").kind).toBe("own");
+    expect(findSource(shared, findTarget(shared, undefined), "dev").kind).toBe("own");
   });
 
   test("in a grant's directory asks the grant", () => {

@@ -44,6 +44,15 @@ test("sessions live as long as the broker, and nothing is left on the disk", asy
   expect(readdirSync(join(home, ".keyhole"))).toEqual(["configs"]);
 });
 
+test("a session that waits for itself is a loop, and is not added", async () => {
+  const link = open();
+  const environment = [{ name: "KEYHOLE_CHAIN", value: `dev@${home}/.keyhole/sock/daemon.sock` }];
+  const error = await rejectionOf(link.request("Add", { config: "dev", environment, verify: true, renew: false }));
+  expect(error).toMatchObject({ kind: "credential-loop" });
+  expect((await link.request("List", {})).sessions).toEqual([]);
+  link.close();
+});
+
 test.each(["GrantList", "Status", "Stop", "GrantQuestion"] as const)("%s needs a daemon, and says so", async (name) => {
   const link = open();
   const error = await rejectionOf(link.request(name, {}));

@@ -224,13 +224,6 @@ describe("a failure", () => {
     expect(refused).toMatchObject({ kind: "person-needed", exitStatus: 5 });
     expect(refused.hint).toContain("keyhole daemon add -n demo");
   });
-
-  test("of a session that waits for itself is a loop, before STS is asked", async () => {
-    const environment = { ...world.keys, KEYHOLE_CHAIN: "demo@/run/keyhole-test/daemon.sock" };
-    const refused = await rejectionOf(world.source.assume(world.request({ environment })));
-    expect(refused).toMatchObject({ kind: "credential-loop" });
-    expect(world.sts.count()).toBe(0);
-  });
 });
 
 /** A role's session, as its owner exports it. */

@@ -30,6 +30,7 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "audit", description: "Show who was given which credentials, and who was refused" },
+  where: "host",
   args,
   run: (context) => {
     const { who, key } = context.args;

@@ -4,12 +4,13 @@ import { absolutePath } from "../../paths.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { findGrant } from "../grants/grants.ts";
-import { grantSocketOf, targetOf } from "../vending/target.ts";
+import { grantSocketOf } from "../where.ts";
 
 const HELP = "keyhole bridge --help";
 
 export default defineCommand({
   meta: { name: "bridge", description: "Carry a grant through a pipe, such as docker exec -i or ssh" },
+  where: "both",
   args: {
     grant: { type: "positional", required: false, description: "The grant, on the side that has it" },
     stdio: { type: "boolean", description: "Be the other end: ask through stdin and stdout" },
@@ -39,9 +40,9 @@ export default defineCommand({
 
 /** The grant's that is named; else the one that this process was given. */
 async function socketOf(context: CommandContext, name: string | undefined): Promise<string> {
-  const { settings, host } = context;
-  if (name === undefined) return grantSocketOf(settings, host, HELP);
-  if (targetOf(settings, host).kind === "grant") throw mistake("a sandbox has one grant: GRANT is left out");
+  const target = context.target();
+  if (name === undefined) return grantSocketOf(target, context.settings, HELP);
+  if (target.kind === "grant") throw mistake("a sandbox has one grant: GRANT is left out");
   return socketIn(await findGrant(context, name));
 }
 

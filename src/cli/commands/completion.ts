@@ -7,6 +7,7 @@ const shells = Object.keys(completionScripts) as CompletionShell[];
 
 export default defineCommand({
   meta: { name: "completion", description: "Print a script for the completion of bash, zsh, fish or PowerShell" },
+  where: "both",
   args: {
     shell: { type: "positional", description: `Which shell: ${shells.join(", ")}` },
   },

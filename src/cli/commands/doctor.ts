@@ -4,18 +4,18 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
 import { formatJson, jsonOption } from "../json.ts";
 import { environmentOutside } from "../programs/nesting.ts";
-import { targetOf } from "../vending/target.ts";
 
 export default defineCommand({
   meta: { name: "doctor", description: "Check this machine, or the sandbox that this runs in, and say what mends it" },
+  where: "both",
   args: {
     inside: { type: "boolean", description: "Check the sandbox that this runs in, as in a grant's directory" },
     json: jsonOption,
   },
   notes: ["The exit status is 1 with a problem; warnings alone are 0. Nothing is changed, and AWS is not asked."],
   async run(context) {
-    const { args, settings, host, output } = context;
-    const isInside = args.inside || targetOf(settings, host).kind === "grant";
+    const { args, target, output } = context;
+    const isInside = args.inside || target().kind === "grant";
     const findings = await (isInside ? examineSandbox(context) : examineHost(context));
     output.line(args.json ? formatJson(findings) : renderFindings(findings));
     return exitStatusOf(findings);

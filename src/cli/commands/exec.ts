@@ -6,6 +6,7 @@ import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
 export default defineCommand({
   meta: { name: "exec", description: "Run a program with credentials of a config" },
+  where: "both",
   args: {
     name: nameOption,
     refresh: { type: "boolean", description: "Let the program's SDKs ask again, for as long as it runs" },

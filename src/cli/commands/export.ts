@@ -8,6 +8,7 @@ import { vend } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "export", description: "Print credentials of a config" },
+  where: "both",
   args: {
     name: nameOption,
     format: {

@@ -4,7 +4,6 @@ import { parseWhole } from "../../text/numbers.ts";
 import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../json.ts";
 import { fetchGrant } from "../vending/fetch.ts";
-import { grantSocketOf } from "../vending/target.ts";
 import { endpointVariables, relayedEnvironment } from "../relay/environment.ts";
 import { startRelay } from "../relay/server.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/signals.ts";
@@ -14,6 +13,7 @@ const HIGHEST_PORT = 65_535;
 
 export default defineCommand({
   meta: { name: "relay", description: "Serve a grant's credentials on 127.0.0.1, as containers get them from AWS" },
+  where: "sandbox",
   args: {
     port: { type: "string", default: "0", valueHint: "N", description: "Port of 127.0.0.1 (0: any that is free)" },
     json: jsonOption,
@@ -23,9 +23,9 @@ export default defineCommand({
     "In a sandbox with a grant: `keyhole relay -- COMMAND` runs COMMAND with the two variables that lead its SDKs here,",
     "passes signals on and ends with its status. Without COMMAND the variables are printed, for as long as it runs.",
   ],
-  async run({ args, rest, settings, environment, host, output }) {
+  async run({ args, rest, settings, target, environment, host, output }) {
     const port = parseWhole(args.port, "--port", { most: HIGHEST_PORT }, "keyhole relay --help");
-    const socket = grantSocketOf(settings, host, "keyhole relay --socket-path /run/keyhole/sock");
+    const socket = target().path;
     const fetch = () => fetchGrant(socket, settings, host);
     // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
     const { region } = await unlessEnded(fetch(), watchSignals);

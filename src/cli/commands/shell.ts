@@ -5,6 +5,7 @@ import { executeRefreshing } from "../programs/running.ts";
 
 export default defineCommand({
   meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },
+  where: "both",
   args: { name: nameOption },
   async run(context) {
     const { args, environment, ui } = context;

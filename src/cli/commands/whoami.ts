@@ -5,11 +5,11 @@ import { configChoices } from "../configs/choices.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../json.ts";
 import { nameOption, requireName } from "../configs/names.ts";
-import { targetOf } from "../vending/target.ts";
-import { vend, type Vended, vendGrant } from "../vending/vend.ts";
+import { type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
+  where: "both",
   args: {
     name: nameOption,
     obscure: { type: "boolean", alias: "o", description: "Print *** for the values" },
@@ -27,10 +27,9 @@ export default defineCommand({
 type Identity = Readonly<Record<string, string | undefined>>;
 
 async function identityOf(context: CommandContext, given: string | undefined): Promise<Identity> {
-  const { ui, settings, host } = context;
-  const answer = await vendGrant(context, given);
+  const { ui, settings } = context;
+  const answer = await vendElsewhere(context, given);
   if (answer !== undefined) return factsOf(answer);
-  if (targetOf(settings, host, given).kind === "shared") return factsOf(await vend(context, given));
   const name = await requireName(given, ui, configChoices(settings.paths));
   const { userId, account, arn } = await withSession(context, name, (link, session) =>
     link.request("Identity", { config: session }),

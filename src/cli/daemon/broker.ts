@@ -2,7 +2,6 @@
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, type Link } from "../../client/patience.ts";
 import { isDaemonThere, unlessForeign } from "../../client/foreign.ts";
-import { findTarget } from "../../client/target.ts";
 import { ENDPOINT_VARIABLES } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
@@ -13,7 +12,7 @@ import { withAdvice } from "./advice.ts";
 import { compareSources } from "./comparing.ts";
 import { offerKeys, refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
 
-type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "host">;
 /** Who is told of what is worth knowing, where a person reads it. */
 type Asker = Caller & Pick<CommandContext, "ui">;
 
@@ -67,13 +66,13 @@ export async function withDaemonIfAny<Result>(
  * it is a broker in this process.
  */
 export async function withOwnDaemon<Result>(
-  { settings, host }: Pick<Caller, "settings" | "host">,
+  { settings, target, host }: Pick<Caller, "settings" | "target" | "host">,
   use: (link: Link) => Promise<Result>,
   { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
 ): Promise<Result> {
   const { paths, isInProcess, clientTimeout, isTimeoutNamed } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
-  const { kind } = findTarget(settings, undefined);
+  const { kind } = target();
   // The lock says whether a refusal is a dead socket or a full backlog.
   const isThere = isTimeoutNamed ? undefined : () => isDaemonThere(paths.socket);
   const open = (timeoutMs: number) => Connection.open(paths.socket, { timeoutMs, refusedPatienceMs: 0, isThere });

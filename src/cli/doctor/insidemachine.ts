@@ -4,7 +4,7 @@ import { DEFAULT_MOUNT } from "../../grants/grant.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Settings } from "../../settings.ts";
 import type { Host } from "../command.ts";
-import { ownGrantDirectory } from "../vending/target.ts";
+import { ownGrantDirectory } from "../where.ts";
 import { readText } from "./files.ts";
 import { splitWords } from "./processes.ts";
 import type { Probes } from "./probes.ts";

@@ -18,7 +18,7 @@ export interface GrantSource {
   readonly endpoint: string | undefined;
 }
 
-type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "host">;
 
 /** The operand of every command that is about one grant. */
 export const grantOperand = { type: "positional", description: "Name of the grant" } as const;

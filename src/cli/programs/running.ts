@@ -8,10 +8,9 @@ import { execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
 import { environmentInside, type Gift } from "./nesting.ts";
 import { grantVariables, refreshingVariables } from "./refreshing.ts";
-import { targetOf } from "../vending/target.ts";
 import { vend } from "../vending/vend.ts";
 
-type Context = Pick<CommandContext, "settings" | "environment" | "ui" | "host">;
+type Context = Pick<CommandContext, "settings" | "target" | "environment" | "ui" | "host">;
 
 /**
  * Becomes a program with the credentials of one moment in its environment.
@@ -44,8 +43,7 @@ export async function executeRefreshing(
   announce: (name: string) => void = () => {},
 ): Promise<never> {
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
-  const { config, grant, region } = await vend(context, name);
-  const socket = targetOf(context.settings, context.host, name).path;
+  const { config, grant, region, socket } = await vend(context, name);
   const session = grant ?? config;
   const whose = grant ?? parseSessionName(config)?.config ?? config;
   const directory = directoryOf(socket);

@@ -2,6 +2,7 @@
 // but the config's name.
 import { Connection } from "../../client/connection.ts";
 import { isDaemonThere } from "../../client/foreign.ts";
+import { findSource } from "../../client/target.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, type PeerIdentity } from "../../native/native.ts";
@@ -10,7 +11,6 @@ import { version } from "../../version.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { refuseImpostor } from "./impostor.ts";
-import { targetOf } from "./target.ts";
 
 /** Of commands that start a daemon. */
 export const ownOption = {
@@ -75,10 +75,10 @@ export async function findSharedService(settings: Settings, own: number): Promis
  * @throws KeyholeError `already-running` where the shared daemon serves this user, who has no such config
  */
 export async function refuseBesideShared(
-  { settings, host }: Pick<CommandContext, "settings" | "host">,
+  { settings, target, host }: Pick<CommandContext, "settings" | "target" | "host">,
   { name, isMeant, hint }: { readonly name: string | undefined; readonly isMeant: boolean; readonly hint: string },
 ): Promise<void> {
-  if (isMeant || targetOf(settings, host, name).kind !== "shared") return;
+  if (isMeant || findSource(settings, target(), name).kind !== "shared") return;
   const service = await findSharedService(settings, host.userId());
   if (service === undefined) return;
   const message = `the shared daemon at ${service.socket} serves you; with --own you get one of your own, which knows none of its configs`;

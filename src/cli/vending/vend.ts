@@ -1,20 +1,20 @@
 // Credentials for a command: of the grant whose socket this client talks to, else of a config. A grant's socket is told
 // nothing: no name, no environment; and nothing is started or added on its behalf.
-import type { Target } from "../../client/target.ts";
+import { findSource, type Target } from "../../client/target.ts";
 import { isErrorOf } from "../../errors.ts";
-import type { Settings } from "../../settings.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
-import type { CommandContext, Host } from "../command.ts";
+import type { CommandContext } from "../command.ts";
 import { configChoices } from "../configs/choices.ts";
 import { requireName } from "../configs/names.ts";
 import { fetchPatiently } from "./fetch.ts";
 import { hidePlaces, insideErrors } from "./inside.ts";
 import { requireSharedName, vendShared } from "./shared.ts";
-import { targetOf } from "./target.ts";
 
-/** Credentials, and whose they are; `grant` is undefined for a config's own session. */
-export type Vended = ResponseOf<"Vend"> & { readonly grant?: string };
+type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "ui" | "host">;
+
+/** Credentials, whose they are, and the socket that gave them; `grant` is undefined for a config's own session. */
+export type Vended = ResponseOf<"Vend"> & { readonly grant?: string; readonly socket: string };
 
 /**
  * Credentials of the grant, or of the config `name`, which a person is asked for where it is missing and no grant
@@ -23,39 +23,37 @@ export type Vended = ResponseOf<"Vend"> & { readonly grant?: string };
  * @throws KeyholeError `forbidden` for a grant that is not the one named, in elhaz's form `-n NAME`; and what
  *   daemon/broker.ts and configs/names.ts throw.
  */
-export async function vend(
-  caller: Pick<CommandContext, "settings" | "environment" | "ui" | "host">,
-  name: string | undefined,
-): Promise<Vended> {
-  const answer = await vendGrant(caller, name);
+export async function vend(caller: Caller, name: string | undefined): Promise<Vended> {
+  const answer = await vendElsewhere(caller, name);
   if (answer !== undefined) return answer;
-  const { settings, host } = caller;
-  if (targetOf(settings, host, name).kind === "shared")
-    return vendShared(settings, host.userId(), requireSharedName(name));
+  const { settings } = caller;
+  const { socket } = settings.paths;
   const config = await requireName(name, caller.ui, configChoices(settings.paths));
   try {
-    return await vendConfig(caller, config);
+    return { ...(await vendConfig(caller, config)), socket };
   } catch (error) {
     // A grant's socket that was mounted in the place of the home's own, as elhaz's users mount the daemon's.
     const isGrants = isErrorOf(error, "forbidden") && !settings.isSocketNamed;
-    const granted = isGrants && (await fetchIfGrant({ path: settings.paths.socket, kind: "unknown" }, settings, host));
+    const granted = isGrants && (await fetchIfGrant({ path: socket, kind: "unknown" }, caller));
     if (!granted) throw error;
-    return checkName(granted, config);
+    return checkName({ ...granted, socket }, config);
   }
 }
 
-/** As `vend`; undefined where no grant answers. */
-export async function vendGrant(
-  { settings, host }: Pick<CommandContext, "settings" | "host">,
-  name: string | undefined,
-): Promise<ResponseOf<"Fetch"> | undefined> {
-  const target = targetOf(settings, host);
-  if (target.kind !== "grant" && target.kind !== "unknown") return undefined;
-  const answer = await fetchIfGrant(target, settings, host);
-  return answer && checkName(answer, name);
+/** As `vend`, from a grant or from another user's shared daemon; undefined where neither is meant. */
+export async function vendElsewhere(caller: Caller, name: string | undefined): Promise<Vended | undefined> {
+  const { settings, host } = caller;
+  const target = caller.target();
+  if (target.kind === "grant" || target.kind === "unknown") {
+    const answer = await fetchIfGrant(target, caller);
+    if (answer !== undefined) return checkName({ ...answer, socket: target.path }, name);
+  }
+  const { kind, path: socket } = findSource(settings, target, name);
+  if (kind !== "shared") return undefined;
+  return { ...(await vendShared(settings, host.userId(), requireSharedName(name))), socket };
 }
 
-function checkName(answer: ResponseOf<"Fetch">, name: string | undefined): ResponseOf<"Fetch"> {
+function checkName(answer: Vended, name: string | undefined): Vended {
   if (name === undefined || name === answer.grant || name === answer.config) return answer;
   throw insideErrors.otherName();
 }
@@ -63,11 +61,10 @@ function checkName(answer: ResponseOf<"Fetch">, name: string | undefined): Respo
 /** Undefined where what answers is a control socket. */
 async function fetchIfGrant(
   { path, kind }: Target,
-  { clientTimeout }: Settings,
-  host: Host,
+  { settings, host }: Pick<Caller, "settings" | "host">,
 ): Promise<ResponseOf<"Fetch"> | undefined> {
   try {
-    return await fetchPatiently(path, clientTimeout, host);
+    return await fetchPatiently(path, settings.clientTimeout, host);
   } catch (error) {
     if (kind === "grant") throw hidePlaces(error, path);
     // An older daemon, which knows no grants, does not know the message.

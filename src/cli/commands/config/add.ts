@@ -20,6 +20,7 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "config add", description: "Save the parameters of a role under a name" },
+  where: "host",
   args,
   async run(context) {
     const { ui, settings } = context;

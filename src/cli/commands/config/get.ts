@@ -8,6 +8,7 @@ import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config get", description: "Print a config as JSON" },
+  where: "host",
   args: {
     name: nameOption,
     obscure: { type: "boolean", alias: "o", description: "Print *** for ARNs, ids and keys" },

@@ -5,6 +5,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "config list", description: "Print the names of the configs" },
+  where: "host",
   args: { json: jsonOption },
   async run({ args, output, ui, settings }) {
     const names = listConfigs(settings.paths.configDir);

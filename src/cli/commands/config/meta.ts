@@ -7,6 +7,7 @@ import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config meta", description: "Print a config's description as JSON" },
+  where: "host",
   args: { name: nameOption, json: jsonOption },
   async run({ args, output, ui, settings }) {
     const name = await requireName(args.name, ui, configChoices(settings.paths));

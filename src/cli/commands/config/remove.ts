@@ -8,6 +8,7 @@ import { hasConsent, yesOption } from "../../consent.ts";
 
 export default defineCommand({
   meta: { name: "config remove", description: "Remove a config and its session" },
+  where: "host",
   args: { name: nameOption, yes: yesOption },
   async run(context) {
     const { args, ui, settings } = context;

@@ -8,6 +8,7 @@ import { nameOption, requireName } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "config rename", description: "Give a config another name" },
+  where: "host",
   args: {
     old: { type: "positional", required: false, description: "The config, as -n NAME" },
     new: { type: "positional", required: false, description: "Its new name, as --to NAME" },

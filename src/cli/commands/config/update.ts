@@ -20,6 +20,7 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "config update", description: "Change a config" },
+  where: "host",
   args,
   async run(context) {
     const { ui, settings } = context;

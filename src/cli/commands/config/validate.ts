@@ -45,6 +45,7 @@ async function withSource(
 
 export default defineCommand({
   meta: { name: "config validate", description: "Check configs without asking STS" },
+  where: "host",
   args,
   async run(context) {
     const { output } = context;

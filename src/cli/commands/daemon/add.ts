@@ -1,5 +1,4 @@
 // keyhole daemon add: a session of a config, checked with STS.
-import { refuseLoop } from "../../../loop.ts";
 import { addSession, requireDaemon, withOwnDaemon } from "../../daemon/broker.ts";
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
@@ -11,6 +10,7 @@ import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 export default defineCommand({
   meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },
+  where: "host",
   args: {
     name: nameOption,
     verify: {
@@ -24,10 +24,9 @@ export default defineCommand({
     json: jsonOption,
   },
   async run(context) {
-    const { args, environment, settings, output, ui, host } = context;
+    const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon add");
     const name = await requireName(args.name, ui, configChoices(settings.paths));
-    refuseLoop(environment, name, settings.paths.socket);
     await refuseBesideShared(context, { name, isMeant: args.own, hint: `keyhole export -n ${name}` });
     const session = await withOwnDaemon(context, (link) =>
       addSession(link, context, name, { verify: args.verify, renew: args.force, keep: false }),

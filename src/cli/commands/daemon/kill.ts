@@ -5,6 +5,7 @@ import { killDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
   meta: { name: "daemon kill", description: "Kill a daemon that does not stop" },
+  where: "host",
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     const pid = await killDaemon(settings, host);

@@ -10,6 +10,7 @@ import { renderSessions, renderTroubles } from "../../daemon/status.ts";
 
 export default defineCommand({
   meta: { name: "daemon list", description: "List the sessions, the most recently used last" },
+  where: "host",
   args: {
     long: { type: "boolean", alias: "l", description: "With expiry, renewal, source and role" },
     json: jsonOption,

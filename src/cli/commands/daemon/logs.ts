@@ -11,6 +11,7 @@ const INTERVAL = 200;
 
 export default defineCommand({
   meta: { name: "daemon logs", description: "Show the daemon's log" },
+  where: "host",
   args: {
     tail: { type: "string", alias: "t", default: "50", valueHint: "N", description: "The last N lines, 0 for all" },
     head: { type: "string", valueHint: "N", description: "The first N lines instead" },

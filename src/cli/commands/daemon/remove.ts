@@ -7,6 +7,7 @@ import { nameOption, requireName, sessionOf } from "../../configs/names.ts";
 
 export default defineCommand({
   meta: { name: "daemon remove", description: "Remove a session and forget its credentials" },
+  where: "host",
   args: { name: nameOption, json: jsonOption },
   async run({ args, settings, output, ui }) {
     const name = await withDaemon(settings, async (connection) => {

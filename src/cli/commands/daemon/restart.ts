@@ -17,6 +17,7 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 
 export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon and start it again, with its sessions" },
+  where: "host",
   args: { own: ownOption, json: jsonOption },
   async run(context) {
     const { args, settings, environment, output, ui, host } = context;

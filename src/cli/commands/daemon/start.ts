@@ -8,6 +8,7 @@ import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
+  where: "host",
   args: { own: ownOption, json: jsonOption },
   async run(context) {
     const { args, settings, output, ui, host } = context;
@@ -16,10 +17,7 @@ export default defineCommand({
     const patience = { isPatient: false };
     const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);
     if (running === undefined) {
-      await refuseBesideShared(
-        { settings, host },
-        { name: undefined, isMeant: args.own, hint: "keyhole daemon status" },
-      );
+      await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
     }
     const { pid } = running ?? (await host.launch(settings));
     if (settings.socketMode !== 0o600) {

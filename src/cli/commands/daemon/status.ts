@@ -19,6 +19,7 @@ const WAIT = { most: 86_400, mayBeZero: true };
 
 export default defineCommand({
   meta: { name: "daemon status", description: "Show the daemon and its sessions; exit status 3 if it is not running" },
+  where: "host",
   args: {
     wait: {
       type: "string",

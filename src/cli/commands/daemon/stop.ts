@@ -5,6 +5,7 @@ import { stopDaemon } from "../../daemon/lifecycle.ts";
 
 export default defineCommand({
   meta: { name: "daemon stop", description: "Stop the daemon" },
+  where: "host",
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
     const pid = await stopDaemon(settings, host);

@@ -1,6 +1,5 @@
 // keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
 import type { Environment } from "../../../environment.ts";
-import { refuseLoop } from "../../../loop.ts";
 import { quotePosix } from "../../../text/quoting.ts";
 import type { RequestOf } from "../../../wire/messages.ts";
 import { refuseForeignDaemon, sourceVariables } from "../../daemon/telling.ts";
@@ -17,11 +16,11 @@ const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as co
 
 export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
+  where: "host",
   args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {
     const { args, environment, settings, output, ui, host } = context;
     const terms = await readTerms(args.name, args, context);
-    refuseLoop(environment, terms.config, settings.paths.socket);
     const loose = looseParents(settings, environment, host.userId());
     const grant = await withGrantDaemon(context, async (link) => {
       const source = sourceVariables(context, await refuseForeignDaemon(link, settings));

@@ -7,6 +7,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant list", description: "List the grants" },
+  where: "host",
   args: {
     // For completions: without a daemon, and without what it knows.
     names: { type: "boolean", description: "Print the names alone" },

@@ -5,6 +5,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant path", description: "Print the directory of a grant" },
+  where: "host",
   args: { name: grantOperand, json: jsonOption },
   async run(context) {
     const { args, output } = context;

@@ -7,6 +7,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },
+  where: "host",
   args: { name: grantOperand, yes: yesOption, json: jsonOption },
   async run(context) {
     const { args, output, ui } = context;

@@ -12,6 +12,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },
+  where: "host",
   args: {
     name: grantOperand,
     "print-iam": { type: "boolean", description: "Print the IAM policy that ends the credentials that are out" },

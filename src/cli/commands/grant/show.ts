@@ -14,6 +14,7 @@ const SEEN =
 
 export default defineCommand({
   meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
+  where: "host",
   args: {
     name: grantOperand,
     for: {

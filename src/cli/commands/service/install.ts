@@ -17,6 +17,7 @@ const UNIT_MODE = 0o644;
 
 export default defineCommand({
   meta: { name: "service install", description: "Let systemd or launchd start the daemon, and keep it" },
+  where: "host",
   args: {
     ...serviceOptions,
     "dry-run": dryRunOption,

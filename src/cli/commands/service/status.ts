@@ -8,6 +8,7 @@ import { planService, serviceOptions } from "../../service/plan.ts";
 
 export default defineCommand({
   meta: { name: "service status", description: "Show the service of the daemon; exit status 3 if it is not running" },
+  where: "host",
   args: { ...serviceOptions, json: jsonOption },
   async run(context) {
     const { args, output, ui, host } = context;

@@ -9,6 +9,7 @@ import { dryRunOption, formatCommand, renderCommands, type ToolCommand } from ".
 
 export default defineCommand({
   meta: { name: "service uninstall", description: "End the service of the daemon, and remove it" },
+  where: "host",
   args: {
     ...serviceOptions,
     "dry-run": dryRunOption,

@@ -10,6 +10,7 @@ import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand
 
 export default defineCommand({
   meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },
+  where: "host",
   args: {
     "agent-user": { type: "string", required: true, valueHint: "USER", description: "Who is to be served" },
     "daemon-user": { type: "string", valueHint: "USER", description: "Who runs the shared daemon ($SUDO_USER)" },
