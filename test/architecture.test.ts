@@ -273,7 +273,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "server/program.ts",
       "files/accounts.ts",
       "files/reading.ts",
-      "grants/presets.ts",
+      "grants/policies.ts",
       "sources/machine.ts",
     ],
     because: "a file that a variable, a profile or a config names may hang or have no end",

@@ -1,7 +1,7 @@
 // What of a requester's environment may lie on the disk with a grant, so that the grant works after a restart of the
 // daemon: what selects source credentials, and never a secret. What is not known here is not kept.
 import { type Environment, isWayVariable } from "../environment.ts";
-import { namesDirectory } from "./directory.ts";
+import { namesDirectory } from "./names.ts";
 
 const KEPT: ReadonlySet<string> = new Set([
   "AWS_CONFIG_FILE",

@@ -6,13 +6,11 @@ import { formatPath, type Path } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
 import { isConfigName } from "../configname.ts";
 import { KeyholeError } from "../errors.ts";
-import { isGrantId } from "./directory.ts";
 import { mayBeKept } from "./environment.ts";
+import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";
 import type { Grant, Rate } from "./grant.ts";
 import { checkMountPath } from "./mount.ts";
-import { formatRate, parseRate } from "./rate.ts";
-import { formatSpan, parseSpan } from "./spans.ts";
-import { formatTime, parseTime } from "./times.ts";
+import { isGrantId } from "./names.ts";
 
 const LARGEST_U32 = 2 ** 32 - 1;
 

@@ -10,7 +10,7 @@ import { fileRevision } from "../files/identity.ts";
 import { removeFile, rename, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../text/quoting.ts";
 import type { Grant } from "./grant.ts";
-import { checkGrantName, isGrantName, noSuchGrant } from "./name.ts";
+import { checkGrantName, isGrantName, noSuchGrant } from "./names.ts";
 import { fromDocument, toDocument } from "./schema.ts";
 
 const EXTENSION = ".yaml";

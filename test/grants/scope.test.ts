@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import type { AssumeRoleSection, Config } from "../../src/config/config.ts";
 import { checkSchema } from "../../src/config/check.ts";
-import { applyScope } from "../../src/grants/scope.ts";
-import { NO_TERMS } from "./fakes/grants.ts";
+import type { AssumeRoleSection, Config } from "../../src/config/config.ts";
+import type { GrantScope } from "../../src/grants/grant.ts";
+import { applyScope, findScopeProblems } from "../../src/grants/scope.ts";
 import { thrownBy } from "../thrown.ts";
+import { NO_TERMS } from "./fakes/grants.ts";
 
 type Scope = Parameters<typeof applyScope>[1];
 
@@ -116,4 +117,103 @@ test("STS's limits are named before anything is sent, all at once", () => {
   expect(refusal({ policyArns: Array.from({ length: 12 }, () => ARN), durationSeconds: 60 })).toBe(
     "12 policy ARNs, STS takes 10\nthe duration is 60 seconds, STS takes 900 to 43,200",
   );
+});
+
+/** A policy of that many characters. */
+const policyOf = (length: number) => `{"a":"${"x".repeat(length - 8)}"}`;
+const tagsOf = (count: number) => Array.from({ length: count }, (_, index) => ({ key: `key-${index}`, value: "v" }));
+
+const cases: readonly (readonly [string, Partial<GrantScope>, readonly string[]])[] = [
+  ["nothing", {}, []],
+  ["a policy at the limit", { policy: policyOf(2048) }, []],
+  ["a policy over it", { policy: policyOf(2311) }, ["the session policy has 2,311 characters, STS takes 2,048"]],
+  ["a policy that is no object", { policy: "[]" }, ["the session policy must be a JSON object"]],
+  ["an empty policy", { policy: "" }, ["the session policy must be a JSON object"]],
+  [
+    "a policy beyond Latin-1",
+    { policy: '{"Sid":"\u4E2D"}' },
+    [String.raw`the session policy has a character that STS does not take: write it as \uXXXX`],
+  ],
+  ["a policy of Latin-1", { policy: '{\n\t"Sid":"\u00E9"\r\n}' }, []],
+  ["ten ARNs", { policyArns: Array.from({ length: 10 }, () => ARN) }, []],
+  ["twelve ARNs", { policyArns: Array.from({ length: 12 }, () => ARN) }, ["12 policy ARNs, STS takes 10"]],
+  [
+    "an ARN of something else",
+    { policyArns: [ARN, "arn:aws:iam::123456789012:role/x"] },
+    ["policy ARN 2 must be the ARN of a managed policy, like arn:aws:iam::aws:policy/ReadOnlyAccess"],
+  ],
+  ["policy and ARN at the limit", { policy: policyOf(2048 - ARN.length), policyArns: [ARN] }, []],
+  [
+    "policy and ARN over it",
+    { policy: policyOf(2048), policyArns: [ARN] },
+    ["the session policy and the policy ARNs have 2,086 characters together, STS takes 2,048"],
+  ],
+  ["fifty tags", { tags: tagsOf(50) }, []],
+  ["51 tags", { tags: tagsOf(51) }, ["51 tags, STS takes 50"]],
+  [
+    "the longest tag",
+    // Letters of two UTF-16 units are one character to STS.
+    { tags: [{ key: "\u{20000}".repeat(128), value: "v".repeat(256) }] },
+    [],
+  ],
+  [
+    "a longer tag",
+    { tags: [{ key: "k".repeat(129), value: "v".repeat(1257) }] },
+    ["the key of tag 1 has 129 characters, STS takes 128", "the value of tag 1 has 1,257 characters, STS takes 256"],
+  ],
+  [
+    "tags with signs",
+    {
+      tags: [
+        { key: "", value: "" },
+        { key: "a$", value: "<b>" },
+      ],
+    },
+    [
+      "the key of tag 1 must be 1 to 128 letters, digits, spaces or _.:/=+-@",
+      "the key of tag 2 must be 1 to 128 letters, digits, spaces or _.:/=+-@",
+      "the value of tag 2 must be at most 256 letters, digits, spaces or _.:/=+-@",
+    ],
+  ],
+  [
+    "a tag of AWS's",
+    { tags: [{ key: "AWS:x", value: "" }] },
+    ["the key of tag 1 must not begin with aws:, which AWS keeps for itself"],
+  ],
+  [
+    "one key twice",
+    {
+      tags: [
+        { key: "Team", value: "a" },
+        { key: "tEAM", value: "b" },
+      ],
+    },
+    ["two tags have one key: STS does not tell capitals from small letters in keys"],
+  ],
+  ["the shortest duration", { durationSeconds: 900 }, []],
+  ["the longest duration", { durationSeconds: 43_200 }, []],
+  ["a shorter one", { durationSeconds: 899 }, ["the duration is 899 seconds, STS takes 900 to 43,200"]],
+  ["a longer one", { durationSeconds: 43_201 }, ["the duration is 43,201 seconds, STS takes 900 to 43,200"]],
+  ["a source identity", { sourceIdentity: "ann@example.com" }, []],
+  [
+    "a source identity that is none",
+    { sourceIdentity: "aws:x" },
+    ["the source identity must be 2 to 64 letters, digits or _+=,.@-"],
+  ],
+];
+
+test.each(cases)("%s", (_, scope, problems) => {
+  expect(findScopeProblems({ ...NO_TERMS, ...scope })).toEqual([...problems]);
+});
+
+test("everything that is wrong is said at once, and no value", () => {
+  const problems = findScopeProblems({
+    policy: "SECRET",
+    policyArns: ["SECRET"],
+    tags: [{ key: "SECRET!", value: "SECRET!" }],
+    sourceIdentity: "SECRET!",
+    durationSeconds: 1,
+  });
+  expect(problems.length).toBe(6);
+  expect(problems.join("\n")).not.toContain("SECRET");
 });

@@ -1,6 +1,6 @@
 // Other ways to credentials that lie open in this sandbox: whoever finds one needs no grant.
-import { isDirectoryName } from "../../grants/directory.ts";
 import { formerLeaseParents, leaseParents } from "../../grants/leases.ts";
+import { isDirectoryName } from "../../grants/names.ts";
 import { directoryOf } from "../../paths.ts";
 import { isSamePlace, lookBehind, may, namesIn, readText } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";

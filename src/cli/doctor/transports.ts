@@ -49,7 +49,7 @@ interface LeaseDocument {
   readonly Expiration?: unknown;
 }
 
-/** How the version of a lease that has ended begins (daemon/mounts/lease.ts). */
+/** How the version of a lease that has ended begins (daemon/grants/delivery.ts). */
 const ENDED = "keyhole: ";
 
 /** Milliseconds: leases are replaced long before, so less than this means that nobody does. */

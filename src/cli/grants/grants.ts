@@ -2,11 +2,11 @@
 // what serves them.
 import type { Link } from "../../client/patience.ts";
 import { isErrorOf } from "../../errors.ts";
-import { checkGrantName, noSuchGrant } from "../../grants/name.ts";
+import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
 import { offerKeys } from "../daemon/telling.ts";
-import type { CommandContext } from "../command.ts";
 
 /** What a grant was made with, of what is no secret. */
 export interface GrantSource {

@@ -4,14 +4,13 @@ import type { ArgsDef, ArgValues } from "../../arguments.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";
+import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
 import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
-import { checkNewGrantName } from "../../grants/name.ts";
-import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/presets.ts";
-import { formatRate, parseRate } from "../../grants/rate.ts";
-import { parseSpan } from "../../grants/spans.ts";
-import { parseWhole } from "../../text/numbers.ts";
+import { checkNewGrantName } from "../../grants/names.ts";
+import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/policies.ts";
 import { absolutePath } from "../../paths.ts";
+import { parseWhole } from "../../text/numbers.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext, Host } from "../command.ts";
 

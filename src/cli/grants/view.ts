@@ -1,11 +1,10 @@
 // Grants as a person and as a script read them.
+import { formatRate, formatSpan } from "../../grants/formats.ts";
 import { showOnOneLine } from "../../text/controls.ts";
-import { formatRate } from "../../grants/rate.ts";
-import { formatSpan } from "../../grants/spans.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import type { GrantSource } from "./grants.ts";
 import { formatDuration, formatTable } from "../columns.ts";
 import { formatInstant } from "../json.ts";
+import type { GrantSource } from "./grants.ts";
 
 /** As a table with a heading. @param now on AWS's clock, as the times of grants are */
 export function renderGrants(grants: readonly GrantInfo[], now: number): string {

@@ -1,9 +1,9 @@
 // Container engines on Linux: the directory is mounted, a socket in it works from any uid and user namespace.
-import { grantIdOf } from "../../grants/directory.ts";
+import { grantIdOf } from "../../grants/names.ts";
 import { baseOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
+import { type MakeRecipe, mountField, quoteJson, targetOf, untried, variablesFor } from "./recipe.ts";
 
 export const docker: MakeRecipe = (grant) => run("docker", grant, "readonly");
 

@@ -84,7 +84,7 @@ function isBelow(path: string, directory: string): boolean {
   return path.startsWith(`${directory}/`);
 }
 
-/** The longest name that a grant may have (grants/name.ts). */
+/** The longest name that a grant may have (grants/names.ts). */
 const LONGEST_NAME = 32;
 const SUFFIX = "-file";
 

@@ -2,7 +2,7 @@
 // put stderr into exceptions that anybody may read.
 import { existsSync } from "node:fs";
 import { type ErrorName, errors, KeyholeError } from "../../errors.ts";
-import { isAtHost } from "../../grants/directory.ts";
+import { isAtHost } from "../../grants/names.ts";
 import { directoryOf } from "../../paths.ts";
 import { isGvisor } from "../gvisor.ts";
 

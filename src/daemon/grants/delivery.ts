@@ -1,13 +1,16 @@
-// Grants that are delivered as a file: whenever STS gave new credentials the lease is replaced, and when there are none
-// any more it says why. Nobody asks for a lease, so nobody can be refused: what is written here is all that happens.
+// Grants that are delivered as a file, a lease: what `credential_process = cat lease.json` prints. Whenever STS gave new
+// credentials it is replaced, and when there are none any more it says why. No request comes for a lease, so none can be
+// refused: what is written here is all that happens.
 import type { AuditEvent } from "../../audit/line.ts";
-import { type ErrorName, errors } from "../../errors.ts";
-import { evidenceOf } from "../audit/requests.ts";
+import { type ErrorName, errors, type KeyholeError } from "../../errors.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
-import type { Issue } from "../sessions/issue.ts";
 import type { Log } from "../../server/log.ts";
-import type { LiveGrant } from "./livegrant.ts";
-import { refusalOf } from "./refusal.ts";
+import { escapeControls } from "../../text/controls.ts";
+import { evidenceOf } from "../audit/requests.ts";
+import type { Mount } from "../mounts/mount.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { LiveGrant } from "./livegrants.ts";
+import { refusalOf } from "./socket.ts";
 
 export interface DeliveryDependencies {
   readonly record: (event: AuditEvent) => void;
@@ -63,6 +66,42 @@ export function createDelivery({ record, log }: DeliveryDependencies): Delivery 
         roleArn: live.roleArn,
         sessionName,
       });
+    },
+  };
+}
+
+export interface Lease {
+  /**
+   * Replaces the lease, atomically. Keeps no byte of it.
+   *
+   * @param line the finished `credential_process` answer
+   * @throws KeyholeError `unsafe-path`; the lease before it stays.
+   */
+  write(line: Uint8Array): void;
+  /**
+   * Puts an error document in the place of the credentials: JSON whose `Version` is the reason. Every SDK refuses it,
+   * and botocore shows the version that it does not know. Where that cannot be written, as on a
+   * file system that somebody has filled, there is no file.
+   *
+   * @throws KeyholeError `unsafe-path`; the credentials are gone all the same, if they could be removed.
+   */
+  end(reason: KeyholeError): void;
+}
+
+/** Whatever uid a container maps to can read it. */
+const LEASE_MODE = 0o444;
+
+export function createLease(mount: Pick<Mount, "write" | "clear">): Lease {
+  return {
+    write: (line) => mount.write("lease.json", line, LEASE_MODE),
+    end: (reason) => {
+      const document = escapeControls(JSON.stringify({ Version: `keyhole: ${reason.message}` }));
+      try {
+        mount.write("lease.json", Buffer.from(`${document}\n`), LEASE_MODE);
+      } catch (error) {
+        mount.clear("lease.json");
+        throw error;
+      }
     },
   };
 }

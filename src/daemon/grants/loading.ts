@@ -3,20 +3,19 @@ import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
-import { grantIdOf } from "../../grants/directory.ts";
+import { grantIdOf } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import type { StartOf } from "../../server/starts.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { LimitedLog } from "../../server/log.ts";
-import { type GrantBook, recordLife } from "./book.ts";
-import type { GrantLife } from "./life.ts";
-import type { LiveGrant } from "./livegrant.ts";
-import { hasRunnerEnded } from "./runners.ts";
-import { tryToWriteDefinition } from "./writing.ts";
+import type { StartOf } from "../../server/starts.ts";
+import { tryToWriteDefinition } from "./definitions.ts";
+import { hasRunnerEnded } from "./endings.ts";
+import type { GrantLifecycle } from "./lifecycle.ts";
+import { type LiveGrant, type LiveGrants, recordLife } from "./livegrants.ts";
 
 export interface LoadingDependencies {
-  readonly book: GrantBook;
-  readonly life: GrantLife;
+  readonly served: LiveGrants;
+  readonly life: GrantLifecycle;
   readonly store: GrantStore;
   readonly configs: ConfigReader;
   readonly record: RecordAudit;
@@ -34,15 +33,15 @@ export interface GrantLoading {
 }
 
 export function createGrantLoading(dependencies: LoadingDependencies): GrantLoading {
-  const { book, life, store, configs, record, log, regionOf, startOf } = dependencies;
-  const { lives, pending } = book;
+  const { served, life, store, configs, record, log, regionOf, startOf } = dependencies;
+  const { lives, pending } = served;
 
   async function load(): Promise<void> {
     try {
       // Not those that are made while this goes on.
-      const served = [...lives];
+      const before = [...lives];
       const names = new Set(store.list());
-      for (const [name, live] of served) if (!names.has(name)) await attempt(name, () => withdraw(live));
+      for (const [name, live] of before) if (!names.has(name)) await attempt(name, () => withdraw(live));
       const owners = findOwners(names);
       for (const name of names) await attempt(name, () => compare(name, owners));
     } catch (error) {

@@ -1,20 +1,18 @@
-// The grants of this machine's user: what registry.ts needs, out of the files, the environment and the process.
+// The grants of this machine's user: what grants.ts needs, out of the files, the environment and the process.
 import type { ConfigReader } from "../../config/config.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { configNameOf } from "../../grants/grant.ts";
+import { leaseParentOf } from "../../grants/leases.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
-import { loadStartOf } from "../../server/starts.ts";
 import type { Paths } from "../../paths.ts";
+import { loadStartOf } from "../../server/starts.ts";
 import { takeLock } from "../lock.ts";
-import { leaseParentOf } from "../mounts/leaseroot.ts";
-import type { Keyring } from "../sessions/static-keys.ts";
 import type { Sessions } from "../sessions/sessions.ts";
+import type { Keyring } from "../sessions/static-keys.ts";
 import { MAX_FLIGHTS } from "../source.ts";
-import { selectAskpass } from "./askpass.ts";
-import { createConfirmer } from "./confirmer.ts";
-import type { Grants } from "./grants.ts";
-import { createGrants, type GrantsOptions } from "./registry.ts";
+import { createConfirmer, selectAskpass } from "./confirmation.ts";
+import { createGrants, type Grants, type GrantsOptions } from "./grants.ts";
 
 /** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
 const CONFIRMATION = 15_000;

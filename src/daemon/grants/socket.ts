@@ -1,20 +1,20 @@
 // What a grant socket does: it answers Fetch with the grant's credentials, and everything else with one and the same
-// refusal. Nothing that comes over it reaches STS, the file system or a process.
+// refusal. Nothing that comes over it reaches STS, the file system or a process. Instead of credentials it gives a fixed
+// text for each kind of error; what happened is in the log, in `grant show` and in the audit, for the grant's owner.
 import type { AuditEvent, AuditPeer } from "../../audit/line.ts";
-import { showOnOneLine } from "../../text/controls.ts";
-import { errors, KeyholeError } from "../../errors.ts";
+import { type ErrorName, errors, KeyholeError } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
-import { BODY_START, type Frame } from "../../wire/frame.ts";
-import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
-import { answerFetch } from "../sessions/answer.ts";
-import type { Caller, Dispatch } from "../../server/dispatch.ts";
+import { type Caller, type Dispatch, encodeError } from "../../server/dispatch.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
-import type { Issue } from "../sessions/issue.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { peerOf } from "../../server/peers.ts";
 import { IN_SANDBOX } from "../../server/program.ts";
-import type { LiveGrant } from "./livegrant.ts";
-import { createRefusals } from "./refusal.ts";
+import { showOnOneLine } from "../../text/controls.ts";
+import { BODY_START, type Frame } from "../../wire/frame.ts";
+import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
+import { answerFetch } from "../sessions/answer.ts";
+import type { Issue } from "../sessions/issue.ts";
+import type { LiveGrant } from "./livegrants.ts";
 
 export interface GrantSocketDependencies {
   /** On AWS's clock, in milliseconds since the epoch. */
@@ -52,7 +52,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     try {
       admit(live.grant, caller);
       refuseEnded(live.grant, now(live));
-      const turn = live.pacer.take();
+      const turn = live.limiter.take();
       if (turn !== undefined || live.grant.confirm) return answerLater(turn, caller);
       const given = vend(live);
       return given instanceof Promise ? giveLater(given, caller) : give(given, caller);
@@ -179,4 +179,29 @@ const LONGEST_PATH = 100;
 
 function cut(path: string): string {
   return path.length > LONGEST_PATH ? `…${path.slice(-LONGEST_PATH)}` : path;
+}
+
+/** The kind that a holder is told. */
+export function kindOnSocket(kind: ErrorName): ErrorName {
+  return errors[kind].holder === undefined ? "internal" : kind;
+}
+
+/** The error reply of each kind for one grant, made once, so that it is the same bytes every time. */
+export function createRefusals(grant: string): (kind: ErrorName) => Uint8Array {
+  const frames = new Map<ErrorName, Uint8Array>();
+  return (kind) => {
+    const told = kindOnSocket(kind);
+    const frame = frames.get(told) ?? encodeError(refusalOf(told, grant));
+    frames.set(told, frame);
+    return frame;
+  };
+}
+
+/** The holder knows the grant's name: it stands in every answer. */
+export function refusalOf(kind: ErrorName, grant: string): KeyholeError {
+  const { holder, passes } = errors[kind];
+  if (holder === undefined) return refusalOf("internal", grant);
+  const waits = passes === "at-once" || passes === "soon";
+  const hint = waits ? "try again in a few seconds" : `ask whoever made this grant: keyhole grant show ${grant}`;
+  return new KeyholeError(kind, holder, hint);
 }

@@ -8,12 +8,12 @@ import { readAccounts } from "../../files/accounts.ts";
 import { ensurePrivateHome } from "../../files/directories.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError, refuseForeignOwner } from "../../files/trust.ts";
-import { isDirectoryName } from "../../grants/directory.ts";
-import { directoryOf } from "../../paths.ts";
 import { isTemporary } from "../../files/writing.ts";
+import { isDirectoryName } from "../../grants/names.ts";
+import { directoryOf } from "../../paths.ts";
 import { removeEntries } from "./clearing.ts";
 import { copyToMount, type ExecutableSource } from "./executable.ts";
-import { type Pinned, pinDirectory } from "./pinned.ts";
+import { pinDirectory, type Pinned } from "./pinned.ts";
 import { discard, placeFile } from "./placing.ts";
 
 /** What is written there; the socket is the listener's. */

@@ -1,7 +1,7 @@
 // What has an end of its own, such as a grant: nothing is issued past it. Times are milliseconds on AWS's clock.
 import type { Config, StoredConfig } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import { SHORTEST_DURATION } from "../../grants/limits.ts";
+import { SHORTEST_DURATION } from "../../grants/scope.ts";
 
 /** Seconds: AssumeRole's own default. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 export const DEFAULT_DURATION = 3_600;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { type AskpassOptions, runAskpass, selectAskpass } from "../../../src/daemon/grants/askpass.ts";
+import { type AskpassOptions, runAskpass, selectAskpass } from "../../../src/daemon/grants/confirmation.ts";
 import { isAlive, pidIn, until } from "../../processes.ts";
 import { FakeClock } from "../fakes/clock.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Grants } from "../../../src/daemon/grants/grants.ts";
-import { grantIdOf, isDirectoryName } from "../../../src/grants/directory.ts";
+import { grantIdOf, isDirectoryName } from "../../../src/grants/names.ts";
 import { baseOf } from "../../../src/paths.ts";
 import { settle } from "../fakes/clock.ts";
 import { caller, connectTo, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";

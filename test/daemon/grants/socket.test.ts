@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { KeyholeError } from "../../../src/errors.ts";
-import { encode } from "../../../src/wire/codec.ts";
-import { encodeFrame } from "../../../src/wire/frame.ts";
-import { messages } from "../../../src/wire/messages.ts";
+import { createRefusals, kindOnSocket } from "../../../src/daemon/grants/socket.ts";
+import { type ErrorName, errors, KeyholeError } from "../../../src/errors.ts";
+import { decode, encode } from "../../../src/wire/codec.ts";
+import { BODY_START, encodeFrame } from "../../../src/wire/frame.ts";
+import { errorReply, messages } from "../../../src/wire/messages.ts";
 import { until } from "../../processes.ts";
 import { caller, connectTo, fetchFrame, fetchFrom, grantRequest, newGrantWorld } from "../fakes/grants.ts";
 import { errorOf } from "../fakes/world.ts";
@@ -239,4 +240,24 @@ test.each([
   expect(question!.text).not.toMatch(/[\n\u202e]/);
   grants.answer(question!.id, false, caller);
   expect((await answer).error).toBe("a person was asked and did not allow it");
+});
+
+const kinds = Object.keys(errors) as ErrorName[];
+
+test.each(kinds)("%s has one short text, in the voice of all errors, with a hint", (kind) => {
+  const reply = decode(errorReply, createRefusals("agent")(kind), BODY_START);
+  expect(reply.message).toMatch(/^[a-z].{5,100}[^.]$|^AWS .{5,100}[^.]$/);
+  expect(reply.hint).toMatch(/^ask whoever made this grant: keyhole grant show agent$|^try again in a few seconds$/);
+  expect(reply.number).toBe(errors[kindOnSocket(kind)].number);
+});
+
+test("a refusal is made once for each kind", () => {
+  const refusals = createRefusals("agent");
+  for (const kind of kinds) expect(refusals(kind)).toBe(refusals(kind));
+});
+
+test("what a holder has no use for is all the same to it", () => {
+  const refusals = createRefusals("agent");
+  const inner = ["unsafe-path", "no-such-session", "no-such-grant", "invalid-grant", "bad-request", "usage"] as const;
+  for (const kind of inner) expect(refusals(kind)).toBe(refusals("internal"));
 });

@@ -1,5 +1,5 @@
 // keyhole grant remove: revokes a grant and forgets it, its directory included.
-import { checkGrantName } from "../../../grants/name.ts";
+import { checkGrantName } from "../../../grants/names.ts";
 import { defineCommand } from "../../command.ts";
 import { hasConsent, yesOption } from "../../consent.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";

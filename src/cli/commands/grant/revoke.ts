@@ -1,7 +1,7 @@
 // keyhole grant revoke: ends a grant for good, at once.
 import { openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
-import { type Denial, denySession } from "../../../grants/denial.ts";
+import { type Denial, denySession } from "../../../grants/policies.ts";
 import { quotePosix } from "../../../text/quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
 import { formatDuration } from "../../columns.ts";
