@@ -8,7 +8,7 @@ declare const KEYHOLE_LIBC: string | undefined;
 
 type Functions = Readonly<Record<string, FFIFunction>>;
 /** What dlopen makes of a table of functions. */
-type Library<Table extends Functions> = ReturnType<typeof dlopen<Table>>["symbols"];
+export type Library<Table extends Functions> = ReturnType<typeof dlopen<Table>>["symbols"];
 
 /**
  * What libc's file may be called; the first that loads is taken. glibc's name before musl's, whose loader takes any

@@ -1,6 +1,6 @@
 // What Linux and macOS have in common: calls of libc, and the numbers that are the same in the headers of both.
 import { type Pointer, read } from "bun:ffi";
-import { cString, executeBlocks } from "./libc.ts";
+import { cString, executeBlocks, type Library } from "./libc.ts";
 import type { Native } from "./native.ts";
 
 /** sys/resource.h */
@@ -41,23 +41,13 @@ export const unixFunctions = {
   close: { args: ["i32"], returns: "i32" },
 } as const;
 
-interface UnixLibc {
-  readonly setrlimit: (resource: number, limits: BigUint64Array) => number;
-  readonly flock: (descriptor: number, operation: number) => number;
-  readonly signal: (signal: number, handler: bigint) => unknown;
-  readonly execve: (path: Buffer, argv: BigUint64Array, environment: BigUint64Array) => number;
-  readonly socket: (domain: number, type: number, protocol: number) => number;
-  readonly connect: (descriptor: number, address: Buffer, length: number) => number;
-  readonly close: (descriptor: number) => number;
-}
-
 /**
  * @param errnoLocation where this thread's errno is: each libc names that function in its own way
  * @param unixAddress a struct sockaddr_un, which each platform lays out in its own way
  * @param streamType SOCK_STREAM, with the flags that keep connect(2) from waiting where the platform has them
  */
 export function unixCalls(
-  libc: UnixLibc,
+  libc: Library<typeof unixFunctions>,
   errnoLocation: () => Pointer | bigint | null,
   unixAddress: (path: Buffer) => Buffer,
   streamType: number,
