@@ -105,11 +105,14 @@ async function resolveProfile(
   if (refusal !== undefined) throw refusal;
   if (wants !== "source") return { way, source: undefined };
   const plan = planSource(sources, profile);
-  return { way, source: await walk(plan, { ...request, profile, way }) };
+  return { way, source: await walk(plan, { ...request, profile, shared: planned, way }) };
 }
 
-function withoutDefault({ profiles, credentials, services }: SharedConfig): SharedConfig {
-  return { profiles: without(profiles, DEFAULT_PROFILE), credentials: without(credentials, DEFAULT_PROFILE), services };
+function withoutDefault(shared: SharedConfig): SharedConfig {
+  const [profiles, credentials] = [shared.profiles, shared.credentials].map((sections) =>
+    without(sections, DEFAULT_PROFILE),
+  );
+  return { ...shared, profiles: profiles!, credentials: credentials! };
 }
 
 function without(sections: SharedConfig["profiles"], left: string): SharedConfig["profiles"] {

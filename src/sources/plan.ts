@@ -173,16 +173,26 @@ function planLeaf(sources: Sources, profile: string): Place | undefined {
       throw none(`profile '${profile}' has web_identity_token_file without role_arn`, look(profile));
     return { kind: "web-identity", roleArn, tokenFile, sessionName: settings.get("role_session_name"), profile };
   }
-  if (settings.has("sso_account_id") || settings.has("sso_role_name")) {
-    const session = settings.get("sso_session") ?? settings.get("sso_start_url") ?? "";
-    return { kind: "sso", session, profile };
-  }
+  if (settings.has("sso_account_id") || settings.has("sso_role_name")) return planSignIn(sources, settings, profile);
   const first = keysOf(sources.shared.credentials.get(profile), profile);
   if (first !== undefined) return first;
   const session = settings.get("login_session");
   if (session !== undefined) return { kind: "login", session, profile };
   const command = settings.get("credential_process");
   return command === undefined ? keysOf(settings, profile) : { kind: "process", command, profile };
+}
+
+function planSignIn({ shared }: Sources, settings: Settings, profile: string): Place {
+  const named = settings.get("sso_session");
+  const signIn = named === undefined ? settings : shared.signIns.get(named);
+  if (signIn === undefined)
+    throw none(`profile '${profile}' names the sso-session '${named}', which is not there`, look(profile));
+  const missing = [
+    ...["sso_account_id", "sso_role_name"].filter((key) => !settings.has(key)),
+    ...["sso_start_url", "sso_region"].filter((key) => !signIn.has(key)),
+  ];
+  if (missing.length > 0) throw none(`the sign-in of profile '${profile}' wants ${missing.join(", ")}`, look(profile));
+  return { kind: "sso", session: named ?? signIn.get("sso_start_url")!, profile };
 }
 
 function keysOf(settings: Settings | undefined, profile: string): Place | undefined {

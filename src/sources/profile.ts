@@ -14,6 +14,8 @@ export interface SharedConfig {
   readonly credentials: Sections;
   /** The `[services NAME]` sections. */
   readonly services: Sections;
+  /** The `[sso-session NAME]` sections. */
+  readonly signIns: Sections;
 }
 
 /** The profile that is used where nobody names one. */
@@ -36,16 +38,52 @@ export function sharedPaths(environment: SourceEnvironment): [string | undefined
 export function parseSharedConfig(config: string, credentials: string): SharedConfig {
   const profiles = new Map<string, Settings>();
   const services = new Map<string, Settings>();
+  const signIns = new Map<string, Settings>();
   for (const [header, settings] of parseIni(config)) {
     const [kind, name, ...rest] = splitWords(header) ?? [];
     if (name === undefined && kind === DEFAULT_PROFILE && !profiles.has(kind)) profiles.set(kind, settings);
     if (name === undefined || rest.length > 0) continue;
     if (kind === "services") services.set(name, settings);
+    else if (kind === "sso-session") signIns.set(name, settings);
     else if (kind === "profile") profiles.set(name, settings);
   }
   const own = parseIni(credentials);
   for (const [name, settings] of own) profiles.set(name, new Map([...(profiles.get(name) ?? []), ...settings]));
-  return { profiles, credentials: own, services };
+  return { profiles, credentials: own, services, signIns };
+}
+
+/** The name of the one profile that `textOfSignIn` has. */
+export const ONLY_PROFILE = DEFAULT_PROFILE;
+
+/** The keys that say which sign-in it is; how its servers are reached, the profile that was asked for says. */
+const SIGN_IN_KEY = /^(?:sso_\w+|login_session)$/;
+
+/**
+ * The sign-in of a profile, for a reader that knows fewer names than the AWS CLI: a section's name stands there as the
+ * SDK has it after reading one.
+ *
+ * @param profile the one that has the sign-in @param outer the one that was asked for, whose source it is
+ */
+export function textOfSignIn({ profiles, services, signIns }: SharedConfig, profile: string, outer: string): string {
+  const [own, asked] = [profile, outer].map((name) => [...(profiles.get(name) ?? [])]);
+  const settings = new Map([
+    ...asked!.filter(([key]) => !SIGN_IN_KEY.test(key)),
+    ...own!.filter(([key]) => SIGN_IN_KEY.test(key)),
+  ]);
+  const [service, signIn] = [settings.get("services"), settings.get("sso_session")];
+  return [
+    textOfSection(ONLY_PROFILE, settings),
+    textOfSection(`services.${service}`, services.get(service ?? "")),
+    textOfSection(`sso-session.${signIn}`, signIns.get(signIn ?? "")),
+  ].join("");
+}
+
+function textOfSection(header: string, settings: Settings = new Map<string, string>()): string {
+  const lines = [...settings].map(([key, value]) => {
+    const [parent = "", nested] = key.split(".", 2);
+    return nested === undefined ? `${key} = ${value}\n` : `${parent} =\n  ${nested} = ${value}\n`;
+  });
+  return `[${header}]\n${lines.join("")}`;
 }
 
 function pathOf(environment: SourceEnvironment, variable: string, base: string): string | undefined {

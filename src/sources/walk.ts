@@ -11,7 +11,7 @@ import { runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { defaultSessionName } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
-import { DEFAULT_PROFILE } from "./profile.ts";
+import { DEFAULT_PROFILE, ONLY_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
@@ -27,6 +27,7 @@ export interface WalkContext {
   readonly profile: string | undefined;
   /** Must be what `process.env` holds: the SDK reads that. */
   readonly environment: SourceEnvironment;
+  readonly shared: SharedConfig;
   readonly way: Way;
   readonly clock: Clock;
   /** Told whose answer is waited for, for the case that there is none. */
@@ -89,14 +90,18 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       waitsFor(`the sign-in of profile '${profile}'`);
       await readSignIn("sha1", place.session, `${environment["HOME"]}/.aws/sso/cache`);
       const { fromSSO } = await import("@aws-sdk/credential-provider-sso");
-      return provided(place, context, (clientConfig) => fromSSO({ profile, clientConfig })());
+      await tellSdk(context, profile);
+      return provided(place, context, (clientConfig) => fromSSO({ profile: ONLY_PROFILE, clientConfig })());
     }
     case "login": {
       waitsFor(`the sign-in of profile '${profile}'`);
       const cache = environment["AWS_LOGIN_CACHE_DIRECTORY"] ?? `${environment["HOME"]}/.aws/login/cache`;
       await readSignIn("sha256", place.session, cache);
       const { fromLoginCredentials } = await import("@aws-sdk/credential-provider-login");
-      return provided(place, context, (clientConfig) => fromLoginCredentials({ profile, clientConfig })());
+      await tellSdk(context, profile);
+      return provided(place, context, (clientConfig) =>
+        fromLoginCredentials({ profile: ONLY_PROFILE, clientConfig })(),
+      );
     }
     case "container": {
       waitsFor("the container's credentials");
@@ -109,6 +114,22 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
   }
   waitsFor("the instance's metadata");
   return askInstance(context);
+}
+
+/** No names of files: what `tellSdk` says stands there for the SDK. */
+const FILES = { AWS_CONFIG_FILE: "/keyhole/config", AWS_SHARED_CREDENTIALS_FILE: "/keyhole/credentials" };
+
+/**
+ * The profile in place of the files and the variables that name another: the SDK's reader knows no name with a space, and
+ * its clients would go by the default profile's FIPS, dual-stack and endpoints.
+ */
+async function tellSdk({ shared, profile: outer = DEFAULT_PROFILE }: WalkContext, profile: string): Promise<void> {
+  const { externalDataInterceptor } = await import("@smithy/core/config");
+  externalDataInterceptor.interceptFile(FILES.AWS_CONFIG_FILE, textOfSignIn(shared, profile, outer));
+  externalDataInterceptor.interceptFile(FILES.AWS_SHARED_CREDENTIALS_FILE, "");
+  Object.assign(process.env, FILES);
+  delete process.env["AWS_PROFILE"];
+  delete process.env["AWS_DEFAULT_PROFILE"];
 }
 
 /** What the SDK reads next. @throws KeyholeError `person-needed` for what must not be read without an end */

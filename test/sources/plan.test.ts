@@ -27,8 +27,19 @@ credential_process = helper
 [profile sso]
 sso_account_id = 1
 sso_role_name = r
+sso_start_url = https://d.awsapps.com/start
+sso_region = eu-west-1
 aws_access_key_id = CONFIG
 aws_secret_access_key = s
+[profile "half sso"]
+sso_session = a b
+sso_account_id = 1
+[profile "lost sso"]
+sso_session = gone
+sso_account_id = 1
+sso_role_name = r
+[sso-session 'a b']
+sso_region = eu-west-1
 [profile token]
 role_arn = ${ROLE}
 web_identity_token_file = /token
@@ -136,6 +147,8 @@ test.each([
   ["bare", "gives none"],
   ["typo", "gives none"],
   ["default", "profile 'default' gives none"],
+  ["half sso", "the sign-in of profile 'half sso' wants sso_role_name, sso_start_url"],
+  ["lost sso", "profile 'lost sso' names the sso-session 'gone', which is not there"],
   ["ec2", "instance metadata, which is turned off"],
   ["env", "the environment, which has none"],
   ["odd", "none of Environment, EcsContainer, Ec2InstanceMetadata"],

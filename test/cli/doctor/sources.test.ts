@@ -7,9 +7,12 @@ const PROCESS = "/opt/keyhole export -f credential-process -n";
 
 test("a profile that does not exist, or gives nothing, is a problem of whoever names it", async () => {
   using home = new Home();
-  home.write(".aws/config", "[profile there]\nregion = eu-west-1\n[profile sso]\nsso_account_id = 111122223333\n");
+  home.write(
+    ".aws/config",
+    "[profile there]\nregion = eu-west-1\n[profile login]\nlogin_session = arn:aws:iam::111122223333:user/jo\n",
+  );
   home.config("plain");
-  home.config("good", "Session:", "  profile_name: sso");
+  home.config("good", "Session:", "  profile_name: login");
   expect(checkSourceProfile(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
   home.config("bad", "Session:", "  profile_name: gone");
   home.config("empty", "Session:", "  profile_name: there");
