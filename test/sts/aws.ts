@@ -39,19 +39,17 @@ export interface Aws {
 const REGIONS =
   "us-east-1 us-east-2 us-west-1 us-west-2 eu-west-1 eu-central-1 eu-north-1 ap-northeast-1 us-gov-west-1".split(" ");
 const NAMES = [
-  ...[
-    "*.amazonaws.com",
-    "*.signin.aws.amazon.com",
-    "*.cn-north-1.amazonaws.com.cn",
-    "*.cn-north-1.api.amazonwebservices.com.cn",
-  ],
+  "*.amazonaws.com",
+  "*.signin.aws.amazon.com",
+  "*.cn-north-1.amazonaws.com.cn",
+  "*.eusc-de-east-1.amazonaws.eu",
+  "*.example.test",
   ...REGIONS.flatMap((region) => [
     `*.${region}.amazonaws.com`,
     `portal.sso.${region}.amazonaws.com`,
     `portal.sso-fips.${region}.amazonaws.com`,
     `*.${region}.api.aws`,
   ]),
-  ...["*.eusc-de-east-1.amazonaws.eu", "*.example.test"],
 ];
 
 let shared: Certificate | undefined;
