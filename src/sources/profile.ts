@@ -52,15 +52,12 @@ export function parseSharedConfig(config: string, credentials: string): SharedCo
   return { profiles, credentials: own, services, signIns };
 }
 
-/** The name of the one profile that `textOfSignIn` has. */
-export const ONLY_PROFILE = DEFAULT_PROFILE;
-
 /** The keys that say which sign-in it is; how its servers are reached, the profile that was asked for says. */
 const SIGN_IN_KEY = /^(?:sso_\w+|login_session)$/;
 
 /**
  * The sign-in of a profile, for a reader that knows fewer names than the AWS CLI: a section's name stands there as the
- * SDK has it after reading one.
+ * SDK has it after reading one. It is the default profile there.
  *
  * @param profile the one that has the sign-in @param outer the one that was asked for, whose source it is
  */
@@ -72,7 +69,7 @@ export function textOfSignIn({ profiles, services, signIns }: SharedConfig, prof
   ]);
   const [service, signIn] = [settings.get("services"), settings.get("sso_session")];
   return [
-    textOfSection(ONLY_PROFILE, settings),
+    textOfSection(DEFAULT_PROFILE, settings),
     textOfSection(`services.${service}`, services.get(service ?? "")),
     textOfSection(`sso-session.${signIn}`, signIns.get(signIn ?? "")),
   ].join("");

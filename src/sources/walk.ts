@@ -11,7 +11,7 @@ import { runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { defaultSessionName } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
-import { DEFAULT_PROFILE, ONLY_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
+import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
@@ -91,7 +91,7 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       await readSignIn("sha1", place.session, `${environment["HOME"]}/.aws/sso/cache`);
       const { fromSSO } = await import("@aws-sdk/credential-provider-sso");
       await tellSdk(context, profile);
-      return provided(place, context, (clientConfig) => fromSSO({ profile: ONLY_PROFILE, clientConfig })());
+      return provided(place, context, (clientConfig) => fromSSO({ profile: DEFAULT_PROFILE, clientConfig })());
     }
     case "login": {
       waitsFor(`the sign-in of profile '${profile}'`);
@@ -100,7 +100,7 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       const { fromLoginCredentials } = await import("@aws-sdk/credential-provider-login");
       await tellSdk(context, profile);
       return provided(place, context, (clientConfig) =>
-        fromLoginCredentials({ profile: ONLY_PROFILE, clientConfig })(),
+        fromLoginCredentials({ profile: DEFAULT_PROFILE, clientConfig })(),
       );
     }
     case "container": {

@@ -185,9 +185,3 @@ function xml(action: string, result: Parameters<typeof renderResult>[1]): Respon
     headers: { "content-type": "text/xml", date: new Date().toUTCString() },
   });
 }
-
-/** An error of STS's, as it is written. */
-export function refusal(code: string, message: string, status = 403, date = Date.now()): Response {
-  const body = `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error></ErrorResponse>`;
-  return new Response(body, { status, headers: { "content-type": "text/xml", date: new Date(date).toUTCString() } });
-}
