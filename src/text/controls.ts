@@ -26,3 +26,11 @@ export function escapeControls(json: string): string {
 export function unicodeEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
+
+/** Characters of a text as it is shown: one session or grant must not fill the answer that shows them all. */
+const LONGEST_SHOWN = 2000;
+
+/** A text, or as much of its beginning as there is room for. */
+export function cut(text: string, longest: number = LONGEST_SHOWN): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}

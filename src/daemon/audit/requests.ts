@@ -109,7 +109,7 @@ function sessionNameOf({ assumedRoleId, arn }: Issue): string | undefined {
 }
 
 /**
- * For KeeperDependencies.settled: one line for every new issue, none for an attempt that failed.
+ * For SessionsDependencies.settled: one line for every new issue, none for an attempt that failed.
  *
  * @returns takes the grant that the session is of, and that one's config
  */

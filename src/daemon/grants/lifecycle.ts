@@ -8,7 +8,7 @@ import type { SourceEnvironment } from "../../sources/source.ts";
 import { collectRepeats, recordIssues } from "../audit/requests.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
 import type { Issue } from "../sessions/issue.ts";
-import { type Session, vendableIssue } from "../sessions/session.ts";
+import type { Session } from "../sessions/session.ts";
 import type { Askpass, Confirmer } from "./confirmation.ts";
 import { countUse } from "./definitions.ts";
 import { createDelivery, createLease } from "./delivery.ts";
@@ -92,7 +92,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     if (issue !== undefined) note(live, issue);
     live.lastError = lastError;
     if (issue !== undefined && !live.isDescribed) describe(live, issue.region);
-    const usable = vendableIssue(session, sessions.clocks);
+    const usable = session.vendable(sessions.clocks);
     if (usable !== undefined) delivery.deliver(live, usable);
     else if (lastError !== undefined) delivery.withhold(live, lastError.kind);
   }

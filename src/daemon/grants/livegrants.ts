@@ -9,7 +9,7 @@ import type { Caller } from "../../server/dispatch.ts";
 import type { Listener } from "../../server/listener.ts";
 import { peerOf } from "../../server/peers.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import { cut } from "../../text/cut.ts";
+import { cut } from "../../text/controls.ts";
 import type { GrantInfo, ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { Mount } from "../mounts/mount.ts";
 import type { Issue } from "../sessions/issue.ts";

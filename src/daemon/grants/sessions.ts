@@ -9,12 +9,12 @@ import type { CredentialSource, SourceEnvironment } from "../../sources/source.t
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../counters.ts";
 import type { Issue } from "../sessions/issue.ts";
-import type { KeeperDependencies } from "../sessions/keeper.ts";
+import type { SessionsDependencies } from "../sessions/lifecycle.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { type Clocks, type Ending, nowOf } from "./endings.ts";
 import { describeKeys, type LiveGrant } from "./livegrants.ts";
 
-export interface GrantSessionDependencies extends KeeperDependencies {
+export interface GrantSessionDependencies extends SessionsDependencies {
   /** Never fewer than there are grants: one that is evicted renews no lease. */
   readonly maxSessions: number;
   /** The daemon's, whose status counts grants and configs together. */

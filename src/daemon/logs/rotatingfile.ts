@@ -6,7 +6,7 @@ import { KEPT_LOGS, ROTATE_AT, rotatedPath } from "../../files/reading.ts";
 import { openOwnFile } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";
 import { escapeControls } from "../../text/controls.ts";
-import { cut } from "../../text/cut.ts";
+import { cut } from "../../text/controls.ts";
 import type { Log } from "../../server/log.ts";
 
 export interface RotatingOptions {

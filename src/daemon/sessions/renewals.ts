@@ -9,9 +9,7 @@ import type { Counters } from "../counters.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
-import { retryDelay } from "./refresh.ts";
-import { isLost } from "./selection.ts";
-import { forgetFailures, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { OVERDUE, type Release, Slots } from "./semaphore.ts";
 import type { Time } from "./time.ts";
 
@@ -56,16 +54,15 @@ export class Renewals {
       return flight;
     }
     const created = newFlight(urgent);
-    session.flight = created;
+    session.depart(created);
     void this.#run(session, created);
     return created;
   }
 
   /** Ends a session's flight, if there is one: its result, should one come, is thrown away. */
   abandon(session: Session, outcome: Outcome): void {
-    const { flight } = session;
+    const flight = session.land();
     if (flight === undefined) return;
-    session.flight = undefined;
     flight.settle(outcome);
     flight.abort.abort(new KeyholeError("interrupted", "the answer is not needed any more"));
   }
@@ -153,12 +150,7 @@ export class Renewals {
       if (!wasMeasured && time.skew !== undefined) return this.abandon(session, { superseded: true });
       throw error;
     }
-    wiper.drop(session.issue);
-    session.issue = issue;
-    session.outdated = false;
-    session.provenEnvironment = session.environment;
-    session.givenUp = undefined;
-    forgetFailures(session);
+    wiper.drop(session.renew(issue));
     log("info", "session renewed", {
       config: session.name,
       accessKeyId: issue.credentials.accessKeyId,
@@ -172,13 +164,9 @@ export class Renewals {
     const { time, random, counters, log } = this.#with;
     counters.failures += 1;
     this.#with.readClocks();
-    const isNews = session.lastError?.kind !== error.kind || session.lastError.message !== error.message;
-    session.failures += 1;
-    session.lastError = error;
-    session.failedAt = time.monotonic;
-    session.retryAt = time.monotonic + retryDelay(session.failures, random());
     // Once per change of error: an outage of an hour is one line, not sixty.
-    if (isNews) log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
+    if (session.fail(error, time, random()))
+      log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
     this.#end(session, flight, { error });
   }
@@ -186,18 +174,14 @@ export class Renewals {
   /** Gives up a source that is lost; the credentials that are still there, if any, are too old to be vended. */
   judge(session: Session): void {
     const { wiper, log, time, isSelectionFixed } = this.#with;
-    const { lastError: error } = session;
-    if (isSelectionFixed || error === undefined || !isLost(session, error, time)) return;
-    const source = session.issue?.source ?? "its source";
-    session.givenUp = `its source (${source}) is given up: whoever asks next brings another. ${error.message}`;
-    session.provenEnvironment = undefined;
-    wiper.drop(session.issue);
-    session.issue = undefined;
-    log("warn", "source given up", { config: session.name, source, kind: error.kind });
+    const given = isSelectionFixed ? undefined : session.giveUp(time);
+    if (given === undefined) return;
+    wiper.drop(given.former);
+    log("warn", "source given up", { config: session.name, source: given.source, kind: session.lastError?.kind });
   }
 
   #end(session: Session, flight: Flight, outcome: Outcome): void {
-    session.flight = undefined;
+    session.land();
     flight.settle(outcome);
     this.#with.afterEnd(session);
   }

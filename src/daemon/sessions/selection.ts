@@ -1,4 +1,4 @@
-// Whose environment counts. This is the one rule, which sessions.ts and keeper.ts obey; rule.test.ts plays it.
+// Whose environment counts. This is the one rule, which the sessions obey; rule.test.ts plays it.
 //
 // | what                               | whose it is                                                         |
 // | ---------------------------------- | ------------------------------------------------------------------- |
@@ -14,14 +14,12 @@
 // | proxies and certificates           | of who asked last, where the session does not work                  |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
-import type { Config, ConfigReader } from "../../config/config.ts";
+import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { checkConfigName } from "../../configname.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatSessionName } from "../../sessionname.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import type { Instant } from "./refresh.ts";
-import { type Session, vendableIssue } from "./session.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
 export interface Selection {
@@ -74,11 +72,13 @@ export function selectionOf(config: Config, environment: SourceEnvironment): Sou
 }
 
 /**
- * Whether what had given credentials is gone, or refused for good, and the last of them have ended: what a person can
- * renew, the network and throttling are no such end, nor is what the role says.
+ * Whether what gave credentials is gone, or refused for good: what a person can renew, the network and throttling are no
+ * such end, nor is what the role says.
  */
-export function isLost(session: Session, { kind, message }: KeyholeError, now: Instant): boolean {
-  if (session.provenEnvironment === undefined || vendableIssue(session, now) !== undefined) return false;
+export function isLost(
+  { environment, stored }: { readonly environment: SourceEnvironment; readonly stored: StoredConfig },
+  { kind, message }: KeyholeError,
+): boolean {
   if (kind === "no-source-credentials") return true;
   if (kind === "aws-refused")
     return /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\b/.test(message);
@@ -86,8 +86,8 @@ export function isLost(session: Session, { kind, message }: KeyholeError, now: I
   return (
     kind === "person-needed" &&
     message.startsWith("ExpiredToken") &&
-    session.environment["AWS_SESSION_TOKEN"] !== undefined &&
-    session.stored.config.Session?.profile_name === undefined
+    environment["AWS_SESSION_TOKEN"] !== undefined &&
+    stored.config.Session?.profile_name === undefined
   );
 }
 

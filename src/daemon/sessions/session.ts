@@ -1,158 +1,335 @@
-// What the daemon knows about one session, and how it shows it. Who changes it: sessions.ts, keeper.ts,
-// roster.ts and renewals.ts.
+// What the daemon knows about one session, what can happen to it, and how it is shown.
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
+import type { Log } from "../../server/log.ts";
 import { parseSessionName } from "../../sessionname.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
-import { cut } from "../../text/cut.ts";
 import type { Flight } from "./flight.ts";
 import type { Issue } from "./issue.ts";
-import type { Log } from "../../server/log.ts";
-import { FLOOR, type Instant, isIdle, remainingLife } from "./refresh.ts";
+import { FLOOR, type Instant, isIdle, LEAST_DELAY, remainingLife, retryDelay } from "./refresh.ts";
+import { isLost, selectsTheSame, withWayOf } from "./selection.ts";
 
-/** Times without "since the epoch" are monotonic. */
-export interface Session {
-  readonly name: string;
-  environment: SourceEnvironment;
+/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
+const CONFIG_CHECK = 5;
+
+/** What makes a session: its config as it was last good, and what selects its source credentials. */
+export interface Remembered {
+  readonly stored: StoredConfig;
+  readonly environment: SourceEnvironment;
   /** The environment that gave credentials last; undefined for one that never did, or no longer does. */
-  provenEnvironment: SourceEnvironment | undefined;
+  readonly provenEnvironment: SourceEnvironment | undefined;
   /** Why what had given credentials does not count any more, in words. */
-  givenUp: string | undefined;
-  stored: StoredConfig;
-  /** When the file was last compared. */
-  checkedAt: number;
-  /** The file's revision that did not parse, and what was wrong. */
-  broken: { readonly revision: string; readonly note: string } | undefined;
-  issue: Issue | undefined;
-  /** The issue is of a config that has changed: it still counts in the lists, and is never vended. */
-  outdated: boolean;
-  flight: Flight | undefined;
-  /** Since the epoch. */
-  readonly addedAt: number;
-  /** Since the epoch. */
-  usedAt: number;
-  askedAt: number;
-  /** Attempts that failed since the last that succeeded. */
-  failures: number;
-  lastError: KeyholeError | undefined;
-  /** When the last attempt failed. */
-  failedAt: number;
-  /** No attempt before this: `lastError` answers for AWS where there are no credentials. */
-  retryAt: number;
-  /** No renewal that nobody asked for before this: the clocks have jumped, and every session may be due. */
-  spreadUntil: number;
-  /** Set when the session was removed: what whoever still waits is told. */
-  closed: KeyholeError | undefined;
-}
-
-export function newSession(stored: StoredConfig, environment: SourceEnvironment, now: Instant): Session {
-  return {
-    name: stored.name,
-    environment,
-    provenEnvironment: undefined,
-    givenUp: undefined,
-    stored,
-    checkedAt: now.monotonic,
-    broken: undefined,
-    issue: undefined,
-    outdated: false,
-    flight: undefined,
-    addedAt: now.wall,
-    usedAt: now.wall,
-    askedAt: now.monotonic,
-    failures: 0,
-    lastError: undefined,
-    failedAt: -Infinity,
-    retryAt: -Infinity,
-    spreadUntil: -Infinity,
-    closed: undefined,
-  };
-}
-
-/** Whether it is renewed for nobody; one whose endpoint is a requester's lives by its requests. */
-export function isPinned({ name, stored }: Session): boolean {
-  return stored.config.pin === true && parseSessionName(name)?.endpoint === undefined;
-}
-
-/** The issue of a session if it may be vended. */
-export function vendableIssue(session: Session, now: Instant): Issue | undefined {
-  const { issue } = session;
-  if (issue === undefined || session.outdated) return undefined;
-  return remainingLife(issue, now) < FLOOR ? undefined : issue;
-}
-
-/** Milliseconds until the session is to be renewed unasked, 0 or less if it is due; Infinity where it is not to be. */
-export function renewalDue(session: Session, now: Instant): number {
-  if (session.flight !== undefined || isFailedAttempt(session)) return Infinity;
-  const { issue } = session;
-  if (!isPinned(session)) {
-    if (issue === undefined) return Infinity;
-    if (isIdle(now.monotonic - session.askedAt, issue.lifetime)) return Infinity;
-  }
-  const aging = issue === undefined || session.outdated ? 0 : remainingLife(issue, now) - issue.renewsAt;
-  return Math.max(aging, session.retryAt - now.monotonic, session.spreadUntil - now.monotonic);
-}
-
-/** Forgets failures, so that the next request asks AWS: what they were about has changed. */
-export function forgetFailures(session: Session): void {
-  session.failures = 0;
-  session.lastError = undefined;
-  session.failedAt = -Infinity;
-  session.retryAt = -Infinity;
-}
-
-/** What its environment selects never gave credentials: for everybody else there is no such session. */
-export function isFailedAttempt({ provenEnvironment, givenUp, flight, lastError }: Session): boolean {
-  return provenEnvironment === undefined && givenUp === undefined && flight === undefined && lastError !== undefined;
-}
-
-/** Whoever asks next may bring another selection. */
-export function isOpen(session: Session): boolean {
-  return session.provenEnvironment === undefined;
+  readonly givenUp: string | undefined;
 }
 
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
 export type ConfigChange = "none" | "identity" | "gone";
 
-/**
- * Compares the config file with the session and takes over what it says. A file that no longer parses changes
- * nothing: the session lives on with what was last good, and says so.
- */
-export function followConfig(session: Session, configs: ConfigReader, now: Instant, log: Log): ConfigChange {
-  session.checkedAt = now.monotonic;
-  const revision = configs.revision(session.name);
-  if (revision === undefined) return "gone";
-  if (revision === session.stored.revision) {
-    session.broken = undefined;
-    return "none";
-  }
-  if (revision === session.broken?.revision) return "none";
-  try {
-    return adoptConfig(session, configs.read(session.name)) ? "identity" : "none";
-  } catch (error) {
-    if (!(error instanceof KeyholeError)) throw error;
-    if (error.kind === "no-such-config") return "gone";
-    session.broken = { revision, note: `the config file has changed and is not used: ${error.message}` };
-    log("warn", "config not used", { config: session.name, error: error.message });
-    return "none";
-  }
-}
+/** Times without "since the epoch" are monotonic. */
+export class Session {
+  readonly name: string;
+  #of: Remembered;
+  /** When the file was last compared. */
+  #checkedAt: number;
+  /** The file's revision that did not parse, and what was wrong. */
+  #broken: { readonly revision: string; readonly note: string } | undefined;
+  #issue: Issue | undefined;
+  /** The issue is of a config that has changed: it still counts in the lists, and is never vended. */
+  #isOutdated = false;
+  #flight: Flight | undefined;
+  /** Since the epoch. */
+  readonly #addedAt: number;
+  /** Since the epoch. */
+  #usedAt: number;
+  #askedAt: number;
+  /** Attempts that failed since the last that succeeded. */
+  #failures = 0;
+  #lastError: KeyholeError | undefined;
+  /** When the last attempt failed. */
+  #failedAt = -Infinity;
+  /** No attempt before this: `lastError` answers for AWS where there are no credentials. */
+  #retryAt = -Infinity;
+  /** No renewal that nobody asked for before this: the clocks have jumped, and every session may be due. */
+  #spreadUntil = -Infinity;
+  #closed: KeyholeError | undefined;
 
-/**
- * Gives the session another version of its config. Returns whether what was issued is of no use any more: it may be
- * another identity, or outlive an end that was moved forward.
- */
-export function adoptConfig(session: Session, stored: StoredConfig): boolean {
-  const { issue } = session;
-  const outlives = issue !== undefined && stored.until !== undefined && issue.expiresAt > stored.until;
-  const same = isSameIdentity(session.stored.config, stored.config) && !outlives;
-  session.stored = stored;
-  session.broken = undefined;
-  if (same) return false;
-  session.outdated = issue !== undefined;
-  forgetFailures(session);
-  return true;
+  /** @param checkedAt when the config was compared with its file; `-Infinity` asks for it at the next use */
+  constructor(of: Remembered, now: Instant, checkedAt: number = now.monotonic) {
+    this.name = of.stored.name;
+    this.#of = of;
+    this.#checkedAt = checkedAt;
+    this.#addedAt = now.wall;
+    this.#usedAt = now.wall;
+    this.#askedAt = now.monotonic;
+  }
+
+  get stored(): StoredConfig {
+    return this.#of.stored;
+  }
+
+  get environment(): SourceEnvironment {
+    return this.#of.environment;
+  }
+
+  get provenEnvironment(): SourceEnvironment | undefined {
+    return this.#of.provenEnvironment;
+  }
+
+  /** Of a config that has changed, too. */
+  get issue(): Issue | undefined {
+    return this.#issue;
+  }
+
+  /** The issue of the config as it is now, however old. */
+  get current(): Issue | undefined {
+    return this.#isOutdated ? undefined : this.#issue;
+  }
+
+  get flight(): Flight | undefined {
+    return this.#flight;
+  }
+
+  get lastError(): KeyholeError | undefined {
+    return this.#lastError;
+  }
+
+  /** Set when the session was removed: what its callers are told that still wait. */
+  get closed(): KeyholeError | undefined {
+    return this.#closed;
+  }
+
+  /** Whether it is renewed without being asked for; one whose endpoint is a requester's lives by its requests. */
+  get isPinned(): boolean {
+    return this.stored.config.pin === true && parseSessionName(this.name)?.endpoint === undefined;
+  }
+
+  /** The next request may bring another selection. */
+  get isOpen(): boolean {
+    return this.#of.provenEnvironment === undefined;
+  }
+
+  /** What its environment selects never gave credentials: for every other client there is no such session. */
+  get isFailedAttempt(): boolean {
+    return this.isOpen && this.#of.givenUp === undefined && this.#hasFailed;
+  }
+
+  /** What was selected for it failed, or is given up: the next request brings what is to be tried. */
+  get isVacant(): boolean {
+    return this.isOpen && this.#hasFailed;
+  }
+
+  get #hasFailed(): boolean {
+    return this.#flight === undefined && this.#lastError !== undefined;
+  }
+
+  /** The issue if it may be vended. */
+  vendable(now: Instant): Issue | undefined {
+    const issue = this.current;
+    return issue === undefined || remainingLife(issue, now) < FLOOR ? undefined : issue;
+  }
+
+  isBackingOff(now: Instant): boolean {
+    return this.#flight === undefined && now.monotonic < this.#retryAt;
+  }
+
+  /** Milliseconds until it is to be renewed unasked, 0 or less if it is due; Infinity where it is not to be. */
+  renewalDue(now: Instant): number {
+    if (this.#flight !== undefined || this.isFailedAttempt) return Infinity;
+    if (!this.isPinned) {
+      if (this.#issue === undefined) return Infinity;
+      if (isIdle(now.monotonic - this.#askedAt, this.#issue.lifetime)) return Infinity;
+    }
+    const { current } = this;
+    const aging = current === undefined ? 0 : remainingLife(current, now) - current.renewsAt;
+    return Math.max(aging, this.#retryAt - now.monotonic, this.#spreadUntil - now.monotonic);
+  }
+
+  /** A request has come for it. */
+  asked(now: Instant): void {
+    this.#usedAt = now.wall;
+    this.#askedAt = now.monotonic;
+  }
+
+  /** No renewal unasked before then. */
+  spread(until: number): void {
+    this.#spreadUntil = until;
+  }
+
+  /** Whether its config is to be compared with the file again. */
+  isUnchecked(now: Instant): boolean {
+    return now.monotonic - this.#checkedAt >= CONFIG_CHECK;
+  }
+
+  /**
+   * Compares the config file with the session and takes over what it says. A file that no longer parses changes
+   * nothing: the session lives on with what was last good, and says so.
+   */
+  follow(configs: ConfigReader, now: Instant, log: Log): ConfigChange {
+    this.#checkedAt = now.monotonic;
+    const revision = configs.revision(this.name);
+    if (revision === undefined) return "gone";
+    if (revision === this.stored.revision) {
+      this.#broken = undefined;
+      return "none";
+    }
+    if (revision === this.#broken?.revision) return "none";
+    try {
+      return this.adopt(configs.read(this.name)) ? "identity" : "none";
+    } catch (error) {
+      if (!(error instanceof KeyholeError)) throw error;
+      if (error.kind === "no-such-config") return "gone";
+      this.#broken = { revision, note: `the config file has changed and is not used: ${error.message}` };
+      log("warn", "config not used", { config: this.name, error: error.message });
+      return "none";
+    }
+  }
+
+  /**
+   * Takes another version of its config. Returns whether what was issued is of no use any more: it may be another
+   * identity, or outlive an end that was moved forward.
+   */
+  adopt(stored: StoredConfig): boolean {
+    const issue = this.#issue;
+    const outlives = issue !== undefined && stored.until !== undefined && issue.expiresAt > stored.until;
+    const same = isSameIdentity(this.stored.config, stored.config) && !outlives;
+    this.#of = { ...this.#of, stored };
+    this.#broken = undefined;
+    if (same) return false;
+    this.#isOutdated = issue !== undefined;
+    this.forgetFailures();
+    return true;
+  }
+
+  /** Takes another environment. Returns whether it may select other source credentials. */
+  select(environment: SourceEnvironment): boolean {
+    const differs = !selectsTheSame(this.environment, environment);
+    this.#of = { ...this.#of, environment };
+    if (differs) this.forgetFailures();
+    return differs;
+  }
+
+  /** Goes back from an environment that gave none to the one that had given credentials, where there is one. */
+  deselect(environment: SourceEnvironment): void {
+    const { provenEnvironment } = this.#of;
+    if (this.environment !== environment || provenEnvironment === undefined) return;
+    this.#of = { ...this.#of, environment: provenEnvironment };
+    this.forgetFailures();
+  }
+
+  /** Takes an environment that is known to have given credentials. */
+  prove(environment: SourceEnvironment): void {
+    this.#of = { ...this.#of, environment, provenEnvironment: environment };
+    this.forgetFailures();
+  }
+
+  /** Reaches AWS as this environment does, where it does not work as it is. Returns whether anything changed. */
+  reachAs(environment: SourceEnvironment, now: Instant): boolean {
+    if (this.vendable(now) !== undefined && this.#lastError === undefined) return false;
+    const before = this.environment;
+    const next = withWayOf(before, environment);
+    if (Bun.deepEquals(next, before)) return false;
+    const isProven = this.#of.provenEnvironment === before;
+    this.#of = { ...this.#of, environment: next, ...(isProven && { provenEnvironment: next }) };
+    this.forgetFailures();
+    return true;
+  }
+
+  /** A person need not wait for the end of a back-off, and gets no more than an attempt a second by that. */
+  hurry(now: Instant): void {
+    if (now.monotonic - this.#failedAt >= LEAST_DELAY) this.#retryAt = -Infinity;
+  }
+
+  /** So that the next request asks AWS: what they were about has changed. */
+  forgetFailures(): void {
+    this.#failures = 0;
+    this.#lastError = undefined;
+    this.#failedAt = -Infinity;
+    this.#retryAt = -Infinity;
+  }
+
+  depart(flight: Flight): void {
+    this.#flight = flight;
+  }
+
+  /** Its flight ends, whatever came of it. */
+  land(): Flight | undefined {
+    const flight = this.#flight;
+    this.#flight = undefined;
+    return flight;
+  }
+
+  /** Takes new credentials. Returns those that they replace. */
+  renew(issue: Issue): Issue | undefined {
+    const former = this.#issue;
+    this.#issue = issue;
+    this.#isOutdated = false;
+    this.#of = { ...this.#of, provenEnvironment: this.environment, givenUp: undefined };
+    this.forgetFailures();
+    return former;
+  }
+
+  /** An attempt has failed. Returns whether that is news: the attempt before failed in another way, or did not. */
+  fail(error: KeyholeError, now: Instant, random: number): boolean {
+    const isNews = this.#lastError?.kind !== error.kind || this.#lastError.message !== error.message;
+    this.#failures += 1;
+    this.#lastError = error;
+    this.#failedAt = now.monotonic;
+    this.#retryAt = now.monotonic + retryDelay(this.#failures, random);
+    return isNews;
+  }
+
+  /**
+   * Gives its source up if it is lost. The credentials that are still there, if any, are too old to be vended.
+   *
+   * @returns what the source was, and what it gave last; undefined where it is not lost
+   */
+  giveUp(now: Instant): { readonly source: string; readonly former: Issue | undefined } | undefined {
+    const error = this.#lastError;
+    if (error === undefined || this.isOpen || this.vendable(now) !== undefined || !isLost(this, error))
+      return undefined;
+    const former = this.#issue;
+    const source = former?.source ?? "its source";
+    const givenUp = `its source (${source}) is given up: whoever asks next brings another. ${error.message}`;
+    this.#of = { ...this.#of, givenUp, provenEnvironment: undefined };
+    this.#issue = undefined;
+    return { source, former };
+  }
+
+  /** Returns whether it was not closed yet. */
+  close(reason: KeyholeError): boolean {
+    if (this.#closed !== undefined) return false;
+    this.#closed = reason;
+    return true;
+  }
+
+  /** What brings it back after it had to leave the memory; undefined for one that is not to come back. */
+  remembered(): Remembered | undefined {
+    return this.isFailedAttempt ? undefined : this.#of;
+  }
+
+  /** As it is shown: without a secret. */
+  info(now: Instant): SessionInfo {
+    const issue = this.#issue;
+    const due = this.#flight === undefined ? this.renewalDue(now) : 0;
+    const notes = [...(issue?.notes ?? []), this.#of.givenUp, this.#broken?.note].filter((note) => note !== undefined);
+    return {
+      config: this.name,
+      accessKeyId: issue?.credentials.accessKeyId,
+      roleArn: this.stored.config.AssumeRole.RoleArn,
+      source: cut(issue?.source ?? ""),
+      issuedAt: whole(issue?.issuedAt),
+      expiresAt: whole(issue?.expiresAt),
+      renewAt: due === Infinity ? undefined : whole(now.wall + Math.max(due, 0)),
+      addedAt: Math.max(0, Math.floor(this.#addedAt)),
+      usedAt: Math.max(0, Math.floor(this.#usedAt)),
+      failures: this.#failures,
+      lastError: this.#lastError && cut(this.#lastError.message),
+      pinned: this.isPinned,
+      notes: notes.map((text) => cut(text)),
+    };
+  }
 }
 
 /** Everything but `Meta` and `pin` reaches STS. */
@@ -160,31 +337,8 @@ function isSameIdentity(a: Config, b: Config): boolean {
   return Bun.deepEquals(identityOf(a), identityOf(b));
 }
 
-function identityOf({ AssumeRole, STS, MFA, Session }: Config): Partial<Config> {
-  return { AssumeRole, STS, MFA, Session };
-}
-
-/** A session as it is shown: without a secret. */
-export function infoOf(session: Session, now: Instant): SessionInfo {
-  const { issue, stored, broken } = session;
-  const due = session.flight === undefined ? renewalDue(session, now) : 0;
-  return {
-    config: session.name,
-    accessKeyId: issue?.credentials.accessKeyId,
-    roleArn: stored.config.AssumeRole.RoleArn,
-    source: cut(issue?.source ?? ""),
-    issuedAt: whole(issue?.issuedAt),
-    expiresAt: whole(issue?.expiresAt),
-    renewAt: due === Infinity ? undefined : whole(now.wall + Math.max(due, 0)),
-    addedAt: Math.max(0, Math.floor(session.addedAt)),
-    usedAt: Math.max(0, Math.floor(session.usedAt)),
-    failures: session.failures,
-    lastError: session.lastError && cut(session.lastError.message),
-    pinned: isPinned(session),
-    notes: [...(issue?.notes ?? []), ...[session.givenUp, broken?.note].filter((note) => note !== undefined)].map(
-      (text) => cut(text),
-    ),
-  };
+function identityOf({ AssumeRole, STS, MFA, Session: source }: Config): Partial<Config> {
+  return { AssumeRole, STS, MFA, Session: source };
 }
 
 /** The wire has whole, unsigned milliseconds. */

@@ -1,4 +1,4 @@
-// Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is keeper.ts's.
+// Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is lifecycle.ts's.
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../sessionname.ts";
@@ -9,11 +9,11 @@ import type { Counters } from "../counters.ts";
 import type { Flight } from "./flight.ts";
 import { Identities } from "./identities.ts";
 import type { Issue } from "./issue.ts";
-import { Keeper, type KeeperDependencies, noSuchSession } from "./keeper.ts";
-import { ageOf, LEAST_DELAY, PATIENCE, remainingLife } from "./refresh.ts";
-import { describeDifference, selectsTheSame, withoutCallers, withWayOf } from "./selection.ts";
+import { Lifecycle, noSuchSession, type SessionsDependencies } from "./lifecycle.ts";
+import { ageOf, PATIENCE, remainingLife } from "./refresh.ts";
+import { describeDifference, withoutCallers } from "./selection.ts";
 import type { Time } from "./time.ts";
-import { adoptConfig, forgetFailures, infoOf, isOpen, type Session, vendableIssue } from "./session.ts";
+import type { Session } from "./session.ts";
 
 export interface AddOptions {
   /** Have credentials, or the reason why not, before the answer. */
@@ -28,17 +28,17 @@ export interface AddOptions {
 
 /** The sessions of a daemon, as its handlers see them. */
 export class Sessions {
-  readonly #keeper: Keeper;
+  readonly #lifecycle: Lifecycle;
   readonly #clock: Clock;
   readonly #configs: ConfigReader;
   readonly #identities: Identities;
   #stopped = false;
 
-  constructor(dependencies: KeeperDependencies) {
+  constructor(dependencies: SessionsDependencies) {
     const { source, configs, clock } = dependencies;
     this.#clock = clock;
     this.#configs = configs;
-    this.#keeper = new Keeper(dependencies);
+    this.#lifecycle = new Lifecycle(dependencies);
     this.#identities = new Identities(source, clock);
   }
 
@@ -53,7 +53,7 @@ export class Sessions {
     const session = this.#find(name);
     const given = this.#give(session);
     if (!(given instanceof Promise)) {
-      this.#keeper.counters.vends += 1;
+      this.#lifecycle.counters.vends += 1;
       return given;
     }
     return this.#vendLate(session, given);
@@ -61,7 +61,7 @@ export class Sessions {
 
   async #vendLate(session: Session, given: Promise<Issue>): Promise<Issue> {
     const issue = await this.#unlessOpen(session, given);
-    this.#keeper.counters.vends += 1;
+    this.#lifecycle.counters.vends += 1;
     return issue;
   }
 
@@ -76,36 +76,31 @@ export class Sessions {
     const { verify, renew, keep = false, urgent = !keep } = options;
     this.#refuseWhenStopped();
     const stored = this.#configs.read(name);
-    const session = this.#keeper.place(stored, environment);
-    if (adoptConfig(session, stored)) this.#keeper.renewals.supersede(session);
-    const differs = keep && !isOpen(session) ? false : this.#select(session, environment);
-    if (keep) this.#follow(session, environment);
-    if (urgent) this.#hurry(session);
-    if (renew) forgetFailures(session);
+    const session = this.#lifecycle.place(stored, environment);
+    if (session.adopt(stored)) this.#lifecycle.renewals.supersede(session);
+    const differs = keep && !session.isOpen ? false : this.#select(session, environment);
+    if (keep) this.#reachAs(session, environment);
+    if (urgent) session.hurry(this.#lifecycle.time);
+    if (renew) session.forgetFailures();
     try {
       if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
-      else if (renew || (differs && session.issue !== undefined)) this.#keeper.renewals.fly(session, false);
+      else if (renew || (differs && session.issue !== undefined)) this.#lifecycle.renewals.fly(session, false);
     } catch (error) {
       // The environment that had worked is better than one that does not.
-      const { provenEnvironment } = session;
-      if (differs && session.environment === environment && provenEnvironment !== undefined) {
-        session.environment = provenEnvironment;
-        forgetFailures(session);
-      }
+      if (differs) session.deselect(environment);
       throw error;
     }
-    this.#keeper.readClocks();
-    return infoOf(session, this.#keeper.time);
+    this.#lifecycle.readClocks();
+    return session.info(this.#lifecycle.time);
   }
 
   /** Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`. */
   restore(name: string, environment: SourceEnvironment): void {
     this.#refuseWhenStopped();
-    const session = this.#keeper.place(this.#configs.read(name), environment);
-    if (!isOpen(session)) return;
+    const session = this.#lifecycle.place(this.#configs.read(name), environment);
+    if (!session.isOpen) return;
     this.#select(session, environment);
-    session.provenEnvironment = environment;
-    forgetFailures(session);
+    session.prove(environment);
   }
 
   /**
@@ -115,11 +110,11 @@ export class Sessions {
    * @returns how the source that the environment selects differs from the session's, in words
    */
   compare(name: string, environment: SourceEnvironment): string | undefined {
-    const session = this.#keeper.look(name);
+    const session = this.#lifecycle.look(name);
     if (session === undefined) return undefined;
-    this.#follow(session, environment);
-    this.#hurry(session);
-    if (isOpen(session)) return undefined;
+    this.#reachAs(session, environment);
+    session.hurry(this.#lifecycle.time);
+    if (session.isOpen) return undefined;
     const { stored, issue } = session;
     const [own, other] = [session.environment, environment].map((each) => withoutCallers(each, issue?.notes ?? []));
     return describeDifference(stored.config, own!, other!);
@@ -137,17 +132,17 @@ export class Sessions {
    */
   remove(name: string): void {
     this.#refuseWhenStopped();
-    if (!this.#keeper.remove(name, noSuchSession(name))) throw noSuchSession(name);
+    if (!this.#lifecycle.remove(name, noSuchSession(name))) throw noSuchSession(name);
   }
 
   /** From the least to the most recently used; those that were evicted are not among them. */
   list(): SessionInfo[] {
-    return this.#keeper.all().map((session) => infoOf(session, this.#keeper.time));
+    return this.#lifecycle.all().map((session) => session.info(this.#lifecycle.time));
   }
 
   /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
   proven(): { readonly name: string; readonly environment: SourceEnvironment }[] {
-    return this.#keeper.all().flatMap(({ name, provenEnvironment: environment }) => {
+    return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment }) => {
       const isKept = environment !== undefined && parseSessionName(name)?.endpoint === undefined;
       return isKept ? [{ name, environment }] : [];
     });
@@ -162,22 +157,22 @@ export class Sessions {
 
   /** What selects the source credentials of a session, one that was evicted included; undefined if there is none. */
   environmentOf(name: string): SourceEnvironment | undefined {
-    return this.#keeper.environmentOf(name);
+    return this.#lifecycle.environmentOf(name);
   }
 
   /** As it was read just now. */
   get time(): Time {
-    this.#keeper.readClocks();
-    return this.#keeper.time;
+    this.#lifecycle.readClocks();
+    return this.#lifecycle.time;
   }
 
   get counters(): Counters {
-    return this.#keeper.counters;
+    return this.#lifecycle.counters;
   }
 
   /** AWS's clock minus this machine's, in milliseconds; undefined until measured, and again after a jump. */
   get clockSkew(): number | undefined {
-    return this.#keeper.time.skew;
+    return this.#lifecycle.time.skew;
   }
 
   /**
@@ -187,64 +182,45 @@ export class Sessions {
   stop(): void {
     this.#stopped = true;
     this.#identities.stop(shuttingDown());
-    this.#keeper.stop(shuttingDown());
+    this.#lifecycle.stop(shuttingDown());
   }
 
   /** What a caller gets who asks now (the clocks were just read). */
   #give(session: Session): Issue | Promise<Issue> {
-    const { issue } = session;
-    if (issue === undefined || session.outdated) return this.#fetch(session);
-    const age = ageOf(remainingLife(issue, this.#keeper.time), issue.lifetime, issue.renewsAt);
+    const issue = session.current;
+    if (issue === undefined) return this.#fetch(session);
+    const { time } = this.#lifecycle;
+    const age = ageOf(remainingLife(issue, time), issue.lifetime, issue.renewsAt);
     if (age === "fresh") return issue;
     if (age === "spent") return this.#fetch(session);
-    if (this.#isBackingOff(session)) return issue;
-    const flight = this.#keeper.renewals.fly(session, age === "insist");
+    if (session.isBackingOff(time)) return issue;
+    const flight = this.#lifecycle.renewals.fly(session, age === "insist");
     return age === "insist" ? this.#hope(session, flight) : issue;
   }
 
   /** New credentials or the error: what happens when there are no old ones to vend. */
   async #fetch(session: Session): Promise<Issue> {
     for (let current = session; ; current = this.#find(session.name)) {
-      if (current.lastError !== undefined && this.#isBackingOff(current)) {
-        this.#keeper.renewals.judge(current);
+      if (current.lastError !== undefined && current.isBackingOff(this.#lifecycle.time)) {
+        this.#lifecycle.renewals.judge(current);
         throw current.lastError;
       }
-      const outcome = await this.#keeper.renewals.fly(current, true).outcome;
+      const outcome = await this.#lifecycle.renewals.fly(current, true).outcome;
       if ("issue" in outcome) return outcome.issue;
       if ("error" in outcome) throw outcome.error;
     }
   }
 
-  #isBackingOff({ flight, retryAt }: Session): boolean {
-    return flight === undefined && this.#keeper.time.monotonic < retryAt;
-  }
-
   /** Gives a session another environment. Returns whether it may select other source credentials. */
   #select(session: Session, environment: SourceEnvironment): boolean {
-    const before = session.environment;
-    session.environment = environment;
-    const differs = !selectsTheSame(before, environment);
-    if (differs) {
-      this.#keeper.renewals.supersede(session);
-      forgetFailures(session);
-    }
+    const differs = session.select(environment);
+    if (differs) this.#lifecycle.renewals.supersede(session);
     return differs;
   }
 
-  /** A session that does not work reaches AWS as who asked last does. */
-  #follow(session: Session, environment: SourceEnvironment): void {
-    if (vendableIssue(session, this.#keeper.time) !== undefined && session.lastError === undefined) return;
-    const next = withWayOf(session.environment, environment);
-    if (Bun.deepEquals(next, session.environment)) return;
-    if (session.provenEnvironment === session.environment) session.provenEnvironment = next;
-    session.environment = next;
-    this.#keeper.renewals.supersede(session);
-    forgetFailures(session);
-  }
-
-  /** A person need not wait for the end of a back-off, and gets no more than an attempt a second by that. */
-  #hurry(session: Session): void {
-    if (this.#keeper.time.monotonic - session.failedAt >= LEAST_DELAY) session.retryAt = -Infinity;
+  /** A session that does not work reaches AWS as the last requester does. */
+  #reachAs(session: Session, environment: SourceEnvironment): void {
+    if (session.reachAs(environment, this.#lifecycle.time)) this.#lifecycle.renewals.supersede(session);
   }
 
   /** Whoever has a selection of its own adds the session with it. */
@@ -252,8 +228,9 @@ export class Sessions {
     try {
       return await given;
     } catch (error) {
-      const isTheirs = session.closed === undefined && session.flight === undefined && isOpen(session);
-      throw isTheirs && error === session.lastError ? noSuchSession(session.name) : error;
+      throw session.closed === undefined && session.isVacant && error === session.lastError
+        ? noSuchSession(session.name)
+        : error;
     }
   }
 
@@ -261,9 +238,9 @@ export class Sessions {
   async #hope(session: Session, flight: Flight): Promise<Issue> {
     flight.patience ??= this.#patience(flight);
     await Promise.race([flight.outcome, flight.patience]);
-    this.#keeper.readClocks();
+    this.#lifecycle.readClocks();
     if (session.closed !== undefined) throw session.closed;
-    return vendableIssue(session, this.#keeper.time) ?? this.#fetch(this.#find(session.name));
+    return session.vendable(this.#lifecycle.time) ?? this.#fetch(this.#find(session.name));
   }
 
   #patience(flight: Flight): Promise<void> {
@@ -275,9 +252,9 @@ export class Sessions {
 
   #find(name: string): Session {
     this.#refuseWhenStopped();
-    const session = this.#keeper.find(name);
+    const session = this.#lifecycle.find(name);
     // One that was added and not asked for yet has failed nobody.
-    if (isOpen(session) && session.flight === undefined && session.lastError !== undefined) throw noSuchSession(name);
+    if (session.isVacant) throw noSuchSession(name);
     return session;
   }
 

@@ -8,17 +8,14 @@ import { Counters } from "../counters.ts";
 import { Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import { Renewals } from "./renewals.ts";
-import { Roster } from "./roster.ts";
-import { followConfig, isFailedAttempt, newSession, renewalDue, type Session } from "./session.ts";
+import { SessionCache } from "./cache.ts";
+import { type Remembered, Session } from "./session.ts";
 import { Time } from "./time.ts";
 
 /** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
 const SPREAD = 5_000;
 
-/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
-const CONFIG_CHECK = 5;
-
-export interface KeeperDependencies {
+export interface SessionsDependencies {
   readonly source: CredentialSource;
   readonly configs: ConfigReader;
   readonly clock: Clock;
@@ -38,21 +35,21 @@ export interface KeeperDependencies {
 }
 
 /** All sessions, and what happens to them unasked. */
-export class Keeper {
+export class Lifecycle {
   readonly counters: Counters;
   readonly time: Time;
   readonly renewals: Renewals;
-  readonly #with: KeeperDependencies;
-  readonly #roster: Roster;
+  readonly #with: SessionsDependencies;
+  readonly #cache: SessionCache;
   readonly #alarm: Alarm;
   readonly #wiper: Wiper;
 
-  constructor(dependencies: KeeperDependencies) {
+  constructor(dependencies: SessionsDependencies) {
     this.#with = dependencies;
     this.counters = dependencies.counters ?? new Counters();
     const { source, clock, random, log, maxSessions, maxFlights } = dependencies;
     this.time = new Time(clock);
-    this.#roster = new Roster(maxSessions);
+    this.#cache = new SessionCache(maxSessions);
     this.#alarm = new Alarm(clock, () => this.#sweep());
     this.#wiper = new Wiper(clock);
     this.renewals = new Renewals({
@@ -79,11 +76,11 @@ export class Keeper {
    */
   find(name: string): Session {
     this.readClocks();
-    const session = this.#roster.get(name) ?? this.#revive(name);
+    const session = this.#cache.get(name) ?? this.#revive(name);
     if (session === undefined) throw noSuchSession(name);
-    if (this.time.monotonic - session.checkedAt >= CONFIG_CHECK) this.#follow(session);
+    if (session.isUnchecked(this.time)) this.#follow(session);
     if (session.closed !== undefined) throw session.closed;
-    this.#roster.touch(session, this.time);
+    this.#cache.touch(session, this.time);
     return session;
   }
 
@@ -91,42 +88,41 @@ export class Keeper {
   place(stored: StoredConfig, environment: SourceEnvironment): Session {
     this.readClocks();
     const { name } = stored;
-    const session = this.#roster.get(name) ?? this.#revive(name) ?? this.#enter(stored, environment);
-    this.#roster.touch(session, this.time);
+    const session = this.#cache.get(name) ?? this.#revive(name) ?? this.#enterNew(stored, environment);
+    this.#cache.touch(session, this.time);
     return session;
   }
 
   /** What selects the source credentials of a session, one that was evicted included. */
   environmentOf(name: string): SourceEnvironment | undefined {
-    const session = this.#roster.get(name);
-    if (session === undefined) return this.#roster.remembered(name)?.environment;
-    return isFailedAttempt(session) ? undefined : session.environment;
+    const session = this.#cache.get(name);
+    return (session === undefined ? this.#cache.remembered(name) : session.remembered())?.environment;
   }
 
   /** As it is in memory, without its being used; the clocks were just read. */
   look(name: string): Session | undefined {
     this.readClocks();
-    return this.#roster.get(name);
+    return this.#cache.get(name);
   }
 
   /** From the least to the most recently used. */
   all(): Session[] {
     this.readClocks();
-    return [...this.#roster.all()].filter((session) => !isFailedAttempt(session));
+    return [...this.#cache.all()].filter((session) => !session.isFailedAttempt);
   }
 
   /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */
   remove(name: string, reason: KeyholeError): boolean {
-    const session = this.#roster.get(name);
-    if (session === undefined) return this.#roster.forget(name);
-    const wasSession = !isFailedAttempt(session);
+    const session = this.#cache.get(name);
+    if (session === undefined) return this.#cache.forget(name);
+    const wasSession = !session.isFailedAttempt;
     this.#drop(session, reason);
     return wasSession;
   }
 
   /** Ends all sessions and zeroes every line at once. */
   stop(reason: KeyholeError): void {
-    for (const session of this.#roster.all()) this.#drop(session, reason);
+    for (const session of this.#cache.all()) this.#drop(session, reason);
     this.#alarm.cancel();
     this.#wiper.wipe();
   }
@@ -135,47 +131,46 @@ export class Keeper {
   readClocks(): void {
     const jump = this.time.read();
     if (jump === 0) return;
-    this.#with.log("warn", "clock jumped", { milliseconds: Math.round(jump), sessions: this.#roster.size });
-    for (const session of this.#roster.all()) {
-      session.spreadUntil = this.time.monotonic + this.#with.random() * SPREAD;
-    }
-    if (this.#roster.size > 0) this.#alarm.wakeIn(0);
+    this.#with.log("warn", "clock jumped", { milliseconds: Math.round(jump), sessions: this.#cache.size });
+    for (const session of this.#cache.all()) session.spread(this.time.monotonic + this.#with.random() * SPREAD);
+    if (this.#cache.size > 0) this.#alarm.wakeIn(0);
   }
 
   /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
   #revive(name: string): Session | undefined {
-    const remembered = this.#roster.remembered(name);
-    if (remembered === undefined) return undefined;
-    const session = this.#enter(remembered.stored, remembered.environment);
-    return Object.assign(session, remembered, { checkedAt: -Infinity });
+    const remembered = this.#cache.remembered(name);
+    return remembered && this.#enter(remembered, -Infinity);
   }
 
-  #enter(stored: StoredConfig, environment: SourceEnvironment): Session {
-    const session = newSession(stored, environment, this.time);
-    if (this.#with.isSelectionFixed === true) session.provenEnvironment = environment;
-    this.#roster.enter(session);
+  #enterNew(stored: StoredConfig, environment: SourceEnvironment): Session {
+    const provenEnvironment = this.#with.isSelectionFixed === true ? environment : undefined;
+    return this.#enter({ stored, environment, provenEnvironment, givenUp: undefined });
+  }
+
+  #enter(of: Remembered, checkedAt?: number): Session {
+    const session = new Session(of, this.time, checkedAt);
+    this.#cache.enter(session);
     this.#evict();
-    this.#alarm.wakeIn(renewalDue(session, this.time));
+    this.#wakeFor(session);
     return session;
   }
 
   /** Compares the config file with the session. */
   #follow(session: Session): void {
-    const change = followConfig(session, this.#with.configs, this.time, this.#with.log);
+    const change = session.follow(this.#with.configs, this.time, this.#with.log);
     if (change === "none") return;
     this.#with.log("info", "config changed", { config: session.name, change });
     if (change === "identity") {
       this.renewals.supersede(session);
       // Nobody may have waited for the flight, and nobody may ask: the next one is the sweep's.
-      this.#alarm.wakeIn(renewalDue(session, this.time));
+      this.#wakeFor(session);
     } else
       this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
   }
 
   #drop(session: Session, reason: KeyholeError): void {
-    if (session.closed !== undefined) return;
-    session.closed = reason;
-    this.#roster.forget(session.name);
+    if (!session.close(reason)) return;
+    this.#cache.forget(session.name);
     this.renewals.abandon(session, { error: reason });
     this.#wiper.drop(session.issue);
     this.#with.log("info", "session removed", { config: session.name, reason: reason.kind });
@@ -183,7 +178,7 @@ export class Keeper {
 
   /** Whoever was given an issue of theirs in this turn still has it: the session is not closed, its line not yet wiped. */
   #evict(): void {
-    for (const session of this.#roster.evict()) {
+    for (const session of this.#cache.evict()) {
       this.counters.evictions += 1;
       this.renewals.abandon(session, { superseded: true });
       this.#wiper.drop(session.issue);
@@ -191,22 +186,26 @@ export class Keeper {
     }
   }
 
+  #wakeFor(session: Session): void {
+    this.#alarm.wakeIn(session.renewalDue(this.time));
+  }
+
   #settled(session: Session): void {
     this.#with.settled?.(session);
     this.#evict();
-    this.#alarm.wakeIn(renewalDue(session, this.time));
+    this.#wakeFor(session);
   }
 
   /** Renews what is due, and asks to be woken when something will be. */
   #sweep(): void {
     this.readClocks();
     let next = Infinity;
-    for (const session of this.#roster.all()) {
-      const due = renewalDue(session, this.time);
+    for (const session of this.#cache.all()) {
+      const due = session.renewalDue(this.time);
       if (due > 0) next = Math.min(next, due);
       else this.renewals.fly(session, false);
     }
-    if (this.#roster.size > 0) this.#alarm.wakeIn(next);
+    if (this.#cache.size > 0) this.#alarm.wakeIn(next);
   }
 }
 

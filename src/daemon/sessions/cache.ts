@@ -1,14 +1,11 @@
 // The sessions that are in memory, in the order of use, and the names of those that had to leave.
 import type { Instant } from "./refresh.ts";
-import { isFailedAttempt, isPinned, type Session } from "./session.ts";
+import type { Remembered, Session } from "./session.ts";
 
 /** Sessions that were evicted; the oldest is forgotten. */
 const MAX_REMEMBERED = 4_096;
 
-/** What brings a session back: its config as it was last good, and the environment it was added with. */
-export type Remembered = Pick<Session, "stored" | "environment" | "provenEnvironment" | "givenUp">;
-
-export class Roster {
+export class SessionCache {
   /** The first is the least recently used. */
   readonly #sessions = new Map<string, Session>();
   readonly #remembered = new Map<string, Remembered>();
@@ -46,8 +43,7 @@ export class Roster {
 
   /** Makes it the most recently used. */
   touch(session: Session, now: Instant): void {
-    session.usedAt = now.wall;
-    session.askedAt = now.monotonic;
+    session.asked(now);
     if (session === this.#newest) return;
     this.#newest = session;
     this.#sessions.delete(session.name);
@@ -72,7 +68,7 @@ export class Roster {
     for (const pinned of [false, true]) {
       for (const session of this.#sessions.values()) {
         if (excess === 0) return evicted;
-        if (isPinned(session) !== pinned || session.flight?.urgent === true || session === this.#newest) continue;
+        if (session.isPinned !== pinned || session.flight?.urgent === true || session === this.#newest) continue;
         this.#sessions.delete(session.name);
         this.#remember(session);
         evicted.push(session);
@@ -83,10 +79,11 @@ export class Roster {
   }
 
   #remember(session: Session): void {
-    const { name, stored, environment, provenEnvironment, givenUp } = session;
+    const { name } = session;
     this.#remembered.delete(name);
-    if (isFailedAttempt(session)) return;
-    this.#remembered.set(name, { stored, environment, provenEnvironment, givenUp });
+    const remembered = session.remembered();
+    if (remembered === undefined) return;
+    this.#remembered.set(name, remembered);
     if (this.#remembered.size <= MAX_REMEMBERED) return;
     const oldest = this.#remembered.keys().next().value;
     if (oldest !== undefined) this.#remembered.delete(oldest);
