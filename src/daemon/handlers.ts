@@ -7,14 +7,14 @@ import { refuseLoop } from "../loop.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
-import { answerVend } from "./sessions/answer.ts";
+import { answerVend } from "./sessions/issue.ts";
 import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "../server/dispatch.ts";
 import type { Grants } from "./grants/grants.ts";
 import type { Issue } from "./sessions/issue.ts";
 import type { Keyring } from "./sessions/static-keys.ts";
 import type { LimitedLog } from "../server/log.ts";
-import { completeKeys } from "./sessions/outer-keys.ts";
+import { completeKeys } from "./sessions/static-keys.ts";
 import { select, type Wanted, wantedOf } from "./sessions/selection.ts";
 import type { Sessions } from "./sessions/sessions.ts";
 

@@ -1,6 +1,6 @@
 // The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
 // file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
-import { createSessionConfigs } from "./sessions/configs.ts";
+import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadNative } from "../native/load.ts";

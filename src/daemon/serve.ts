@@ -1,6 +1,6 @@
 // The daemon's parts, put together: the only file that knows them all. Takes the lock, listens, says that it is ready,
 // and ends in order.
-import { createSessionConfigs } from "./sessions/configs.ts";
+import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
@@ -15,7 +15,7 @@ import { formatReady, WAITING } from "../wire/readiness.ts";
 import { createRequestAudit, recordIssues } from "./audit/requests.ts";
 import { openAuditFile } from "./audit/file.ts";
 import { systemClock } from "../clock.ts";
-import { Counters } from "./counters.ts";
+import { Counters } from "./status.ts";
 import { createDispatch } from "../server/dispatch.ts";
 import { hideFormerNames } from "./mounts/names.ts";
 import { divideDescriptors } from "./grants/directory.ts";

@@ -1,15 +1,14 @@
 // The daemon's source of credentials: STS, called by a worker process, and source credentials found by children.
-import { isWayVariable } from "../environment.ts";
-import { readAccounts } from "../files/accounts.ts";
-import { createRemoteTransport } from "../sources/remote.ts";
+import { systemClock } from "../clock.ts";
+import { type Environment, isWayVariable } from "../environment.ts";
+import { type Accounts, readAccounts } from "../files/accounts.ts";
 import { parseSessionName } from "../sessionname.ts";
+import { createRemoteTransport } from "../sources/remote.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
 import type { StsTransport } from "../sources/transport.ts";
 import { build } from "../version.ts";
-import { systemClock } from "../clock.ts";
 import { ownCommand } from "./image.ts";
-import { userName } from "./user.ts";
 
 /** AssumeRole calls at once, so that a thousand renewals do not trip the account's rate limit. */
 export const MAX_FLIGHTS = 8;
@@ -58,4 +57,12 @@ function withConfigName<Request extends RoleRequest>(request: Request): Request 
 /** For a daemon without HOME: the SDK fails where it finds no home at all, as for a container's user of a number. */
 function homeOf(uid: number): string {
   return readAccounts().userOf(uid)?.home || "/";
+}
+
+/**
+ * From the user database, so that the same user has the same name from a shell, from cron and from a service; from the
+ * environment where the database is elsewhere (LDAP, macOS), else `uid-1000`.
+ */
+export function userName(uid: number, environment: Environment, accounts: Accounts = readAccounts()): string {
+  return accounts.userOf(uid)?.name || environment["USER"] || environment["LOGNAME"] || `uid-${uid}`;
 }

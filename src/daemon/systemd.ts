@@ -7,7 +7,7 @@ import { isSameFile } from "../files/identity.ts";
 import type { Native } from "../native/native.ts";
 import type { Clock, Timer } from "../clock.ts";
 
-/** Read once and kept from every child; they have to survive the daemon's own start over (process.ts). */
+/** Read once and kept from every child; they have to survive the daemon's own start over (image.ts). */
 export const MANAGER_VARIABLES = [
   "LISTEN_PID",
   "LISTEN_FDS",

@@ -6,7 +6,7 @@ import { KeyholeError } from "../../errors.ts";
 import type { Grant, Runner } from "../../grants/grant.ts";
 import type { Caller } from "../../server/dispatch.ts";
 import type { StartOf } from "../../server/starts.ts";
-import { Alarm } from "../sessions/alarm.ts";
+import { WakeTimer } from "../sessions/time.ts";
 import type { LiveGrant } from "./livegrants.ts";
 
 /** One reading of all clocks: AWS's, this machine's, and the monotonic one. See Time. */
@@ -80,7 +80,7 @@ export function watchRunners(
   end: (live: LiveGrant) => void,
   { clock, startOf }: { readonly clock: Clock; readonly startOf: StartOf },
 ): RunnerWatch {
-  const alarm = new Alarm(clock, look);
+  const alarm = new WakeTimer(clock, look);
   function look(): void {
     const watched = [...lives()].filter(({ grant }) => grant.runner !== undefined);
     for (const live of watched) if (hasRunnerEnded(live.grant, startOf)) end(live);

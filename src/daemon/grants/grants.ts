@@ -8,7 +8,7 @@ import { keyholeErrorOf } from "../../server/failure.ts";
 import { peerOf } from "../../server/peers.ts";
 import type { GrantInfo, ResponseOf } from "../../wire/messages.ts";
 import type { Lock } from "../lock.ts";
-import { Alarm } from "../sessions/alarm.ts";
+import { WakeTimer } from "../sessions/time.ts";
 import { type AddingDependencies, createGrantAdding, type GrantRequest } from "./adding.ts";
 import type { Confirmer } from "./confirmation.ts";
 import { createGrantLock, notKept, tryToWriteDefinition, writeEnd } from "./definitions.ts";
@@ -77,7 +77,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   const { lives, pending } = served;
   const bounds = boundGrants(options.descriptors);
   const lock = createGrantLock(options.takeLock);
-  const alarm = new Alarm(options.clock, look);
+  const alarm = new WakeTimer(options.clock, look);
   let isClosed = false;
   /** The last of those that are under way: a second one sees what the first has done. */
   let loading: Promise<void> = Promise.resolve();

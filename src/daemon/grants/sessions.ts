@@ -7,7 +7,7 @@ import { noSuchGrant } from "../../grants/names.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
-import type { Counters } from "../counters.ts";
+import type { Counters } from "../status.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { SessionsDependencies } from "../sessions/lifecycle.ts";
 import { Sessions } from "../sessions/sessions.ts";

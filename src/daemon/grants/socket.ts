@@ -12,7 +12,7 @@ import { IN_SANDBOX } from "../../server/program.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
-import { answerFetch } from "../sessions/answer.ts";
+import { answerFetch } from "../sessions/issue.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { LiveGrant } from "./livegrants.ts";
 

@@ -7,7 +7,7 @@ import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { Decision } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";
-import { answerVend } from "../sessions/answer.ts";
+import { answerVend } from "../sessions/issue.ts";
 import type { RequestAudit } from "../audit/requests.ts";
 import type { Caller, Handlers } from "../../server/dispatch.ts";
 import type { Issue } from "../sessions/issue.ts";

@@ -1,8 +1,11 @@
-// One AssumeRole under way, everybody who waits for it, and how waiting for a source ends.
+// Calls to the source: an AssumeRole under way with everybody who waits for it, the question whose credentials they are,
+// and how waiting ends.
 import { KeyholeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../clock.ts";
+import type { CallerIdentity, CredentialSource } from "../../sources/source.ts";
 import type { Issue } from "./issue.ts";
-import type { Slots, Ticket } from "./semaphore.ts";
+import type { Session } from "./session.ts";
+import type { Semaphore, Ticket } from "./semaphore.ts";
 
 /** `superseded`: thrown away because config or environment changed; whoever waited asks again. */
 export type Outcome = { readonly issue: Issue } | { readonly error: KeyholeError } | { readonly superseded: true };
@@ -13,7 +16,7 @@ export interface Flight {
   readonly settle: (outcome: Outcome) => void;
   readonly abort: AbortController;
   /** Its place in a queue, from the moment it asks for its turn. */
-  place: { readonly slots: Slots; readonly ticket: Ticket } | undefined;
+  place: { readonly semaphore: Semaphore; readonly ticket: Ticket } | undefined;
   /** Somebody waits, or waited. */
   urgent: boolean;
   /** Its config and environment are fixed from here on. */
@@ -56,4 +59,45 @@ export function guard(clock: Clock, call: AbortController, more = 0): Timer {
   return clock.after(GUARD + more, () => {
     call.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
   });
+}
+
+/** Who AWS says an issue of credentials is: asked once, by however many at once. */
+export class Identities {
+  readonly #source: CredentialSource;
+  readonly #clock: Clock;
+  readonly #answers = new WeakMap<Issue, Promise<CallerIdentity>>();
+  readonly #calls = new Set<AbortController>();
+
+  constructor(source: CredentialSource, clock: Clock) {
+    this.#source = source;
+    this.#clock = clock;
+  }
+
+  /** A failure is not remembered. Throws as CredentialSource.identify does. */
+  of(session: Session, issue: Issue): Promise<CallerIdentity> {
+    const known = this.#answers.get(issue);
+    if (known !== undefined) return known;
+    const answer = this.#ask(session, issue);
+    this.#answers.set(issue, answer);
+    answer.catch(() => this.#answers.delete(issue));
+    return answer;
+  }
+
+  /** Ends every call; whoever waits is told why. */
+  stop(reason: KeyholeError): void {
+    for (const call of this.#calls) call.abort(reason);
+  }
+
+  async #ask({ name, stored, environment }: Session, issue: Issue): Promise<CallerIdentity> {
+    const abort = new AbortController();
+    const timer = guard(this.#clock, abort);
+    this.#calls.add(abort);
+    try {
+      const request = { name, config: stored.config, environment, signal: abort.signal };
+      return await unlessAborted(this.#source.identify(request, issue.credentials), abort.signal);
+    } finally {
+      this.#calls.delete(abort);
+      timer.cancel();
+    }
+  }
 }

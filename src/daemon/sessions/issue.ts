@@ -1,10 +1,17 @@
-// One issue of credentials: what STS gave, ready to vend, and its end.
+// One issue of credentials: what STS gave, ready to vend; the answers that carry it, finished once, so that a warm one is
+// a lookup and a write; and its end. Times are milliseconds on AWS's clock.
+import type { Config, StoredConfig } from "../../config/config.ts";
 import { type Credentials, formatProcessLine } from "../../credentials.ts";
+import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
+import type { Grant } from "../../grants/grant.ts";
+import { SHORTEST_DURATION } from "../../grants/scope.ts";
 import type { AssumedRole } from "../../sources/source.ts";
-import { DEFAULT_DURATION } from "./bound.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { FLOOR, type Lifespan, renewalPoint } from "./refresh.ts";
+import { encode } from "../../wire/codec.ts";
+import { encodeFrame } from "../../wire/frame.ts";
+import { messages, type ResponseOf } from "../../wire/messages.ts";
 import type { Time } from "./time.ts";
 
 export interface Issue extends Lifespan {
@@ -16,7 +23,7 @@ export interface Issue extends Lifespan {
    * synchronous turn (nor the microtasks) in which a vend gave it out: copy or write it before waiting for anything.
    */
   readonly line: Uint8Array;
-  /** The finished answer to a vend, once there is one (answer.ts); zeroed with the line. */
+  /** The finished answer to a vend, once there is one; zeroed with the line. */
   answer: Uint8Array | undefined;
   /** The region that the config or its profile names, for AWS_REGION. */
   readonly region: string | undefined;
@@ -115,4 +122,63 @@ export class Wiper {
     }
     this.#dropped = [];
   }
+}
+
+/** Seconds: AssumeRole's own default. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
+const DEFAULT_DURATION = 3_600;
+
+/** Seconds for the way to STS, whose clock starts when the call arrives. */
+const MARGIN = 10;
+
+/**
+ * The config with a duration that ends in time.
+ *
+ * @throws KeyholeError `expired` where STS issues nothing that short.
+ */
+export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "until">, now: number): Config {
+  if (until === undefined) return config;
+  const left = Math.floor((until - now) / 1000) - MARGIN;
+  if (left < SHORTEST_DURATION) throw expired();
+  const asked = config.AssumeRole.DurationSeconds ?? DEFAULT_DURATION;
+  if (asked <= left) return config;
+  return { ...config, AssumeRole: { ...config.AssumeRole, DurationSeconds: left } };
+}
+
+/** @throws KeyholeError `expired` for credentials that outlive the end, however that came: they are thrown away. */
+export function refuseOverrun({ until }: Pick<StoredConfig, "until">, expiresAt: number): void {
+  if (until !== undefined && expiresAt > until) throw expired();
+}
+
+function expired(): KeyholeError {
+  return new KeyholeError("expired", "too little is left for another session: STS issues none under 15 minutes");
+}
+
+/**
+ * The answer to Vend. For how long its bytes may be read: see `Issue.line`.
+ *
+ * @param config what the session was asked for by; always the same for a session
+ */
+export function answerVend(issue: Issue, config = issue.config): Uint8Array {
+  const { region, line } = issue;
+  issue.answer ??= finish("Vend", { config, region, line });
+  return issue.answer;
+}
+
+/** The answer to Fetch on the socket of a grant whose session the issue is of. As `answerVend`. */
+export function answerFetch(
+  issue: Issue,
+  { name, config, environment }: Pick<Grant, "name" | "config" | "environment">,
+) {
+  const { region = regionOf(environment), line } = issue;
+  issue.answer ??= finish("Fetch", { grant: name, config, region, line });
+  return issue.answer;
+}
+
+function finish<Name extends "Vend" | "Fetch">(name: Name, answer: ResponseOf<Name>): Uint8Array {
+  const { number, response } = messages[name];
+  // The table ties each name to its types; here, where either may come, only `any` spans them.
+  const body = encode<any>(response, answer);
+  const frame = encodeFrame(number, body);
+  body.fill(0);
+  return frame;
 }

@@ -2,15 +2,14 @@
 import type { ConfigReader, StoredConfig } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
-import { Alarm } from "./alarm.ts";
 import type { Clock } from "../../clock.ts";
-import { Counters } from "../counters.ts";
+import { Counters } from "../status.ts";
 import { Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import { Renewals } from "./renewals.ts";
 import { SessionCache } from "./cache.ts";
 import { type Remembered, Session } from "./session.ts";
-import { Time } from "./time.ts";
+import { Time, WakeTimer } from "./time.ts";
 
 /** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
 const SPREAD = 5_000;
@@ -41,7 +40,7 @@ export class Lifecycle {
   readonly renewals: Renewals;
   readonly #with: SessionsDependencies;
   readonly #cache: SessionCache;
-  readonly #alarm: Alarm;
+  readonly #wakeTimer: WakeTimer;
   readonly #wiper: Wiper;
 
   constructor(dependencies: SessionsDependencies) {
@@ -50,7 +49,7 @@ export class Lifecycle {
     const { source, clock, random, log, maxSessions, maxFlights } = dependencies;
     this.time = new Time(clock);
     this.#cache = new SessionCache(maxSessions);
-    this.#alarm = new Alarm(clock, () => this.#sweep());
+    this.#wakeTimer = new WakeTimer(clock, () => this.#sweep());
     this.#wiper = new Wiper(clock);
     this.renewals = new Renewals({
       source,
@@ -123,7 +122,7 @@ export class Lifecycle {
   /** Ends all sessions and zeroes every line at once. */
   stop(reason: KeyholeError): void {
     for (const session of this.#cache.all()) this.#drop(session, reason);
-    this.#alarm.cancel();
+    this.#wakeTimer.cancel();
     this.#wiper.wipe();
   }
 
@@ -133,7 +132,7 @@ export class Lifecycle {
     if (jump === 0) return;
     this.#with.log("warn", "clock jumped", { milliseconds: Math.round(jump), sessions: this.#cache.size });
     for (const session of this.#cache.all()) session.spread(this.time.monotonic + this.#with.random() * SPREAD);
-    if (this.#cache.size > 0) this.#alarm.wakeIn(0);
+    if (this.#cache.size > 0) this.#wakeTimer.wakeIn(0);
   }
 
   /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
@@ -187,7 +186,7 @@ export class Lifecycle {
   }
 
   #wakeFor(session: Session): void {
-    this.#alarm.wakeIn(session.renewalDue(this.time));
+    this.#wakeTimer.wakeIn(session.renewalDue(this.time));
   }
 
   #settled(session: Session): void {
@@ -205,7 +204,7 @@ export class Lifecycle {
       if (due > 0) next = Math.min(next, due);
       else this.renewals.fly(session, false);
     }
-    if (this.#cache.size > 0) this.#alarm.wakeIn(next);
+    if (this.#cache.size > 0) this.#wakeTimer.wakeIn(next);
   }
 }
 

@@ -3,14 +3,14 @@
 import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { mfaPatience } from "../../sources/mfa.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
-import { boundConfig, refuseOverrun } from "./bound.ts";
+import { boundConfig, refuseOverrun } from "./issue.ts";
 import type { Clock } from "../../clock.ts";
-import type { Counters } from "../counters.ts";
+import type { Counters } from "../status.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import type { Session } from "./session.ts";
-import { OVERDUE, type Release, Slots } from "./semaphore.ts";
+import { OVERDUE, type Release, Semaphore } from "./semaphore.ts";
 import type { Time } from "./time.ts";
 
 interface Dependencies {
@@ -35,7 +35,7 @@ interface Dependencies {
 export class Renewals {
   readonly #with: Dependencies;
   /** Of every endpoint that is asked just now. */
-  readonly #slots = new Map<string, Slots>();
+  readonly #semaphores = new Map<string, Semaphore>();
   /** Sessions whose last call failed, and only after `OVERDUE`: they let all others go first. */
   readonly #hung = new WeakSet<Session>();
 
@@ -49,7 +49,7 @@ export class Renewals {
     if (flight !== undefined) {
       if (urgent && !flight.urgent) {
         flight.urgent = true;
-        flight.place?.slots.hurry(flight.place.ticket);
+        flight.place?.semaphore.hurry(flight.place.ticket);
       }
       return flight;
     }
@@ -91,8 +91,8 @@ export class Renewals {
     let timer = guard(clock, flight.abort, mfaPatience(session.stored.config));
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
-      const slots = this.#slotsOf(endpoint);
-      const release = await turnOf(flight, slots, this.#hung.has(session));
+      const semaphore = this.#semaphoreOf(endpoint);
+      const release = await turnOf(flight, semaphore, this.#hung.has(session));
       timer = guard(clock, flight.abort);
       const began = clock.monotonic();
       try {
@@ -110,7 +110,7 @@ export class Renewals {
       } finally {
         last.took = clock.monotonic() - began;
         release();
-        if (slots.isIdle) this.#slots.delete(endpoint);
+        if (semaphore.isIdle) this.#semaphores.delete(endpoint);
       }
     };
     try {
@@ -130,10 +130,10 @@ export class Renewals {
     }
   }
 
-  #slotsOf(endpoint: string): Slots {
-    const slots = this.#slots.get(endpoint) ?? new Slots(this.#with.maxFlights, this.#with.clock);
-    this.#slots.set(endpoint, slots);
-    return slots;
+  #semaphoreOf(endpoint: string): Semaphore {
+    const semaphore = this.#semaphores.get(endpoint) ?? new Semaphore(this.#with.maxFlights, this.#with.clock);
+    this.#semaphores.set(endpoint, semaphore);
+    return semaphore;
   }
 
   #succeeded(session: Session, flight: Flight, assumed: AssumedRole, took: number): void {
@@ -188,14 +188,14 @@ export class Renewals {
 }
 
 /** Resolves with a slot, which is then to be released; rejects without one if the flight is abandoned meanwhile. */
-function turnOf(flight: Flight, slots: Slots, hasHung: boolean): Promise<Release> {
+function turnOf(flight: Flight, semaphore: Semaphore, hasHung: boolean): Promise<Release> {
   return new Promise((resolve, reject) => {
     const { signal } = flight.abort;
     // The reason is always a KeyholeError of ours.
     const giveUp = (): void => reject(signal.reason as KeyholeError);
     if (signal.aborted) return giveUp();
-    flight.place = { slots, ticket: resolve };
-    signal.addEventListener("abort", () => void (slots.leave(resolve) && giveUp()), { once: true });
-    slots.enter(resolve, hasHung ? "suspect" : flight.urgent ? "urgent" : "background");
+    flight.place = { semaphore, ticket: resolve };
+    signal.addEventListener("abort", () => void (semaphore.leave(resolve) && giveUp()), { once: true });
+    semaphore.enter(resolve, hasHung ? "suspect" : flight.urgent ? "urgent" : "background");
   });
 }

@@ -15,10 +15,11 @@
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
+import { createConfigReader } from "../../config/store.ts";
 import { checkConfigName } from "../../configname.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { formatSessionName } from "../../sessionname.ts";
+import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
@@ -200,4 +201,37 @@ const AWS_HOST = /\.(?:amazonaws\.com(?:\.cn)?|api\.aws|amazonwebservices\.com\.
 function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
   const names: readonly string[] = ENDPOINT_VARIABLES;
   return pick(environment, (name) => !names.includes(name));
+}
+
+/**
+ * The configs that sessions are of, by the sessions' names: of the default directory and of any other.
+ *
+ * @param directory the default one
+ */
+export function createSessionConfigs(directory: string): ConfigReader {
+  /** What was read last: an addition reads it for the session's name, and again for the session. */
+  let latest: { readonly directory: string; readonly stored: StoredConfig } | undefined;
+
+  const find = (name: string) => {
+    const identity = parseSessionName(name);
+    const place = identity?.directory ?? directory;
+    return identity && { place, reader: createConfigReader(place), config: identity.config };
+  };
+
+  return {
+    read(name) {
+      const found = find(name);
+      if (found === undefined) return createConfigReader(directory).read(checkConfigName(name));
+      const { place, reader, config } = found;
+      const isLatest = latest?.directory === place && latest.stored.name === config;
+      if (!isLatest || latest?.stored.revision !== reader.revision(config)) {
+        latest = { directory: place, stored: reader.read(config) };
+      }
+      return { ...latest!.stored, name };
+    },
+    revision(name) {
+      const found = find(name);
+      return found?.reader.revision(found.config);
+    },
+  };
 }

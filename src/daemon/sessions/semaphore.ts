@@ -19,7 +19,7 @@ export const OVERDUE = 400;
 /** Slots that are held, overdue ones included: each is a connection, and memory in the worker. */
 const MOST = 128;
 
-export class Slots {
+export class Semaphore {
   readonly #limit: number;
   readonly #clock: Clock;
   #held = 0;

@@ -1,5 +1,7 @@
 // Keys that requesters had in their environments, by their ids. A restart forgets them; the ids are on the disk, with the
 // sessions and grants that were made with them, so that any environment that has the same keys brings those back.
+import { KEYS_OF_SESSION } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** The latest; a shell's temporary keys are others every hour. */
@@ -34,4 +36,33 @@ export class Keyring {
     const keys = this.#keys.get(id);
     return keys && { ...environment, ...keys };
   }
+}
+
+/**
+ * What a requester selects, with the secret of keys that it names by their id: inside `exec` and `shell` there is the id
+ * alone of the shell's outside. The secret stays here, with the session that was made with it.
+ *
+ * @param config that it asks for
+ * @param environmentOf what a session was made with
+ * @throws KeyholeError `no-source-credentials` where no session of that name has such keys: without them others would be found
+ */
+export function completeKeys(
+  environment: SourceEnvironment,
+  config: string,
+  environmentOf: (session: string) => SourceEnvironment | undefined,
+): SourceEnvironment {
+  const { [KEYS_OF_SESSION]: session, ...own } = environment;
+  const { AWS_ACCESS_KEY_ID: id } = own;
+  if (session === undefined || id === undefined || own["AWS_SECRET_ACCESS_KEY"] !== undefined) return own;
+  const known = environmentOf(session);
+  const secret = known?.["AWS_SECRET_ACCESS_KEY"];
+  if (known?.["AWS_ACCESS_KEY_ID"] !== id || secret === undefined) {
+    throw new KeyholeError(
+      "no-source-credentials",
+      `the source credentials are keys of the shell outside, ${id}, which this daemon does not have (any more)`,
+      `leave this shell, and there: keyhole daemon add -n ${config}`,
+    );
+  }
+  const token = known["AWS_SESSION_TOKEN"];
+  return { ...own, AWS_SECRET_ACCESS_KEY: secret, ...(token !== undefined && { AWS_SESSION_TOKEN: token }) };
 }

@@ -1,5 +1,6 @@
-// AWS's time, as well as this machine can know it: the wall clock, corrected by the skew that STS showed.
-import type { Clock } from "../../clock.ts";
+// AWS's time, as well as this machine can know it: the wall clock, corrected by the skew that STS showed. And the timer
+// that wakes whatever waits for it.
+import type { Clock, Timer } from "../../clock.ts";
 import type { Instant } from "./refresh.ts";
 
 /** Milliseconds. Two clocks that drift apart by more than this between two readings: a step, or a suspend. */
@@ -68,5 +69,49 @@ export class Time implements Instant {
   /** AWS's clock minus this machine's; undefined until measured, and again after a jump. */
   get skew(): number | undefined {
     return this.#isMeasured ? this.#correction : undefined;
+  }
+}
+
+/** Milliseconds: the longest sleep between two comparisons of the clocks. */
+const LONGEST = 15_000;
+
+/** Milliseconds: the shortest sleep between two calls, so that ten thousand sessions cost one loop for many renewals. */
+const SHORTEST = 250;
+
+/** One timer, however many things want to be woken: the earliest wins. */
+export class WakeTimer {
+  readonly #clock: Clock;
+  readonly #action: () => void;
+  #timer: Timer | undefined;
+  /** When the timer fires, on the monotonic clock. */
+  #at = Infinity;
+  #rangAt = -Infinity;
+
+  constructor(clock: Clock, action: () => void) {
+    this.#clock = clock;
+    this.#action = action;
+  }
+
+  /** Sees to it that the action runs then or earlier, and within 15 s at the latest. It runs once, then asks again. */
+  wakeIn(milliseconds: number): void {
+    const now = this.#clock.monotonic();
+    const at = Math.max(now + Math.min(milliseconds, LONGEST), this.#rangAt + SHORTEST);
+    if (at >= this.#at) return;
+    this.#timer?.cancel();
+    this.#at = at;
+    this.#timer = this.#clock.after(at - now, () => this.#ring());
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#at = Infinity;
+  }
+
+  #ring(): void {
+    this.#timer = undefined;
+    this.#at = Infinity;
+    this.#rangAt = this.#clock.monotonic();
+    this.#action();
   }
 }

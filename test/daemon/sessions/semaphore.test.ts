@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
-import { OVERDUE, type Release, Slots, type Ticket } from "../../../src/daemon/sessions/semaphore.ts";
+import { OVERDUE, type Release, Semaphore, type Ticket } from "../../../src/daemon/sessions/semaphore.ts";
 import { FakeClock } from "../fakes/clock.ts";
 
-/** Slots whose tickets note their turn; `release` gives back the slot that is held longest. */
+/** Semaphore whose tickets note their turn; `release` gives back the slot that is held longest. */
 function newSlots(limit: number) {
   const clock = new FakeClock();
   const turns: string[] = [];
   const held: Release[] = [];
   return {
     clock,
-    slots: new Slots(limit, clock),
+    slots: new Semaphore(limit, clock),
     turns,
     ticket:
       (name: string): Ticket =>
@@ -90,7 +90,7 @@ test("128 are held at most, however long", async () => {
 });
 
 test("very many tickets that release at once do not pile up on the stack", () => {
-  const slots = new Slots(1, new FakeClock());
+  const slots = new Semaphore(1, new FakeClock());
   let turns = 0;
   const held: Release[] = [];
   slots.enter((release) => void held.push(release), "background");

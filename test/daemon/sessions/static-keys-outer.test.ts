@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { completeKeys } from "../../../src/daemon/sessions/outer-keys.ts";
+import { completeKeys } from "../../../src/daemon/sessions/static-keys.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 
 const keys = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "secret", AWS_SESSION_TOKEN: "token" };

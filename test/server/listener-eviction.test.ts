@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chooseVictim, type Evictable } from "../../src/server/eviction.ts";
+import { chooseVictim, type Evictable } from "../../src/server/listener.ts";
 
 const UIDS = { mine: 1000, other: 1001 };
 

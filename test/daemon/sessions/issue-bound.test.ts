@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { boundConfig, refuseOverrun } from "../../../src/daemon/sessions/bound.ts";
+import { boundConfig, refuseOverrun } from "../../../src/daemon/sessions/issue.ts";
 import { roleConfig } from "../fakes/configs.ts";
 import { errorOf, newWorld } from "../fakes/world.ts";
 

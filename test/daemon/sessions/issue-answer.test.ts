@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { answerFetch, answerVend } from "../../../src/daemon/sessions/answer.ts";
+import { answerFetch, answerVend } from "../../../src/daemon/sessions/issue.ts";
 import { decode } from "../../../src/wire/codec.ts";
 import { BODY_START } from "../../../src/wire/frame.ts";
 import { messages } from "../../../src/wire/messages.ts";

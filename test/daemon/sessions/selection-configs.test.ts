@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSessionConfigs } from "../../../src/daemon/sessions/configs.ts";
+import { createSessionConfigs } from "../../../src/daemon/sessions/selection.ts";
 import { thrownBy } from "../../thrown.ts";
 
 function write(directory: string, role: string): void {

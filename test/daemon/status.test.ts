@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Counters } from "../../src/daemon/counters.ts";
+import { Counters } from "../../src/daemon/status.ts";
 
 test("percentiles are 0 before the first call, and then the nearest rank in whole milliseconds", () => {
   const counters = new Counters();

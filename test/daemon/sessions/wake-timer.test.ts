@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
-import { Alarm } from "../../../src/daemon/sessions/alarm.ts";
+import { WakeTimer } from "../../../src/daemon/sessions/time.ts";
 import { FakeClock } from "../fakes/clock.ts";
 
 /** An alarm that notes when it rings, from now on. */
-function newAlarm(): { clock: FakeClock; alarm: Alarm; rings: number[] } {
+function newAlarm(): { clock: FakeClock; alarm: WakeTimer; rings: number[] } {
   const clock = new FakeClock();
   const start = clock.monotonic();
   const rings: number[] = [];
-  const alarm = new Alarm(clock, () => void rings.push(clock.monotonic() - start));
+  const alarm = new WakeTimer(clock, () => void rings.push(clock.monotonic() - start));
   return { clock, alarm, rings };
 }
 
