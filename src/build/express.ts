@@ -1,7 +1,7 @@
 // The code that runs before Bun, or without it: what express/ compiles to.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { viewOf, writeAddress } from "./bytes.ts";
+import { alignUp, viewOf, writeAddress } from "./bytes.ts";
 import { fileType, headerField, recordSize, segmentFlag, segmentType, writeSegment } from "./elf.ts";
 import { readSums, sha256 } from "./archive.ts";
 import type { Cpu } from "./vendor/packages.ts";
@@ -48,7 +48,9 @@ export function linkSmall(cpu: Cpu, version: string): Uint8Array {
 export function linkAlone(code: Uint8Array, cpu: Cpu, rest: Uint8Array): Uint8Array {
   const segments = [segmentType.load, segmentType.stack] as const;
   const start = recordSize.header + 2 * recordSize.segment + 16;
-  const file = new Uint8Array(start + code.length + rest.length);
+  // It may be code as well.
+  const behind = alignUp(start + code.length, 16);
+  const file = new Uint8Array(behind + rest.length);
   const view = viewOf(file);
   // gABI 4, "ELF Header": the magic number, 64 bit, little-endian, version 1.
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
@@ -74,7 +76,7 @@ export function linkAlone(code: Uint8Array, cpu: Cpu, rest: Uint8Array): Uint8Ar
     alignment: 16,
   });
   file.set(code, start);
-  file.set(rest, start + code.length);
-  goOnAt(file.subarray(start), ADDRESS + start + code.length);
+  file.set(rest, behind);
+  goOnAt(file.subarray(start), ADDRESS + behind);
   return file;
 }

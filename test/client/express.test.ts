@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { askExpress } from "../../src/client/express.ts";
 import { isConfigName } from "../../src/configname.ts";
+import type { Cpu } from "../../src/build/vendor/packages.ts";
 import { errors } from "../../src/errors.ts";
 import { resolvePaths } from "../../src/paths.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
-import { canRun, HANDED_OVER, writeAlone } from "../build/express/alone.ts";
+import { HANDED_OVER, runnerOf, writeAlone } from "../build/express/alone.ts";
 import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
 
 let directory: string;
@@ -33,25 +34,26 @@ const words = (text: string) => text.replace("SOCKET", socket).split(" ");
 type Answer = Awaited<ReturnType<typeof askExpress>>;
 type Ask = (words: readonly string[], environment: Record<string, string>, executable: string) => Promise<Answer>;
 
+const cpus = (["x64", "arm64"] as const).filter((cpu) => runnerOf(cpu) !== undefined);
+
 /** Both lanes pass the same cases: the one before Bun starts (src/build/express), and the one behind it. */
 const lanes: Readonly<Record<string, Ask>> = {
   "after Bun starts": askExpress,
-  ...(canRun && { "before Bun starts": askBefore }),
+  ...Object.fromEntries(cpus.map((cpu) => [`before Bun starts, on ${cpu}`, askerBefore(cpu)])),
 };
 
 /** What it hands on of a grant's refusal shows in the compiled executable alone (test/e2e/express.test.ts). */
-async function askBefore(
-  own: readonly string[],
-  environment: Record<string, string>,
-  executable: string,
-): Promise<Answer> {
-  if (executable !== "") mkdirSync(dirname(executable), { recursive: true });
-  writeAlone(executable);
-  const run = Bun.spawn([executable, ...own], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
-  const [printed, status] = await Promise.all([run.stdout.bytes(), run.exited]);
-  expect([0, HANDED_OVER]).toContain(status);
-  expect(printed.length > 0).toBe(status === 0);
-  return status === 0 ? { line: printed } : undefined;
+function askerBefore(cpu: Cpu): Ask {
+  return async (own, environment, executable) => {
+    if (executable !== "") mkdirSync(dirname(executable), { recursive: true });
+    writeAlone(executable, cpu);
+    const words = [...runnerOf(cpu)!, executable, ...own];
+    const run = Bun.spawn(words, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    const [printed, status] = await Promise.all([run.stdout.bytes(), run.exited]);
+    expect([0, HANDED_OVER]).toContain(status);
+    expect(printed.length > 0).toBe(status === 0);
+    return status === 0 ? { line: printed } : undefined;
+  };
 }
 
 describe.each(Object.entries(lanes))("%s", (_lane, ask) => {

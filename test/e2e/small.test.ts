@@ -10,12 +10,18 @@ import { errors } from "../../src/errors.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
+import { runnerOf } from "../build/express/alone.ts";
 import { type Result, resultOf } from "../processes.ts";
 import { makeFilter, underFilter } from "../seccomp.ts";
 import { loadVectors } from "../wire/vectors.ts";
 import { executable } from "./machine.ts";
 
 const isHere = process.platform === "linux" && process.env["KEYHOLE_TEST_EXECUTABLE"] === undefined;
+
+const cpu = process.arch as Cpu;
+const otherCpu = cpu === "x64" ? "arm64" : "x64";
+/** Where qemu-user is there. */
+const emulator = runnerOf(otherCpu);
 
 const line = new TextEncoder().encode('{"Version":1}\n');
 const named = { grant: "agent", config: "dev", region: "eu-west-1" } as const;
@@ -35,12 +41,14 @@ function createGrant(served: Served = fetched(), below = "") {
   writeFileSync(join(directory, "aws-config"), "[default]\n");
   const full = join(directory, "keyhole");
   const small = join(directory, "small");
+  const foreign = join(directory, "foreign");
   try {
     linkSync(executable, full);
   } catch {
     copyFileSync(executable, full);
   }
-  writeFileSync(small, linkSmall(process.arch as Cpu, manifest.version), { mode: 0o755 });
+  writeFileSync(small, linkSmall(cpu, manifest.version), { mode: 0o755 });
+  writeFileSync(foreign, linkSmall(otherCpu, manifest.version), { mode: 0o755 });
   let asked = 0;
   const answers: readonly (Uint8Array | "hang up" | "silence")[] =
     served === "nobody" ? [] : served instanceof Uint8Array || typeof served === "string" ? [served] : served;
@@ -76,6 +84,7 @@ function createGrant(served: Served = fetched(), below = "") {
     socket,
     full,
     small,
+    foreign,
     run,
     asked: () => asked,
     [Symbol.dispose]() {
@@ -104,21 +113,22 @@ function flushTo(peer: Bun.Socket): void {
   if (bytes !== undefined) send(peer, bytes);
 }
 
-/** Runs both, and returns what they agree on. */
+/** Runs both, and the small one of the other CPU, and returns what they agree on. */
 async function both(served: Served, words: readonly string[] = [], options: RunOptions = {}): Promise<Result> {
   const results = await Promise.all(
-    (["full", "small"] as const).map(async (which) => {
+    (["full", "small", ...(emulator ? (["foreign"] as const) : [])] as const).map(async (which) => {
       using grant = createGrant(served);
       const own = words.map((word) => word.replace("SOCKET", grant.socket));
       const env = Object.fromEntries(
         Object.entries(options.env ?? {}).map(([name, value]) => [name, value.replace("SOCKET", grant.socket)]),
       );
-      return await grant.run(grant[which], own, { ...options, env });
+      const [program, ...first] = [...(which === "foreign" ? emulator! : []), grant[which]] as [string, ...string[]];
+      return await grant.run(program, [...first, ...own], { ...options, env });
     }),
   );
-  const [full, small] = results as [Result, Result];
-  expect(small).toEqual(full);
-  return small;
+  const [full, ...small] = results as [Result, ...Result[]];
+  expect(small).toEqual(small.map(() => full));
+  return full;
 }
 
 const answered = { stdout: '{"Version":1}\n', stderr: "", exitCode: 0 };
