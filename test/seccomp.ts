@@ -1,8 +1,11 @@
-// Filters of system calls, as bwrap's --seccomp reads them.
+// What a process may be denied: filters of system calls, as bwrap's --seccomp reads them; new executable memory.
 import { quotePosix } from "../src/text/quoting.ts";
 
-/** Numbers of socket(2) and connect(2), by CPU. */
-const CALLS = { x64: { socket: 41, connect: 42 }, arm64: { socket: 198, connect: 203 } } as const;
+/** Numbers of system calls, by CPU. */
+const CALLS = {
+  x64: { socket: 41, connect: 42, mprotect: 10, clone: 56, clone3: 435 },
+  arm64: { socket: 198, connect: 203, mprotect: 226, clone: 220, clone3: 435 },
+} as const;
 
 /** linux/bpf_common.h, linux/seccomp.h */
 const LOAD_WORD = 0x20;
@@ -17,15 +20,14 @@ type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, valu
 
 type FilteredCall = keyof (typeof CALLS)["x64"];
 
-/** A filter that answers one call with an errno, as raw `struct sock_filter`. */
-export function makeFilter(call: FilteredCall, errno: number): Buffer {
-  const number = CALLS[process.arch as keyof typeof CALLS][call];
-  return encode([
-    [LOAD_WORD, 0, 0, NUMBER],
-    [JUMP_IF_EQUAL, 0, 1, number],
+/** A filter that answers these calls with an errno, as raw `struct sock_filter`. */
+export function makeFilter(calls: FilteredCall | readonly FilteredCall[], errno: number): Buffer {
+  const numbers = CALLS[process.arch as keyof typeof CALLS];
+  const refuse = [calls].flat().flatMap((call): Instruction[] => [
+    [JUMP_IF_EQUAL, 0, 1, numbers[call]],
     [RETURN, 0, 0, ERRNO | errno],
-    [RETURN, 0, 0, ALLOW],
   ]);
+  return encode([[LOAD_WORD, 0, 0, NUMBER], ...refuse, [RETURN, 0, 0, ALLOW]]);
 }
 
 /**
@@ -48,3 +50,15 @@ function encode(program: readonly Instruction[]): Buffer {
   }
   return bytes;
 }
+
+/** linux/prctl.h: PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN; since Linux 6.3. Runs what follows. */
+export const denyExecutableMemory = [
+  "python3",
+  "-c",
+  "import ctypes, os, sys; sys.exit(99) if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) else os.execv(sys.argv[1], sys.argv[1:])",
+];
+
+export const canDenyExecutableMemory =
+  process.platform === "linux" &&
+  Bun.which("python3") !== null &&
+  Bun.spawnSync([...denyExecutableMemory, Bun.which("true")!]).exitCode === 0;

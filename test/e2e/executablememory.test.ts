@@ -2,19 +2,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { childrenOf } from "../processes.ts";
+import { canDenyExecutableMemory as canDeny, denyExecutableMemory } from "../seccomp.ts";
 import { isRoot, shell, startForeground } from "./daemons.ts";
 import { createMachine } from "./machine.ts";
 
-/** linux/prctl.h: PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN; since Linux 6.3. */
-const DENY = [
-  "python3",
-  "-c",
-  "import ctypes, os, sys; sys.exit(99) if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) else os.execv(sys.argv[1], sys.argv[1:])",
-];
-const canDeny =
-  process.platform === "linux" &&
-  Bun.which("python3") !== null &&
-  Bun.spawnSync([...DENY, Bun.which("true")!]).exitCode === 0;
 if (!canDeny) console.error("NOT TESTED: PR_SET_MDWE, which needs python3 and Linux 6.3");
 
 const REASON =
@@ -22,7 +13,7 @@ const REASON =
 const HINT = "keyhole: hint: ulimit -v unlimited; unset BUN_JSC_useJIT; in the unit: MemoryDenyWriteExecute=no\n";
 
 /** Of the environment, under which python3 may be a wrapper that wants more. */
-const under = { under: DENY, env: { PATH: process.env["PATH"] } };
+const under = { under: denyExecutableMemory, env: { PATH: process.env["PATH"] } };
 
 test.skipIf(!canDeny)(
   "under MemoryDenyWriteExecute a warm export works, and so does what asks the daemon alone",
