@@ -47,8 +47,10 @@ function askerBefore(cpu: Cpu): Ask {
   return async (own, environment, executable) => {
     if (executable !== "") mkdirSync(dirname(executable), { recursive: true });
     writeAlone(executable, cpu);
-    const words = [...runnerOf(cpu)!, executable, ...own];
-    const run = Bun.spawn(words, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    const run = Bun.spawn([...runnerOf(cpu)!, executable, ...own], {
+      env: environment,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const [printed, status] = await Promise.all([run.stdout.bytes(), run.exited]);
     expect([0, HANDED_OVER]).toContain(status);
     expect(printed.length > 0).toBe(status === 0);

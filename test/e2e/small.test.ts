@@ -122,8 +122,8 @@ async function both(served: Served, words: readonly string[] = [], options: RunO
       const env = Object.fromEntries(
         Object.entries(options.env ?? {}).map(([name, value]) => [name, value.replace("SOCKET", grant.socket)]),
       );
-      const [program, ...first] = [...(which === "foreign" ? emulator! : []), grant[which]] as [string, ...string[]];
-      return await grant.run(program, [...first, ...own], { ...options, env });
+      const emulated = which === "foreign" ? emulator! : [];
+      return await grant.run("env", [...emulated, grant[which], ...own], { ...options, env });
     }),
   );
   const [full, ...small] = results as [Result, ...Result[]];
