@@ -98,7 +98,7 @@ function temporaryFor(outfile: string): string {
   return join(`${outfile}.tmp`, "keyhole");
 }
 
-/** Writes beside it and renames: what is there may be running, and nobody may find half of a file. */
+/** Writes beside it and renames: what is there may be running, and no process may find half of a file. */
 function replace(outfile: string, executable: Uint8Array): void {
   const complete = join(dirname(temporaryFor(outfile)), "complete");
   writeFileSync(complete, executable, { mode: 0o755 });

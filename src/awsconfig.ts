@@ -3,7 +3,7 @@ import { KeyholeError } from "./errors.ts";
 import { quoteForProcess } from "./text/quoting.ts";
 
 export interface AwsConfig {
-  /** Its first line, for whoever looks. */
+  /** Its first line, for people. */
   readonly comment: string;
   /** The words of `credential_process`. */
   readonly process: readonly string[];

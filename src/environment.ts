@@ -111,7 +111,7 @@ const OTHER_PATHS: ReadonlySet<string> = new Set([
 
 /**
  * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs. Relative
- * paths are taken from `cwd`, which is asked for only then: whoever resolves them works in another directory.
+ * paths are taken from `cwd`, which is asked for only then: the daemon works in another directory.
  * The result may hold secrets (AWS_SECRET_ACCESS_KEY): it goes over the control socket alone and into no log.
  */
 export function selectSourceEnvironment(environment: Environment, cwd: () => string): Record<string, string> {
@@ -205,8 +205,8 @@ const BASE_NAMES: ReadonlySet<string> = new Set(
 );
 
 /**
- * The environment a daemon runs in. Nobody's AWS_* (each session has its requester's), nothing that the runtime
- * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: src/DESIGN.md#what-bun-does), no chain marker of whoever started it.
+ * The environment a daemon runs in. No AWS_* (each session has its requester's), nothing that the runtime
+ * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: src/DESIGN.md#what-bun-does), no chain marker of the process that started it.
  */
 export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
   const selected: Record<string, string> = {};

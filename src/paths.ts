@@ -55,7 +55,7 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     configDir: absolutePath(overrides.configDir ?? `${home}/configs`, cwd),
     defaultConfigDir: `${home}/configs`,
     socket,
-    // Beside its socket: whoever may bind one may lock it. Sockets share a lock only if `.sock` is all they differ in.
+    // Beside its socket: a user who may bind one may lock it. Sockets share a lock only if `.sock` is all they differ in.
     lock: socket.endsWith(".sock") ? `${socket.slice(0, -5)}.lock` : `${socket}.lock`,
     log: absolutePath(overrides.log ?? `${home}/logs/daemon.log`, cwd),
     runDir: `${home}/run`,
@@ -80,7 +80,7 @@ function defaultHome(environment: Environment): string {
       "neither KEYHOLE_HOME nor HOME is set",
       "export KEYHOLE_HOME=/path/to/a/private/directory",
     );
-  // Another daemon in every directory, and the files of whoever owns that directory.
+  // Another daemon in every directory, and the files of that directory's owner.
   if (!userHome.startsWith("/"))
     throw new KeyholeError("usage", "HOME is not an absolute path", "export KEYHOLE_HOME=/path/to/a/private/directory");
   return `${userHome}/.keyhole`;

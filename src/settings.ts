@@ -113,7 +113,7 @@ const DEFAULT_SESSIONS = 64;
 const DEFAULT_TIMEOUT = 20_000;
 /** A list on the wire has a u16 count (wire/codec.ts), and so has Linux's highest useful descriptor cap. */
 const HIGHEST_COUNT = 65_535;
-/** Seconds. Nobody waits for an hour; a longer wait is a mistake of units. */
+/** Seconds. A wait of more than an hour is a mistake of units. */
 const LONGEST_TIMEOUT = 3600;
 
 /**

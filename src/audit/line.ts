@@ -79,7 +79,7 @@ export interface AuditPeer {
   readonly executable?: string | undefined;
   /** Of the process that started it, likewise, where it is keyhole itself. */
   readonly parent?: string | undefined;
-  /** The process that connected had ended when it asked; the connection was somebody else's by then. */
+  /** The process that connected had ended when it asked; another process had the connection by then. */
   readonly exited?: true | undefined;
 }
 

@@ -1,7 +1,7 @@
-// One access key id: what it is, and everybody who was given it.
+// One access key id: what it is, and who was given it.
 import { type AuditPeer, type AuditRecord, parseRecord } from "./line.ts";
 
-/** A process that was given the credentials; without a peer they lie in a file, and nobody knows who reads it. */
+/** A process that was given the credentials; without a peer they lie in a file, whose readers are not known. */
 export interface Holder {
   readonly transport: AuditRecord["transport"];
   readonly peer: AuditPeer | undefined;
@@ -77,7 +77,7 @@ function holdersOf(records: readonly AuditRecord[]): Holder[] {
   return [...holders.values()];
 }
 
-// The records that somebody asked for, among all lines.
+// The records that were asked for, among all lines.
 
 export interface Wanted {
   /** Of this grant alone. */

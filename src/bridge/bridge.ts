@@ -23,11 +23,11 @@ import type { PeerIdentity } from "../native/native.ts";
 export interface Asker {
   /** A whole frame: the grant's answer, or an error reply of this end. Never rejects. */
   readonly ask: () => Promise<Uint8Array>;
-  /** Resolves when the pipe ends. @throws KeyholeError where it breaks, or says what nobody asked for. */
+  /** Resolves when the pipe ends. @throws KeyholeError where it breaks, or says what was not asked for. */
   readonly done: Promise<void>;
 }
 
-/** Requests that wait for their answers. Whoever gave up waiting still counts: answers come in order. */
+/** Requests that wait for their answers. A caller that gave up still counts: answers come in order. */
 const MOST_WAITING = 256;
 
 /** Asks until the pipe ends, which it notices by itself. */
@@ -102,7 +102,7 @@ async function answer(fetch: () => Promise<ResponseOf<"Fetch">>): Promise<Uint8A
 
 // The socket on the side of the tools: to them it is the grant's.
 
-/** For the user who runs this end: whoever else is in this sandbox was not given the grant. */
+/** For the user who runs this end: no other user of this sandbox was given the grant. */
 const OWNER_ONLY = 0o600;
 /** As a grant's socket. */
 const MAX_CONNECTIONS = 32;

@@ -85,7 +85,7 @@ export const ended = encodeError(
   new KeyholeError(
     "unreachable",
     "the bridge to this grant has ended",
-    "ask whoever runs keyhole bridge to start it again",
+    "ask the owner of the grant to run keyhole bridge again",
   ),
 );
 

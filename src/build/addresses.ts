@@ -19,11 +19,11 @@ export interface Copy {
 
 export interface Addresses {
   readonly copies: readonly Copy[];
-  /** Weak names that were asked for and that nobody defines, all of them known ones. */
+  /** Weak names that were asked for and are not defined, all of them known ones. */
   readonly absent: ReadonlySet<string>;
-  /** Undefined if nobody defines the name. */
+  /** Undefined if the name is not defined. */
   ofName(name: string): number | undefined;
-  /** 0 for a known weak symbol that nobody defines. @throws Error for any other undefined symbol. */
+  /** 0 for a known weak symbol that is not defined. @throws Error for any other undefined symbol. */
   ofImport(symbol: ElfSymbol): number;
   /** As seen from inside an object. The addend tells what part of a section is meant. @throws Error as `ofImport`. */
   ofSymbol(object: ObjectFile, symbol: ElfSymbol): number;
@@ -52,7 +52,7 @@ export function locate(program: Program, resolution: Resolution, layout: Layout)
       absent.add(symbol.name);
       return 0;
     }
-    const weak = symbol.binding === binding.weak ? "weak symbol that nobody defines:" : "undefined symbol";
+    const weak = symbol.binding === binding.weak ? "undefined weak symbol:" : "undefined symbol";
     throw new Error(`${weak} ${symbol.name}`);
   }
 
@@ -113,7 +113,7 @@ function findCopies(program: Program, definitions: ReadonlyMap<string, Definitio
     .filter(({ kind }) => kind === "copy")
     .map(({ address, symbol: { name, size } }) => {
       const source = definitions.get(name);
-      if (source === undefined) throw new Error(`nobody defines the variable ${name} at ${toHex(address)}`);
+      if (source === undefined) throw new Error(`the variable ${name} at ${toHex(address)} is not defined`);
       if (source.symbol.size !== size) {
         throw new Error(`the variable ${name} has ${source.symbol.size} bytes, its copy in the executable ${size}`);
       }

@@ -31,7 +31,7 @@ export interface LinkReport {
   /** Shared libraries that the executable no longer needs. */
   readonly replaced: readonly string[];
   readonly members: readonly string[];
-  /** Known weak symbols that nobody defines. */
+  /** Known weak symbols that no member defines. */
   readonly absent: readonly string[];
   readonly textSize: number;
   readonly dataSize: number;

@@ -2,7 +2,7 @@
 
 /** What a dynamic relocation of the executable asks for. */
 export type DynamicKind =
-  /** Copy the library's variable into the executable's own, which everybody uses from then on. */
+  /** Copy the library's variable into the executable's own, which program and libraries use from then on. */
   | "copy"
   /** The address of a variable or function. */
   | "pointer"
@@ -19,7 +19,7 @@ export interface Site {
   readonly type: number;
   /** P: its address. */
   readonly place: number;
-  /** S: the address of the symbol; 0 for a weak symbol that nobody defines. */
+  /** S: the address of the symbol; 0 for a weak symbol that is not defined. */
   readonly symbol: number;
   /** A. */
   readonly addend: number;

@@ -132,7 +132,7 @@ function git(root: string, ...words: readonly string[]): string | undefined {
 
 /**
  * The commit that a release names. What anybody can build again is a commit, and nothing else.
- * @param given by whoever builds from an unpacked archive, or builds a commit's files in another place
+ * @param where there is no git, or the files of a commit are built in another place
  * @throws Error without git, or where files differ from the commit
  */
 export function chooseCommit(given: string | undefined, found: string | undefined): string {

@@ -22,7 +22,7 @@ export const threadVariables: readonly string[] = ["_ZSt15__once_callable", once
 
 /**
  * Bun is compiled without exceptions (as is all of WebKit): whatever would throw, or handle what was thrown, ends the
- * process, as it does in the dynamically linked executable when nobody catches.
+ * process, as it does in the dynamically linked executable where no handler catches it.
  */
 const wouldThrow = [
   "_ZSt17__throw_bad_allocv",
@@ -66,7 +66,7 @@ export const substitutes: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Weak symbols that nobody defines in a static program either, and whose users test them against 0 first. Any other
+ * Weak symbols that a static program does not define either, and whose users test them against 0 first. Any other
  * stops the build.
  */
 export const absentWeak: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 // Names of users and groups ⇄ numbers, from the files that every Unix has: passwd(5) and group(5). Directories such as
-// LDAP, and macOS's own, are not asked: whoever is only there is named by number.
+// LDAP, and macOS's own, are not asked: a user who is only there is named by number.
 import { readFileSync } from "node:fs";
 import type { Environment } from "../environment.ts";
 import { fileRevision } from "./identity.ts";
@@ -24,7 +24,7 @@ export interface Accounts {
   user(name: string): Account | undefined;
   userOf(uid: number): Account | undefined;
   group(name: string): GroupEntry | undefined;
-  /** Whether that user, and nobody else, is in that group: as OpenSSH's Debian asks where umask is 002. */
+  /** Whether that user alone is in that group: as OpenSSH's Debian asks where umask is 002. */
   isPrivateGroup(gid: number, uid: number): boolean;
 }
 
@@ -79,7 +79,7 @@ export function withHome(
   return home ? { ...environment, HOME: home } : environment;
 }
 
-/** A file that cannot be read has nobody in it. */
+/** A file that cannot be read names no account. */
 export function readAccounts(files: AccountFiles = SYSTEM_ACCOUNTS): Accounts {
   return parseAccounts(readOrEmpty(files.passwd), readOrEmpty(files.group));
 }

@@ -22,7 +22,7 @@ import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignPare
 const PRIVATE_MODE = 0o700;
 
 /**
- * Makes `path` and what is missing above it with mode 0700, `path` itself with `mode`, and checks that nobody else could
+ * Makes `path` and what is missing above it with mode 0700, `path` itself with `mode`, and checks that no other user could
  * have put something there: it is a real directory, not a link, ours, and neither it nor its parent can be written by
  * others (a sticky parent such as /tmp can be). The parent may be a link of ours or root's: a home on another disk.
  *

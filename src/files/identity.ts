@@ -16,7 +16,7 @@ export function revisionOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): s
   return [dev, ino, size, mtimeNs, ctimeNs].join("-");
 }
 
-/** Behind links. Undefined for what cannot be looked at: whoever reads it is told why. */
+/** Behind links. Undefined for what cannot be looked at: reading it says why. */
 export function fileRevision(path: string): string | undefined {
   try {
     return revisionOf(statSync(path, { bigint: true }));

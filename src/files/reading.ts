@@ -1,4 +1,4 @@
-// Reading files that decide something, such as which role is assumed: only where nobody else could have written them.
+// Reading files that decide something, such as which role is assumed: only where no other user could have written them.
 import * as fs from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { isErrno } from "../errno.ts";
@@ -15,7 +15,7 @@ export interface TrustedFile {
 
 /**
  * Reads a file whole. A link is followed if it leads to a file that would be read without it: dotfile managers link
- * configs into place, and whoever can write neither directory nor file can lead it nowhere else.
+ * configs into place, and a user who can write to neither directory nor file cannot redirect it.
  *
  * @param uid whose files are trusted beside root's
  * @param limit bytes; of a longer file one more than that is returned, so that the caller can see that there was more
@@ -104,7 +104,7 @@ export interface OpenFile {
   readonly inode: number;
 }
 
-/** Undefined for what is not there, not ours to read, a link or no regular file; waits for nobody at a FIFO. */
+/** Undefined for what is not there, not ours to read, a link or no regular file; does not wait at a FIFO. */
 export function openIfFile(path: string): OpenFile | undefined {
   try {
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);

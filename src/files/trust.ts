@@ -26,7 +26,7 @@ export function refuseForeign(path: string, stats: Ownership, owners: readonly n
   throw new KeyholeError("unsafe-path", `${path} can be written by others`, hint);
 }
 
-/** A group that its owner alone is in is nobody else: many systems give each user one, and a umask of 002. */
+/** A group with its owner as the only member adds no other user: many systems give each user one, and a umask of 002. */
 function isWritableByOthers({ uid, gid, mode }: Ownership): boolean {
   if ((Number(mode) & OTHERS_WRITE) !== 0) return true;
   return (Number(mode) & GROUP_WRITE) !== 0 && !readAccounts().isPrivateGroup(Number(gid), Number(uid));

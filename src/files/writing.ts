@@ -69,7 +69,7 @@ export function removeFile(path: string): boolean {
 }
 
 /**
- * Opens a file that is kept open, and makes it if it is missing. Waits for nobody at the other end of a FIFO.
+ * Opens a file that is kept open, and makes it if it is missing. Does not wait at a FIFO.
  *
  * @param flags of open(2), beside O_CREAT
  * @param what for the error: `log file`
@@ -136,7 +136,7 @@ function withPath<Result>(path: string, verb: string, action: () => Result): Res
 
 // Names of what lasts no longer than who makes it, with that one's pid; and removing what a process left that was killed.
 
-/** A name in a directory that nobody has: for a file that is not finished, and for what is about to be removed. */
+/** A name that is free in a directory: for a file that is not finished, and for what is about to be removed. */
 export function temporaryName(name: string): string {
   return `.${name}.${process.pid}.${crypto.randomUUID()}`;
 }

@@ -51,7 +51,7 @@ export function seenAt({ mountAt }: Pick<Grant, "mountAt">, directory: string): 
 /** @throws KeyholeError `usage` for a host directory whose path no `credential_process` can say. */
 export function mountFiles(grant: MountedGrant, { directory, region, command }: MountOptions): MountFiles {
   const seen = seenAt(grant, directory);
-  const comment = `The grant ${grant.name} of keyhole; holds no secret.`;
+  const comment = `Written by keyhole for the grant ${grant.name}; holds no secret.`;
   return {
     "aws-config": formatAwsConfig({ comment, process: processOf(grant, seen, command), region }),
     credentials: "",
@@ -63,8 +63,8 @@ export function mountFiles(grant: MountedGrant, { directory, region, command }: 
 
 /**
  * What an SDK runs. The executable needs no argument: it finds `sock` beside itself. Without it the image has a keyhole
- * on its PATH, or a second mount puts one there; it is given the socket, and no name, which a grant socket takes from
- * nobody. `cat` without a directory, because not every image has it in the same one.
+ * on its PATH, or a second mount puts one there; it is given the socket, and no name: a grant
+ * socket takes none. `cat` without a directory, because not every image has it in the same one.
  */
 function processOf(
   { deliver, executable }: MountedGrant,

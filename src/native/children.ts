@@ -13,7 +13,7 @@ export interface EndedChild {
   readonly status: number;
 }
 
-/** Waits for one child, whoever started it, that has ended already; undefined if there is none. */
+/** Waits for one child, started by any process, that has ended already; undefined if there is none. */
 export type ReapChild = () => EndedChild | undefined;
 
 export function loadReapChild(): ReapChild {

@@ -6,7 +6,7 @@ export interface PeerIdentity {
   readonly gid: number;
   /** Undefined where the platform does not say. */
   readonly pid: number | undefined;
-  /** Its groups beside `gid`; absent where nobody asked for them. */
+  /** Its groups beside `gid`; absent where they were not asked for. */
   readonly groups?: readonly number[] | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface Native {
   peerGroups(socketDescriptor: number): number[];
   /** The path at which a Unix stream socket listens; undefined for every other descriptor. */
   listeningPath(descriptor: number): string | undefined;
-  /** Sends a datagram to a Unix socket; `@name` is abstract. False where nobody takes it at once. */
+  /** Sends a datagram to a Unix socket; `@name` is abstract. False where no receiver takes it at once. */
   sendDatagram(path: string, text: string): boolean;
   /** Keeps a descriptor from every program that is started from now on. */
   closeOnExecute(descriptor: number): boolean;

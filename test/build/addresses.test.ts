@@ -122,7 +122,7 @@ test("a copy of what the linker defines is refused", () => {
     symbols: [{ name: "__dso_handle", defined: true, value: wordAddress(4), size: 8 }],
     relocations: [{ type: 5, symbol: "__dso_handle", word: 4 }],
   };
-  expect(() => plan({ program, members: {} })).toThrow("nobody defines the variable __dso_handle at 0x410420");
+  expect(() => plan({ program, members: {} })).toThrow("the variable __dso_handle at 0x410420 is not defined");
 });
 
 function wanting(symbol: SymbolSpec, more: readonly SymbolSpec[] = []): ObjectSpec {
@@ -141,7 +141,7 @@ test("a known weak symbol is 0 and is reported", () => {
 });
 
 test.each([
-  ["an unexpected weak symbol", { name: "hook", binding: 2 }, "to hook: weak symbol that nobody defines: hook"],
+  ["an unexpected weak symbol", { name: "hook", binding: 2 }, "to hook: undefined weak symbol: hook"],
   [
     "a section that is left out",
     { name: "frame", section: ".eh_frame" },
@@ -159,6 +159,6 @@ test("an unexpected weak import of the program is refused", () => {
     relocations: [{ type: 6, symbol: "hook", word: 1 }],
   };
   expect(() => link({ program, members: {} })).toThrow(
-    "the executable's word at 0x410408: weak symbol that nobody defines: hook",
+    "the executable's word at 0x410408: undefined weak symbol: hook",
   );
 });

@@ -12,7 +12,7 @@ const files = (grant: Partial<MountedGrant> = {}, directory = DIRECTORY, region?
 const processOf = (text: string) => [...text.matchAll(/^credential_process = (.*)$/gm)].map(([, command]) => command);
 
 test("the AWS config is the same process under both spellings of the default profile", () => {
-  expect(files({}, DIRECTORY, "eu-west-1")["aws-config"]).toBe(`# The grant ci of keyhole; holds no secret.
+  expect(files({}, DIRECTORY, "eu-west-1")["aws-config"]).toBe(`# Written by keyhole for the grant ci; holds no secret.
 
 [default]
 credential_process = /run/keyhole/keyhole

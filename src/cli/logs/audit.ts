@@ -45,13 +45,13 @@ export function renderStory(story: Story): string {
     ["expires", story.expiresAt ?? "not known"],
   ];
   const holders = story.givenTo.map(({ peer, transport, times, first, last }) => [
-    renderPeer(peer) || "whoever reads the file",
+    renderPeer(peer) || "readers of the lease file",
     transport,
     times === 1 ? "once" : `${times} times`,
     shortTime(first),
     shortTime(last),
   ]);
-  if (holders.length === 0) return `${formatTable(facts)}\ngiven to nobody`;
+  if (holders.length === 0) return `${formatTable(facts)}\nnot given to any client`;
   const table = formatTable([["PEER", "OVER", "TIMES", "FIRST", "LAST"], ...holders]);
   return `${formatTable(facts)}\ngiven to\n${table.replaceAll(/^/gm, "  ")}`;
 }

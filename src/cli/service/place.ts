@@ -14,18 +14,18 @@ const STICKY = 0o1000;
 
 /** Who has to do with the directory, and how it comes to be. */
 export interface PlaceOptions {
-  /** The uid of whoever is to own it. */
+  /** The uid of its future owner. */
   readonly operator: number;
   /** The uid that this command runs as. */
   readonly root: number;
-  /** Whether those above it that are missing are made by mkdir(1), which takes nothing that somebody else made first. */
+  /** Whether those above it that are missing are made by mkdir(1), which accepts nothing that another user made first. */
   readonly makesAbove: boolean;
 }
 
 /**
  * @returns directories above it that are missing, the outermost first
  * @throws KeyholeError `unsafe-path` for a directory that is there and was not made for this, such as /tmp, and where
- *   somebody but root could put another one in its place.
+ *   a user other than root could put another one in its place.
  */
 export function checkSharedPlace(directory: string, { operator, root, makesAbove }: PlaceOptions): string[] {
   const found = look(directory);
@@ -46,7 +46,7 @@ export function checkSharedPlace(directory: string, { operator, root, makesAbove
 
 /**
  * @param owners uids of those who may change what the service runs
- * @throws KeyholeError `unsafe-path` where somebody else may, or could put another file in its place, as in /tmp after a
+ * @throws KeyholeError `unsafe-path` where another user may, or could put another file in its place, as in /tmp after a
  *   boot has emptied it.
  */
 export function checkExecutable(path: string, owners: readonly number[]): void {
@@ -77,7 +77,7 @@ function isMade(stats: Stats, owners: readonly number[]): boolean {
   return stats.isDirectory() && owners.includes(stats.uid) && (stats.mode & 0o7777) === MADE;
 }
 
-/** @param mayBeSticky whether nothing is made in it that somebody else may have made before, as everybody may in /tmp */
+/** @param mayBeSticky whether nothing is made in it that another user may have made before, as any user may in /tmp */
 function refuseOthers(path: string, root: number, mayBeSticky: boolean): void {
   // A link of root's, such as /var/run, leads where root wants.
   refuseForeignOwner(path, lstatSync(path), [root, 0]);

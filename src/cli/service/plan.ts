@@ -34,7 +34,7 @@ export interface Service {
   readonly settings: Settings;
   /** False for a unit of the system, which keeps its sockets where every user can look. */
   readonly isOwn: boolean;
-  /** The uid of whoever owns the directory of the system's socket, which root makes before each start. */
+  /** The uid of the owner of the system's socket directory, which root makes before each start. */
   readonly operator?: number;
 }
 

@@ -15,9 +15,9 @@ After=keyhole.socket
 ${LIMITS}
 [Service]
 ${serviceLines(daemon)}
-# Not here, although they are in the unit of shared mode: ProtectSystem= and all that gives a service another view of the
-# files. A user's systemd can do that in a user namespace alone, in which the kernel shows the daemon "nobody" for every
-# user but this one; and a credential_process may write anywhere below the home.
+# Left out, unlike in the shared unit: ProtectSystem= and every directive that needs a mount namespace. A user's systemd
+# makes one inside a user namespace only, where each other user's uid reads as 65534 (nobody). And a credential_process
+# may write anywhere below the home.
 
 [Install]
 WantedBy=default.target
@@ -30,7 +30,7 @@ Description=keyhole's control socket
 [Socket]
 ListenStream=${escapeSpecifiers(daemon.socket)}
 FileDescriptorName=control
-# Only this user asks; requests wait here while the daemon is away.
+# For this user alone. Requests wait here while the daemon is down.
 SocketMode=0600
 DirectoryMode=0700
 RemoveOnStop=yes
@@ -80,7 +80,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# Not here: ProtectHome=, because configs, profiles and SSO tokens are in the operator's home. PrivateTmp= and
+# Left out: ProtectHome=, because configs, profiles and SSO tokens are in the operator's home. PrivateTmp= and
 # PrivateDevices=, because agents (ssh, gpg) have their sockets in /tmp, and security keys are devices. ProtectProc=,
 # because the audit names the programs that ask. IPAddressDeny=, because STS has no fixed addresses.
 
@@ -93,8 +93,8 @@ Also=keyhole-shared.socket
 Description=keyhole's shared socket, for the group ${group}
 
 [Socket]
-# Made anew after a boot; set-group-ID, so that whatever is in it is the group's. The members look into it, and only the
-# operator may put anything there.
+# Created before each start, because /run is empty after a boot. Set-group-ID: what is in it belongs to the group.
+# Members may list it; only the operator may write to it.
 ExecStartPre=/usr/bin/env install -d -m 2750 -o ${quoteCommandWord(user)} -g ${quoteCommandWord(group)} ${quoteCommandWord(directory)}
 ListenStream=${escapeSpecifiers(withoutLink(daemon.sharedSocket))}
 FileDescriptorName=shared
@@ -126,13 +126,13 @@ WantedBy=sockets.target
   };
 }
 
-const RUNTIME = `# As the socket's unit makes it; kept when the service stops, because the socket is in it.
+const RUNTIME = `# The mode that the socket's unit sets. Kept when the service stops, because the socket is in it.
 RuntimeDirectoryMode=2750
 RuntimeDirectoryPreserve=yes
 `;
 
-/** By default the fifth start in ten seconds is the last one, and takes the socket with it. */
-const LIMITS = `# As many starts as it takes: one that fails costs 15 ms, and each "daemon restart" is one.
+/** By default systemd gives up after five starts in ten seconds, and stops the socket as well. */
+const LIMITS = `# No limit on starts: a failed one costs 15 ms, and each "daemon restart" counts as one.
 StartLimitIntervalSec=0
 `;
 
@@ -149,28 +149,28 @@ function serviceLines({ command, words, environment }: ServiceDaemon): string {
   return `Type=notify
 NotifyAccess=main
 ExecStart=${[...command, "--daemon", ...words].map(quoteCommandWord).join(" ")}
-${variables.join("")}# Reads grants and the policy again, and opens its logs anew.
+${variables.join("")}# Rereads grants and the policy, and reopens the logs.
 ExecReload=/bin/sh -c "kill -HUP $$MAINPID"
 Restart=on-failure
 RestartSec=500ms
-# The daemon says every 30 s that it is alive.
+# The daemon sends a keep-alive every 30 s.
 WatchdogSec=60
-# Answers under way take 2 s at most.
+# Requests in progress are answered for up to 2 s.
 TimeoutStopSec=10
 UMask=0077
-# Nothing of it reaches a disk.
+# Secrets reach no disk: no core file, no swap.
 LimitCORE=0
 MemorySwapMax=0
 LimitNOFILE=16384
-# A credential_process or an MFA command that needs sudo cannot have it.
+# So a credential_process or an MFA command cannot use sudo.
 NoNewPrivileges=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 RestrictRealtime=yes
 SystemCallArchitectures=native
-# AF_NETLINK: resolvers of children ask the kernel for this machine's addresses with it.
+# AF_NETLINK: name resolution in children reads this machine's addresses with it.
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-# Not here: MemoryDenyWriteExecute=, because the runtime compiles while it runs. RestrictNamespaces= and
+# Left out: MemoryDenyWriteExecute=, because the runtime compiles while it runs. RestrictNamespaces= and
 # SystemCallFilter=, because a credential_process may be any program, a container among them.`;
 }
 

@@ -1,4 +1,4 @@
-// What a service is made of, whoever manages it.
+// What a service is made of, for systemd and launchd alike.
 import { lstatSync, readFileSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
@@ -53,7 +53,7 @@ export interface SharedDaemon extends ServiceDaemon {
 export const HEADING = "Written by: keyhole service install";
 
 /**
- * Called before anything is written or removed: whoever wrote a unit of that name keeps it, and one that is masked, a
+ * Called before anything is written or removed: a unit of that name that keyhole did not write stays, and one that is masked, a
  * link to /dev/null, stays so.
  *
  * @throws KeyholeError `unsafe-path`

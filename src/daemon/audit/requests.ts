@@ -124,7 +124,7 @@ export function recordIssues(
   };
 }
 
-// Alike events of one process within a second as one line: whoever asks 30,000 times a second must not cost as many
+// Alike events of one process within a second as one line: a client that asks 30,000 times a second must not cost as many
 // writes, nor rotate the evidence out.
 
 /** The event that was written at once, and how many followed it. */

@@ -82,9 +82,9 @@ test("a key's story is told, with everybody who was given it", () => {
     given to
       PEER                          OVER    TIMES     FIRST                 LAST
       uid 1000 pid 42 /usr/bin/aws  socket  41 times  2026-11-20T12:00:00Z  2026-11-20T12:30:00Z
-      whoever reads the file        file    once      2026-11-20T12:00:00Z  2026-11-20T12:00:00Z"
+      readers of the lease file     file    once      2026-11-20T12:00:00Z  2026-11-20T12:00:00Z"
   `);
   expect(renderStory({ ...story, givenTo: [], issuedAt: undefined })).toMatch(
-    /not known any more[\s\S]*given to nobody$/,
+    /not known any more[\s\S]*not given to any client$/,
   );
 });
