@@ -1,5 +1,8 @@
-// argv ⇄ options: the definitions, in citty's terms, and a strict parser, because citty's accepts whatever it does not
-// understand. Imports citty for its types only: its code would cost each start 2 ms.
+// argv → a command and its options. Both are defined in citty's terms, and citty prints their help; the parser is ours, and
+// test/cli/citty.test.ts compares the two. citty 0.2.2 accepts unknown options, missing values and
+// superfluous operands, knows neither aliases of two letters (`-sp`) nor repeated options, and gives words after `--` to
+// operands. Its search for the command is no export, drops the options before the command, takes \`toString\` for one,
+// and loads every file for an unknown word. Its code would cost each start 2 ms, so only its types are imported here.
 import type { BooleanArgDef, EnumArgDef, PositionalArgDef, StringArgDef } from "citty";
 import { KeyholeError } from "./errors.ts";
 import { didYouMean } from "./text/suggest.ts";
@@ -43,7 +46,7 @@ export function splitRest(argv: readonly string[]): { own: readonly string[]; re
 }
 
 /** Whether a word is an option. A lone `-` is an operand: it stands for stdin. */
-export function isOption(word: string): boolean {
+function isOption(word: string): boolean {
   return word.length > 1 && word.startsWith("-");
 }
 
@@ -84,7 +87,7 @@ function findGlued(word: string, defs: ArgsDef): OptionUse | undefined {
 }
 
 /** Whether an option takes the following word for its value. */
-export function takesNextWord(use: OptionUse): boolean {
+function takesNextWord(use: OptionUse): boolean {
   return use.def.type !== "boolean" && use.inline === undefined;
 }
 
@@ -125,7 +128,7 @@ type Fail = (message: string) => KeyholeError;
 type Values = Map<string, string | boolean | string[]>;
 
 /** The message for a word that is no option of `defs`. Its value, if any, is not repeated. @param where ` before the command` */
-export function unknownOption(word: string, defs: ArgsDef, where = ""): string {
+function unknownOption(word: string, defs: ArgsDef, where = ""): string {
   const typed = word.split("=", 1)[0]!;
   const known = Object.entries(defs).flatMap(([name, def]) =>
     def.type === "positional" ? [] : def.type === "boolean" ? [`--${name}`, `--no-${name}`] : [`--${name}`],
@@ -188,4 +191,59 @@ function applyDefault(values: Values, name: string, def: ArgDef, fail: Fail): vo
 function aliasesOf(def: ArgDef): string[] {
   if (!("alias" in def) || def.alias === undefined) return [];
   return [def.alias].flat().map((alias) => `-${alias}`);
+}
+
+/** Commands under a common first word, as citty has a command with sub-commands. */
+export interface CommandTree<Loader extends () => unknown> {
+  readonly meta: { readonly name: string; readonly description: string };
+  readonly subCommands: Readonly<Record<string, Loader | CommandTree<Loader>>>;
+}
+
+/**
+ * Finds the command words among the options. Options of all commands may stand anywhere; a command's own options only
+ * after its name, because before it there is no telling whether they take a value.
+ *
+ * @param argv up to `--`
+ * @param defs options that every command has
+ * @returns the command, or the innermost group whose command was not named; its words; argv without these
+ * @throws KeyholeError `usage` for a command that is not in the table
+ */
+export function findCommand<Loader extends () => unknown>(
+  root: CommandTree<Loader>,
+  argv: readonly string[],
+  defs: ArgsDef,
+): { readonly target: Loader | CommandTree<Loader>; readonly name: string; readonly words: readonly string[] } {
+  const name: string[] = [];
+  const options: string[] = [];
+  let target = root;
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    if (isOption(word)) {
+      const use = findOption(word, defs);
+      options.push(word);
+      if (use !== undefined && takesNextWord(use) && at + 1 < argv.length) options.push(argv[++at]!);
+      continue;
+    }
+    const next = Object.hasOwn(target.subCommands, word) ? target.subCommands[word] : undefined;
+    name.push(word);
+    if (next === undefined) throw unknownCommand(name, Object.keys(target.subCommands), options, defs);
+    if (typeof next === "function") {
+      return { target: next, name: name.join(" "), words: [...options, ...argv.slice(at + 1)] };
+    }
+    target = next;
+  }
+  return { target, name: name.join(" "), words: options };
+}
+
+/** An unknown option in front may be the real mistake: its value was then taken for the command. */
+function unknownCommand(
+  words: readonly string[],
+  known: readonly string[],
+  options: readonly string[],
+  defs: ArgsDef,
+): KeyholeError {
+  const help = ["keyhole", ...words.slice(0, -1), "--help"].join(" ");
+  const stray = options.find((option) => isOption(option) && findOption(option, defs) === undefined);
+  if (stray !== undefined) return new KeyholeError("usage", unknownOption(stray, defs, " before the command"), help);
+  return new KeyholeError("usage", `unknown command ${words.join(" ")}${didYouMean(words.at(-1)!, known)}`, help);
 }

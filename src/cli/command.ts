@@ -1,10 +1,10 @@
 // What a command is: data in citty's terms, and a function that runs it. table.ts has all of them.
-import type { ArgsDef, ArgValues } from "../arguments.ts";
+import type { ArgsDef, ArgValues, CommandTree } from "../arguments.ts";
 import type { Target } from "../client/target.ts";
 import type { Exchange } from "../client/inprocess.ts";
 import type { Environment } from "../environment.ts";
 import type { KeyholeError } from "../errors.ts";
-import type { Settings } from "../settings.ts";
+import { type Settings, settingOptions } from "../settings.ts";
 import type { Output } from "./stdout.ts";
 import type { ToolCommand, ToolResult } from "./programs/tools.ts";
 import type { Ui } from "./ui.ts";
@@ -62,7 +62,14 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   readonly root: CommandGroup;
 }
 
-/** A command that can be run. Options of settings.ts, `--help` and `--version` need not be defined: all have them. */
+/** Options that every command has. */
+export const commonOptions = {
+  ...settingOptions,
+  help: { type: "boolean", alias: "h", description: "Print this help" },
+  version: { type: "boolean", description: "Print the version" },
+} as const satisfies ArgsDef;
+
+/** A command that can be run, as citty has one; \`commonOptions\` need not be defined. */
 export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
   readonly meta: { readonly name: string; readonly description: string };
@@ -92,13 +99,7 @@ export function defineCommand<const Args extends ArgsDef>(command: Command<Args>
   return command;
 }
 
-/** Commands under a common first word, each loaded when it is called: `start: () => import("./start.ts")`. */
-export interface CommandGroup {
-  readonly meta: { readonly name: string; readonly description: string };
-  readonly commands: CommandTable;
-}
+/** Loads a command when it is called. */
+export type CommandLoader = () => Promise<AnyCommand>;
 
-export type CommandTable = Readonly<Record<string, CommandLoader | CommandGroup>>;
-
-/** The file of a command exports it as its default. */
-export type CommandLoader = () => Promise<{ readonly default: AnyCommand }>;
+export type CommandGroup = CommandTree<CommandLoader>;

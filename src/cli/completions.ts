@@ -1,8 +1,7 @@
 // The commands → scripts for the completion of shells. Names of configs and grants are asked for at each use.
 import type { ArgDef } from "../arguments.ts";
-import type { CommandGroup } from "./command.ts";
+import { type CommandGroup, commonOptions } from "./command.ts";
 import { grantOperand } from "./grants/grants.ts";
-import { commonOptions } from "./lookup.ts";
 import { quoteFish, quotePowershell } from "./quoting.ts";
 
 interface Completion {
@@ -45,7 +44,7 @@ export const completionScripts = {
 export type CompletionShell = keyof typeof completionScripts;
 
 async function placesOf(group: CommandGroup, path: string): Promise<Place[]> {
-  const entries = Object.entries(group.commands);
+  const entries = Object.entries(group.subCommands);
   const here: Place = {
     path,
     description: group.meta.description,
@@ -56,7 +55,7 @@ async function placesOf(group: CommandGroup, path: string): Promise<Place[]> {
   const below = entries.map(async ([name, entry]) => {
     const place = `${path} ${name}`.trim();
     if (typeof entry !== "function") return placesOf(entry, place);
-    const { args, meta } = (await entry()).default;
+    const { args, meta } = await entry();
     const options = [...optionsOf(args as Record<string, ArgDef>), ...optionsOf({ help: commonOptions.help })];
     const takesGrant = Object.values(args as Record<string, ArgDef>).includes(grantOperand);
     return [{ path: place, description: meta.description, subCommands: [], options, takesGrant }];

@@ -1,9 +1,8 @@
 // Help texts, made of the definitions by citty. Loaded when someone asks.
 import { type CommandDef, renderUsage } from "citty";
 import type { ArgDef, ArgsDef } from "../arguments.ts";
-import type { AnyCommand, CommandGroup, CommandLoader, CommandTable } from "./command.ts";
+import { type AnyCommand, type CommandGroup, commonOptions } from "./command.ts";
 import { daemonOptions } from "../settings.ts";
-import { commonOptions } from "./lookup.ts";
 
 const FOREGROUND = [
   "  keyhole --daemon [--once] [--shared] [OPTIONS]    Run the daemon until SIGTERM, for a service manager",
@@ -19,7 +18,7 @@ const STATUSES = [
 
 /** The help of a command or group, without colours and without a newline at the end. */
 export async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
-  const text = "commands" in target ? await renderGroup(target) : await renderCommand(target);
+  const text = "subCommands" in target ? await renderGroup(target) : await renderCommand(target);
   const lines = text.split("\n");
   return lines
     .map((line) => line.trimEnd())
@@ -45,16 +44,17 @@ function withShortHint(def: ArgDef): ArgDef {
 }
 
 async function renderGroup(group: CommandGroup): Promise<string> {
-  const subCommands = await loadTable(group.commands);
-  if (group.meta.name !== "") return renderPlainUsage({ meta: named(group), args: {}, subCommands });
+  const shown = { ...group, meta: named(group) } as CommandDef;
+  if (group.meta.name !== "") return renderPlainUsage(shown);
   const args = Object.fromEntries(
     Object.entries(commonOptions).map(([name, option]) => {
       const variable = "variable" in option ? ` [${option.variable}]` : "";
       return [name, { ...option, description: option.description + variable }];
     }),
   );
-  const usage = await renderPlainUsage({ meta: named(group), args, subCommands });
-  return `${usage.trimEnd()}\n\nTHE DAEMON IN THE FOREGROUND\n\n${FOREGROUND}\n\nEXIT STATUS\n\n${STATUSES.map((line) => `  ${line}`).join("\n")}`;
+  const usage = await renderPlainUsage({ ...shown, args });
+  const statuses = STATUSES.map((line) => `  ${line}`).join("\n");
+  return `${usage.trimEnd()}\n\nTHE DAEMON IN THE FOREGROUND\n\n${FOREGROUND}\n\nEXIT STATUS\n\n${statuses}`;
 }
 
 /** citty decides about colours from the environment alone; help is also read in pipes and in tests. */
@@ -64,15 +64,4 @@ async function renderPlainUsage(command: CommandDef): Promise<string> {
 
 function named({ meta }: AnyCommand | CommandGroup) {
   return { name: meta.name === "" ? "keyhole" : `keyhole ${meta.name}`, description: meta.description };
-}
-
-async function loadTable(table: CommandTable): Promise<Record<string, CommandDef>> {
-  const entries = Object.entries(table).map(
-    async ([name, entry]) => [name, { meta: (await load(entry)).meta }] as const,
-  );
-  return Object.fromEntries(await Promise.all(entries));
-}
-
-async function load(entry: CommandLoader | CommandGroup): Promise<AnyCommand | CommandGroup> {
-  return typeof entry === "function" ? (await entry()).default : entry;
 }

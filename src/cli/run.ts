@@ -1,13 +1,12 @@
 // One command from its words to its exit status, in a given world. main.ts gives the real one, tests their own.
-import { type ArgsDef, findOperand, parseArguments, splitRest } from "../arguments.ts";
+import { type ArgsDef, findCommand, findOperand, parseArguments, splitRest } from "../arguments.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { resolveSettings } from "../settings.ts";
-import type { AnyCommand, CommandContext, CommandGroup } from "./command.ts";
+import { type AnyCommand, type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
 import { keepPaths } from "./hints.ts";
-import { commonOptions, lookUp } from "./lookup.ts";
 import { environmentFor, lazyTarget, ownGrantDirectory, refuseElsewhere } from "./where.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
@@ -42,14 +41,14 @@ async function dispatch(words: readonly string[], world: World): Promise<number>
   const { own: typed, rest } = splitRest(words);
   // `keyhole help config add`, as git and docker have it.
   const own = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
-  const found = lookUp(world.root, own);
-  const target = typeof found.target === "function" ? (await found.target()).default : found.target;
+  const found = findCommand(world.root, own, commonOptions);
+  const target = typeof found.target === "function" ? await found.target() : found.target;
   refuseElhazWords(own, world.environment);
   if (own.some((word) => word === "--help" || word === "-h")) {
     world.output.line(await renderHelp(target));
     return 0;
   }
-  if ("commands" in target) return runGroup(target, found.words, world);
+  if ("subCommands" in target) return runGroup(target, found.words, world);
   return runCommand(target, found.words, rest, world);
 }
 

@@ -1,8 +1,9 @@
-// People: the only file that writes to stderr, and the only one that asks. Talk never goes to stdout, holds no control
-// characters, and no colour but in prompts.
+// People: the only file that writes to stderr; prompts.ts asks. Talk never goes to stdout, holds no control characters,
+// and no colour but in prompts. Messages are not consola's: loading it costs 12 ms or more, which an SDK would pay for
+// each refusal, it holds back a line that repeats the last one, and it is silent under NODE_ENV=test. There is no
+// progress to show: no command works for long without a line of its own.
 import { showControls, showOnOneLine } from "../text/controls.ts";
-import { keyholeErrorOf, KeyholeError } from "../errors.ts";
-import { whileTerminalStays } from "./terminal.ts";
+import { keyholeErrorOf } from "../errors.ts";
 
 /** What is said to a person, and asked. */
 export interface Ui {
@@ -61,37 +62,8 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
       const { isatty } = await import("node:tty");
       return isatty(2);
     },
-    askText: async (question, options = {}) => {
-      const { promptText } = await import("./textprompt.ts");
-      return answer(await whileTerminalStays(() => promptText(`${showControls(question)}: `, options)));
-    },
-    askYesNo: async (question, byDefault) => {
-      const prompt = await loadPrompt();
-      const options = { type: "confirm", cancel: "symbol", initial: byDefault } as const;
-      return answer(await whileTerminalStays(() => prompt(showControls(question), options)));
-    },
-    askChoice: async (question, choices) => {
-      const prompt = await loadPrompt();
-      const options = choices.map((choice) => ({ value: choice, label: showControls(choice) }));
-      const ask = () => prompt(showControls(question), { type: "select", cancel: "symbol", options });
-      return answer(await whileTerminalStays(ask));
-    },
+    askText: async (question, options) => (await import("./prompts.ts")).prompts.askText(question, options),
+    askYesNo: async (question, byDefault) => (await import("./prompts.ts")).prompts.askYesNo(question, byDefault),
+    askChoice: async (question, choices) => (await import("./prompts.ts")).prompts.askChoice(question, choices),
   };
-}
-
-/**
- * consola's prompts draw on `process.stdout`, whatever stream they are given (consola 3.4.2, chunks/prompt.mjs): give
- * them stderr under that name. Nothing of ours writes through `process.stdout`; console.log does not either.
- */
-async function loadPrompt() {
-  Object.defineProperty(process, "stdout", { value: process.stderr, configurable: true });
-  const { createConsola } = await import("consola");
-  const consola = createConsola({ stdout: process.stderr, stderr: process.stderr });
-  return consola.prompt.bind(consola);
-}
-
-/** @throws KeyholeError `interrupted` where there is none: a symbol of consola's, or nothing. */
-function answer<Value>(value: Value): Exclude<Value, symbol | undefined> {
-  if (typeof value === "symbol" || value === undefined) throw new KeyholeError("interrupted", "interrupted");
-  return value as Exclude<Value, symbol | undefined>;
 }

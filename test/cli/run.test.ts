@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ArgDef } from "../../src/arguments.ts";
-import type { AnyCommand, CommandGroup } from "../../src/cli/command.ts";
+import { type AnyCommand, type CommandGroup, commonOptions } from "../../src/cli/command.ts";
 import { renderHelp } from "../../src/cli/help.ts";
-import { commonOptions } from "../../src/cli/lookup.ts";
 import { root } from "../../src/cli/table.ts";
 import { keyhole } from "./fakes/world.ts";
 
@@ -11,9 +10,9 @@ const HOME = { HOME: "/home/a" };
 /** Every command and group with its words, in the order of the table. */
 async function everything(group: CommandGroup, path: string): Promise<[string, AnyCommand | CommandGroup][]> {
   const found: [string, AnyCommand | CommandGroup][] = [[path, group]];
-  for (const [name, entry] of Object.entries(group.commands)) {
+  for (const [name, entry] of Object.entries(group.subCommands)) {
     const words = `${path} ${name}`.trim();
-    if (typeof entry === "function") found.push([words, (await entry()).default]);
+    if (typeof entry === "function") found.push([words, await entry()]);
     else found.push(...(await everything(entry, words)));
   }
   return found;

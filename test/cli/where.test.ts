@@ -35,9 +35,9 @@ test.each([
   expect(thrownBy(() => socketOf({}, command))).toMatchObject({ kind: "not-a-grant", hint: "type this" });
 });
 
-async function commandsOf({ commands }: CommandGroup): Promise<AnyCommand[]> {
-  const found = Object.values(commands).map(async (entry) =>
-    typeof entry === "function" ? [(await entry()).default] : commandsOf(entry),
+async function commandsOf({ subCommands }: CommandGroup): Promise<AnyCommand[]> {
+  const found = Object.values(subCommands).map(async (entry) =>
+    typeof entry === "function" ? [await entry()] : commandsOf(entry),
   );
   return (await Promise.all(found)).flat();
 }

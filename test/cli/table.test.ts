@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import type { CommandGroup } from "../../src/cli/command.ts";
-import { lookUp } from "../../src/cli/lookup.ts";
+import { findCommand } from "../../src/arguments.ts";
+import { type CommandGroup, commonOptions } from "../../src/cli/command.ts";
 
 const leaf = () => Promise.reject(new Error("nothing is loaded by looking it up"));
-const group: CommandGroup = { meta: { name: "daemon", description: "" }, commands: { start: leaf } };
-const root: CommandGroup = { meta: { name: "", description: "" }, commands: { export: leaf, daemon: group } };
+const group: CommandGroup = { meta: { name: "daemon", description: "" }, subCommands: { start: leaf } };
+const root: CommandGroup = { meta: { name: "", description: "" }, subCommands: { export: leaf, daemon: group } };
 
 test.each([
   ["", "", ""],
@@ -20,7 +20,7 @@ test.each([
   ["export daemon start", "export", "daemon start"],
   ["--socket-path", "", "--socket-path"],
 ])("%p is the command %p with %p", (line, name, words) => {
-  const found = lookUp(root, line.split(" ").filter(Boolean));
+  const found = findCommand(root, line.split(" ").filter(Boolean), commonOptions);
   expect(found.name).toBe(name);
   expect(found.words.join(" ")).toBe(words);
 });
@@ -33,6 +33,6 @@ test.each([
   ["-n a export", "unknown option -n before the command"],
   ["--name=SECRET other", "unknown option --name before the command"],
 ])("%p is refused: %p", (line, message) => {
-  expect(() => lookUp(root, line.split(" "))).toThrow(message);
-  expect(() => lookUp(root, line.split(" "))).not.toThrow("SECRET");
+  expect(() => findCommand(root, line.split(" "), commonOptions)).toThrow(message);
+  expect(() => findCommand(root, line.split(" "), commonOptions)).not.toThrow("SECRET");
 });
