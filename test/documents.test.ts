@@ -69,6 +69,19 @@ test("src/DESIGN.md names every folder of src/, and files that exist", () => {
   expect(missing).toEqual([]);
 });
 
+test("comments name files that are here", () => {
+  const known = [...code, ...documents];
+  const gone = code.flatMap((file) => {
+    const comments = read(file).matchAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/ .*$/gm);
+    return [...comments].flatMap(([comment]) =>
+      [...comment.matchAll(/(?<![\w./@-])(?:\.{0,2}\/)*((?:[\w.-]+\/)*[\w-]+(?:\.test)?\.(?:ts|c))\b/g)]
+        .filter(([, path]) => !known.some((each) => `/${each}`.endsWith(`/${path}`)))
+        .map(([, path]) => `${file}: ${path}`),
+    );
+  });
+  expect(gone).toEqual([]);
+});
+
 /** Rows of what elhaz and aivault do, which the tests name by their ids. */
 test("ids of rows in titles and comments are rows of interop/peers", () => {
   const rows = new Set(

@@ -1,4 +1,4 @@
-// Values → the syntax of each shell but the POSIX ones (src/quoting.ts). Refuses what a syntax cannot say, instead of
+// Values → the syntax of each shell but the POSIX ones (src/text/quoting.ts). Refuses what a syntax cannot say, instead of
 // writing something that means more.
 import { KeyholeError } from "../errors.ts";
 import { isPlainWord } from "../text/quoting.ts";

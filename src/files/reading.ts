@@ -1,6 +1,6 @@
 // Reading files that decide something, such as which role is assumed: only where no other user could have written them.
 import * as fs from "node:fs";
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:fs";
 import { isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
@@ -107,10 +107,10 @@ export interface OpenFile {
 /** Undefined for what is not there, not ours to read, a link or no regular file; does not wait at a FIFO. */
 export function openIfFile(path: string): OpenFile | undefined {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-    const stats = fstatSync(descriptor);
+    const descriptor = fs.openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const stats = fs.fstatSync(descriptor);
     if (stats.isFile()) return { descriptor, inode: stats.ino };
-    closeSync(descriptor);
+    fs.closeSync(descriptor);
   } catch {
     // There are no lines to be had from it, whatever it is.
   }
@@ -120,10 +120,11 @@ export function openIfFile(path: string): OpenFile | undefined {
 /** The lines of a file, without empty ones, from old to new. Closes it. */
 export function readLines({ descriptor }: OpenFile): string[] {
   try {
-    return readFileSync(descriptor, "utf8")
+    return fs
+      .readFileSync(descriptor, "utf8")
       .split("\n")
       .filter((line) => line !== "");
   } finally {
-    closeSync(descriptor);
+    fs.closeSync(descriptor);
   }
 }

@@ -1,7 +1,7 @@
 // Writing files so that a reader sees the old text or the new one, and a crash leaves one of the two; and opening those
 // that stay open. Whatever is made here is the owner's alone, and never behind a link.
 import * as fs from "node:fs";
-import { constants, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
+import { constants } from "node:fs";
 import { codeOf, isErrno } from "../errno.ts";
 import { KeyholeError } from "../errors.ts";
 import { baseOf, directoryOf } from "../paths.ts";
@@ -181,8 +181,8 @@ export function sweep(places: readonly LitteredPlace[]): number {
     for (const name of namesIn(place.directory)) {
       try {
         const path = `${place.directory}/${name}`;
-        if (!isLeft(name, lstatSync(path), place)) continue;
-        rmSync(path, { recursive: true });
+        if (!isLeft(name, fs.lstatSync(path), place)) continue;
+        fs.rmSync(path, { recursive: true });
         count += 1;
       } catch {}
     }
@@ -190,7 +190,7 @@ export function sweep(places: readonly LitteredPlace[]): number {
   return count;
 }
 
-function isLeft(name: string, stats: Stats, { isOurs }: LitteredPlace): boolean {
+function isLeft(name: string, stats: fs.Stats, { isOurs }: LitteredPlace): boolean {
   const form = stats.isDirectory() ? EDITING : stats.isSocket() ? BINDING : TEMPORARY;
   const found = form.exec(name)?.groups;
   if (found === undefined || stats.uid !== process.geteuid?.()) return false;
@@ -211,7 +211,7 @@ function isRunning(pid: number): boolean {
 
 function namesIn(directory: string): string[] {
   try {
-    return readdirSync(directory);
+    return fs.readdirSync(directory);
   } catch {
     return [];
   }

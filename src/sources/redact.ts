@@ -8,7 +8,7 @@ const SHORTEST_SECRET = 6;
 
 /**
  * Control characters and line separators; and all format characters, not those alone that turn the direction of text
- * (src/controls.ts): a message of AWS needs none that cannot be seen.
+ * (src/text/controls.ts): a message of AWS needs none that cannot be seen.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 

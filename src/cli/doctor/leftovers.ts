@@ -26,7 +26,7 @@ export function checkLeftovers({ settings, now }: HostMachine): readonly Verdict
   return verdicts(wrong, "nothing was left unfinished");
 }
 
-/** Bytes (daemon/memory.ts). */
+/** Bytes, as daemon/sessions/memory.ts has it. */
 const MEMORY_LIMIT = 8 * 2 ** 20;
 
 /** Without it a daemon that starts has no sessions, which costs nothing but a call to STS for each. */

@@ -135,7 +135,7 @@ export interface GrantRequest extends RequestOf<"GrantAdd"> {
 }
 
 /**
- * Seconds that a grant lives at least: the shortest session, the margin that bound.ts keeps for the way to STS, and as
+ * Seconds that a grant lives at least: the shortest session, the margin that issue.ts keeps for the way to STS, and as
  * much again for waiting in a queue. Who asks for 15 minutes gets these.
  */
 const SHORTEST_LIFE = SHORTEST_DURATION + 30;

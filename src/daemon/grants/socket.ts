@@ -26,7 +26,7 @@ export interface GrantSocketDependencies {
   readonly count: (live: LiveGrant) => void;
   /** For every answer with credentials. */
   readonly record: (event: AuditEvent) => void;
-  /** For what a holder can do as often as it likes; see audit/repeats.ts. */
+  /** For what a holder can do as often as it likes; see audit/requests.ts. */
   readonly tally: (key: string, event: () => AuditEvent) => void;
   readonly log: LimitedLog;
 }
