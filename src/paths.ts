@@ -22,6 +22,8 @@ export interface Paths {
   readonly grantMounts: string;
   /** Private copies of the executable, which the ones in grants are made from. */
   readonly binDir: string;
+  /** What `keyhole run` does where its options do not say. */
+  readonly runFile: string;
   /** Where a daemon in shared mode is reached by others: one for the machine, outside of every home. */
   readonly sharedSocket: string;
   /** Who may have which configs there. */
@@ -63,6 +65,7 @@ export function resolvePaths(environment: Environment, overrides: PathOverrides,
     grantDir: `${home}/grants`,
     grantMounts: `${home}/g`,
     binDir: `${home}/bin`,
+    runFile: `${home}/run.yaml`,
     sharedSocket: absolutePath(environment["KEYHOLE_SHARED_SOCKET"] || usualSharedSocket(), cwd),
     sharedPolicy: `${home}/shared.yaml`,
   };

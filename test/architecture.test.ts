@@ -264,6 +264,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/main.ts",
       "cli/programs/exact.ts",
       "cli/programs/running.ts",
+      "cli/runs/inner.ts",
       "cli/service/unit.ts",
       "cli/ui.ts",
       "client/express.ts",

@@ -19,6 +19,7 @@ test("everything is below the home of the user", () => {
     grantDir: "/home/a/.keyhole/grants",
     grantMounts: "/home/a/.keyhole/g",
     binDir: "/home/a/.keyhole/bin",
+    runFile: "/home/a/.keyhole/run.yaml",
     sharedSocket: SHARED,
     sharedPolicy: "/home/a/.keyhole/shared.yaml",
   });
@@ -43,6 +44,7 @@ test("KEYHOLE_HOME moves everything, and what is relative is taken from the work
     grantDir: "/here/k/grants",
     grantMounts: "/here/k/g",
     binDir: "/here/k/bin",
+    runFile: "/here/k/run.yaml",
     sharedSocket: SHARED,
     sharedPolicy: "/here/k/shared.yaml",
   });

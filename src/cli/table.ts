@@ -15,6 +15,7 @@ export const root: CommandGroup = {
     exec: load(() => import("./commands/exec.ts")),
     shell: load(() => import("./commands/shell.ts")),
     whoami: load(() => import("./commands/whoami.ts")),
+    run: load(() => import("./commands/run.ts")),
     relay: load(() => import("./commands/relay.ts")),
     bridge: load(() => import("./commands/bridge.ts")),
     daemon: {

@@ -64,7 +64,14 @@ test("inside, commands for the host are forbidden, and start nothing", async () 
   await using machine = await createHost();
   const directory = await addGrant(machine);
   await machine.keyhole("daemon stop");
-  for (const words of ["daemon list", "daemon start", "config list", "grant list", "grant revoke agent-a"]) {
+  for (const words of [
+    "daemon list",
+    "daemon start",
+    "config list",
+    "grant list",
+    "grant revoke agent-a",
+    "run --config dev --in none -- true",
+  ]) {
     const result = await runIn(directory, machine, words.split(" "), { HOME: machine.home });
     expect(result).toMatchObject({ exitCode: 9, stdout: "" });
   }

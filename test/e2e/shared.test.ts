@@ -195,6 +195,13 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       },
     );
 
+    test("a member makes no grant, also not for a run", async () => {
+      expect(await users.keyhole("agent", "run --config dev --in none -- true")).toMatchObject({
+        exitCode: 9,
+        stderr: expect.stringContaining("grants are made by the owner of the shared daemon"),
+      });
+    });
+
     test("the agent can read nothing of the operator's", async () => {
       const home = `${users.homeOf("oper")}/.keyhole`;
       for (const file of ["shared.yaml", "configs/dev.yaml", "logs/daemon.log", "sock/daemon.sock"]) {

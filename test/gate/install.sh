@@ -13,6 +13,7 @@ packages=(
 )
 # sandbox-runtime is Claude Code's sandbox.
 agents=(@anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197)
+modules=(github.com/Use-Tusk/fence/cmd/fence@v0.1.5)
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='
 
@@ -20,15 +21,19 @@ main() {
   cache=${KEYHOLE_GATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keyhole-gate}
   mkdir -p "$cache"
   command -v npm >/dev/null || packages+=(nodejs npm)
+  command -v go >/dev/null || packages+=(golang-go)
   install_packages "${packages[@]}"
   # Each waits for the mirror most of the time.
   make_debian &
   local debian=$!
   install_agents &
   local programs=$!
+  install_go &
+  local go=$!
   make_systemd
   wait "$debian"
   wait "$programs"
+  wait "$go"
 }
 
 # Programs of coding agents, of which the tests want no model and no login.
@@ -39,6 +44,17 @@ install_agents() {
   mkdir -p "$target"
   (cd "$target" && npm install --no-audit --no-fund --no-package-lock --loglevel=error "${agents[@]}")
   echo "${agents[*]}" >"$target/pins.txt"
+}
+
+# Of those that are written in Go each is built once.
+install_go() {
+  local target=$cache/go
+  [[ $(cat "$target/pins.txt" 2>/dev/null) == "${modules[*]}" ]] && return 0
+  rm -rf "$target"
+  mkdir -p "$target"
+  local module
+  for module in "${modules[@]}"; do CGO_ENABLED=0 GOBIN="$target/bin" go install "$module"; done
+  echo "${modules[*]}" >"$target/pins.txt"
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.

@@ -3,10 +3,12 @@
 import type { Link } from "../../client/patience.ts";
 import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
-import type { GrantInfo } from "../../wire/messages.ts";
-import type { CommandContext } from "../command.ts";
+import type { Environment } from "../../environment.ts";
+import type { GrantInfo, RequestOf } from "../../wire/messages.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
-import { offerKeys } from "../daemon/telling.ts";
+import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/telling.ts";
+import type { CommandContext } from "../command.ts";
+import type { RequestedTerms } from "./terms.ts";
 
 /** What a grant was made with, of what is no secret. */
 export interface GrantSource {
@@ -33,6 +35,36 @@ export async function withGrantDaemon<Result>(caller: Caller, use: (link: Link) 
   return withOwnDaemon(caller, async (link) => {
     await offerKeys(link, caller);
     return use(link);
+  });
+}
+
+/** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
+const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;
+
+/**
+ * Makes a grant.
+ *
+ * @param isRun it ends with this process
+ * @throws KeyholeError what the daemon does
+ */
+export function addGrant(caller: Caller, terms: RequestedTerms, isRun = false): Promise<GrantInfo> {
+  const { environment, settings } = caller;
+  const { configDir, defaultConfigDir } = settings.paths;
+  return withGrantDaemon(caller, async (link) => {
+    const source = sourceVariables(caller, await refuseForeignDaemon(link, settings));
+    const asking = terms.confirm ? askingVariables(environment) : [];
+    const request = { ...terms, environment: [...source, ...asking] };
+    const directory = configDir === defaultConfigDir ? "" : configDir;
+    if (isRun) return link.request("GrantRun", { directory, ...request });
+    if (directory === "") return link.request("GrantAdd", request);
+    return link.request("GrantAddIn", { directory, ...request });
+  });
+}
+
+function askingVariables(environment: Environment): RequestOf<"GrantAdd">["environment"] {
+  return ASKING.flatMap((name) => {
+    const value = environment[name];
+    return value ? [{ name, value }] : [];
   });
 }
 

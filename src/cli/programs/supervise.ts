@@ -9,6 +9,8 @@ export interface Program {
   readonly words: readonly string[];
   /** All of it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** A descriptor that is its third one, of a file. */
+  readonly descriptor?: number | undefined;
   /** Given its stdout and stdin, which are ours otherwise; the program is ended if this throws. */
   readonly converse?: ((output: AsyncIterable<Uint8Array>, input: Bun.FileSink) => Promise<void>) | undefined;
 }
@@ -19,6 +21,8 @@ export interface Supervision {
   readonly hasTerminal: boolean;
   /** Given where orphans come to this process: to the first one of a pid namespace. */
   readonly reap: ReapChild | undefined;
+  /** Which process below the child gets a signal in its place; the child itself if absent. */
+  readonly findInner?: ((pid: number) => number | undefined) | undefined;
 }
 
 /**
@@ -27,12 +31,16 @@ export interface Supervision {
  *
  * @throws KeyholeError `not-found` (127) or `not-executable` (126)
  */
-export async function supervise(program: Program, { watch, hasTerminal, reap }: Supervision): Promise<number> {
+export async function supervise(program: Program, supervision: Supervision): Promise<number> {
+  const { watch, hasTerminal, reap, findInner } = supervision;
   const reaped = Promise.withResolvers<number>();
   let child: Bun.Subprocess | undefined;
   const passing = hasTerminal ? passedOn.filter((signal) => !fromTerminal.includes(signal)) : passedOn;
   const stops = [
-    watch(passing, (signal) => child?.kill(signal)),
+    watch(passing, (signal) => {
+      const inner = child && findInner?.(child.pid);
+      if (inner === undefined || !tryToKill(inner, signal)) child?.kill(signal);
+    }),
     // Without a handler of ours they would end us, and the program would run on alone.
     watch(hasTerminal ? fromTerminal : [], () => {}),
     watch(reap === undefined ? [] : ["SIGCHLD"], () => {
@@ -52,6 +60,14 @@ export async function supervise(program: Program, { watch, hasTerminal, reap }: 
   }
 }
 
+function tryToKill(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
 /** Until the program closes its stdout. */
 async function converse(child: Bun.Subprocess, talk: NonNullable<Program["converse"]>): Promise<void> {
   const { stdin, stdout } = child as Bun.Subprocess<"pipe", "pipe">;
@@ -65,7 +81,7 @@ async function converse(child: Bun.Subprocess, talk: NonNullable<Program["conver
   }
 }
 
-function start({ words, environment, converse: talk }: Program): Bun.Subprocess {
+function start({ words, environment, descriptor, converse: talk }: Program): Bun.Subprocess {
   let child: Bun.Subprocess | undefined;
   search(words, environment["PATH"], (path, argv) => {
     try {
@@ -75,7 +91,11 @@ function start({ words, environment, converse: talk }: Program): Bun.Subprocess 
         cmd: [file, ...argv.slice(1)],
         argv0: argv[0]!,
         env: { ...environment },
-        stdio: talk === undefined ? ["inherit", "inherit", "inherit"] : ["pipe", "pipe", "inherit"],
+        stdio: [
+          ...(talk === undefined ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const)),
+          "inherit",
+          ...(descriptor === undefined ? [] : [descriptor]),
+        ],
       });
       return undefined;
     } catch (error) {

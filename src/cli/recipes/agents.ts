@@ -2,6 +2,7 @@
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
+import { type Invocation, paste, SETTINGS } from "./invocation.ts";
 import {
   AT_HOST,
   type MakeRecipe,
@@ -51,27 +52,41 @@ function doubleSlash(path: string): string {
 }
 
 /** sandbox-runtime has no key for variables: they are those of whoever starts it. */
-export const srt: MakeRecipe = (grant, host) => {
+export function invokeSrt(grant: GrantInfo, host: RecipeHost): Invocation {
   const rules = runtimeRules(grant, host, "sandbox-runtime", (path) => path);
-  return withSettings("srt", grant, rules);
-};
+  return withSettings("srt", grant, rules, (words) => ["--", ...words]);
+}
+
+export const srt: MakeRecipe = (grant, host) => ({ text: paste(invokeSrt(grant, host)), remarks: [MERGE] });
 
 /** Without allowRead: what of a socket's grant lies below keyhole's home could not be shown. */
-export const fence: MakeRecipe = (grant, host) => {
+export function invokeFence(grant: GrantInfo, host: RecipeHost): Invocation {
   requireFile(grant, "fence hides keyhole's home as a whole, in which a grant's socket lies", AT_HOST);
   requireHostPaths(grant, "fence");
   const network = { allowedDomains: ["*.amazonaws.com"], deniedDomains: [] };
   const filesystem = { denyRead: ["~/.aws", ...placesBeside(targetOf(grant), host)], allowWrite: ["."], denyWrite: [] };
-  const { text, remarks } = withSettings("fence", grant, { network, filesystem });
-  return { text: `# ${untried("fence 0.1.5")}\n${text}`, remarks };
-};
+  return withSettings("fence", grant, { network, filesystem }, asShell);
+}
 
-/** Settings by a descriptor: in a file the sandbox might write to them. */
-function withSettings(program: string, grant: GrantInfo, settings: unknown) {
-  const variables = variablesFor(grant).map(([name, value]) => `${name}=${quotePosix(value)} \\`);
-  const json = JSON.stringify(settings, undefined, 2);
-  const lines = [...variables, `${program} --settings /dev/fd/3 sh 3<<'END'`, json, "END"];
-  return { text: lines.join("\n"), remarks: ["whoever keeps settings of his own merges these into them"] };
+/** What stands behind `--` fence 0.1.5 joins without quotes. */
+function asShell(words: readonly string[]): string[] {
+  return ["-c", words.map(quotePosix).join(" ")];
+}
+
+export const fence: MakeRecipe = (grant, host) => ({
+  text: `# ${untried("fence 0.1.5")}\n${paste(invokeFence(grant, host))}`,
+  remarks: [MERGE],
+});
+
+const MERGE = "whoever keeps settings of his own merges these into them";
+
+function withSettings(tool: string, grant: GrantInfo, settings: unknown, program: Invocation["program"]): Invocation {
+  return {
+    variables: variablesFor(grant),
+    lines: [[tool, "--settings", SETTINGS]],
+    settings: JSON.stringify(settings, undefined, 2),
+    program,
+  };
 }
 
 /** What Claude Code and sandbox-runtime, which is its sandbox, have in common. */
@@ -100,11 +115,19 @@ function runtimeRules(grant: GrantInfo, host: RecipeHost, tool: string, write: (
  * With its network on, as here, Codex forbids no Unix sockets on Linux. Whatever it denies hides all that is below, so
  * the grant's own place stays, whose other names nobody can list.
  */
-export const codex: MakeRecipe = (grant, host) => {
+function codexRules(grant: GrantInfo, host: RecipeHost) {
   requireHostPaths(grant, "Codex's sandbox");
   const directory = targetOf(grant);
-  const denied = ["~/.aws", ...placesBeside(directory, host)];
   const isMacSocket = host.platform === "darwin" && grant.deliver === "socket";
+  return {
+    filesystem: ["~/.aws", ...placesBeside(directory, host)].map((path) => [path, "deny"] as const),
+    sockets: isMacSocket ? [[`${directory}/sock`, "allow"] as const] : [],
+    variables: variablesFor(grant),
+  };
+}
+
+export const codex: MakeRecipe = (grant, host) => {
+  const { filesystem, sockets, variables } = codexRules(grant, host);
   const lines = [
     "# ~/.codex/config.toml, in the place of sandbox_mode; CODEX_HOME must not lie below /tmp",
     "# what else of this user's is on this machine stays readable, and its other sockets open: docker.sock, the ssh-agent's",
@@ -114,22 +137,44 @@ export const codex: MakeRecipe = (grant, host) => {
     'extends = ":workspace"',
     "",
     "[permissions.keyhole.filesystem]",
-    ...denied.map((path) => `${quoteJson(path)} = "deny"`),
+    ...entries(filesystem),
     "",
     "[permissions.keyhole.network]",
     "enabled = true",
     "",
-    ...(isMacSocket
-      ? ["[permissions.keyhole.network.unix_sockets]", `${quoteJson(`${directory}/sock`)} = "allow"`, ""]
-      : []),
+    ...(sockets.length > 0 ? ["[permissions.keyhole.network.unix_sockets]", ...entries(sockets), ""] : []),
     "[shell_environment_policy]",
     'exclude = ["AWS_*"]',
     "",
     "[shell_environment_policy.set]",
-    ...variablesFor(grant).map(([name, value]) => `${name} = ${quoteJson(value)}`),
+    ...entries(variables),
   ];
   return { text: lines.join("\n"), remarks: [] };
 };
+
+/** Of a table of TOML. */
+function entries(pairs: readonly (readonly [string, string])[]): string[] {
+  return pairs.map(([key, value]) => `${quoteJson(key)} = ${quoteJson(value)}`);
+}
+
+/** A name of its own: Codex would merge a pasted recipe's profile, for another grant, into one of the same name. */
+const RUN_PROFILE = "keyhole-run";
+
+export function invokeCodex(grant: GrantInfo, host: RecipeHost): Invocation {
+  const { filesystem, sockets, variables } = codexRules(grant, host);
+  const network = `{enabled=true,unix_sockets={${entries(sockets).join()}}}`;
+  const settings = [
+    `default_permissions=${quoteJson(RUN_PROFILE)}`,
+    `permissions.${RUN_PROFILE}={extends=":workspace",filesystem={${entries(filesystem).join()}},network=${network}}`,
+    `shell_environment_policy={exclude=["AWS_*"],set={${entries(variables).join()}}}`,
+  ];
+  return {
+    variables: [],
+    lines: [["codex", "sandbox"], ...settings.map((setting) => ["-c", setting])],
+    settings: undefined,
+    program: (words) => ["--", ...words],
+  };
+}
 
 /** Its sandbox is a container. */
 export const gemini: MakeRecipe = (grant) => {

@@ -3,11 +3,14 @@ import { grantIdOf } from "../../grants/names.ts";
 import { baseOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { type MakeRecipe, mountField, quoteJson, targetOf, untried, variablesFor } from "./recipe.ts";
+import { type Invocation, paste } from "./invocation.ts";
+import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
 
-export const docker: MakeRecipe = (grant) => run("docker", grant, "readonly");
+type Engine = "docker" | "podman";
 
-export const podman: MakeRecipe = (grant) => run("podman", grant, "ro=true");
+export const docker: MakeRecipe = (grant) => run("docker", grant);
+
+export const podman: MakeRecipe = (grant) => run("podman", grant);
 
 /** gVisor as Docker's runtime: whether it lets sockets of the host in is a setting of the runtime, not of a container. */
 export const gvisor: MakeRecipe = (grant) => {
@@ -16,21 +19,29 @@ export const gvisor: MakeRecipe = (grant) => {
     "# in /etc/docker/daemon.json, without which a grant has to be delivered as a file:",
     `#   ${JSON.stringify({ runtimes: settings })}`,
   ];
-  const { text, remarks } = run("docker", grant, "readonly", "--runtime=runsc");
+  const { text, remarks } = run("docker", grant, "--runtime=runsc");
   return { text: [`# ${untried("gVisor")}`, ...(grant.deliver === "socket" ? needs : []), text].join("\n"), remarks };
 };
 
-function run(engine: "docker" | "podman", grant: GrantInfo, readOnly: string, ...options: readonly string[]) {
+/** What both engines' `run` is told; an image follows, and what is to run in it. */
+export function invokeEngine(engine: Engine, grant: GrantInfo, ...options: readonly string[]): Invocation {
   const source = mountField("src", grant.directory);
-  const mount = ["type=bind", source, mountField("dst", targetOf(grant)), readOnly].join(",");
-  const lines = [
-    ...selinux(grant),
-    [engine, "run", "--rm", ...options, "\\"].join(" "),
-    `  --mount ${quotePosix(mount)} \\`,
-    `  --env-file ${quotePosix(`${grant.directory}/env`)} \\`,
-    "  IMAGE",
-  ];
-  return { text: lines.join("\n"), remarks: [] };
+  const readOnly = engine === "docker" ? "readonly" : "ro=true";
+  return {
+    variables: [],
+    lines: [
+      [engine, "run", "--rm", ...options],
+      ["--mount", ["type=bind", source, mountField("dst", targetOf(grant)), readOnly].join(",")],
+      ["--env-file", `${grant.directory}/env`],
+    ],
+    settings: undefined,
+    program: (words) => words,
+  };
+}
+
+function run(engine: Engine, grant: GrantInfo, ...options: readonly string[]) {
+  const text = paste({ ...invokeEngine(engine, grant, ...options), program: () => ["IMAGE"] });
+  return { text: [...selinux(grant), text].join("\n"), remarks: [] };
 }
 
 /** container_t may connect to no socket of an unconfined process, whatever label the file has. */

@@ -1,9 +1,11 @@
 // What every recipe is made of: where the grant lies and is seen, and what it sets.
 import { KeyholeError } from "../../errors.ts";
+import * as leases from "../../grants/leases.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
 import { directoryOf, type Paths } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
+import type { CommandContext } from "../command.ts";
 
 export interface Recipe {
   /** What is pasted, without a newline at the end. */
@@ -19,6 +21,12 @@ export interface RecipeHost {
   readonly paths: Paths;
   /** Where grants that are delivered as files may be. */
   readonly leaseParents: readonly string[];
+}
+
+export function recipeHostOf(caller: Pick<CommandContext, "settings" | "environment" | "host">): RecipeHost {
+  const { settings, environment, host } = caller;
+  const places = { environment, uid: host.userId(), run: "/run", devices: "/dev" };
+  return { platform: host.platform, paths: settings.paths, leaseParents: leases.leaseParents(places) };
 }
 
 /** @throws KeyholeError `usage` where the tool cannot reach a grant of this delivery, with the grant that it can. */
@@ -72,10 +80,10 @@ export function ownPlaces({ paths: { home, configDir, socket, log }, leaseParent
 
 /** The same without what the grant lies in, for a tool whose denials hide all that is below. */
 export function placesBeside(directory: string, host: RecipeHost): string[] {
-  const { home, configDir, socket, log, audit, grantDir, runDir, binDir, sharedPolicy } = host.paths;
+  const { home, configDir, socket, log, audit, grantDir, runDir, runFile, binDir, sharedPolicy } = host.paths;
   const parts = [socket, log, audit].map((file) => (isBelow(file, home) ? directoryOf(file) : file));
   const all = isBelow(directory, home)
-    ? [...parts, configDir, grantDir, runDir, binDir, sharedPolicy, ...host.leaseParents]
+    ? [...parts, configDir, grantDir, runDir, runFile, binDir, sharedPolicy, ...host.leaseParents]
     : ownPlaces(host);
   return [...new Set(all)].filter((path) => !isBelow(directory, path));
 }

@@ -142,7 +142,9 @@ test.each([
     atHost,
     [
       "~/.aws",
-      ...["sock", "logs", "configs", "grants", "run", "bin", "shared.yaml"].map(below("/home/ada/.keyhole")),
+      ...["sock", "logs", "configs", "grants", "run", "run.yaml", "bin", "shared.yaml"].map(
+        below("/home/ada/.keyhole"),
+      ),
       LEASES,
     ],
   ],
@@ -179,7 +181,7 @@ test("codex denies what of keyhole's lies outside of its home, and never what th
 
 /** The settings that a recipe gives a program by a descriptor, and the environment that it starts it with. */
 function givenTo(program: string, script: string) {
-  const stub = `${program}() { cat "$2"; printf '\\0%s\\0' "$3"; env -0; }\n${script}\n`;
+  const stub = `${program}() { cat "$2"; printf '\\0%s\\0' "$4"; env -0; }\n${script}\n`;
   const { stdout } = Bun.spawnSync(["sh", "-c", stub], { cwd: "/", env: { PATH: "/usr/bin:/bin" } });
   const [settings, command, ...set] = stdout.toString().split("\0");
   return { settings: JSON.parse(settings!), command, set };

@@ -1,5 +1,5 @@
 // Sandboxes of coding agents as their users start them: the recipe is pasted, and a shell is run.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { quotePosix } from "../../../src/text/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
@@ -22,13 +22,15 @@ export interface Agent {
 
 /** Where the agents' programs are seen by every user. */
 const PROGRAMS = "/opt";
+/** fence lets programs run below /usr. */
+const GO_PROGRAMS = "/usr/local/sbin";
 
 /** Runs what follows as the host's user, who has the agents' programs and nothing of this process's environment. */
-function asUser({ uid, machine }: AgentHost, setup: readonly string[] = []): string[] {
+export function asUser({ uid, machine }: AgentHost, setup: readonly string[] = []): string[] {
   const { XDG_RUNTIME_DIR: runtime } = machine.environment;
   const variables = {
     HOME: machine.home,
-    PATH: `${PROGRAMS}/node_modules/.bin:/usr/local/bin:/usr/bin:/bin`,
+    PATH: `${PROGRAMS}/node_modules/.bin:${GO_PROGRAMS}:/usr/local/bin:/usr/bin:/bin`,
     TERM: "xterm",
     ...(runtime !== undefined && { XDG_RUNTIME_DIR: runtime }),
   };
@@ -38,6 +40,7 @@ function asUser({ uid, machine }: AgentHost, setup: readonly string[] = []): str
     // Codex leaves directories there.
     "mount -t tmpfs -o mode=1777 tmpfs /tmp",
     `mount --bind ${quotePosix(places.agents)} ${PROGRAMS}`,
+    ...(existsSync(places.go) ? [`mount --bind ${quotePosix(places.go)} ${GO_PROGRAMS}`] : []),
     `cd ${quotePosix(`${machine.home}/work`)}`,
     'exec "$@"',
   ];
@@ -57,21 +60,23 @@ function pasted(tool: string, deliver: Agent["deliver"], needs: readonly Rig[], 
   };
 }
 
-/** firejail asks the system who its user is, and what that user's home is. */
+/** firejail asks the system who its user is, and what that user's home is: what makes them known, for one mount namespace. */
+export function nameUser({ machine: { home }, uid }: AgentHost): string[] {
+  const files = { passwd: `agent:x:${uid}:${uid}::${home}:/bin/sh`, group: `agent:x:${uid}:` };
+  return Object.entries(files).map(([name, line]) => {
+    writeFileSync(join(home, name), `${readFileSync(`/etc/${name}`, "utf8")}${line}\n`);
+    return `mount --bind ${quotePosix(join(home, name))} /etc/${name}`;
+  });
+}
+
 export function firejailAgent(deliver: Agent["deliver"]): Agent {
   return {
     needs: [...sdkRigs, rigs.firejail],
     deliver,
     terms: ["--deliver", deliver, "--mount-at", "host"],
     async start(host, grant) {
-      const { home } = host.machine;
-      const files = { passwd: `agent:x:${host.uid}:${host.uid}::${home}:/bin/sh`, group: `agent:x:${host.uid}:` };
-      const setup = Object.entries(files).map(([name, line]) => {
-        writeFileSync(join(home, name), `${readFileSync(`/etc/${name}`, "utf8")}${line}\n`);
-        return `mount --bind ${quotePosix(join(home, name))} /etc/${name}`;
-      });
       const recipe = `firejail() { command firejail --quiet "$@"; }\n${await host.recipe(grant, "firejail")}`;
-      return openShell([...asUser(host, setup), "sh", "-c", recipe], environment, { scratch: "." });
+      return openShell([...asUser(host, nameUser(host)), "sh", "-c", recipe], environment, { scratch: "." });
     },
   };
 }

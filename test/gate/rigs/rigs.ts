@@ -15,6 +15,7 @@ const busybox = Bun.which("busybox");
 export const places = {
   agents: `${cache}/agents`,
   debian: `${cache}/debian`,
+  go: `${cache}/go/bin`,
   systemd: `${cache}/systemd`,
   busybox: busybox ?? "",
 };
@@ -39,6 +40,7 @@ export const rigs = {
     files: ["srt", "codex", "claude"].map((name) => `${cache}/agents/node_modules/.bin/${name}`),
     install,
   },
+  fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
   ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
   gvisor: { name: "gVisor's runsc", files: [Bun.which("runsc")], install },
 } satisfies Record<string, Rig>;

@@ -1,11 +1,10 @@
 // keyhole grant show: everything about one grant, or how one tool is given it.
 import { KeyholeError } from "../../../errors.ts";
-import { leaseParents } from "../../../grants/leases.ts";
-import { type CommandContext, defineCommand } from "../../command.ts";
+import { defineCommand } from "../../command.ts";
 import { findGrant, findSource, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import type { RecipeHost } from "../../recipes/recipe.ts";
+import { recipeHostOf } from "../../recipes/recipe.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 
 /** Of every recipe: the directory stands in a command line, in an environment or among the mounts. */
@@ -36,18 +35,9 @@ export default defineCommand({
         args.json ? formatJson({ ...grantToJson(grant), source }) : renderGrant(grant, source, host.now()),
       );
     }
-    const { text, remarks } = recipes[args.for](grant, hostOf(context));
+    const { text, remarks } = recipes[args.for](grant, recipeHostOf(context));
     output.line(text);
     for (const remark of [...remarks, SEEN]) ui.notice(remark);
     if (grant.state !== "active") ui.warn(`grant ${grant.name} is ${grant.state}: it gives nothing any more`);
   },
 });
-
-function hostOf({
-  settings,
-  environment,
-  host,
-}: Pick<CommandContext, "settings" | "environment" | "host">): RecipeHost {
-  const places = { environment, uid: host.userId(), run: "/run", devices: "/dev" };
-  return { platform: process.platform, paths: settings.paths, leaseParents: leaseParents(places) };
-}

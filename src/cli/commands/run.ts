@@ -1,0 +1,182 @@
+// keyhole run: a program in a sandbox, with a grant that is there for as long as this process is.
+import type { ArgValues } from "../../arguments.ts";
+import { findSource } from "../../client/target.ts";
+import { definedVariables, SOURCE_PREFIX, withoutRivals } from "../../environment.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { DEFAULT_MOUNT, HOST_MOUNT } from "../../grants/grant.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import type { GrantInfo } from "../../wire/messages.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { addGrant, askAboutGrant } from "../grants/grants.ts";
+import { readTerms, termOptions } from "../grants/terms.ts";
+import { environmentOutside } from "../programs/nesting.ts";
+import { watchSignals } from "../programs/signals.ts";
+import { supervise } from "../programs/supervise.ts";
+import { fillIn } from "../recipes/invocation.ts";
+import { recipeHostOf } from "../recipes/recipe.ts";
+import { isEngine, refuseDetached, sandboxes, sandboxNames } from "../recipes/sandboxes.ts";
+import { type Choice, choose } from "../runs/choice.ts";
+import { findInner } from "../runs/inner.ts";
+import { openSettings } from "../runs/settings.ts";
+
+/** Where they are not given they depend on the sandbox. */
+const { default: _socket, ...deliver } = termOptions.deliver;
+const { default: _mount, ...mountAt } = termOptions["mount-at"];
+
+const runOptions = {
+  in: {
+    type: "enum",
+    valueHint: "SANDBOX",
+    options: sandboxNames,
+    description: "Which sandbox; without it that of ~/.keyhole/run.yaml",
+  },
+  image: { type: "string", valueHint: "IMAGE", description: "What docker and podman run" },
+  "tool-option": {
+    type: "string",
+    multiple: true,
+    valueHint: "OPT",
+    description: "A word for the sandbox's own command line; may be repeated",
+  },
+  ...termOptions,
+  deliver,
+  "mount-at": mountAt,
+} as const;
+
+type Context = Pick<CommandContext, "settings" | "target" | "environment" | "host" | "ui">;
+
+export default defineCommand({
+  meta: { name: "run", description: "Run a program in a sandbox, with a grant that ends with it" },
+  where: "host",
+  args: runOptions,
+  rest: true,
+  notes: [
+    "The grant is revoked and removed when the program ends, or keyhole does: a program that goes on gets nothing new.",
+    "~/.keyhole/run.yaml may have in, image and tool-options (a list of words).",
+  ],
+  async run(context) {
+    const { args, rest } = context;
+    if (rest.length === 0)
+      throw new KeyholeError("usage", "no command is given", "keyhole run --config CONFIG -- COMMAND");
+    refuseMember(args.config, context);
+    const choice = await choose(
+      { name: args.in, image: args.image, options: args["tool-option"], command: retryOf(args.config, rest) },
+      context,
+    );
+    if (isEngine(choice.name)) refuseDetached(choice.options);
+    requirePrograms(choice, context);
+    refuseHome(choice, context);
+    const terms = await readTerms(newName(), placed(args, choice, context), context);
+    const grant = await addGrant(context, terms, true);
+    try {
+      return await start(grant, choice, rest, context);
+    } finally {
+      await remove(grant, context);
+    }
+  },
+});
+
+/** @throws KeyholeError `forbidden` for a config that another user's daemon serves, which makes grants for its owner. */
+function refuseMember(config: string, { settings, target }: Context): void {
+  if (findSource(settings, target(), config).kind !== "shared") return;
+  throw new KeyholeError("forbidden", "grants are made by the owner of the shared daemon", "keyhole exec -n NAME");
+}
+
+function retryOf(config: string, rest: readonly string[]): (more: string) => string {
+  return (more) => `keyhole run --config ${quotePosix(config)} ${more} -- ${rest.map(quotePosix).join(" ")}`;
+}
+
+/** @throws KeyholeError `not-found` (127), before there is a grant. */
+function requirePrograms({ name }: Choice, { environment, host }: Context): void {
+  const { programs, install } = sandboxes[name];
+  const missing = programs(host.platform).filter(
+    (program) => Bun.which(program, { PATH: pathOf(environment) }) === null,
+  );
+  if (missing.length === 0) return;
+  const message = `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not installed, which --in ${name} needs`;
+  throw new KeyholeError("not-found", message, install(host.platform));
+}
+
+/**
+ * @throws KeyholeError `usage` where the sandbox would see all that lies below the working directory, and keyhole's home or
+ *   `~/.aws` among it.
+ */
+function refuseHome({ name }: Choice, { settings, environment, host }: Context): void {
+  if (!sandboxes[name].showsAll) return;
+  const directory = host.cwd();
+  const seen = [settings.paths.home, settings.paths.socket, `${environment["HOME"]}/.aws`].find(
+    (path) => directory === "/" || `${path}/`.startsWith(`${directory}/`),
+  );
+  if (seen === undefined) return;
+  const message = `--in ${name} shows all that lies below the working directory, and ${seen} does`;
+  throw new KeyholeError("usage", message, "cd to a directory of work");
+}
+
+/** What the sandbox takes, where nothing else is asked for. @throws KeyholeError `usage` for what it does not take. */
+function placed(
+  args: ArgValues<typeof runOptions>,
+  { name }: Choice,
+  { host }: Context,
+): ArgValues<typeof termOptions> {
+  const { deliver: delivers, isAtHost } = sandboxes[name];
+  const only = delivers(host.platform);
+  const refuse = (option: string) =>
+    new KeyholeError("usage", `--in ${name} works with ${option} alone`, `keyhole run --in ${name} ${option}`);
+  if (only !== undefined && args.deliver !== undefined && args.deliver !== only) throw refuse(`--deliver ${only}`);
+  if (isAtHost && args["mount-at"] !== undefined && args["mount-at"] !== HOST_MOUNT) throw refuse("--mount-at host");
+  return {
+    ...args,
+    deliver: args.deliver ?? only ?? "socket",
+    "mount-at": args["mount-at"] ?? (isAtHost ? HOST_MOUNT : DEFAULT_MOUNT),
+  };
+}
+
+/** No name of a person's: two runs of one config are two grants. */
+function newName(): string {
+  return `run-${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex")}`;
+}
+
+async function start(grant: GrantInfo, choice: Choice, rest: readonly string[], context: Context): Promise<number> {
+  const { host } = context;
+  const { isatty } = await import("node:tty");
+  const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  const { lines, settings, variables, program } = sandboxes[choice.name].invoke(grant, recipeHostOf(context));
+  const image = isEngine(choice.name) && choice.image !== undefined ? [choice.image] : [];
+  const streams = isEngine(choice.name) ? ["--interactive", ...(isatty(0) && isatty(1) ? ["--tty"] : [])] : [];
+  const words = fillIn([...lines.flat(), ...streams, ...choice.options, ...image, ...program(rest)], () => host.cwd());
+  using file = settings === undefined ? undefined : openSettings(context.settings.paths.runDir, grant.name, settings);
+  return supervise(
+    { words, environment: environmentOf(choice, variables, context), descriptor: file?.descriptor },
+    {
+      watch: watchSignals,
+      hasTerminal,
+      reap: undefined,
+      findInner: choice.name === "none" || isEngine(choice.name) ? undefined : (pid) => findInner(pid, rest),
+    },
+  );
+}
+
+/** Without what would win over the grant, and what leads to other credentials. */
+function environmentOf(
+  { name }: Choice,
+  variables: readonly (readonly [string, string])[],
+  { environment }: Context,
+): Record<string, string> {
+  const outer = Object.entries(withoutRivals(environmentOutside(definedVariables(environment))));
+  const hidden = sandboxes[name].inherits && name !== "none" ? "KEYHOLE_" : SOURCE_PREFIX;
+  return Object.fromEntries([...outer.filter(([variable]) => !variable.startsWith(hidden)), ...variables]);
+}
+
+/** What it fails for is the daemon's to mend, which sees that this process has ended. */
+async function remove({ name }: GrantInfo, context: Context): Promise<void> {
+  try {
+    await askAboutGrant(context, name, (link) => link.request("GrantRemove", { name }));
+  } catch (error) {
+    if (isErrorOf(error, "no-such-grant")) return;
+    const reason = error instanceof KeyholeError ? error.message : "internal";
+    context.ui.warn(`grant ${name} is not removed yet: ${reason}`, `keyhole grant remove --yes ${name}`);
+  }
+}
+
+function pathOf(environment: Context["environment"]): string {
+  return environment["PATH"] ?? "/bin:/usr/bin";
+}
