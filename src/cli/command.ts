@@ -1,7 +1,7 @@
 // What a command is: data in citty's terms, and a function that runs it. table.ts has all of them.
 import type { ArgsDef, ArgValues, CommandTree } from "../arguments.ts";
 import type { Target } from "../client/target.ts";
-import type { Exchange } from "../client/inprocess.ts";
+import type { Exchange } from "../client/messaging.ts";
 import type { Environment } from "../environment.ts";
 import type { KeyholeError } from "../errors.ts";
 import { type Settings, settingOptions } from "../settings.ts";

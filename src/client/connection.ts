@@ -1,10 +1,9 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
 import { codeOf } from "../errno.ts";
-import { isErrorOf, KeyholeError } from "../errors.ts";
-import { baseOf } from "../paths.ts";
+import { KeyholeError } from "../errors.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
-import { findObstacle } from "./obstacle.ts";
+import { connectError, findProhibition, NOBODY } from "./connecterrors.ts";
 import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
 /** How long whom is waited for. */
@@ -182,60 +181,4 @@ function foreignAnswer(chunk: Uint8Array, reason: string): KeyholeError {
   if (chunk[0] !== "{".charCodeAt(0)) return new KeyholeError("unsupported-version", what + reason);
   const hint = "stop the other program (elhaz daemon stop), or unset KEYHOLE_HOME and KEYHOLE_SOCKET";
   return new KeyholeError("unsupported-version", `${what}it speaks JSON, as elhaz does`, hint);
-}
-
-/** How seccomp filters (firejail's: EOPNOTSUPP) and Seatbelt refuse socket(2) and connect(2), and the kernel a file's mode. */
-const PROHIBITIONS = ["EPERM", "EACCES", "EOPNOTSUPP", "EAFNOSUPPORT", "ENOSYS"] as const;
-
-/**
- * An abstract name at which nobody listens: a seccomp filter shows there at once, and no daemon whose backlog is merely
- * full gets a connection that asks nothing. What forbids this path alone (gVisor, Seatbelt) shows at the end.
- */
-const NOBODY = process.platform === "linux" ? "\0keyhole" : undefined;
-
-/** The errno that Bun 1.4.5 reports as ECONNREFUSED: of connecting that is not permitted, all but EACCES. */
-async function findProhibition(path: string): Promise<string | undefined> {
-  const { loadNative } = await import("../native/load.ts");
-  let code: string | undefined;
-  try {
-    code = loadNative().connectFailure(path);
-  } catch (error) {
-    // Where libc cannot be called either, all that is known is that nobody answers.
-    if (!isErrorOf(error, "blocked")) throw error;
-  }
-  return PROHIBITIONS.find((prohibition) => prohibition === code);
-}
-
-/** By errno: what it means for whoever asked. */
-const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = {
-  ...Object.fromEntries(PROHIBITIONS.map((code) => [code, (path: string) => blocked(path, code)])),
-  ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
-  ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
-  ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),
-  EINVAL: (path) => tooLong(path),
-  ENAMETOOLONG: (path) => tooLong(path),
-};
-
-/** A file's mode keeps this user from this one socket, and from no grant's; all else forbids every socket. */
-function blocked(path: string, code: string): KeyholeError {
-  const obstacle = code === "EACCES" ? findObstacle(path) : undefined;
-  if (obstacle !== undefined) return obstacle;
-  const more = code === "EACCES" ? "" : " --deliver file";
-  const hint = `on the host, as the user of the daemon: keyhole grant add NAME --config CONFIG${more}`;
-  return new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`, hint);
-}
-
-/** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/`. */
-const LONGEST_NAME = 90;
-
-/** Bun says EINVAL, too, where a directory on a long path does not exist. */
-function tooLong(path: string): KeyholeError {
-  if (process.platform === "linux" && baseOf(path).length <= LONGEST_NAME) {
-    return new KeyholeError("unreachable", `no daemon listens at ${path}`);
-  }
-  return new KeyholeError("usage", `the socket path ${path} is too long`, "use a shorter --socket-path");
-}
-
-function connectError(path: string, code = "unknown"): KeyholeError {
-  return connectErrors[code]?.(path) ?? new KeyholeError("unreachable", `cannot connect to ${path} (${code})`);
 }

@@ -1,7 +1,7 @@
-// One request and its answer, as bytes and as values. Knows no socket.
+// One request and its answer, as bytes and as values: to a daemon, or to a broker inside of this process. Knows no socket.
 import { errorNameOf, KeyholeError } from "../errors.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
-import { CONTROL_REQUEST_LIMIT, encodeFrame, type Frame } from "../wire/frame.ts";
+import { CONTROL_REQUEST_LIMIT, encodeFrame, type Frame, FrameDecoder, RESPONSE_LIMIT } from "../wire/frame.ts";
 import {
   ERROR_NUMBER,
   errorReply,
@@ -11,6 +11,7 @@ import {
   type RequestOf,
   type ResponseOf,
 } from "../wire/messages.ts";
+import type { Link } from "./asking.ts";
 
 /** @throws KeyholeError `usage` for what no daemon would take: a name or an environment of 64 KiB. */
 export function encodeRequest<Name extends MessageName>(name: Name, body: RequestOf<Name>): Uint8Array {
@@ -57,3 +58,27 @@ function notUnderstood(version: number): KeyholeError {
 
 /** For whoever is older than the daemon: another daemon of the same release would not help. */
 const UPDATE = "update keyhole";
+
+/** Takes the frame of a request, gives the frame of its reply. */
+export interface Exchange {
+  exchange(request: Uint8Array): Promise<Uint8Array>;
+  /** Ends it, and forgets what it knows. */
+  close(): void;
+}
+
+export function linkTo(broker: Exchange): Link {
+  return {
+    request: async <Name extends MessageName>(name: Name, body: RequestOf<Name>): Promise<ResponseOf<Name>> =>
+      readAnswer(name, frameOf(await broker.exchange(encodeRequest(name, body)))),
+    identify: () => {
+      throw new Error("nobody is at the other end of a broker in this process");
+    },
+    close: () => broker.close(),
+  };
+}
+
+function frameOf(reply: Uint8Array): Frame {
+  const [frame] = new FrameDecoder(RESPONSE_LIMIT).push(reply);
+  if (frame === undefined) throw new Error("the broker gave half a reply");
+  return frame;
+}

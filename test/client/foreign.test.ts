@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { askExpress } from "../../src/client/express.ts";
-import { unlessForeign } from "../../src/client/foreign.ts";
+import { unlessForeign } from "../../src/client/asking.ts";
 import { startFakeDaemon } from "../cli/fakes/daemon.ts";
 import { rejectionOf } from "../thrown.ts";
 

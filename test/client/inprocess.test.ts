@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { linkTo } from "../../src/client/inprocess.ts";
+import { linkTo } from "../../src/client/messaging.ts";
 import { errors } from "../../src/errors.ts";
 import { decode, encode } from "../../src/wire/codec.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder } from "../../src/wire/frame.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { askPatiently, type Link, type Patience } from "../../src/client/patience.ts";
+import { askPatiently, type Link, type Patience } from "../../src/client/asking.ts";
 import { type ErrorName, KeyholeError } from "../../src/errors.ts";
 import { rejectionOf } from "../thrown.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { linkTo } from "../../src/client/inprocess.ts";
+import { linkTo } from "../../src/client/messaging.ts";
 import { openInProcess } from "../../src/daemon/inprocess.ts";
 import { resolveSettings } from "../../src/settings.ts";
 import { rejectionOf } from "../thrown.ts";

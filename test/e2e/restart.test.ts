@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
-import { askPatiently, type Link } from "../../src/client/patience.ts";
+import { askPatiently, type Link } from "../../src/client/asking.ts";
 import { succeed } from "../../src/daemon/lock.ts";
 import { loadNative } from "../../src/native/load.ts";
 import { encode } from "../../src/wire/codec.ts";

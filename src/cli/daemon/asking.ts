@@ -1,5 +1,5 @@
 // What a daemon says of itself, its sessions and its grants.
-import type { Link } from "../../client/patience.ts";
+import type { Link } from "../../client/asking.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { DaemonStatus, GrantInfo } from "../../wire/messages.ts";
 

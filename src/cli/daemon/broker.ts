@@ -1,7 +1,6 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../../client/connection.ts";
-import { askPatiently, type Link } from "../../client/patience.ts";
-import { isDaemonThere, unlessForeign } from "../../client/foreign.ts";
+import { askPatiently, isDaemonThere, type Link, unlessForeign } from "../../client/asking.ts";
 import { ENDPOINT_VARIABLES } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
@@ -90,7 +89,7 @@ async function withBrokerInProcess<Result>(
   host: Caller["host"],
   use: (link: Link) => Promise<Result>,
 ): Promise<Result> {
-  const { linkTo } = await import("../../client/inprocess.ts");
+  const { linkTo } = await import("../../client/messaging.ts");
   const link = linkTo(await host.openInProcess(settings));
   try {
     return await use(link);

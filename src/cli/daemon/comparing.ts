@@ -1,5 +1,5 @@
 // Whether the source that a person's shell selects is the one that a session has.
-import type { Link } from "../../client/patience.ts";
+import type { Link } from "../../client/asking.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";

@@ -1,5 +1,5 @@
 // What a daemon is told of this caller's environment, and to whom it may be told.
-import type { Link } from "../../client/patience.ts";
+import type { Link } from "../../client/asking.ts";
 import { selectPortable, selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";

@@ -1,6 +1,6 @@
 // Grants as commands reach them: the daemon that keeps them, which is started where there is none, because its start is
 // what serves them.
-import type { Link } from "../../client/patience.ts";
+import type { Link } from "../../client/asking.ts";
 import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Environment } from "../../environment.ts";

@@ -1,7 +1,7 @@
 // Credentials from the shared daemon of this machine, which another user runs: asked, never started, and told nothing
 // but the config's name.
 import { Connection } from "../../client/connection.ts";
-import { isDaemonThere } from "../../client/foreign.ts";
+import { isDaemonThere } from "../../client/asking.ts";
 import { findSource } from "../../client/target.ts";
 import { checkConfigName } from "../../configname.ts";
 import { KeyholeError } from "../../errors.ts";

@@ -1,6 +1,6 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
 import { showOnOneLine } from "../../../text/controls.ts";
-import type { Link } from "../../../client/patience.ts";
+import type { Link } from "../../../client/asking.ts";
 import { offerKeys } from "../../daemon/telling.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";

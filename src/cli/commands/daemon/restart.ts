@@ -1,5 +1,5 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
-import type { Link } from "../../../client/patience.ts";
+import type { Link } from "../../../client/asking.ts";
 import { parseSessionName } from "../../../sessionname.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";

@@ -1,5 +1,5 @@
 // keyhole daemon status: what the daemon is doing. Exit status 3 where none is running.
-import type { Link } from "../../../client/patience.ts";
+import type { Link } from "../../../client/asking.ts";
 import { errors } from "../../../errors.ts";
 import { parseSeconds } from "../../../text/numbers.ts";
 import { version } from "../../../version.ts";
