@@ -8,7 +8,7 @@
 #   KEYHOLE_INSTALL_DIR  directory of the executable (default: ~/.local/bin)
 #   KEYHOLE_VERSION      a release, newer or older than what is there (default: latest)
 #   KEYHOLE_BASE_URL     the releases, at https://, http:// or file:///: BASE/latest/ and BASE/v0.2.0/ each hold
-#                        SHA256SUMS and keyhole-{linux,darwin}-{x64,arm64}
+#                        SHA256SUMS and keyhole-{linux,darwin}-{x64,arm64}, where gzip is here as .gz
 #
 # In a checkout, with neither of the last two set, it builds with npm. It needs curl or wget, and sha256sum, shasum or
 # openssl; no sudo. It edits no file of yours. What was there stays until the new executable is complete, has the right
@@ -43,23 +43,24 @@ main() {
 }
 
 install_keyhole() {
-  trap '[ -z "$temporary" ] || rm -f "$temporary"' EXIT
+  trap '[ -z "$temporary" ] || rm -f "$temporary" "$temporary.gz"' EXIT
   trap 'exit 130' HUP INT TERM
   [ ! -d "$executable" ] || fail "$executable is a directory" "$elsewhere"
   if is_checkout; then build; else find_release; fi
-  create_beside "$executable"
-  say "getting $source"
-  if [ -t 2 ]; then progress=-#; else progress=-sS; fi
-  if ! fetch "$source" "$progress" >"$temporary"; then
-    printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $(quote "$directory")"
-    fail "cannot download $source" "check the address: $base"
+  if [ -x "$executable" ] && [ "${expected:-none}" = "$(sum_of "$executable")" ]; then
+    version="$("$executable" --version </dev/null), as before," || fail "$executable does not run here" "$elsewhere"
+  else
+    create_beside "$executable"
+    if [ -n "$packed" ]; then
+      get "$source.gz" "$packed" "$temporary.gz"
+      gzip -dc "$temporary.gz" >"$temporary" 2>/dev/null || fail "no room in $directory" "df -h $(quote "$directory")"
+      rm -f "$temporary.gz"
+      check "$source" "$expected" "$temporary"
+    else get "$source" "$expected" "$temporary"; fi
+    chmod 755 "$temporary"
+    version=$("$temporary" --version </dev/null) || fail "what came from $source does not run here" "$elsewhere"
+    mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"
   fi
-  sum=$(sum_of "$temporary")
-  [ "${expected:-$sum}" = "$sum" ] || fail "$source has the wrong SHA-256: $sum, not $expected" "run this again"
-  chmod 755 "$temporary"
-  version=$("$temporary" --version </dev/null) || fail "what came from $source does not run here" "$elsewhere"
-  if [ -x "$executable" ] && [ "${sum:-none}" = "$(sum_of "$executable")" ]; then version="$version, as before,"
-  else mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"; fi
   say "$version is installed: $executable"
   [ "$(command -v keyhole || :)" = "$executable" ] ||
     say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""
@@ -87,7 +88,7 @@ build() {
   root=$(cd "$root" && pwd)
   (cd "$root" && npm ci --no-audit --no-fund && npm run build) </dev/null >&2 ||
     fail "the build failed" "cd $(quote "$root") && npm ci && npm run build"
-  base=file://$root/dist source=file://$root/dist/keyhole expected=''
+  base=file://$root/dist source=file://$root/dist/keyhole expected=$(sum_of "$root/dist/keyhole") packed=''
 }
 
 find_release() {
@@ -108,8 +109,22 @@ find_release() {
   base=${base%/}/$release
   source=$base/$name
   sums=$(fetch "$base/SHA256SUMS" -sS) || fail "cannot download $base/SHA256SUMS" "check the address: $base"
-  expected=$(echo "$sums" | while read -r sum file; do [ "${file#\*}" != "$name" ] || { echo "$sum"; break; }; done)
+  expected=$(sum_for "$name") packed=$(! has gzip || sum_for "$name.gz")
   [ -n "$expected" ] || fail "$base/SHA256SUMS has no line for $name" "export KEYHOLE_VERSION=0.2.0"
+}
+
+get() { # URL, SHA-256, FILE
+  say "getting $1"
+  if [ -t 2 ]; then progress=-#; else progress=-sS; fi
+  if ! fetch "$1" "$progress" >"$3"; then
+    printf '%65536s' '' 2>/dev/null >>"$3" || fail "no room in $directory" "df -h $(quote "$directory")"
+    fail "cannot download $1" "check the address: $base"
+  fi
+  check "$@"
+}
+
+check() { # URL, SHA-256, FILE
+  sum=$(sum_of "$3"); [ "${2:-$sum}" = "$sum" ] || fail "$1 has the wrong SHA-256: $sum, not $2" "run this again"
 }
 
 # curl follows no redirection from https to http; wget cannot be told so, and is what remains without curl.
@@ -121,6 +136,10 @@ fetch() { # URL, curl's option for progress
 
 sum_of() { # FILE
   { sha256sum || shasum -a 256 || openssl dgst -sha256 -r; } <"$1" 2>/dev/null | { read -r sum _ || :; echo "$sum"; }
+}
+
+sum_for() { # NAME, of a file in SHA256SUMS
+  echo "$sums" | while read -r sum file; do [ "${file#\*}" != "$1" ] || { echo "$sum"; break; }; done
 }
 
 create_beside() { # FILE

@@ -62,6 +62,7 @@ test("it has these files, with these modes", () => {
   const files = readdirSync(out).map((file) => [file, (statSync(join(out, file)).mode & 0o777).toString(8)]);
   expect(Object.fromEntries(files)).toEqual({
     ...Object.fromEntries([...executables, "install.sh"].map((file) => [file, "755"])),
+    ...Object.fromEntries(executables.map((file) => [`${file}.gz`, "644"])),
     ...Object.fromEntries(["SHA256SUMS", "THIRD-PARTY-NOTICES.txt", "keyhole.cdx.json"].map((file) => [file, "644"])),
   });
 });

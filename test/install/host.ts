@@ -21,7 +21,7 @@ export const script = join(import.meta.dir, "..", "..", "install.sh");
 
 /** All that it needs besides a shell, uname, one downloader and one program that computes SHA-256. */
 export const baseTools = ["cat", "chmod", "mkdir", "mktemp", "mv", "rm"];
-const usualTools = [...baseTools, "curl", "sha256sum"];
+export const usualTools = [...baseTools, "curl", "sha256sum"];
 
 const assets = ["keyhole-linux-x64", "keyhole-linux-arm64", "keyhole-darwin-arm64", "keyhole-darwin-x64"];
 
@@ -75,20 +75,25 @@ export function createHost() {
       for (const asset of assets) host.publishFile(version, asset, fakeExecutable(version, asset));
     },
 
-    publishFile(version: string, asset: string, content: string | Uint8Array) {
-      const line = `${createHash("sha256").update(content).digest("hex")}  ${asset}`;
-      for (const release of [`v${version}`, "latest"]) {
-        const directory = join(paths.releases, release);
-        const sums = join(directory, "SHA256SUMS");
-        mkdirSync(directory, { recursive: true });
-        writeFileSync(join(directory, asset), content);
-        const others = existsSync(sums) ? readFileSync(sums, "utf8").trimEnd().split("\n") : [];
-        writeFileSync(sums, [...others.filter((other) => !other.endsWith(`  ${asset}`)), line, ""].join("\n"));
+    publishFile(version: string, asset: string, content: string | Uint8Array<ArrayBuffer>) {
+      for (const [file, bytes] of [
+        [asset, content],
+        [`${asset}.gz`, Bun.gzipSync(content)],
+      ] as const) {
+        const line = `${createHash("sha256").update(bytes).digest("hex")}  ${file}`;
+        for (const release of [`v${version}`, "latest"]) {
+          const directory = join(paths.releases, release);
+          const sums = join(directory, "SHA256SUMS");
+          mkdirSync(directory, { recursive: true });
+          writeFileSync(join(directory, file), bytes);
+          const others = existsSync(sums) ? readFileSync(sums, "utf8").trimEnd().split("\n") : [];
+          writeFileSync(sums, [...others.filter((other) => !other.endsWith(`  ${file}`)), line, ""].join("\n"));
+        }
       }
     },
 
     /** Changes a file of the latest release behind its sum's back. */
-    spoil: (file: string, content: string) => writeFileSync(join(paths.releases, "latest", file), content),
+    spoil: (file: string, content: string | Uint8Array) => writeFileSync(join(paths.releases, "latest", file), content),
 
     /** Serves the releases. `respond` may answer a path in another way. Returns the base URL. */
     serve(respond: (path: string) => Response | undefined = () => undefined, tls?: Bun.TLSOptions): string {

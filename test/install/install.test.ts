@@ -46,6 +46,7 @@ describe("the tools", () => {
       expect(exitCode).toBe(0);
       expect(await host.ask("--version")).toBe("keyhole 0.2.0");
       // They verify as well.
+      host.publish("0.3.0");
       host.spoil("keyhole-linux-x64", fakeExecutable("6.6.6", "evil"));
       const second = await host.install({ tools: all, env: { KEYHOLE_BASE_URL: host.serve() } });
       expect(second.stderr).toContain("keyhole-linux-x64 has the wrong SHA-256: ");

@@ -3,14 +3,14 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createMachine, executable, isAlive } from "../e2e/machine.ts";
-import { createHost, fakeExecutable, run, whereIs } from "./host.ts";
+import { createHost, fakeExecutable, run, usualTools, whereIs } from "./host.ts";
 
 const asset = `keyhole-${process.platform}-${process.arch}`;
 
 /** The script installs into a machine's home, in which the daemon lives. */
 async function installInto(home: string, url: string, ...words: readonly string[]) {
   using tools = createHost();
-  const command = tools.command({ words, machine: undefined });
+  const command = tools.command({ words, machine: undefined, tools: [...usualTools, "gzip"] });
   return await run(command.words, { env: { ...command.env, HOME: home, KEYHOLE_BASE_URL: url }, cwd: home });
 }
 
@@ -74,7 +74,8 @@ test("a failed upgrade leaves the product and its daemon as they are", async () 
   const program = join(machine.home, ".local", "bin", "keyhole");
   await machine.keyhole("daemon start", { program });
   const [pid, { ino }] = [machine.daemonPid(), statSync(program)];
-  host.spoil(asset, fakeExecutable("6.6.6", "evil"));
+  host.publishFile("0.1.1", asset, fakeExecutable("0.1.1", asset));
+  host.spoil(`${asset}.gz`, Bun.gzipSync(fakeExecutable("6.6.6", "evil")));
   const { stderr, exitCode } = await installInto(machine.home, host.serve());
   expect(stderr).toContain("has the wrong SHA-256");
   expect(exitCode).toBe(1);

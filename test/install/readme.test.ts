@@ -40,7 +40,7 @@ test.skipIf(missing("curl")).each(lines)("%s", async (line) => {
   writeFileSync(join(host.paths.releases, "install.sh"), stamped(url));
   mkdirSync(join(host.paths.home, "bin"));
 
-  const tools = [...baseTools, "curl", "sh", "sha256sum"];
+  const tools = [...baseTools, "curl", "gzip", "sh", "sha256sum"];
   const { env, cwd } = host.command({ tools, env: { KEYHOLE_BASE_URL: undefined } });
   const outcome = await run([whereIs("sh"), "-c", line.replaceAll(placeholder, url)], { env, cwd });
   expect(outcome).toMatchObject({ stdout: "", exitCode: 0 });
@@ -57,7 +57,7 @@ test("the sums are compared as the README says", async () => {
   const line = readme.match(/^sha256sum .*?(?= +#)/m)![0];
   const cwd = join(host.paths.releases, "latest");
   const compare = () =>
-    run(["sh", "-c", `rm -f keyhole-linux-arm64; ${line}`], { env: { PATH: "/usr/bin:/bin" }, cwd });
+    run(["sh", "-c", `rm -f keyhole-linux-arm64 *.gz; ${line}`], { env: { PATH: "/usr/bin:/bin" }, cwd });
   expect(await compare()).toMatchObject({ stdout: "keyhole-linux-x64: OK\n", exitCode: 0 });
   host.spoil("keyhole-linux-x64", "a changed one");
   expect(await compare()).toMatchObject({ exitCode: 1 });
