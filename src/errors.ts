@@ -1,11 +1,10 @@
 // The one table of errors: what each of them means, to a process, to a client and to strangers. Rules of voice: lower
 // case, no period; the hint is a command that can be pasted where there is one.
-import { codeOf } from "./errno.ts";
 
 interface ErrorRow {
-  /** The number in an error reply (wire/PROTOCOL.md). Never reused, never changed. */
+  /** The number in an error reply (wire/PROTOCOL.md#6-errors). Never reused, never changed. */
   readonly number: number;
-  /** The exit status of the client (README, "Exit statuses"). */
+  /** The exit status of the client (README.md#exit-statuses). */
   readonly exit: number;
   /**
    * Whether it goes away by itself: `at-once` while one daemon replaces another, and clients ask again; `soon`;
@@ -211,4 +210,17 @@ export function isErrorOf(error: unknown, ...kinds: readonly ErrorName[]): error
 export function errorNameOf(number: number): ErrorName {
   for (const [name, row] of Object.entries(errors)) if (row.number === number) return name as ErrorName;
   return "internal";
+}
+
+// The codes of system errors.
+
+/** The code of a system error: errno's name (`ENOENT`), for a certificate OpenSSL's; undefined where there is none. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** Whether an error is one of these: `isErrno(error, "ENOENT")`. */
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(codeOf(error) ?? "");
 }

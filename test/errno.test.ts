@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
-import { codeOf, isErrno } from "../src/errno.ts";
+import { codeOf, isErrno } from "../src/errors.ts";
 
 function thrownBy(action: () => unknown): unknown {
   try {

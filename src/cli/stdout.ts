@@ -1,8 +1,7 @@
 // stdout: the answer and nothing else. Never `process.stdout`: touching it costs 11 ms, and cuts what is longer than a
 // pipe at the exit.
 import { isStdoutClosed } from "../client/express.ts";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrno, KeyholeError } from "../errors.ts";
 
 /** As a shell has the end of a program that SIGPIPE ends: 128 and the signal's number. */
 export const ENDED_BY_SIGPIPE = 141;

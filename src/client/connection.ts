@@ -1,6 +1,5 @@
 // One connection to a daemon: asks, waits, answers. Knows the wire, and neither AWS nor terminals.
-import { codeOf } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, KeyholeError } from "../errors.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
 import { connectError, findProhibition, NOBODY } from "./connecterrors.ts";

@@ -1,5 +1,5 @@
 // Which socket a command talks to, and what it may expect there.
-import { codeOf } from "../errno.ts";
+import { codeOf } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import type { Settings } from "../settings.ts";
 

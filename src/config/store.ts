@@ -1,6 +1,6 @@
 // Where configs live: one YAML file for each, named after it, in one directory.
 import * as fs from "node:fs";
-import { checkConfigName, isConfigName } from "../configname.ts";
+import { checkConfigName, isConfigName } from "./name.ts";
 import { KeyholeError } from "../errors.ts";
 import { checkDirectory, ensureDirectory, listNames } from "../files/directories.ts";
 import { readTrusted, resolveLink } from "../files/reading.ts";

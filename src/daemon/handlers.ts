@@ -1,6 +1,6 @@
 // What the daemon does for each message of the control socket.
 import type { ConfigReader } from "../config/config.ts";
-import { checkConfigName } from "../configname.ts";
+import { checkConfigName } from "../config/name.ts";
 import { type Environment, isProxyVariable } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";

@@ -2,7 +2,7 @@
 import { systemClock } from "../clock.ts";
 import { type Environment, isWayVariable } from "../environment.ts";
 import { type Accounts, readAccounts } from "../files/accounts.ts";
-import { parseSessionName } from "../sessionname.ts";
+import { parseSessionName } from "../config/name.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";

@@ -13,8 +13,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { codeOf, isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import { lookAt, pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "./trust.ts";
 

@@ -3,8 +3,7 @@
 // the client and doctor read in a child that can be left behind (sources/spawn.ts, cli/foreign.ts).
 import { constants, type Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrno, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { lookAt, pathError } from "./trust.ts";
 

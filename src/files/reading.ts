@@ -1,8 +1,7 @@
 // Reading files that decide something, such as which role is assumed: only where no other user could have written them.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
-import { isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrno, KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import { checkDirectory } from "./directories.ts";
 import { pathError, refuseForeign, refuseForeignOwner, refuseForeignParent } from "./trust.ts";

@@ -1,7 +1,6 @@
 // Who could have put something where keyhole looks: owners and modes, and the refusals that name what mends them.
 // Nothing here is ever repaired behind its owner's back.
-import { codeOf, isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { readAccounts } from "./accounts.ts";

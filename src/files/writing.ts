@@ -2,8 +2,7 @@
 // that stay open. Whatever is made here is the owner's alone, and never behind a link.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
-import { codeOf, isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { baseOf, directoryOf } from "../paths.ts";
 import { lookAt, pathError } from "./trust.ts";
 

@@ -1,5 +1,5 @@
 // What a grant is: one config's identity, narrowed, in a directory that can be mounted.
-import { formatSessionName } from "../sessionname.ts";
+import { formatSessionName } from "../config/name.ts";
 import { grantTerms, type GrantTermsMessage } from "../wire/messages.ts";
 
 /** What a person decides about a grant, checked; wire/messages.ts says what each is. */

@@ -1,6 +1,6 @@
 // The texts in a grant's directory, by which every SDK in a sandbox finds the grant and nothing else. No secret is among
 // them. Pure.
-import { formatAwsConfig } from "../awsconfig.ts";
+import { formatAwsConfig } from "../text/awsconfig.ts";
 import { rivals } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { type Grant, HOST_MOUNT } from "./grant.ts";

@@ -4,8 +4,7 @@
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html
 import { isIP } from "node:net";
 import { isMapping } from "../config/mapping.ts";
-import { codeOf } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
 import type { Grant } from "./grant.ts";
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { checkField } from "../config/check.ts";
 import { formatPath, type Path } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
-import { isConfigName } from "../configname.ts";
+import { isConfigName } from "../config/name.ts";
 import { KeyholeError } from "../errors.ts";
 import { mayBeKept } from "./environment.ts";
 import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";

@@ -1,6 +1,6 @@
 // A frame in, the reply's frame out: finds the handler, decodes, calls, encodes. Knows no socket.
 import { errors, KeyholeError } from "../errors.ts";
-import { parseSessionName } from "../sessionname.ts";
+import { parseSessionName } from "../config/name.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame } from "../wire/frame.ts";
 import {

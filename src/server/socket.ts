@@ -2,8 +2,7 @@
 // removed, and told apart from other servers' files.
 import { lchownSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import type { Clock, Timer } from "../clock.ts";
-import { codeOf, isErrno } from "../errno.ts";
-import { KeyholeError } from "../errors.ts";
+import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { type FileIdentity, isSameFile } from "../files/identity.ts";
 import { bindingName } from "../files/writing.ts";
 import { descriptorOf } from "../native/native.ts";

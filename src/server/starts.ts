@@ -1,6 +1,6 @@
 // When a process began: what tells it from a later one with its pid.
 import { readFileSync } from "node:fs";
-import { isErrno } from "../errno.ts";
+import { isErrno } from "../errors.ts";
 import { loadDarwinStartOf } from "../native/darwin.ts";
 
 /**

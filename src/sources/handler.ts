@@ -3,7 +3,7 @@
 import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../clock.ts";
-import { codeOf } from "../errno.ts";
+import { codeOf } from "../errors.ts";
 import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { canConnect } from "./reach.ts";

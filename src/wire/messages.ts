@@ -208,7 +208,7 @@ export const messages = {
   },
   /**
    * As Add, of a directory of configs: an absolute path, or empty for the default one. The answer's `config` is what Vend
-   * takes: see sessionname.ts.
+   * takes: see config/name.ts.
    */
   AddIn: {
     number: 0x10,

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { askExpress } from "../../src/client/express.ts";
-import { isConfigName } from "../../src/configname.ts";
+import { isConfigName } from "../../src/config/name.ts";
 import type { Cpu } from "../../src/build/vendor/packages.ts";
 import { errors } from "../../src/errors.ts";
 import { resolvePaths } from "../../src/paths.ts";

@@ -1,8 +1,7 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
-import { checkConfigName, isConfigName } from "../../configname.ts";
+import { checkConfigName, formatSessionName, isConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
-import { formatSessionName } from "../../sessionname.ts";
 import type { Ui } from "../ui.ts";
 
 /** The option of every command that is about one config. */

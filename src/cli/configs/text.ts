@@ -4,8 +4,7 @@ import { type Change, parseChanges } from "../../config/change.ts";
 import { applyChanges, type Edited } from "../../config/edit.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { ConfigStore } from "../../config/store.ts";
-import { codeOf } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { codeOf, KeyholeError } from "../../errors.ts";
 import { absolutePath } from "../../paths.ts";
 import type { CommandContext } from "../command.ts";
 

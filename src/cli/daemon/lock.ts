@@ -1,6 +1,6 @@
 // Who holds a daemon's lock file: the proof that a pid in it is a daemon's, where the daemon itself does not answer.
 import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
-import { isErrno } from "../../errno.ts";
+import { isErrno } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 
 /** Undefined if nobody holds the lock: then the pid in the file is of the past, and may be anyone's by now. */

@@ -1,7 +1,6 @@
 // What doctor says: findings, each from a check, which only looks and never changes anything.
 import { showOnOneLine } from "../../text/controls.ts";
-import { codeOf } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { codeOf, KeyholeError } from "../../errors.ts";
 import { formatTable } from "../columns.ts";
 
 /** A `warning` works for now; a `problem` does not, or gives somebody what they must not have. */

@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { skewOf } from "../daemon/skew.ts";
 import { lookAt } from "./files.ts";

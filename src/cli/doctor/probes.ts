@@ -1,8 +1,7 @@
 // Knocking at doors: who answers, without asking for credentials, and never for long.
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from "node:fs";
 import { askOnce } from "../../client/asking.ts";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { version } from "../../version.ts";
 import { lookBehind, may } from "./files.ts";

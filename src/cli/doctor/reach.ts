@@ -1,7 +1,7 @@
 // How AWS is reached from this shell: through the daemon's proxy or another, and whether it is AWS.
 import { ENDPOINT_VARIABLES } from "../../environment.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import { type Proxies, proxiesOf } from "../../sources/proxy.ts";
 import { readConfigs } from "./configs.ts";
 import { type Verdict, verdicts, warning } from "./finding.ts";

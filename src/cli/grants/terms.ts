@@ -2,7 +2,7 @@
 // what only STS's limits forbid, the daemon says.
 import type { ArgsDef, ArgValues } from "../../arguments.ts";
 import { openConfigStore } from "../../config/store.ts";
-import { checkConfigName } from "../../configname.ts";
+import { checkConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
 import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";

@@ -1,6 +1,6 @@
 // The files of `exec --refresh` and `shell`: a config file whose default profile asks keyhole, and an empty credentials
 // file. They hold no secret, and are the same whoever writes them, so shells of one config share them.
-import { formatAwsConfig } from "../../awsconfig.ts";
+import { formatAwsConfig } from "../../text/awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Paths } from "../../paths.ts";

@@ -1,7 +1,7 @@
 // Programs with credentials: what `exec` and `shell` have in common.
 import { definedVariables } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import type { CommandContext } from "../command.ts";
 import { exactVariables, exactWords } from "./exact.ts";
 import { execute } from "./execute.ts";

@@ -1,5 +1,5 @@
 // A program as the child of this process, which stands in front of it: as its first process in a sandbox, too.
-import { codeOf } from "../../errno.ts";
+import { codeOf } from "../../errors.ts";
 import type { ReapChild } from "../../native/children.ts";
 import { search } from "./execute.ts";
 import { fromTerminal, passedOn, type Watch } from "./signals.ts";

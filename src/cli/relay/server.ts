@@ -1,8 +1,7 @@
 // The container credentials endpoint, on this network namespace's loopback alone, for whoever knows the token.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 import { timingSafeEqual } from "node:crypto";
-import { codeOf } from "../../errno.ts";
-import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
+import { codeOf, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { parseProcessLine } from "../vending/formats.ts";
 import { refusalOf } from "./refusals.ts";
 

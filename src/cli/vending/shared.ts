@@ -3,7 +3,7 @@
 import { Connection } from "../../client/connection.ts";
 import { isDaemonThere } from "../../client/asking.ts";
 import { findSource } from "../../client/target.ts";
-import { checkConfigName } from "../../configname.ts";
+import { checkConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, type PeerIdentity } from "../../native/native.ts";
 import type { Settings } from "../../settings.ts";

@@ -1,6 +1,6 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
 import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/line.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";

@@ -1,6 +1,6 @@
 // A file of lines that rotates by size: FILE, FILE.1 … FILE.N, from young to old.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
-import { isErrno } from "../../errno.ts";
+import { isErrno } from "../../errors.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { KEPT_LOGS, ROTATE_AT, rotatedPath } from "../../files/reading.ts";
 import { openOwnFile } from "../../files/writing.ts";

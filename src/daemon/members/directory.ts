@@ -1,8 +1,7 @@
 // The directory of the shared socket. It is made once, by `keyhole setup agent-access` as root or by a service manager;
 // the daemon only looks whether it can be trusted, because its group decides who may come.
 import { statSync } from "node:fs";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { pathError, refuseForeign, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf, usualSharedSocket } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";

@@ -1,9 +1,8 @@
 // What a member gets on the shared socket: Hello, and Vend of what the policy names for it. Nothing else, and no word
 // about anything that it may not have.
 import type { ConfigReader } from "../../config/config.ts";
-import { isConfigName } from "../../configname.ts";
+import { formatSessionName, isConfigName, parseSessionName } from "../../config/name.ts";
 import { errors, keyholeErrorOf, KeyholeError } from "../../errors.ts";
-import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { Decision } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";

@@ -11,7 +11,7 @@ import { formatPath } from "../../config/fields.ts";
 import { isMapping } from "../../config/mapping.ts";
 import { formatProblem } from "../../config/parse.ts";
 import { lineOf, MalformedYaml, parseYaml, type YamlDocument } from "../../config/yaml.ts";
-import { isConfigName } from "../../configname.ts";
+import { isConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 
 /** How a rule may name whom it is for; exactly one of them. */

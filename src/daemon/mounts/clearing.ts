@@ -1,8 +1,7 @@
 // Removing what somebody else may have put into a directory of ours and may still be changing: links, FIFOs, trees of
 // any depth. Nothing is ever removed, or given another mode, behind a link.
 import * as fs from "node:fs";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
 import { temporaryName } from "../../files/writing.ts";
 import { quotePosix } from "../../text/quoting.ts";

@@ -2,8 +2,7 @@
 // user) may put anything anywhere in it at any moment: nothing is written, removed or given a mode through what stands
 // there, nothing waits for it, and what can be put right is put right.
 import * as fs from "node:fs";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { readAccounts } from "../../files/accounts.ts";
 import { ensurePrivateHome } from "../../files/directories.ts";
 import { isSameFile } from "../../files/identity.ts";

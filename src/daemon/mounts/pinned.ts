@@ -1,8 +1,7 @@
 // Directories that are held by a descriptor, so that no rename and no link leads a later step elsewhere. Bun has no
 // openat(2); where there is /proc, a path through the descriptor does the same.
 import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats, statSync } from "node:fs";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
 

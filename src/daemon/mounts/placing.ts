@@ -2,8 +2,7 @@
 // What stands at the name is never written to, given a mode, or waited for.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
-import { isErrno } from "../../errno.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { lookAt, pathError } from "../../files/trust.ts";
 import { temporaryName } from "../../files/writing.ts";

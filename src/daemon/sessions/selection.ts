@@ -16,10 +16,9 @@
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { createConfigReader } from "../../config/store.ts";
-import { checkConfigName } from "../../configname.ts";
+import { checkConfigName, formatSessionName, parseSessionName } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { formatSessionName, parseSessionName } from "../../sessionname.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */

@@ -2,7 +2,7 @@
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";

@@ -1,7 +1,7 @@
 // Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is lifecycle.ts's.
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
-import { parseSessionName } from "../../sessionname.ts";
+import { parseSessionName } from "../../config/name.ts";
 import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";

@@ -1,7 +1,7 @@
 // keyhole config add: a new config from flags, a file, questions or an editor.
 import { dumpYaml } from "../../../config/dump.ts";
 import { openConfigStore } from "../../../config/store.ts";
-import { checkConfigName } from "../../../configname.ts";
+import { checkConfigName } from "../../../config/name.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";

@@ -1,5 +1,5 @@
 // keyhole daemon remove: forgets the credentials of one config.
-import { parseSessionName } from "../../../sessionname.ts";
+import { parseSessionName } from "../../../config/name.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";

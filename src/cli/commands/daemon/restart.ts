@@ -1,6 +1,6 @@
 // keyhole daemon restart: another daemon, with the sessions that the first one had.
 import type { Link } from "../../../client/asking.ts";
-import { parseSessionName } from "../../../sessionname.ts";
+import { parseSessionName } from "../../../config/name.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { formatSessionName, parseSessionName, type SessionIdentity } from "../src/sessionname.ts";
+import { formatSessionName, parseSessionName, type SessionIdentity } from "../../src/config/name.ts";
 
 const none = undefined;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { checkConfigName, isConfigName } from "../src/configname.ts";
-import { KeyholeError } from "../src/errors.ts";
+import { checkConfigName, isConfigName } from "../../src/config/name.ts";
+import { KeyholeError } from "../../src/errors.ts";
 
 test.each(["dev", "a", "A-1_b", "-n", "_", "x".repeat(128)])("%j is a name", (name) => {
   expect(isConfigName(name)).toBeTrue();

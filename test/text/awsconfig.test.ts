@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { formatAwsConfig } from "../src/awsconfig.ts";
-import { thrownBy } from "./thrown.ts";
+import { formatAwsConfig } from "../../src/text/awsconfig.ts";
+import { thrownBy } from "../thrown.ts";
 
 const config = { comment: "For a test.", process: ["/opt/key hole", "export"], region: undefined };
 

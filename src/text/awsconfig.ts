@@ -1,6 +1,6 @@
 // The AWS config file by which SDKs run keyhole, or read its lease: of a grant's directory, a bridge's, `exec --refresh`.
-import { KeyholeError } from "./errors.ts";
-import { quoteForProcess } from "./text/quoting.ts";
+import { KeyholeError } from "../errors.ts";
+import { quoteForProcess } from "./quoting.ts";
 
 export interface AwsConfig {
   /** Its first line, for people. */
