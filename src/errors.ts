@@ -167,6 +167,7 @@ export const errors = {
     holder: "a person was asked and did not allow it",
     hint: "ask whoever made this grant to allow it, and try again",
   },
+  "surroundings-wanted": { number: 36, exit: 5, ...own, hint: RESTART },
   "not-a-grant": { number: 35, exit: 2, ...own, hint: "keyhole export -n NAME" },
 } as const satisfies Record<string, ErrorRow>;
 
@@ -181,11 +182,19 @@ export class KeyholeError extends Error {
   readonly kind: ErrorName;
   /** What to do; the table's default if none is given. */
   readonly hint: string | undefined;
+  /** What a helper of the requester's said last: for the owner's eyes, on the control socket, and for no log. */
+  readonly said: string;
 
-  constructor(kind: ErrorName, message: string, hint?: string) {
+  constructor(kind: ErrorName, message: string, hint?: string, said = "") {
     super(message);
     this.kind = kind;
     this.hint = hint ?? errors[kind].hint;
+    this.said = said;
+  }
+
+  /** As the owner is told. */
+  get told(): string {
+    return this.said === "" ? this.message : `${this.message}: ${this.said}`;
   }
 
   get exitStatus(): number {

@@ -61,6 +61,8 @@ export interface MfaSection {
 export interface SessionSection extends KeySection {
   readonly region_name?: string | undefined;
   readonly profile_name?: string | undefined;
+  /** Seconds for a `credential_process`; 60 if absent. */
+  readonly timeout?: number | undefined;
 }
 
 /** A config as it was found in the store. */

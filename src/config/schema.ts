@@ -145,6 +145,8 @@ const mfa = v.strictObject({
 const session = v.strictObject({
   region_name: v.optional(word("a region")),
   profile_name: v.optional(word("the name of a profile")),
+  // Of a `credential_process`.
+  timeout: v.optional(counted(3600, "seconds")),
   ...keys,
 });
 

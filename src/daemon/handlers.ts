@@ -2,9 +2,10 @@
 import type { ConfigReader } from "../config/config.ts";
 import { checkConfigName } from "../config/name.ts";
 import { type Environment, isProxyVariable } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
+import { Surrounding } from "../sources/surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./sessions/issue.ts";
@@ -60,11 +61,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     try {
       return answer(await issue, caller);
     } catch (error) {
-      audit.refused("vend", config, error, caller);
+      if (!isErrorOf(error, "surroundings-wanted")) audit.refused("vend", config, error, caller);
       throw error;
     }
   }
 
+  const surrounding = new Surrounding();
   const environmentOf = (session: string) => sessions.environmentOf(session);
 
   function readVariables(environment: RequestOf<"Add">["environment"]): SourceEnvironment {
@@ -82,11 +84,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       const given = readVariables(environment);
       refuseLoop(given, config, socketPath);
       const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
-      const session = await sessions.add(chosen.name, chosen.environment, options);
+      const surroundings = surrounding.take(caller.connection);
+      const session = await sessions.add(chosen.name, chosen.environment, { ...options, surroundings });
       audit.added(session, caller);
       return session;
     } catch (error) {
-      audit.refused("session", config, error, caller);
+      if (!isErrorOf(error, "surroundings-wanted")) audit.refused("session", config, error, caller);
       throw error;
     }
   }
@@ -107,7 +110,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     Vend: ({ config }, caller) => {
       let issue: Issue | Promise<Issue>;
       try {
-        issue = sessions.vend(config);
+        issue = sessions.vend(config, true);
       } catch (error) {
         audit.refused("vend", config, error, caller);
         throw error;
@@ -143,6 +146,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     GrantRun: ({ directory, ...request }, caller) =>
       addGrant("run", wantedOf(request.config, directory, configDir).directory, request, caller),
     GrantSource: ({ name }) => grants.source(name),
+    Surround: (request, { connection }) => {
+      surrounding.add(connection, request);
+      return {};
+    },
     Proxies: () => ({ proxies }),
     GrantList: () => ({ grants: fitGrants(grants.list()) }),
     GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),

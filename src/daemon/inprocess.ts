@@ -53,7 +53,7 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
     status: refuse,
     stop: refuse,
   });
-  const dispatch = createDispatch(handlers, () => {});
+  const dispatch = createDispatch(handlers, () => {}, true);
   const caller: Caller = { uid, gid: process.getegid?.() ?? -1, pid: process.pid, connection: 1 };
   return {
     exchange: async (request) => {

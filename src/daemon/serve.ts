@@ -150,7 +150,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
       }),
     stop: () => ended.resolve("stop"),
   });
-  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => core.memory?.changed() }), peerLog);
+  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => core.memory?.changed() }), peerLog, true);
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const shared =
     sharedSocket === undefined

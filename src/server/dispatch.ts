@@ -42,7 +42,8 @@ export type Handlers = {
  */
 export type Dispatch = (frame: Frame, caller: Caller) => Uint8Array | Promise<Uint8Array>;
 
-export function createDispatch(handlers: Handlers, log: Log): Dispatch {
+/** @param hearsHelpers whether who asks is told what a helper said: the owner alone */
+export function createDispatch(handlers: Handlers, log: Log, hearsHelpers: boolean): Dispatch {
   return (frame, caller) => {
     if (frame.version !== PROTOCOL_VERSION) {
       return encodeError(
@@ -88,7 +89,7 @@ export function createDispatch(handlers: Handlers, log: Log): Dispatch {
 
   function fail(error: unknown, name: MessageName, body: any, caller: Caller): Uint8Array {
     logFailure(name, body.config, caller, error);
-    return encodeError(error);
+    return encodeError(error, hearsHelpers);
   }
 
   function logFailure(message: MessageName, config: string | undefined, caller: Caller, error: unknown): void {
@@ -108,9 +109,10 @@ function encodeReply(name: MessageName, answer: unknown): Uint8Array {
 }
 
 /** An error reply. */
-export function encodeError(error: unknown): Uint8Array {
+export function encodeError(error: unknown, hearsHelpers = false): Uint8Array {
   if (error instanceof MalformedBody) return encodeError(new KeyholeError("bad-request", error.message));
-  const { kind, message, hint } = keyholeErrorOf(error);
+  const { kind, message: plain, told, hint } = keyholeErrorOf(error);
+  const message = hearsHelpers ? told : plain;
   const body = encode(errorReply, { number: errors[kind].number, message: message.slice(0, LONGEST_MESSAGE), hint });
   return encodeFrame(ERROR_NUMBER, body);
 }

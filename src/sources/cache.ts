@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
 import type { ResolvedSource } from "./known.ts";
 import { givenUp } from "./places.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */
 const LONGEST_KEEP = 60_000;
@@ -11,7 +12,11 @@ const LONGEST_KEEP = 60_000;
 const MARGIN = 300_000;
 
 /** `name` is no part of what it means: it marks the chain, and stands in what a person is told. */
-export interface SourceRequest extends Pick<ChainRequest, "name" | "profile" | "wants" | "verify" | "environment"> {
+export interface SourceRequest extends Pick<
+  ChainRequest,
+  "name" | "profile" | "wants" | "verify" | "environment" | "asksSurroundings" | "timeout"
+> {
+  readonly surroundings: Surroundings | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -103,8 +108,15 @@ function keepFor({ source }: Chain, now: number): number {
 }
 
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
-function keyOf({ profile, wants, verify, environment }: SourceRequest): string {
-  const variables = Object.entries(environment).toSorted(([a], [b]) => (a < b ? -1 : 1));
+function keyOf({ profile, wants, verify, environment, surroundings, asksSurroundings }: SourceRequest): string {
+  const sorted = (all: Readonly<Record<string, string>> = {}) =>
+    Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const variables = [
+    sorted(environment),
+    sorted(surroundings?.variables),
+    surroundings?.workingDirectory,
+    asksSurroundings,
+  ];
   return new Bun.CryptoHasher("sha256")
     .update(JSON.stringify([profile ?? null, wants, verify ?? null, variables]))
     .digest("base64");

@@ -5,13 +5,13 @@ import type { Clock } from "../clock.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
 import { markWalk } from "../loop.ts";
-import { CallsKeyhole } from "./helper.ts";
+import { CallsKeyhole, type HelperSetting } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { planSource, profileRefusal } from "./plan.ts";
 import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
 import type { SourceEnvironment } from "./source.ts";
 import { readWay, type Way } from "./target.ts";
-import { walk } from "./walk.ts";
+import { walk, type WalkContext } from "./walk.ts";
 
 export interface ChainRequest {
   /** The config's name, for what is said to a person. */
@@ -28,8 +28,14 @@ export interface ChainRequest {
   readonly verify: NonNullable<Config["STS"]>["verify"];
   /** Must be what `process.env` holds. */
   readonly environment: SourceEnvironment;
+  /** For a helper, in place of `environment`; undefined: it gets that. */
+  readonly helper: HelperSetting | undefined;
+  /** A helper is not run, but `surroundings-wanted` thrown. */
+  readonly asksSurroundings: boolean;
+  /** Milliseconds that a helper may take. */
+  readonly timeout: number;
   readonly clock: Clock;
-  readonly waitsFor: (what: string) => void;
+  readonly waitsFor: WalkContext["waitsFor"];
 }
 
 /** Plain data but for the credentials. */
@@ -54,6 +60,7 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
         error.kind,
         `no source credentials found for config '${name}': ${error.message}`,
         error.hint,
+        error.said,
       );
     if (isErrorOf(error, "person-needed") && error.hint === undefined)
       throw new KeyholeError(error.kind, error.message, `${MFA_ADVICE}: keyhole config update -n ${name}`);
@@ -85,7 +92,12 @@ async function resolveEnvironment(request: ChainRequest, shared: SharedConfig): 
     } catch (error) {
       if (error instanceof CallsKeyhole) calling ??= error;
       else if (calling !== undefined && isErrorOf(error, "no-source-credentials"))
-        throw new KeyholeError(error.kind, `${calling.message}, and without it: ${error.message}`, error.hint);
+        throw new KeyholeError(
+          error.kind,
+          `${calling.message}, and without it: ${error.message}`,
+          error.hint,
+          error.said,
+        );
       else throw error;
     }
   }

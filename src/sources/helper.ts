@@ -1,6 +1,7 @@
 // A profile's `credential_process`, https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 import { Credentials } from "../credentials.ts";
 import type { Clock } from "../clock.ts";
+import { CHAIN_VARIABLE, definedVariables } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { callsKeyhole, findLoop } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
@@ -8,8 +9,6 @@ import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";
 import type { SourceEnvironment } from "./source.ts";
 
-/** Milliseconds: longer than the resolver lives, which ends it. */
-const DEADLINE = 3_600_000;
 const LARGEST_OUTPUT = 64 * 1024;
 
 /** Thrown where a `credential_process` turned out to be keyhole, which was told to refuse (loop.ts). */
@@ -24,16 +23,46 @@ export function isFallback(note: string): boolean {
   return /^profile '.*' calls keyhole itself/s.test(note);
 }
 
+/** Milliseconds that a helper may take where the config does not say: time enough to find and touch a key. */
+export const HELPER_PATIENCE = 60_000;
+
+/** What a helper gets of the requester's surroundings. Plain data. */
+export interface HelperSetting {
+  /** All of it. */
+  readonly environment: SourceEnvironment;
+  readonly workingDirectory: string;
+  /** What it had to do without, for the error. */
+  readonly lacks: string;
+}
+
+interface HelperContext {
+  readonly environment: SourceEnvironment;
+  /** In place of `environment`; undefined: it gets that. */
+  readonly helper: HelperSetting | undefined;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly clock: Clock;
+}
+
+/** Thrown where a helper was late: what it started is still there, in this process's group. */
+export class HelperLate extends KeyholeError {}
+
 /** By a shell, as the SDKs of most languages do it. */
 export async function runHelper(
   line: string,
   profile: string,
-  { environment, clock }: { readonly environment: SourceEnvironment; readonly clock: Clock },
+  { environment: selected, helper, timeout, clock }: HelperContext,
 ): Promise<Credentials> {
+  // The marker was lengthened since the helper's was made.
+  const environment = definedVariables({
+    ...(helper?.environment ?? selected),
+    [CHAIN_VARIABLE]: selected[CHAIN_VARIABLE],
+  });
   const end = await runProgram({
     command: ["/bin/sh", "-c", line],
     environment,
-    deadline: DEADLINE,
+    workingDirectory: helper?.workingDirectory,
+    deadline: timeout,
     largestOutput: LARGEST_OUTPUT,
     sharesGroup: true,
     clock,
@@ -43,14 +72,21 @@ export async function runHelper(
   if (callsKeyhole(said)) throw new CallsKeyhole(profile);
   const loop = findLoop(said);
   if (loop !== undefined) throw loop;
-  if (end.kind !== "ended" || end.exit !== 0) throw failure(profile, describeEnd(end, environment));
+  if (end.kind === "timeout") throw new HelperLate("person-needed", late(profile, timeout), checkOf(profile));
+  if (end.kind !== "ended" || end.exit !== 0) {
+    const words = end.kind === "ended" ? lastWords(end.stderr, environment) : "";
+    throw failure(profile, `${describeEnd(end)}${helper?.lacks ?? ""}`, words);
+  }
   return readDocument(end.stdout, profile, clock.wall());
 }
 
-function describeEnd(end: ProgramEnd, environment: SourceEnvironment): string {
-  if (end.kind !== "ended") return end.kind === "too-long" ? "printed more than 64 KiB" : "cannot be run by /bin/sh";
-  const words = lastWords(end.stderr, environment);
-  return `failed with status ${end.exit}${words === "" ? "" : `: ${words}`}`;
+function describeEnd(end: ProgramEnd): string {
+  if (end.kind === "ended") return `failed with status ${end.exit}`;
+  return end.kind === "too-long" ? "printed more than 64 KiB" : "cannot be run by /bin/sh";
+}
+
+function late(profile: string, timeout: number): string {
+  return `the credential_process of profile '${profile}' did not end within ${timeout / 1_000} s`;
 }
 
 function readDocument(text: string, profile: string, now: number): Credentials {
@@ -75,10 +111,15 @@ function readDocument(text: string, profile: string, now: number): Credentials {
   });
 }
 
-function failure(profile: string, what: string): KeyholeError {
+function failure(profile: string, what: string, said = ""): KeyholeError {
   return new KeyholeError(
     "no-source-credentials",
     `the credential_process of profile '${profile}' ${what}`,
-    `aws configure export-credentials --profile ${quotePosix(profile)}`,
+    checkOf(profile),
+    said,
   );
+}
+
+function checkOf(profile: string): string {
+  return `aws configure export-credentials --profile ${quotePosix(profile)}`;
 }

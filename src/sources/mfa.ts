@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type ErrorName, KeyholeError } from "../errors.ts";
+import type { HelperSetting } from "./helper.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";
 import { splitWords } from "./words.ts";
@@ -10,8 +11,9 @@ export interface MfaRequest {
   /** The config's name. */
   readonly name: string;
   readonly config: Config;
-  /** The whole environment of the command. */
+  /** The whole environment of the command, where it has no `helper`. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly helper: HelperSetting | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -22,8 +24,8 @@ export interface MfaCode {
   readonly notes: readonly string[];
 }
 
-/** Seconds, as elhaz's. */
-const DEFAULT_TIMEOUT = 30;
+/** Seconds; elhaz's 30 are short for a key that is to be found and touched. */
+const DEFAULT_TIMEOUT = 60;
 
 /** Milliseconds that the command of a config may take. */
 export function mfaPatience({ MFA }: Config): number {
@@ -56,8 +58,11 @@ async function runCommand(request: MfaRequest, line: string | readonly string[],
   const command = typeof line === "string" ? splitWords(line) : line;
   if (command === undefined) throw failure(request, "invalid-config", "MFA.command has an open quote");
   if (!command[0]) throw failure(request, "invalid-config", "MFA.command is empty");
-  const { environment, clock, signal } = request;
-  const end = await runProgram({ command, environment, deadline, largestOutput: LARGEST_OUTPUT, clock, signal });
+  const { helper, clock, signal } = request;
+  const environment = helper?.environment ?? request.environment;
+  const { workingDirectory } = helper ?? {};
+  const largestOutput = LARGEST_OUTPUT;
+  const end = await runProgram({ command, environment, workingDirectory, deadline, largestOutput, clock, signal });
   const code = end.kind === "ended" && end.exit === 0 ? end.stdout.match(/\b\d{6}\b/g)?.at(-1) : undefined;
   if (code !== undefined) return code;
   throw explainEnd(request, end, deadline / 1_000);
@@ -65,14 +70,14 @@ async function runCommand(request: MfaRequest, line: string | readonly string[],
 
 function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): KeyholeError {
   if (end.kind === "ended") {
-    const words = lastWords(end.stderr, request.environment);
+    const words = lastWords(end.stderr, request.helper?.environment ?? request.environment);
     const what = end.exit === 0 ? "printed no six-digit code" : `failed with status ${end.exit}`;
-    return failure(request, "person-needed", `MFA.command ${what}${words === "" ? "" : `: ${words}`}`);
+    return failure(request, "person-needed", `MFA.command ${what}${request.helper?.lacks ?? ""}`, words);
   }
   const ends = {
     "not-found": ["invalid-config", "is not found in the PATH of who added the session"],
     "not-executable": ["invalid-config", "cannot be executed"],
-    timeout: ["timeout", `did not end within ${timeout} s`],
+    timeout: ["person-needed", `did not end within ${timeout} s`],
     aborted: ["timeout", "was given up"],
     "too-long": ["person-needed", "printed more than 64 KiB"],
   } as const satisfies Record<typeof end.kind, readonly [ErrorName, string]>;
@@ -80,6 +85,6 @@ function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): Keyh
   return failure(request, kind, `MFA.command ${what}`);
 }
 
-function failure(request: MfaRequest, kind: ErrorName, message: string): KeyholeError {
-  return new KeyholeError(kind, message, `keyhole config update -n ${request.name}`);
+function failure(request: MfaRequest, kind: ErrorName, message: string, said = ""): KeyholeError {
+  return new KeyholeError(kind, message, `keyhole config update -n ${request.name}`, said);
 }

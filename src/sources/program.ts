@@ -6,10 +6,14 @@ export interface ProgramOptions {
   /** The first element is a path, or a name that is looked up in the environment's PATH. */
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Where it runs; `/` if undefined, or gone. Not looked at here: it may lie on a mount that hangs. */
+  readonly workingDirectory?: string | undefined;
   /** Written to its stdin, which is then closed; secrets travel here. */
   readonly input?: string | undefined;
   /** Milliseconds. */
   readonly deadline: number;
+  /** Milliseconds that it has from the moment at which it prints an empty line before its output. */
+  readonly patience?: number | undefined;
   /** Bytes of stdout. */
   readonly largestOutput: number;
   /** Its first line is all of its output; its end is not waited for. */
@@ -48,6 +52,8 @@ const LINGERING = 1_000;
 /** Characters of stderr that are kept: its last line is of interest. */
 const COMPLAINT = 2_000;
 const NEWLINE = 10;
+/** A shell goes to the directory: where that hangs, or is gone, it is not the daemon that finds out. */
+const MOVE = 'cd -- "$0" 2>/dev/null || cd /; exec "$@"';
 
 /**
  * Runs a program without a shell, in a process group of its own, which is killed as a whole when it is late, not
@@ -59,10 +65,11 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
   const path = findExecutable(command[0] ?? "", environment["PATH"]);
   if (path === undefined) return { kind: "not-found" };
   let child: Child;
+  const { workingDirectory = "/" } = options;
+  const moved = workingDirectory === "/" ? [] : ["/bin/sh", "-c", MOVE, workingDirectory];
   try {
-    child = Bun.spawn([path, ...command.slice(1)], {
+    child = Bun.spawn([...moved, path, ...command.slice(1)], {
       env: { ...environment },
-      // Not the daemon's directory, which is nobody's choice, nor the requester's, which the daemon does not know.
       cwd: "/",
       // Not a Blob: the file that Bun makes of it stays open until the collector comes by, which it never does in a
       // daemon that rests.
@@ -81,10 +88,14 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramEnd> {
     stopped.resolve({ kind });
   };
   const abort = (): void => stop("aborted");
-  const timer = clock.after(options.deadline, () => stop("timeout"));
+  let timer = clock.after(options.deadline, () => stop("timeout"));
+  const prolong = (): void => {
+    timer.cancel();
+    timer = clock.after(options.patience ?? 0, () => stop("timeout"));
+  };
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([follow(child, options, () => stop("too-long")), stopped.promise]);
+    return await Promise.race([follow(child, options, () => stop("too-long"), prolong), stopped.promise]);
   } finally {
     timer.cancel();
     signal.removeEventListener("abort", abort);
@@ -106,14 +117,22 @@ function writeInput({ stdin }: Child, input: string): void {
 }
 
 /** Its output, and how it ended by itself. */
-async function follow(child: Child, options: ProgramOptions, tooLong: () => void): Promise<ProgramEnd> {
+async function follow(
+  child: Child,
+  options: ProgramOptions,
+  tooLong: () => void,
+  prolong: () => void,
+): Promise<ProgramEnd> {
   const { clock, largestOutput, saysOneLine = false } = options;
   const [out, err] = [child.stdout, child.stderr].map((stream) => stream.getReader()) as [Reader, Reader];
   void child.exited.then(() => clock.after(LINGERING, () => void Promise.allSettled([out.cancel(), err.cancel()])));
   const complaining = readTail(err);
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunksOf(out)) {
+  for await (const read of chunksOf(out)) {
+    const isProlonged = length === 0 && options.patience !== undefined && read[0] === NEWLINE;
+    if (isProlonged) prolong();
+    const chunk = isProlonged ? read.subarray(1) : read;
     length += chunk.length;
     if (length > largestOutput) {
       tooLong();

@@ -5,7 +5,8 @@ import { systemClock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadHardened } from "../native/load.ts";
 import { build } from "../version.ts";
-import { resolveChain } from "./chain.ts";
+import { type ChainRequest, resolveChain } from "./chain.ts";
+import { HelperLate } from "./helper.ts";
 import { OTHER_BUILD } from "./protocol.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
 
@@ -13,30 +14,45 @@ import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spa
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
   loadHardened();
-  let waitsFor = "the files of its source";
-  systemClock.after(RESOLVE_DEADLINE, () => void giveUp(waitsFor));
-  const answer = await resolve((what) => (waitsFor = what));
-  await say(answer);
+  let what = "the files of its source";
+  let timer = systemClock.after(RESOLVE_DEADLINE, () => void giveUp(what));
+  const answer = await resolve((next, more) => {
+    what = next;
+    if (more === undefined) return;
+    // A helper has a deadline of its own, and the rest of the walk again what it has: the daemon is told by an empty line.
+    timer.cancel();
+    timer = systemClock.after(more + RESOLVE_DEADLINE, () => void giveUp(what));
+    void Bun.write(Bun.stdout, "\n");
+  });
+  await say(answer.answer);
+  if (answer.isLate) endGroup();
   // Whatever a `credential_process` left behind may hold a pipe of ours and keep the loop alive.
   process.exit(0);
 }
 
-async function resolve(waitsFor: (what: string) => void): Promise<ResolveAnswer> {
+async function resolve(
+  waitsFor: ChainRequest["waitsFor"],
+): Promise<{ readonly answer: ResolveAnswer; readonly isLate: boolean }> {
   try {
-    const request = (await Bun.stdin.json()) as ResolveRequest;
-    adopt(request.environment);
-    const { way, source } = await resolveChain({ ...request, clock: systemClock, waitsFor });
-    if (source === undefined) return { way };
-    const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
-    return {
-      way,
-      source: { ...source, credentials: { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } },
-    };
+    return { answer: await ask(waitsFor), isLate: false };
   } catch (error) {
-    if (!(error instanceof KeyholeError)) return { error: { kind: "internal", message: "resolving failed" } };
-    const { kind, message, hint } = error;
-    return { error: { kind, message, hint } };
+    if (!(error instanceof KeyholeError))
+      return { answer: { error: { kind: "internal", message: "resolving failed", hint: undefined } }, isLate: false };
+    const { kind, message, hint, said } = error;
+    return { answer: { error: { kind, message, hint, said } }, isLate: error instanceof HelperLate };
   }
+}
+
+async function ask(waitsFor: ChainRequest["waitsFor"]): Promise<ResolveAnswer> {
+  const request = (await Bun.stdin.json()) as ResolveRequest;
+  adopt(request.environment);
+  const { way, source } = await resolveChain({ ...request, clock: systemClock, waitsFor });
+  if (source === undefined) return { way };
+  const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
+  return {
+    way,
+    source: { ...source, credentials: { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } },
+  };
 }
 
 /** What the SDK reads, and Bun for what it asks by itself. */
@@ -49,10 +65,14 @@ async function say(answer: ResolveAnswer): Promise<void> {
   await Bun.write(Bun.stdout, `${JSON.stringify(answer)}\n`);
 }
 
-/** With the `credential_process`: the daemon made this process the leader of a group, in which it is. */
 async function giveUp(what: string): Promise<void> {
   const message = `${what} did not answer within ${RESOLVE_DEADLINE / 1000} s`;
   await say({ error: { kind: "timeout", message, hint: "aws configure list" } });
+  endGroup();
+}
+
+/** With the `credential_process`: the daemon made this process the leader of a group, in which it is. */
+function endGroup(): void {
   try {
     process.kill(-process.pid, "SIGKILL");
   } catch {

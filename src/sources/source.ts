@@ -1,6 +1,7 @@
 // The seam between sessions, which know when, and AWS, which says what. Types only.
 import type { Config } from "../config/config.ts";
 import type { Credentials } from "../credentials.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /**
  * The variables of whoever asked for a session that select its source credentials: AWS_*, PATH, HOME. Held in
@@ -26,6 +27,10 @@ export interface RoleRequest {
 }
 
 export interface AssumeRequest extends RoleRequest {
+  /** For helpers; undefined where who asked has told none, or nobody asked. */
+  readonly surroundings: Surroundings | undefined;
+  /** Whether who asks is to be asked for them, with `surroundings-wanted`, before a helper is run. */
+  readonly asksSurroundings: boolean;
   readonly turn: Turn;
 }
 

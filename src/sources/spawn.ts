@@ -4,14 +4,16 @@
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import type { Clock } from "../clock.ts";
 import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../environment.ts";
-import { errors, type ErrorName, KeyholeError } from "../errors.ts";
+import { errors, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
 import type { SourceRequest } from "./cache.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
+import type { HelperSetting } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { OTHER_BUILD, replaced } from "./protocol.ts";
 import { givenUp } from "./places.ts";
 import { runProgram } from "./program.ts";
+import { describeLeftOut, helperVariables, type Surroundings } from "./surroundings.ts";
 import type { Way } from "./target.ts";
 
 /** Milliseconds after which the child gives up, and says on what; a hanging `credential_process` ends here. */
@@ -34,7 +36,7 @@ interface ResolveSuccess {
 }
 
 interface ResolveFailure {
-  readonly error: { readonly kind: ErrorName; readonly message: string; readonly hint?: string | undefined };
+  readonly error: Pick<KeyholeError, "kind" | "message" | "hint"> & { readonly said?: string | undefined };
 }
 
 export interface SpawnOptions {
@@ -68,22 +70,47 @@ export function spawnEnvironment(
   return appendChain(merged, name, socketPath);
 }
 
+/** The same for a helper, with what the requester told of its surroundings; undefined where it told nothing. */
+export function helperSetting(
+  { base }: Pick<SpawnOptions, "base">,
+  surroundings: Surroundings | undefined,
+  environment: Readonly<Record<string, string>>,
+): HelperSetting | undefined {
+  if (surroundings === undefined) return undefined;
+  return {
+    // The daemon's language and desktop give way to the requester's, and both to what the session is.
+    environment: { ...base, ...helperVariables(surroundings), ...withoutBase(environment, base) },
+    workingDirectory: surroundings.workingDirectory,
+    lacks: describeLeftOut(surroundings),
+  };
+}
+
+function withoutBase(
+  environment: Readonly<Record<string, string>>,
+  base: SpawnOptions["base"],
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).filter(([name, value]) => base[name] !== value));
+}
+
 /** @throws KeyholeError what the child says, `timeout`, or `internal` for a child that says nothing. */
 export async function resolveInChild(
   options: SpawnOptions,
   request: SourceRequest,
   onLeft?: (ended: Promise<unknown>) => void,
 ): Promise<Chain> {
-  const { name, profile, wants, verify } = request;
+  const { name, profile, wants, verify, asksSurroundings, timeout, surroundings } = request;
   const environment = spawnEnvironment(options, request);
   const { HOME, PATH } = environment;
-  const asked: ResolveRequest = { name, user: options.user, profile, wants, verify, environment };
+  const helper = helperSetting(options, surroundings, environment);
+  const { user } = options;
+  const asked: ResolveRequest = { name, user, profile, wants, verify, environment, helper, asksSurroundings, timeout };
   const end = await runProgram({
     command: options.command,
     // No secret: any process of this user may look at it.
     environment: definedVariables({ HOME, PATH }),
     input: JSON.stringify(asked),
     deadline: RESOLVE_DEADLINE + GRACE,
+    patience: timeout + RESOLVE_DEADLINE + GRACE,
     largestOutput: LARGEST_ANSWER,
     saysOneLine: true,
     clock: options.clock,
@@ -94,19 +121,15 @@ export async function resolveInChild(
   if (end.kind === "ended") return readAnswer(end.stdout);
   if (end.kind === "aborted") throw givenUp();
   if (end.kind === "timeout")
-    throw new KeyholeError(
-      "timeout",
-      `the source credentials were not there within ${RESOLVE_DEADLINE / 1000} s`,
-      "aws configure list",
-    );
+    throw new KeyholeError("timeout", "the source credentials were not there in time", "aws configure list");
   throw broken();
 }
 
 function readAnswer(text: string): Chain {
   const answer = parseAnswer(text);
   if (answer?.error) {
-    const { kind, message, hint } = answer.error;
-    throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint);
+    const { kind, message, hint, said } = answer.error;
+    throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint, said);
   }
   if (!answer?.way) throw broken();
   const { way, source } = answer;

@@ -1,17 +1,20 @@
 // The daemon's CredentialSource: AWS STS.
+import type { Config } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
 import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
 import { StsFailed } from "./failure.ts";
+import { HELPER_PATIENCE } from "./helper.ts";
 import { readKnownSource, type ResolvedSource } from "./known.ts";
-import { type MfaCode, obtainCode } from "./mfa.ts";
+import { type MfaCode, mfaPatience, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
-import { resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
+import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
+import { wanted } from "./surroundings.ts";
 import { type Target, targetOf } from "./target.ts";
 import type { OperationName, Operations, StsTransport } from "./transport.ts";
 
@@ -70,8 +73,10 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
 
   async function assumeOnce(request: AssumeRequest, target: Target, attempt: Attempt): Promise<AssumedRole> {
     const { name, config, signal } = request;
+    if (config.MFA !== undefined && request.asksSurroundings) throw wanted(`MFA.command of config '${name}'`);
     const environment = spawnEnvironment(options, request);
-    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, clock, signal });
+    const helper = helperSetting(options, request.surroundings, environment);
+    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });
     const { code, notes } = await (config.MFA === undefined ? obtain() : codes(request, obtain));
     const parameters = buildParameters(config.AssumeRole, {
       sessionName: config.AssumeRole.RoleSessionName ?? defaultSessionName(options.user, name),
@@ -126,8 +131,20 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   return { assume, identify, regionOf: async (request) => (await reach(request)).namedRegion };
 }
 
-function sourceRequest({ name, config, environment, signal }: RoleRequest): SourceRequest {
+/** Milliseconds that the source of a config may take, beside what AWS takes. */
+export function sourcePatience(config: Config): number {
+  return helperPatience(config) + mfaPatience(config);
+}
+
+function helperPatience({ Session }: Config): number {
+  return Session?.timeout === undefined ? HELPER_PATIENCE : Session.timeout * 1_000;
+}
+
+function sourceRequest({ name, config, environment, signal, ...told }: RoleRequest & Partial<Told>): SourceRequest {
   return {
+    surroundings: told.surroundings,
+    asksSurroundings: told.asksSurroundings ?? false,
+    timeout: helperPatience(config),
     name,
     profile: config.Session?.profile_name,
     wants: "source",
@@ -137,6 +154,8 @@ function sourceRequest({ name, config, environment, signal }: RoleRequest): Sour
   };
 }
 
+type Told = Pick<AssumeRequest, "surroundings" | "asksSurroundings">;
+
 const KEYS = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
 
 /** For how AWS is reached alone, which keys have no part in: requesters that differ in them ask once. */
@@ -144,7 +163,7 @@ function wayRequest(request: RoleRequest, known: ResolvedSource | undefined): So
   const variables = Object.entries(request.environment).filter(([name]) => !KEYS.has(name));
   const environment = Object.fromEntries(variables);
   const wants = known?.description === "environment" ? "check" : "way";
-  return { ...sourceRequest(request), wants, environment };
+  return { ...sourceRequest(request), surroundings: undefined, asksSurroundings: false, wants, environment };
 }
 
 function sourceOf({ source }: Chain): ResolvedSource {

@@ -7,7 +7,7 @@ import { readForeign } from "../files/foreign.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { createDirectTransport } from "./direct.ts";
 import { createHandler } from "./handler.ts";
-import { runHelper } from "./helper.ts";
+import { type HelperSetting, runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { defaultSessionName } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
@@ -16,6 +16,7 @@ import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
 import { hopTarget, type Way } from "./target.ts";
+import { wanted } from "./surroundings.ts";
 import type { OperationName, Operations } from "./transport.ts";
 
 export interface WalkContext {
@@ -30,8 +31,11 @@ export interface WalkContext {
   readonly shared: SharedConfig;
   readonly way: Way;
   readonly clock: Clock;
-  /** Told whose answer is waited for, for the case that there is none. */
-  readonly waitsFor: (what: string) => void;
+  readonly helper: HelperSetting | undefined;
+  readonly asksSurroundings: boolean;
+  readonly timeout: number;
+  /** Told whose answer is waited for, for the case that there is none; and of a helper, how many milliseconds it has. */
+  readonly waitsFor: (what: string, more?: number) => void;
 }
 
 /** Whatever a provider of the SDK gives. */
@@ -80,9 +84,12 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
         secretAccessKey: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
         sessionToken: environment["AWS_SESSION_TOKEN"],
       });
-    case "process":
-      waitsFor(`the credential_process of profile '${profile}'`);
+    case "process": {
+      const what = `the credential_process of profile '${profile}'`;
+      if (context.asksSurroundings) throw wanted(what);
+      waitsFor(what, context.timeout);
       return runHelper(place.command, profile, context);
+    }
     case "web-identity":
       waitsFor(`STS, which is shown the web identity of ${place.tokenFile}`);
       return assumeWithToken(place, context);

@@ -248,6 +248,23 @@ export const messages = {
   },
   /** As GrantAddIn, of a grant that is revoked and removed when the process that asks ends. */
   GrantRun: { number: 0x15, request: struct({ directory: string, ...grantAddition }), response: grant },
+  /**
+   * Sent where an answer was `surroundings-wanted`, before the question is asked again on the same connection: the
+   * environment and the directory for the helper of that session.
+   */
+  Surround: {
+    number: 0x16,
+    request: struct({
+      workingDirectory: string,
+      /** Variables that had no room. */
+      leftOut: list(string),
+      /** `NAME=value` and a zero byte for each, as many as there are; a piece of it. */
+      piece: bytes,
+      /** Whether another message brings the next piece. */
+      more: boolean,
+    }),
+    response: empty,
+  },
   /** The daemon's own proxies, by its variables: for whoever names none. Without users and passwords. */
   Proxies: { number: 0x14, request: empty, response: struct({ proxies: list(variable) }) },
 } as const satisfies Record<string, MessageRow>;

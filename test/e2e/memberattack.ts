@@ -30,6 +30,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
   Proxies: {},
+  Surround: { workingDirectory: "/", leftOut: [], piece: new Uint8Array(), more: false },
   GrantRun: { directory: "/", ...addition },
 };
 

@@ -177,8 +177,10 @@ test("an MFA command that is too slow or fails is named, with its last line and 
     exitCode: 5,
     stderr: expect.stringContaining(what),
   });
-  expect(JSON.stringify(machine.log())).toContain(what);
-  expect((await machine.run(["export", "-n", "late"])).stderr).toContain("MFA.command did not end within 1 s");
+  expect(JSON.stringify(machine.log())).toContain("MFA.command failed with status 3");
+  expect(JSON.stringify(machine.log())).not.toContain("touch it");
+  const late = await machine.run(["export", "-n", "late"]);
+  expect(late).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("MFA.command did not end within 1 s") });
 });
 
 test.skipIf(!existsSync("/proc/self/environ"))("a resolver's environment block holds no secret", async () => {
@@ -228,3 +230,82 @@ test.skipIf(!canBeOthers)("without HOME and without an account children have a h
 
 /** Of a user without a line in passwd(5), as a container's may be. */
 const NUMBER = 54_321;
+
+const DOCUMENT = '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s"}';
+
+/** A helper that succeeds where its surroundings are the requester's. */
+function helperThat(machine: Machine, name: string, condition: string): string {
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const print = `printf '${DOCUMENT}' ${accessKeyId} '${secretAccessKey}'`;
+  return writeScript(machine, name, `${condition} || { echo "$VAULT_ADDR is not to be had" >&2; exit 3; }\n${print}`);
+}
+
+test("a helper gets the environment and the directory of who asks, and no terminal", async () => {
+  await using machine = await createMachine();
+  const condition = [
+    '[ "$VAULT_ADDR" = https://vault.example.test ]',
+    '[ "$GPG_TTY" = /dev/pts/7 ]',
+    `[ "$PWD" = ${machine.home}/work ]`,
+    '[ -z "$LD_LIBRARY_PATH$NODE_OPTIONS$BUN_X" ]',
+    "[ ! -t 0 ] && ! read -r line",
+  ].join(" && ");
+  writeAwsConfig(machine, `[profile vault]\ncredential_process = ${helperThat(machine, "vault", condition)}\n`);
+  await machine.addConfig("dev", "Session.profile_name=vault");
+  machine.sts.mfa = { serialNumber: "arn:aws:iam::111122223333:mfa/developer", code: "654321" };
+  const code = writeScript(machine, "code", `${condition} && echo 654321`);
+  const serial = "AssumeRole.SerialNumber=arn:aws:iam::111122223333:mfa/developer";
+  await machine.addConfig("mfa", serial, `MFA.command=${code}`);
+  const env = {
+    VAULT_ADDR: "https://vault.example.test",
+    GPG_TTY: "/dev/pts/7",
+    LD_LIBRARY_PATH: "/nowhere",
+    NODE_OPTIONS: "--no-warnings",
+    BUN_X: "1",
+  };
+  await machine.addConfig("poor", "Session.profile_name=vault");
+  const refused = await machine.run(["export", "-n", "poor"]);
+  expect(refused).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("status 3: is not to be had") });
+  for (const name of ["dev", "mfa"])
+    expect(await machine.run(["export", "-n", name], { env })).toMatchObject({ exitCode: 0 });
+  // A renewal has what the session was made with, whoever causes it; a daemon that starts has not.
+  expect(await machine.run(["daemon", "add", "-n", "mfa", "--force"], { env })).toMatchObject({ exitCode: 0 });
+  await machine.keyhole("daemon restart");
+  for (const name of ["dev", "mfa"])
+    expect(await machine.run(["export", "-n", name], { env })).toMatchObject({ exitCode: 0 });
+  expect(readFileSync(machine.paths.log, "utf8")).not.toContain("vault.example.test");
+});
+
+test("an environment that is too large loses its largest variables, and they are named", async () => {
+  await using machine = await createMachine();
+  const helper = helperThat(machine, "helper", '[ -z "$LARGE_0" ] && [ "$SMALL" = 1 ] && false');
+  writeAwsConfig(machine, `[profile p]\ncredential_process = ${helper}\n`);
+  await machine.addConfig("dev", "Session.profile_name=p");
+  const large = Object.fromEntries(
+    Array.from({ length: 10 }, (_, index) => [`LARGE_${index}`, "x".repeat(120_000 + index)]),
+  );
+  const { exitCode, stderr } = await machine.run(["export", "-n", "dev"], { env: { ...large, SMALL: "1" } });
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 5,
+    stderr: expect.stringContaining("status 3 (its environment was too large: without LARGE_8, LARGE_9)"),
+  });
+});
+
+test("a helper may take its time, no more than it has, and runs in / where the directory is gone", async () => {
+  await using machine = await createMachine();
+  const gone = join(machine.home, "gone");
+  mkdirSync(gone);
+  const slow = helperThat(machine, "slow", `sleep 12 && [ "$PWD" = / ]`);
+  writeAwsConfig(
+    machine,
+    `[profile slow]\ncredential_process = ${slow}\n[profile hung]\ncredential_process = sleep 600\n`,
+  );
+  await machine.addConfig("slow", "Session.profile_name=slow");
+  await machine.addConfig("hung", "Session.profile_name=hung", "Session.timeout=2");
+  const under = ["/bin/sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh"];
+  const asking = machine.run(["export", "-n", "slow"], { cwd: gone, under });
+  const began = performance.now();
+  const hung = await machine.run(["export", "-n", "hung"]);
+  expect(hung).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("did not end within 2 s") });
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(await asking).toMatchObject({ exitCode: 0 });
+}, 40_000);

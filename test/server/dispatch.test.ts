@@ -30,6 +30,7 @@ function setUp(handlers: Partial<Handlers>) {
     GrantRun: notAsked,
     GrantSource: notAsked,
     Proxies: notAsked,
+    Surround: notAsked,
     GrantList: notAsked,
     GrantRevoke: notAsked,
     GrantRemove: notAsked,
@@ -38,7 +39,7 @@ function setUp(handlers: Partial<Handlers>) {
     Fetch: notAsked,
     ...handlers,
   };
-  return { lines, dispatch: createDispatch(all, (_, event, fields) => lines.push([event, fields])) };
+  return { lines, dispatch: createDispatch(all, (_, event, fields) => lines.push([event, fields]), true) };
 }
 
 const parse = (bytes: Uint8Array): Frame => new FrameDecoder(RESPONSE_LIMIT).push(bytes)[0]!;
@@ -111,7 +112,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 21 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 22 of protocol version 1, not 126");
 });
 
 test.each([

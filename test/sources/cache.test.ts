@@ -57,6 +57,9 @@ function ask(change: Partial<SourceRequest> = {}): SourceRequest {
     wants: "source",
     verify: undefined,
     environment: { HOME: "/h" },
+    surroundings: undefined,
+    asksSurroundings: false,
+    timeout: 60_000,
     signal,
     ...change,
   };

@@ -89,6 +89,8 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
       config: { ...config, AssumeRole: { RoleArn: ROLE, ...assume } },
       environment: { ...environment, ...own },
       signal: signal ?? new AbortController().signal,
+      surroundings: undefined,
+      asksSurroundings: false,
       turn: (_, call) => call(),
     }),
     end: async () => {

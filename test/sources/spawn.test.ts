@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import type { Clock } from "../../src/clock.ts";
 import { resolveInChild } from "../../src/sources/spawn.ts";
-import { FakeClock } from "../daemon/fakes/clock.ts";
 import { isAlive, pidIn, until } from "../processes.ts";
 import { rejectionOf } from "../thrown.ts";
 import { makeWorld, RESOLVER, ROLE, SOCKET, type World } from "./fixture.ts";
+import type { Surroundings } from "../../src/sources/surroundings.ts";
 
 let world: World;
 let log: string;
@@ -120,9 +120,14 @@ interface Change {
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
   readonly command?: readonly string[];
+  readonly surroundings?: Surroundings;
+  readonly asksSurroundings?: boolean;
+  readonly timeout?: number;
 }
 
-async function resolve({ profile, environment, clock = systemClock, signal, command = RESOLVER }: Change) {
+async function resolve(change: Change) {
+  const { profile, environment, clock = systemClock, signal, command = RESOLVER } = change;
+  const { surroundings, asksSurroundings = false, timeout = 60_000 } = change;
   const { source } = await resolveInChild(
     { command, base: {}, socketPath: SOCKET, user: "tester", clock },
     {
@@ -131,6 +136,9 @@ async function resolve({ profile, environment, clock = systemClock, signal, comm
       wants: "source",
       verify: undefined,
       environment: { ...world.environment, ...environment },
+      surroundings,
+      asksSurroundings,
+      timeout,
       signal: signal ?? new AbortController().signal,
     },
   );
@@ -393,7 +401,7 @@ describe("no source credentials", () => {
     {
       profile: "failing",
       kind: "no-source-credentials",
-      what: "credential_process of profile 'failing' failed with status 3: its last line",
+      what: "credential_process of profile 'failing' failed with status 3",
       hint: "--profile failing",
     },
     { profile: "garbage", kind: "no-source-credentials", what: "returned invalid JSON", hint: "--profile garbage" },
@@ -420,17 +428,23 @@ describe("no source credentials", () => {
   });
 
   test("after one run of a credential_process that fails", async () => {
-    await rejectionOf(resolve({ profile: "failing" }));
+    expect(await rejectionOf(resolve({ profile: "failing" }))).toMatchObject({ said: "its last line" });
     expect(await runs()).toBe(1);
   });
 
-  test("within 10 s of a credential_process that hangs, which is ended", async () => {
-    const clock = new FakeClock();
-    const resolving = rejectionOf(resolve({ profile: "hanging", clock }));
+  test("within its time of a credential_process that hangs, which is ended", async () => {
+    const resolving = rejectionOf(resolve({ profile: "hanging", timeout: 1_000 }));
     const pid = await pidIn(log);
-    await clock.advance(11_000);
-    expect(await resolving).toMatchObject({ kind: "timeout" });
+    const message = "the credential_process of profile 'hanging' did not end within 1 s";
+    expect(await resolving).toMatchObject({ kind: "person-needed", message, exitStatus: 5 });
     await until(() => !isAlive(pid));
+  });
+
+  test("before a helper is run whose surroundings are to be asked for", async () => {
+    const refused = await rejectionOf(resolve({ profile: "failing", asksSurroundings: true }));
+    expect(refused).toMatchObject({ kind: "surroundings-wanted" });
+    expect(refused.message).toStartWith("the credential_process of profile 'failing' wants");
+    expect(await Bun.file(log).exists()).toBeFalse();
   });
 
   test("for who has given up, and the credential_process is ended", async () => {

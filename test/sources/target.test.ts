@@ -34,6 +34,9 @@ async function resolve(
     wants: "way",
     verify: STS?.verify,
     environment,
+    helper: undefined,
+    asksSurroundings: false,
+    timeout: 0,
     clock: systemClock,
     waitsFor: () => {},
   });

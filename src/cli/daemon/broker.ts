@@ -9,7 +9,7 @@ import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { withAdvice } from "./advice.ts";
 import { compareSources } from "./comparing.ts";
-import { offerKeys, refuseForeignDaemon, sourceVariables, type Whereabouts } from "./telling.ts";
+import { offerKeys, refuseForeignDaemon, sourceVariables, tellSurroundings, type Whereabouts } from "./telling.ts";
 
 type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "host">;
 /** Who is told of what is worth knowing, where a person reads it. */
@@ -141,7 +141,7 @@ export async function withSession<Result>(
         else await offerKeys(link, caller);
         return await ask(link, name);
       } catch (error) {
-        if (!isErrorOf(error, "no-such-session")) throw error;
+        if (!isErrorOf(error, "no-such-session", "surroundings-wanted")) throw error;
       }
     }
     const { config: session, notes } = await addSession(link, caller, name, ON_DEMAND);
@@ -176,15 +176,43 @@ export async function addSession(
   const isWatched = await caller.ui.isWatched();
   const request = { config: name, environment: sourceVariables(caller, whereabouts), ...options };
   if (whereabouts === "away" && directory !== defaultConfigDir) throw elsewhere(directory);
-  if (!keep && directory === defaultConfigDir) return link.request("Add", request);
   // The path of this container is not the daemon's.
   const place = whereabouts === "away" ? "" : directory;
+  const ask = async (): Promise<SessionInfo> => {
+    if (!keep && directory === defaultConfigDir) return link.request("Add", request);
+    try {
+      return await link.request("AddIn", { directory: place, ...request, keep, urgent: isWatched });
+    } catch (error) {
+      // An older daemon keeps one session of a name, whoever asks for it.
+      if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
+      return link.request("Add", request);
+    }
+  };
   try {
-    return await link.request("AddIn", { directory: place, ...request, keep, urgent: isWatched });
+    return await whileTold(isWatched, caller.ui, `the source of ${name}`, ask);
   } catch (error) {
-    // An older daemon keeps one session of a name, whoever asks for it.
-    if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
-    return link.request("Add", request);
+    if (!isErrorOf(error, "surroundings-wanted")) throw error;
+    await tellSurroundings(link, caller, whereabouts);
+    return whileTold(isWatched, caller.ui, error.message.replace(WANTS, ""), ask);
+  }
+}
+
+/** What follows the name of the helper in the daemon's answer. */
+const WANTS = / wants the environment of who asks$/;
+/** Milliseconds after which a person is told what is waited for. */
+const SILENCE = 1_000;
+
+async function whileTold<Result>(
+  isWatched: boolean,
+  ui: Asker["ui"],
+  what: string,
+  ask: () => Promise<Result>,
+): Promise<Result> {
+  const timer = isWatched ? setTimeout(() => ui.notice(`keyhole: waiting for ${what}`), SILENCE) : undefined;
+  try {
+    return await ask();
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -5,6 +5,7 @@ import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { Settings } from "../../settings.ts";
+import { encodeVariables, surroundingsOf } from "../../sources/surroundings.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { environmentOutside } from "../programs/nesting.ts";
@@ -50,6 +51,44 @@ export function sourceVariables(
   const selected =
     whereabouts === "away" ? selectPortable(outside) : selectSourceEnvironment(outside, () => host.cwd());
   return Object.entries(selected).map(([name, value]) => ({ name, value }));
+}
+
+/** Bytes of a piece, well below what a request may have. */
+const PIECE = 48 * 1024;
+
+/**
+ * Tells the daemon, which is about to run a helper for this caller, what the helper is to find. The daemon must be known
+ * to be this user's; one that is away has other programs, and gets nothing to run them with.
+ */
+export async function tellSurroundings(
+  link: Link,
+  { environment, host }: Pick<CommandContext, "environment" | "host">,
+  whereabouts: Whereabouts,
+): Promise<void> {
+  const told = surroundingsOf(
+    whereabouts === "here" ? environmentOutside(environment) : {},
+    directoryFor(host, whereabouts),
+  );
+  const { variables, workingDirectory, leftOut } = told;
+  const encoded = encodeVariables(variables);
+  for (let start = 0; start === 0 || start < encoded.length; start += PIECE) {
+    const more = start + PIECE < encoded.length;
+    const piece = encoded.subarray(start, start + PIECE);
+    await link.request("Surround", { workingDirectory, leftOut: leftOut.slice(0, MOST_NAMES), piece, more });
+  }
+}
+
+/** Names of variables without room that are told. */
+const MOST_NAMES = 16;
+
+/** A directory that is gone has no name. */
+function directoryFor(host: CommandContext["host"], whereabouts: Whereabouts): string {
+  if (whereabouts !== "here") return "/";
+  try {
+    return host.cwd();
+  } catch {
+    return "/";
+  }
 }
 
 /**

@@ -85,7 +85,7 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
     identify: (socket) => ({ ...options.identify(socket), groups: native.peerGroups(descriptorOf(socket)) }),
     // The modes of directory and socket have let it in; what it may have is the policy's business.
     isAllowed: () => true,
-    dispatch: createDispatch(handlers, log),
+    dispatch: createDispatch(handlers, log, false),
     clock,
     log,
   });

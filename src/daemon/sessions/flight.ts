@@ -21,11 +21,13 @@ export interface Flight {
   urgent: boolean;
   /** Its config and environment are fixed from here on. */
   started: boolean;
+  /** Who waits is to be asked for the surroundings of a helper, before one is run. */
+  readonly asksSurroundings: boolean;
   /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
   patience: Promise<void> | undefined;
 }
 
-export function newFlight(urgent: boolean): Flight {
+export function newFlight(urgent: boolean, asksSurroundings: boolean): Flight {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   return {
     outcome: promise,
@@ -34,6 +36,7 @@ export function newFlight(urgent: boolean): Flight {
     place: undefined,
     urgent,
     started: false,
+    asksSurroundings,
     patience: undefined,
   };
 }
@@ -57,7 +60,7 @@ const GUARD = 45_000;
  */
 export function guard(clock: Clock, call: AbortController, more = 0): Timer {
   return clock.after(GUARD + more, () => {
-    call.abort(new KeyholeError("network", `AWS did not answer within ${GUARD / 1000} s`));
+    call.abort(new KeyholeError("network", `there was no answer within ${(GUARD + more) / 1000} s`));
   });
 }
 

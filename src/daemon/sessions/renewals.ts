@@ -1,7 +1,7 @@
 // Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
 // state says how it went. Knows no callers and no timers but the guard.
 import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
-import { mfaPatience } from "../../sources/mfa.ts";
+import { sourcePatience } from "../../sources/sts.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun } from "./issue.ts";
 import type { Clock } from "../../clock.ts";
@@ -53,7 +53,7 @@ export class Renewals {
       }
       return flight;
     }
-    const created = newFlight(urgent);
+    const created = newFlight(urgent, session.takeAsking() && urgent);
     session.depart(created);
     void this.#run(session, created);
     return created;
@@ -88,7 +88,7 @@ export class Renewals {
     const { signal } = flight.abort;
     const last = { took: 0, jumps: time.jumps };
     // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
-    let timer = guard(clock, flight.abort, mfaPatience(session.stored.config));
+    let timer = guard(clock, flight.abort, sourcePatience(session.stored.config));
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
       const semaphore = this.#semaphoreOf(endpoint);
@@ -116,7 +116,10 @@ export class Renewals {
     try {
       const { name, environment, stored } = session;
       const config = boundConfig(stored, time.wall);
-      const work = this.#with.source.assume({ name, config, environment, signal, turn });
+      const { surroundings } = session;
+      const { asksSurroundings } = flight;
+      const request = { name, config, environment, surroundings, asksSurroundings, signal, turn };
+      const work = this.#with.source.assume(request);
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
       if (session.flight !== flight) return;
@@ -161,6 +164,8 @@ export class Renewals {
   }
 
   #failed(session: Session, flight: Flight, error: KeyholeError): void {
+    // Nothing was tried: who asked is asked first.
+    if (error.kind === "surroundings-wanted") return this.#end(session, flight, { error });
     const { time, random, counters, log } = this.#with;
     counters.failures += 1;
     this.#with.readClocks();

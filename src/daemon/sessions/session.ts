@@ -4,6 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import type { Surroundings } from "../../sources/surroundings.ts";
 import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Flight } from "./flight.ts";
@@ -54,6 +55,9 @@ export class Session {
   /** No renewal that nobody asked for before this: the clocks have jumped, and every session may be due. */
   #spreadUntil = -Infinity;
   #closed: KeyholeError | undefined;
+  #surroundings: Surroundings | undefined;
+  /** Who asked last can be asked for them. */
+  #canTell = false;
 
   /** @param checkedAt when the config was compared with its file; `-Infinity` asks for it at the next use */
   constructor(of: Remembered, now: Instant, checkedAt: number = now.monotonic) {
@@ -89,6 +93,11 @@ export class Session {
 
   get flight(): Flight | undefined {
     return this.#flight;
+  }
+
+  /** For its helpers, of the first who was asked for them; in memory alone. */
+  get surroundings(): Surroundings | undefined {
+    return this.#surroundings;
   }
 
   get lastError(): KeyholeError | undefined {
@@ -144,6 +153,23 @@ export class Session {
     const { current } = this;
     const aging = current === undefined ? 0 : remainingLife(current, now) - current.renewsAt;
     return Math.max(aging, this.#retryAt - now.monotonic, this.#spreadUntil - now.monotonic);
+  }
+
+  /** @param canTell whether who asks now can be asked for its surroundings */
+  isAskedBy(canTell: boolean): void {
+    this.#canTell = canTell;
+  }
+
+  surround(surroundings: Surroundings): void {
+    this.#surroundings = surroundings;
+    this.forgetFailures();
+  }
+
+  /** Whether the attempt that starts now asks for surroundings: once, and again where a helper may have lacked something. */
+  takeAsking(): boolean {
+    const asks = this.#canTell && (this.#surroundings === undefined || this.#failures > 0);
+    this.#canTell = false;
+    return asks;
   }
 
   /** A request has come for it. */
@@ -325,7 +351,7 @@ export class Session {
       addedAt: Math.max(0, Math.floor(this.#addedAt)),
       usedAt: Math.max(0, Math.floor(this.#usedAt)),
       failures: this.#failures,
-      lastError: this.#lastError && cut(this.#lastError.message),
+      lastError: this.#lastError && cut(this.#lastError.told),
       pinned: this.isPinned,
       notes: notes.map((text) => cut(text)),
     };

@@ -3,6 +3,7 @@ import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
+import type { Surroundings } from "../../sources/surroundings.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";
@@ -24,6 +25,8 @@ export interface AddOptions {
   readonly keep?: boolean | undefined;
   /** A person waits. */
   readonly urgent?: boolean | undefined;
+  /** For helpers, from who asks; where there are none, a helper is not run but `surroundings-wanted` thrown. */
+  readonly surroundings?: Surroundings | undefined;
 }
 
 /** The sessions of a daemon, as its handlers see them. */
@@ -46,11 +49,13 @@ export class Sessions {
    * Credentials of a session, never with less than 60 s left: at once where there are some, else a promise. See
    * `Issue.line` for how long its bytes may be read.
    *
+   * @param canTell who asks can be asked for the surroundings of a helper, with `surroundings-wanted`
    * @throws KeyholeError `no-such-session` for a name that was never added, `no-such-config` when its file is gone,
    *   `shutting-down`. The promise rejects with these and with what CredentialSource.assume throws.
    */
-  vend(name: string): Issue | Promise<Issue> {
+  vend(name: string, canTell = false): Issue | Promise<Issue> {
     const session = this.#find(name);
+    session.isAskedBy(canTell);
     const given = this.#give(session);
     if (!(given instanceof Promise)) {
       this.#lifecycle.counters.vends += 1;
@@ -73,15 +78,18 @@ export class Sessions {
    * @throws KeyholeError what ConfigReader.read throws; with `verify` also what CredentialSource.assume throws.
    */
   async add(name: string, environment: SourceEnvironment, options: AddOptions): Promise<SessionInfo> {
-    const { verify, renew, keep = false, urgent = !keep } = options;
+    const { verify, renew, surroundings, keep = false, urgent = !keep } = options;
     this.#refuseWhenStopped();
     const stored = this.#configs.read(name);
     const session = this.#lifecycle.place(stored, environment);
     if (session.adopt(stored)) this.#lifecycle.renewals.supersede(session);
     const differs = keep && !session.isOpen ? false : this.#select(session, environment);
     if (keep) this.#reachAs(session, environment);
-    if (urgent) session.hurry(this.#lifecycle.time);
+    // Who asks next may have what a helper lacked, and nothing but a helper is asked too often by that.
+    if (urgent || session.surroundings !== undefined) session.hurry(this.#lifecycle.time);
     if (renew) session.forgetFailures();
+    session.isAskedBy(verify && surroundings === undefined);
+    if (surroundings !== undefined) session.surround(surroundings);
     try {
       if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
       else if (renew || (differs && session.issue !== undefined)) this.#lifecycle.renewals.fly(session, false);

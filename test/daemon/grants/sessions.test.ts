@@ -7,6 +7,8 @@ import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
 import { clocksAt } from "../fakes/grants.ts";
 import { FakeSource } from "../fakes/source.ts";
 
+const untold = { surroundings: undefined, asksSurroundings: false };
+
 const grant: Grant = {
   ...LEAST,
   name: "agent",
@@ -77,7 +79,7 @@ test("the source is told the config's name: what it says is about the config, an
   const source = nameConfigs(fake, (name) => definitions.get(name));
   const { config } = reader.read("agent");
   const { signal } = new AbortController();
-  await source.assume({ name: "agent", config, environment: {}, signal, turn: (_, call) => call() });
+  await source.assume({ name: "agent", config, environment: {}, signal, ...untold, turn: (_, call) => call() });
   expect(fake.calls[0]!.name).toBe("dev");
 });
 
@@ -93,6 +95,6 @@ test("a clock that is doubtful does not tell the time of grants", async () => {
     ["foreign", "foreign"],
   ] as const) {
     fake.clock = clock;
-    expect((await source.assume({ ...request, turn: (_, call) => call() })).clock).toBe(believed);
+    expect((await source.assume({ ...request, ...untold, turn: (_, call) => call() })).clock).toBe(believed);
   }
 });
