@@ -23,6 +23,11 @@ const walls: readonly Wall[] = [
     may: [],
     because: "every side knows environments, and the client loads it on its way to keys",
   },
+  {
+    of: "surroundings.ts",
+    may: ["environment.ts", "errors.ts"],
+    because: "a client tells them, and a source gets them",
+  },
   { of: "loop.ts", may: ["environment.ts", "errors.ts"], because: "client and daemon refuse a loop alike" },
   {
     of: "files/",
@@ -46,6 +51,7 @@ const walls: readonly Wall[] = [
       "config/",
       "credentials.ts",
       "daemon/members/policy.ts",
+      "surroundings.ts",
       "environment.ts",
       "errors.ts",
       "files/",
@@ -134,6 +140,7 @@ const walls: readonly Wall[] = [
     may: [
       "config/",
       "credentials.ts",
+      "surroundings.ts",
       "environment.ts",
       "errors.ts",
       "files/",
@@ -157,6 +164,7 @@ const walls: readonly Wall[] = [
       "clock.ts",
       "config/",
       "credentials.ts",
+      "surroundings.ts",
       "environment.ts",
       "errors.ts",
       "files/",

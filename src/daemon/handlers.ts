@@ -5,7 +5,7 @@ import { type Environment, isProxyVariable } from "../environment.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
-import { Surrounding } from "../sources/surroundings.ts";
+import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./sessions/issue.ts";

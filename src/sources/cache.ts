@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
 import type { ResolvedSource } from "./known.ts";
 import { givenUp } from "./places.ts";
-import type { Surroundings } from "./surroundings.ts";
+import type { Surroundings } from "../surroundings.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */
 const LONGEST_KEEP = 60_000;

@@ -1,7 +1,7 @@
 // The seam between sessions, which know when, and AWS, which says what. Types only.
 import type { Config } from "../config/config.ts";
 import type { Credentials } from "../credentials.ts";
-import type { Surroundings } from "./surroundings.ts";
+import type { Surroundings } from "../surroundings.ts";
 
 /**
  * The variables of whoever asked for a session that select its source credentials: AWS_*, PATH, HOME. Held in

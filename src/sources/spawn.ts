@@ -13,7 +13,7 @@ import type { ResolvedSource } from "./known.ts";
 import { OTHER_BUILD, replaced } from "./protocol.ts";
 import { givenUp } from "./places.ts";
 import { runProgram } from "./program.ts";
-import { describeLeftOut, helperVariables, type Surroundings } from "./surroundings.ts";
+import { describeLeftOut, helperVariables, type Surroundings } from "../surroundings.ts";
 import type { Way } from "./target.ts";
 
 /** Milliseconds after which the child gives up, and says on what; a hanging `credential_process` ends here. */

@@ -14,7 +14,7 @@ import { createPlaces } from "./places.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import { wanted } from "./surroundings.ts";
+import { wanted } from "../surroundings.ts";
 import { type Target, targetOf } from "./target.ts";
 import type { OperationName, Operations, StsTransport } from "./transport.ts";
 

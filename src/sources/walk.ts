@@ -16,7 +16,7 @@ import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
 import { hopTarget, type Way } from "./target.ts";
-import { wanted } from "./surroundings.ts";
+import { wanted } from "../surroundings.ts";
 import type { OperationName, Operations } from "./transport.ts";
 
 export interface WalkContext {

@@ -6,7 +6,7 @@ import { resolveInChild } from "../../src/sources/spawn.ts";
 import { isAlive, pidIn, until } from "../processes.ts";
 import { rejectionOf } from "../thrown.ts";
 import { makeWorld, RESOLVER, ROLE, SOCKET, type World } from "./fixture.ts";
-import type { Surroundings } from "../../src/sources/surroundings.ts";
+import type { Surroundings } from "../../src/surroundings.ts";
 
 let world: World;
 let log: string;

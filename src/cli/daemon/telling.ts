@@ -5,7 +5,6 @@ import { KeyholeError } from "../../errors.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { Settings } from "../../settings.ts";
-import { encodeVariables, surroundingsOf } from "../../sources/surroundings.ts";
 import type { RequestOf } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { environmentOutside } from "../programs/nesting.ts";
@@ -65,6 +64,7 @@ export async function tellSurroundings(
   { environment, host }: Pick<CommandContext, "environment" | "host">,
   whereabouts: Whereabouts,
 ): Promise<void> {
+  const { encodeVariables, surroundingsOf } = await import("../../surroundings.ts");
   const told = surroundingsOf(
     whereabouts === "here" ? environmentOutside(environment) : {},
     directoryFor(host, whereabouts),

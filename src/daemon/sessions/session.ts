@@ -4,7 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import type { Surroundings } from "../../sources/surroundings.ts";
+import type { Surroundings } from "../../surroundings.ts";
 import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Flight } from "./flight.ts";

@@ -3,7 +3,7 @@ import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
-import type { Surroundings } from "../../sources/surroundings.ts";
+import type { Surroundings } from "../../surroundings.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";

@@ -1,9 +1,8 @@
 // What a helper (`credential_process`, `MFA.command`) gets of the requester beside what selects source credentials: the
 // rest of its environment, and its working directory. The requester is asked for it when a helper is about to be run; it
 // stays in the daemon's memory, with the session, and is in no file and no log.
-import { definedVariables, type Environment, selectSourceEnvironment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
-import type { RequestOf } from "../wire/messages.ts";
+import { definedVariables, type Environment, selectSourceEnvironment } from "./environment.ts";
+import { KeyholeError } from "./errors.ts";
 
 export interface Surroundings {
   readonly variables: Readonly<Record<string, string>>;
@@ -58,7 +57,10 @@ export class Surrounding {
   readonly #told = new Map<number, Piecewise>();
 
   /** @throws KeyholeError `bad-request` for more than there may be */
-  add(connection: number, { piece, more, workingDirectory, leftOut }: RequestOf<"Surround">): void {
+  add(
+    connection: number,
+    { piece, more, workingDirectory, leftOut }: Told & { piece: Uint8Array; more: boolean },
+  ): void {
     const pieces = this.#told.get(connection)?.pieces ?? [];
     pieces.push(Uint8Array.from(piece));
     const size = pieces.reduce((sum, { length }) => sum + length, 0);
@@ -79,7 +81,9 @@ export class Surrounding {
   }
 }
 
-interface Piecewise extends Pick<Surroundings, "workingDirectory" | "leftOut"> {
+type Told = Pick<Surroundings, "workingDirectory" | "leftOut">;
+
+interface Piecewise extends Told {
   readonly pieces: Uint8Array[];
   readonly isWhole: boolean;
 }
