@@ -109,8 +109,6 @@ function keepFor({ source }: Chain, now: number): number {
 
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
 function keyOf({ profile, wants, verify, environment, surroundings, asksSurroundings }: SourceRequest): string {
-  const sorted = (all: Readonly<Record<string, string>> = {}) =>
-    Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const variables = [
     sorted(environment),
     sorted(surroundings?.variables),
@@ -120,6 +118,10 @@ function keyOf({ profile, wants, verify, environment, surroundings, asksSurround
   return new Bun.CryptoHasher("sha256")
     .update(JSON.stringify([profile ?? null, wants, verify ?? null, variables]))
     .digest("base64");
+}
+
+function sorted(variables: Readonly<Record<string, string>> = {}): readonly (readonly [string, string])[] {
+  return Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise<T> {

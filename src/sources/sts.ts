@@ -14,7 +14,7 @@ import { createPlaces } from "./places.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import { wanted } from "../surroundings.ts";
+import { surroundingsWanted } from "../surroundings.ts";
 import { type Target, targetOf } from "./target.ts";
 import type { OperationName, Operations, StsTransport } from "./transport.ts";
 
@@ -73,7 +73,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
 
   async function assumeOnce(request: AssumeRequest, target: Target, attempt: Attempt): Promise<AssumedRole> {
     const { name, config, signal } = request;
-    if (config.MFA !== undefined && request.asksSurroundings) throw wanted(`MFA.command of config '${name}'`);
+    if (config.MFA !== undefined && request.asksSurroundings)
+      throw surroundingsWanted(`MFA.command of config '${name}'`);
     const environment = spawnEnvironment(options, request);
     const helper = helperSetting(options, request.surroundings, environment);
     const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });

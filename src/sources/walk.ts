@@ -16,7 +16,7 @@ import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
 import { hopTarget, type Way } from "./target.ts";
-import { wanted } from "../surroundings.ts";
+import { surroundingsWanted } from "../surroundings.ts";
 import type { OperationName, Operations } from "./transport.ts";
 
 export interface WalkContext {
@@ -86,7 +86,7 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       });
     case "process": {
       const what = `the credential_process of profile '${profile}'`;
-      if (context.asksSurroundings) throw wanted(what);
+      if (context.asksSurroundings) throw surroundingsWanted(what);
       waitsFor(what, context.timeout);
       return runHelper(place.command, profile, context);
     }
