@@ -2,7 +2,7 @@
 import type { ArgDef } from "../arguments.ts";
 import { type CommandGroup, commonOptions } from "./command.ts";
 import { grantOperand } from "./grants/grants.ts";
-import { quoteFish, quotePowershell } from "./quoting.ts";
+import { quoteFish, quotePowershell } from "../text/quoting.ts";
 
 interface Completion {
   /** Long form without dashes. */

@@ -24,7 +24,7 @@ export async function main(
 ): Promise<void> {
   const ui = createUi();
   if (refusal !== undefined) {
-    const { readRefusal } = await import("./vending/refusal.ts");
+    const { readRefusal } = await import("./vending/grant-socket.ts");
     const error = readRefusal(refusal);
     ui.fail(error);
     process.exit(error.exitStatus);

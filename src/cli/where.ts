@@ -7,7 +7,7 @@ import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import type { AnyCommand, Host } from "./command.ts";
 import { compiledExecutable } from "./executable.ts";
-import { insideErrors } from "./vending/inside.ts";
+import { insideErrors } from "./vending/grant-socket.ts";
 
 /** The directory of the grant that this executable lies in, if it does. */
 export function ownGrantDirectory({ command }: Pick<Host, "command">): string | undefined {

@@ -2,7 +2,7 @@
 import { codeOf, KeyholeError } from "../errors.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
-import { connectError, findProhibition, NOBODY } from "./connecterrors.ts";
+import { connectError, findProhibition, NOBODY } from "./connect-errors.ts";
 import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
 /** How long whom is waited for. */

@@ -1,10 +1,12 @@
-// Words as a POSIX shell reads them back: what `export` prints, and hints that are to be pasted. Imports nothing.
+// Words as shells read them back: what `export` prints, and hints that are to be pasted. What a syntax cannot say is refused,
+// because it would mean more.
+import { KeyholeError } from "../errors.ts";
 
 /** Characters that no POSIX shell, and no reader of .env files, gives a meaning inside a value. */
 const PLAIN = /^[\w./+=:@%,-]+$/;
 
 /** Whether a word means itself without quotes. */
-export function isPlainWord(word: string): boolean {
+function isPlainWord(word: string): boolean {
   return PLAIN.test(word);
 }
 
@@ -22,4 +24,29 @@ export function quotePosix(word: string): string {
 export function quoteForProcess(word: string): string | undefined {
   if (/^[A-Za-z0-9\-_./]+$/.test(word)) return word;
   return /["$`\\\r\n]|\s[#;]/.test(word) ? undefined : `"${word}"`;
+}
+
+/** fish: inside single quotes only the backslash and the quote are special. */
+export function quoteFish(value: string): string {
+  return `'${value.replace(/[\\']/g, String.raw`\$&`)}'`;
+}
+
+/** PowerShell takes typographic single quotes for the ASCII one; each is doubled. */
+export function quotePowershell(value: string): string {
+  return `'${value.replace(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
+}
+
+/** cmd.exe, for `set "NAME=value"`: it has no escape for these characters that works in a script and at the prompt. */
+export function quoteWindowsCmd(value: string): string {
+  return refuse(value, /["%!\r\n]/, "windows-cmd");
+}
+
+/** A .env file. Plain values stay bare, because Docker's --env-file takes quotes for part of the value. */
+export function quoteDotenv(value: string): string {
+  return isPlainWord(value) ? value : `'${refuse(value, /['\r\n]/, "dotenv")}'`;
+}
+
+function refuse(value: string, unsayable: RegExp, syntax: string): string {
+  if (!unsayable.test(value)) return value;
+  throw new KeyholeError("usage", `a value has a character that ${syntax} cannot express`, "keyhole export --help");
 }

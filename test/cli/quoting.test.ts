@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../../src/cli/quoting.ts";
+import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../../src/text/quoting.ts";
 import { KeyholeError } from "../../src/errors.ts";
 import { present, readBack, values } from "../shells.ts";
 

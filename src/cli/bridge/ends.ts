@@ -7,9 +7,8 @@ import { loadNative } from "../../native/load.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import type { BridgeDirectory } from "./directory.ts";
 import type { CommandContext } from "../command.ts";
-import { fetchGrant } from "../vending/fetch.ts";
-import { endings, signalled, watchSignals } from "../programs/signals.ts";
-import { supervise } from "../programs/supervise.ts";
+import { fetchGrant } from "../vending/grant-socket.ts";
+import { endings, signalled, supervise, watchSignals } from "../programs/supervise.ts";
 
 type Context = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 

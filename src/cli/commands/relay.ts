@@ -3,10 +3,9 @@ import { definedVariables } from "../../environment.ts";
 import { parseWhole } from "../../text/numbers.ts";
 import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../json.ts";
-import { fetchGrant } from "../vending/fetch.ts";
-import { endpointVariables, relayedEnvironment } from "../relay/environment.ts";
-import { startRelay } from "../relay/server.ts";
-import { endings, signalled, unlessEnded, watchSignals } from "../programs/signals.ts";
+import { fetchGrant } from "../vending/grant-socket.ts";
+import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
+import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";
 
 /** Of TCP. */
 const HIGHEST_PORT = 65_535;

@@ -1,15 +1,20 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, isDaemonThere, type Link, unlessForeign } from "../../client/asking.ts";
-import { ENDPOINT_VARIABLES } from "../../environment.ts";
-import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { ENDPOINT_VARIABLES, type Environment, isProxyVariable } from "../../environment.ts";
+import { errors, isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
-import { withAdvice } from "./advice.ts";
-import { compareSources } from "./comparing.ts";
-import { offerKeys, refuseForeignDaemon, sourceVariables, tellSurroundings, type Whereabouts } from "./telling.ts";
+import {
+  compareSources,
+  offerKeys,
+  refuseForeignDaemon,
+  sourceVariables,
+  tellSurroundings,
+  type Whereabouts,
+} from "./source-variables.ts";
 
 type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "host">;
 /** Who is told of what is worth knowing, where a person reads it. */
@@ -219,4 +224,34 @@ async function whileTold<Result>(
 function elsewhere(directory: string): KeyholeError {
   const what = `the daemon is outside of this container, and does not see ${directory}`;
   return new KeyholeError("usage", what, "unset KEYHOLE_CONFIG_DIR");
+}
+
+/** @param name of the config that was asked for */
+export function withAdvice(error: unknown, name: string, environment: Environment, whereabouts: Whereabouts): unknown {
+  if (isErrorOf(error, "no-source-credentials")) return adviseToAdd(error, name, whereabouts);
+  return isErrorOf(error, "network") ? adviseOfProxy(error, environment) : error;
+}
+
+/** Where nothing was found, another shell, or the host of this container, may have what is missing here. */
+function adviseToAdd({ kind, message, hint }: KeyholeError, name: string, whereabouts: Whereabouts): KeyholeError {
+  const isKnown = hint !== errors["no-source-credentials"].hint;
+  if (whereabouts !== "away" && isKnown) return new KeyholeError(kind, message, hint);
+  const where = whereabouts === "away" ? "on the host" : "in a shell that has source credentials";
+  return new KeyholeError(kind, message, `${where}: keyhole daemon add -n ${name}`);
+}
+
+/** As sources/handler.ts says it. */
+const THROUGH = / through the proxy (\S+)$/;
+
+/** A proxy that this shell does not name is the one that the daemon was started with. */
+function adviseOfProxy(error: KeyholeError, environment: Environment): KeyholeError {
+  const used = THROUGH.exec(error.message)?.[1];
+  if (used === undefined) return error;
+  const isOwn = Object.entries(environment).some(([name, value]) => isProxyVariable(name) && value?.includes(used));
+  if (isOwn) return error;
+  return new KeyholeError(
+    error.kind,
+    `${error.message}, which the daemon has and this shell has not`,
+    "keyhole daemon restart",
+  );
 }

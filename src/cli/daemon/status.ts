@@ -1,10 +1,12 @@
-// The daemon's status as a person reads it.
+// What a daemon says of itself, its sessions and its grants, for people and as JSON.
 import { showOnOneLine } from "../../text/controls.ts";
 import { version as ownVersion } from "../../version.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import type { SharedService } from "../vending/shared.ts";
 import { formatDuration, formatSize, formatTable } from "../columns.ts";
-import { describeSkew, skewOf } from "./skew.ts";
+import type { Link } from "../../client/asking.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { formatInstant } from "../json.ts";
 
 /** @param grants undefined where the daemon knows none */
 export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number): string {
@@ -81,4 +83,101 @@ function countGrants(grants: readonly GrantInfo[]): string {
 
 function indent(text: string): string {
   return text.replaceAll(/^/gm, "  ");
+}
+
+/** Two answers of one daemon. */
+export interface FullStatus {
+  readonly status: DaemonStatus;
+  /** Undefined if the daemon does not say: it may be of a release that knows none. */
+  readonly grants: readonly GrantInfo[] | undefined;
+}
+
+/** Whatever keeps it from telling its grants, what is known is worth showing; one that has gone is none. */
+export async function askStatus(link: Link): Promise<FullStatus> {
+  const status = await link.request("Status", {});
+  return { status, grants: (await askIfKnown(() => link.request("GrantList", {})))?.grants };
+}
+
+/** Undefined if the daemon does not say. */
+export async function askIfKnown<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof KeyholeError) || isErrorOf(error, "unreachable")) throw error;
+    return undefined;
+  }
+}
+
+/** All of a session, without its credentials. */
+export function sessionToJson(session: SessionInfo) {
+  return {
+    config: session.config,
+    accessKeyId: session.accessKeyId,
+    roleArn: session.roleArn,
+    source: session.source,
+    issuedAt: formatInstant(session.issuedAt),
+    expiresAt: formatInstant(session.expiresAt),
+    renewAt: formatInstant(session.renewAt),
+    addedAt: formatInstant(session.addedAt),
+    usedAt: formatInstant(session.usedAt),
+    failures: session.failures,
+    lastError: session.lastError,
+    pinned: session.pinned,
+    notes: session.notes,
+  };
+}
+
+/** @param grants undefined where the daemon knows none */
+export function statusToJson(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number) {
+  return {
+    running: true,
+    version: status.version,
+    pid: status.pid,
+    startedAt: formatInstant(status.startedAt),
+    uptimeSeconds: Math.max(0, Math.floor((now - status.startedAt) / 1000)),
+    socket: status.socket,
+    log: status.log,
+    configDir: status.configDir,
+    sharedSocket: status.sharedSocket,
+    managed: status.managed,
+    maxSessions: status.maxSessions,
+    connections: status.connections,
+    residentBytes: status.residentBytes,
+    clockSkewMs: skewOf(status),
+    counters: Object.fromEntries(status.counters.map(({ name, value }) => [name, value])),
+    notes: status.notes,
+    sessions: status.sessions.map(sessionToJson),
+    grants: grants?.map(grantToBrief),
+  };
+}
+
+/** What of a grant is about the daemon; all of it is in `grant list --json`. */
+function grantToBrief({ name, config, state, endsAt, connections, uses, refusals, ...grant }: GrantInfo) {
+  return {
+    name,
+    config,
+    state,
+    endsAt: formatInstant(endsAt),
+    accessKeyId: grant.accessKeyId,
+    expiresAt: formatInstant(grant.expiresAt),
+    renewAt: formatInstant(grant.renewAt),
+    connections,
+    uses,
+    refusals,
+    lastError: grant.lastError,
+  };
+}
+
+/** Milliseconds of skew worth a line. */
+export const NOTABLE_SKEW = 60_000;
+
+/** AWS's clock minus this machine's, in milliseconds. */
+export function skewOf(status: DaemonStatus): number {
+  return status.clockBehindMs - status.clockAheadMs;
+}
+
+/** Undefined for a skew that is not worth a line. */
+export function describeSkew(skew: number): string | undefined {
+  if (Math.abs(skew) <= NOTABLE_SKEW) return undefined;
+  return `this machine's clock is ${formatDuration(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead of"} AWS's`;
 }

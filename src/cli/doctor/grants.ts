@@ -4,7 +4,7 @@ import { openGrantStore } from "../../grants/store.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { skewOf } from "../daemon/skew.ts";
+import { skewOf } from "../daemon/status.ts";
 import { lookAt } from "./files.ts";
 import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import type { HostMachine } from "./hostmachine.ts";

@@ -3,7 +3,7 @@ import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { identifyPeer } from "../../native/native.ts";
 import type { Settings } from "../../settings.ts";
-import { askIfKnown, askStatus, type FullStatus } from "../daemon/asking.ts";
+import { askIfKnown, askStatus, type FullStatus } from "../daemon/status.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { withDaemon } from "../daemon/broker.ts";
 import type { SharedFiles } from "../foreign.ts";

@@ -6,7 +6,7 @@ import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Environment } from "../../environment.ts";
 import type { GrantInfo, RequestOf } from "../../wire/messages.ts";
 import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
-import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/telling.ts";
+import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/source-variables.ts";
 import type { CommandContext } from "../command.ts";
 import type { RequestedTerms } from "./terms.ts";
 

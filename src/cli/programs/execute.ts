@@ -2,6 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import type { Native } from "../../native/native.ts";
 import { quotePosix } from "../../text/quoting.ts";
+import { decodeBytes } from "../../native/libc.ts";
 
 /** execvp's search path where PATH is not set (confstr(3), _CS_PATH). */
 const DEFAULT_PATH = "/bin:/usr/bin";
@@ -55,4 +56,80 @@ function candidates(program: string, path: string | undefined): string[] {
   if (program === "") return [];
   if (program.includes("/")) return [program];
   return (path ?? DEFAULT_PATH).split(":").map((directory) => (directory === "" ? program : `${directory}/${program}`));
+}
+
+/** What the runtime puts in the place of bytes that are not UTF-8; a text may have it as well. */
+const REPLACEMENT = "\ufffd";
+
+/** What this process was started with. @throws Error where the system does not say */
+export type ReadOwn = (what: "cmdline" | "environ") => Uint8Array;
+
+// Not imported: node:fs costs 1.5 ms, and hardly a program needs it.
+const readOwn: ReadOwn = (what) => process.getBuiltinModule("node:fs").readFileSync(`/proc/self/${what}`);
+
+/**
+ * The last words of this process's own command line, as they were given.
+ *
+ * @throws KeyholeError `usage` that names a word that cannot be passed on
+ */
+export function exactWords(words: readonly string[], read = readOwn): readonly string[] {
+  if (!isReplaced(words)) return words;
+  const given = ownTexts("cmdline", read).slice(-words.length);
+  return words.map((word, at) => {
+    if (!word.includes(REPLACEMENT)) return word;
+    const bytes = given[at];
+    if (bytes !== undefined && lossy(bytes) === word) return decodeBytes(bytes);
+    throw notPassed(`argument ${at}`);
+  });
+}
+
+/** Variables that this process was given, as they were. @throws KeyholeError as `exactWords` */
+export function exactVariables(
+  environment: Readonly<Record<string, string>>,
+  read = readOwn,
+): Readonly<Record<string, string>> {
+  const entries = Object.entries(environment);
+  if (!entries.some(isReplaced)) return environment;
+  const given = new Map(ownTexts("environ", read).map((bytes) => [lossy(bytes), bytes]));
+  return Object.fromEntries(
+    entries.map((entry) => {
+      if (!isReplaced(entry)) return entry;
+      const bytes = given.get(entry.join("="));
+      if (bytes === undefined) throw notPassed(`the variable ${entry[0]}`);
+      const text = decodeBytes(bytes);
+      return [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)];
+    }),
+  );
+}
+
+function isReplaced(entry: readonly string[]): boolean {
+  return entry.some((text) => text.includes(REPLACEMENT));
+}
+
+function notPassed(what: string): KeyholeError {
+  return new KeyholeError("usage", `${what} of the program is not UTF-8, and cannot be passed on here`);
+}
+
+function lossy(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+function ownTexts(what: "cmdline" | "environ", read: ReadOwn): Uint8Array[] {
+  const texts: Uint8Array[] = [];
+  const bytes = readIfAny(what, read);
+  for (let at = 0; at < bytes.length;) {
+    const found = bytes.indexOf(0, at);
+    const end = found === -1 ? bytes.length : found;
+    texts.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return texts;
+}
+
+function readIfAny(what: "cmdline" | "environ", read: ReadOwn): Uint8Array {
+  try {
+    return read(what);
+  } catch {
+    return new Uint8Array();
+  }
 }

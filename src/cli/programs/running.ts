@@ -3,8 +3,7 @@ import { definedVariables } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { CommandContext } from "../command.ts";
-import { exactVariables, exactWords } from "./exact.ts";
-import { execute } from "./execute.ts";
+import { exactVariables, exactWords, execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
 import { environmentInside, type Gift } from "./nesting.ts";
 import { grantVariables, refreshingVariables } from "./refreshing.ts";
@@ -54,7 +53,7 @@ export async function executeRefreshing(
 
   async function writeFiles(): Promise<Record<string, string>> {
     const paths = { ...context.settings.paths, socket };
-    const { writeRefreshingFiles } = await import("./refreshingfiles.ts");
+    const { writeRefreshingFiles } = await import("./refreshing.ts");
     const { command } = context.host;
     writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region });
     return refreshingVariables(paths, whose);

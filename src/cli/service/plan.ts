@@ -5,7 +5,7 @@ import { mayBeKept } from "../../grants/environment.ts";
 import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
 import { readAccounts } from "../../files/accounts.ts";
 import type { CommandContext } from "../command.ts";
-import { checkAccountName, requireRoot } from "./accounts.ts";
+import { checkAccountName, requireRoot } from "./requirements.ts";
 import { planAgent } from "./launchd.ts";
 import { planSharedService, planUserService } from "./systemd.ts";
 import type { ServiceDaemon, ServicePlan } from "./unit.ts";

@@ -4,6 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import { pathError } from "../../files/trust.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { ToolCommand } from "../programs/tools.ts";
+import type { CommandContext } from "../command.ts";
 
 /** A file that is installed. */
 export interface ServiceFile {
@@ -73,4 +74,18 @@ function isOursOrMissing(path: string): boolean {
   } catch (error) {
     throw pathError(error, path, "read");
   }
+}
+
+/** @throws KeyholeError `unreachable` in one line, before anything is written. */
+export async function requireManager({ host }: Pick<CommandContext, "host">, isOwn: boolean): Promise<void> {
+  if (host.platform === "darwin") return;
+  const { status, stderr } = await host.runTool(["systemctl", ...(isOwn ? ["--user"] : []), "show-environment"]);
+  if (status === 0) return;
+  if (status === 127) throw new KeyholeError("unreachable", "there is no systemd here", "keyhole daemon start");
+  const [reason = ""] = stderr.trim().split("\n");
+  throw new KeyholeError(
+    "unreachable",
+    `${isOwn ? "your systemd" : "systemd"} does not answer${reason === "" ? "" : `: ${reason}`}`,
+    isOwn ? "loginctl enable-linger" : "systemctl is-system-running",
+  );
 }

@@ -1,8 +1,7 @@
 // Credentials → what `export` prints: one table. A new format is an entry.
 import { definedVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { quotePosix } from "../../text/quoting.ts";
-import { quoteDotenv, quoteFish, quotePowershell, quoteWindowsCmd } from "../quoting.ts";
+import { quoteDotenv, quoteFish, quotePosix, quotePowershell, quoteWindowsCmd } from "../../text/quoting.ts";
 
 /** The daemon's `credential_process` line as values, and the variables that name a region. */
 export interface VendedCredentials {

@@ -7,8 +7,7 @@ import { vend as vendConfig } from "../daemon/broker.ts";
 import type { CommandContext } from "../command.ts";
 import { configChoices } from "../configs/choices.ts";
 import { requireName } from "../configs/names.ts";
-import { fetchPatiently } from "./fetch.ts";
-import { hidePlaces, insideErrors } from "./inside.ts";
+import { fetchPatiently, hidePlaces, insideErrors } from "./grant-socket.ts";
 import { requireSharedName, vendShared } from "./shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "ui" | "host">;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { withAdvice } from "../../../src/cli/daemon/advice.ts";
+import { withAdvice } from "../../../src/cli/daemon/broker.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 
 const advise = (error: unknown, environment = {}, whereabouts: "here" | "away" = "here") =>

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { probes } from "../../../src/cli/doctor/probes.ts";
-import { startRelay } from "../../../src/cli/relay/server.ts";
+import { startRelay } from "../../../src/cli/vending/container-endpoint.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { version } from "../../../src/version.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";

@@ -1,5 +1,5 @@
 // Signals to a process that is not there.
-import type { Watch } from "../../../src/cli/programs/signals.ts";
+import type { Watch } from "../../../src/cli/programs/supervise.ts";
 
 /** `send` calls whoever watches; false if nobody does. */
 export function fakeSignals() {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { exactVariables, exactWords } from "../../../src/cli/programs/exact.ts";
+import { exactVariables, exactWords } from "../../../src/cli/programs/execute.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { encodeBytes } from "../../../src/native/libc.ts";
 

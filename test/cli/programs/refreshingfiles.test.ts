@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { emptyCredentialsPath, refreshingConfigPath } from "../../../src/cli/programs/refreshing.ts";
-import { refreshingConfig, writeRefreshingFiles } from "../../../src/cli/programs/refreshingfiles.ts";
+import {
+  emptyCredentialsPath,
+  refreshingConfig,
+  refreshingConfigPath,
+  writeRefreshingFiles,
+} from "../../../src/cli/programs/refreshing.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolvePaths } from "../../../src/paths.ts";
 import { temporaryHome } from "../fakes/daemon.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { endings, signalled, unlessEnded, watchSignals } from "../../../src/cli/programs/signals.ts";
+import { endings, signalled, unlessEnded, watchSignals } from "../../../src/cli/programs/supervise.ts";
 import { rejectionOf } from "../../thrown.ts";
 import { fakeSignals } from "../fakes/signals.ts";
 

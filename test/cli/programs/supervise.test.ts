@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, chmodSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { supervise, type Supervision } from "../../../src/cli/programs/supervise.ts";
-import { passedOn } from "../../../src/cli/programs/signals.ts";
+import { passedOn, supervise, type Supervision } from "../../../src/cli/programs/supervise.ts";
 import { until } from "../../processes.ts";
 import { rejectionOf } from "../../thrown.ts";
 import { fakeSignals } from "../fakes/signals.ts";

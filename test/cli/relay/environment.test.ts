@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { endpointVariables, relayedEnvironment } from "../../../src/cli/relay/environment.ts";
+import { endpointVariables, relayedEnvironment } from "../../../src/cli/vending/container-endpoint.ts";
 import { rivals } from "../../../src/environment.ts";
 
 const endpoint = { url: "http://127.0.0.1:5000/credentials", token: "token" };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { refusalOf } from "../../../src/cli/relay/refusals.ts";
+import { refusalOf } from "../../../src/cli/vending/container-endpoint.ts";
 import { type ErrorName, errors } from "../../../src/errors.ts";
 
 test.each(Object.keys(errors) as ErrorName[])("%s has a status that is an error, and a text of one line", (kind) => {

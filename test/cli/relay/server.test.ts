@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { KeyholeError } from "../../../src/errors.ts";
-import { type Relay, shareFlight, startRelay } from "../../../src/cli/relay/server.ts";
+import { type Relay, shareFlight, startRelay } from "../../../src/cli/vending/container-endpoint.ts";
 import { thrownBy } from "../../thrown.ts";
 import { PROCESS_LINE } from "../fakes/daemon.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { checkAccountName, requireRoot } from "../../../src/cli/service/accounts.ts";
+import { checkAccountName, requireRoot } from "../../../src/cli/service/requirements.ts";
 import { thrownBy } from "../../thrown.ts";
 
 test.each(["agent", "_svc", "a.b-c_1", "machine$"])("%s may be the name of a user", (name) => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkExecutable, checkSharedPlace } from "../../../src/cli/service/place.ts";
+import { checkExecutable, checkSharedPlace } from "../../../src/cli/service/requirements.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { thrownBy } from "../../thrown.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fetchGrant } from "../../../src/cli/vending/fetch.ts";
+import { fetchGrant } from "../../../src/cli/vending/grant-socket.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { rejectionOf } from "../../thrown.ts";
 import { PROCESS_LINE, startFakeDaemon } from "../fakes/daemon.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { refuseImpostor } from "../../../src/cli/vending/impostor.ts";
+import { refuseImpostor } from "../../../src/cli/vending/shared.ts";
 import { thrownBy } from "../../thrown.ts";
 
 const isRoot = process.getuid!() === 0;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readRefusal } from "../../../src/cli/vending/refusal.ts";
+import { readRefusal } from "../../../src/cli/vending/grant-socket.ts";
 import { errors } from "../../../src/errors.ts";
 import { encode } from "../../../src/wire/codec.ts";
 import { encodeFrame } from "../../../src/wire/frame.ts";

@@ -3,7 +3,7 @@ import { addSession, requireDaemon, withOwnDaemon } from "../../daemon/broker.ts
 import { formatDuration } from "../../columns.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices } from "../../configs/choices.ts";
-import { sessionToJson } from "../../daemon/statusjson.ts";
+import { sessionToJson } from "../../daemon/status.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { nameOption, requireName } from "../../configs/names.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";

@@ -1,12 +1,11 @@
 // keyhole daemon list: the sessions, from the least to the most recently used.
 import { showOnOneLine } from "../../../text/controls.ts";
 import type { Link } from "../../../client/asking.ts";
-import { offerKeys } from "../../daemon/telling.ts";
+import { offerKeys } from "../../daemon/source-variables.ts";
 import { withDaemon } from "../../daemon/broker.ts";
 import { defineCommand } from "../../command.ts";
-import { sessionToJson } from "../../daemon/statusjson.ts";
+import { renderSessions, renderTroubles, sessionToJson } from "../../daemon/status.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { renderSessions, renderTroubles } from "../../daemon/status.ts";
 
 export default defineCommand({
   meta: { name: "daemon list", description: "List the sessions, the most recently used last" },

@@ -10,7 +10,7 @@ import { formatJson, jsonOption } from "../../json.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
 import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
-import { offerKeys } from "../../daemon/telling.ts";
+import { offerKeys } from "../../daemon/source-variables.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;

@@ -1,7 +1,7 @@
 // keyhole daemon start: a daemon in the background, ready when this returns.
 import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
-import { offerKeys } from "../../daemon/telling.ts";
+import { offerKeys } from "../../daemon/source-variables.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";

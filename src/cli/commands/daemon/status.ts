@@ -3,13 +3,11 @@ import type { Link } from "../../../client/asking.ts";
 import { errors } from "../../../errors.ts";
 import { parseSeconds } from "../../../text/numbers.ts";
 import { version } from "../../../version.ts";
-import { askStatus, type FullStatus } from "../../daemon/asking.ts";
+import { askStatus, type FullStatus, renderShared, renderStatus, statusToJson } from "../../daemon/status.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";
-import { offerKeys } from "../../daemon/telling.ts";
+import { offerKeys } from "../../daemon/source-variables.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { statusToJson } from "../../daemon/statusjson.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { renderShared, renderStatus } from "../../daemon/status.ts";
 import { findSharedService } from "../../vending/shared.ts";
 
 /** Milliseconds between two looks. */

@@ -6,10 +6,9 @@ import { directoryOf } from "../../../paths.ts";
 import { defineCommand } from "../../command.ts";
 import { stopDaemon } from "../../daemon/lifecycle.ts";
 import { formatJson, jsonOption } from "../../json.ts";
-import { checkExecutable, checkSharedPlace } from "../../service/place.ts";
+import { checkExecutable, checkSharedPlace } from "../../service/requirements.ts";
 import { planService, serviceOptions } from "../../service/plan.ts";
-import { refuseForeignFiles } from "../../service/unit.ts";
-import { requireManager } from "../../service/manager.ts";
+import { refuseForeignFiles, requireManager } from "../../service/unit.ts";
 import { dryRunOption, formatCommand, renderCommands, runTools } from "../../programs/tools.ts";
 
 /** Whoever may run `systemctl cat` reads them; they hold no secret. */

@@ -2,8 +2,7 @@
 // agents run as, reaches a shared daemon. Repeating it changes nothing.
 import { KeyholeError } from "../../../errors.ts";
 import { directoryOf } from "../../../paths.ts";
-import { checkAccountName, requireRoot } from "../../service/accounts.ts";
-import { checkSharedPlace } from "../../service/place.ts";
+import { checkAccountName, checkSharedPlace, requireRoot } from "../../service/requirements.ts";
 import { type CommandContext, defineCommand, type Host } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../../programs/tools.ts";

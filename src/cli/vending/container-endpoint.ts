@@ -1,9 +1,9 @@
 // The container credentials endpoint, on this network namespace's loopback alone, for whoever knows the token.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 import { timingSafeEqual } from "node:crypto";
-import { codeOf, KeyholeError, keyholeErrorOf } from "../../errors.ts";
-import { parseProcessLine } from "../vending/formats.ts";
-import { refusalOf } from "./refusals.ts";
+import { codeOf, type ErrorName, errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
+import { parseProcessLine } from "./formats.ts";
+import { regionVariables, withoutRivals } from "../../environment.ts";
 
 /** SDKs take plain HTTP from loopback addresses alone; a name such as `localhost` may resolve to anything. */
 const ADDRESS = "127.0.0.1";
@@ -146,4 +146,44 @@ function errorOf(code: string, message: string): Record<string, string> {
 
 function answer(status: number, body: Readonly<Record<string, string | undefined>>): Response {
   return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
+}
+
+export interface Refusal {
+  /** Of HTTP. */
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export function refusalOf(kind: ErrorName): Refusal {
+  const { passes, holder, inside } = errors[kind];
+  const status = passes !== "never" ? 503 : kind === "internal" ? 500 : 403;
+  return { status, code: kind, message: holder ?? inside ?? "no credentials" };
+}
+
+/**
+ * No file. In most SDKs a config file's profile comes before the container endpoint, and so would a mounted one whose
+ * `credential_process` needs a shell that is not there. Empty where it exists, and no regular file for those who ask.
+ */
+const NO_FILE = "/dev/null";
+
+/** The variables that tell an SDK of the endpoint. */
+export function endpointVariables({ url, token }: Endpoint): Record<string, string> {
+  return { AWS_CONTAINER_CREDENTIALS_FULL_URI: url, AWS_CONTAINER_AUTHORIZATION_TOKEN: token };
+}
+
+/** What is inherited, without what would win over the endpoint, and without what would be asked where it refuses. */
+export function relayedEnvironment(
+  environment: Readonly<Record<string, string>>,
+  endpoint: Endpoint,
+  region: string | undefined,
+): Record<string, string> {
+  return {
+    ...withoutRivals(environment),
+    ...endpointVariables(endpoint),
+    ...regionVariables(environment, region),
+    AWS_CONFIG_FILE: NO_FILE,
+    AWS_SHARED_CREDENTIALS_FILE: NO_FILE,
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { failureInside, hidePlaces, insideErrors } from "../../../src/cli/vending/inside.ts";
+import { failureInside, hidePlaces, insideErrors } from "../../../src/cli/vending/grant-socket.ts";
 import { type ErrorName, errors, KeyholeError } from "../../../src/errors.ts";
 
 const failures = (Object.keys(errors) as ErrorName[])

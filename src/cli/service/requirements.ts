@@ -1,10 +1,11 @@
-// The directory of a shared socket, looked at before root makes it or gives it to an operator, because `install -d`
-// follows links and changes whatever directory it is told of; and the program that is to run there.
+// What must hold before a service is written: the directory of its shared socket is in safe hands, names of users and groups
+// are such, and this is root.
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { KeyholeError } from "../../errors.ts";
 import { lookAt, pathError, refuseForeignOwner, refuseForeignParent } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
+import type { Host } from "../command.ts";
 
 /** Of one that `install -d` or systemd's RuntimeDirectory= has made; its owner may read what others may not. */
 const MADE = 0o2750;
@@ -94,4 +95,19 @@ function look(path: string): Stats | undefined {
   } catch (error) {
     throw pathError(error, path, "look at");
   }
+}
+
+/** What useradd(8) takes on every system; no dash in front, so that no program takes it for an option. */
+const NAME = /^[A-Za-z_][\w.-]{0,31}\$?$/;
+
+/** @throws KeyholeError `usage` */
+export function checkAccountName(name: string, origin: string): string {
+  if (NAME.test(name)) return name;
+  throw new KeyholeError("usage", `${origin} is not the name of a user or a group`, "getent passwd");
+}
+
+/** @param command what is to be typed, for the hint. @throws KeyholeError `forbidden` */
+export function requireRoot(host: Pick<Host, "userId">, command: string): void {
+  if (host.userId() === 0) return;
+  throw new KeyholeError("forbidden", "this command needs root, also to say what it would do", `sudo ${command}`);
 }
