@@ -13,7 +13,7 @@ export interface Surroundings {
 }
 
 /** Bytes of all variables together; Linux gives a program 128 KiB for each and some MiB for all. */
-export const SURROUNDINGS_LIMIT = 2 ** 20;
+const SURROUNDINGS_LIMIT = 2 ** 20;
 
 /** What the runtime and the loader of a helper would obey, before it does anything that its user asked for. */
 const OBEYED = /^(?:BUN_|LD_|DYLD_|NODE_OPTIONS$)/;
@@ -41,7 +41,7 @@ export function encodeVariables(variables: Surroundings["variables"]): Uint8Arra
 }
 
 /** Of a client, which is trusted to run whatever it likes as this user, and with no more care than it has itself. */
-export function decodeVariables(bytes: Uint8Array): Record<string, string> {
+function decodeVariables(bytes: Uint8Array): Record<string, string> {
   const entries = new TextDecoder()
     .decode(bytes)
     .split("\0")
