@@ -22,6 +22,14 @@ function newSegmentsOffset(program: Program): number {
   return alignUp(endOfProgram(program).file, program.machine.pageSize);
 }
 
+/** Bytes: of most kernels. */
+const PAGE = 4096;
+
+/** Up to where the data is in the file. A page that the file fills in part costs each start a fault, to zero its rest. */
+function writtenEnd({ fileEnd, end }: Layout["data"]): number {
+  return fileEnd < end ? alignUp(fileEnd, PAGE) : fileEnd;
+}
+
 /** The program headers of the static executable: no interpreter, no dynamic section, two segments more. */
 export function planSegments(program: Program, layout: Layout, threads: ThreadPlan): readonly Segment[] {
   const { text, data, threadContent } = layout;
@@ -43,8 +51,8 @@ export function planSegments(program: Program, layout: Layout, threads: ThreadPl
       flags: segmentFlag.read | segmentFlag.write,
       offset: offsetOf(data.address),
       address: data.address,
-      fileSize: data.fileEnd - data.address,
-      memorySize: data.end - data.address,
+      fileSize: writtenEnd(data) - data.address,
+      memorySize: Math.max(data.end, writtenEnd(data)) - data.address,
       alignment,
     },
   ];
@@ -83,7 +91,7 @@ function checkLoads(segments: readonly Segment[], pageSize: number): void {
 /** The program's file with room for the new segments, which are still empty. What no segment loads is left out. */
 export function enlargeProgram(program: Program, layout: Layout): Uint8Array {
   const { file } = endOfProgram(program);
-  const enlarged = new Uint8Array(newSegmentsOffset(program) + layout.data.fileEnd - layout.text.address);
+  const enlarged = new Uint8Array(newSegmentsOffset(program) + writtenEnd(layout.data) - layout.text.address);
   enlarged.set(program.bytes.subarray(0, file));
   return enlarged;
 }

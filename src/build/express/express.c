@@ -18,7 +18,7 @@
 
 typedef unsigned char u8; typedef unsigned long u64;
 /* socket(2), with SOCK_CLOEXEC; send(2); memfd_create(2). */
-enum { AF_UNIX = 1, SOCK_STREAM = 1 | 02000000, MSG_NOSIGNAL = 0x4000, MFD_CLOEXEC = 1, LONGEST_PATH = 4096 };
+enum { AF_UNIX = 1, SOCK_STREAM = 1 | 02000000, MSG_NOSIGNAL = 0x4000, MFD_CLOEXEC = 1, LONGEST_PATH = 512 };
 
 /* At offset 8 of the code stands the address to go on at, which the linker writes. */
 #if defined(__x86_64__)
@@ -90,24 +90,25 @@ static int is_name_character(u8 c) { return (u8)((c | 32) - 'a') < 26 || (u8)(c 
 /* Not statx(2), which some seccomp profiles do not know. */
 static int look_at(const char *path, struct stat *to) { return !kernel(__NR_newfstatat, AT_FDCWD, (long)path, (long)to, 0, 0); }
 
-/* Whether `file` lies in the directory of a grant, whose socket `path` is then. */
+/* Whether `file` lies in the directory of a grant, whose socket `path` is then; -1 where there is no room to find out. */
 static int find_grant(const char *file, char *path) {
   struct stat status;
   u64 length = length_of(file);
   while (length > 0 && file[length - 1] != '/') length--;
-  if (length == 0 || !join(path, file, length, GRANT_CONFIG)) return 0;
+  if (length == 0 || !join(path, file, length, GRANT_CONFIG)) return length == 0 ? 0 : -1;
   return look_at(path, &status) && status.st_size > 0 && join(path, file, length, GRANT_SOCKET);
 }
 
 /* Beside the path that this program was started by (getauxval(3), AT_EXECFN), or beside the file that it is. */
 static int find_own_grant(char **environment, char *path) {
   char file[LONGEST_PATH];
+  int found;
   while (*environment) environment++;
   for (u64 *entry = (u64 *)environment + 1; entry[0]; entry += 2)
-    if (entry[0] == AT_EXECFN && find_grant((const char *)entry[1], path)) return 1;
+    if (entry[0] == AT_EXECFN && (found = find_grant((const char *)entry[1], path))) return found;
   long length = kernel(__NR_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)file, sizeof file - 1, 0);
   file[length > 0 ? length : 0] = 0;
-  return find_grant(file, path);
+  return length < (long)sizeof file - 1 ? find_grant(file, path) : -1;
 }
 
 static u64 u16_at(const u8 *bytes) { return (u64)bytes[0] << 8 | bytes[1]; }
@@ -263,8 +264,7 @@ static _Noreturn void hand_over(u64 *stack, char **environment, const struct ans
   for (; *end; end++) is_changed |= is_dropped((char *)*end);
   for (auxiliary = end + 1; auxiliary[0]; auxiliary += 2);
   u64 copy[(u64)(auxiliary + 2 - stack) + 3];
-  /* A multiple of 16, as the psABIs want it. */
-  u64 *to = stack = is_changed ? (u64 *)(((u64)copy + 15) & ~15UL) : stack;
+  u64 *to = stack = is_changed ? (u64 *)(((u64)copy + 15) & ~15UL) : stack; /* A multiple of 16, as the psABIs want. */
   for (; is_changed && from < auxiliary + 2; from++) {
     if (from == end && is_added) *to++ = (u64)text;
     if (from < (u64 *)environment || from >= end || !is_dropped((char *)*from)) *to++ = *from;
@@ -281,8 +281,8 @@ static int answer(char **words, char **environment, struct answer *answer) {
   const char *socket = question.socket, *name = question.name, *home = question.keyhole_home, *rest = HOME_SOCKET;
   if (!socket && question.usual_socket && *question.usual_socket) socket = question.usual_socket;
   int is_beside = !socket && find_own_grant(environment, path), is_named = socket && !name && question.is_export;
-  if (is_named) is_named = *socket == '/' && find_grant(socket, path) && equals(path, socket);
-  if ((is_beside && !name) || is_named) return exchange(path, fetch_request, sizeof fetch_request, FETCH_DEADLINE, answer);
+  if (is_named) is_named = *socket == '/' && find_grant(socket, path) > 0 && equals(path, socket);
+  if ((is_beside > 0 && !name) || is_named) return exchange(path, fetch_request, sizeof fetch_request, FETCH_DEADLINE, answer);
   if (!home || !*home) home = question.home, rest = "/.keyhole" HOME_SOCKET;
   if (!socket && home && join(path, home, length_of(home), rest)) socket = path;
   if (name && !is_beside && socket && *socket == '/') vend(socket, name, answer);
