@@ -2,6 +2,8 @@
 // where a harness in a managed runtime adds a millisecond.
 //
 //   spawn rounds N COMMAND ::: COMMAND …    interleaved: every command once in each of N rounds
+//   spawn shuffled N COMMAND ::: COMMAND …  likewise, each round in another order: what runs behind a large process
+//                                           finds cold caches
 //   spawn together N COMMAND                N processes, started without waiting for any
 //
 // Prints a line of JSON for each command: wall and CPU time in microseconds and peak RSS in KiB for every process, how
@@ -152,7 +154,7 @@ static void print(const struct command *command) {
 int main(int argc, char **argv) {
   int count = argc > 3 ? atoi(argv[2]) : 0;
   if (count < 1) {
-    fputs("usage: spawn rounds|together N COMMAND ::: COMMAND …\n", stderr);
+    fputs("usage: spawn rounds|shuffled|together N COMMAND ::: COMMAND …\n", stderr);
     return 2;
   }
   struct rlimit descriptors;
@@ -173,8 +175,15 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "together") == 0) {
     measure_together(&commands[0], count);
   } else {
+    struct command *order[16];
+    for (int i = 0; i <= last; i++) order[i] = &commands[i];
     for (int round = 0; round < count; round++) {
-      for (int i = 0; i <= last; i++) measure(&commands[i]);
+      for (int i = strcmp(argv[1], "shuffled") == 0 ? last : 0; i > 0; i--) {
+        int other = rand() % (i + 1);
+        struct command *moved = order[i];
+        order[i] = order[other], order[other] = moved;
+      }
+      for (int i = 0; i <= last; i++) measure(order[i]);
     }
   }
   for (int i = 0; i <= last; i++) print(&commands[i]);

@@ -21,11 +21,15 @@ export interface Tools {
   /** The least client there can be, in C. */
   readonly client: string;
   /** Runs commands by turns, each once in every round. One measurement for each command. */
-  readonly spawnRounds: (rounds: number, commands: readonly Command[], env: Environment) => Promise<Spawned[]>;
+  readonly spawnRounds: SpawnRounds;
+  /** The same, each round in another order: what runs behind a large process finds cold caches. */
+  readonly spawnShuffled: SpawnRounds;
   /** Runs so many processes of one command at once. */
   readonly spawnTogether: (count: number, command: Command, env: Environment) => Promise<Spawned>;
   readonly load: (socket: string, requests: Uint8Array, shape: LoadShape) => Promise<Load>;
 }
+
+type SpawnRounds = (rounds: number, commands: readonly Command[], env: Environment) => Promise<Spawned[]>;
 
 export type Command = readonly string[];
 type Environment = Readonly<Record<string, string>>;
@@ -116,17 +120,18 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
     staticEmpty: inDirectory("static-empty"),
     echo: inDirectory("echo"),
     client: inDirectory("client"),
-    spawnRounds: (rounds, commands, env) =>
-      spawn(
-        ["rounds", String(rounds), ...commands.flatMap((words, index) => [...(index ? [":::"] : []), ...words])],
-        env,
-      ),
+    spawnRounds: (rounds, commands, env) => spawn(["rounds", String(rounds), ...chain(commands)], env),
+    spawnShuffled: (rounds, commands, env) => spawn(["shuffled", String(rounds), ...chain(commands)], env),
     spawnTogether: async (count, command, env) => (await spawn(["together", String(count), ...command], env))[0]!,
     load: async (socket, requests, { connections, milliseconds, mode }) => {
       const words = [inDirectory("load"), socket, String(connections), String(milliseconds), mode];
       return JSON.parse((await run(words, {}, requests)).stdout) as Load;
     },
   };
+}
+
+function chain(commands: readonly Command[]): string[] {
+  return commands.flatMap((words, index) => [...(index ? [":::"] : []), ...words]);
 }
 
 interface RawSpawned {

@@ -5,11 +5,13 @@
 import { rmSync } from "node:fs";
 import { addGrant, exportCommand, type Machine, startWarmMachine } from "../machines.ts";
 import { atMost, ratioTo, type Report, type Row } from "../report.ts";
-import { type Spawned, type Tools, writeExecutable } from "../tools.ts";
+import { summarize } from "../statistics.ts";
+import { type Command, type Spawned, type Tools, writeExecutable } from "../tools.ts";
 
 /** Issue 12. */
 const MOST_OF_TRUE = 1;
 const MOST_OF_LEAST = 1.15;
+const MOST_OF_CROWD = 1.5;
 
 export async function measureClient(tools: Tools): Promise<Report> {
   await using machine = await startWarmMachine();
@@ -26,11 +28,12 @@ export async function measureClient(tools: Tools): Promise<Report> {
     dynamicVersion: [tools.dynamicKeyhole, "--version"],
   };
   const measure = async (rounds: number) => {
-    const spawned = await tools.spawnRounds(rounds, Object.values(commands), machine.environment);
+    const spawned = await tools.spawnShuffled(rounds, Object.values(commands), machine.environment);
     return Object.fromEntries(Object.keys(commands).map((name, index) => [name, spawned[index]!])) as Measured;
   };
   await measure(5);
   const measured = await measure(tools.isQuick ? 60 : 300);
+  const crowd = await measureCrowd(tools, machine, commands);
   const answers = Object.entries({
     "warm export": measured.static,
     "warm export, dynamic": measured.dynamic,
@@ -38,13 +41,48 @@ export async function measureClient(tools: Tools): Promise<Report> {
     "keyhole in a grant, written alike": measured.alikeGrant,
   });
   return {
-    rows: [...rowsOf("wall", "", measured), ...rowsOf("cpu", ", CPU time", measured), ...memoryRows(measured)],
+    rows: [
+      ...rowsOf("wall", "", measured),
+      ...rowsOf("cpu", ", CPU time", measured),
+      ...memoryRows(measured),
+      ...crowd.rows,
+    ],
     defects: [
+      ...crowd.defects,
       ...answers.flatMap(([who, { failures }]) => (failures === 0 ? [] : [`${who}: ${failures} failed`])),
       ...answers.flatMap(([who, { outputs }]) => (outputs === 1 ? [] : [`${who}: ${outputs} different answers`])),
       // The session's, and one for each grant.
       ...(machine.sts.count("AssumeRole") === 3 ? [] : ["warm export: STS was called again"]),
     ],
+  };
+}
+
+/** All of them started before any has to have ended, against as many of /bin/true. */
+async function measureCrowd(
+  { isQuick, spawnTogether }: Tools,
+  { environment }: Machine,
+  commands: Readonly<Record<"static" | "true", Command>>,
+): Promise<Required<Report>> {
+  const count = isQuick ? 200 : 1000;
+  const times: Record<keyof typeof commands, number[]> = { static: [], true: [] };
+  const defects: string[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    for (const who of ["true", "static"] as const) {
+      const began = performance.now();
+      const { failures, outputs } = await spawnTogether(count, commands[who], environment);
+      times[who].push(performance.now() - began);
+      if (failures > 0 || outputs !== 1) defects.push(`crowd: ${failures} failed, ${outputs} different answers`);
+    }
+  }
+  const [ours, nothing] = [summarize(times.static), summarize(times.true)];
+  const ratio = ratioTo("/bin/true", ours, nothing);
+  const target = atMost(MOST_OF_CROWD, ratio.value);
+  return {
+    rows: [
+      { what: `${count} warm exports at once`, unit: "ms", values: ours, ratio, target },
+      { what: `${count} /bin/true at once`, unit: "ms", values: nothing },
+    ],
+    defects,
   };
 }
 
