@@ -64,7 +64,7 @@ const LOOP_PHRASE = "the source credentials form a loop: ";
  */
 export function findLoop(text: string): KeyholeError | undefined {
   const rest = text.split(LOOP_PHRASE)[1];
-  const loop = rest === undefined ? undefined : /^[\w-]+( -> [\w-]+)+/.exec(rest)?.[0];
+  const loop = rest === undefined ? undefined : /^[\w+.%:-]+( -> [\w+.%:-]+)+/.exec(rest)?.[0];
   return loop === undefined ? undefined : loopError(loop);
 }
 

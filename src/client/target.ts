@@ -44,6 +44,8 @@ export function findTarget(settings: Settings, executable: string | undefined): 
 export function findSource(settings: Settings, target: Target, name: string | undefined): Target {
   const { isSocketNamed, isConfigDirNamed, isInProcess, usesShared, paths } = settings;
   if (target.kind !== "own" || isSocketNamed || isConfigDirNamed || isInProcess || !usesShared) return target;
+  // A shared daemon has no files of this user.
+  if (name?.includes(":")) return target;
   if (name === undefined ? hasConfigs(paths.configDir) : isThere(`${paths.configDir}/${name}.yaml`)) return target;
   // Of the directory, because it is the promise that somebody serves there: without its daemon it is fail, not fall back.
   const directory = directoryOf(paths.sharedSocket);

@@ -1,8 +1,9 @@
 // What a config file says: elhaz's schema with AWS's own parameter names, and nothing of where it came from.
 
-/** One saved set of parameters for assuming one role: `configs/NAME.yaml`. */
+/** One saved set of parameters for assuming one role, or a profile whose credentials are handed out: `configs/NAME.yaml`. */
 export interface Config {
-  readonly AssumeRole: AssumeRoleSection;
+  /** Undefined: the credentials of `Session.profile_name` are handed out as they are. */
+  readonly AssumeRole?: AssumeRoleSection | undefined;
   readonly STS?: StsSection | undefined;
   readonly MFA?: MfaSection | undefined;
   readonly Session?: SessionSection | undefined;

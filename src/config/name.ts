@@ -15,6 +15,32 @@ export function checkConfigName(name: string): string {
   throw new KeyholeError("usage", "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _", "keyhole config list");
 }
 
+const PROFILE = "aws:";
+
+/** Stands where a config's name does, for a profile that is used without a config: `aws:NAME`. */
+export function profileConfigName(profile: string): string {
+  return PROFILE + profile.replaceAll(/[^\w+.-]+/gu, (text) => encodeURIComponent(text).replaceAll(/[!'()*~]/g, hex));
+}
+
+/** The profile that `profileConfigName` was given; undefined for what it gives for nothing. */
+export function profileOf(name: string): string | undefined {
+  if (!name.startsWith(PROFILE) || name.length > LONGEST_PROFILE) return undefined;
+  const profile = decode(name.slice(PROFILE.length));
+  return profile !== "" && profileConfigName(profile) === name ? profile : undefined;
+}
+
+/** Characters, as they are encoded. */
+const LONGEST_PROFILE = 512;
+
+function hex(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** The name of a config, or of a profile in place of one. @throws KeyholeError `usage` */
+export function checkSourceName(name: string): string {
+  return profileOf(name) === undefined ? checkConfigName(name) : name;
+}
+
 // What a session is of, and the name that says so: in lists and logs, and on the wire wherever a session is meant. The
 // name of the plain one, of the default directory and with no STS endpoint from a variable, is its config's.
 
@@ -34,13 +60,17 @@ export function formatSessionName({ config, directory, endpoint }: SessionIdenti
 
 /** What `formatSessionName` was given; undefined for what it gives for nothing. */
 export function parseSessionName(name: string): SessionIdentity | undefined {
-  if (isConfigName(name)) return { config: name, directory: undefined, endpoint: undefined };
-  const [, config = "", text = ""] = /^([\w-]+) \((.+)\)$/s.exec(name) ?? [];
-  if (!isConfigName(config)) return undefined;
+  if (isSourceName(name)) return { config: name, directory: undefined, endpoint: undefined };
+  const [, config = "", text = ""] = /^([\w+.%:-]+) \((.+)\)$/s.exec(name) ?? [];
+  if (!isSourceName(config)) return undefined;
   const parts = text.split(SEPARATOR).map(decode);
   const directory = parts[0]?.startsWith("/") === true ? parts.shift() : undefined;
   const identity = { config, directory, endpoint: parts.shift() };
   return parts.length === 0 && formatSessionName(identity) === name ? identity : undefined;
+}
+
+function isSourceName(name: string): boolean {
+  return isConfigName(name) || profileOf(name) !== undefined;
 }
 
 const SEPARATOR = ", ";

@@ -12,6 +12,7 @@ export function checkRules(value: unknown): Problem[] {
   const role = sectionOf(value, "AssumeRole");
   const command = sectionOf(value, "MFA")["command"];
   return [
+    ...checkSource(value),
     ...checkMfa(role, command),
     ...checkPolicySize(role),
     ...checkKeyPair(sectionOf(value, "STS"), "STS"),
@@ -24,6 +25,15 @@ export function findWarnings(value: unknown): Problem[] {
   const role = sectionOf(value, "AssumeRole");
   if (role["TokenCode"] === undefined || sectionOf(value, "MFA")["command"] === undefined) return [];
   return [{ path: ["AssumeRole", "TokenCode"], message: "is ignored, because MFA.command gives the code" }];
+}
+
+/** Whose credentials: those of a role, or of a profile as they are. */
+function checkSource(value: unknown): Problem[] {
+  if (!isMapping(value) || value["AssumeRole"] !== undefined) return [];
+  const session = sectionOf(value, "Session");
+  if (session["profile_name"] === undefined) return [problem(["AssumeRole"], "is required")];
+  const keys = ["STS", "Session"].filter((name) => sectionOf(value, name)["aws_access_key_id"] !== undefined);
+  return keys.map((name) => problem([name, "aws_access_key_id"], "is no source of a config without AssumeRole"));
 }
 
 function checkMfa(role: Section, command: unknown): Problem[] {

@@ -152,7 +152,7 @@ const session = v.strictObject({
 
 /** What a config file may say. Rules that concern several keys are in rules.ts. */
 export const configSchema = v.strictObject({
-  AssumeRole: assumeRole,
+  AssumeRole: v.optional(assumeRole),
   STS: v.optional(sts),
   MFA: v.optional(mfa),
   Session: v.optional(session),

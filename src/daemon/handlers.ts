@@ -1,6 +1,5 @@
 // What the daemon does for each message of the control socket.
 import type { ConfigReader } from "../config/config.ts";
-import { checkConfigName } from "../config/name.ts";
 import { type Environment, isProxyVariable } from "../environment.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
@@ -118,7 +117,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
     },
     Add: ({ config, ...request }, caller) =>
-      add({ config: checkConfigName(config), directory: undefined }, { ...request, keep: false, urgent: true }, caller),
+      add(wantedOf(config, "", configDir), { ...request, keep: false, urgent: true }, caller),
     AddIn: ({ config, directory, ...request }, caller) => add(wantedOf(config, directory, configDir), request, caller),
     Compare: ({ config, environment }) => ({
       difference: sessions.compare(config, readVariables(environment)),

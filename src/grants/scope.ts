@@ -15,6 +15,12 @@ import type { Grant, GrantScope } from "./grant.ts";
  */
 export function applyScope(config: Config, grant: GrantScope & Pick<Grant, "sessionName" | "deliver">): Config {
   const role = config.AssumeRole;
+  if (role === undefined)
+    throw new KeyholeError(
+      "invalid-grant",
+      "the config assumes no role: a sandbox would get the identity of its profile itself, and AWS could not tell the two apart",
+      "give the config a role: keyhole config update",
+    );
   const problems = [...findScopeProblems(grant), ...findConflicts(role, grant)];
   if (problems.length > 0) throw new KeyholeError("invalid-grant", problems.join("\n"), "keyhole grant add --help");
   return {

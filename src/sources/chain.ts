@@ -1,6 +1,7 @@
 // What a requester's files and environment say: the way to AWS, and the source credentials. Runs in a child process,
 // because each of the files may hang, and the SDK's providers read the environment of their process.
 import type { Config } from "../config/config.ts";
+import { profileOf } from "../config/name.ts";
 import type { Clock } from "../clock.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
@@ -55,7 +56,7 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
     if (profile !== undefined) return await resolveProfile(request, shared, profile);
     return await resolveEnvironment({ ...request, environment: markWalk(environment) }, shared);
   } catch (error) {
-    if (isErrorOf(error, "no-source-credentials"))
+    if (isErrorOf(error, "no-source-credentials") && profileOf(name) === undefined)
       throw new KeyholeError(
         error.kind,
         `no source credentials found for config '${name}': ${error.message}`,

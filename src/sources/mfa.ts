@@ -43,11 +43,11 @@ const LARGEST_OUTPUT = 64 * 1024;
 export async function obtainCode(request: MfaRequest): Promise<MfaCode> {
   const { AssumeRole, MFA } = request.config;
   if (MFA === undefined) {
-    if (AssumeRole.SerialNumber !== undefined && AssumeRole.TokenCode === undefined)
+    if (AssumeRole?.SerialNumber !== undefined && AssumeRole.TokenCode === undefined)
       throw failure(request, "person-needed", "AssumeRole.SerialNumber asks for a code, and nothing gives one");
-    return { code: AssumeRole.TokenCode, notes: [] };
+    return { code: AssumeRole?.TokenCode, notes: [] };
   }
-  if (AssumeRole.SerialNumber === undefined)
+  if (AssumeRole?.SerialNumber === undefined)
     throw failure(request, "invalid-config", "MFA.command needs AssumeRole.SerialNumber");
   const notes =
     AssumeRole.TokenCode === undefined ? [] : ["AssumeRole.TokenCode is ignored: MFA.command gives the code"];

@@ -1,5 +1,5 @@
 // The daemon's CredentialSource: AWS STS.
-import type { Config } from "../config/config.ts";
+import type { AssumeRoleSection, Config } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
@@ -52,10 +52,12 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const target = targetOf(request.config, found.way);
     let source = known ?? sourceOf(found);
     let duration = source.chained ? chainedDuration(request) : undefined;
+    const { AssumeRole: role } = request.config;
+    if (role === undefined) return passThrough(source, target.namedRegion, clock.wall());
     let renewed = known !== undefined;
     for (;;) {
       try {
-        return await assumeOnce(request, target, { source, duration });
+        return await assumeOnce(request, role, target, { source, duration });
       } catch (error) {
         if (duration === undefined && isChainingRefusal(error)) {
           duration = LONGEST_CHAINED;
@@ -71,7 +73,12 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     }
   }
 
-  async function assumeOnce(request: AssumeRequest, target: Target, attempt: Attempt): Promise<AssumedRole> {
+  async function assumeOnce(
+    request: AssumeRequest,
+    role: AssumeRoleSection,
+    target: Target,
+    attempt: Attempt,
+  ): Promise<AssumedRole> {
     const { name, config, signal } = request;
     if (config.MFA !== undefined && request.asksSurroundings)
       throw surroundingsWanted(`MFA.command of config '${name}'`);
@@ -79,8 +86,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const helper = helperSetting(options, request.surroundings, environment);
     const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });
     const { code, notes } = await (config.MFA === undefined ? obtain() : codes(request, obtain));
-    const parameters = buildParameters(config.AssumeRole, {
-      sessionName: config.AssumeRole.RoleSessionName ?? defaultSessionName(options.user, name),
+    const parameters = buildParameters(role, {
+      sessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
       duration: attempt.duration,
       tokenCode: code,
     });
@@ -155,6 +162,26 @@ function sourceRequest({ name, config, environment, signal, ...told }: RoleReque
   };
 }
 
+/** Milliseconds for which keys without an end are handed out: they are read anew at half of it. */
+const ENDLESS = 30 * 60_000;
+
+/** A source's credentials, as they are. */
+function passThrough({ credentials, ...source }: ResolvedSource, region: string | undefined, now: number): AssumedRole {
+  const { accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt = now + ENDLESS } = credentials;
+  return {
+    credentials: new Credentials({ accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt }),
+    // Who they are, only AWS knows: `keyhole whoami` asks.
+    assumedRoleId: "",
+    arn: "",
+    packedPolicySize: undefined,
+    region,
+    sourceDescription: source.description,
+    clockSkew: undefined,
+    clock: "aws",
+    notes: source.notes,
+  };
+}
+
 type Told = Pick<AssumeRequest, "surroundings" | "asksSurroundings">;
 
 const KEYS = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
@@ -174,13 +201,13 @@ function sourceOf({ source }: Chain): ResolvedSource {
 
 /** Undefined where the config asks for no more than a chained role may have. */
 function chainedDuration({ config }: AssumeRequest): number | undefined {
-  return (config.AssumeRole.DurationSeconds ?? 0) > LONGEST_CHAINED ? LONGEST_CHAINED : undefined;
+  return (config.AssumeRole?.DurationSeconds ?? 0) > LONGEST_CHAINED ? LONGEST_CHAINED : undefined;
 }
 
 function durationNotes({ config }: AssumeRequest, { duration }: Attempt): string[] {
   if (duration === undefined) return [];
   return [
-    `DurationSeconds is ${duration} instead of ${config.AssumeRole.DurationSeconds ?? "the default"}: the source credentials are a role's session (role chaining)`,
+    `DurationSeconds is ${duration} instead of ${config.AssumeRole?.DurationSeconds ?? "the default"}: the source credentials are a role's session (role chaining)`,
   ];
 }
 
@@ -198,10 +225,10 @@ function explain(
   const { secretAccessKey, sessionToken } = source.credentials;
   return explainFailure(error, {
     name: request.name,
-    roleArn: AssumeRole.RoleArn,
+    roleArn: AssumeRole?.RoleArn ?? "",
     region: target.region,
     renewal: source.renewal,
-    secrets: [secretAccessKey, sessionToken, AssumeRole.ExternalId, AssumeRole.TokenCode],
+    secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, AssumeRole?.TokenCode],
     server: "STS",
   });
 }

@@ -91,7 +91,7 @@ export async function readWay(
 export function targetOf({ STS, Session, AssumeRole }: Config, way: Way): Target {
   const configRegion = STS?.region_name ?? Session?.region_name;
   return {
-    ...reach(way, AssumeRole.RoleArn, configRegion),
+    ...reach(way, AssumeRole?.RoleArn ?? "", configRegion),
     namedRegion: configRegion ?? way.profileRegion,
     ...(STS?.endpoint_url === undefined ? {} : { endpoint: STS.endpoint_url }),
     tls: { enabled: STS?.use_ssl ?? true, verify: STS?.verify !== false, ca: way.ca, extraCa: way.extraCa },

@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { checkConfigName, isConfigName } from "../../src/config/name.ts";
+import {
+  checkConfigName,
+  formatSessionName,
+  isConfigName,
+  parseSessionName,
+  profileConfigName,
+  profileOf,
+} from "../../src/config/name.ts";
 import { KeyholeError } from "../../src/errors.ts";
 
 test.each(["dev", "a", "A-1_b", "-n", "_", "x".repeat(128)])("%j is a name", (name) => {
@@ -13,5 +20,25 @@ test.each(["", " ", "a b", "a.b", "../a", "a/b", "ä", "a\n", "x".repeat(129), "
     expect(isConfigName(name)).toBeFalse();
     expect(() => checkConfigName(name)).toThrow(KeyholeError);
     if (name.length > 2) expect(() => checkConfigName(name)).not.toThrow(name);
+  },
+);
+
+test.each([
+  ["prod", "aws:prod"],
+  ["000000011111:Admin@x.y", "aws:000000011111%3AAdmin%40x.y"],
+  ["team a/(b)", "aws:team%20a%2F%28b%29"],
+  ["büro", "aws:b%C3%BCro"],
+])("a profile %j stands as %j in place of a config, and of a session", (profile, name) => {
+  expect(profileConfigName(profile)).toBe(name);
+  expect(profileOf(name)).toBe(profile);
+  const identity = { config: name, directory: undefined, endpoint: "http://127.0.0.1:1" };
+  expect(parseSessionName(formatSessionName(identity))).toEqual(identity);
+  expect(isConfigName(name)).toBeFalse();
+});
+
+test.each(["aws:", "aws:a b", "aws:%", "aws:%61", "aws:../x", "dev", `aws:${"x".repeat(600)}`])(
+  "%j is no profile",
+  (name) => {
+    expect(profileOf(name)).toBeUndefined();
   },
 );

@@ -126,7 +126,7 @@ describe("what STS would take is taken", () => {
       `AssumeRole:\n  RoleArn: ${ROLE}\n  SerialNumber: arn:aws:iam::123456789012:mfa/x\n  ${line}`,
       "x",
     );
-    expect(config.AssumeRole.TokenCode).toBe("012345");
+    expect(config.AssumeRole?.TokenCode).toBe("012345");
   });
 
   test("null means absent, for keys and for sections", () => {

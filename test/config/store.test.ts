@@ -29,7 +29,7 @@ describe("reading", () => {
   test("elhaz's modes are read as they are, and stay", () => {
     const path = put("dev");
     const store = openConfigStore(directory);
-    expect(store.read("dev").config.AssumeRole.RoleArn).toBe(ROLE);
+    expect(store.read("dev").config.AssumeRole?.RoleArn).toBe(ROLE);
     expect([modeOf(directory), modeOf(path)]).toEqual(["755", "644"]);
   });
 

@@ -30,7 +30,7 @@ test("a grant that adds nothing is the config under its own session name", () =>
   const config = configOf({ RoleSessionName: "mine", DurationSeconds: 7200, Policy: "{}", ExternalId: "ext" });
   expect(applyScope(config, PLAIN)).toEqual({
     ...config,
-    AssumeRole: { ...config.AssumeRole, RoleSessionName: "keyhole-ci-0a1b2c3d" },
+    AssumeRole: { ...config.AssumeRole!, RoleSessionName: "keyhole-ci-0a1b2c3d" },
   });
 });
 
@@ -62,7 +62,7 @@ test("everything that a grant brings is added", () => {
 
 test("what comes out is a config that its own schema takes", () => {
   const { AssumeRole } = apply({ policy: "{}", policyArns: [ARN], tags: [{ key: "team", value: "" }] });
-  const kept = Object.fromEntries(Object.entries(AssumeRole).filter(([, value]) => value !== undefined));
+  const kept = Object.fromEntries(Object.entries(AssumeRole!).filter(([, value]) => value !== undefined));
   expect(checkSchema({ AssumeRole: kept })).toEqual({ config: { AssumeRole: kept } } as never);
 });
 
@@ -88,7 +88,7 @@ describe("a grant never widens its config", () => {
   });
 
   test("an empty list of ARNs is no policy", () => {
-    expect(apply({ policy: "{}" }, { PolicyArns: [] }).AssumeRole.Policy).toBe("{}");
+    expect(apply({ policy: "{}" }, { PolicyArns: [] }).AssumeRole?.Policy).toBe("{}");
   });
 });
 
@@ -102,15 +102,15 @@ test("tags of both are counted together", () => {
   const tags = Array.from({ length: 30 }, (_, index) => ({ key: `g${index}`, value: "" }));
   const theirs = Array.from({ length: 21 }, (_, index) => ({ Key: `c${index}`, Value: "" }));
   expect(refusal({ tags }, { Tags: theirs })).toBe("51 tags with those of the config, STS takes 50");
-  expect(apply({ tags }, { Tags: theirs.slice(1) }).AssumeRole.Tags?.length).toBe(50);
+  expect(apply({ tags }, { Tags: theirs.slice(1) }).AssumeRole?.Tags?.length).toBe(50);
 });
 
 test("another source identity is refused, the same one is none", () => {
   expect(refusal({ sourceIdentity: "eve" }, { SourceIdentity: "ann" })).toBe(
     "the config has another source identity, which a grant must not replace",
   );
-  expect(apply({ sourceIdentity: "ann" }, { SourceIdentity: "ann" }).AssumeRole.SourceIdentity).toBe("ann");
-  expect(apply({}, { SourceIdentity: "ann" }).AssumeRole.SourceIdentity).toBe("ann");
+  expect(apply({ sourceIdentity: "ann" }, { SourceIdentity: "ann" }).AssumeRole?.SourceIdentity).toBe("ann");
+  expect(apply({}, { SourceIdentity: "ann" }).AssumeRole?.SourceIdentity).toBe("ann");
 });
 
 test("STS's limits are named before anything is sent, all at once", () => {
@@ -216,4 +216,9 @@ test("everything that is wrong is said at once, and no value", () => {
   });
   expect(problems.length).toBe(6);
   expect(problems.join("\n")).not.toContain("SECRET");
+});
+
+test("a config without a role is no config of a grant", () => {
+  const error = thrownBy(() => applyScope({ Session: { profile_name: "p" } }, PLAIN));
+  expect(error).toMatchObject({ kind: "invalid-grant", message: expect.stringContaining("assumes no role") });
 });

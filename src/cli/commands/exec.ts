@@ -1,7 +1,7 @@
 // keyhole exec: becomes a program that has the credentials of a config.
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
-import { nameOption } from "../configs/names.ts";
+import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
 import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
 export default defineCommand({
@@ -9,6 +9,7 @@ export default defineCommand({
   where: "both",
   args: {
     name: nameOption,
+    profile: profileOption,
     refresh: { type: "boolean", description: "Let the program's SDKs ask again, for as long as it runs" },
   },
   rest: true,
@@ -17,6 +18,7 @@ export default defineCommand({
     if (rest.length === 0) {
       throw new KeyholeError("usage", "no command is given", "keyhole exec -n NAME -- COMMAND");
     }
-    return args.refresh ? executeRefreshing(context, args.name, rest) : executeWithKeys(context, args.name, rest);
+    const name = nameOrProfile(args);
+    return args.refresh ? executeRefreshing(context, name, rest) : executeWithKeys(context, name, rest);
   },
 });

@@ -3,7 +3,7 @@ import { regionVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { formatNames, formats, obscure, parseProcessLine } from "../vending/formats.ts";
-import { nameOption } from "../configs/names.ts";
+import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
 import { vend } from "../vending/vend.ts";
 
 export default defineCommand({
@@ -11,6 +11,7 @@ export default defineCommand({
   where: "both",
   args: {
     name: nameOption,
+    profile: profileOption,
     format: {
       type: "enum",
       alias: "f",
@@ -26,7 +27,7 @@ export default defineCommand({
     const { args, output } = context;
     if (args.json && args.format !== "json")
       throw new KeyholeError("usage", "--json and --format exclude each other", "keyhole export --help");
-    const { line, region } = await vend(context, args.name);
+    const { line, region } = await vend(context, nameOrProfile(args));
     // Byte for byte as the daemon made it: this is what every SDK waits for.
     if (args.format === "credential-process" && !args.obscure) return output.bytes(line);
     const credentials = parseProcessLine(line, regionVariables(context.environment, region));

@@ -4,7 +4,7 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { configChoices } from "../configs/choices.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../json.ts";
-import { nameOption, requireName } from "../configs/names.ts";
+import { nameOption, nameOrProfile, profileOption, requireName } from "../configs/names.ts";
 import { type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({
@@ -12,13 +12,14 @@ export default defineCommand({
   where: "both",
   args: {
     name: nameOption,
+    profile: profileOption,
     obscure: { type: "boolean", alias: "o", description: "Print *** for the values" },
     // The answer is JSON in any case; the option is taken because all other commands have it.
     json: jsonOption,
   },
   async run(context) {
     const { args, output } = context;
-    const facts = Object.entries(await identityOf(context, args.name));
+    const facts = Object.entries(await identityOf(context, nameOrProfile(args)));
     const shown = args.obscure ? facts.map(([fact, value]) => [fact, value && HIDDEN] as const) : facts;
     output.line(formatJson(Object.fromEntries(shown)));
   },

@@ -1,5 +1,5 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
-import { checkConfigName, formatSessionName, isConfigName } from "../../config/name.ts";
+import { checkSourceName, formatSessionName, isConfigName, profileConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
 import type { Ui } from "../ui.ts";
@@ -11,6 +11,30 @@ export const nameOption = {
   valueHint: "NAME",
   description: "Name of the config",
 } as const;
+
+/** Beside `nameOption`, of a command that needs no config. */
+export const profileOption = {
+  type: "string",
+  valueHint: "PROFILE",
+  description: "A profile of ~/.aws, whose credentials are taken as they are, instead of a config",
+} as const;
+
+/** What stands for a profile in place of a name. @throws KeyholeError `usage` for both */
+export function nameOrProfile({
+  name,
+  profile,
+}: {
+  name: string | undefined;
+  profile: string | undefined;
+}): string | undefined {
+  if (profile === undefined) return name;
+  if (name === undefined && profile !== "") return profileConfigName(profile);
+  throw new KeyholeError(
+    "usage",
+    "--profile takes the name of a profile, and excludes -n",
+    "aws configure list-profiles",
+  );
+}
 
 export interface NameChoices {
   /** What is chosen from, in the plural: `configs`. */
@@ -26,7 +50,7 @@ export interface NameChoices {
  * @throws KeyholeError `usage` if it is missing and nobody is there, `no-such-config` if there is nothing to pick.
  */
 export async function requireName(name: string | undefined, ui: Ui, choices: NameChoices): Promise<string> {
-  if (name !== undefined) return checkConfigName(name);
+  if (name !== undefined) return checkSourceName(name);
   if (!(await ui.isInteractive())) throw new KeyholeError("usage", "-n NAME is missing", "keyhole config list");
   const names = await choices.list();
   if (names.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);

@@ -1,6 +1,7 @@
 // Commands ⇄ the daemon: one connection for each command, and the one way to credentials.
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, isDaemonThere, type Link, unlessForeign } from "../../client/asking.ts";
+import { profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, type Environment, isProxyVariable } from "../../environment.ts";
 import { errors, isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
@@ -26,6 +27,8 @@ export interface AskOptions {
   readonly isRepeatable?: boolean;
   /** False for whoever wants to know how it is now: whoever is about to listen, or has just ceased to, is not waited for. */
   readonly isPatient?: boolean;
+  /** A profile is to be used, and no config. */
+  readonly isProfileMeant?: boolean;
 }
 
 /**
@@ -72,7 +75,7 @@ export async function withDaemonIfAny<Result>(
 export async function withOwnDaemon<Result>(
   { settings, target, host }: Pick<Caller, "settings" | "target" | "host">,
   use: (link: Link) => Promise<Result>,
-  { isRepeatable = true }: Pick<AskOptions, "isRepeatable"> = {},
+  { isRepeatable = true, isProfileMeant = false }: Pick<AskOptions, "isRepeatable" | "isProfileMeant"> = {},
 ): Promise<Result> {
   const { paths, isInProcess, clientTimeout, isTimeoutNamed } = settings;
   if (isInProcess) return withBrokerInProcess(settings, host, use);
@@ -84,7 +87,10 @@ export async function withOwnDaemon<Result>(
     deadlineMs: clientTimeout,
     isRepeatable,
     holder: () => holderOf(settings),
-    start: kind === "own" ? async () => (await import("./starting.ts")).startDaemon({ settings, host }) : undefined,
+    start:
+      kind === "own"
+        ? async () => (await import("./starting.ts")).startDaemon({ settings, host }, isProfileMeant)
+        : undefined,
   });
 }
 
@@ -129,14 +135,18 @@ export async function withSession<Result>(
   ask: (link: Link, session: string) => Promise<Result>,
 ): Promise<Result> {
   refuseLoop(caller.environment, name, caller.settings.paths.socket);
-  return withOwnDaemon(caller, async (link) => {
-    const whereabouts = await refuseForeignDaemon(link, caller.settings);
-    try {
-      return await askOrAdd(link, whereabouts);
-    } catch (error) {
-      throw caller.settings.isInProcess ? error : withAdvice(error, name, caller.environment, whereabouts);
-    }
-  });
+  return withOwnDaemon(
+    caller,
+    async (link) => {
+      const whereabouts = await refuseForeignDaemon(link, caller.settings);
+      try {
+        return await askOrAdd(link, whereabouts);
+      } catch (error) {
+        throw caller.settings.isInProcess ? error : withAdvice(error, name, caller.environment, whereabouts);
+      }
+    },
+    { isProfileMeant: profileOf(name) !== undefined },
+  );
 
   async function askOrAdd(link: Link, whereabouts: Whereabouts): Promise<Result> {
     const isWatched = await caller.ui.isWatched();

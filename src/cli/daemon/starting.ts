@@ -7,14 +7,17 @@ import type { CommandContext } from "../command.ts";
 
 /**
  * @throws KeyholeError `unreachable` where autostart is off, where the place of the socket is not safe to start a daemon
- *   in, and inside a container whose keyhole is the host's, or has no configs; what the daemon itself says otherwise.
+ *   in, and inside a container whose keyhole is the host's, or has no configs and no profile is meant; what the daemon itself says otherwise.
  */
-export async function startDaemon({ settings, host }: Pick<CommandContext, "settings" | "host">): Promise<void> {
+export async function startDaemon(
+  { settings, host }: Pick<CommandContext, "settings" | "host">,
+  isProfileMeant: boolean,
+): Promise<void> {
   const { autostart, paths } = settings;
   const missing = `no daemon answers at ${paths.socket}`;
   if (autostart === "never") throw new KeyholeError("unreachable", `${missing} (autostart is off)`);
   if (!settings.isAutostartMeant && host.isContainer()) {
-    const hint = adviceInside(settings);
+    const hint = adviceInside(settings, isProfileMeant);
     if (hint !== undefined)
       throw new KeyholeError("unreachable", `${missing}, and inside a container none is started`, hint);
   }
@@ -29,9 +32,9 @@ export async function startDaemon({ settings, host }: Pick<CommandContext, "sett
 const ON_HOST = "on the host: keyhole daemon start, and mount the directory of its socket, not the socket alone";
 
 /** What to do where no daemon is to be started inside a container; undefined where one may be. */
-function adviceInside(settings: Settings): string | undefined {
+function adviceInside(settings: Settings, isProfileMeant: boolean): string | undefined {
   if (isMounted(settings)) return ON_HOST;
-  return hasConfigs(settings) ? undefined : `keyhole config add; or ${ON_HOST}`;
+  return isProfileMeant || hasConfigs(settings) ? undefined : `keyhole config add; or ${ON_HOST}`;
 }
 
 /**

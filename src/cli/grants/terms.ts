@@ -137,7 +137,7 @@ async function readPolicyChoice(
   host: Pick<Host, "cwd" | "readForeign">,
 ): Promise<PolicyChoice> {
   if (policy === undefined) return { policy: undefined, policyArns: [] };
-  const { RoleArn } = openConfigStore(configDir).read(config).config.AssumeRole;
+  const { RoleArn = "" } = openConfigStore(configDir).read(config).config.AssumeRole ?? {};
   const text = isPreset(policy) ? undefined : await readPolicy(policy, host);
   return resolvePolicy(policy, RoleArn, () => {
     if (text === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });

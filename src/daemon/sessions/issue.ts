@@ -139,6 +139,7 @@ export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "un
   if (until === undefined) return config;
   const left = Math.floor((until - now) / 1000) - MARGIN;
   if (left < SHORTEST_DURATION) throw expired();
+  if (config.AssumeRole === undefined) return config;
   const asked = config.AssumeRole.DurationSeconds ?? DEFAULT_DURATION;
   if (asked <= left) return config;
   return { ...config, AssumeRole: { ...config.AssumeRole, DurationSeconds: left } };

@@ -32,6 +32,9 @@ interface Dependencies {
   readonly afterEnd: (session: Session) => void;
 }
 
+/** Seconds: GetSessionToken's longest, and more than any role's. */
+const LONGEST = 129_600;
+
 export class Renewals {
   readonly #with: Dependencies;
   /** Of every endpoint that is asked just now. */
@@ -143,7 +146,9 @@ export class Renewals {
     const { time, random, wiper, log } = this.#with;
     const wasMeasured = time.skew !== undefined;
     if (assumed.clock !== "foreign") time.measured(assumed.clockSkew);
-    const { DurationSeconds: durationSeconds, RoleArn: roleArn } = session.stored.config.AssumeRole;
+    const { AssumeRole: role } = session.stored.config;
+    // What is passed through lasts as long as it says.
+    const { DurationSeconds: durationSeconds, RoleArn: roleArn } = role ?? { DurationSeconds: LONGEST, RoleArn: "" };
     const issue = issueOf({ name: session.name, roleArn, durationSeconds }, assumed, time, random());
     try {
       refuseOverrun(session.stored, issue.expiresAt);

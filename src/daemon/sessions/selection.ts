@@ -16,7 +16,7 @@
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { createConfigReader } from "../../config/store.ts";
-import { checkConfigName, formatSessionName, parseSessionName } from "../../config/name.ts";
+import { checkConfigName, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -42,6 +42,8 @@ export interface Wanted {
  * @throws KeyholeError `usage`
  */
 export function wantedOf(config: string, directory: string, defaultDirectory: string): Wanted {
+  // Of no directory.
+  if (profileOf(config) !== undefined) return { config, directory: undefined };
   if (directory === "") return { config: checkConfigName(config), directory: undefined };
   if (!directory.startsWith("/")) throw new KeyholeError("usage", "the directory of configs is not an absolute path");
   if (directory === defaultDirectory) return { config: checkConfigName(config), directory: undefined };
@@ -219,6 +221,9 @@ export function createSessionConfigs(directory: string): ConfigReader {
 
   return {
     read(name) {
+      const profile = profileOf(parseSessionName(name)?.config ?? "");
+      // The profile's files are read each time anew, so that nothing of it changes here.
+      if (profile !== undefined) return { name, config: { Session: { profile_name: profile } }, revision: name };
       const found = find(name);
       if (found === undefined) return createConfigReader(directory).read(checkConfigName(name));
       const { place, reader, config } = found;
@@ -229,6 +234,7 @@ export function createSessionConfigs(directory: string): ConfigReader {
       return { ...latest!.stored, name };
     },
     revision(name) {
+      if (profileOf(parseSessionName(name)?.config ?? "") !== undefined) return name;
       const found = find(name);
       return found?.reader.revision(found.config);
     },

@@ -343,7 +343,7 @@ export class Session {
     return {
       config: this.name,
       accessKeyId: issue?.credentials.accessKeyId,
-      roleArn: this.stored.config.AssumeRole.RoleArn,
+      roleArn: this.stored.config.AssumeRole?.RoleArn ?? "",
       source: cut(issue?.source ?? ""),
       issuedAt: whole(issue?.issuedAt),
       expiresAt: whole(issue?.expiresAt),

@@ -114,7 +114,7 @@ export class FakeSource implements CredentialSource {
 
   #answer({ name, config, environment }: AssumeRequest): AssumedRole {
     const { truth } = this.#clock;
-    const lifetime = this.lifetime ?? (config.AssumeRole.DurationSeconds ?? 3_600) * 1000;
+    const lifetime = this.lifetime ?? (config.AssumeRole?.DurationSeconds ?? 3_600) * 1000;
     const date = Math.floor(truth / 1000) * 1000;
     return {
       credentials: new Credentials({
@@ -125,7 +125,7 @@ export class FakeSource implements CredentialSource {
         accountId: "111122223333",
       }),
       assumedRoleId: "AROAFAKE:test",
-      arn: config.AssumeRole.RoleArn,
+      arn: config.AssumeRole!.RoleArn,
       region: config.STS?.region_name,
       sourceDescription: `profile ${environment["AWS_PROFILE"] ?? "none"}`,
       clockSkew: this.hasDate ? date - this.#clock.wall() : undefined,

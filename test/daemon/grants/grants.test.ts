@@ -56,7 +56,7 @@ test("two grants on one config are two AssumeRole calls with session names of th
   const grants = await world.start();
   const one = await grants.add(grantRequest({ name: "one", tags: [{ key: "agent", value: "1" }] }), caller);
   const two = await grants.add(grantRequest({ name: "two" }), caller);
-  const sections = world.source.calls.map(({ config }) => config.AssumeRole);
+  const sections = world.source.calls.map(({ config }) => config.AssumeRole!);
   expect(sections.map(({ RoleSessionName }) => RoleSessionName)).toEqual([one.sessionName, two.sessionName]);
   expect(sections.map(({ Tags }) => Tags ?? [])).toEqual([[{ Key: "agent", Value: "1" }], []]);
   expect(world.source.calls.map(({ name }) => name)).toEqual(["dev", "dev"]);
@@ -253,7 +253,7 @@ test("a grant outlives a restart with everything it is, its directory and the so
   const answer = await fetchFrom(before.directory);
   expect(answer.accessKeyId).toBe("ASIA-dev-2");
   expect(world.source.calls[1]!.environment).toEqual({ AWS_PROFILE: "work" });
-  expect(world.source.calls[1]!.config.AssumeRole.RoleSessionName).toBe(before.sessionName);
+  expect(world.source.calls[1]!.config.AssumeRole?.RoleSessionName).toBe(before.sessionName);
   const { accessKeyId: ___, expiresAt: ____, renewAt: _____, ...same } = before;
   expect(restarted.list()[0]).toMatchObject(same);
 });
@@ -363,7 +363,7 @@ test("a reload takes in what a person has changed: revoked, other limits, gone",
   expect((await fetchFrom(directories.get("four")!)).accessKeyId).toBe("ASIA-dev-4");
   world.peer.uid = 4711;
   expect((await fetchFrom(directories.get("two")!)).accessKeyId).toBe("ASIA-dev-5");
-  expect(world.source.calls[4]!.config.AssumeRole.Tags).toEqual([{ Key: "k", Value: "v" }]);
+  expect(world.source.calls[4]!.config.AssumeRole?.Tags).toEqual([{ Key: "k", Value: "v" }]);
 });
 
 test("what was revoked stays so, whatever its definition says later", async () => {
@@ -411,7 +411,7 @@ test("a quarter of an hour is long enough for one session", async () => {
   const grants = await world.start();
   const { directory } = await grants.add(grantRequest({ ttlSeconds: 900 }), caller);
   expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
-  expect(world.source.calls[0]!.config.AssumeRole.DurationSeconds).toBe(920);
+  expect(world.source.calls[0]!.config.AssumeRole?.DurationSeconds).toBe(920);
 });
 
 test.each([-180, -10, 10, 180])(
@@ -588,7 +588,7 @@ test("a config that changed is the grant's from the next request on, and one tha
   world.configs.write("dev", roleConfig("other"));
   await world.clock.advance(10);
   await fetchFrom(directory);
-  expect(world.source.calls[1]!.config.AssumeRole.RoleArn).toEndWith("role/other");
+  expect(world.source.calls[1]!.config.AssumeRole?.RoleArn).toEndWith("role/other");
   world.configs.delete("dev");
   await world.clock.advance(10);
   for (let count = 0; count < 2; count++) {
@@ -599,7 +599,7 @@ test("a config that changed is the grant's from the next request on, and one tha
   world.configs.write("dev", roleConfig("third"));
   await world.clock.advance(10);
   await fetchFrom(directory);
-  expect(world.source.calls[2]!.config.AssumeRole.RoleArn).toEndWith("role/third");
+  expect(world.source.calls[2]!.config.AssumeRole?.RoleArn).toEndWith("role/third");
 });
 
 test("a grant whose STS hangs leaves the others alone", async () => {

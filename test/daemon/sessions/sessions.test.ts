@@ -751,7 +751,7 @@ describe("a config file", () => {
     it.source.held[0]?.release();
     await Promise.all(vends);
     expect(it.source.calls.map(({ name }) => name)).toEqual(["first", "b", "a"]);
-    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
+    expect(it.source.calls.at(-1)?.config.AssumeRole?.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
   });
 
   test.each([
@@ -812,7 +812,7 @@ describe("a config file", () => {
     it.source.holds = false;
     it.source.held[0]?.release();
     await it.clock.advance(SECOND);
-    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
+    expect(it.source.calls.at(-1)?.config.AssumeRole?.RoleArn).toBe("arn:aws:iam::111122223333:role/other");
     expect(it.source.count).toBe(4);
   });
 
@@ -880,7 +880,7 @@ describe("eviction", () => {
     await it.add("b");
     it.configs.write("a", roleConfig("other"));
     await it.vend("a");
-    expect(it.source.calls.at(-1)?.config.AssumeRole.RoleArn).toEndWith("/other");
+    expect(it.source.calls.at(-1)?.config.AssumeRole?.RoleArn).toEndWith("/other");
   });
 
   test("takes pinned sessions last", async () => {

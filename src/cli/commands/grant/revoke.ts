@@ -42,7 +42,7 @@ export default defineCommand({
 function denialOf(grant: GrantInfo, { settings }: Pick<CommandContext, "settings">): Denial {
   try {
     const roleArn =
-      grant.roleArn ?? openConfigStore(settings.paths.configDir).read(grant.config).config.AssumeRole.RoleArn;
+      grant.roleArn ?? openConfigStore(settings.paths.configDir).read(grant.config).config.AssumeRole?.RoleArn ?? "";
     return denySession(grant, roleArn);
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;

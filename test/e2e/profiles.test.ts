@@ -1,0 +1,146 @@
+// Profiles of ~/.aws as they are, by the compiled executable: without a config, and by one that assumes no role. All of AWS
+// stands behind a proxy (test/sts/aws.ts).
+import { expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Aws, startAws } from "../sts/aws.ts";
+import { createMachine, executable, type Machine } from "./machine.ts";
+
+interface World extends AsyncDisposable {
+  readonly machine: Machine;
+  readonly aws: Aws;
+  run(words: readonly string[], env?: Readonly<Record<string, string | undefined>>): ReturnType<Machine["run"]>;
+}
+
+const SSO = `[sso-session corp]
+sso_start_url = https://d-1234567890.awsapps.com/start
+sso_region = eu-west-1
+[profile sso-dev]
+sso_session = corp
+sso_account_id = 222222222222
+sso_role_name = PowerUser
+region = eu-central-1
+`;
+
+/** A person's home with these files, and the way to all of AWS. */
+async function makeWorld(config: string, credentials = ""): Promise<World> {
+  const [machine, aws] = await Promise.all([createMachine(), startAws()]);
+  const put = (path: string, text: string) => {
+    mkdirSync(join(machine.home, path, ".."), { recursive: true });
+    writeFileSync(join(machine.home, path), text);
+  };
+  put(".aws/config", config.replaceAll("HOME", machine.home));
+  put(".aws/credentials", credentials);
+  put("ca.pem", aws.certificate);
+  put("token.jwt", "a-token");
+  const token = { startUrl: "https://d-1234567890.awsapps.com/start", region: "eu-west-1", accessToken: "good" };
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+  const cache = new Bun.CryptoHasher("sha1").update("corp").digest("hex");
+  put(`.aws/sso/cache/${cache}.json`, JSON.stringify({ ...token, expiresAt }));
+  const environment = {
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    HTTPS_PROXY: aws.proxy,
+    AWS_CA_BUNDLE: join(machine.home, "ca.pem"),
+  };
+  return {
+    machine,
+    aws,
+    run: (words, env) => machine.run(words, { env: { ...environment, ...env } }),
+    async [Symbol.asyncDispose]() {
+      await machine[Symbol.asyncDispose]();
+      await aws.stop();
+    },
+  };
+}
+
+test("a sign-in's credentials are used as they are, with no config", async () => {
+  await using world = await makeWorld(SSO);
+  const exec = await world.run(["exec", "--profile", "sso-dev", "--", "env"]);
+  expect(exec).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(exec.stdout).toMatch(/^AWS_ACCESS_KEY_ID=ASIA0{15}1$/m);
+  expect(exec.stdout).toMatch(/^AWS_REGION=eu-central-1$/m);
+  const exported = await world.run(["export", "--profile", "sso-dev", "-f", "credential-process"]);
+  expect(JSON.parse(exported.stdout)).toMatchObject({
+    AccessKeyId: "ASIA0000000000000001",
+    SessionToken: expect.any(String),
+  });
+  const whoami = await world.run(["whoami", "--profile", "sso-dev"]);
+  expect(JSON.parse(whoami.stdout)).toMatchObject({ UserId: "sso:222222222222/PowerUser<-good" });
+  // Every command was of the one session, and no role was assumed.
+  expect(world.aws.questions.map(({ action }) => action)).toEqual(["GetRoleCredentials", "GetCallerIdentity"]);
+  const listed = JSON.parse((await world.run(["daemon", "list", "--json"])).stdout) as object[];
+  expect(listed).toMatchObject([{ config: "aws:sso-dev", source: "profile sso-dev" }]);
+});
+
+test("a config without a role hands out what its profile has, and is renewed by itself", async () => {
+  await using world = await makeWorld(SSO);
+  const added = await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=sso-dev"]);
+  expect(added).toMatchObject({ exitCode: 0 });
+  const { stdout } = await world.run(["export", "-n", "me"]);
+  expect(JSON.parse(stdout)).toMatchObject({ access_key: "ASIA0000000000000001" });
+  const refused = await world.run(["grant", "add", "box", "--config", "me"]);
+  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("assumes no role") });
+});
+
+test("keys without an end are handed out for half an hour, and a role of the profile's is assumed", async () => {
+  const keys = "aws_access_key_id = AKIALONG000000000000\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n";
+  const role = "role_arn = arn:aws:iam::123456789012:role/hop\nregion = us-west-2\n";
+  await using world = await makeWorld(`[profile hop]\n${role}source_profile = team a\n`, `[team a]\n${keys}`);
+  const { stdout } = await world.run(["export", "--profile", "team a", "-f", "credential-process"]);
+  const { AccessKeyId, Expiration } = JSON.parse(stdout) as Record<string, string>;
+  expect(AccessKeyId).toBe("AKIALONG000000000000");
+  const minutes = (Date.parse(Expiration!) - Date.now()) / 60_000;
+  expect(minutes).toBeGreaterThan(29);
+  expect(minutes).toBeLessThanOrEqual(30.1);
+  await world.run(["export", "--profile", "hop"]);
+  expect(world.aws.questions).toMatchObject([
+    { host: "sts.us-west-2.amazonaws.com", action: "AssumeRole", by: "AKIALONG000000000000" },
+  ]);
+});
+
+test("a profile is refused by its own name, and is none where a config or a grant is meant", async () => {
+  await using world = await makeWorld("[default]\n[profile bare]\nregion = eu-west-1\n");
+  const keys = { AWS_ACCESS_KEY_ID: "AKIAENV0000000000000", AWS_SECRET_ACCESS_KEY: "s" };
+  for (const [profile, what] of [
+    ["bare", "profile 'bare' gives none"],
+    ["gone", "there is no profile 'gone'"],
+  ] as const) {
+    const { exitCode, stderr } = await world.run(["export", "--profile", profile], keys);
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 5, stderr: expect.stringContaining(`error: ${what}`) });
+  }
+  const both = await world.run(["export", "--profile", "bare", "-n", "bare"]);
+  expect(both).toMatchObject({ exitCode: 2 });
+  for (const words of [
+    ["config", "get", "-n", "aws:bare"],
+    ["grant", "add", "box", "--config", "aws:bare"],
+  ]) {
+    expect((await world.run(words)).exitCode).toBe(2);
+  }
+  expect(world.aws.questions).toBeEmpty();
+});
+
+test("a loop through a profile that calls keyhole ends at once", async () => {
+  const process = (words: string) => `credential_process = ${executable} export -f credential-process ${words}\n`;
+  await using world = await makeWorld(
+    `[profile direct]\n${process("--profile direct")}[profile one]\n${process("-n two")}[profile back]\n${process("-n back")}`,
+  );
+  await world.run(["config", "add", "-n", "two", "--set", "Session.profile_name=one"]);
+  await world.run(["config", "add", "-n", "back", "--set", "Session.profile_name=back"]);
+  await world.run(["daemon", "start"]);
+  for (const words of [
+    ["--profile", "direct"],
+    ["--profile", "one"],
+    ["-n", "two"],
+    ["-n", "back"],
+  ]) {
+    const began = performance.now();
+    const { exitCode, stderr } = await world.run(["export", ...words]);
+    expect({ words, exitCode, stderr }).toMatchObject({
+      words,
+      exitCode: 1,
+      stderr: expect.stringContaining("form a loop"),
+    });
+    expect(performance.now() - began).toBeLessThan(3_000);
+  }
+});
