@@ -120,10 +120,13 @@ test("a profile is refused by its own name, and is none where a config or a gran
   expect(world.aws.questions).toBeEmpty();
 });
 
+function calling(words: string): string {
+  return `credential_process = ${executable} export -f credential-process ${words}\n`;
+}
+
 test("a loop through a profile that calls keyhole ends at once", async () => {
-  const process = (words: string) => `credential_process = ${executable} export -f credential-process ${words}\n`;
   await using world = await makeWorld(
-    `[profile direct]\n${process("--profile direct")}[profile one]\n${process("-n two")}[profile back]\n${process("-n back")}`,
+    `[profile direct]\n${calling("--profile direct")}[profile one]\n${calling("-n two")}[profile back]\n${calling("-n back")}`,
   );
   await world.run(["config", "add", "-n", "two", "--set", "Session.profile_name=one"]);
   await world.run(["config", "add", "-n", "back", "--set", "Session.profile_name=back"]);
