@@ -6,7 +6,7 @@ import { refuseLoop } from "../loop.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
-import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
+import type { DaemonStatus, GrantInfo, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./sessions/issue.ts";
 import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "../server/dispatch.ts";
@@ -93,11 +93,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     }
   }
 
-  function addGrant(how: "add" | "run", directory: string | undefined, request: RequestOf<"GrantAdd">, caller: Caller) {
+  function addGrant(how: "add" | "run", { directory, ...request }: RequestOf<"GrantMake">, caller: Caller) {
+    const config = wantedOf(request.config, directory, configDir);
     const given = readVariables(request.environment);
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
-    return grants[how]({ ...request, environment, directory, runner: undefined }, caller);
+    return grants[how]({ ...request, environment, directory: config.directory, runner: undefined }, caller);
   }
 
   const proxies = Object.entries(base).flatMap(([name, value]) =>
@@ -139,19 +140,21 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: (request, caller) => addGrant("add", undefined, request, caller),
-    GrantAddIn: ({ directory, ...request }, caller) =>
-      addGrant("add", wantedOf(request.config, directory, configDir).directory, request, caller),
-    GrantRun: ({ directory, ...request }, caller) =>
-      addGrant("run", wantedOf(request.config, directory, configDir).directory, request, caller),
+    GrantAdd: async (request, caller) =>
+      formerOf(await addGrant("add", currentOf({ ...request, directory: "" }), caller)),
+    GrantAddIn: async (request, caller) => formerOf(await addGrant("add", currentOf(request), caller)),
+    GrantMake: (request, caller) => addGrant("add", request, caller),
+    GrantRun: (request, caller) => addGrant("run", request, caller),
+    GrantSet: (request) => grants.set(request),
     GrantSource: ({ name }) => grants.source(name),
     Surround: (request, { connection }) => {
       surrounding.add(connection, request);
       return {};
     },
     Proxies: () => ({ proxies }),
-    GrantList: () => ({ grants: fitGrants(grants.list()) }),
-    GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
+    GrantList: () => ({ grants: fitGrants(grants.list()).map(formerOf) }),
+    GrantsList: () => ({ grants: fitGrants(grants.list()) }),
+    GrantRevoke: ({ name }, caller) => formerOf(grants.revoke(name, caller)),
     GrantRemove: ({ name }, caller) => {
       grants.remove(name, caller);
       return {};
@@ -165,6 +168,16 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
+}
+
+/** What a former client asks for. */
+function currentOf(request: RequestOf<"GrantAddIn">): RequestOf<"GrantMake"> {
+  return { ...request, executable: request.executable ? "full" : "none", arch: undefined };
+}
+
+/** What a former client is told. */
+function formerOf(grant: GrantInfo): ResponseOf<"GrantAdd"> {
+  return { ...grant, executable: grant.executable !== "none" };
 }
 
 /** A proxy is often written without a scheme. */

@@ -78,6 +78,7 @@ const noGrants: Grants = {
   run: refuse,
   list: refuse,
   source: refuse,
+  set: refuse,
   revoke: refuse,
   remove: refuse,
   question: refuse,

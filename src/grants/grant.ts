@@ -3,10 +3,23 @@ import { formatSessionName } from "../config/name.ts";
 import { grantTerms, type GrantTermsMessage } from "../wire/messages.ts";
 
 /** What a person decides about a grant, checked; wire/messages.ts says what each is. */
-export interface GrantTerms extends Omit<GrantTermsMessage, "deliver"> {
+export interface GrantTerms extends Omit<GrantTermsMessage, "deliver" | "executable" | "arch"> {
   /** `file` for sandboxes that forbid AF_UNIX: a lease on tmpfs, weaker than a socket. */
   readonly deliver: "socket" | "file";
+  readonly executable: Executable;
+  readonly arch: Arch | undefined;
 }
+
+/**
+ * What lies in the directory as `keyhole`. `small` is a few kilobytes for Linux and answers `credential_process` alone;
+ * `full` is all of keyhole, for this machine.
+ */
+export const executables = ["small", "full", "none"] as const;
+export type Executable = (typeof executables)[number];
+
+/** The CPUs that keyhole is built for, as container images name them. */
+export const arches = ["amd64", "arm64"] as const;
+export type Arch = (typeof arches)[number];
 
 /** What is added to the config's parameters on the way to STS; all of it narrows or marks. */
 export type GrantScope = Pick<GrantTerms, "policy" | "policyArns" | "tags" | "sourceIdentity" | "durationSeconds">;
@@ -50,6 +63,37 @@ export interface Runner {
   readonly pid: number;
   /** See server/starts.ts. */
   readonly started: string;
+}
+
+/** The machine that serves a grant. */
+export interface GrantMachine {
+  readonly platform: NodeJS.Platform;
+  /** As process.arch has it. */
+  readonly cpu: string;
+}
+
+/** `small`, unless the grant is used where no small executable runs: on macOS itself. */
+export function defaultExecutable(mountAt: string, { platform }: GrantMachine): Executable {
+  return platform === "darwin" && mountAt === HOST_MOUNT ? "full" : "small";
+}
+
+/** Why a grant cannot have such an executable; undefined where it can. */
+export function executableProblem(
+  { executable, arch, mountAt }: Pick<GrantTermsMessage, "executable" | "arch" | "mountAt">,
+  { platform, cpu }: GrantMachine,
+): string | undefined {
+  if (!executables.some((each) => each === executable)) return `the executable is ${executables.join(", ")}`;
+  if (arch !== undefined && !arches.some((each) => each === arch)) return `the CPU is ${arches.join(" or ")}`;
+  if (executable === "full" && arch !== undefined && arch !== archOf(cpu))
+    return `the full executable is that of this machine, not one for ${arch}: use the small one with --arch`;
+  if (executable === "small" && platform === "darwin" && mountAt === HOST_MOUNT)
+    return "the small executable is for Linux: where the grant is used on this machine itself, use the full one";
+  return undefined;
+}
+
+/** Of process.arch. */
+export function archOf(cpu: string): Arch {
+  return cpu === "arm64" ? "arm64" : "amd64";
 }
 
 /** By what name the config of a grant is read. */

@@ -72,7 +72,7 @@ function processOf(
   command: readonly string[] = ["keyhole"],
 ): readonly string[] {
   if (deliver === "file") return ["cat", `${seen}/lease.json`];
-  if (executable) return [`${seen}/keyhole`];
+  if (executable !== "none") return [`${seen}/keyhole`];
   return [...command, "--socket-path", `${seen}/sock`, "export", "--format", "credential-process"];
 }
 

@@ -8,7 +8,7 @@ import { isConfigName } from "../config/name.ts";
 import { KeyholeError } from "../errors.ts";
 import { mayBeKept } from "./environment.ts";
 import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";
-import type { Grant, Rate } from "./grant.ts";
+import { arches, type Executable, executables, type Grant, type Rate } from "./grant.ts";
 import { checkMountPath } from "./mount.ts";
 import { isGrantId } from "./names.ts";
 
@@ -113,7 +113,16 @@ const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]>
     schema: parsed((value) => checkMountPath(value), "host or an absolute path"),
     write: asIs,
   },
-  executable: { key: "executable", schema: flag, write: asIs },
+  executable: {
+    key: "executable",
+    // Former versions knew the full one alone, and read what they can.
+    schema: v.pipe(
+      v.union([v.boolean(), v.picklist(executables)], "must be small, full or none"),
+      v.transform((value): Executable => (typeof value === "string" ? value : value ? "full" : "none")),
+    ),
+    write: (executable) => (executable === "small" ? executable : executable === "full"),
+  },
+  arch: { key: "arch", schema: v.optional(v.picklist(arches, "must be amd64 or arm64")), write: asIs },
   allowUids: { key: "allow_uids", schema: v.optional(v.array(number, "must be a list"), []), write: filled },
   allowGids: { key: "allow_gids", schema: v.optional(v.array(number, "must be a list"), []), write: filled },
   rate: {

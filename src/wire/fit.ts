@@ -14,7 +14,7 @@ export function fitSessions(sessions: readonly SessionInfo[]): readonly SessionI
 /** The youngest of these grants, in the order they have, as many as fit into a response (PROTOCOL.md#grantlist-10). */
 export function fitGrants(grants: readonly GrantInfo[]): readonly GrantInfo[] {
   const byAge = grants.toSorted((one, other) => one.createdAt - other.createdAt);
-  const fitting = new Set(fitLast(messages.GrantRevoke.response, byAge));
+  const fitting = new Set(fitLast(messages.GrantMake.response, byAge));
   return grants.filter((grant) => fitting.has(grant));
 }
 

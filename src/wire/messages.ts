@@ -53,8 +53,10 @@ export const grantTerms = {
   deliver: string,
   /** Where the sandbox sees the directory: an absolute path, or `host`. */
   mountAt: string,
-  /** Whether the executable lies in the directory. */
-  executable: boolean,
+  /** What lies in the directory as `keyhole`: `small`, `full` or `none`. */
+  executable: string,
+  /** The CPU that it is for, in Docker's words: `amd64` or `arm64`. Absent means: this machine's. */
+  arch: optional(string),
   /** Host uids that may ask; empty means any. */
   allowUids: list(u32),
   allowGids: list(u32),
@@ -63,9 +65,8 @@ export const grantTerms = {
   confirm: boolean,
 } as const;
 
-/** A grant as `grant list` and `grant show` have it. Times as in `session`. */
-const grant = struct({
-  ...grantTerms,
+/** What becomes of a grant. */
+const grantState = {
   /** `active`, `expired`, `revoked` or `used-up`. */
   state: string,
   /** The host's path of the directory that is mounted. */
@@ -87,7 +88,19 @@ const grant = struct({
   connections: u32,
   lastError: optional(string),
   notes: list(string),
+} as const;
+
+/** A grant as `grant list` and `grant show` have it. Times as in `session`. */
+const grant = struct({
+  ...grantTerms,
+  ...grantState,
+  /** What its executable takes on the disk; 0 where it shares the disk with what it was copied from. */
+  executableBytes: u64,
 });
+
+/** Terms as they were when an executable was there or not: what is `full` by now, or `none`. */
+const { arch: _, ...formerTerms } = { ...grantTerms, executable: boolean } as const;
+const formerGrant = struct({ ...formerTerms, ...grantState });
 
 /** What a session is made from. */
 const addition = {
@@ -100,14 +113,16 @@ const addition = {
   renew: boolean,
 } as const;
 
-/** What a grant is made from. */
-const grantAddition = {
-  ...grantTerms,
+const grantOrigin = {
   /** Seconds from now after which it vends nothing any more. */
   ttlSeconds: optional(u32),
   /** As that of Add; what of it is a secret is kept in memory alone. */
   environment: list(variable),
 } as const;
+
+/** What a grant is made from. */
+const grantAddition = struct({ directory: string, ...grantTerms, ...grantOrigin });
+const formerAddition = { ...formerTerms, ...grantOrigin } as const;
 
 /** A named number: the counters of `status`. */
 const counter = struct({ name: string, value: u64 });
@@ -182,15 +197,12 @@ export const messages = {
   },
   /** Ends the daemon; the reply is sent before it stops listening. */
   Stop: { number: 0x08, request: empty, response: struct({ pid: u32 }) },
-  /** Makes a grant, its directory and its socket. @see grantTerms */
-  GrantAdd: {
-    number: 0x09,
-    request: struct(grantAddition),
-    response: grant,
-  },
-  GrantList: { number: 0x0a, request: empty, response: struct({ grants: list(grant) }) },
+  /** As GrantMake, of former clients. */
+  GrantAdd: { number: 0x09, request: struct(formerAddition), response: formerGrant },
+  /** As GrantsList, for former clients. */
+  GrantList: { number: 0x0a, request: empty, response: struct({ grants: list(formerGrant) }) },
   /** Ends a grant for good; its directory and its socket stay and say so. */
-  GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: grant },
+  GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: formerGrant },
   /** Revokes a grant and forgets it, its directory included. */
   GrantRemove: { number: 0x0c, request: struct({ name: string }), response: empty },
   /** The oldest question of a grant with `confirm` that nobody has answered; waits for one for up to 10 s. */
@@ -222,8 +234,8 @@ export const messages = {
     }),
     response: session,
   },
-  /** As GrantAdd, of a directory of configs. */
-  GrantAddIn: { number: 0x11, request: struct({ directory: string, ...grantAddition }), response: grant },
+  /** As GrantMake, of former clients. */
+  GrantAddIn: { number: 0x11, request: struct({ directory: string, ...formerAddition }), response: formerGrant },
   /**
    * Sent for a person's command, before Vend: how the source that this requester selects differs from that of the session,
    * in words without secrets. Urgent, as AddIn may be.
@@ -246,8 +258,6 @@ export const messages = {
       endpoint: optional(string),
     }),
   },
-  /** As GrantAddIn, of a grant that is revoked and removed when the process that asks ends. */
-  GrantRun: { number: 0x15, request: struct({ directory: string, ...grantAddition }), response: grant },
   /**
    * Sent where an answer was `surroundings-wanted`, before the question is asked again on the same connection: the
    * environment and the directory for the helper of that session.
@@ -265,8 +275,20 @@ export const messages = {
     }),
     response: empty,
   },
+  /** As GrantMake, of a grant that is revoked and removed when the process that asks ends. */
+  GrantRun: { number: 0x15, request: grantAddition, response: grant },
   /** The daemon's own proxies, by its variables: for whoever names none. Without users and passwords. */
   Proxies: { number: 0x14, request: empty, response: struct({ proxies: list(variable) }) },
+  /** Makes a grant of a directory's config (as in AddIn), its directory and its socket. @see grantTerms */
+  GrantMake: { number: 0x17, request: grantAddition, response: grant },
+  /** All grants. */
+  GrantsList: { number: 0x18, request: empty, response: struct({ grants: list(grant) }) },
+  /** Puts another executable into a grant's directory; what is mounted works meanwhile. */
+  GrantSet: {
+    number: 0x19,
+    request: struct({ name: string, executable: string, arch: optional(string) }),
+    response: grant,
+  },
 } as const satisfies Record<string, MessageRow>;
 
 export type MessageName = keyof typeof messages;
@@ -277,7 +299,7 @@ export type SessionInfo = ResponseOf<"Add">;
 export type DaemonStatus = ResponseOf<"Status">;
 /** The terms of a grant as they are sent. */
 export type GrantTermsMessage = { readonly [Term in keyof typeof grantTerms]: ValueOf<(typeof grantTerms)[Term]> };
-export type GrantInfo = ResponseOf<"GrantList">["grants"][number];
+export type GrantInfo = ResponseOf<"GrantMake">;
 
 /** The message number of an error reply, whatever the request was. */
 export const ERROR_NUMBER = 0xff;

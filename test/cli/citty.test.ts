@@ -40,7 +40,9 @@ const isNeeded = ({ type, required }: ArgDef) => (type === "positional" ? requir
 describe("a command line that citty understands", () => {
   test.each(commands)("means the same to both: %s", (_, { args }) => {
     const defs: ArgsDef = { ...args, ...commonOptions };
-    const uses = Object.entries(defs).map(([name, def]) => wordsFor(name, def));
+    // Of an option that begins so, as --no-executable does, citty makes the opposite of another one.
+    const known = Object.entries(defs).filter(([name]) => !name.startsWith("no-"));
+    const uses = known.map(([name, def]) => wordsFor(name, def));
     fc.assert(
       fc.property(fc.tuple(...uses), (words) => {
         const line = words.flatMap((each) => each ?? []);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { createUi, hasConsent } from "../../src/cli/ui.ts";
+import { hasConsent } from "../../src/cli/consent.ts";
+import { createUi } from "../../src/cli/ui.ts";
 import { rejectionOf } from "../thrown.ts";
 
 /** Somebody who is there or not, and says this. */

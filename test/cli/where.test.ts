@@ -44,8 +44,12 @@ async function commandsOf({ subCommands }: CommandGroup): Promise<AnyCommand[]> 
 
 /** Operands and options without which a command is not understood. */
 const needed = ({ args }: AnyCommand) =>
-  Object.entries(args as ArgsDef).flatMap(([name, { type, required }]) =>
-    type === "positional" ? ["x"] : required === true ? [`--${name}`, "x"] : [],
+  Object.entries(args as ArgsDef).flatMap(([name, def]) =>
+    def.type === "positional"
+      ? ["x"]
+      : def.required === true
+        ? [`--${name}`, (def.type === "enum" && def.options[0]) || "x"]
+        : [],
   );
 
 describe("inside a sandbox that has a grant", async () => {

@@ -160,7 +160,7 @@ test("a grant is found by its name", async () => {
   await using grant = startFakeGrant();
   const listed = (name: string, deliver: string) => grantInfo({ name, deliver, directory: grant.directory });
   await using control = startFakeDaemon({
-    GrantList: () => ({ grants: [listed("agent", "socket"), listed("leased", "file")] }),
+    GrantsList: () => ({ grants: [listed("agent", "socket"), listed("leased", "file")] }),
   });
   const bridge = (name: string) =>
     grant.run([

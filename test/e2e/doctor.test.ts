@@ -124,7 +124,7 @@ function inside(
 describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
   test("with the grant's variables all is ok, and no use is spent", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev --max-uses 1");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full --max-uses 1");
     const result = await inside(machine, directory);
     expect(result).toMatchObject({ stderr: "", exitCode: 0 });
     expect(troubles(result)).toEqual({});
@@ -149,7 +149,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test.each(shadows)("%s is named as what shadows the grant, without a value", async (_, variables, expected) => {
     await using machine = await createHost();
-    const result = await inside(machine, await addGrant(machine, "agent-a --config dev"), variables);
+    const result = await inside(machine, await addGrant(machine, "agent-a --config dev --executable full"), variables);
     expect(troubles(result)).toEqual(expected);
     expect(result.stdout).not.toContain("CANARY");
     expect(result.exitCode).toBe(Object.values(expected).includes("problem") ? 1 : 0);
@@ -157,7 +157,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test("a baked ~/.aws is named as readable, and as used where the variables do not lead to the grant", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     const baked = join(machine.home, "baked");
     mkdirSync(baked);
     const keys = "aws_access_key_id = CANARY\naws_secret_access_key = CANARY\n";
@@ -176,7 +176,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test("the host's home is named: its files, and the control socket that does everything", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     const result = await inside(machine, directory, {}, { options: ["--ro-bind", machine.home, "/home"] });
     expect(troubles(result)).toEqual({
       "aws-files": "problem",
@@ -187,14 +187,14 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test("a grant that can be written is named", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     const options = ["--bind", directory, SEEN];
     expect(troubles(await inside(machine, directory, {}, { options }))).toEqual({ "read-only": "warning" });
   });
 
   test("a grant that is mounted elsewhere than it says is named", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev --mount-at /elsewhere");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full --mount-at /elsewhere");
     const result = await inside(machine, directory);
     expect(troubles(result)).toEqual({ "credential-process": "problem" });
     expect(result.stdout).toContain("--mount-at /run/keyhole");
@@ -202,7 +202,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test("a daemon that is down is named, and nothing is started", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     await machine.keyhole("daemon stop");
     expect(troubles(await inside(machine, directory))).toEqual({ socket: "problem" });
     expect(machine.daemonPid()).toBeUndefined();
@@ -218,7 +218,12 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
       await using machine = await createHost();
       const filter = join(machine.home, "filter");
       writeFileSync(filter, makeFilter(call, errno));
-      const socket = await inside(machine, await addGrant(machine, "agent-a --config dev"), {}, { filter });
+      const socket = await inside(
+        machine,
+        await addGrant(machine, "agent-a --config dev --executable full"),
+        {},
+        { filter },
+      );
       expect(troubles(socket)).toEqual({ socket: "problem" });
       expect(socket.stdout).toContain("--deliver file");
       const leased = await addGrant(machine, "agent-b --config dev --deliver file");
@@ -239,7 +244,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test("behind a relay all is ok, and no other use is spent than the relay's own", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     const keyhole = `${SEEN}/keyhole`;
     const words = [keyhole, "relay", "--", keyhole, "doctor", "--inside", "--json"];
     const result = await runSandboxed(machine, directory, words, { options: ["--proc", "/proc"] });
@@ -251,7 +256,7 @@ describe.skipIf(!hasBubblewrap)("in a sandbox", () => {
 
   test.skipIf(!canMakeNetworks)("an instance's metadata is named where it is not switched off", async () => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const directory = await addGrant(machine, "agent-a --config dev --executable full");
     const script = join(machine.home, "imds.ts");
     writeFileSync(script, IMDS);
     const setup = `ip link set lo up && ip address add 169.254.169.254/32 dev lo && exec ${process.execPath} ${script} "$@"`;

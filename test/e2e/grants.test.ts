@@ -31,7 +31,7 @@ test("the config file of a grant names a process that answers with the grant's o
 
 test("inside, every command that wants credentials takes the grant's, without a home", async () => {
   await using machine = await createHost();
-  const directory = await addGrant(machine);
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --executable full");
   const key = keysOf(machine, await runIn(directory, machine));
   expect((await runIn(directory, machine, ["export", "-f", "env"])).stdout).toContain(`AWS_ACCESS_KEY_ID=${key}\n`);
   const shell = ["exec", "--", "/bin/sh", "-c", "echo $AWS_ACCESS_KEY_ID"];
@@ -45,7 +45,7 @@ test("inside, every command that wants credentials takes the grant's, without a 
 
 test("exec --refresh of a grant whose directory is seen elsewhere writes a config of its own, which works", async () => {
   await using machine = await createHost();
-  const directory = await addGrant(machine, "agent-a --config dev");
+  const directory = await addGrant(machine, "agent-a --config dev --executable full");
   const script = 'eval "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE" | head -n 1)"';
   const words = ["exec", "--refresh", "--", "/bin/sh", "-c", script];
   keysOf(machine, await runIn(directory, machine, words, { HOME: machine.home }));
@@ -53,7 +53,7 @@ test("exec --refresh of a grant whose directory is seen elsewhere writes a confi
 
 test("another name is refused with 9, over a named socket as well, and nothing is printed", async () => {
   await using machine = await createHost();
-  const directory = await addGrant(machine);
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --executable full");
   const socket = ["--socket-path", `${directory}/sock`, "export", "-f", "credential-process"];
   for (const name of ["agent-a", "dev"]) keysOf(machine, await machine.run([...socket, "-n", name]));
   expect(await machine.run([...socket, "-n", "prod"])).toMatchObject({ exitCode: 9, stdout: "" });
@@ -62,7 +62,7 @@ test("another name is refused with 9, over a named socket as well, and nothing i
 
 test("inside, commands for the host are forbidden, and start nothing", async () => {
   await using machine = await createHost();
-  const directory = await addGrant(machine);
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --executable full");
   await machine.keyhole("daemon stop");
   for (const words of [
     "daemon list",
@@ -208,4 +208,79 @@ test("a place of grants that somebody opened is a problem, and is mended and tol
     expect((await machine.run(["doctor"])).stdout).not.toContain("has mode");
   }
   keysOf(machine, await runIn(directory, machine));
+});
+
+/** elf.h: EM_X86_64 and EM_AARCH64. */
+const MACHINES = { amd64: 0x3e, arm64: 0xb7 } as const;
+
+/** e_machine of an ELF file. */
+const machineOf = (path: string) => readFileSync(path).readUInt16LE(18);
+
+test("a grant weighs kilobytes, and says so", async () => {
+  await using machine = await createHost();
+  const small = await addGrant(machine);
+  expect(statSync(`${small}/keyhole`).size).toBeLessThan(32 * 1024);
+  const others = await addGrant(machine, "agent-o --config dev --arch arm64");
+  const own = await addGrant(machine, "agent-x --config dev --arch amd64");
+  expect([machineOf(`${others}/keyhole`), machineOf(`${own}/keyhole`)]).toEqual([MACHINES.arm64, MACHINES.amd64]);
+  const full = await machine.run("grant add agent-f --config dev --executable full".split(" "));
+  expect(full.stderr).toMatch(/^the executable of agent-f (takes \d+\.\d MiB on|shares) the disk/m);
+  const rows = (await machine.keyhole("grant list")).split("\n").map((row) => row.split(/ {2,}/));
+  expect(rows[0]!.at(-1)).toBe("WEIGHT");
+  expect(rows.find(([name]) => name === "agent-a")!.at(-1)).toMatch(/^\d{1,2} KiB$/);
+  expect(JSON.parse(await machine.keyhole("grant list --json"))[0]).toMatchObject({ executable: "small" });
+});
+
+test("its executable is changed while it is used: no request fails, and a restarted daemon keeps it", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine);
+  const refused = await runIn(directory, machine, ["whoami"]);
+  expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
+  const [fix] = /keyhole grant set .*/.exec(refused.stderr) ?? [""];
+  const changed = new AbortController();
+  const holder = (async () => {
+    let answers = 0;
+    for (; !changed.signal.aborted; answers += 1) keysOf(machine, await runIn(directory, machine));
+    return answers;
+  })();
+  // The hint, as it is pasted on the host.
+  await machine.keyhole(fix.replace(/^keyhole /, "").replace("NAME", "agent-a"));
+  expect((await runIn(directory, machine, ["whoami"])).exitCode).toBe(0);
+  for (const kind of ["small", "full", "small", "full"])
+    await machine.keyhole(`grant set agent-a --executable ${kind}`);
+  changed.abort();
+  expect(await holder).toBeGreaterThan(0);
+  await machine.keyhole("daemon restart");
+  expect((await runIn(directory, machine, ["whoami"])).exitCode).toBe(0);
+  expect(JSON.parse(await machine.keyhole("grant show agent-a --json"))).toMatchObject({ executable: "full" });
+});
+
+test("what one machine does not have is refused with 2, and changes nothing", async () => {
+  await using machine = await createHost();
+  await addGrant(machine);
+  const other = process.arch === "arm64" ? "amd64" : "arm64";
+  for (const words of [
+    `grant add agent-b --config dev --executable full --arch ${other}`,
+    "grant add agent-b --config dev --executable full --no-executable",
+    `grant set agent-a --executable full --arch ${other}`,
+    "grant set agent-a --executable none",
+  ])
+    expect(await machine.run(words.split(" "))).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(JSON.parse(await machine.keyhole("grant list --json"))).toMatchObject([
+    { name: "agent-a", executable: "small" },
+  ]);
+});
+
+test("a definition of a former version has the full executable, and one without it the words that both lanes know", async () => {
+  await using machine = await createHost();
+  const directory = await addGrant(machine, "agent-a --config dev --mount-at host --executable full");
+  const definition = `${machine.home}/.keyhole/grants/agent-a.yaml`;
+  expect(readFileSync(definition, "utf8")).toContain("\nexecutable: true\n");
+  await machine.keyhole("daemon restart");
+  expect((await runIn(directory, machine, ["whoami"])).exitCode).toBe(0);
+  const without = await addGrant(machine, "agent-n --config dev --mount-at host --no-executable");
+  const [, line] = /credential_process = keyhole (.*)/.exec(readFileSync(`${without}/aws-config`, "utf8"))!;
+  const small = await addGrant(machine, "agent-s --config dev");
+  for (const program of [`${small}/keyhole`, `${directory}/keyhole`])
+    keysOf(machine, await machine.run(line!.split(" "), { program, env: inside }));
 });

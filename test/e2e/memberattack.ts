@@ -6,7 +6,8 @@ import { ERROR_NUMBER, errorReply, type MessageName, messages } from "../../src/
 import { NO_TERMS } from "../grants/fakes/grants.ts";
 import type { Users } from "./users.ts";
 
-const addition = { name: "g", config: "dev", ...NO_TERMS, ttlSeconds: undefined, environment: [] };
+const addition = { directory: "/", name: "g", config: "dev", ...NO_TERMS, ttlSeconds: undefined, environment: [] };
+const former = { ...addition, executable: false };
 
 /** A body of each message that is right in itself. */
 const bodies: Readonly<Record<MessageName, object>> = {
@@ -18,7 +19,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Status: {},
   Identity: { config: "dev" },
   Stop: {},
-  GrantAdd: addition,
+  GrantAdd: former,
   GrantList: {},
   GrantRevoke: { name: "g" },
   GrantRemove: { name: "g" },
@@ -26,12 +27,15 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantAnswer: { id: 1, allow: true },
   Fetch: {},
   AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false, urgent: true },
-  GrantAddIn: { directory: "/", ...addition },
+  GrantAddIn: former,
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
   Proxies: {},
   Surround: { workingDirectory: "/", leftOut: [], piece: new Uint8Array(), more: false },
-  GrantRun: { directory: "/", ...addition },
+  GrantRun: addition,
+  GrantMake: addition,
+  GrantsList: {},
+  GrantSet: { name: "g", executable: "full", arch: undefined },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -57,14 +57,19 @@ describe.skipIf(!hasBubblewrap)("under a seccomp filter that answers", () => {
     ["connect", "EACCES", 13],
   ] as const)("%s with %s, it says at once what to do, with exit 8, and starts nothing", async (call, _, errno) => {
     await using machine = await createHost();
-    const directory = await addGrant(machine, "agent-a --config dev");
+    const small = await addGrant(machine, "agent-a --config dev");
+    const full = await addGrant(machine, "agent-b --config dev --executable full");
     const scratch = mkdtempSync(join(tmpdir(), "keyhole-filter-"));
     try {
       const filter = join(scratch, "filter");
       writeFileSync(filter, makeFilter(call, errno));
       const home = join(scratch, "home");
       const options = ["--bind", scratch, scratch, "--setenv", "HOME", home];
-      for (const words of [[], ["export", "-f", "env"]]) {
+      for (const [directory, words] of [
+        [small, []],
+        [full, []],
+        [full, ["export", "-f", "env"]],
+      ] as const) {
         const began = performance.now();
         const result = await runSandboxed(machine, directory, ["/run/keyhole/keyhole", ...words], { options, filter });
         expect(result).toEqual({

@@ -69,7 +69,7 @@ test.each<[string, () => readonly string[]]>([
   await keepAsking(machine, () => asClient(...EXPORT, "dev"), 2);
   await keepAsking(machine, asHolder, 2);
   expect(JSON.parse(await asClient(...EXPORT, "new"))).toHaveProperty("SessionToken");
-  const another = await keyhole("grant", "add", "another", "--config", "dev", "--mount-at", "host");
+  const another = await keyhole("grant", "add", "another", "--config", "dev", "--executable", "full");
   await until(() => readdirSync(another).includes("keyhole"));
   expect(statSync(`${another}/keyhole`).size).toBe(statSync(executable).size);
   expect(await asClient("daemon", "status")).toContain(`\nthis daemon is older than ${path}: keyhole daemon restart\n`);

@@ -191,7 +191,7 @@ const secretsOf = (machine: Awaited<ReturnType<typeof createHost>>) =>
 
 test("no secret stands in the arguments or the environment of a process, however credentials are asked for", async () => {
   await using machine = await createHost();
-  const directory = await addGrant(machine, "agent-a --config dev");
+  const directory = await addGrant(machine, "agent-a --config dev --executable full");
   const file = await addGrant(machine, "agent-f --config dev --deliver file");
   const secrets = secretsOf(machine);
   const watch = watchProcesses(secrets, secrets);

@@ -67,7 +67,7 @@ test("a revocation is in force within 100 ms: for new connections, for held ones
   await using machine = await createHost();
   const under = ["/run/keyhole/keyhole", "relay", "--"];
   const options = { under, options: ["--setenv", "HOME", "/tmp"] };
-  const { names, worst } = await measure(machine, FAST, (directory) =>
+  const { names, worst } = await measure(machine, `${FAST} --executable full`, (directory) =>
     startAttack(directory, "watch", { ways: ["sock", "relay"] }, options),
   );
   expect(names).toEqual(["socket", "held", "idle", "relay"]);

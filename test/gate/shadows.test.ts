@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { executables, rigs as interop } from "../interop/rigs.ts";
 import { scratch } from "../interop/run.ts";
 import { credentialsFile } from "../e2e/keyfile.ts";
-import { roleArn } from "../e2e/machine.ts";
+import { executable, roleArn } from "../e2e/machine.ts";
 import { clients } from "./agenthost.ts";
 import { dockerReach } from "./reach/engines.ts";
 import { useReach } from "./reach/fixture.ts";
@@ -21,9 +21,12 @@ const test = testWith(needs);
 
 const NODE = ["/opt/node/node", "/opt/node/sdk/client.mjs"];
 const programs = { ...clients, "JavaScript SDK": [...NODE, "whoami"] };
+/** All of keyhole, which the grant's directory does not have. */
+const KEYHOLE = `--volume=${executable}:/keyhole:ro`;
 const MOUNTS = [
   `--volume=${executables.node}:/opt/node/node:ro`,
   `--volume=${dirname(executables.nodeClient)}:/opt/node/sdk:ro`,
+  KEYHOLE,
 ];
 
 /** Images, each with one shadow; the last has only its machine's. */
@@ -144,7 +147,7 @@ test("once a lease was revoked they fail, and are nobody else", async () => {
 const half = async (image: string) => {
   const directory = (await hostOf(kind).keyhole("grant", "path", "agent")).trimEnd();
   const mount = `--mount=type=bind,src=${directory},dst=/run/keyhole,readonly`;
-  return kind.bare(hostOf(kind), [mount, "--env=AWS_CONFIG_FILE=/run/keyhole/aws-config"], image);
+  return kind.bare(hostOf(kind), [mount, KEYHOLE, "--env=AWS_CONFIG_FILE=/run/keyhole/aws-config"], image);
 };
 
 /** The machine's own shadow is in every image. */
@@ -156,7 +159,7 @@ const findings: Readonly<Record<(typeof shadows)[number], readonly string[]>> = 
 };
 
 async function problems(box: Shell): Promise<string[]> {
-  const { stdout } = await box.run(["/run/keyhole/keyhole", "doctor", "--inside"]);
+  const { stdout } = await box.run(["/keyhole", "doctor", "--inside"]);
   return [...stdout.matchAll(/^problem +(\S+)/gm)].map(([, check]) => check!);
 }
 

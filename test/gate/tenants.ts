@@ -32,7 +32,8 @@ async function settle(machine: Machine, terms: readonly string[]) {
     const all = [...words, ...(words.includes("--deliver file") ? [] : [RATE])];
     return (await machine.keyhole(["grant add", ...all].join(" "))).trimEnd();
   };
-  const a = await add(["agent-a --config dev", ...terms]);
+  // Attacked with all that keyhole can do.
+  const a = await add(["agent-a --config dev --executable full", ...terms]);
   const b = await add(["agent-b --config prod"]);
   for (const name of ["prod", "admin"]) await machine.keyhole(`daemon add -n ${name}`);
 

@@ -3,7 +3,7 @@ import { rivals } from "../../src/environment.ts";
 import { checkMountPath, grantVariables, type MountedGrant, mountFiles, seenAt } from "../../src/grants/mount.ts";
 import { thrownBy } from "../thrown.ts";
 
-const GRANT: MountedGrant = { name: "ci", deliver: "socket", mountAt: "/run/keyhole", executable: true };
+const GRANT: MountedGrant = { name: "ci", deliver: "socket", mountAt: "/run/keyhole", executable: "small" };
 const DIRECTORY = "/home/ann/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
 
 const files = (grant: Partial<MountedGrant> = {}, directory = DIRECTORY, region?: string) =>
@@ -38,10 +38,10 @@ test.each([undefined, "", "eu west", "eu-west-1\n[profile x]", "x = y"])(
 test.each<[string, Partial<MountedGrant>, string]>([
   ["its own executable", {}, "/run/keyhole/keyhole"],
   ["a lease", { deliver: "file" }, "cat /run/keyhole/lease.json"],
-  ["a lease without an executable", { deliver: "file", executable: false }, "cat /run/keyhole/lease.json"],
+  ["a lease without an executable", { deliver: "file", executable: "none" }, "cat /run/keyhole/lease.json"],
   [
     "the image's executable",
-    { executable: false },
+    { executable: "none" },
     "keyhole --socket-path /run/keyhole/sock export --format credential-process",
   ],
   ["another place", { mountAt: "/opt/k-1.0_x" }, "/opt/k-1.0_x/keyhole"],
@@ -54,7 +54,7 @@ test.each<[string, Partial<MountedGrant>, string]>([
 
 test("keyhole may be somewhere else, where the directory has none", () => {
   const options = { directory: DIRECTORY, region: undefined, command: ["/opt/my bin/bun", "/src/main.ts"] };
-  const [command] = processOf(mountFiles({ ...GRANT, executable: false }, options)["aws-config"]);
+  const [command] = processOf(mountFiles({ ...GRANT, executable: "none" }, options)["aws-config"]);
   expect(command).toBe(
     '"/opt/my bin/bun" /src/main.ts --socket-path /run/keyhole/sock export --format credential-process',
   );

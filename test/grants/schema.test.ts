@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { fromDocument, toDocument } from "../../src/grants/schema.ts";
+import { type Executable, executables } from "../../src/grants/grant.ts";
 import { FULL, LEAST } from "./fakes/grants.ts";
 
 const problemsOf = (change: Readonly<Record<string, unknown>>) => {
@@ -24,6 +25,7 @@ test("a grant is written in the words of its options", () => {
     deliver: "file",
     mount_at: "host",
     executable: false,
+    arch: "arm64",
     allow_uids: [0, 4_294_967_295],
     allow_gids: [100],
     rate: "10/s",
@@ -36,6 +38,21 @@ test("a grant is written in the words of its options", () => {
     config_dir: "/home/ann/configs",
     runner: { pid: 77, started: "boot/12" },
   });
+});
+
+test.each([
+  [true, "full"],
+  [false, "none"],
+  ["small", "small"],
+  ["full", "full"],
+])("an executable that is %p is %s", (written, executable) => {
+  const result = fromDocument("ci", { ...toDocument(FULL), executable: written });
+  expect(result).toEqual({ grant: { ...FULL, executable: executable as Executable } });
+});
+
+test("former versions read the executables that they know", () => {
+  const written = executables.map((executable) => toDocument({ ...FULL, executable })["executable"]);
+  expect(written).toEqual(["small", true, false]);
 });
 
 test("what is absent is left out, and read as absent", () => {
@@ -66,7 +83,7 @@ test.each<[string, unknown, string]>([
   ["duration", 3600, "duration must be text"],
   ["deliver", "mail", "deliver must be socket or file"],
   ["mount_at", "run", "mount_at must be host or an absolute path"],
-  ["executable", "yes", "executable must be true or false"],
+  ["executable", "yes", "executable must be small, full or none"],
   ["allow_uids", [-1], "allow_uids[0] must be a whole number that is not negative"],
   ["allow_uids", ["0"], "allow_uids[0] must be a whole number, without quotes"],
   ["allow_gids", [2 ** 32], "allow_gids[0] must be at most 4294967295"],

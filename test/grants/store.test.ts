@@ -48,7 +48,7 @@ session_name: keyhole-agent-a-00000000
 created: '1970-01-01T00:00:00Z'
 deliver: socket
 mount_at: /run/keyhole
-executable: true
+executable: small
 rate: '100/h'
 uses: 0
 confirm: false

@@ -32,6 +32,9 @@ function setUp(handlers: Partial<Handlers>) {
     Proxies: notAsked,
     Surround: notAsked,
     GrantList: notAsked,
+    GrantMake: notAsked,
+    GrantsList: notAsked,
+    GrantSet: notAsked,
     GrantRevoke: notAsked,
     GrantRemove: notAsked,
     GrantQuestion: notAsked,
@@ -112,7 +115,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 22 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 25 of protocol version 1, not 126");
 });
 
 test.each([

@@ -67,7 +67,7 @@ test.each([
   const fitting = fitGrants(grants);
   const oldest = Math.min(...fitting.map(({ createdAt }) => createdAt));
   expect(fitting).toEqual(grants.filter(({ createdAt }) => createdAt >= oldest));
-  const frame = encodeFrame(messages.GrantList.number, encode(messages.GrantList.response, { grants: fitting }));
+  const frame = encodeFrame(messages.GrantsList.number, encode(messages.GrantsList.response, { grants: fitting }));
   const largest = RESPONSE_LIMIT + 4;
   expect(frame.length).toBeLessThanOrEqual(largest - 64 * 1024 + 16);
   expect(frame.length).toBeGreaterThan(largest - 3 * 64 * 1024);

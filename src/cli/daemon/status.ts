@@ -95,7 +95,7 @@ export interface FullStatus {
 /** Whatever keeps it from telling its grants, what is known is worth showing; one that has gone is none. */
 export async function askStatus(link: Link): Promise<FullStatus> {
   const status = await link.request("Status", {});
-  return { status, grants: (await askIfKnown(() => link.request("GrantList", {})))?.grants };
+  return { status, grants: (await askIfKnown(() => link.request("GrantsList", {})))?.grants };
 }
 
 /** Undefined if the daemon does not say. */

@@ -7,9 +7,9 @@ import { NOTABLE_SKEW } from "../daemon/status.ts";
 import { fileAdvice, gvisorAdvice, isGvisor } from "../vending/grant-socket.ts";
 import { lookBehind, readText } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
-import { type InsideMachine, relayOf } from "./machines.ts";
+import { type InsideMachine, relayOf } from "./insidemachine.ts";
 import type { Answerer } from "./probes.ts";
-import { toolOf } from "./exposure.ts";
+import { toolOf } from "./tools.ts";
 
 export function checkDirectory({ grant, environment }: InsideMachine): readonly Verdict[] {
   if (grant !== undefined) return [ok(`${grant.path}, delivered by ${grant.deliver}`)];
@@ -17,7 +17,7 @@ export function checkDirectory({ grant, environment }: InsideMachine): readonly 
   return [problem("no grant is mounted here", "on the host: keyhole grant show NAME --for docker")];
 }
 
-export async function checkGrantSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
+export async function checkSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
   if (grant === undefined || grant.deliver === "file") return [];
   const path = `${grant.path}/sock`;
   const answer = await probes.askSocket(path);
@@ -115,7 +115,7 @@ export async function checkProcess({ grant, environment, probes }: InsideMachine
   if (!program.includes("/")) {
     if (Bun.which(program, { PATH }) !== null) return [ok(`${program} is on the PATH`)];
     const other =
-      program === "cat" ? "use an image that has cat" : "on the host: keyhole grant add without --no-executable";
+      program === "cat" ? "use an image that has cat" : "on the host: keyhole grant set NAME --executable small";
     return [problem(`${program}, which the AWS config runs, is not on the PATH`, other)];
   }
   if (lookBehind(program) === undefined) {

@@ -53,15 +53,12 @@ export function addGrant(caller: Caller, terms: RequestedTerms, isRun = false): 
   return withGrantDaemon(caller, async (link) => {
     const source = sourceVariables(caller, await refuseForeignDaemon(link, settings));
     const asking = terms.confirm ? askingVariables(environment) : [];
-    const request = { ...terms, environment: [...source, ...asking] };
     const directory = configDir === defaultConfigDir ? "" : configDir;
-    if (isRun) return link.request("GrantRun", { directory, ...request });
-    if (directory === "") return link.request("GrantAdd", request);
-    return link.request("GrantAddIn", { directory, ...request });
+    return link.request(isRun ? "GrantRun" : "GrantMake", { directory, ...terms, environment: [...source, ...asking] });
   });
 }
 
-function askingVariables(environment: Environment): RequestOf<"GrantAdd">["environment"] {
+function askingVariables(environment: Environment): RequestOf<"GrantMake">["environment"] {
   return ASKING.flatMap((name) => {
     const value = environment[name];
     return value ? [{ name, value }] : [];
@@ -70,7 +67,7 @@ function askingVariables(environment: Environment): RequestOf<"GrantAdd">["envir
 
 /** All grants, by name. */
 export async function listGrants(caller: Caller): Promise<GrantInfo[]> {
-  const { grants } = await withGrantDaemon(caller, (link) => link.request("GrantList", {}));
+  const { grants } = await withGrantDaemon(caller, (link) => link.request("GrantsList", {}));
   return grants.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 

@@ -1,11 +1,20 @@
 // The options of `grant add` → the terms of a grant. Everything is read and checked before anybody is asked anything;
 // what only STS's limits forbid, the daemon says.
-import type { ArgsDef, ArgValues } from "../../arguments.ts";
+import type { ArgDef, ArgsDef, ArgValues } from "../../arguments.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { checkConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
-import { DEFAULT_MOUNT, DEFAULT_RATE } from "../../grants/grant.ts";
+import {
+  arches,
+  DEFAULT_MOUNT,
+  DEFAULT_RATE,
+  defaultExecutable,
+  type Executable,
+  executableProblem,
+  executables,
+  type GrantMachine,
+} from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/names.ts";
 import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/policies.ts";
@@ -22,6 +31,13 @@ const IDS = { most: 0xff_ff_ff_fe };
 const USES = { least: 1, most: 0xff_ff_ff_ff };
 /** Characters. STS takes 2,048 of a session policy; white space does not count. */
 const POLICY_LIMIT = 64 * 1024;
+
+/** Of `grant add` and `grant set`. */
+export const archOption = {
+  type: "enum",
+  options: [...arches],
+  description: "CPU of the image, where it is not this machine's; for the small executable",
+} as const satisfies ArgDef;
 
 /** The options of `grant add`. */
 export const termOptions = {
@@ -54,11 +70,12 @@ export const termOptions = {
     description: "Where the sandbox sees the directory; host: at the same place as here",
   },
   executable: {
-    type: "boolean",
-    default: true,
-    description: "Put the executable into the directory",
-    negativeDescription: "Leave the executable out, for images that have keyhole",
+    type: "enum",
+    options: [...executables],
+    description: "What lies there as keyhole: small (the default) answers credential_process, full does everything",
   },
+  "no-executable": { type: "boolean", description: "As --executable none, for images that have keyhole" },
+  arch: archOption,
   "allow-uid": {
     type: "string",
     multiple: true,
@@ -82,7 +99,7 @@ export const termOptions = {
 } as const satisfies ArgsDef;
 
 /** Without the environment, which is no term. */
-export type RequestedTerms = Omit<RequestOf<"GrantAdd">, "environment">;
+export type RequestedTerms = Omit<RequestOf<"GrantMake">, "directory" | "environment">;
 
 /** @throws KeyholeError `usage` that names the option and never the value, `no-such-config`. */
 export async function readTerms(
@@ -92,6 +109,7 @@ export async function readTerms(
 ): Promise<RequestedTerms> {
   const config = checkConfigName(args.config);
   const isFile = args.deliver === "file";
+  const mountAt = checkMountPath(args["mount-at"]);
   const terms = {
     name: checkNewGrantName(name),
     config,
@@ -99,9 +117,10 @@ export async function readTerms(
     sourceIdentity: args["source-identity"],
     durationSeconds: args.duration === undefined ? undefined : parseSpan(args.duration, "--duration"),
     deliver: args.deliver,
-    mountAt: checkMountPath(args["mount-at"]),
+    mountAt,
     // A lease is read with cat.
-    executable: args.executable && !isFile,
+    executable: isFile ? "none" : readExecutable(args, mountAt),
+    arch: isFile ? undefined : args.arch,
     allowUids: args["allow-uid"].map((text) => parseWhole(text, "--allow-uid", IDS, HINT)),
     allowGids: args["allow-gid"].map((text) => parseWhole(text, "--allow-gid", IDS, HINT)),
     rate: parseRate(args.rate, "--rate"),
@@ -109,9 +128,28 @@ export async function readTerms(
     confirm: args.confirm,
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
+  refuseExecutable(terms);
   if (isFile) refuseUnenforceable(terms, args.rate);
   const chosen = await readPolicyChoice(args.policy, config, settings.paths.configDir, host);
   return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
+}
+
+/** Where this runs, which is where the daemon does. */
+const MACHINE: GrantMachine = { platform: process.platform, cpu: process.arch };
+
+function readExecutable(
+  { executable, "no-executable": isLeftOut }: Pick<ArgValues<typeof termOptions>, "executable" | "no-executable">,
+  mountAt: string,
+): Executable {
+  if (!isLeftOut) return executable ?? defaultExecutable(mountAt, MACHINE);
+  if (executable === undefined || executable === "none") return "none";
+  throw usage(`--no-executable and --executable ${executable} exclude each other`);
+}
+
+/** @throws KeyholeError `usage` for an executable that no grant of this machine can have */
+export function refuseExecutable(terms: Parameters<typeof executableProblem>[0], hint = HINT): void {
+  const problem = executableProblem(terms, MACHINE);
+  if (problem !== undefined) throw new KeyholeError("usage", problem, hint);
 }
 
 /** Nobody sees who reads a file, and how often. */

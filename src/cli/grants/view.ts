@@ -2,7 +2,7 @@
 import { formatRate, formatSpan } from "../../grants/formats.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { formatDuration, formatTable } from "../columns.ts";
+import { formatDuration, formatSize, formatTable } from "../columns.ts";
 import { formatInstant } from "../json.ts";
 import type { GrantSource } from "./grants.ts";
 
@@ -15,8 +15,9 @@ export function renderGrants(grants: readonly GrantInfo[], now: number): string 
     grant.endsAt === undefined ? "-" : grant.endsAt <= now ? "ended" : formatDuration(grant.endsAt - now),
     grant.deliver,
     formatUses(grant),
+    grant.executable === "none" ? "-" : formatWeight(grant.executableBytes),
   ]);
-  return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES"], ...rows]);
+  return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES", "WEIGHT"], ...rows]);
 }
 
 /** What a line says, and how; undefined for what is shown in another way. Empty texts are left out. */
@@ -42,7 +43,9 @@ const facts: Readonly<Record<keyof GrantInfo | "configs" | "source" | "endpoint"
   directory: ["directory", ({ grant }) => grant.directory],
   mountAt: ["seen at", ({ grant }) => grant.mountAt],
   deliver: ["deliver", ({ grant }) => grant.deliver],
-  executable: ["executable", ({ grant }) => (grant.executable ? "in the directory" : undefined)],
+  executable: ["executable", ({ grant }) => describeExecutable(grant)],
+  arch: undefined,
+  executableBytes: undefined,
   sessionName: ["session name", ({ grant }) => grant.sessionName],
   policy: ["policy", ({ grant }) => grant.policy],
   policyArns: ["policy arns", ({ grant }) => grant.policyArns.join(", ")],
@@ -88,6 +91,22 @@ export function renderGrant(grant: GrantInfo, source: GrantSource | undefined, n
 function describeSelection({ selection }: GrantSource): string {
   const variables = Object.entries(selection).map(([name, value]) => `${name}=${value}`);
   return variables.join(" ") || "what there is without a variable";
+}
+
+/** What the full executable costs. */
+export function describeWeight({ name, executableBytes }: GrantInfo): string {
+  if (executableBytes === 0) return `the executable of ${name} shares the disk with what it was copied from`;
+  return `the executable of ${name} takes ${formatWeight(executableBytes)} on the disk`;
+}
+
+function describeExecutable({ executable, arch, executableBytes }: GrantInfo): string | undefined {
+  if (executable === "none") return undefined;
+  return `${executable}${arch === undefined ? "" : ` for ${arch}`}, ${formatWeight(executableBytes)}`;
+}
+
+/** Bytes on the disk. */
+function formatWeight(bytes: number): string {
+  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : formatSize(bytes);
 }
 
 function formatUses({ uses, maxUses }: GrantInfo): string {

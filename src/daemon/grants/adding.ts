@@ -4,7 +4,16 @@ import type { Config, ConfigReader } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
 import { isRate } from "../../grants/formats.ts";
-import { configNameOf, type Grant, type Runner, termsOf } from "../../grants/grant.ts";
+import {
+  type Arch,
+  configNameOf,
+  type Executable,
+  executableProblem,
+  type Grant,
+  type GrantMachine,
+  type Runner,
+  termsOf,
+} from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/names.ts";
 import { applyScope, SHORTEST_DURATION } from "../../grants/scope.ts";
@@ -33,6 +42,8 @@ export interface AddingDependencies {
   readonly mostGrants: number;
   /** The control socket, for loops among source credentials. */
   readonly socketPath: string;
+  /** This one. */
+  readonly machine: GrantMachine;
   /** The program that asks a person of whoever makes a grant. */
   readonly askpassOf: (environment: SourceEnvironment) => Askpass | undefined;
   readonly isClosed: () => boolean;
@@ -42,7 +53,8 @@ export interface AddingDependencies {
 export type AddGrant = (request: GrantRequest) => Promise<LiveGrant>;
 
 export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
-  const { served, life, names, store, configs, log, mostGrants, socketPath, askpassOf, isClosed } = dependencies;
+  const { served, life, names, store, configs, log, mostGrants, socketPath, machine, askpassOf, isClosed } =
+    dependencies;
   const { lives, pending } = served;
 
   async function add(request: GrantRequest): Promise<LiveGrant> {
@@ -51,7 +63,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     refuseLoop(given, request.config, socketPath);
     const { config } = configs.read(configNameOf({ config: request.config, configDir: request.directory }));
     const environment = selectionOf(config, given);
-    const planned = planGrant(request, config, environment, life.sessions.clocks, names.create());
+    const planned = planGrant(request, config, environment, life.sessions.clocks, names.create(), machine);
     if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
     pending.set(name, () => ({ ...planned, ...lifeOf(request, life.sessions.clocks) }));
@@ -81,7 +93,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       await life.equip(live);
       if (isClosed()) throw new KeyholeError("shutting-down", "the daemon is shutting down");
       // Nor may there be a grant that no answer can tell of.
-      encode(messages.GrantAdd.response, grantInfoOf(live, undefined, grant.createdAt));
+      encode(messages.GrantMake.response, grantInfoOf(live, undefined, grant.createdAt));
       lives.set(name, live);
       return live;
     } catch (error) {
@@ -127,7 +139,7 @@ function full(most: number): KeyholeError {
   );
 }
 
-export interface GrantRequest extends RequestOf<"GrantAdd"> {
+export interface GrantRequest extends Omit<RequestOf<"GrantMake">, "directory"> {
   /** Of the config; undefined for the default one. */
   readonly directory: string | undefined;
   /** What asks for a grant that ends with it. */
@@ -151,16 +163,18 @@ export function planGrant(
   environment: SourceEnvironment,
   now: Clocks,
   id: string,
+  machine: GrantMachine,
 ): Grant {
   checkNewGrantName(request.name);
-  const problems = [...findTermProblems(request)];
+  const problems = [...findTermProblems(request, machine)];
   const deliver = request.deliver === "file" ? "file" : "socket";
   const { kept, hadKeys } = splitEnvironment(environment);
   const grant: Grant = {
     ...termsOf(request),
     deliver,
     // A directory with a lease has none: `cat` reads the lease.
-    executable: request.executable && deliver === "socket",
+    executable: deliver === "socket" ? (request.executable as Executable) : "none",
+    arch: deliver === "socket" ? (request.arch as Arch | undefined) : undefined,
     id,
     sessionName: `keyhole-${request.name}-${randomHex(4)}`,
     ...lifeOf(request, now),
@@ -187,7 +201,7 @@ export function lifeOf(
   return { createdAt, endsAt, clockSkew: Math.round(wall - local) };
 }
 
-function* findTermProblems(request: GrantRequest): Generator<string> {
+function* findTermProblems(request: GrantRequest, machine: GrantMachine): Generator<string> {
   const { deliver, mountAt, rate, ttlSeconds, maxUses, allowUids, allowGids, confirm } = request;
   if (deliver !== "socket" && deliver !== "file") yield "a grant is delivered as socket or as file";
   if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_DURATION)
@@ -196,6 +210,8 @@ function* findTermProblems(request: GrantRequest): Generator<string> {
   if (maxUses === 0) yield "a grant that may be used 0 times gives nothing";
   const problem = problemOf(() => checkMountPath(mountAt));
   if (problem !== undefined) yield problem;
+  const executable = executableProblem(request, machine);
+  if (executable !== undefined) yield executable;
   if (deliver !== "file") return;
   // Whoever can read the file has the credentials: nobody is there to count, to compare or to ask.
   if (maxUses !== undefined) yield "how often a file is read cannot be counted: use socket delivery with --max-uses";

@@ -2,6 +2,7 @@
 // which daemon of a home does so: two with different sockets may share one, and one socket in a grant's directory is one
 // daemon's.
 import { KeyholeError } from "../../errors.ts";
+import type { Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Log } from "../../server/log.ts";
@@ -63,6 +64,20 @@ export function countUse(store: GrantStore, live: LiveGrant): void {
     store.write(grant, { durable: false });
     live.revision = store.revision(grant.name);
   }
+  live.grant = grant;
+}
+
+/**
+ * Other terms, in force once they are written.
+ *
+ * @throws KeyholeError `invalid-grant` where a person has changed the definition meanwhile, and what reading and writing
+ *   it throw.
+ */
+export function changeDefinition(store: GrantStore, live: LiveGrant, terms: Pick<Grant, "executable" | "arch">): void {
+  refuseOtherDefinition(store, live);
+  const grant = { ...live.grant, ...terms };
+  store.write(grant, { durable: true });
+  live.revision = store.revision(grant.name);
   live.grant = grant;
 }
 

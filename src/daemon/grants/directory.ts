@@ -3,7 +3,7 @@
 import type { Clock } from "../../clock.ts";
 import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import type { Grant } from "../../grants/grant.ts";
+import { type Arch, archOf, type Grant, type GrantMachine } from "../../grants/grant.ts";
 import { mountFiles } from "../../grants/mount.ts";
 import { MOST_AT_ONCE } from "../../server/connection.ts";
 import { listen, type Listener, type ListenerOptions } from "../../server/listener.ts";
@@ -21,6 +21,9 @@ export interface DirectoryDependencies {
   readonly leaseParentOf: (name: string) => string;
   /** What its copies of the executable are made from; undefined where keyhole runs from source. Throws KeyholeError. */
   readonly executable: (() => ExecutableSource) | undefined;
+  /** The small one; undefined where keyhole runs from source. */
+  readonly smallExecutable: (arch: Arch) => Uint8Array | undefined;
+  readonly machine: GrantMachine;
   readonly identify: ListenerOptions["identify"];
   readonly duplicate?: ListenerOptions["duplicate"];
   /** Called when a grant has one connection more. */
@@ -93,10 +96,13 @@ export function writeMissingTexts(live: Pick<LiveGrant, "grant" | "mount">): voi
 
 /** Resolves at once where this very executable is there. @throws KeyholeError `unsafe-path` */
 export async function placeExecutable(
-  { grant, mount }: LiveGrant,
-  { executable }: DirectoryDependencies,
+  mount: Mount,
+  { executable, arch }: Pick<Grant, "executable" | "arch">,
+  { executable: full, smallExecutable, machine }: DirectoryDependencies,
 ): Promise<void> {
-  if (grant.executable && executable !== undefined) await mount.copyExecutable(executable());
+  if (executable === "none") return;
+  const wanted = executable === "full" ? full?.() : smallExecutable(arch ?? archOf(machine.cpu));
+  if (wanted !== undefined) await mount.placeExecutable(wanted);
 }
 
 /** Replaces whatever stands at the socket's name in one step, so that a client meets the old socket or the new one. */

@@ -1,12 +1,12 @@
 // The grants of a daemon, as its handlers see them. What one grant does is in lifecycle.ts, how one is made in adding.ts,
 // how definitions are read in loading.ts.
 import { KeyholeError } from "../../errors.ts";
-import { stateOf } from "../../grants/grant.ts";
+import { type Arch, type Executable, executableProblem, stateOf } from "../../grants/grant.ts";
 import { isGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Caller } from "../../server/dispatch.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import { peerOf } from "../../server/peers.ts";
-import type { GrantInfo, ResponseOf } from "../../wire/messages.ts";
+import type { GrantInfo, RequestOf, ResponseOf } from "../../wire/messages.ts";
 import type { Lock } from "../lock.ts";
 import { WakeTimer } from "../sessions/time.ts";
 import { type AddingDependencies, createGrantAdding, type GrantRequest } from "./adding.ts";
@@ -35,6 +35,12 @@ export interface Grants {
   source(name: string): ResponseOf<"GrantSource">;
   /** By name. */
   list(): GrantInfo[];
+  /**
+   * Puts another executable into a grant's directory, by rename.
+   *
+   * @throws KeyholeError `no-such-grant`, `invalid-grant` for an executable that it cannot have, `unsafe-path`
+   */
+  set(request: RequestOf<"GrantSet">): Promise<GrantInfo>;
   /** Idempotent. Its effect is complete when it returns. @throws KeyholeError `no-such-grant` */
   revoke(name: string, caller: Caller): GrantInfo;
   /** Revokes, and removes directory and definition. @throws KeyholeError `no-such-grant` */
@@ -177,6 +183,28 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     }
   }
 
+  async function set({ name, executable, arch }: RequestOf<"GrantSet">): Promise<GrantInfo> {
+    await requireServing();
+    const live = lives.get(name);
+    if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
+    const { deliver, mountAt, executable: former } = live.grant;
+    const problem =
+      deliver === "file"
+        ? `grant ${name} is delivered as a file, which is read without an executable`
+        : executable === "none"
+          ? "a grant that has an executable keeps one: small or full"
+          : executableProblem({ executable, arch, mountAt }, options.machine);
+    if (problem !== undefined) throw new KeyholeError("invalid-grant", problem, "keyhole grant set --help");
+    await life.change(live, { executable: executable as Executable, arch: arch as Arch | undefined });
+    log("info", "grant executable changed", { grant: name, executable });
+    // Its AWS config runs another command.
+    if (former === "none") {
+      live.isDescribed = false;
+      await loader.describe(live);
+    }
+    return infoOf(live);
+  }
+
   function revoke(name: string, caller: Caller): GrantInfo {
     requireLock();
     const live = lives.get(name);
@@ -250,6 +278,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
       return sourceOf(live.grant, options);
     },
+    set,
     revoke,
     remove,
     question: () => confirmer.question(),

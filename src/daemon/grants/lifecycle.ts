@@ -1,7 +1,7 @@
 // How a grant opens, gives, and ends: its directory, socket, session and lease, put together.
 import type { AuditEvent, RecordAudit } from "../../audit/line.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
-import { grantIdOf } from "../../grants/names.ts";
+import { grantIdOf, noSuchGrant } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { keyholeErrorOf } from "../../server/failure.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
@@ -10,7 +10,7 @@ import type { DirectoryNames } from "../mounts/names.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Askpass, Confirmer } from "./confirmation.ts";
-import { countUse } from "./definitions.ts";
+import { changeDefinition, countUse } from "./definitions.ts";
 import { createDelivery, createLease } from "./delivery.ts";
 import {
   type DirectoryDependencies,
@@ -55,6 +55,12 @@ export interface GrantLifecycle {
   describe(live: LiveGrant, region: string | undefined): void;
   /** Puts the executable into its directory. @throws KeyholeError `unsafe-path` */
   equip(live: LiveGrant): Promise<void>;
+  /**
+   * Puts another executable into its directory, and then into its definition; texts follow with `describe`.
+   *
+   * @throws KeyholeError as `equip` and changeDefinition do; the executable before it stays.
+   */
+  change(live: LiveGrant, terms: Pick<Grant, "executable" | "arch">): Promise<void>;
   /** Another definition is in force; its texts follow with `describe`. */
   adopt(live: LiveGrant, grant: Grant): void;
   /** Puts its socket back if somebody removed it. */
@@ -139,6 +145,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
         refusals: 0,
         lastError: undefined,
         hasExpired: false,
+        equipping: Promise.resolve(),
         isDescribed: origin !== undefined,
       };
       if (origin !== undefined) {
@@ -162,6 +169,23 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     live.version += 1;
     live.limiter = limiterOf(grant);
     live.isDescribed = false;
+  }
+
+  function equip(live: LiveGrant): Promise<void> {
+    return inTurn(live, () => placeExecutable(live.mount, live.grant, dependencies));
+  }
+
+  function change(live: LiveGrant, terms: Pick<Grant, "executable" | "arch">): Promise<void> {
+    return inTurn(live, async () => {
+      await placeExecutable(live.mount, terms, dependencies);
+      try {
+        if (liveOf(live.grant.name) !== live) throw noSuchGrant(live.grant.name, []);
+        changeDefinition(store, live, terms);
+      } catch (error) {
+        await Promise.allSettled([placeExecutable(live.mount, live.grant, dependencies)]);
+        throw error;
+      }
+    });
   }
 
   function describe(live: LiveGrant, region: string | undefined): void {
@@ -212,7 +236,8 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     sessions,
     open,
     describe,
-    equip: (live) => placeExecutable(live, dependencies),
+    equip,
+    change,
     adopt,
     mend,
     tend,
@@ -224,4 +249,15 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
 function note(live: LiveGrant, issue: Issue): void {
   live.outstanding = outstandingOf(issue);
   live.roleArn = issue.roleArn;
+}
+
+/** One after the other: what was asked for last is there in the end. */
+function inTurn(live: LiveGrant, action: () => Promise<void>): Promise<void> {
+  const before = live.equipping;
+  const turn = (async () => {
+    await Promise.allSettled([before]);
+    await action();
+  })();
+  live.equipping = turn;
+  return turn;
 }

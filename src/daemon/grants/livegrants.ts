@@ -57,6 +57,8 @@ export interface LiveGrant {
   lastError: KeyholeError | undefined;
   /** Its end was seen and acted upon. */
   hasExpired: boolean;
+  /** The last that is put into its directory. */
+  equipping: Promise<void>;
   /** Its texts have the region of its config, which may stand in files that do not answer. */
   isDescribed: boolean;
 }
@@ -143,6 +145,7 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
     connections: live.listener?.connections ?? 0,
     lastError: lastError && cut(lastError),
     notes: [...(session?.notes ?? []), ...notesOf(live)],
+    executableBytes: live.mount.executableBytes(),
   };
 }
 

@@ -28,6 +28,8 @@ export interface LoadingDependencies {
 export interface GrantLoading {
   /** Takes the definitions for what they are now. One that cannot be served is logged, and stops nobody else. */
   load(): Promise<void>;
+  /** Finds its region, and writes its texts. What prevents it is logged, and shown. */
+  describe(live: LiveGrant): Promise<void>;
   /** Takes a grant out, its directory included. @throws KeyholeError `unsafe-path` for what stays of that */
   dismantle(live: LiveGrant): void;
 }
@@ -167,7 +169,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
   /** What was revoked stays so, what was used, and with what it ends, whatever its file says by now. */
   function adopt(live: LiveGrant, next: Grant, revision: string | undefined): void {
     const { name } = next;
-    const { revokedAt, uses, runner } = live.grant;
+    const { revokedAt, uses, runner, executable, arch } = live.grant;
     const grant = {
       ...next,
       id: live.grant.id,
@@ -177,6 +179,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     };
     life.adopt(live, grant);
     void describe(live);
+    if (executable !== grant.executable || arch !== grant.arch) void equip(live);
     if (isWritten(grant, next)) live.revision = revision;
     else tryToWriteDefinition(store, live, log);
     live.hasExpired &&= stateOf(grant, life.sessions.nowOf(live)) === "expired";
@@ -198,7 +201,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     live.mount.remove();
   }
 
-  return { load, dismantle };
+  return { load, describe, dismantle };
 }
 
 /** Names of grants by what is theirs alone. */

@@ -9,6 +9,7 @@ import type { Paths } from "../../paths.ts";
 import { loadStartOf } from "../../server/starts.ts";
 import { takeLock } from "../lock.ts";
 import type { Sessions } from "../sessions/sessions.ts";
+import { smallExecutable } from "../mounts/small.ts";
 import type { Keyring } from "../sessions/static-keys.ts";
 import { MAX_FLIGHTS } from "../source.ts";
 import { createConfirmer, selectAskpass } from "./confirmation.ts";
@@ -67,6 +68,8 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
       return takeLock(`${paths.grantDir}/.lock`, native);
     },
     socketPath: paths.socket,
+    machine: { platform: process.platform, cpu: process.arch },
+    smallExecutable: (arch) => smallExecutable(arch === "arm64" ? "arm64" : "x64"),
     mounts: paths.grantMounts,
     leaseParentOf: (name) => leaseParentOf(name, places),
   });

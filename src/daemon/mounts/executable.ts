@@ -37,8 +37,10 @@ interface Wanted extends ExecutableSource {
 
 /** Of a copy, which is 100 MB, against somebody who swaps entries in a loop. */
 const ATTEMPTS = 3;
+/** In a mount. */
+export const EXECUTABLE = "keyhole";
 /** Everybody may run it. */
-const MOUNT_MODE = 0o555;
+export const EXECUTABLE_MODE = 0o555;
 /** Milliseconds: a time that was set went through a Date. */
 const TIME_PRECISION = 2;
 
@@ -81,50 +83,73 @@ export function removeCopies(binDir: string, kept: string | undefined): void {
  * kernel: a reflink where the file system has them.
  *
  * @param isWanted false once the mount is closed: then nothing more is done
- * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
+ * @returns the inode of a reflink that was made; rejects with KeyholeError `unsafe-path`, also for a full disk, and leaves
+ *   nothing behind
  */
-export function copyToMount(directory: Pinned, source: ExecutableSource, isWanted: () => boolean): Promise<void> {
-  const wanted = { ...source, name: "keyhole", mode: MOUNT_MODE, isGood: isSame, keepTime: true };
+export function copyToMount(
+  directory: Pinned,
+  source: ExecutableSource,
+  isWanted: () => boolean,
+): Promise<number | undefined> {
+  const wanted = { ...source, name: EXECUTABLE, mode: EXECUTABLE_MODE, isGood: isSame, keepTime: true };
   return copyInto(directory, wanted, isWanted);
 }
 
 function isSame(found: fs.Stats, original: fs.Stats): boolean {
-  const isRight = (found.mode & 0o7777) === MOUNT_MODE && found.size === original.size;
+  const isRight = (found.mode & 0o7777) === EXECUTABLE_MODE && found.size === original.size;
   return isOurs(found) && isRight && Math.abs(found.mtimeMs - original.mtimeMs) < TIME_PRECISION;
 }
 
-async function copyInto(directory: Pinned, wanted: Wanted, isWanted: () => boolean): Promise<void> {
+/** The inode of a reflink that was made. */
+async function copyInto(directory: Pinned, wanted: Wanted, isWanted: () => boolean): Promise<number | undefined> {
   const path = `${directory.path}/${wanted.name}`;
   try {
     const original = fs.statSync(wanted.stamp);
     for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
       const found = fs.lstatSync(`${directory.base()}/${wanted.name}`, { throwIfNoEntry: false });
-      if (found !== undefined && wanted.isGood(found, original)) return;
-      if (await tryCopy(directory, wanted, original, isWanted)) return;
+      if (found !== undefined && wanted.isGood(found, original)) return undefined;
+      const made = await tryCopy(directory, wanted, original, isWanted);
+      if (made !== undefined) return made.isReflink ? made.inode : undefined;
     }
   } catch (error) {
     if (isWanted()) throw pathError(error, path, "copy the executable to");
-    return;
+    return undefined;
   }
   throw keepsChanging(path);
 }
 
+/** Undefined where somebody else's stands there then. */
 async function tryCopy(
   directory: Pinned,
   wanted: Wanted,
   original: fs.Stats,
   isWanted: () => boolean,
-): Promise<boolean> {
+): Promise<{ readonly isReflink: boolean; readonly inode: number } | undefined> {
   const temporary = temporaryName(wanted.name);
   const path = `${directory.base()}/${temporary}`;
   try {
-    requireRoom(directory, original.size);
-    await fs.promises.copyFile(wanted.path, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    if (!isWanted()) return true;
+    const isReflink = await tryReflink(wanted.path, path);
+    if (!isReflink) {
+      requireRoom(directory, original.size);
+      await fs.promises.copyFile(wanted.path, path, constants.COPYFILE_EXCL);
+    }
+    if (!isWanted()) return { isReflink: false, inode: 0 };
     const made = finish(path, wanted, original);
-    return made !== undefined && install(directory, temporary, wanted.name, made);
+    const isThere = made !== undefined && install(directory, temporary, wanted.name, made);
+    return isThere ? { isReflink, inode: made.ino } : undefined;
   } finally {
     discard(directory, temporary);
+  }
+}
+
+/** False where the file system has none, or the two files are in different ones; then nothing is there. */
+async function tryReflink(from: string, to: string): Promise<boolean> {
+  try {
+    await fs.promises.copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch {
+    fs.rmSync(to, { force: true });
+    return false;
   }
 }
 

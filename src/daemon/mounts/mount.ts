@@ -11,7 +11,7 @@ import { isTemporary } from "../../files/writing.ts";
 import { isDirectoryName } from "../../grants/names.ts";
 import { directoryOf } from "../../paths.ts";
 import { removeEntries } from "./clearing.ts";
-import { copyToMount, type ExecutableSource } from "./executable.ts";
+import { copyToMount, EXECUTABLE, EXECUTABLE_MODE, type ExecutableSource } from "./executable.ts";
 import { pinDirectory, type Pinned } from "./pinned.ts";
 import { discard, placeFile } from "./placing.ts";
 
@@ -34,12 +34,14 @@ export interface Mount {
   /** Removes a file, where there is no room for another one in its place. @throws KeyholeError `unsafe-path` */
   clear(name: MountFile): void;
   /**
-   * Puts a copy of the executable there, as `keyhole`, unless it is there already. Off the event loop; ends quietly
-   * when the mount is closed meanwhile.
+   * Puts an executable there, as `keyhole`, unless it is there already: a small one as it is, or a copy, which is made
+   * off the event loop and ends quietly when the mount is closed meanwhile.
    *
    * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
    */
-  copyExecutable(source: ExecutableSource): Promise<void>;
+  placeExecutable(executable: Uint8Array | ExecutableSource): Promise<void>;
+  /** What the executable takes on the disk, as du(1) says; 0 for none, and for one that shares it with the original. */
+  executableBytes(): number;
   /**
    * Where the listener binds its socket, whatever stands at the directory's path by now: through the descriptor where
    * there is /proc. What no socket could be renamed over is removed.
@@ -57,6 +59,8 @@ export interface Mount {
 const PARENT_MODE = 0o311;
 /** Whatever uid a container maps to can enter. */
 const MOUNT_MODE = 0o755;
+/** Bytes of a block in st_blocks. stat(3type) */
+const BLOCK = 512;
 /** Of emptying a directory that somebody, or a copy that is under way, fills again. */
 const ATTEMPTS = 8;
 
@@ -77,13 +81,17 @@ export function openMount(parent: string, directoryName: string): Mount {
     return pinDirectory(path, `${base}/${directoryName}`);
   });
   let copies = 0;
+  /** The inode of a copy that shares the disk with its original. */
+  let clone: number | undefined;
   let isClosed = false;
 
-  async function copyExecutable(source: ExecutableSource): Promise<void> {
+  async function placeExecutable(executable: Uint8Array | ExecutableSource): Promise<void> {
+    if (isClosed) return;
     heal(directory);
+    if (executable instanceof Uint8Array) return placeFile(directory, EXECUTABLE, executable, EXECUTABLE_MODE);
     copies += 1;
     try {
-      await copyToMount(directory, source, () => !isClosed);
+      clone = (await copyToMount(directory, executable, () => !isClosed)) ?? clone;
     } finally {
       copies -= 1;
       if (isClosed) release();
@@ -119,7 +127,12 @@ export function openMount(parent: string, directoryName: string): Mount {
       heal(directory);
       removeEntries(directory, [name]);
     },
-    copyExecutable,
+    placeExecutable,
+    executableBytes: () => {
+      if (isClosed) return 0;
+      const stats = fs.lstatSync(`${directory.base()}/${EXECUTABLE}`, { throwIfNoEntry: false });
+      return stats === undefined || stats.ino === clone ? 0 : stats.blocks * BLOCK;
+    },
     makeWay: (name) => {
       heal(directory);
       const entry = `${directory.base()}/${name}`;

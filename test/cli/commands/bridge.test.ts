@@ -16,7 +16,7 @@ test.each([
 });
 
 test("a grant that is not there is named with the one that was meant", async () => {
-  await using daemon = startFakeDaemon({ GrantList: () => ({ grants: [grantInfo()] }) });
+  await using daemon = startFakeDaemon({ GrantsList: () => ({ grants: [grantInfo()] }) });
   const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
   const result = await keyhole(["bridge", "agent-b", "--", "true"], { environment });
   expect(result).toMatchObject({ exit: 4, stdout: "" });
@@ -24,7 +24,7 @@ test("a grant that is not there is named with the one that was meant", async () 
 });
 
 test("one that is delivered as a file has no socket", async () => {
-  await using daemon = startFakeDaemon({ GrantList: () => ({ grants: [grantInfo({ deliver: "file" })] }) });
+  await using daemon = startFakeDaemon({ GrantsList: () => ({ grants: [grantInfo({ deliver: "file" })] }) });
   const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
   const result = await keyhole(["bridge", "agent-a", "--", "true"], { environment });
   expect(result).toMatchObject({ exit: 2, stderr: expect.stringContaining("has no socket") });

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Finding } from "../../../src/cli/doctor/finding.ts";
-import { hostChecks, insideChecks } from "../../../src/cli/doctor/checks.ts";
+import { hostChecks } from "../../../src/cli/doctor/hostchecks.ts";
+import { insideChecks } from "../../../src/cli/doctor/insidechecks.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { loadNative } from "../../../src/native/load.ts";
 import { session, startFakeDaemon } from "../fakes/daemon.ts";
@@ -39,7 +40,7 @@ test("a problem is exit status 1, and JSON has it with its id and fix", async ()
   using home = new Home();
   const sessions = [session({ config: "dev", lastError: "AccessDenied", failures: 2 })];
   const { status } = daemonView({ sessions, startedAt: NOW });
-  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants: [] }) });
+  await using daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants: [] }) });
   const lock = join(daemon.home, "daemon.lock");
   writeFileSync(lock, "77\n");
   expect(loadNative().lockFile(openSync(lock, "r"))).toBe(true);
@@ -54,7 +55,7 @@ test("a problem is exit status 1, and JSON has it with its id and fix", async ()
     { id: "sessions", level: "problem", message: "dev: AccessDenied (2 in a row)", fix: "keyhole whoami -n dev" },
   ]);
   // Its socket and its sessions are all that was asked for.
-  expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "GrantList", "Proxies"]);
+  expect(daemon.requests.map(({ name }) => name)).toEqual(["Status", "GrantsList", "Proxies"]);
 });
 
 test("in a grant's directory the sandbox is checked, and the grant is asked for nothing", async () => {

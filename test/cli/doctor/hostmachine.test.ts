@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { askVersion, lookAtDaemon } from "../../../src/cli/doctor/machines.ts";
+import { askVersion, lookAtDaemon } from "../../../src/cli/doctor/hostmachine.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolveSettings } from "../../../src/settings.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
 import { daemonView, Home } from "../fakes/machines.ts";
 
-const GrantList = () => {
+const GrantsList = () => {
   throw new KeyholeError("unknown-message", "what is this");
 };
 
@@ -18,7 +18,7 @@ test("a daemon is asked how it is, whose it is, and for its grants", async () =>
   const { status } = daemonView();
   await using daemon = startFakeDaemon({
     Status: () => status,
-    GrantList: () => ({ grants: [grantInfo()] }),
+    GrantsList: () => ({ grants: [grantInfo()] }),
     Proxies: () => ({ proxies: [] }),
   });
   expect(await lookAtDaemon(settingsOf(home.path, daemon.socket))).toEqual({
@@ -31,7 +31,7 @@ test("a daemon is asked how it is, whose it is, and for its grants", async () =>
 
 test("one that knows no grants is no reason to say nothing", async () => {
   using home = new Home();
-  await using daemon = startFakeDaemon({ Status: () => daemonView().status, GrantList });
+  await using daemon = startFakeDaemon({ Status: () => daemonView().status, GrantsList });
   expect(await lookAtDaemon(settingsOf(home.path, daemon.socket))).toMatchObject({ grants: undefined });
 });
 

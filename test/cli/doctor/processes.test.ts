@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { keyholeProcessOf, splitWords } from "../../../src/cli/doctor/files.ts";
+import { keyholeProcessOf, splitWords } from "../../../src/cli/doctor/processes.ts";
 
 test.each([
   [`a b`, ["a", "b"]],

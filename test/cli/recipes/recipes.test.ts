@@ -12,8 +12,8 @@ const NASTY = `/home/a d'a "$x",%y:z/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA`;
 const PLAIN = "/run/user/1000/keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
 
 const socket = grantInfo({ directory: NASTY });
-const file = grantInfo({ directory: NASTY, deliver: "file", executable: false });
-const shared = grantInfo({ directory: PLAIN, deliver: "file", executable: false, mountAt: "host" });
+const file = grantInfo({ directory: NASTY, deliver: "file", executable: "none" });
+const shared = grantInfo({ directory: PLAIN, deliver: "file", executable: "none", mountAt: "host" });
 
 const atHost = grantInfo({ mountAt: "host" });
 

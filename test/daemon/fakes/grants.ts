@@ -9,6 +9,7 @@ import type { Clocks } from "../../../src/daemon/grants/endings.ts";
 import { createGrants, type Grants, type GrantsOptions } from "../../../src/daemon/grants/grants.ts";
 import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import type { GrantMachine } from "../../../src/grants/grant.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
 import type { Caller } from "../../../src/server/dispatch.ts";
 import type { SourceEnvironment } from "../../../src/sources/source.ts";
@@ -31,7 +32,7 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     name: "agent",
     config: "dev",
     ...NO_TERMS,
-    executable: false,
+    executable: "none",
     rate: { count: 1_000_000, milliseconds: 1000 },
     ttlSeconds: undefined,
     environment: [{ name: "AWS_PROFILE", value: "work" }],
@@ -40,6 +41,8 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     ...terms,
   };
 }
+
+export const LINUX: GrantMachine = { platform: "linux", cpu: "x64" };
 
 /** All clocks agree. */
 export function clocksAt(wall: number): Clocks {
@@ -92,6 +95,8 @@ export async function newGrantWorld() {
     names: createDirectoryNames(join(home, "g"), () => {}),
     leaseParentOf: () => join(home, "leases"),
     executable: undefined,
+    smallExecutable: () => undefined,
+    machine: LINUX,
     identify: () => ({ ...peer }),
     startOf: (pid) => processes.get(pid),
   };

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { lifeOf, planGrant } from "../../../src/daemon/grants/adding.ts";
 import { roleConfig } from "../fakes/configs.ts";
-import { clocksAt, grantRequest } from "../fakes/grants.ts";
+import { clocksAt, grantRequest, LINUX } from "../fakes/grants.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const config = roleConfig("dev");
@@ -9,7 +9,14 @@ const ID = "0".repeat(64);
 
 test("a definition has what was asked for and a session name of its own", () => {
   const environment = { AWS_PROFILE: "work", AWS_SECRET_ACCESS_KEY: "canary" };
-  const one = planGrant(grantRequest({ ttlSeconds: 3600, maxUses: 5 }), config, environment, clocksAt(NOW + 0.5), ID);
+  const one = planGrant(
+    grantRequest({ ttlSeconds: 3600, maxUses: 5 }),
+    config,
+    environment,
+    clocksAt(NOW + 0.5),
+    ID,
+    LINUX,
+  );
   expect(one).toMatchObject({
     name: "agent",
     config: "dev",
@@ -21,22 +28,24 @@ test("a definition has what was asked for and a session name of its own", () => 
     hadKeys: true,
   });
   expect(JSON.stringify(one)).not.toContain("canary");
-  const two = planGrant(grantRequest(), config, environment, clocksAt(NOW), ID);
+  const two = planGrant(grantRequest(), config, environment, clocksAt(NOW), ID, LINUX);
   expect(one.id).toBe(ID);
   expect(two.sessionName).not.toBe(one.sessionName);
   expect(two.endsAt).toBeUndefined();
 });
 
 test("a grant that is delivered as a file has no executable", () => {
-  const asked = { executable: true } as const;
-  expect(planGrant(grantRequest(asked), config, {}, clocksAt(NOW), ID).executable).toBe(true);
-  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, clocksAt(NOW), ID).executable).toBe(false);
+  const asked = { executable: "full" } as const;
+  expect(planGrant(grantRequest(asked), config, {}, clocksAt(NOW), ID, LINUX).executable).toBe("full");
+  expect(planGrant(grantRequest({ ...asked, deliver: "file" }), config, {}, clocksAt(NOW), ID, LINUX).executable).toBe(
+    "none",
+  );
 });
 
 test("everything that is wrong is said at once", () => {
   const request = grantRequest({ deliver: "file", maxUses: 0, confirm: true, ttlSeconds: 60, allowGids: [5] });
   try {
-    planGrant(request, config, {}, clocksAt(NOW), ID);
+    planGrant(request, config, {}, clocksAt(NOW), ID, LINUX);
     expect.unreachable();
   } catch (error) {
     expect((error as Error).message.split("\n")).toEqual([

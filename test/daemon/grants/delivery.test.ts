@@ -28,7 +28,7 @@ test("a lease is the process line, in a directory without socket and executable"
   expect(directory).toStartWith(join(world.home, "leases"));
   expect(readLease(directory)).toMatchObject({ Version: 1, AccessKeyId: "ASIA-dev-1", SecretAccessKey: "secret" });
   expect(lstatSync(join(directory, "lease.json")).mode & 0o777).toBe(0o444);
-  expect([existsSync(join(directory, "sock")), executable]).toEqual([false, false]);
+  expect([existsSync(join(directory, "sock")), executable]).toEqual([false, "none"]);
   expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain(`cat ${directory}/lease.json`);
   expect(world.eventsOf("vend")).toMatchObject([
     { transport: "file", outcome: "ok", grant: "agent", config: "dev", accessKeyId: "ASIA-dev-1" },

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -114,7 +116,7 @@ test.each(["socket", "file"] as const)(
     await using world = await newGrantWorld();
     const broken = join(world.home, "a\ntouch obeyed");
     const grants = await world.start({ mounts: broken, leaseParentOf: () => broken });
-    const error = await errorOf(grants.add(grantRequest({ deliver, executable: false }), caller));
+    const error = await errorOf(grants.add(grantRequest({ deliver, executable: "none" }), caller));
     expect([error.kind, error.message]).toEqual([
       "unsafe-path",
       "the path of the grant's directory has a newline or another control in it, and what is to be pasted would break there",
@@ -728,4 +730,100 @@ test("a daemon that ends removes the sockets and lets the lock go", async () => 
   expect(existsSync(join(directory, "env"))).toBe(true);
   expect(world.isLocked()).toBe(false);
   expect((await errorOf(grants.add(grantRequest({ name: "late" }), caller))).kind).toBe("shutting-down");
+});
+
+const inside = (directory: string) => readFileSync(join(directory, "keyhole"), "utf8");
+
+/** A daemon with an executable of each kind. */
+async function startWithExecutables(world: Awaited<ReturnType<typeof newGrantWorld>>) {
+  const path = join(world.home, "keyhole");
+  writeFileSync(path, "full", { mode: 0o755 });
+  const grants = await world.start({
+    executable: () => ({ path, stamp: path }),
+    smallExecutable: (arch) => Buffer.from(`small ${arch}`),
+  });
+  return { grants };
+}
+
+test.each([
+  ["small", undefined, "small amd64"],
+  ["small", "arm64", "small arm64"],
+  ["full", undefined, "full"],
+] as const)("a grant has the executable that was asked for: %s for %p", async (executable, arch, content) => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  const made = await grants.add(grantRequest({ executable, arch }), caller);
+  expect(made).toMatchObject({ executable, arch, executableBytes: 4096 });
+  expect(inside(made.directory)).toBe(content);
+});
+
+test("its executable is changed by rename, kept in its definition, and the grant gives all the while", async () => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  const { directory } = await grants.add(grantRequest({ executable: "small" }), caller);
+  const opened = openSync(join(directory, "keyhole"), "r");
+  const held = await connectTo(directory);
+  expect(await grants.set({ name: "agent", executable: "full", arch: undefined })).toMatchObject({
+    executable: "full",
+  });
+  expect(inside(directory)).toBe("full");
+  // Who runs the former one goes on.
+  expect(readFileSync(opened, "utf8")).toBe("small amd64");
+  closeSync(opened);
+  expect((await held.ask()).accessKeyId).toBe("ASIA-dev-1");
+  expect(world.store.read("agent").executable).toBe("full");
+  expect(readdirSync(directory).toSorted()).toEqual(["aws-config", "credentials", "env", "keyhole", "sock"]);
+  await grants.set({ name: "agent", executable: "small", arch: "arm64" });
+  await world.stop();
+  const again = (await startWithExecutables(world)).grants;
+  expect(again.list()).toMatchObject([{ executable: "small", arch: "arm64" }]);
+});
+
+test("of changes at one time the last one stays, in the directory and in the definition", async () => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  const { directory } = await grants.add(grantRequest({ executable: "small" }), caller);
+  const kinds = ["full", "small", "full", "small"];
+  await Promise.all(kinds.map((executable) => grants.set({ name: "agent", executable, arch: undefined })));
+  expect([inside(directory), world.store.read("agent").executable]).toEqual(["small amd64", "small"]);
+});
+
+test("a grant that had no executable runs the one that it gets", async () => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  const { directory } = await grants.add(grantRequest({ executable: "none" }), caller);
+  await grants.set({ name: "agent", executable: "small", arch: undefined });
+  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("credential_process = /run/keyhole/keyhole\n");
+});
+
+test("where the definition cannot be written, the executable before it stays", async () => {
+  await using world = await newGrantWorld();
+  const { disk, store } = world.fillableStore();
+  const grants = await world.start({ store, smallExecutable: (arch) => Buffer.from(`small ${arch}`) });
+  const { directory } = await grants.add(grantRequest({ executable: "small" }), caller);
+  disk.isFull = true;
+  const error = await errorOf(grants.set({ name: "agent", executable: "small", arch: "arm64" }));
+  expect(error.kind).toBe("unsafe-path");
+  expect(readFileSync(join(directory, "keyhole"), "utf8")).toBe("small amd64");
+  expect(grants.list()).toMatchObject([{ arch: undefined }]);
+});
+
+test.each([
+  ["agent-b", "full", undefined, "no-such-grant"],
+  ["agent", "none", undefined, "invalid-grant"],
+  ["agent", "huge", undefined, "invalid-grant"],
+  ["agent", "full", "arm64", "invalid-grant"],
+])("%s is not given %s for %p", async (name, executable, arch, kind) => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  await grants.add(grantRequest({ executable: "small" }), caller);
+  expect((await errorOf(grants.set({ name, executable, arch }))).kind).toBe(kind);
+});
+
+test("a grant that is delivered as a file is given no executable", async () => {
+  await using world = await newGrantWorld();
+  const { grants } = await startWithExecutables(world);
+  await grants.add(grantRequest({ deliver: "file" }), caller);
+  const error = await errorOf(grants.set({ name: "agent", executable: "full", arch: undefined }));
+  expect(error.message).toContain("is read without an executable");
 });

@@ -6,16 +6,23 @@ import type { Grant } from "../../../src/grants/grant.ts";
 import { decode, encode } from "../../../src/wire/codec.ts";
 import { messages, type SessionInfo } from "../../../src/wire/messages.ts";
 import { roleConfig } from "../fakes/configs.ts";
-import { clocksAt, grantRequest } from "../fakes/grants.ts";
+import { clocksAt, grantRequest, LINUX } from "../fakes/grants.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
 function liveGrant(changes: Partial<LiveGrant> = {}, terms: Partial<Grant> = {}): LiveGrant {
   const grant = {
-    ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, clocksAt(NOW), "0".repeat(64)),
+    ...planGrant(grantRequest({ ttlSeconds: 3600 }), roleConfig("dev"), {}, clocksAt(NOW), "0".repeat(64), LINUX),
     ...terms,
   };
-  const live = { grant, revision: "1", environment: {}, mount: { path: "/home/g/x" }, refusals: 2, ...changes };
+  const live = {
+    grant,
+    revision: "1",
+    environment: {},
+    mount: { path: "/home/g/x", executableBytes: () => 4096 },
+    refusals: 2,
+    ...changes,
+  };
   return live as unknown as LiveGrant;
 }
 
@@ -41,7 +48,7 @@ test("a grant is shown with what is out, and as the wire takes it", () => {
     lastError: "AccessDenied",
     notes: ["shorter"],
   });
-  const { response } = messages.GrantRevoke;
+  const { response } = messages.GrantMake;
   expect(decode(response, encode(response, info), 0)).toEqual(info);
 });
 

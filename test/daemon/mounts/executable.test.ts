@@ -38,7 +38,7 @@ function privateCopy(build = "1.0+abc"): Promise<string> {
   return makePrivateCopy({ binDir: `${root}/home/bin`, build, source });
 }
 
-const place = (path = source) => mount.copyExecutable({ path, stamp: path });
+const place = (path = source) => mount.placeExecutable({ path, stamp: path });
 /** Whoever runs this may be root, who reads it all the same. */
 const COPY_MODE = process.platform === "linux" ? "111" : "500";
 
@@ -114,10 +114,10 @@ test("the copies of two builds whose originals have one size and age are told ap
     return { path: source, stamp: path };
   };
   const age = fs.statSync(source).mtime;
-  await mount.copyExecutable(await stamp("1.0", 1));
+  await mount.placeExecutable(await stamp("1.0", 1));
   fs.writeFileSync(source, "two");
   fs.utimesSync(source, age, age);
-  await mount.copyExecutable(await stamp("1.1", 2));
+  await mount.placeExecutable(await stamp("1.1", 2));
   expect(fs.readFileSync(inMount(), "utf8")).toBe("two");
 });
 
@@ -182,14 +182,14 @@ test.skipIf(!mayUnshare)("on a full disk nothing is left behind, and the error s
     const small = openMount(`${disk.path}/home/g`, ID);
     try {
       small.write("env", Buffer.from("A=1\n"), 0o444);
-      const error = await rejectionOf(small.copyExecutable({ path: source, stamp: source }));
+      const error = await rejectionOf(small.placeExecutable({ path: source, stamp: source }));
       expect(error).toBeInstanceOf(KeyholeError);
       expect(error).toMatchObject({ kind: "unsafe-path", message: expect.stringContaining("ENOSPC") });
       expect(error.hint).toStartWith("df -h ");
       expect(fs.readdirSync(small.path)).toEqual(["env"]);
       // What fits still goes in.
       fs.writeFileSync(source, "small");
-      await small.copyExecutable({ path: source, stamp: source });
+      await small.placeExecutable({ path: source, stamp: source });
       expect(fs.readFileSync(`${small.path}/keyhole`, "utf8")).toBe("small");
     } finally {
       small.close();

@@ -19,7 +19,8 @@ export const FULL: Grant = {
   durationSeconds: 5400,
   deliver: "file",
   mountAt: "host",
-  executable: false,
+  executable: "none",
+  arch: "arm64",
   allowUids: [0, 4_294_967_295],
   allowGids: [100],
   rate: { count: 10, milliseconds: 1000 },
@@ -42,7 +43,8 @@ export const NO_TERMS: Omit<GrantTerms, "name" | "config"> = {
   durationSeconds: undefined,
   deliver: "socket",
   mountAt: "/run/keyhole",
-  executable: true,
+  executable: "small",
+  arch: undefined,
   allowUids: [],
   allowGids: [],
   rate: { count: 10, milliseconds: 1000 },
@@ -91,6 +93,7 @@ export function grantInfo(fields: Partial<GrantInfo> = {}): GrantInfo {
     connections: 0,
     lastError: undefined,
     notes: [],
+    executableBytes: 20_480,
     ...fields,
   };
 }
@@ -123,7 +126,8 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   durationSeconds: absent(fc.integer({ min: 1, max: 43_200 })),
   deliver: fc.constantFrom("socket", "file"),
   mountAt: fc.constantFrom("host", "/run/keyhole", "/opt/my grant"),
-  executable: fc.boolean(),
+  executable: fc.constantFrom("small", "full", "none"),
+  arch: absent(fc.constantFrom("amd64", "arm64")),
   allowUids: fc.array(uint, { maxLength: 4 }),
   allowGids: fc.array(uint, { maxLength: 4 }),
   rate: fc.record({

@@ -5,7 +5,7 @@ import { defineCommand } from "../../command.ts";
 import { addGrant } from "../../grants/grants.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
-import { grantToJson } from "../../grants/view.ts";
+import { describeWeight, grantToJson } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
@@ -22,6 +22,7 @@ export default defineCommand({
     const end =
       grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - grant.createdAt)}`;
     ui.notice(`grant ${grant.name} gives ${grant.config} over a ${grant.deliver}, ${end}`);
+    if (grant.executable === "full") ui.notice(describeWeight(grant));
     for (const note of grant.notes) ui.warn(`${grant.name}: ${note}`);
     tellMended(loose, ui);
     ui.hint(`keyhole grant show ${quotePosix(grant.name)} --for docker`);

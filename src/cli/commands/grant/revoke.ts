@@ -6,7 +6,7 @@ import { quotePosix } from "../../../text/quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
 import { formatDuration } from "../../columns.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
+import { askAboutGrant, findGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 
@@ -28,10 +28,10 @@ export default defineCommand({
       ui.notice(`the credentials that are out work for ${formatDuration(left)} more, unless AWS denies them`);
     if (!args["print-iam"]) {
       if (left > 0) ui.hint(`keyhole grant revoke ${quotePosix(grant.name)} --print-iam`);
-      return args.json ? output.line(formatJson(grantToJson(grant))) : undefined;
+      return args.json ? output.line(formatJson(grantToJson(await findGrant(context, args.name)))) : undefined;
     }
     const denial = denialOf(grant, context);
-    if (args.json) output.line(formatJson({ ...grantToJson(grant), iam: denial }));
+    if (args.json) output.line(formatJson({ ...grantToJson(await findGrant(context, args.name)), iam: denial }));
     else output.line(denial.document);
     if (denial.note !== undefined) return ui.warn(denial.note);
     return ui.hint(denial.command);
@@ -39,7 +39,10 @@ export default defineCommand({
 });
 
 /** The role is the session's where there was one, else the config's. @throws KeyholeError where it has neither. */
-function denialOf(grant: GrantInfo, { settings }: Pick<CommandContext, "settings">): Denial {
+function denialOf(
+  grant: Pick<GrantInfo, "name" | "config" | "sessionName" | "roleArn">,
+  { settings }: Pick<CommandContext, "settings">,
+): Denial {
   try {
     const roleArn =
       grant.roleArn ?? openConfigStore(settings.paths.configDir).read(grant.config).config.AssumeRole?.RoleArn ?? "";

@@ -36,7 +36,7 @@ function environmentOf(daemon: { home: string; socket: string }) {
 }
 
 test("a person reads this", async () => {
-  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants }) });
+  await using daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants }) });
   const result = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
   expect(result).toMatchObject({ exit: 0, stderr: "" });
   expect(result.stdout).toMatchInlineSnapshot(`
@@ -65,7 +65,7 @@ test("a person reads this", async () => {
 test("a clock that is off gets a line, and the times are told on AWS's", async () => {
   await using daemon = startFakeDaemon({
     Status: () => ({ ...status, clockBehindMs: 120_000 }),
-    GrantList: () => ({ grants }),
+    GrantsList: () => ({ grants }),
   });
   const { stdout } = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
   expect(stdout).toContain("this machine's clock is 2 min behind AWS's");
@@ -73,7 +73,7 @@ test("a clock that is off gets a line, and the times are told on AWS's", async (
 });
 
 test("a script reads all of it", async () => {
-  await using daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants }) });
+  await using daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants }) });
   const { stdout } = await keyhole(["daemon", "status", "--json"], { environment: environmentOf(daemon) });
   expect(JSON.parse(stdout)).toMatchObject({
     running: true,
@@ -96,7 +96,7 @@ test("a script reads all of it", async () => {
 test("a daemon that knows no grants, or cannot tell, shows the rest", async () => {
   await using daemon = startFakeDaemon({
     Status: () => status,
-    GrantList: () => {
+    GrantsList: () => {
       throw new KeyholeError("unknown-message", "this daemon speaks messages 1 to 8");
     },
   });
@@ -109,7 +109,7 @@ test("a daemon that knows no grants, or cannot tell, shows the rest", async () =
 test("a daemon of another release is pointed out, with the command that replaces it", async () => {
   await using daemon = startFakeDaemon({
     Status: () => ({ ...status, version: "0.0.9" }),
-    GrantList: () => ({ grants }),
+    GrantsList: () => ({ grants }),
   });
   const { exit, stderr } = await keyhole(["daemon", "status"], { environment: environmentOf(daemon) });
   expect([exit, stderr]).toEqual([
@@ -138,7 +138,7 @@ describe("--wait", () => {
     const home = temporaryHome();
     let daemon: FakeDaemon | undefined;
     const host = waiting((waits) => {
-      if (waits === 3) daemon = startFakeDaemon({ Status: () => status, GrantList: () => ({ grants: [] }) }, home);
+      if (waits === 3) daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants: [] }) }, home);
     });
     const environment = { KEYHOLE_HOME: home, KEYHOLE_SOCKET: join(home, "daemon.sock") };
     const result = await keyhole(["daemon", "status", "--wait", "5"], { environment, host });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { KeyholeError } from "../../../../src/errors.ts";
-import type { GrantInfo, RequestOf } from "../../../../src/wire/messages.ts";
+import type { GrantInfo, RequestOf, ResponseOf } from "../../../../src/wire/messages.ts";
 import { NO_TERMS } from "../../../grants/fakes/grants.ts";
 import { type FakeDaemon, type Script, startFakeDaemon } from "../../fakes/daemon.ts";
 import { grantInfo } from "../../../grants/fakes/grants.ts";
@@ -10,13 +10,13 @@ import { keyhole, NOW, type WorldOptions } from "../../fakes/world.ts";
 /** Knows these grants, and makes every one that it is asked for. */
 function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeDaemon {
   return startFakeDaemon({
-    GrantList: () => ({ grants: [...grants] }),
+    GrantsList: () => ({ grants: [...grants] }),
     GrantSource: () => ({
       directory: "/home/ann/configs",
       environment: [{ name: "AWS_PROFILE", value: "p" }],
       endpoint: "http://127.0.0.1:1",
     }),
-    GrantAdd: ({ ttlSeconds, name, config, deliver, tags, rate }) =>
+    GrantMake: ({ ttlSeconds, name, config, deliver, tags, rate }) =>
       grantInfo({
         name,
         config,
@@ -26,10 +26,15 @@ function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeD
         createdAt: NOW,
         endsAt: ttlSeconds === undefined ? undefined : NOW + ttlSeconds * 1000,
       }),
-    GrantRevoke: ({ name }) => grantInfo({ name, state: "revoked", revokedAt: NOW }),
+    GrantRevoke: ({ name }) => formerInfo({ name, state: "revoked", revokedAt: NOW }),
     GrantRemove: () => ({}),
     ...script,
   });
+}
+
+/** As GrantRevoke gives it. */
+function formerInfo(fields: Partial<GrantInfo>): ResponseOf<"GrantRevoke"> {
+  return { ...grantInfo(fields), executable: true };
 }
 
 function refuseTwin(): never {
@@ -43,7 +48,10 @@ function run(daemon: FakeDaemon, words: string | readonly string[], options: Wor
   return keyhole(typeof words === "string" ? words.split(" ") : words, { ...options, environment });
 }
 
-const requestOf = (daemon: FakeDaemon) => daemon.requests.at(-1)!.body as RequestOf<"GrantAdd">;
+/** Not this machine's. */
+const OTHER_ARCH = process.arch === "arm64" ? "amd64" : "arm64";
+
+const requestOf = (daemon: FakeDaemon) => daemon.requests.at(-1)!.body as RequestOf<"GrantMake">;
 
 describe("grant add", () => {
   test("prints the directory alone on stdout, and what was made on stderr", async () => {
@@ -66,16 +74,51 @@ describe("grant add", () => {
     });
   });
 
+  test.each([
+    ["--executable full", { executable: "full", arch: undefined }],
+    ["--executable small --arch arm64", { executable: "small", arch: "arm64" }],
+    ["--arch amd64", { executable: "small", arch: "amd64" }],
+    ["--executable none", { executable: "none", arch: undefined }],
+    ["--no-executable", { executable: "none", arch: undefined }],
+    ["--no-executable --executable none", { executable: "none", arch: undefined }],
+    ["--executable full --deliver file --mount-at host", { executable: "none", arch: undefined }],
+  ])("%s puts that executable into the directory", async (words, terms) => {
+    await using daemon = daemonOf();
+    expect(await run(daemon, `grant add agent-a --config dev ${words}`)).toMatchObject({ exit: 0 });
+    expect(requestOf(daemon)).toMatchObject(terms);
+  });
+
+  test.each([
+    ["--executable full --no-executable", "--no-executable and --executable full exclude each other"],
+    [`--executable full --arch ${OTHER_ARCH}`, `not one for ${OTHER_ARCH}: use the small one with --arch`],
+    ["--arch sparc", "must be one of amd64, arm64"],
+  ])("%s is a mistake", async (words, message) => {
+    await using daemon = daemonOf();
+    const result = await run(daemon, `grant add agent-a --config dev ${words}`);
+    expect(result.exit).toBe(2);
+    expect(result.stderr).toContain(message);
+    expect(daemon.requests).toEqual([]);
+  });
+
+  test("says what the full executable costs", async () => {
+    const made = grantInfo({ executable: "full", executableBytes: 110 * 2 ** 20 });
+    await using copied = daemonOf([], { GrantMake: () => made });
+    const words = "grant add agent-a --config dev --executable full";
+    expect((await run(copied, words)).stderr).toContain("the executable of agent-a takes 110.0 MiB on the disk\n");
+    await using shared = daemonOf([], { GrantMake: () => ({ ...made, executableBytes: 0 }) });
+    expect((await run(shared, words)).stderr).toContain("shares the disk with what it was copied from\n");
+  });
+
   test("without terms asks for the defaults", async () => {
     await using daemon = daemonOf();
     await run(daemon, "grant add agent-a --config dev");
     const { environment, ...terms } = requestOf(daemon);
     expect(environment.map(({ name }) => name)).toEqual(["KEYHOLE_HOME", "KEYHOLE_SOCKET"]);
     expect(terms).toEqual({
+      directory: "",
       name: "agent-a",
       config: "dev",
       ...NO_TERMS,
-      rate: { count: 10, milliseconds: 1000 },
       ttlSeconds: undefined,
     });
   });
@@ -96,7 +139,7 @@ describe("grant add", () => {
       ttlSeconds: 28_800,
       durationSeconds: 3600,
       mountAt: "/opt/aws",
-      executable: false,
+      executable: "none",
       policyArns: ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B"],
       tags: [
         { key: "a", value: "b=c" },
@@ -175,11 +218,11 @@ describe("grant add", () => {
   test("a file is read with cat, so no executable is put there", async () => {
     await using daemon = daemonOf();
     await run(daemon, "grant add agent-a --config dev --deliver file --mount-at host");
-    expect(requestOf(daemon)).toMatchObject({ deliver: "file", executable: false, mountAt: "host" });
+    expect(requestOf(daemon)).toMatchObject({ deliver: "file", executable: "none", mountAt: "host" });
   });
 
   test("what the daemon refuses is printed, and no directory", async () => {
-    await using daemon = daemonOf([], { GrantAdd: refuseTwin });
+    await using daemon = daemonOf([], { GrantMake: refuseTwin });
     const result = await run(daemon, "grant add agent-a --config dev");
     expect(result).toMatchObject({ exit: 1, stdout: "" });
     expect(result.stderr).toContain("grant agent-a exists");
@@ -199,7 +242,7 @@ test.each(["add b --config dev", "list", "show agent-a", "path agent-a", "revoke
 
 describe("grant list", () => {
   const grants = [
-    grantInfo({ name: "b", endsAt: NOW + 3_600_000, maxUses: 5 }),
+    grantInfo({ name: "b", endsAt: NOW + 3_600_000, maxUses: 5, executable: "none" }),
     grantInfo({ name: "a", state: "revoked", endsAt: NOW - 1 }),
   ];
 
@@ -207,9 +250,9 @@ describe("grant list", () => {
     await using daemon = daemonOf(grants);
     const { stdout } = await run(daemon, "grant list");
     expect(stdout.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
-      ["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES"],
-      ["a", "dev", "revoked", "ended", "socket", "3"],
-      ["b", "dev", "active", "1 h", "socket", "3 of 5"],
+      ["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES", "WEIGHT"],
+      ["a", "dev", "revoked", "ended", "socket", "3", "20 KiB"],
+      ["b", "dev", "active", "1 h", "socket", "3 of 5", "-"],
       [""],
     ]);
   });
@@ -290,7 +333,7 @@ describe("grant revoke", () => {
   });
 
   test("with --print-iam prints the statement that ends the rest, and how to put it there", async () => {
-    await using daemon = daemonOf();
+    await using daemon = daemonOf([grantInfo({ state: "revoked" })]);
     const result = await run(daemon, "grant revoke agent-a --print-iam");
     expect(JSON.parse(result.stdout)).toMatchObject({ Statement: [{ Effect: "Deny", Action: "*" }] });
     expect(result.stdout).toContain("keyhole-agent-a-01234567");
@@ -300,7 +343,7 @@ describe("grant revoke", () => {
   });
 
   test("is done where the statement is not known", async () => {
-    await using daemon = daemonOf([], { GrantRevoke: () => grantInfo({ state: "revoked", roleArn: undefined }) });
+    await using daemon = daemonOf([], { GrantRevoke: () => formerInfo({ state: "revoked", roleArn: undefined }) });
     const result = await run(daemon, "grant revoke agent-a --print-iam");
     expect(result).toMatchObject({ exit: 4, stdout: "" });
     expect(result.stderr).toContain("the grant is revoked; its IAM policy is not known");
@@ -349,5 +392,32 @@ describe("grant confirm", () => {
       { id: 7, allow: true },
       { id: 8, allow: false },
     ]);
+  });
+});
+
+describe("grant set", () => {
+  test("asks for another executable, and says what it takes", async () => {
+    await using daemon = daemonOf([grantInfo({ executable: "full" })], {
+      GrantSet: ({ name, executable }) => grantInfo({ name, executable }),
+    });
+    const result = await run(daemon, "grant set agent-a --executable small --arch arm64");
+    expect(result).toMatchObject({ exit: 0, stdout: "" });
+    expect(result.stderr).toBe("the executable of agent-a takes 20 KiB on the disk\n");
+    expect(daemon.requests.at(-1)!.body).toEqual({ name: "agent-a", executable: "small", arch: "arm64" });
+    expect(JSON.parse((await run(daemon, "grant set agent-a --executable small --json")).stdout)).toMatchObject({
+      name: "agent-a",
+      executable: "small",
+    });
+  });
+
+  test.each([
+    ["agent-a", 2],
+    ["agent-a --executable none", 2],
+    [`agent-a --executable full --arch ${OTHER_ARCH}`, 2],
+    ["agent-b --executable full", 4],
+  ])("%s is refused", async (words, exit) => {
+    await using daemon = daemonOf([grantInfo()]);
+    expect(await run(daemon, `grant set ${words}`)).toMatchObject({ exit, stdout: "" });
+    expect(daemon.requests.filter(({ name }) => name === "GrantSet")).toEqual([]);
   });
 });
