@@ -313,6 +313,22 @@ describe.each(Object.entries(lanes))("%s", (_lane, ask) => {
     },
   );
 
+  test.skipIf(process.getuid!() !== 0 || ask === askExpress)(
+    "where another user listens at a socket of one's own, it is told no name (needs root)",
+    async () => {
+      chmodSync(directory, 0o777);
+      process.seteuid!(65_534);
+      try {
+        serve();
+      } finally {
+        process.seteuid!(0);
+      }
+      chownSync(socket, 0, 0);
+      expect(await vendExpress(words(question), {})).toBeUndefined();
+      expect(asked).toEqual([]);
+    },
+  );
+
   test.each([0o666, 0o777, 0o644, 0o660])(
     "a named socket of mode %o may be a grant's, and is told no name",
     async (mode) => {
