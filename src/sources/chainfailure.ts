@@ -16,16 +16,44 @@ const REFUSED = /^(\w+Exception): (.*)/s;
 
 const server = "the sign-in's server";
 
-/** @param error what the provider threw, or what became of its last request where that had no answer */
-export function explainProvider(error: unknown, place: Place, { name }: { readonly name: string }): KeyholeError {
+const NOTHING = { mfa: "none", hasExternalId: true, profile: undefined } as const;
+
+function refusing(place: Place): string {
+  return place.kind === "sso" ? `SSO refused ${place.of}: ` : "";
+}
+
+/**
+ * @param error what the provider threw, or what became of its last request where that had no answer
+ * @param status of its last answer; 0 where it had none
+ */
+export function explainProvider(
+  error: unknown,
+  place: Place,
+  { name }: { readonly name: string },
+  status: number,
+): KeyholeError {
   const profile = place.profile ?? DEFAULT_PROFILE;
   const text = error instanceof Error ? error.message : "";
   const { kind } = failureOf(error);
   if (kind === "unanswered" || kind === "untrusted" || kind === "refused") {
-    const context = { name, roleArn: "", region: "its region", renewal: renewalOf(place), secrets: [], server };
+    const context = {
+      name,
+      roleArn: "",
+      region: "its region",
+      renewal: renewalOf(place),
+      secrets: [],
+      server,
+      sent: NOTHING,
+    };
     const explained = explainFailure(error, context);
     return new KeyholeError(explained.kind, `profile '${profile}': ${explained.message}`, explained.hint);
   }
+  if (status >= 500 || status === 429)
+    return new KeyholeError(
+      status === 429 ? "throttled" : "network",
+      `profile '${profile}': ${server} answers ${status}`,
+      status === 429 ? undefined : "the fault is at AWS's end: try again in a minute",
+    );
   if (SIGN_IN.test(text))
     return new KeyholeError(
       "person-needed",
@@ -36,8 +64,10 @@ export function explainProvider(error: unknown, place: Place, { name }: { readon
   if (code !== undefined)
     return new KeyholeError(
       "aws-refused",
-      `profile '${profile}': ${code}: ${redact(message ?? "", [])}`,
-      renewalOf(place),
+      `profile '${profile}': ${refusing(place)}${code}: ${redact(message ?? "", [])}`,
+      place.kind === "sso"
+        ? `ask for that permission set, or sign in as another: ${renewalOf(place)}`
+        : renewalOf(place),
     );
   const what =
     place.kind === "container" ? "the container's credentials are not to be had" : `profile '${profile}' gives none`;

@@ -8,10 +8,19 @@ export interface ServiceError {
   readonly status: number;
 }
 
+/** Whom an attempt did not reach. */
+interface Way {
+  readonly host: string | undefined;
+  /** Without user and password. */
+  readonly proxy: string | undefined;
+  /** A proxy's own refusal. */
+  readonly status: number | undefined;
+}
+
 export type StsFailure =
   | ({ readonly kind: "refused" } & ServiceError)
   /** Nothing usable came back; the message is in our words. */
-  | { readonly kind: "unanswered"; readonly message: string }
+  | ({ readonly kind: "unanswered"; readonly message: string } & Way)
   /** The certificate; the code is OpenSSL's. */
   | { readonly kind: "untrusted"; readonly code: string }
   /** The SDK finds no endpoint; its message only quotes what the config or the requester said. */
@@ -48,6 +57,12 @@ export class StsFailed extends Error {
 /** Nothing usable came back: refused, cut, too late, too long. The SDK retries whatever bears this name. */
 export class Unanswered extends Error {
   override readonly name = "TimeoutError";
+  readonly way: Way;
+
+  constructor(message: string, way: Way = { host: undefined, proxy: undefined, status: undefined }) {
+    super(message);
+    this.way = way;
+  }
 }
 
 /** What went wrong, whoever threw it: a transport, the SDK or handler.ts. */
@@ -55,7 +70,7 @@ export function failureOf(error: unknown): StsFailure {
   if (error instanceof StsFailed) return error.failure;
   const refused = readServiceError(error);
   if (refused) return { kind: "refused", ...refused };
-  if (error instanceof Unanswered) return { kind: "unanswered", message: error.message };
+  if (error instanceof Unanswered) return { kind: "unanswered", message: error.message, ...error.way };
   if (isCertificateError(error)) return { kind: "untrusted", code: codeOf(error) ?? "" };
   if (!(error instanceof Error)) return { kind: "unreadable" };
   // The SDK's ruleset and its check of the region.

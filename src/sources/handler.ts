@@ -21,7 +21,7 @@ export interface HandlerOptions {
   readonly clock: Clock;
   readonly tls: Tls;
   readonly proxies: Proxies;
-  readonly onAnswer?: ((exchange: Exchange) => void) | undefined;
+  readonly onAnswer?: ((exchange: Exchange, status: number) => void) | undefined;
   /** Called for an attempt that had no answer. */
   readonly onFailure?: ((failure: unknown) => void) | undefined;
 }
@@ -55,11 +55,11 @@ async function attempt(request: Request, options: HandlerOptions): Promise<Respo
       tls: { rejectUnauthorized: tls.verify, ...trusted(tls) },
     });
     const body = await readBody(response);
-    onAnswer?.({ sentAt, receivedAt: clock.wall(), date: dateOf(response) });
+    onAnswer?.({ sentAt, receivedAt: clock.wall(), date: dateOf(response) }, response.status);
     return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers });
   } catch (error) {
     if (request.signal.aborted) throw error;
-    const failure = isCertificateError(error) ? error : asUnanswered(error, proxy);
+    const failure = isCertificateError(error) ? error : asUnanswered(error, new URL(request.url).hostname, proxy);
     onFailure?.(failure);
     throw failure;
   } finally {
@@ -99,9 +99,12 @@ function dateOf(response: Response): number | undefined {
   return Number.isNaN(date) ? undefined : date;
 }
 
-function asUnanswered(error: unknown, proxy: string | undefined): Unanswered {
+function asUnanswered(error: unknown, host: string, used: string | undefined): Unanswered {
   const what = error instanceof Unanswered ? error.message : codeOf(error) || "the connection failed";
-  return new Unanswered(proxy === undefined ? what : `${what} through the proxy ${hostOf(proxy)}`);
+  const proxy = used === undefined ? undefined : hostOf(used);
+  // Bun's, of a proxy that answers and makes no tunnel.
+  const { status } = (what === "ERR_PROXY_TUNNEL" ? error : {}) as { readonly status?: number };
+  return new Unanswered(proxy === undefined ? what : `${what} through the proxy ${proxy}`, { host, proxy, status });
 }
 
 /** Without user and password. */

@@ -21,8 +21,8 @@ export type Leaf =
       readonly tokenFile: string;
       readonly sessionName: string | undefined;
     }
-  /** The session is what its file in the cache of sign-ins is named after. */
-  | { readonly kind: "sso" | "login"; readonly session: string }
+  /** The session is what its file in the cache of sign-ins is named after; `of` is the permission set, in words. */
+  | { readonly kind: "sso" | "login"; readonly session: string; readonly of: string }
   | { readonly kind: "process"; readonly command: string }
   | { readonly kind: "environment" | "container" | "instance" };
 
@@ -177,7 +177,7 @@ function planLeaf(sources: Sources, profile: string): Place | undefined {
   const first = keysOf(sources.shared.credentials.get(profile), profile);
   if (first !== undefined) return first;
   const session = settings.get("login_session");
-  if (session !== undefined) return { kind: "login", session, profile };
+  if (session !== undefined) return { kind: "login", session, of: "", profile };
   const command = settings.get("credential_process");
   return command === undefined ? keysOf(settings, profile) : { kind: "process", command, profile };
 }
@@ -192,7 +192,8 @@ function planSignIn({ shared }: Sources, settings: Settings, profile: string): P
     ...["sso_start_url", "sso_region"].filter((key) => !signIn.has(key)),
   ];
   if (missing.length > 0) throw none(`the sign-in of profile '${profile}' wants ${missing.join(", ")}`, look(profile));
-  return { kind: "sso", session: named ?? signIn.get("sso_start_url")!, profile };
+  const of = `account ${settings.get("sso_account_id")}, role ${settings.get("sso_role_name")}`;
+  return { kind: "sso", session: named ?? signIn.get("sso_start_url")!, of, profile };
 }
 
 function keysOf(settings: Settings | undefined, profile: string): Place | undefined {

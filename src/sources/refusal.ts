@@ -1,6 +1,7 @@
 // What went wrong between keyhole and STS, told to a person: failures become KeyholeErrors.
 import { type ErrorName, KeyholeError } from "../errors.ts";
-import { failureOf, type ServiceError, serviceErrorOf } from "./failure.ts";
+import { failureOf, type ServiceError, serviceErrorOf, StsFailed, type StsFailure } from "./failure.ts";
+import { didYouMean } from "../text/suggest.ts";
 import { redact } from "./redact.ts";
 
 /** What the text of an error may need, and what it must not show. */
@@ -15,6 +16,15 @@ export interface RefusalContext {
   readonly secrets: readonly (string | undefined)[];
   /** Who was asked. */
   readonly server: string;
+  /** What was sent that a trust policy may want. */
+  readonly sent: Sent;
+}
+
+export interface Sent {
+  readonly mfa: "command" | "code" | "none";
+  readonly hasExternalId: boolean;
+  /** The profile that says it; undefined for the config. */
+  readonly profile: string | undefined;
 }
 
 /** The source credentials are not, or no longer, good: fresh ones may be. */
@@ -39,9 +49,9 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
   const failure = failureOf(error);
   switch (failure.kind) {
     case "refused":
-      return explainRefusal(failure, context);
+      return explainSkew(failure, error) ?? explainRefusal(failure, context);
     case "unanswered":
-      return new KeyholeError("network", `no answer from ${context.server}: ${failure.message}`);
+      return explainSilence(failure, context);
     case "untrusted":
       return new KeyholeError(
         "network",
@@ -63,9 +73,54 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
   return new KeyholeError("network", "the answer is not STS's: a proxy or a wrong endpoint may have answered");
 }
 
+function explainSilence(
+  { message, host, proxy, status }: Extract<StsFailure, { kind: "unanswered" }>,
+  { server, region }: RefusalContext,
+): KeyholeError {
+  const place = host === undefined ? server : `${server} at ${host}`;
+  if (status !== undefined) {
+    const what = `the proxy ${proxy} does not let keyhole through to ${host} (${status})`;
+    const hint =
+      status === 407
+        ? "it wants a user and a password: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        : `ask who runs the proxy to allow ${host}, or, where it is reached without: export NO_PROXY=${host}`;
+    return new KeyholeError("network", what, hint);
+  }
+  const text = `no answer from ${place}: ${message}`;
+  if (message === "ENOTFOUND" && host?.includes(`.${region}.`) && !REGIONS.includes(region)) {
+    return new KeyholeError("network", text, `${region} is no region that keyhole knows${didYouMean(region, REGIONS)}`);
+  }
+  return new KeyholeError("network", text);
+}
+
+/** As of botocore 1.43; another may be there by now, and is asked like these. */
+const REGIONS: readonly string[] = (
+  "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 " +
+  "ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 " +
+  "eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 " +
+  "me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2 cn-north-1 cn-northwest-1 us-gov-east-1 " +
+  "us-gov-west-1 us-iso-east-1 us-iso-west-1 us-isob-east-1 eu-isoe-west-1 us-isof-east-1 us-isof-south-1 eusc-de-east-1"
+).split(" ");
+
 function explainRefusal(refused: ServiceError, context: RefusalContext): KeyholeError {
   const text = `${redact(refused.code, context.secrets)}: ${redact(refused.message, context.secrets)}`;
   return new KeyholeError(kindOf(refused), text, hintFor(refused, context));
+}
+
+/** AWS tells its time with every answer; the SDK has already tried again by it. */
+function explainSkew({ code, message }: ServiceError, error: unknown): KeyholeError | undefined {
+  const { exchange } = error instanceof StsFailed ? error : {};
+  const isLate = /^(?:RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)/.test(code);
+  const isExpired = /^Signature(?:DoesNotMatch$)?/.test(code) && /is now (?:earlier|later) than/.test(message);
+  if ((!isLate && !isExpired) || exchange?.date === undefined) return undefined;
+  const minutes = Math.round((exchange.receivedAt - exchange.date) / 60_000);
+  if (minutes === 0) return undefined;
+  const how = minutes < 0 ? "behind" : "ahead of";
+  return new KeyholeError(
+    "aws-refused",
+    `this machine's clock is ${Math.abs(minutes)} min ${how} AWS's`,
+    "set it: sudo timedatectl set-ntp true",
+  );
 }
 
 function kindOf({ code, message, status }: ServiceError): ErrorName {
@@ -79,29 +134,51 @@ function kindOf({ code, message, status }: ServiceError): ErrorName {
 function hintFor({ code, message, status }: ServiceError, context: RefusalContext): string | undefined {
   const edit = `keyhole config update -n ${context.name}`;
   const role = context.roleArn.slice(context.roleArn.lastIndexOf("/") + 1);
-  if (THROTTLED.test(code) || status >= 500) return undefined;
+  if (THROTTLED.test(code)) return undefined;
+  if (status >= 500) return "the fault is at AWS's end: try again in a minute";
   if (EXPIRED.has(code)) return context.renewal ?? `renew the source credentials, then: ${addAgain(context)}`;
   if (UNKNOWN_KEY.has(code))
     return `check the source's access key, and that ${context.region} is enabled in its account: aws sts get-caller-identity`;
-  if (/MultiFactorAuthentication/.test(message)) return `set MFA.command, or a fresh AssumeRole.TokenCode: ${edit}`;
+  if (/MultiFactorAuthentication/.test(message)) return mfaHint(context.sent, edit);
   if (code.startsWith("RegionDisabled")) return `set STS.region_name to a region that is enabled: ${edit}`;
   if (code.startsWith("PackedPolicyTooLarge")) return `shorten Policy, PolicyArns or Tags: ${edit}`;
   if (code.startsWith("MalformedPolicyDocument")) return `correct AssumeRole.Policy: ${edit}`;
   if (code === "SignatureDoesNotMatch" || code === "RequestExpired")
     return "check the source's secret access key, and this machine's clock: date -u";
   if (/DurationSeconds|MaxSessionDuration/.test(message))
-    return `lower AssumeRole.DurationSeconds (${edit}), or raise the role's maximum: aws iam update-role --role-name ${role} --max-session-duration SECONDS`;
+    return `lower ${durationSetting(context.sent, edit)}, or raise the role's maximum: aws iam update-role --role-name ${role} --max-session-duration SECONDS`;
   if (code === "ValidationError") return edit;
-  if (code.startsWith("AccessDenied")) return accessHint(message, role);
+  if (code.startsWith("AccessDenied")) return accessHint(message, role, context);
   return undefined;
 }
 
 /** TagSession and SetSourceIdentity are permissions of their own; STS names the one it missed. */
-function accessHint(message: string, role: string): string {
+function accessHint(message: string, role: string, { name, sent }: RefusalContext): string {
+  if (/service control policy/i.test(message))
+    return "the organization forbids it: ask who administers its service control policies";
   const action = /sts:(TagSession|SetSourceIdentity|SetContext)/.exec(message)?.[0];
   const trust = `aws iam get-role --role-name ${role} --query Role.AssumeRolePolicyDocument`;
   if (action) return `allow ${action} in the role's trust policy and to the caller: ${trust}`;
-  return `check the role's trust policy, and that the caller may sts:AssumeRole: ${trust}`;
+  const set = (setting: string, own: string) =>
+    sent.profile === undefined
+      ? `keyhole config update -n ${name} --set AssumeRole.${setting}`
+      : `${own} in profile '${sent.profile}'`;
+  const mfa = `; if the role asks for MFA: ${set("SerialNumber=ARN --set MFA.command=COMMAND", "a config with MFA.command, not mfa_serial")}`;
+  const id = `; if it wants an external id: ${set("ExternalId=ID", "external_id")}`;
+  const missing = `${sent.mfa === "none" ? mfa : ""}${sent.hasExternalId ? "" : id}`;
+  return `check the role's trust policy, and that the caller may sts:AssumeRole: ${trust}${missing}`;
+}
+
+function mfaHint({ mfa }: Sent, edit: string): string {
+  if (mfa === "command")
+    return "a code counts once: wait 30 s for the next, and see that MFA.command is for this device";
+  return mfa === "code"
+    ? `a code counts once: set MFA.command, or a fresh AssumeRole.TokenCode: ${edit}`
+    : `set MFA.command: ${edit}`;
+}
+
+function durationSetting({ profile }: Sent, edit: string): string {
+  return profile === undefined ? `AssumeRole.DurationSeconds (${edit})` : `duration_seconds in profile '${profile}'`;
 }
 
 function addAgain(context: RefusalContext): string {

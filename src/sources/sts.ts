@@ -230,5 +230,10 @@ function explain(
     renewal: source.renewal,
     secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, AssumeRole?.TokenCode],
     server: "STS",
+    sent: {
+      mfa: request.config.MFA !== undefined ? "command" : AssumeRole?.TokenCode !== undefined ? "code" : "none",
+      hasExternalId: AssumeRole?.ExternalId !== undefined,
+      profile: undefined,
+    },
   });
 }

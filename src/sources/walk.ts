@@ -169,18 +169,22 @@ async function provided(
 ): Promise<Credentials> {
   const { clock, way } = context;
   let failure: unknown;
+  let status = 0;
   const requestHandler = createHandler({
     clock,
     tls: { enabled: true, verify: true, ca: way.ca, extraCa: way.extraCa },
     proxies: way.proxies,
     // The provider tells of its failures in words alone.
     onFailure: (latest) => (failure = latest),
-    onAnswer: () => (failure = undefined),
+    onAnswer: (_, latest) => {
+      failure = undefined;
+      status = latest;
+    },
   });
   try {
     return fieldsOf(await ask({ requestHandler, maxAttempts: 2 }));
   } catch (error) {
-    throw explainProvider(failure ?? error, place, context);
+    throw explainProvider(failure ?? error, place, context, status);
   }
 }
 
@@ -254,9 +258,13 @@ async function call<Name extends Exclude<OperationName, "GetCallerIdentity">>(
       renewal: undefined,
       secrets: [credentials.secretAccessKey, credentials.sessionToken, ...secrets],
       server: "STS",
+      sent: { mfa: "none", hasExternalId: secrets.some((secret) => secret !== undefined), profile },
     });
     if (profile === undefined) throw new KeyholeError(kind, `web identity: ${message}`, hint);
-    const check = kind === "aws-refused" ? `aws sts get-caller-identity --profile ${quotePosix(profile)}` : hint;
-    throw new KeyholeError(kind, `profile '${profile}': ${message}`, check);
+    throw new KeyholeError(
+      kind,
+      `profile '${profile}': ${message}`,
+      hint ?? `aws sts get-caller-identity --profile ${quotePosix(profile)}`,
+    );
   }
 }

@@ -1,58 +1,8 @@
 // Profiles of ~/.aws as they are, by the compiled executable: without a config, and by one that assumes no role. All of AWS
 // stands behind a proxy (test/sts/aws.ts).
 import { expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Aws, startAws } from "../sts/aws.ts";
-import { createMachine, executable, type Machine } from "./machine.ts";
-
-interface World extends AsyncDisposable {
-  readonly machine: Machine;
-  readonly aws: Aws;
-  run(words: readonly string[], env?: Readonly<Record<string, string | undefined>>): ReturnType<Machine["run"]>;
-}
-
-const SSO = `[sso-session corp]
-sso_start_url = https://d-1234567890.awsapps.com/start
-sso_region = eu-west-1
-[profile sso-dev]
-sso_session = corp
-sso_account_id = 222222222222
-sso_role_name = PowerUser
-region = eu-central-1
-`;
-
-/** A person's home with these files, and the way to all of AWS. */
-async function makeWorld(config: string, credentials = ""): Promise<World> {
-  const [machine, aws] = await Promise.all([createMachine(), startAws()]);
-  const put = (path: string, text: string) => {
-    mkdirSync(join(machine.home, path, ".."), { recursive: true });
-    writeFileSync(join(machine.home, path), text);
-  };
-  put(".aws/config", config.replaceAll("HOME", machine.home));
-  put(".aws/credentials", credentials);
-  put("ca.pem", aws.certificate);
-  put("token.jwt", "a-token");
-  const token = { startUrl: "https://d-1234567890.awsapps.com/start", region: "eu-west-1", accessToken: "good" };
-  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
-  const cache = new Bun.CryptoHasher("sha1").update("corp").digest("hex");
-  put(`.aws/sso/cache/${cache}.json`, JSON.stringify({ ...token, expiresAt }));
-  const environment = {
-    AWS_ACCESS_KEY_ID: undefined,
-    AWS_SECRET_ACCESS_KEY: undefined,
-    HTTPS_PROXY: aws.proxy,
-    AWS_CA_BUNDLE: join(machine.home, "ca.pem"),
-  };
-  return {
-    machine,
-    aws,
-    run: (words, env) => machine.run(words, { env: { ...environment, ...env } }),
-    async [Symbol.asyncDispose]() {
-      await machine[Symbol.asyncDispose]();
-      await aws.stop();
-    },
-  };
-}
+import { makeWorld, SSO } from "./awsworld.ts";
+import { executable } from "./machine.ts";
 
 test("a sign-in's credentials are used as they are, with no config", async () => {
   await using world = await makeWorld(SSO);

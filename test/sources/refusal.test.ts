@@ -13,6 +13,7 @@ const context: RefusalContext = {
   renewal: undefined,
   server: "STS",
   secrets: ["canary-secret"],
+  sent: { mfa: "code", hasExternalId: true, profile: undefined },
 };
 
 function refused(code: string, message = "no", status = 403): STSServiceException {
@@ -60,7 +61,7 @@ describe("STS's refusal", () => {
     { code: "Throttling", status: 400, kind: "throttled", hint: "try again" },
     { code: "ThrottlingException", status: 429, kind: "throttled", hint: "try again" },
     { code: "SlowDown", status: 503, kind: "throttled", hint: "try again" },
-    { code: "ServiceUnavailable", status: 503, kind: "network", hint: "check the network" },
+    { code: "ServiceUnavailable", status: 503, kind: "network", hint: "at AWS's end" },
   ];
   test.each(cases)("$code $message: $kind", ({ code, message, status, kind, hint }) => {
     const explained = explainFailure(refused(code, message, status), context);

@@ -109,7 +109,13 @@ describe("a worker", () => {
     const { transport } = newTransport();
     const nobody = caller({ endpoint: "http://127.0.0.1:1" });
     const sent = transport.send("GetCallerIdentity", {}, nobody, new AbortController().signal);
-    expect((await rejectionOf(sent, StsFailed)).failure).toEqual({ kind: "unanswered", message: "ECONNREFUSED" });
+    expect((await rejectionOf(sent, StsFailed)).failure).toEqual({
+      kind: "unanswered",
+      message: "ECONNREFUSED",
+      host: "127.0.0.1",
+      proxy: undefined,
+      status: undefined,
+    });
   });
 
   test("is not held up by a call that hangs, and gives that up when it is aborted", async () => {

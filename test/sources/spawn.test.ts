@@ -337,7 +337,7 @@ describe("a named profile", () => {
     const unreachable = { AWS_ENDPOINT_URL_STS: "", AWS_ENDPOINT_URL: "http://127.0.0.1:1" };
     expect(await rejectionOf(resolve({ profile: "dead", environment: unreachable }))).toMatchObject({
       kind: "network",
-      message: "profile 'dead': no answer from STS: ECONNREFUSED",
+      message: "profile 'dead': no answer from STS at 127.0.0.1: ECONNREFUSED",
     });
     const token = { accessToken: "canary", expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
     const file = new Bun.CryptoHasher("sha1").update("s").digest("hex");
@@ -345,7 +345,7 @@ describe("a named profile", () => {
     const refused = await rejectionOf(resolve({ profile: "sso", environment: unreachable }));
     expect(refused).toMatchObject({
       kind: "network",
-      message: "profile 'sso': no answer from the sign-in's server: ECONNREFUSED",
+      message: "profile 'sso': no answer from the sign-in's server at 127.0.0.1: ECONNREFUSED",
     });
     await Bun.file(path).delete();
   });

@@ -205,7 +205,7 @@ describe("a failure", () => {
         world.request({ environment: { ...world.keys, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" } }),
       ),
     );
-    expect(refused).toMatchObject({ kind: "network", message: "no answer from STS: ECONNREFUSED" });
+    expect(refused).toMatchObject({ kind: "network", message: "no answer from STS at 127.0.0.1: ECONNREFUSED" });
   });
 
   test("tells AWS's code and message, without the secret that the message repeats", async () => {

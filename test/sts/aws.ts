@@ -185,3 +185,10 @@ function xml(action: string, result: Parameters<typeof renderResult>[1]): Respon
     headers: { "content-type": "text/xml", date: new Date().toUTCString() },
   });
 }
+
+/** An error of STS's, as it is written. @param ahead milliseconds by which AWS's clock is ahead */
+export function refusal(code: string, message: string, status = 403, ahead = 0): Response {
+  const body = `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error></ErrorResponse>`;
+  const date = new Date(Date.now() + ahead).toUTCString();
+  return new Response(body, { status, headers: { "content-type": "text/xml", date } });
+}
