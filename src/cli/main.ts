@@ -4,7 +4,7 @@ import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { build } from "../version.ts";
 import type { Host } from "./command.ts";
-import { absoluteExecutable } from "./executable.ts";
+import { absoluteExecutable } from "./where.ts";
 import { run } from "./run.ts";
 import { createStdout } from "./stdout.ts";
 import { root } from "./table.ts";

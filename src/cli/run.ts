@@ -1,13 +1,13 @@
 // One command from its words to its exit status, in a given world. main.ts gives the real one, tests their own.
-import { type ArgsDef, findCommand, findOperand, parseArguments, splitRest } from "../arguments.ts";
+import { type ArgsDef, findCommand, findOperand, findOption, parseArguments, splitRest } from "../arguments.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
-import { resolveSettings } from "../settings.ts";
+import { resolveSettings, settingOptions } from "../settings.ts";
 import { type AnyCommand, type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
-import { keepPaths } from "./hints.ts";
 import { environmentFor, lazyTarget, ownGrantDirectory, refuseElsewhere } from "./where.ts";
+import type { Ui } from "./ui.ts";
 
 export type World = Pick<CommandContext, "environment" | "ui" | "output" | "host" | "root">;
 
@@ -116,4 +116,43 @@ async function printVersion(asJson: boolean, { output }: World): Promise<number>
 async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
   const help = await import("./help.ts");
   return help.renderHelp(target);
+}
+
+/** Which daemon and which configs: without these a pasted `keyhole daemon start` starts another daemon. */
+const places = {
+  "config-dir": settingOptions["config-dir"],
+  "socket-path": settingOptions["socket-path"],
+  "logging-path": settingOptions["logging-path"],
+};
+
+/** A Ui whose hints repeat the paths of this command line. @param words argv up to `--` */
+export function keepPaths(ui: Ui, words: readonly string[]): Ui {
+  const typed = typedPaths(words);
+  if (typed.length === 0) return ui;
+  const adapt = (hint: string | undefined) => hint && addWords(hint, typed);
+  return {
+    ...ui,
+    hint: (text) => ui.hint(addWords(text, typed)),
+    warn: (text, hint) => ui.warn(text, adapt(hint)),
+    fail: (error) => {
+      const { kind, message, hint } = keyholeErrorOf(error);
+      ui.fail(new KeyholeError(kind, message, adapt(hint)));
+    },
+  };
+}
+
+/** Help needs no path, configs no daemon, and a line that repeats what was typed has its paths. */
+function addWords(hint: string, words: readonly string[]): string {
+  if (!hint.startsWith("keyhole ") || hint.endsWith("--help") || typedPaths(hint.split(" ")).length > 0) return hint;
+  const command = hint.slice("keyhole ".length);
+  const needed = command.startsWith("config ") ? words.filter((word) => word.startsWith("--config-dir=")) : words;
+  return ["keyhole", ...needed, command].join(" ");
+}
+
+function typedPaths(words: readonly string[]): string[] {
+  return words.flatMap((word, at) => {
+    const use = findOption(word, places);
+    const value = use && (use.inline ?? words[at + 1]);
+    return value ? [`--${use.name}=${quotePosix(value)}`] : [];
+  });
 }

@@ -3,7 +3,7 @@
 // each refusal, it holds back a line that repeats the last one, and it is silent under NODE_ENV=test. There is no
 // progress to show: no command works for long without a line of its own.
 import { showControls, showOnOneLine } from "../text/controls.ts";
-import { keyholeErrorOf } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 
 /** What is said to a person, and asked. */
 export interface Ui {
@@ -66,4 +66,17 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
     askYesNo: async (question, byDefault) => (await import("./prompts.ts")).prompts.askYesNo(question, byDefault),
     askChoice: async (question, choices) => (await import("./prompts.ts")).prompts.askChoice(question, choices),
   };
+}
+
+/** The option of every command that removes something of a person's. */
+export const yesOption = { type: "boolean", alias: "y", description: "Do not ask" } as const;
+
+/**
+ * @param command what is to be typed where nobody can be asked, with `--yes`
+ * @throws KeyholeError `usage` without a terminal
+ */
+export async function hasConsent(yes: boolean, ui: Ui, question: string, command: string): Promise<boolean> {
+  if (yes) return true;
+  if (!(await ui.isInteractive())) throw new KeyholeError("usage", "--yes is missing", command);
+  return ui.askYesNo(question, false);
 }

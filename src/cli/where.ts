@@ -6,7 +6,6 @@ import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import type { AnyCommand, Host } from "./command.ts";
-import { compiledExecutable } from "./executable.ts";
 import { insideErrors } from "./vending/grant-socket.ts";
 
 /** The directory of the grant that this executable lies in, if it does. */
@@ -65,4 +64,21 @@ async function greet(path: string, timeoutMs: number): Promise<void> {
   } catch (error) {
     if (!(error instanceof KeyholeError) || error.kind === "forbidden") throw error;
   }
+}
+
+/**
+ * An absolute path. Bun knows the executable from /proc/self/exe; where there is no /proc it repeats the word that
+ * started it, which is a path from the working directory or a name that was found in PATH.
+ *
+ * @param known `process.execPath`
+ */
+export function absoluteExecutable(known: string, cwd: () => string, path: string | undefined): string {
+  if (known.startsWith("/")) return known;
+  if (known.includes("/")) return `${cwd()}/${known}`;
+  return Bun.which(known, { PATH: path ?? "", cwd: cwd() }) ?? known;
+}
+
+/** @param command the words that start keyhole. Undefined from source, where the executable is Bun's. */
+export function compiledExecutable([executable, script]: readonly string[]): string | undefined {
+  return script === undefined ? executable : undefined;
 }

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { hasConsent } from "../../src/cli/consent.ts";
-import { createUi } from "../../src/cli/ui.ts";
+import { createUi, hasConsent } from "../../src/cli/ui.ts";
 import { rejectionOf } from "../thrown.ts";
 
 /** Somebody who is there or not, and says this. */

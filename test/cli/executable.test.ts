@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { absoluteExecutable, compiledExecutable } from "../../src/cli/executable.ts";
+import { absoluteExecutable, compiledExecutable } from "../../src/cli/where.ts";
 
 test("what is absolute stays, and what is a path is taken from the working directory", () => {
   expect(absoluteExecutable("/run/keyhole/keyhole", () => "/here", "/bin")).toBe("/run/keyhole/keyhole");

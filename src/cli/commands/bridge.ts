@@ -33,7 +33,7 @@ export default defineCommand({
     if (args.at !== undefined) throw mistake("--at is for the end with --stdio");
     if (rest.length === 0) throw mistake("no command is given");
     const socket = await socketOf(context, args.grant);
-    const [{ runAnswered }, { isatty }] = await Promise.all([import("../bridge/ends.ts"), import("node:tty")]);
+    const [{ runAnswered }, { isatty }] = await Promise.all([import("../programs/bridge-ends.ts"), import("node:tty")]);
     return runAnswered(context, socket, rest, isatty(2));
   },
 });
@@ -55,8 +55,8 @@ async function serveStdio(context: CommandContext, at: string | undefined): Prom
   const { isatty } = await import("node:tty");
   if (isatty(0) || isatty(1)) throw mistake("stdin and stdout are a terminal, not the two ends of a pipe");
   const { environment, settings, host } = context;
-  const { openBridgeDirectory } = await import("../bridge/directory.ts");
-  const { serveDirectory } = await import("../bridge/ends.ts");
+  const { openBridgeDirectory } = await import("../programs/bridge-ends.ts");
+  const { serveDirectory } = await import("../programs/bridge-ends.ts");
   const path = at === undefined ? undefined : absolutePath(at, () => host.cwd());
   const directory = openBridgeDirectory(path, environment, settings.paths);
   try {

@@ -26,8 +26,8 @@ type Context = Pick<CommandContext, "settings" | "environment" | "host">;
 
 async function examineHost({ settings, environment, host }: Context): Promise<Finding[]> {
   const [{ lookAtDaemon, askVersion }, { hostChecks }, { readSharedFiles }] = await Promise.all([
-    import("../doctor/hostmachine.ts"),
-    import("../doctor/hostchecks.ts"),
+    import("../doctor/machines.ts"),
+    import("../doctor/checks.ts"),
     import("../foreign.ts"),
   ]);
   // What keyhole put into this shell is no source.
@@ -51,8 +51,8 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
 
 async function examineSandbox({ settings, environment, host }: Context): Promise<Finding[]> {
   const [{ findGrantDirectory, SYSTEM_PLACES }, { insideChecks }, { probes }] = await Promise.all([
-    import("../doctor/insidemachine.ts"),
-    import("../doctor/insidechecks.ts"),
+    import("../doctor/machines.ts"),
+    import("../doctor/checks.ts"),
     import("../doctor/probes.ts"),
   ]);
   const machine = {

@@ -1,10 +1,9 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
 import { withSession } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { configChoices } from "../configs/choices.ts";
+import { configChoices, nameOption, nameOrProfile, profileOption, requireName } from "../configs/names.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../json.ts";
-import { nameOption, nameOrProfile, profileOption, requireName } from "../configs/names.ts";
 import { type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({

@@ -66,3 +66,12 @@ export function sessionOf(name: string, { configDir, defaultConfigDir }: Paths):
     endpoint: undefined,
   });
 }
+
+/** What to choose a config's name from. */
+export function configChoices(paths: Paths): NameChoices {
+  return {
+    kind: "configs",
+    hint: "keyhole config add",
+    list: async () => (await import("../../config/store.ts")).listConfigs(paths.configDir),
+  };
+}

@@ -150,7 +150,7 @@ async function withoutCaller(variables: Variables, host: CommandContext["host"])
   if (profile === undefined) return undefined;
   const [{ readSharedFiles }, { keyholeProcessOf }] = await Promise.all([
     import("../foreign.ts"),
-    import("../doctor/processes.ts"),
+    import("../doctor/files.ts"),
   ]);
   const { shared } = await readSharedFiles(host, environment);
   const process = shared.profiles.get(profile)?.get("credential_process");

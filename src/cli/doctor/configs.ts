@@ -4,7 +4,7 @@ import { formatProblem, inspectConfig } from "../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../config/store.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
-import type { HostMachine } from "./hostmachine.ts";
+import type { HostMachine } from "./machines.ts";
 
 export function checkConfigs({ settings, uid }: Pick<HostMachine, "settings" | "uid">): readonly Verdict[] {
   const store = openConfigStore(settings.paths.configDir, uid);

@@ -7,7 +7,7 @@ import type { GrantInfo } from "../../wire/messages.ts";
 import { skewOf } from "../daemon/status.ts";
 import { lookAt } from "./files.ts";
 import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
-import type { HostMachine } from "./hostmachine.ts";
+import type { HostMachine } from "./machines.ts";
 
 export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] {
   if (!("status" in daemon)) return [];

@@ -5,7 +5,7 @@ import { isErrno, KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { version } from "../../version.ts";
 import { lookBehind, may } from "./files.ts";
-import { askVersion } from "./hostmachine.ts";
+import { askVersion } from "./machines.ts";
 
 /**
  * `grant`: answers Fetch alone. `control`: answers everything. `blocked`: connecting is not permitted. `nobody`: there is

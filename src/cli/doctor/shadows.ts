@@ -5,7 +5,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import { parseIni } from "../../sources/ini.ts";
 import { isSamePlace, lookBehind } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
-import { type InsideMachine, relayOf } from "./insidemachine.ts";
+import { type InsideMachine, relayOf } from "./machines.ts";
 
 type Machine = InsideMachine;
 

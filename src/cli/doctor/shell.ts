@@ -4,11 +4,10 @@ import { openConfigStore } from "../../config/store.ts";
 import { suggest } from "../../text/suggest.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { version } from "../../version.ts";
-import { compiledExecutable } from "../executable.ts";
-import { lookBehind, may } from "./files.ts";
+import { compiledExecutable } from "../where.ts";
+import { keyholeProcessOf, lookBehind, may } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
-import type { HostMachine } from "./hostmachine.ts";
-import { keyholeProcessOf } from "./processes.ts";
+import type { HostMachine } from "./machines.ts";
 
 /** Variables that come before a profile's `credential_process`; the others of `rivals` only go with one of them. */
 const WINNERS = [

@@ -1,14 +1,17 @@
-// Where source credentials come from, as far as files tell: no program is run, and nobody is asked.
+// Where source credentials come from, as far as files tell: no program is run; and whether endpoints and proxies can be
+// reached.
 import type { Config } from "../../config/config.ts";
-import { definedVariables } from "../../environment.ts";
+import { definedVariables, ENDPOINT_VARIABLES } from "../../environment.ts";
 import type { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { profileRefusal } from "../../sources/plan.ts";
 import { namedProfile, type Settings } from "../../sources/profile.ts";
 import { readConfigs } from "./configs.ts";
-import { problem, type Verdict, verdicts } from "./finding.ts";
-import type { HostMachine } from "./hostmachine.ts";
-import { keyholeProcessOf } from "./processes.ts";
+import { problem, type Verdict, verdicts, warning } from "./finding.ts";
+import type { HostMachine } from "./machines.ts";
+import { keyholeProcessOf } from "./files.ts";
+import { parseSessionName } from "../../config/name.ts";
+import { type Proxies, proxiesOf } from "../../sources/proxy.ts";
 
 export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
   const unread = machine.refusals.map(({ message, hint }) => problem(message, hint ?? "aws configure list"));
@@ -76,4 +79,56 @@ function sourceConfigOf(config: Config, machine: HostMachine): string | undefine
 /** A config's own. */
 function hasKeys({ STS, Session }: Config): boolean {
   return (STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined;
+}
+
+/** Requests of a shell go through its own proxies, if it names any, else through the daemon's; so do renewals. */
+export function checkProxies({ daemon, environment }: HostMachine): readonly Verdict[] {
+  if (!("status" in daemon) || daemon.proxies === undefined) return [];
+  const theirs = proxiesOf(Object.fromEntries(daemon.proxies.map(({ name, value }) => [name, value])));
+  const [own, other] = [describe(proxiesOf(environment)), describe(theirs)];
+  const wrong =
+    own === other ? [] : [warning(`the daemon has ${other}, and this shell has ${own}`, "keyhole daemon restart")];
+  return verdicts(wrong, `the daemon has ${other}, as this shell`);
+}
+
+function describe({ https, http }: Proxies): string {
+  const hosts = new Set([https, http].flatMap((proxy) => (proxy === undefined ? [] : [hostOf(proxy)])));
+  return hosts.size === 0 ? "no proxy" : `the proxy ${[...hosts].join(" and ")}`;
+}
+
+/** Without user and password. */
+function hostOf(proxy: string): string {
+  return proxy
+    .replace(/^[a-z0-9]+:\/\//i, "")
+    .replace(/^.*@/, "")
+    .replace(/\/.*$/, "");
+}
+
+/** An STS that is not AWS's gives credentials that are none of AWS's. */
+export function checkEndpoints(machine: HostMachine): readonly Verdict[] {
+  const { daemon, environment } = machine;
+  const set = ENDPOINT_VARIABLES.filter((name) => environment[name]);
+  const open = readConfigs(machine).filter(([, { STS }]) => STS?.endpoint_url === undefined);
+  const sessions = "status" in daemon ? daemon.status.sessions : [];
+  const wrong = [
+    ...(set.length === 0 || open.length === 0
+      ? []
+      : [
+          warning(
+            `${set.join(", ")} of this shell: another STS is asked for ${open.length} of the configs`,
+            `unset ${set.join(" ")}`,
+          ),
+        ]),
+    ...sessions.flatMap(({ config: name }) => {
+      const endpoint = parseSessionName(name)?.endpoint;
+      if (endpoint === undefined) return [];
+      return [
+        warning(
+          `the session ${name} is of an STS that a variable names`,
+          `keyhole daemon remove -n ${quotePosix(name)}`,
+        ),
+      ];
+    }),
+  ];
+  return verdicts(wrong, "no variable names another STS");
 }

@@ -7,9 +7,9 @@ import { NOTABLE_SKEW } from "../daemon/status.ts";
 import { fileAdvice, gvisorAdvice, isGvisor } from "../vending/grant-socket.ts";
 import { lookBehind, readText } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
-import { type InsideMachine, relayOf } from "./insidemachine.ts";
+import { type InsideMachine, relayOf } from "./machines.ts";
 import type { Answerer } from "./probes.ts";
-import { toolOf } from "./tools.ts";
+import { toolOf } from "./exposure.ts";
 
 export function checkDirectory({ grant, environment }: InsideMachine): readonly Verdict[] {
   if (grant !== undefined) return [ok(`${grant.path}, delivered by ${grant.deliver}`)];
@@ -17,7 +17,7 @@ export function checkDirectory({ grant, environment }: InsideMachine): readonly 
   return [problem("no grant is mounted here", "on the host: keyhole grant show NAME --for docker")];
 }
 
-export async function checkSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
+export async function checkGrantSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
   if (grant === undefined || grant.deliver === "file") return [];
   const path = `${grant.path}/sock`;
   const answer = await probes.askSocket(path);

@@ -5,8 +5,7 @@ import { isErrorOf } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
 import type { CommandContext } from "../command.ts";
-import { configChoices } from "../configs/choices.ts";
-import { requireName } from "../configs/names.ts";
+import { configChoices, requireName } from "../configs/names.ts";
 import { fetchPatiently, hidePlaces, insideErrors } from "./grant-socket.ts";
 import { requireSharedName, vendShared } from "./shared.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openBridgeDirectory } from "../../../src/cli/bridge/directory.ts";
+import { openBridgeDirectory } from "../../../src/cli/programs/bridge-ends.ts";
 import { thrownBy } from "../../thrown.ts";
 
 function temporary() {

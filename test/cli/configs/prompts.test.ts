@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../../src/errors.ts";
-import { askConfig } from "../../../src/cli/configs/prompts.ts";
+import { askConfig } from "../../../src/cli/configs/questions.ts";
 import type { Ui } from "../../../src/cli/ui.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/demo";

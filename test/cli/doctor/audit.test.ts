@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { checkAudit } from "../../../src/cli/doctor/audit.ts";
+import { checkAudit } from "../../../src/cli/doctor/disk.ts";
 import { asOrdinaryUser } from "../../users.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 

@@ -7,8 +7,8 @@ import {
   checkKeyholeHome,
   checkOtherGrants,
   checkSshAgent,
+  toolOf,
 } from "../../../src/cli/doctor/exposure.ts";
-import { toolOf } from "../../../src/cli/doctor/tools.ts";
 import { Home, insideMachine, mountGrant } from "../fakes/machines.ts";
 
 test("credentials in ~/.aws are named, and a config without keys is not", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmdirSync } from "node:fs";
-import { checkFileSystem, checkLeaseDirectory, judgeHome } from "../../../src/cli/doctor/filesystems.ts";
+import { checkFileSystem, checkLeaseDirectory, judgeHome } from "../../../src/cli/doctor/disk.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
 import { daemonView, Home, hostMachine } from "../fakes/machines.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { askVersion, lookAtDaemon } from "../../../src/cli/doctor/hostmachine.ts";
+import { askVersion, lookAtDaemon } from "../../../src/cli/doctor/machines.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolveSettings } from "../../../src/settings.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";

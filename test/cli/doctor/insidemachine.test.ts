@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { findGrantDirectory, relayOf } from "../../../src/cli/doctor/insidemachine.ts";
+import { findGrantDirectory, relayOf } from "../../../src/cli/doctor/machines.ts";
 import { resolveSettings } from "../../../src/settings.ts";
 import { Home, mountGrant } from "../fakes/machines.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { utimesSync } from "node:fs";
-import { checkLeftovers, checkMemory } from "../../../src/cli/doctor/leftovers.ts";
+import { checkLeftovers, checkMemory } from "../../../src/cli/doctor/disk.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 import { NOW } from "../fakes/world.ts";
 

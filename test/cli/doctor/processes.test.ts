@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { keyholeProcessOf, splitWords } from "../../../src/cli/doctor/processes.ts";
+import { keyholeProcessOf, splitWords } from "../../../src/cli/doctor/files.ts";
 
 test.each([
   [`a b`, ["a", "b"]],

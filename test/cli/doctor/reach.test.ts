@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { checkEndpoints, checkProxies } from "../../../src/cli/doctor/reach.ts";
+import { checkEndpoints, checkProxies } from "../../../src/cli/doctor/sources.ts";
 import { session } from "../fakes/daemon.ts";
 import { daemonView, Home, hostMachine } from "../fakes/machines.ts";
 

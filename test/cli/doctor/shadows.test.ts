@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Check } from "../../../src/cli/doctor/finding.ts";
-import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
+import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/machines.ts";
 import {
   checkBearerToken,
   checkBoto,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { checkSharedPolicy, checkSharedSocket } from "../../../src/cli/doctor/shared.ts";
+import { checkSharedPolicy, checkSharedSocket } from "../../../src/cli/doctor/daemon.ts";
 import { version } from "../../../src/version.ts";
 import { startFakeDaemon } from "../fakes/daemon.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";

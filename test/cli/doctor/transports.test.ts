@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { utimesSync } from "node:fs";
-import type { InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
+import type { InsideMachine } from "../../../src/cli/doctor/machines.ts";
 import type { Answerer } from "../../../src/cli/doctor/probes.ts";
 import {
   checkDirectory,
@@ -10,7 +10,7 @@ import {
   checkPeer,
   checkProcess,
   checkRelay,
-  checkSocket,
+  checkGrantSocket,
 } from "../../../src/cli/doctor/transports.ts";
 import { PROCESS_LINE } from "../fakes/daemon.ts";
 import { Home, insideMachine, mountGrant } from "../fakes/machines.ts";
@@ -50,7 +50,7 @@ test.each(answers)("a socket where the answer is %s is %s: %s", async (answer, l
     return Promise.resolve(answer);
   };
   const grant = mountGrant(home);
-  const found = await checkSocket(answering(home, { grant }, { askSocket }));
+  const found = await checkGrantSocket(answering(home, { grant }, { askSocket }));
   expect(found).toMatchObject([{ level, message: expect.stringContaining(message) }]);
   expect(asked).toEqual([`${grant.path}/sock`]);
 });
@@ -58,9 +58,9 @@ test.each(answers)("a socket where the answer is %s is %s: %s", async (answer, l
 test("the advice where sockets are blocked is file delivery, and its grant's socket is not asked for", async () => {
   using home = new Home();
   const blocked = { askSocket: () => Promise.resolve("blocked" as const) };
-  const [found] = await checkSocket(answering(home, { grant: mountGrant(home) }, blocked));
+  const [found] = await checkGrantSocket(answering(home, { grant: mountGrant(home) }, blocked));
   expect(found?.fix).toBe("on the host: keyhole grant add NAME --config CONFIG --deliver file");
-  expect(await checkSocket(answering(home, { grant: mountGrant(home, "file") }, blocked))).toEqual([]);
+  expect(await checkGrantSocket(answering(home, { grant: mountGrant(home, "file") }, blocked))).toEqual([]);
 });
 
 const document = (fields: object) => JSON.stringify(fields);
@@ -151,7 +151,7 @@ test("in gVisor a socket that refuses is forbidden, with what would permit it", 
   home.write("run/keyhole/sock");
   home.write("version", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n");
   const nobody = { askSocket: () => Promise.resolve("nobody" as const) };
-  expect(await checkSocket(answering(home, { grant }, nobody))).toMatchObject([
+  expect(await checkGrantSocket(answering(home, { grant }, nobody))).toMatchObject([
     {
       level: "problem",
       message: expect.stringContaining("gVisor does not permit"),

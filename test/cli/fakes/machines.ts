@@ -2,8 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { HostMachine } from "../../../src/cli/doctor/hostmachine.ts";
-import type { GrantDirectory, InsideMachine } from "../../../src/cli/doctor/insidemachine.ts";
+import type { GrantDirectory, HostMachine, InsideMachine } from "../../../src/cli/doctor/machines.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { readForeign } from "../../../src/files/foreign.ts";
 import { resolveSettings } from "../../../src/settings.ts";

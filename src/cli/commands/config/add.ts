@@ -7,7 +7,7 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
 import { editText, TEMPLATE } from "../../configs/editor.ts";
 import { nameOption } from "../../configs/names.ts";
-import { askConfig } from "../../configs/prompts.ts";
+import { askConfig } from "../../configs/questions.ts";
 
 const args = {
   name: nameOption,

@@ -3,11 +3,10 @@ import { diffValues } from "../../../config/edit.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { configChoices } from "../../configs/choices.ts";
+import { configChoices, nameOption, requireName } from "../../configs/names.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
 import { editText } from "../../configs/editor.ts";
-import { nameOption, requireName } from "../../configs/names.ts";
-import { askConfig, type ConfigValue } from "../../configs/prompts.ts";
+import { askConfig, type ConfigValue } from "../../configs/questions.ts";
 
 const args = {
   name: nameOption,

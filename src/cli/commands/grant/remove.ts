@@ -1,7 +1,7 @@
 // keyhole grant remove: revokes a grant and forgets it, its directory included.
 import { checkGrantName } from "../../../grants/names.ts";
 import { defineCommand } from "../../command.ts";
-import { hasConsent, yesOption } from "../../consent.ts";
+import { hasConsent, yesOption } from "../../ui.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 

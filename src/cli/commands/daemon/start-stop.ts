@@ -1,12 +1,13 @@
-// keyhole daemon start: a daemon in the background, ready when this returns.
+// keyhole daemon start, stop and kill.
 import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../json.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
+import { killDaemon, stopDaemon } from "../../daemon/lifecycle.ts";
 
-export default defineCommand({
+export const start = defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
   where: "host",
   args: { own: ownOption, json: jsonOption },
@@ -31,5 +32,27 @@ export default defineCommand({
     ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);
     ui.notice(`  socket: ${socket}`);
     ui.notice(`  log:    ${log}`);
+  },
+});
+
+export const stop = defineCommand({
+  meta: { name: "daemon stop", description: "Stop the daemon" },
+  where: "host",
+  args: { json: jsonOption },
+  async run({ args, settings, output, ui, host }) {
+    const pid = await stopDaemon(settings, host);
+    if (args.json) return output.line(formatJson({ stopped: pid !== undefined, pid }));
+    return ui.notice(pid === undefined ? "daemon is not running" : `daemon stopped (pid ${pid})`);
+  },
+});
+
+export const kill = defineCommand({
+  meta: { name: "daemon kill", description: "Kill a daemon that does not stop" },
+  where: "host",
+  args: { json: jsonOption },
+  async run({ args, settings, output, ui, host }) {
+    const pid = await killDaemon(settings, host);
+    if (args.json) return output.line(formatJson({ killed: pid !== undefined, pid }));
+    return ui.notice(pid === undefined ? "daemon is not running" : `daemon killed (pid ${pid})`);
   },
 });

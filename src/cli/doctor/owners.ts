@@ -7,7 +7,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import { formatMode, looseParents } from "../grants/parents.ts";
 import { lookAt, lookBehind, namesIn } from "./files.ts";
 import { problem, type Verdict, verdicts, warning } from "./finding.ts";
-import type { HostMachine } from "./hostmachine.ts";
+import type { HostMachine } from "./machines.ts";
 
 /** Permissions of group and others. */
 const FOREIGN = 0o077;

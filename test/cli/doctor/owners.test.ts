@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, chownSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { checkPlaces } from "../../../src/cli/doctor/places.ts";
+import { checkPlaces } from "../../../src/cli/doctor/owners.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 
 /** As keyhole makes it, with a socket. */

@@ -1,11 +1,11 @@
 // keyhole setup agent-access: the group and the directory by which another user of this machine, such as the one that
 // agents run as, reaches a shared daemon. Repeating it changes nothing.
-import { KeyholeError } from "../../../errors.ts";
-import { directoryOf } from "../../../paths.ts";
-import { checkAccountName, checkSharedPlace, requireRoot } from "../../service/requirements.ts";
-import { type CommandContext, defineCommand, type Host } from "../../command.ts";
-import { formatJson, jsonOption } from "../../json.ts";
-import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../../programs/tools.ts";
+import { KeyholeError } from "../../errors.ts";
+import { directoryOf } from "../../paths.ts";
+import { checkAccountName, checkSharedPlace, requireRoot } from "../service/requirements.ts";
+import { type CommandContext, defineCommand, type Host } from "../command.ts";
+import { formatJson, jsonOption } from "../json.ts";
+import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../programs/tools.ts";
 
 export default defineCommand({
   meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },

@@ -1,14 +1,19 @@
 // The two ends of `keyhole bridge`, each from its pipe to its last word.
 import { answerRequests, createAsker, serveSocket } from "../../bridge/bridge.ts";
 import { BRIDGE_USAGE, createPipe, decodeAnswer } from "../../bridge/pipe.ts";
-import { definedVariables } from "../../environment.ts";
+import { definedVariables, type Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
-import type { BridgeDirectory } from "./directory.ts";
 import type { CommandContext } from "../command.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
-import { endings, signalled, supervise, watchSignals } from "../programs/supervise.ts";
+import { endings, signalled, supervise, watchSignals } from "./supervise.ts";
+import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { ensurePrivateDirectory } from "../../files/directories.ts";
+import { writeAtomically } from "../../files/writing.ts";
+import { HOST_MOUNT } from "../../grants/grant.ts";
+import { checkMountPath, mountFiles } from "../../grants/mount.ts";
+import type { Paths } from "../../paths.ts";
 
 type Context = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 
@@ -71,4 +76,60 @@ function noAnswer(patience: number): KeyholeError {
     `nobody at the other end of the pipe has answered in ${Math.round(patience / 1000)} s`,
     BRIDGE_USAGE,
   );
+}
+
+/** They are made anew each time, and a file of an earlier bridge makes way. */
+const ANEW = { exclusive: false, durable: false };
+
+/** A directory, and how to leave it as it was. */
+export interface BridgeDirectory {
+  /** Absolute. */
+  readonly path: string;
+  readonly socket: string;
+  /** @param command the words that start keyhole. @throws KeyholeError `usage` for a path that no SDK can be told */
+  write(grant: { readonly grant: string; readonly region: string | undefined }, command: readonly string[]): void;
+  /** Removes what it made. */
+  remove(): void;
+}
+
+/**
+ * Makes `at`, or a directory of its own under XDG_RUNTIME_DIR, or under keyhole's home.
+ *
+ * @param at absolute
+ * @throws KeyholeError `unsafe-path` if somebody else could write there, `usage` for a path that SDKs misread
+ */
+export function openBridgeDirectory(
+  at: string | undefined,
+  environment: Environment,
+  { runDir }: Pick<Paths, "runDir">,
+): BridgeDirectory {
+  const path = at ?? makeOwn(environment["XDG_RUNTIME_DIR"], runDir);
+  checkMountPath(path, at === undefined ? "the directory of the bridge" : "--at");
+  ensurePrivateDirectory(path);
+  const made: string[] = [];
+  return {
+    path,
+    socket: `${path}/sock`,
+    write: ({ grant, region }, command) => {
+      const terms = { name: grant, deliver: "socket", mountAt: HOST_MOUNT, executable: "none" } as const;
+      for (const [name, text] of Object.entries(mountFiles(terms, { directory: path, region, command }))) {
+        writeAtomically(`${path}/${name}`, text, ANEW);
+        made.push(`${path}/${name}`);
+      }
+    },
+    remove: () => {
+      for (const file of made) rmSync(file, { force: true });
+      try {
+        rmdirSync(path);
+      } catch {
+        // Somebody put something else into it, or stands on it: it is not ours to remove.
+      }
+    },
+  };
+}
+
+function makeOwn(runtime: string | undefined, runDir: string): string {
+  const parent = runtime?.startsWith("/") ? `${runtime}/keyhole` : runDir;
+  ensurePrivateDirectory(parent);
+  return mkdtempSync(`${parent}/bridge-`);
 }

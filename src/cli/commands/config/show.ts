@@ -1,0 +1,61 @@
+// keyhole config get, list and meta: what is saved, as JSON.
+import { obscureConfig } from "../../../config/obscure.ts";
+import { listConfigs, listMisnamed, openConfigStore } from "../../../config/store.ts";
+import { defineCommand } from "../../command.ts";
+import { configChoices, nameOption, requireName } from "../../configs/names.ts";
+import { formatJson, jsonOption } from "../../json.ts";
+
+export const get = defineCommand({
+  meta: { name: "config get", description: "Print a config as JSON" },
+  where: "host",
+  args: {
+    name: nameOption,
+    obscure: { type: "boolean", alias: "o", description: "Print *** for ARNs, ids and keys" },
+    json: jsonOption,
+  },
+  async run(context) {
+    const { args, output, ui, settings } = context;
+    const store = openConfigStore(settings.paths.configDir);
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    if (!store.exists(name) && (await ui.isInteractive())) {
+      // elhaz's offer; a No is an answer, not a failure.
+      if (!(await ui.askYesNo(`Config ${name} not found. Create it?`, false))) return;
+      const add = (await import("./add.ts")).default;
+      await add.run({
+        ...context,
+        args: { name, set: [], force: false, editor: false, "from-file": undefined, "role-arn": undefined },
+      });
+    }
+    const { config } = store.parse(name);
+    output.line(formatJson(args.obscure ? obscureConfig(config) : config));
+  },
+});
+
+export const list = defineCommand({
+  meta: { name: "config list", description: "Print the names of the configs" },
+  where: "host",
+  args: { json: jsonOption },
+  async run({ args, output, ui, settings }) {
+    const names = listConfigs(settings.paths.configDir);
+    for (const name of listMisnamed(settings.paths.configDir)) {
+      const hint = "rename it: a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _";
+      ui.warn(`${name}.yaml is not taken for a config`, hint);
+    }
+    if (args.json) return output.line(formatJson(names));
+    if (names.length === 0) return ui.notice("no configs found");
+    output.line(names.join("\n"));
+  },
+});
+
+export const meta = defineCommand({
+  meta: { name: "config meta", description: "Print a config's description as JSON" },
+  where: "host",
+  args: { name: nameOption, json: jsonOption },
+  async run({ args, output, ui, settings }) {
+    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const { Meta: found } = openConfigStore(settings.paths.configDir).parse(name).config;
+    if (found !== undefined) return output.line(formatJson(found));
+    if (args.json) return output.line("{}");
+    ui.notice(`no metadata found for config ${name}`);
+  },
+});
