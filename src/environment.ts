@@ -12,49 +12,80 @@ export function definedVariables(environment: Environment): Record<string, strin
 }
 
 /**
- * Variables that the SDK's credential chain, its endpoints and a `credential_process` obey. Of endpoints STS's alone: who
- * has a session of a sign-in may be any shell, and one shell's AWS_ENDPOINT_URL_SSO would be shown its token.
+ * What is true of a variable:
+ * - `secret`: its value is one, and stays in memory
+ * - `disk`: its value may lie on the disk with a session or a grant; `url`: so may this one, without a password in it
+ * - `source`: it says whose keys a requester means; itself it is no secret
+ * - `path`: it names a file; `shared`: one for which the SDKs take a leading `~/` for the home directory, and not for a
+ *   directory named `~`, as they do everywhere else
+ * - `way`: it says by which certificates AWS is believed
+ * - `portable`: it means the same on every machine: keys, regions and endpoints
  */
-const NAMES: ReadonlySet<string> = new Set([
-  "AWS_ACCESS_KEY_ID",
-  "AWS_ACCOUNT_ID",
-  "AWS_CONFIG_FILE",
-  "AWS_CREDENTIAL_EXPIRATION",
-  "AWS_DEFAULT_PROFILE",
-  "AWS_DEFAULT_REGION",
-  "AWS_ENDPOINT_URL",
-  "AWS_ENDPOINT_URL_STS",
-  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-  "AWS_LOGIN_CACHE_DIRECTORY",
-  "AWS_PROFILE",
-  "AWS_REGION",
-  "AWS_ROLE_ARN",
-  "AWS_ROLE_SESSION_NAME",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_SESSION_TOKEN",
-  "AWS_SHARED_CREDENTIALS_FILE",
-  "AWS_STS_REGIONAL_ENDPOINTS",
-  "AWS_USE_DUALSTACK_ENDPOINT",
-  "AWS_USE_FIPS_ENDPOINT",
-  "AWS_WEB_IDENTITY_TOKEN_FILE",
-  "HOME",
-  "PATH",
-]);
+export type Trait = "secret" | "disk" | "url" | "source" | "path" | "shared" | "way" | "portable";
 
-/** `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
+/**
+ * The variables that the SDK's credential chain, its endpoints and a `credential_process` obey; what is not here goes to
+ * no daemon, and on no disk. Of endpoints STS's alone: who has a session of a sign-in may be any shell, and one shell's
+ * AWS_ENDPOINT_URL_SSO would be shown its token.
+ */
+const VARIABLES: Readonly<Record<string, readonly Trait[]>> = {
+  AWS_ACCESS_KEY_ID: ["secret", "source", "portable"],
+  AWS_ACCOUNT_ID: ["portable"],
+  AWS_CA_BUNDLE: ["path", "way"],
+  AWS_CONFIG_FILE: ["disk", "source", "shared"],
+  AWS_CONTAINER_AUTHORIZATION_TOKEN: ["secret"],
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ["disk", "path"],
+  AWS_CONTAINER_CREDENTIALS_FULL_URI: ["url", "source"],
+  AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: ["disk", "source"],
+  AWS_CREDENTIAL_EXPIRATION: ["portable"],
+  AWS_DEFAULT_PROFILE: ["disk", "source"],
+  AWS_DEFAULT_REGION: ["disk", "portable"],
+  AWS_EC2_METADATA_DISABLED: ["disk"],
+  AWS_EC2_METADATA_SERVICE_ENDPOINT: ["url"],
+  AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: ["disk"],
+  AWS_EC2_METADATA_V1_DISABLED: ["disk"],
+  AWS_ENDPOINT_URL: ["portable"],
+  AWS_ENDPOINT_URL_STS: ["portable"],
+  AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: ["disk", "portable"],
+  AWS_LOGIN_CACHE_DIRECTORY: ["disk", "path"],
+  AWS_PROFILE: ["disk", "source"],
+  AWS_REGION: ["disk", "portable"],
+  AWS_ROLE_ARN: ["disk", "source"],
+  AWS_ROLE_SESSION_NAME: ["disk"],
+  AWS_SECRET_ACCESS_KEY: ["secret", "portable"],
+  AWS_SESSION_TOKEN: ["secret", "portable"],
+  AWS_SHARED_CREDENTIALS_FILE: ["disk", "source", "shared"],
+  AWS_STS_REGIONAL_ENDPOINTS: ["disk"],
+  AWS_USE_DUALSTACK_ENDPOINT: ["disk", "portable"],
+  AWS_USE_FIPS_ENDPOINT: ["disk", "portable"],
+  AWS_WEB_IDENTITY_TOKEN_FILE: ["disk", "source", "path"],
+  HOME: ["disk"],
+  KEYHOLE_CONFIG_DIR: ["path"],
+  KEYHOLE_HOME: ["disk", "path"],
+  KEYHOLE_LOGGING_PATH: ["path"],
+  KEYHOLE_SHARED_SOCKET: ["path"],
+  KEYHOLE_SOCKET: ["disk", "path"],
+  NODE_EXTRA_CA_CERTS: ["path", "way"],
+  PATH: ["disk"],
+  SSL_CERT_FILE: ["path", "way"],
+};
+
+export function hasTrait(name: string, trait: Trait): boolean {
+  return Object.hasOwn(VARIABLES, name) && VARIABLES[name]!.includes(trait);
+}
+
+/** Of others. `KEYHOLE_` is among them because a `credential_process` may be keyhole, and must find the requester's daemon. */
 const PREFIXES = ["AWS_CONTAINER_", "AWS_EC2_METADATA_", "KEYHOLE_"];
 
 /** Proxies, in both spellings. */
 const PROXY_NAME = /^(https?|all|no)_proxy$/i;
-
-const CERTIFICATE_FILES = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
 
 /**
  * How AWS is reached: proxies and certificates. They travel with what selects source credentials and select none:
  * two requesters that differ in them alone mean one session.
  */
 export function isWayVariable(name: string): boolean {
-  return isProxyVariable(name) || CERTIFICATE_FILES.includes(name);
+  return isProxyVariable(name) || hasTrait(name, "way");
 }
 
 export function isProxyVariable(name: string): boolean {
@@ -68,23 +99,6 @@ export const ENDPOINT_VARIABLES = [
   "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 ] as const;
 
-/** What says whose keys a requester means; each by name, no secret. */
-const SOURCE_NAMES: ReadonlySet<string> = new Set([
-  "AWS_ACCESS_KEY_ID",
-  "AWS_PROFILE",
-  "AWS_DEFAULT_PROFILE",
-  "AWS_CONFIG_FILE",
-  "AWS_SHARED_CREDENTIALS_FILE",
-  "AWS_ROLE_ARN",
-  "AWS_WEB_IDENTITY_TOKEN_FILE",
-  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-]);
-
-export function isSourceVariable(name: string): boolean {
-  return SOURCE_NAMES.has(name);
-}
-
 /** What keyhole remembers, in the environment of a program that it gave credentials, of the environment outside. */
 export const SOURCE_PREFIX = "KEYHOLE_SOURCE_";
 
@@ -93,21 +107,6 @@ export const SOURCE_PREFIX = "KEYHOLE_SOURCE_";
  * the daemon, has keys of that id.
  */
 export const KEYS_OF_SESSION = `${SOURCE_PREFIX}SESSION`;
-
-/** Two of which the SDKs take a leading `~/` for the home directory; everywhere else they open a directory named `~`. */
-const SHARED_FILES: ReadonlySet<string> = new Set(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"]);
-
-const OTHER_PATHS: ReadonlySet<string> = new Set([
-  ...CERTIFICATE_FILES,
-  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-  "AWS_LOGIN_CACHE_DIRECTORY",
-  "AWS_WEB_IDENTITY_TOKEN_FILE",
-  "KEYHOLE_CONFIG_DIR",
-  "KEYHOLE_HOME",
-  "KEYHOLE_LOGGING_PATH",
-  "KEYHOLE_SHARED_SOCKET",
-  "KEYHOLE_SOCKET",
-]);
 
 /**
  * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs. Relative
@@ -122,27 +121,23 @@ export function selectSourceEnvironment(environment: Environment, cwd: () => str
   return selected;
 }
 
-/** What means the same on every machine: keys, regions and endpoints; no name of a file, a profile or a program. */
-const PORTABLE =
-  /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|CREDENTIAL_EXPIRATION|ACCOUNT_ID|(?:DEFAULT_)?REGION|USE_.*_ENDPOINT|ENDPOINT_URL(?:_STS)?|IGNORE_CONFIGURED_ENDPOINT_URLS)$/;
-
 /** As `selectSourceEnvironment`, for a daemon that has other files than this process. */
 export function selectPortable(environment: Environment): Record<string, string> {
   const entries = Object.entries(environment);
   return Object.fromEntries(
-    entries.filter((entry): entry is [string, string] => Boolean(entry[1]) && PORTABLE.test(entry[0])),
+    entries.filter((entry): entry is [string, string] => Boolean(entry[1]) && hasTrait(entry[0], "portable")),
   );
 }
 
 /** The value of a variable as it means the same in every directory: of one that names a file, an absolute path. */
 export function absoluteValue(name: string, value: string, cwd: () => string): string {
   if (value.startsWith("/")) return value;
-  if (SHARED_FILES.has(name)) return value.startsWith("~/") ? value : `${cwd()}/${value}`;
-  return OTHER_PATHS.has(name) ? `${cwd()}/${value}` : value;
+  if (hasTrait(name, "shared")) return value.startsWith("~/") ? value : `${cwd()}/${value}`;
+  return hasTrait(name, "path") ? `${cwd()}/${value}` : value;
 }
 
 function selects(name: string): boolean {
-  return NAMES.has(name) || isWayVariable(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+  return Object.hasOwn(VARIABLES, name) || isWayVariable(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** The variables that would win over a config file's `credential_process`, or over keys, in one SDK or another. */
@@ -206,7 +201,8 @@ const BASE_NAMES: ReadonlySet<string> = new Set(
 
 /**
  * The environment a daemon runs in. No AWS_* (each session has its requester's), nothing that the runtime
- * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: src/DESIGN.md#what-bun-does), no chain marker of the process that started it.
+ * obeys (BUN_*, NODE_OPTIONS, NODE_TLS_REJECT_UNAUTHORIZED: src/DESIGN.md#what-bun-does), no chain marker of the process that
+ * started it.
  */
 export function selectDaemonEnvironment(environment: Environment): Record<string, string> {
   const selected: Record<string, string> = {};

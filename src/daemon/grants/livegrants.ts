@@ -2,7 +2,7 @@
 // `grant list` and in `grant show`. Who changes one: grants.ts and the parts it names.
 import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
-import { isSourceVariable } from "../../environment.ts";
+import { hasTrait } from "../../environment.ts";
 import type { KeyholeError } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf, termsOf } from "../../grants/grant.ts";
 import type { Caller } from "../../server/dispatch.ts";
@@ -176,7 +176,7 @@ export function sourceOf(
   return {
     directory: grant.configDir ?? configDir,
     environment: Object.entries(variables)
-      .filter(([name]) => isSourceVariable(name))
+      .filter(([name]) => hasTrait(name, "source"))
       .map(([name, value]) => ({ name, value })),
     endpoint: endpointOfGrant(grant, configs),
   };
