@@ -143,7 +143,7 @@ export class Lifecycle {
 
   #enterNew(stored: StoredConfig, environment: SourceEnvironment): Session {
     const provenEnvironment = this.#with.isSelectionFixed === true ? environment : undefined;
-    return this.#enter({ stored, environment, provenEnvironment, givenUp: undefined });
+    return this.#enter({ stored, environment, provenEnvironment, givenUp: undefined, lacksWay: false });
   }
 
   #enter(of: Remembered, checkedAt?: number): Session {

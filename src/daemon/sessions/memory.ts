@@ -1,6 +1,7 @@
 // The memory of sessions: which ones there were, so that a daemon that starts has those of the daemon before it. Names
 // and what selects their source credentials; no credentials, and nothing that is a secret. Of keys in an environment the
-// id: the session is back when a requester has them, or adds it with its own environment.
+// id: the session is back when a requester has them, or adds it with its own environment. Of one shell's proxy and
+// certificates that there were some: they would be everybody's from then on, also where that shell was a hostile one.
 import { existsSync } from "node:fs";
 import { isWayVariable } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
@@ -14,7 +15,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import type { Handlers } from "../../server/dispatch.ts";
 import type { Keyring } from "./static-keys.ts";
 import type { Log } from "../../server/log.ts";
-import type { Sessions } from "./sessions.ts";
+import type { Proven, Sessions } from "./sessions.ts";
 
 /** Milliseconds after a change, so that a burst of them is one write. */
 const DELAY = 100;
@@ -60,11 +61,12 @@ export function openMemory(options: MemoryOptions): Memory {
   const lost = new Map(bringBack(options).map((entry) => [entry.config, entry]));
 
   function heal(): void {
-    for (const [name, { environment, keyId }] of lost) {
+    for (const [name, entry] of lost) {
+      const { environment, keyId } = entry;
       const complete = keyId === undefined ? undefined : keyring.complete(environment, keyId);
       if (complete === undefined) continue;
       lost.delete(name);
-      restore(options, { config: name, environment: complete, keyId });
+      restore(options, { ...entry, environment: complete });
       log("info", "session brought back with its keys", { config: name, accessKeyId: keyId });
     }
   }
@@ -73,10 +75,7 @@ export function openMemory(options: MemoryOptions): Memory {
     timer = undefined;
     const proven = sessions.proven();
     for (const { name } of proven) lost.delete(name);
-    const remembered = [
-      ...lost.values(),
-      ...proven.flatMap(({ name, environment }) => entryOf(name, environment)),
-    ].slice(-MOST);
+    const remembered = [...lost.values(), ...proven.flatMap(entryOf)].slice(-MOST);
     try {
       const directory = directoryOf(path);
       // A home that was removed is not made again.
@@ -127,16 +126,23 @@ interface Entry {
   readonly environment: SourceEnvironment;
   /** Of the keys that it was made with, where its source was keys. */
   readonly keyId: string | undefined;
+  /** It reached AWS by proxies or certificates of its environment. */
+  readonly way: boolean;
 }
 
 /** Nothing where something is missing that selects source credentials, and is no keys: others would be found without it. */
-function entryOf(config: string, environment: SourceEnvironment): Entry[] {
+function entryOf({ name: config, environment, awaitsWay }: Proven): Entry[] {
   const { kept } = splitEnvironment(environment);
   const keyId = environment["AWS_ACCESS_KEY_ID"];
   const isWhole = Object.keys(environment).every(
     (name) => name in kept || KEYS.has(name) || isWayVariable(name) || name.startsWith("KEYHOLE_"),
   );
-  return isWhole ? [{ config, environment: kept, keyId }] : [];
+  const way = awaitsWay || Object.keys(environment).some(isWayVariable);
+  return isWhole ? [{ config, environment: withoutWay(kept), keyId, way }] : [];
+}
+
+function withoutWay(environment: SourceEnvironment): SourceEnvironment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isWayVariable(name)));
 }
 
 const KEYS: ReadonlySet<string> = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
@@ -151,9 +157,9 @@ function bringBack(options: MemoryOptions): Entry[] {
 }
 
 /** Only its file is read, at once; what is wrong with it shows to whoever asks for it. */
-function restore({ sessions, log }: MemoryOptions, { config, environment }: Entry): void {
+function restore({ sessions, log }: MemoryOptions, { config, environment, way }: Entry): void {
   try {
-    sessions.restore(config, environment);
+    sessions.restore(config, environment, way);
   } catch (error) {
     log("info", "session not brought back", { config, error: messageOf(error) });
   }
@@ -178,12 +184,15 @@ interface Content {
 }
 
 function checkEntry(entry: unknown): Entry {
-  const { config, environment, keyId } = entry as Partial<Record<keyof Entry, unknown>>;
+  const { config, environment, keyId, way = false } = entry as Partial<Record<keyof Entry, unknown>>;
   if (typeof config !== "string" || typeof environment !== "object" || environment === null) throw malformed();
   const variables = Object.entries(environment) as [string, unknown][];
   if (!variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value))) throw malformed();
-  if (keyId !== undefined && typeof keyId !== "string") throw malformed();
-  return { config, environment: Object.fromEntries(variables) as SourceEnvironment, keyId };
+  if ((keyId !== undefined && typeof keyId !== "string") || typeof way !== "boolean") throw malformed();
+  const all = Object.fromEntries(variables) as SourceEnvironment;
+  // Former daemons wrote them down.
+  const hasWay = way || Object.keys(all).some(isWayVariable);
+  return { config, environment: withoutWay(all), keyId, way: hasWay };
 }
 
 function malformed(): Error {

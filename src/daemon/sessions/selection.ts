@@ -12,6 +12,7 @@
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
 // |                                    | renewed for nobody                                                  |
 // | proxies and certificates           | of who asked last, where the session does not work                  |
+// | ... after a restart                | of who asks next: they are not kept                                 |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";

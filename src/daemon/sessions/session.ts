@@ -23,6 +23,8 @@ export interface Remembered {
   readonly provenEnvironment: SourceEnvironment | undefined;
   /** Why what had given credentials does not count any more, in words. */
   readonly givenUp: string | undefined;
+  /** How the proven environment reached AWS was forgotten with the daemon before this one. */
+  readonly lacksWay: boolean;
 }
 
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
@@ -124,13 +126,18 @@ export class Session {
     return this.isOpen && this.#of.givenUp === undefined && this.#hasFailed;
   }
 
-  /** What was selected for it failed, or is given up: the next request brings what is to be tried. */
+  /** What it has failed, or is given up, and is not to stay: the next request brings what is to be tried. */
   get isVacant(): boolean {
-    return this.isOpen && this.#hasFailed;
+    return (this.isOpen || this.awaitsWay) && this.#hasFailed;
   }
 
   get #hasFailed(): boolean {
     return this.#flight === undefined && this.#lastError !== undefined;
+  }
+
+  /** It reaches AWS as the daemon itself does, until a request brings its way. */
+  get awaitsWay(): boolean {
+    return this.#of.lacksWay && this.environment === this.provenEnvironment;
   }
 
   /** The issue if it may be vended. */
@@ -244,9 +251,9 @@ export class Session {
     this.forgetFailures();
   }
 
-  /** Takes an environment that is known to have given credentials. */
-  prove(environment: SourceEnvironment): void {
-    this.#of = { ...this.#of, environment, provenEnvironment: environment };
+  /** Takes an environment that is known to have given credentials; `lacksWay` where it reached AWS in a forgotten way. */
+  prove(environment: SourceEnvironment, lacksWay: boolean): void {
+    this.#of = { ...this.#of, environment, provenEnvironment: environment, lacksWay };
     this.forgetFailures();
   }
 
@@ -255,9 +262,11 @@ export class Session {
     if (this.vendable(now) !== undefined && this.#lastError === undefined) return false;
     const before = this.environment;
     const next = withWayOf(before, environment);
-    if (Bun.deepEquals(next, before)) return false;
+    const { awaitsWay } = this;
+    if (Bun.deepEquals(next, before) && !awaitsWay) return false;
     const isProven = this.#of.provenEnvironment === before;
-    this.#of = { ...this.#of, environment: next, ...(isProven && { provenEnvironment: next }) };
+    const lacksWay = this.#of.lacksWay && !awaitsWay;
+    this.#of = { ...this.#of, environment: next, ...(isProven && { provenEnvironment: next }), lacksWay };
     this.forgetFailures();
     return true;
   }
@@ -291,7 +300,7 @@ export class Session {
     const former = this.#issue;
     this.#issue = issue;
     this.#isOutdated = false;
-    this.#of = { ...this.#of, provenEnvironment: this.environment, givenUp: undefined };
+    this.#of = { ...this.#of, provenEnvironment: this.environment, givenUp: undefined, lacksWay: false };
     this.forgetFailures();
     return former;
   }

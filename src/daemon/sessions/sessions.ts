@@ -29,6 +29,14 @@ export interface AddOptions {
   readonly surroundings?: Surroundings | undefined;
 }
 
+/** A session that is to come back after a restart. */
+export interface Proven {
+  readonly name: string;
+  readonly environment: SourceEnvironment;
+  /** It had a way to AWS, which it has not any more. */
+  readonly awaitsWay: boolean;
+}
+
 /** The sessions of a daemon, as its handlers see them. */
 export class Sessions {
   readonly #lifecycle: Lifecycle;
@@ -102,13 +110,17 @@ export class Sessions {
     return session.info(this.#lifecycle.time);
   }
 
-  /** Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`. */
-  restore(name: string, environment: SourceEnvironment): void {
+  /**
+   * Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`.
+   *
+   * @param lacksWay its environment reached AWS by proxies or certificates that were not kept
+   */
+  restore(name: string, environment: SourceEnvironment, lacksWay = false): void {
     this.#refuseWhenStopped();
     const session = this.#lifecycle.place(this.#configs.read(name), environment);
     if (!session.isOpen) return;
     this.#select(session, environment);
-    session.prove(environment);
+    session.prove(environment, lacksWay);
   }
 
   /**
@@ -149,10 +161,10 @@ export class Sessions {
   }
 
   /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
-  proven(): { readonly name: string; readonly environment: SourceEnvironment }[] {
-    return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment }) => {
+  proven(): Proven[] {
+    return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment, awaitsWay }) => {
       const isKept = environment !== undefined && parseSessionName(name)?.endpoint === undefined;
-      return isKept ? [{ name, environment }] : [];
+      return isKept ? [{ name, environment, awaitsWay }] : [];
     });
   }
 

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import type { Handlers } from "../../../src/server/dispatch.ts";
 import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
 import { memoryPath, openMemory, rememberChanges } from "../../../src/daemon/sessions/memory.ts";
+import { KeyholeError } from "../../../src/errors.ts";
 import { resolvePaths } from "../../../src/paths.ts";
 import { roleConfig } from "../fakes/configs.ts";
 import { errorOf, newWorld, type World } from "../fakes/world.ts";
@@ -267,4 +268,50 @@ test("removals are told to the memory", async () => {
   expect(changes).toBe(1);
   await told.List({}, {} as never);
   expect(changes).toBe(1);
+});
+
+const way = { HTTPS_PROXY: "http://proxy.evil:8080", AWS_CA_BUNDLE: "/evil/ca.pem" };
+
+test("how a shell reaches AWS is not kept: after a restart it is the next asker's way", async () => {
+  const first = begin();
+  await add(first, "dev", { AWS_PROFILE: "base", ...way });
+  first.memory.close();
+  expect(readFileSync(path, "utf8")).not.toMatch(/evil|PROXY|CA_BUNDLE/);
+
+  // The daemon's own is tried. Where it fails, and that is written down again, the client brings its own.
+  const second = begin();
+  second.source.failure = new KeyholeError("network", "no way");
+  expect(await errorOf(second.vend("dev"))).toMatchObject({ kind: "no-such-session" });
+  expect(await errorOf(second.vend("dev"))).toMatchObject({ kind: "no-such-session" });
+  second.memory.changed();
+  second.memory.close();
+
+  const third = begin();
+  const other = { AWS_PROFILE: "other", HTTPS_PROXY: "http://mine:1" };
+  await third.sessions.add("dev", other, { verify: true, renew: false, keep: true });
+  expect((await third.vend("dev")).config).toBe("dev");
+  const environments = [second, third].map(({ source }) => source.calls.map(({ environment }) => environment));
+  expect(environments).toEqual([[{ AWS_PROFILE: "base" }], [{ AWS_PROFILE: "base", HTTPS_PROXY: "http://mine:1" }]]);
+});
+
+test("a shell's way that an older daemon wrote down is not used", async () => {
+  mkdirSync(join(directory, "run"), { mode: 0o700 });
+  const sessions = [{ config: "dev", environment: { AWS_PROFILE: "base", ...way } }];
+  writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
+  const it = begin();
+  expect((await it.vend("dev")).config).toBe("dev");
+  expect(it.source.calls.map(({ environment }) => environment)).toEqual([{ AWS_PROFILE: "base" }]);
+});
+
+test("an addition that fails leaves a session that has lost its way without one", async () => {
+  const first = begin();
+  await add(first, "dev", { AWS_PROFILE: "base", ...way });
+  first.memory.close();
+
+  const second = begin();
+  second.source.failure = new KeyholeError("network", "no way");
+  const adding = second.sessions.add("dev", { AWS_PROFILE: "b" }, { verify: true, renew: true });
+  expect(await errorOf(adding)).toMatchObject({ kind: "network" });
+  expect(await errorOf(second.vend("dev"))).toMatchObject({ kind: "no-such-session" });
+  expect(second.sessions.environmentOf("dev")).toEqual({ AWS_PROFILE: "base" });
 });
