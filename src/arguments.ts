@@ -39,7 +39,7 @@ type ArgValue<Def extends ArgDef> = Def extends { type: "boolean" }
 /** What the parser makes of a definition. A boolean that is not given is its default, or false. */
 export type ArgValues<Defs extends ArgsDef> = { readonly [Name in keyof Defs]: ArgValue<Defs[Name]> };
 
-/** argv up to `--` and behind it; `rest` is undefined without a `--`. */
+/** argv up to `--` and after it; `rest` is undefined without a `--`. */
 export function splitRest(argv: readonly string[]): { own: readonly string[]; rest: readonly string[] | undefined } {
   const end = argv.indexOf("--");
   return end === -1 ? { own: argv, rest: undefined } : { own: argv.slice(0, end), rest: argv.slice(end + 1) };
@@ -57,7 +57,7 @@ export interface OptionUse {
   /** As it was typed, without the value: `--format`, `-f`, `--no-verify`. */
   readonly typed: string;
   readonly negated: boolean;
-  /** What stands behind `=`. */
+  /** What comes after `=`. */
   readonly inline: string | undefined;
 }
 
@@ -75,7 +75,7 @@ export function findOption(word: string, defs: ArgsDef): OptionUse | undefined {
   return findGlued(word, defs);
 }
 
-/** An option of one letter with its value behind it. `-name` is no name "ame" but a slip for `--name`. */
+/** An option of one letter with its value right after it. `-name` is no name "ame" but a slip for `--name`. */
 function findGlued(word: string, defs: ArgsDef): OptionUse | undefined {
   if (word.startsWith("--") || Object.hasOwn(defs, word.slice(1).split("=", 1)[0]!)) return undefined;
   const typed = word.slice(0, 2);
@@ -97,7 +97,7 @@ function takesNextWord(use: OptionUse): boolean {
  * A value that begins with a dash must be written `--option=value`: otherwise a forgotten value would swallow the
  * next option. Flags are not glued to each other, because `-cd` is one option.
  *
- * @param help the hint for whoever made a mistake: the command that prints the help
+ * @param help the hint of an error: the command that prints the help
  * @throws KeyholeError `usage` for unknown options, missing, superfluous and bad values, extra and missing operands
  */
 export function parseArguments<const Defs extends ArgsDef>(

@@ -34,7 +34,7 @@ const granted = { passes: "never", mend: "nothing", member: false, inside: undef
 const NO_ANSWER = "no answer came in time";
 const DAEMON_LOGS = "keyhole daemon logs";
 const RESTART = "keyhole daemon restart";
-const NEW_GRANT = "ask whoever made this grant for a new one";
+const NEW_GRANT = "ask the owner of this grant for a new one";
 
 /** A new error is a row: the compiler and test/wire say what else it needs. */
 export const errors = {
@@ -53,7 +53,7 @@ export const errors = {
     exit: 4,
     ...own,
     hint: "keyhole config list",
-    holder: "the config of this grant does not exist any more",
+    holder: "the config of this grant no longer exists",
   },
   "no-such-session": { number: 6, exit: 4, ...own, hint: "keyhole daemon list" },
   unreachable: {
@@ -79,7 +79,7 @@ export const errors = {
     exit: 5,
     ...source,
     hint: "aws configure list",
-    holder: "these credentials have no source any more",
+    holder: "these credentials no longer have a source",
   },
   "aws-refused": { number: 13, exit: 6, ...source, holder: "AWS refused to give these credentials", hint: undefined },
   throttled: {
@@ -117,7 +117,7 @@ export const errors = {
     exit: 9,
     ...granted,
     hint: undefined,
-    holder: "this socket gives one grant's credentials to whom it was made for, and does nothing else",
+    holder: "this socket gives the credentials of one grant to its holder, and nothing else",
   },
   "credential-loop": {
     number: 20,
@@ -158,14 +158,14 @@ export const errors = {
     exit: 9,
     ...granted,
     hint: NEW_GRANT,
-    holder: "this grant has been used as often as it may be",
+    holder: "this grant is used up",
   },
   denied: {
     number: 34,
     exit: 9,
     ...granted,
     holder: "a person was asked and did not allow it",
-    hint: "ask whoever made this grant to allow it, and try again",
+    hint: "ask the owner of this grant to allow it, and try again",
   },
   "surroundings-wanted": { number: 36, exit: 5, ...own, hint: RESTART },
   "not-a-grant": { number: 35, exit: 2, ...own, hint: "keyhole export -n NAME" },
@@ -175,7 +175,7 @@ export type ErrorName = keyof typeof errors;
 
 /**
  * Every failure that a person or a client may see. `message` holds no secret, no value out of a config file, and on
- * a grant socket no ARN; whoever builds one from foreign text (AWS, a command) vouches for that.
+ * a grant socket no ARN; the code that builds one from foreign text (AWS, a command) sees to that.
  */
 export class KeyholeError extends Error {
   override readonly name = "KeyholeError";

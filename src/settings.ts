@@ -151,7 +151,7 @@ export function resolveSettings(values: SettingValues, environment: Environment,
   };
 }
 
-/** The options of a command line that resolves to these settings; what stands behind `keyhole --daemon`. */
+/** The options of a command line that resolves to these settings; what comes after `keyhole --daemon`. */
 export function settingsToArguments(settings: Settings): string[] {
   const values: Record<SettingName, string> = {
     "config-dir": settings.paths.configDir,

@@ -34,7 +34,7 @@ export interface Host {
   userId(): number;
   /** Runs a program of the system to its end, without a terminal. Status 127 where there is none of that name. */
   runTool(command: ToolCommand): Promise<ToolResult>;
-  /** False for a process that has ended, also if nobody has waited for it yet. */
+  /** False for a process that has ended, also while its parent has not waited for it. */
   isRunning(pid: number): Promise<boolean>;
   /**
    * Starts this executable as a daemon, and resolves when it is ready. `endOther` ends the one that runs; it is called
@@ -49,7 +49,7 @@ export interface Host {
 export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   /** By the name of the definition; an option that is not defined does not compile. */
   readonly args: ArgValues<Args>;
-  /** What stands behind `--`; empty unless the command has `rest`. */
+  /** What comes after `--`; empty unless the command has `rest`. */
   readonly rest: readonly string[];
   readonly settings: Settings;
   /** Which socket this command line means; worked out once, when it is first asked for. */
@@ -79,7 +79,7 @@ export interface Command<Args extends ArgsDef = ArgsDef> {
    */
   readonly where: "host" | "sandbox" | "both";
   readonly args: Args;
-  /** Takes everything behind `--`, which may be nothing if it is `optional`. */
+  /** Takes everything after `--`, which may be nothing if it is `optional`. */
   readonly rest?: true | "optional";
   /** Lines at the end of its help, for what no option says. */
   readonly notes?: readonly string[];

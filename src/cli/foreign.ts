@@ -1,4 +1,4 @@
-// Files that are not keyhole's own, as a client reads them: in a child, which is left behind where they do not answer.
+// Files that are not keyhole's own, as a client reads them: in a child, which is abandoned where they do not answer.
 import { KeyholeError } from "../errors.ts";
 import { silent } from "../files/foreign.ts";
 import type { FileAnswer } from "../files/reader.ts";

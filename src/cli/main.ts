@@ -13,7 +13,7 @@ import { createUi } from "./ui.ts";
 /**
  * Runs a client to its end, and with it the process.
  *
- * @param words argv behind the program's name
+ * @param words argv after the program's name
  * @param openInProcess makes a broker inside of this process
  * @param refusal what has been answered to these words already
  */

@@ -71,11 +71,7 @@ function requireDashes({ meta, args }: AnyCommand, words: readonly string[]): vo
   const at = findOperand(words, { ...(args as ArgsDef), ...commonOptions });
   if (at === undefined) return;
   const line = [...words.slice(0, at), "--", ...words.slice(at)].map(quotePosix).join(" ");
-  throw new KeyholeError(
-    "usage",
-    "the program to run and its arguments stand behind --",
-    `keyhole ${meta.name} ${line}`,
-  );
+  throw new KeyholeError("usage", "the program to run and its arguments come after --", `keyhole ${meta.name} ${line}`);
 }
 
 async function runCommand(
@@ -89,7 +85,7 @@ async function runCommand(
   const args = parseArguments(words, { ...command.args, ...commonOptions }, help);
   if (args["version"] === true) return printVersion(false, world);
   if (rest !== undefined && command.rest === undefined) {
-    throw new KeyholeError("usage", `keyhole ${command.meta.name} takes nothing behind --`, help);
+    throw new KeyholeError("usage", `keyhole ${command.meta.name} takes no arguments after --`, help);
   }
   const settings = resolveSettings(args, environmentFor(world.host, world.environment), () => world.host.cwd());
   const target = lazyTarget(settings, world.host);

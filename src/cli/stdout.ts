@@ -47,7 +47,7 @@ export function createStdout(exit: (status: number) => never): Stdout {
     line: (text) => {
       const written = write(new TextEncoder().encode(`${text}\n`));
       lines = Promise.all([lines, written]);
-      // Whoever waits for `finish` is told.
+      // `finish` tells.
       lines.catch(() => {});
     },
     bytes: write,

@@ -72,7 +72,7 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
 export const yesOption = { type: "boolean", alias: "y", description: "Do not ask" } as const;
 
 /**
- * @param command what is to be typed where nobody can be asked, with `--yes`
+ * @param command what is to be typed where there is no terminal to ask at, with `--yes`
  * @throws KeyholeError `usage` without a terminal
  */
 export async function hasConsent(yes: boolean, ui: Ui, question: string, command: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { errors, isErrorOf, KeyholeError } from "../errors.ts";
 import { version } from "../version.ts";
 
 /**
- * Nothing is tried again, also where nobody listens.
+ * Nothing is tried again, also where no daemon listens.
  *
  * @param timeoutMs milliseconds to wait for the connection, and for the answer
  * @throws KeyholeError as `Connection.open` and `request` do
@@ -33,7 +33,7 @@ export interface Patience {
   readonly deadlineMs: number;
   /** Whether everything may be asked again where the daemon goes away in the middle of it. */
   readonly isRepeatable: boolean;
-  /** Who holds the daemon's lock at this moment, and so listens soon or has just ceased to; undefined if nobody does. */
+  /** Who holds the daemon's lock at this moment, and so listens soon or has just ceased to; undefined if none does. */
   readonly holder: () => Promise<number | undefined>;
   /** Starts a daemon, race-free; its errors are the caller's. Absent where that is not to be. */
   readonly start?: (() => Promise<unknown>) | undefined;
@@ -46,11 +46,11 @@ const LONGEST_PAUSE = 32;
  * its socket finds out within 2 s (server/watch-socket.ts), and one that starts takes 20 ms.
  */
 const LONGEST_SILENCE = 5000;
-/** Daemons that one client starts: each served nobody. */
+/** Daemons that one client starts, of which none answered. */
 const MOST_STARTS = 3;
 
 /**
- * Opens a connection, runs `use` with it, and closes it. Where nobody listens, it waits for whoever holds the lock or
+ * Opens a connection, runs `use` with it, and closes it. Where no daemon listens, it waits for the one that holds the lock or
  * starts a daemon, and looks again.
  *
  * @param open is told how long it may wait for an answer: what is left of the deadline

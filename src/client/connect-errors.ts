@@ -7,10 +7,10 @@ import { quotePosix } from "../text/quoting.ts";
 const PROHIBITIONS = ["EPERM", "EACCES", "EOPNOTSUPP", "EAFNOSUPPORT", "ENOSYS"] as const;
 
 /**
- * An abstract name at which nobody listens: a seccomp filter shows there at once, and no daemon whose backlog is merely
+ * An abstract name without a listener: a seccomp filter shows there at once, and no daemon whose backlog is merely
  * full gets a connection that asks nothing. What forbids this path alone (gVisor, Seatbelt) shows at the end.
  */
-export const NOBODY = process.platform === "linux" ? "\0keyhole" : undefined;
+export const NO_LISTENER = process.platform === "linux" ? "\0keyhole" : undefined;
 
 /** The errno that Bun 1.4.5 reports as ECONNREFUSED: of connecting that is not permitted, all but EACCES. */
 export async function findProhibition(path: string): Promise<string | undefined> {
@@ -19,18 +19,18 @@ export async function findProhibition(path: string): Promise<string | undefined>
   try {
     code = loadNative().connectFailure(path);
   } catch (error) {
-    // Where libc cannot be called either, all that is known is that nobody answers.
+    // Where libc cannot be called either, all that is known is that no daemon answers.
     if (!isErrorOf(error, "blocked")) throw error;
   }
   return PROHIBITIONS.find((prohibition) => prohibition === code);
 }
 
-/** By errno: what it means for whoever asked. */
+/** By errno: what it means for the client. */
 const connectErrors: Readonly<Record<string, (path: string) => KeyholeError>> = {
   ...Object.fromEntries(PROHIBITIONS.map((code) => [code, (path: string) => blocked(path, code)])),
   ENOENT: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
   ENOTDIR: (path) => new KeyholeError("unreachable", `no daemon listens at ${path}`),
-  ECONNREFUSED: (path) => new KeyholeError("unreachable", `nobody answers at ${path}`),
+  ECONNREFUSED: (path) => new KeyholeError("unreachable", `no daemon answers at ${path}`),
   EINVAL: (path) => tooLong(path),
   ENAMETOOLONG: (path) => tooLong(path),
 };
@@ -44,7 +44,7 @@ function blocked(path: string, code: string): KeyholeError {
   return new KeyholeError("blocked", `connecting to ${path} is not permitted here (${code})`, hint);
 }
 
-/** In characters: what Linux's 108 bytes leave for the name behind `/proc/self/fd/N/`. */
+/** In characters: what Linux's 108 bytes leave for the name after `/proc/self/fd/N/`. */
 const LONGEST_NAME = 90;
 
 /** Bun says EINVAL, too, where a directory on a long path does not exist. */

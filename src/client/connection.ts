@@ -2,7 +2,7 @@
 import { codeOf, KeyholeError } from "../errors.ts";
 import { type Frame, FrameDecoder, MalformedFrame, RESPONSE_LIMIT } from "../wire/frame.ts";
 import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from "../wire/messages.ts";
-import { connectError, findProhibition, NOBODY } from "./connect-errors.ts";
+import { connectError, findProhibition, NO_LISTENER } from "./connect-errors.ts";
 import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
 /** How long whom is waited for. */
@@ -13,7 +13,7 @@ export interface ConnectionOptions {
   readonly refusedPatienceMs?: number;
   /**
    * Asked when that time is over: whether the daemon answers others. Then it waits itself, for AWS, for a program that
-   * gives a code or for the person behind it, has deadlines for them, and will say what it was.
+   * gives a code or for the person who types it, has deadlines for them, and will say what it was.
    */
   readonly isThere?: (() => Promise<boolean>) | undefined;
 }
@@ -28,7 +28,7 @@ interface Waiter {
  * in milliseconds, before it counts. The kernel answers at once, so a dead socket costs a person no more than this.
  */
 const REFUSED_PATIENCE = 400;
-/** Milliseconds, whoever is there: above the hour that MFA.timeout may be, and what AWS may take. */
+/** Milliseconds, whatever the daemon waits for: above the hour that MFA.timeout may be, and what AWS may take. */
 const LONGEST_PATIENCE = 3_700_000;
 /** Milliseconds before the second attempt; each pause is twice the one before. */
 const FIRST_PAUSE = 4;
@@ -49,7 +49,7 @@ export class Connection {
   }
 
   /**
-   * @throws KeyholeError `unreachable` where nobody answers, `blocked` where a sandbox or another user's file mode forbids
+   * @throws KeyholeError `unreachable` where no daemon answers, `blocked` where a sandbox or another user's file mode forbids
    *   it, `unsafe-path` where something is amiss in a home of one's own. It never removes or starts anything.
    */
   static async open(socketPath: string, options: ConnectionOptions): Promise<Connection> {
@@ -64,7 +64,7 @@ export class Connection {
         const code = codeOf(error);
         if (code !== "ECONNREFUSED") throw connectError(socketPath, code);
         const isLast = performance.now() >= giveUpAt;
-        const probe = isLast ? socketPath : pause === FIRST_PAUSE ? NOBODY : undefined;
+        const probe = isLast ? socketPath : pause === FIRST_PAUSE ? NO_LISTENER : undefined;
         const prohibition = probe && (await findProhibition(probe));
         if (prohibition !== undefined || isLast) throw connectError(socketPath, prohibition ?? code);
       }

@@ -66,7 +66,7 @@ export type Refusal = Uint8Array | "timeout";
  * Prints the `credential_process` line and returns "answered". "unusual" is for the command line proper, which has
  * nothing to know of what happened; so is a Refusal, which it explains without asking again.
  *
- * @param words argv behind the program's name
+ * @param words argv after the program's name
  * @param executable the path of this executable, from the working directory
  */
 export async function answerExpress(
@@ -158,7 +158,7 @@ interface Question {
 /** Only words that are certain: long and short spellings with a separate value, each once. */
 function understand(words: readonly string[], environment: Environment): Question | undefined {
   for (const variable of lane.deciding) if (environment[variable]) return undefined;
-  // Off, as in a grant's environment, it decides what happens where nobody answers; other values have to be checked.
+  // Off, as in a grant's environment, it decides what happens where no daemon answers; other values have to be checked.
   if ((environment["KEYHOLE_AUTOSTART"] || "0") !== "0") return undefined;
   let socket: string | undefined;
   let name: string | undefined;
@@ -223,7 +223,7 @@ function encodeVend(name: string): Uint8Array | undefined {
   return frame;
 }
 
-/** A grant's credentials; undefined where nobody was reached, which the command line proper tries again for a while. */
+/** A grant's credentials; undefined where no daemon was reached, which the command line proper tries again for a while. */
 async function fetch(path: string): Promise<Answer | undefined> {
   const request = Uint8Array.of(0, 0, 0, 2, lane.version, lane.fetch);
   const answer = await ask({ unix: path }, { request, deadline: lane.fetchDeadline, read: readFetched });
@@ -256,7 +256,7 @@ interface Asking<Read> {
   readonly read: (frame: Uint8Array) => Read | undefined;
 }
 
-/** What `read` makes of an answer; undefined where nobody was reached or the connection was closed. */
+/** What `read` makes of an answer; undefined where no daemon was reached or the connection was closed. */
 function ask<Read>(
   peer: { readonly unix: string } | { readonly fd: number },
   { request, held: first, deadline, silence, read }: Asking<Read>,

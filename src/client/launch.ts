@@ -8,7 +8,7 @@ import { askOnce } from "./asking.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
-/** Milliseconds for the last of it, while the daemon that is replaced waits and answers nobody. */
+/** Milliseconds for the last of it, while the daemon that is replaced waits and answers no client. */
 const SUCCESSION = 5_000;
 /** Milliseconds that the kernel may take to put away a daemon that is not wanted. */
 const DYING = 1_000;
@@ -45,8 +45,8 @@ export async function launchDaemon(
 }
 
 /**
- * Whoever holds the lock will listen soon, or is about to end: a daemon that was killed keeps its lock until the
- * kernel has put all of its threads away. Undefined if nobody answered in a while.
+ * The daemon that holds the lock will listen soon, or is about to end: a daemon that was killed keeps its lock until the
+ * kernel has put all of its threads away. Undefined if none answered in a while.
  */
 async function findWinner(settings: Settings): Promise<{ pid: number } | undefined> {
   for (let pause = 4; pause < LONGEST_PAUSE; pause *= 2) {

@@ -56,7 +56,7 @@ function notUnderstood(version: number): KeyholeError {
   return new KeyholeError("unsupported-version", versions, version > PROTOCOL_VERSION ? UPDATE : undefined);
 }
 
-/** For whoever is older than the daemon: another daemon of the same release would not help. */
+/** For a client that is older than the daemon: another daemon of the same release would not help. */
 const UPDATE = "update keyhole";
 
 /** Takes the frame of a request, gives the frame of its reply. */
@@ -71,7 +71,7 @@ export function linkTo(broker: Exchange): Link {
     request: async <Name extends MessageName>(name: Name, body: RequestOf<Name>): Promise<ResponseOf<Name>> =>
       readAnswer(name, frameOf(await broker.exchange(encodeRequest(name, body)))),
     identify: () => {
-      throw new Error("nobody is at the other end of a broker in this process");
+      throw new Error("a broker in this process has no peer");
     },
     close: () => broker.close(),
   };

@@ -47,7 +47,7 @@ export function findSource(settings: Settings, target: Target, name: string | un
   // A shared daemon has no files of this user.
   if (name?.includes(":")) return target;
   if (name === undefined ? hasConfigs(paths.configDir) : isThere(`${paths.configDir}/${name}.yaml`)) return target;
-  // Of the directory, because it is the promise that somebody serves there: without its daemon it is fail, not fall back.
+  // Of the directory, because it is the promise that a daemon serves there: without it the client fails, and does not fall back.
   const directory = directoryOf(paths.sharedSocket);
   // A grant may be mounted in that place.
   if (!isThere(directory) || isGrantDirectory(directory) || isOperator(settings)) return target;
@@ -57,7 +57,7 @@ export function findSource(settings: Settings, target: Target, name: string | un
   return mayEnter(directory) || !hasConfigs(paths.configDir) ? { path: paths.sharedSocket, kind: "shared" } : target;
 }
 
-/** Whoever keeps the policy is served by the daemon that obeys it, on its control socket. */
+/** The user who keeps the policy is served by the daemon that obeys it, on its control socket. */
 function isOperator({ paths }: Settings): boolean {
   return isThere(paths.sharedPolicy);
 }
@@ -96,7 +96,7 @@ function isThere(path: string): boolean {
 
 /**
  * The directory of the grant that an executable lies in; undefined outside of any. The AWS config tells it, too,
- * because for a moment of a daemon's restart there is no socket, and nobody else must be asked then.
+ * because for a moment of a daemon's restart there is no socket, and no other daemon must be asked then.
  */
 export function grantDirectoryOf(executable: string): string | undefined {
   const directory = directoryOf(executable);

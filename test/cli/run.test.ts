@@ -124,7 +124,7 @@ describe("a mistake is one error line and one hint line", () => {
     [
       "something behind --",
       ["daemon", "status", "--", "x"],
-      "keyhole daemon status takes nothing behind --",
+      "keyhole daemon status takes no arguments after --",
       "keyhole daemon status --help",
     ],
     ["exec without a command", ["exec", "-n", "a"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
@@ -132,7 +132,7 @@ describe("a mistake is one error line and one hint line", () => {
     [
       "exec with its command before -- (E-098)",
       ["-sp", "/s", "exec", "-n", "a", "echo", "-n", "it's"],
-      "the program to run and its arguments stand behind --",
+      "the program to run and its arguments come after --",
       String.raw`keyhole exec -sp /s -n a -- echo -n 'it'\''s'`,
     ],
     [

@@ -34,7 +34,7 @@ test("an error reply is an error", async () => {
   expect((await rejectionOf(link.request("Vend", { config: "dev" }))).kind).toBe("aws-refused");
 });
 
-test("nobody is at the other end", () => {
+test("a broker in this process has no peer", () => {
   const { link } = broker(() => new Uint8Array(0));
-  expect(() => link.identify(() => "someone")).toThrow("nobody");
+  expect(() => link.identify(() => "someone")).toThrow("has no peer");
 });

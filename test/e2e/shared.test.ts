@@ -101,7 +101,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     const { exitCode, stdout, stderr } = await users.keyhole("agent", "export -n dev");
     expect([exitCode, stdout]).toEqual([3, ""]);
     expect(stderr).toContain(`no daemon answers at the shared socket ${SOCKET} (autostart suppressed)`);
-    expect(stderr).toContain("nor have you a config dev in ");
+    expect(stderr).toContain("and you have no config dev in ");
     expect(existsSync(`${users.homeOf("agent")}/.keyhole/sock`)).toBe(false);
   });
 
@@ -269,7 +269,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       sts.faults.clear();
       expect([exitCode, stderr]).toEqual([
         6,
-        "keyhole: error: AWS refused to give these credentials\nkeyhole: hint: ask whoever runs the shared daemon\n",
+        "keyhole: error: AWS refused to give these credentials\nkeyhole: hint: ask the operator of the shared daemon\n",
       ]);
       expect((await users.keyhole("oper", "daemon logs")).stdout).toContain("user/canary may not");
     });

@@ -208,7 +208,7 @@ test("no secret stands in the arguments or the environment of a process, however
 
 /** What the sandbox may be told: a fixed set of short texts. */
 const TOLD =
-  /^keyhole: error: [a-zA-Z' ,]+\nkeyhole: hint: (ask whoever made this grant: keyhole grant show agent-a|try again in a few seconds)\n$/;
+  /^keyhole: error: [a-zA-Z' ,]+\nkeyhole: hint: (ask the owner of this grant: keyhole grant show agent-a|try again in a few seconds)\n$/;
 
 test("what STS says reaches no sandbox, no audit and, where it is a secret, no log", async () => {
   await using machine = await createHost();

@@ -69,6 +69,6 @@ test(`${ROUNDS} times kill -9 and start: no gaps of a second, and every grant is
   keysOf(machine, await runIn(bounded, machine));
   expect(await runIn(bounded, machine)).toMatchObject({
     exitCode: 9,
-    stderr: expect.stringContaining("as often as it may be"),
+    stderr: expect.stringContaining("this grant is used up"),
   });
 });

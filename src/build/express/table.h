@@ -71,10 +71,10 @@
   "keyhole grant list\0" \
   "keyhole grant list\0" \
   "keyhole grant add --help\0" \
-  "ask whoever made this grant for a new one\0" \
-  "ask whoever made this grant for a new one\0" \
-  "ask whoever made this grant for a new one\0" \
-  "ask whoever made this grant to allow it, and try again\0" \
+  "ask the owner of this grant for a new one\0" \
+  "ask the owner of this grant for a new one\0" \
+  "ask the owner of this grant for a new one\0" \
+  "ask the owner of this grant to allow it, and try again\0" \
   "keyhole export -n NAME\0" \
   "keyhole daemon restart\0"
 enum { VERSION = 1, VEND = 2, FETCH = 15, ERROR = 255, LONGEST_NAME = 128, SILENCE = 250, FETCH_DEADLINE = 20000, SHUTTING_DOWN = 24, UNSUPPORTED_VERSION = 23, PATIENCE = 2000, ENDED_BY_SIGPIPE = 141 };

@@ -24,16 +24,16 @@ export default defineCommand({
     const typed = ["keyhole setup agent-access --agent-user", agent].join(" ");
     requireRoot(host, args["daemon-user"] === undefined ? typed : `${typed} --daemon-user ${args["daemon-user"]}`);
     const daemon = checkAccountName(args["daemon-user"] ?? environment["SUDO_USER"] ?? "", "--daemon-user");
-    if (agent === daemon) throw new KeyholeError("usage", "agent and daemon are one user: nothing lies between them");
+    if (agent === daemon) throw new KeyholeError("usage", "agent and daemon are the same user: nothing separates them");
     await requirePerson(agent, "--agent-user", host);
     const operator = await requirePerson(daemon, "--daemon-user", host);
     const directory = directoryOf(settings.paths.sharedSocket);
     const missing = checkSharedPlace(directory, { operator, root: host.userId(), makesAbove: true });
     const commands = [
       ...(await groupCommands(group, [daemon, agent], host)),
-      // What lies above is root's. Not with -p: it must not be there already, as somebody else's.
+      // What lies above is root's. Not with -p: another user must not have made it already.
       ...missing.map((above): ToolCommand => ["mkdir", "-m", "0755", above]),
-      // Set-group-ID, so that the socket is the group's, whoever makes it.
+      // Set-group-ID, so that the socket is the group's, whichever user makes it.
       ["install", "-d", "-m", "2750", "-o", daemon, "-g", group, directory] as const,
     ];
     if (!args["dry-run"]) await runTools(commands, host, (line) => ui.notice(line));
@@ -49,7 +49,7 @@ async function requirePerson(name: string, origin: string, host: Host): Promise<
   const { status, stdout } = await host.runTool(["id", "-u", name]);
   if (status !== 0) throw new KeyholeError("usage", `${origin}: there is no user ${name}`, "getent passwd");
   const uid = Number(stdout.trim());
-  if (uid === 0) throw new KeyholeError("usage", `${origin} is root, whom no group keeps out`);
+  if (uid === 0) throw new KeyholeError("usage", `${origin} is root, which no group can keep out`);
   return uid;
 }
 

@@ -78,7 +78,7 @@ async function list(context: Context): Promise<void> {
 async function tell(context: Context, key: string): Promise<void> {
   const { settings, output } = context;
   const { json, follow, grant, "before-ts-ms": before } = context.args;
-  if (follow || grant !== undefined || before !== undefined) throw usage("audit who takes --json alone");
+  if (follow || grant !== undefined || before !== undefined) throw usage("audit who takes no option but --json");
   const log = openLog(settings.paths.audit, 0);
   const story = tellStory(readHistory(settings.paths.audit, { lines: log.read(), inode: log.inode }), key);
   if (story === undefined) {

@@ -13,7 +13,7 @@ import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand
 import { errors } from "../../errors.ts";
 import { formatTable } from "../columns.ts";
 
-/** Whoever may run `systemctl cat` reads them; they hold no secret. */
+/** Every user who may run `systemctl cat` reads them; they hold no secret. */
 const UNIT_MODE = 0o644;
 
 export const install = defineCommand({

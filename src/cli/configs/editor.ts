@@ -59,7 +59,7 @@ async function editUntilValid(
     if ("config" in inspection) return after;
     for (const problem of inspection.problems) ui.warn(formatProblem(problem));
     if (!(await ui.askYesNo("Edit again?", true)))
-      throw new KeyholeError("invalid-config", "the text is no config; nothing was saved");
+      throw new KeyholeError("invalid-config", "the text is not a valid config; nothing was saved");
   }
 }
 

@@ -47,7 +47,7 @@ export interface NameChoices {
 /**
  * The given name, or one that a person picks. Never asks without a terminal.
  *
- * @throws KeyholeError `usage` if it is missing and nobody is there, `no-such-config` if there is nothing to pick.
+ * @throws KeyholeError `usage` if it is missing and there is no terminal, `no-such-config` if there is nothing to pick.
  */
 export async function requireName(name: string | undefined, ui: Ui, choices: NameChoices): Promise<string> {
   if (name !== undefined) return checkSourceName(name);

@@ -33,7 +33,7 @@ export async function askConfig(ui: Ui, initial: ConfigValue): Promise<ConfigVal
     if ("config" in inspection) return value;
     for (const problem of inspection.problems) ui.warn(problem.message);
     if (!(await ui.askYesNo("Go through the questions again?", true)))
-      throw new KeyholeError("invalid-config", "the answers are no config; nothing was saved");
+      throw new KeyholeError("invalid-config", "the answers are not a valid config; nothing was saved");
   }
 }
 

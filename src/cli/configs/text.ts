@@ -49,7 +49,7 @@ export function readChanges(settings: readonly string[], removals: readonly stri
   const secret = changes.find(({ path, value }) => value !== undefined && /secret|session_token/.test(path.join(".")));
   if (secret !== undefined)
     ui.warn(
-      `${secret.path.join(".")} stood on a command line, where other users can read it`,
+      `${secret.path.join(".")} was given on the command line, where other users can read it`,
       "keyhole config add --from-file - -n NAME",
     );
   return changes;

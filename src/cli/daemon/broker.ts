@@ -25,14 +25,14 @@ type Asker = Caller & Pick<CommandContext, "ui">;
 export interface AskOptions {
   /** Everything may be asked again where the daemon goes away in the middle of it. */
   readonly isRepeatable?: boolean;
-  /** False for whoever wants to know how it is now: whoever is about to listen, or has just ceased to, is not waited for. */
+  /** False for a command that shows how it is now: a daemon that is about to listen, or has just ceased to, is not waited for. */
   readonly isPatient?: boolean;
   /** A profile is to be used, and no config. */
   readonly isProfileMeant?: boolean;
 }
 
 /**
- * Runs `use` with a connection that is closed behind it. A daemon that is being replaced is waited for, and one that is
+ * Runs `use` with a connection, and closes it. A daemon that is being replaced is waited for, and one that is
  * missing is not started.
  *
  * @throws KeyholeError as Connection.open does.
@@ -94,7 +94,7 @@ export async function withOwnDaemon<Result>(
   });
 }
 
-/** Sessions that live for this one command; there is nobody whose place it could take, and nothing to wait for. */
+/** Sessions that live for this one command. No daemon is replaced, and there is nothing to wait for. */
 async function withBrokerInProcess<Result>(
   settings: Settings,
   host: Caller["host"],
@@ -166,7 +166,7 @@ export async function withSession<Result>(
   }
 }
 
-/** For whoever wants credentials, now: a session that works stays what it is. */
+/** A client wants credentials now: a session that works stays as it is. */
 const ON_DEMAND = { verify: true, renew: false, keep: true } as const;
 
 /** Whether the name of the config is that of the session: neither a directory nor an endpoint is this caller's own. */
@@ -198,7 +198,7 @@ export async function addSession(
     try {
       return await link.request("AddIn", { directory: place, ...request, keep, urgent: isWatched });
     } catch (error) {
-      // An older daemon keeps one session of a name, whoever asks for it.
+      // An older daemon keeps one session of a name for all clients.
       if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
       return link.request("Add", request);
     }
@@ -261,7 +261,7 @@ function adviseOfProxy(error: KeyholeError, environment: Environment): KeyholeEr
   if (isOwn) return error;
   return new KeyholeError(
     error.kind,
-    `${error.message}, which the daemon has and this shell has not`,
+    `${error.message}, which is set for the daemon and not in this shell`,
     "keyhole daemon restart",
   );
 }

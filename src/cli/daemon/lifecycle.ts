@@ -1,4 +1,4 @@
-// Ending a daemon: in order, or by force. Its pid comes from whoever answers on the socket or holds the lock, never
+// Ending a daemon: in order, or by force. Its pid comes from the daemon that answers on the socket or holds the lock, never
 // from a file alone.
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
@@ -65,7 +65,7 @@ async function findDaemon(settings: Settings): Promise<number | undefined> {
     const hello = await withDaemonIfAny(patient, (link) => link.request("Hello", { version }), { isPatient: false });
     if (hello !== undefined) return hello.pid;
   } catch (error) {
-    // It accepts and says nothing, closes at once, or says what nobody understands: the lock knows who it is.
+    // It accepts and says nothing, closes at once, or says what is not understood: the lock knows its pid.
     if (isOfAnotherRelease(error)) {
       const pid = await findHolder(settings);
       if (pid !== undefined) return pid;
@@ -109,7 +109,7 @@ export async function waitForEnd(pid: number, settings: Settings, host: Host): P
   const { isLockFree } = await import("./lock.ts");
   while (await host.isRunning(pid)) {
     const waited = host.now() - began;
-    // In a root without /proc an ended daemon that nobody waits for cannot be told from one that runs; its lock can.
+    // In a root without /proc an ended daemon whose parent does not wait for it cannot be told from one that runs; its lock can.
     if (waited > DOUBTFUL && isLockFree(settings.paths.lock)) return;
     if (waited > PATIENCE) {
       throw new KeyholeError("timeout", `the daemon (pid ${pid}) is still running`, "keyhole daemon kill");

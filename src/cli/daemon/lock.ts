@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs"
 import { isErrno } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 
-/** Undefined if nobody holds the lock: then the pid in the file is of the past, and may be anyone's by now. */
+/** Undefined if no process holds the lock: then the pid in the file is of the past, and may be anyone's by now. */
 export function lockHolder(path: string): number | undefined {
   return inspect(path, (descriptor) => (isFree(descriptor) ? undefined : readPid(descriptor)));
 }
@@ -17,12 +17,12 @@ export function liveLockHolder(path: string): number | undefined {
   return pid !== undefined && exists(pid) ? lockHolder(path) : undefined;
 }
 
-/** Whether there is a lock file, and nobody holds it. */
+/** Whether there is a lock file that no process holds. */
 export function isLockFree(path: string): boolean {
   return inspect(path, isFree) === true;
 }
 
-/** The uid of whoever owns the directory of lock and socket; undefined where it cannot be looked at. */
+/** The uid of the owner of the directory of lock and socket; undefined where it cannot be looked at. */
 export function ownerOf(directory: string): number | undefined {
   try {
     return statSync(directory).uid;
@@ -57,7 +57,7 @@ function readPid(descriptor: number): number | undefined {
     const pid = Number(readFileSync(descriptor, "latin1").trim());
     return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
   } catch {
-    // A directory, or a FIFO that nobody writes to.
+    // A directory, or a FIFO without a writer.
     return undefined;
   }
 }

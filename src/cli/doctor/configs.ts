@@ -28,7 +28,7 @@ function inspect(store: ConfigStore, name: string): Verdict[] {
   return inspection.problems.map((each) => problem(`${name}: ${formatProblem(each)}`, edit));
 }
 
-/** Keys in a config work, and whoever reads the file has them for good. */
+/** Keys in a config work, and each reader of the file has them for good. */
 export function checkConfigKeys(machine: Pick<HostMachine, "settings" | "uid">): readonly Verdict[] {
   const wrong = readConfigs(machine).flatMap(([name, { STS, Session }]) => {
     const section = STS?.aws_secret_access_key !== undefined ? "STS" : "Session";

@@ -40,10 +40,10 @@ export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly V
   if (failure.kind !== "unreachable") return [problem(failure.message, failure.hint ?? "keyhole daemon logs")];
   const grants = countGrants(settings.paths.grantDir, now);
   if (grants > 0) {
-    return [problem(`is not running, and nobody answers for ${grants} of its grants`, "keyhole daemon start")];
+    return [problem(`is not running, and does not serve its grants (${grants})`, "keyhole daemon start")];
   }
   if (settings.usesShared && lookAt(settings.paths.sharedSocket)?.isSocket() === true) {
-    return [ok("is not running: the shared daemon of this machine is asked")];
+    return [ok("is not running; the shared daemon of this machine is used")];
   }
   return [warning("is not running", "keyhole daemon start")];
 }
@@ -78,11 +78,11 @@ export function checkLock({ daemon, settings }: Machine): readonly Verdict[] {
     if (holder === undefined || holder === pid) return [ok(`held by pid ${pid}`)];
     return [problem(`held by pid ${holder}, but pid ${pid} answers`, "keyhole daemon restart")];
   }
-  if (holder === undefined) return [ok("held by nobody")];
+  if (holder === undefined) return [ok("not held")];
   return [problem(`held by pid ${holder}, which does not answer`, "keyhole daemon kill")];
 }
 
-/** A socket that nobody listens at; and those that were never put in their place. */
+/** A socket without a listener; and those that were never put in their place. */
 export function checkSocket({ daemon, settings, proc }: Machine): readonly Verdict[] {
   const { socket } = settings.paths;
   const directory = directoryOf(socket);
@@ -95,7 +95,7 @@ export function checkSocket({ daemon, settings, proc }: Machine): readonly Verdi
     return warning(`${path} was left by a daemon that was killed`, `rm ${quotePosix(path)}`);
   });
   const isDead = !("status" in daemon) && daemon.failure.kind === "unreachable" && lookAt(socket) !== undefined;
-  if (isDead) wrong.unshift(warning(`${socket} is there, and nobody answers`, "keyhole daemon start"));
+  if (isDead) wrong.unshift(warning(`${socket} is there, but no daemon answers`, "keyhole daemon start"));
   return verdicts(wrong, "no stale sockets");
 }
 
@@ -149,7 +149,7 @@ export async function checkSharedSocket({ settings }: HostMachine): Promise<read
   return [await askShared(sharedSocket)];
 }
 
-/** Whoever is no member of the group is kept out by the directory's mode, as it should be. */
+/** A user who is not in the group is kept out by the directory's mode, as it should be. */
 async function askShared(path: string): Promise<Verdict> {
   try {
     const hello = await askOnce(path, PATIENCE, "Hello", { version });
@@ -158,7 +158,7 @@ async function askShared(path: string): Promise<Verdict> {
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     if (error.kind === "blocked") return ok(`${path} is not for this user`);
-    return problem(`nobody answers at ${path}`, "ask whoever runs the shared daemon");
+    return problem(`no daemon answers at ${path}`, "ask the operator of the shared daemon");
   }
 }
 

@@ -65,7 +65,7 @@ function missingPlace(machine: HostMachine): Verdict[] {
   return [warning(message, leaseAdvice(machine))];
 }
 
-/** Milliseconds: whoever still writes is done by then, also a copy of the executable to a slow disk. */
+/** Milliseconds: a process that still writes is done by then, also a copy of the executable to a slow disk. */
 const AGE = 60_000;
 
 export function checkLeftovers({ settings, now }: HostMachine): readonly Verdict[] {

@@ -43,7 +43,7 @@ export async function checkControlSocket(machine: InsideMachine): Promise<readon
   return [problem(message, toolOf(machine).hide(directoryOf(controlSocket)))];
 }
 
-/** Where the sandbox shares the host's file system: whoever finds the name of a directory can use what is in it. */
+/** Where the sandbox shares the host's file system: a process that finds the name of a directory can use what is in it. */
 export function checkOtherGrants(machine: InsideMachine): readonly Verdict[] {
   const { grant, probes } = machine;
   const parents = parentsOf(machine);
@@ -84,7 +84,7 @@ function readNames({ keyholeHome, places }: InsideMachine): string[] {
   return texts.flatMap((text) => [...text.replaceAll("\0", "\n").matchAll(NAME)].map(([, name]) => name!));
 }
 
-/** Whoever may ask a container engine is root on its machine. */
+/** A process that may ask a container engine is root on its machine. */
 export function checkEngines(machine: InsideMachine): readonly Verdict[] {
   const { places, environment, probes } = machine;
   const runtime = environment["XDG_RUNTIME_DIR"];
@@ -96,7 +96,7 @@ export function checkEngines(machine: InsideMachine): readonly Verdict[] {
   const sockets = new Set([...places.engineSockets, ...rootless, ...named]);
   const open = [...sockets].filter((path) => lookBehind(path) !== undefined && probes.canConnect(path));
   const wrong = open.map((path) =>
-    problem(`${path} can be reached: whoever is here can be root on the host`, toolOf(machine).hide(path)),
+    problem(`${path} can be reached: this sandbox can become root on the host`, toolOf(machine).hide(path)),
   );
   return verdicts(wrong, "no container engine can be reached");
 }

@@ -1,4 +1,4 @@
-// Looking at files without a word about those that are not there, and without waiting for anybody at a FIFO.
+// Looking at files without a word about those that are not there, and without waiting for a writer of a FIFO.
 import {
   accessSync,
   closeSync,
@@ -66,12 +66,12 @@ export function readText(path: string): string | undefined {
   });
 }
 
-/** What linux/magic.h calls it; 0 where nobody says. */
+/** What linux/magic.h calls it; 0 where the system does not say. */
 export function fileSystemOf(path: string): number {
   return quietly(() => statfsSync(path).type >>> 0) ?? 0;
 }
 
-/** Bytes that are left; undefined where nobody says. */
+/** Bytes that are left; undefined where the system does not say. */
 export function freeBytes(path: string): number | undefined {
   return quietly(() => {
     const { bavail, bsize } = statfsSync(path);

@@ -3,7 +3,7 @@ import { showOnOneLine } from "../../text/controls.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { formatTable } from "../columns.ts";
 
-/** A `warning` works for now; a `problem` does not, or gives somebody what they must not have. */
+/** A `warning` works for now; a `problem` does not, or gives a process or a user what it must not have. */
 export type Level = "ok" | "warning" | "problem";
 
 /** One line for a person, without a secret, and what to paste. */

@@ -33,7 +33,7 @@ export interface HostMachine extends SharedFiles {
   readonly versionOf: (executable: string) => Promise<string | undefined>;
 }
 
-/** What the daemon says, or why nobody says anything. */
+/** What the daemon says, or why it says nothing. */
 export type DaemonView =
   | (FullStatus & {
       /** Whose process it is. */
@@ -109,7 +109,7 @@ export interface GrantDirectory {
   readonly deliver: "socket" | "file";
 }
 
-/** Paths that do not depend on whoever runs here. */
+/** Paths that do not depend on the user. */
 export interface InsidePlaces {
   /** boto 2's system-wide file, which botocore still reads. */
   readonly botoConfig: string;

@@ -65,7 +65,7 @@ function open(path: string, permissions: number): Verdict[] {
   return [warning(`${path} can be entered or listed by others (${modeOf(stats)})`, chmod("go-rwx", path))];
 }
 
-/** Whoever connects is asked for by uid as well, so a mode that is too wide lets nobody in. */
+/** The daemon also looks at the uid of each client, so a mode that is too wide lets no other user in. */
 function socketModes(path: string, uid: number): Verdict[] {
   const stats = lookAt(path);
   if (stats === undefined) return [];

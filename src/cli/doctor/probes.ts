@@ -8,10 +8,10 @@ import { lookBehind, may } from "./files.ts";
 import { askVersion } from "./machines.ts";
 
 /**
- * `grant`: answers Fetch alone. `control`: answers everything. `blocked`: connecting is not permitted. `nobody`: there is
+ * `grant`: answers Fetch alone. `control`: answers everything. `blocked`: connecting is not permitted. `none`: there is
  * no such socket, or none that listens. `silent`: it accepts and says nothing. `other`: what it says is not ours.
  */
-export type Answerer = "grant" | "control" | "blocked" | "nobody" | "silent" | "other";
+export type Answerer = "grant" | "control" | "blocked" | "none" | "silent" | "other";
 
 export interface Probes {
   readonly askSocket: (path: string) => Promise<Answerer>;
@@ -89,7 +89,7 @@ async function askSocket(path: string): Promise<Answerer> {
 const answerers: Partial<Record<KeyholeError["kind"], Answerer>> = {
   forbidden: "grant",
   blocked: "blocked",
-  unreachable: "nobody",
+  unreachable: "none",
   timeout: "silent",
 };
 
@@ -101,7 +101,7 @@ function canReach(hostname: string, port: number): Promise<boolean> {
   );
 }
 
-/** Not `fetch`, which would go through a proxy; not GET, which whoever asks for no token would answer with keys. */
+/** Not `fetch`, which would go through a proxy; not GET, which a service that wants no token would answer with keys. */
 function getStatus({ hostname, port, host, pathname }: URL): Promise<number | undefined> {
   const request = `HEAD ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
   return within<number | undefined>(

@@ -82,7 +82,7 @@ async function checkFile(machine: Machine, variable: string, usual: string, name
   const used = usedFile(machine, variable, usual);
   const isNothing = used === undefined || !(await hasSettings(used, machine));
   if (isRelayed(environment)) {
-    if (isNothing) return [ok("none: a relay is asked")];
+    if (isNothing) return [ok("none; a relay is used")];
     return [problem(`${used} comes before the relay`, `export ${variable}=/dev/null`)];
   }
   if (grant === undefined) return isNothing ? [] : [problem(`${used} is what the SDKs use`, `rm ${quotePosix(used)}`)];
@@ -117,7 +117,7 @@ function usesConfig(machine: Machine): boolean {
   return machine.grant !== undefined && used !== undefined && isSamePlace(used, `${machine.grant.path}/aws-config`);
 }
 
-/** boto 2's files, which botocore still reads, behind the profile. */
+/** boto 2's files, which botocore still reads, after the profile. */
 export async function checkBoto({ environment, home, places, readForeign }: Machine): Promise<readonly Verdict[]> {
   const own = home === undefined ? [] : [`${home}/.boto`];
   const paths = [environment["BOTO_CONFIG"] ?? "", places.botoConfig, ...own, environment["AWS_CREDENTIAL_FILE"] ?? ""];
@@ -130,7 +130,7 @@ export async function checkBoto({ environment, home, places, readForeign }: Mach
 /** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html */
 const METADATA = { host: "169.254.169.254", port: 80 };
 
-/** A credential chain that finds nothing ends here: with it, as somebody else. */
+/** A credential chain that finds nothing ends here: with it, as another identity. */
 export async function checkMetadata({ environment, probes }: Machine): Promise<readonly Verdict[]> {
   const name = "AWS_EC2_METADATA_DISABLED";
   if (environment[name]?.toLowerCase() === "true") return [ok(`${name} is true`)];

@@ -21,8 +21,8 @@ export async function checkGrantSocket({ grant, places, probes }: InsideMachine)
   if (grant === undefined || grant.deliver === "file") return [];
   const path = `${grant.path}/sock`;
   const answer = await probes.askSocket(path);
-  // gVisor refuses what it does not permit as the kernel does a socket at which nobody listens.
-  const isForbidden = answer === "nobody" && lookBehind(path) !== undefined && isGvisor(places.kernel);
+  // gVisor refuses what it does not permit as the kernel refuses a socket without a listener.
+  const isForbidden = answer === "none" && lookBehind(path) !== undefined && isGvisor(places.kernel);
   if (isForbidden) return [problem(`gVisor does not permit to connect to ${path}`, gvisorAdvice)];
   return [answers[answer](path)];
 }
@@ -30,15 +30,15 @@ export async function checkGrantSocket({ grant, places, probes }: InsideMachine)
 const answers: Readonly<Record<Answerer, (path: string) => Verdict>> = {
   grant: () => ok("a grant answers"),
   control: (path) =>
-    problem(`${path} is a control socket: whoever is here can do everything`, "on the host: keyhole grant add --help"),
+    problem(`${path} is a control socket: this sandbox can do everything`, "on the host: keyhole grant add --help"),
   blocked: (path) =>
     problem(
       `this sandbox does not permit to connect to ${path}: it needs file delivery`,
       fileAdvice(directoryOf(path)),
     ),
   // Mounted as a file, the socket stays that of a daemon that has ended.
-  nobody: (path) =>
-    problem(`nobody answers at ${path}`, "on the host: keyhole daemon start, with the directory mounted as a whole"),
+  none: (path) =>
+    problem(`no daemon answers at ${path}`, "on the host: keyhole daemon start, with the directory mounted as a whole"),
   silent: (path) => problem(`${path} accepts and does not answer`, "on the host: keyhole daemon status"),
   other: (path) => problem(`what answers at ${path} is not understood here`, "on the host: keyhole daemon restart"),
 };
@@ -51,7 +51,7 @@ interface LeaseDocument {
 /** How the version of a lease that has ended begins (daemon/grants/delivery.ts). */
 const ENDED = "keyhole: ";
 
-/** Milliseconds: leases are replaced long before, so less than this means that nobody does. */
+/** Milliseconds: leases are replaced long before, so less than this means that no daemon does. */
 const LEAST_LEFT = 5 * 60_000;
 
 export function checkLease({ grant, now }: InsideMachine): readonly Verdict[] {
@@ -103,7 +103,7 @@ export async function checkRelay({ environment, probes }: InsideMachine): Promis
   if (url === undefined) return [];
   const status = await probes.getStatus(url);
   if (status === 401) return [ok(`a relay answers at ${url.host}`)];
-  const what = status === undefined ? "nobody answers" : `what answers (${status}) is no relay of keyhole's`;
+  const what = status === undefined ? "nothing answers" : `what answers (${status}) is no relay of keyhole's`;
   return [problem(`${what} at ${url.host}`, "keyhole relay -- COMMAND")];
 }
 
@@ -127,7 +127,7 @@ export async function checkProcess({ grant, environment, probes }: InsideMachine
   return [problem(`${program} may not be run here (a noexec mount?)`, fileAdvice(grant.path))];
 }
 
-/** Whoever can write there can be given nothing by it that the next process would trust. */
+/** A process that can write there could leave what the next one trusts. */
 export function checkMount(machine: InsideMachine): readonly Verdict[] {
   const { grant, probes } = machine;
   if (grant === undefined) return [];
@@ -135,7 +135,7 @@ export function checkMount(machine: InsideMachine): readonly Verdict[] {
   return [warning(`${grant.path} can be written here`, toolOf(machine).protect(grant.path))];
 }
 
-/** Only where there is evidence: from inside nobody sees who connects in one's place. */
+/** Only where there is evidence: from inside a process does not see which one connects in its place. */
 export function checkPeer({ places }: InsideMachine): readonly Verdict[] {
   if (!isGvisor(places.kernel)) return [];
   const message = "peer is a relay: this is gVisor, and the host sees runsc in the place of every process here";

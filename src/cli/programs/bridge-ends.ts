@@ -73,7 +73,7 @@ export async function serveDirectory(
 function noAnswer(patience: number): KeyholeError {
   return new KeyholeError(
     "unreachable",
-    `nobody at the other end of the pipe has answered in ${Math.round(patience / 1000)} s`,
+    `the other end of the pipe has not answered in ${Math.round(patience / 1000)} s`,
     BRIDGE_USAGE,
   );
 }
@@ -96,7 +96,7 @@ export interface BridgeDirectory {
  * Makes `at`, or a directory of its own under XDG_RUNTIME_DIR, or under keyhole's home.
  *
  * @param at absolute
- * @throws KeyholeError `unsafe-path` if somebody else could write there, `usage` for a path that SDKs misread
+ * @throws KeyholeError `unsafe-path` if another user could write there, `usage` for a path that SDKs misread
  */
 export function openBridgeDirectory(
   at: string | undefined,
@@ -122,7 +122,7 @@ export function openBridgeDirectory(
       try {
         rmdirSync(path);
       } catch {
-        // Somebody put something else into it, or stands on it: it is not ours to remove.
+        // Another process put something else into it, or works in it: it is not ours to remove.
       }
     },
   };

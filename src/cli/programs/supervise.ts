@@ -27,7 +27,7 @@ export interface Supervision {
 
 /**
  * Runs a program with our standard streams, passes signals on to it, and returns its exit status, as a shell has it: 128
- * and the number for a death by a signal. Orphans are waited for; nobody waits longer than the program runs.
+ * and the number for a death by a signal. Orphans are waited for, but not longer than the program runs.
  *
  * @throws KeyholeError `not-found` (127) or `not-executable` (126)
  */

@@ -32,7 +32,7 @@ export interface ServicePlan {
 export interface ServiceDaemon {
   /** The words that start keyhole: an absolute path first. */
   readonly command: readonly string[];
-  /** Behind `--daemon`. */
+  /** After `--daemon`. */
   readonly words: readonly string[];
   /** Settings that are variables: KEYHOLE_HOME. */
   readonly environment: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-// The container credentials endpoint, on this network namespace's loopback alone, for whoever knows the token.
+// The container credentials endpoint, on this network namespace's loopback alone, for clients that know the token.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 import { timingSafeEqual } from "node:crypto";
 import { codeOf, type ErrorName, errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
@@ -11,7 +11,7 @@ const PATH = "/credentials";
 /** RFC 9110, 4.2.1: the port that clients leave out of `Host`. */
 const HTTP_PORT = 80;
 
-/** Bytes; 256 bits, which nobody guesses. */
+/** Bytes; 256 bits, which cannot be guessed. */
 const TOKEN_BYTES = 32;
 
 /** Seconds: a connection that sends nothing ends by then; one that sends byte by byte within about four of them. */
@@ -93,7 +93,7 @@ function bind(port: number, fetch: (request: Request, server: Server) => Promise
 
 /**
  * What is not answered, in the order in which it must be told: a page of a browser that a name led here (DNS rebinding)
- * has another `Host`; without the token nobody learns what there is.
+ * has another `Host`; without the token a client learns nothing of what there is.
  */
 function refuse(request: Request, port: number, token: string): Response | undefined {
   const host = request.headers.get("host");

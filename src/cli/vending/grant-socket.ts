@@ -1,6 +1,6 @@
 // A grant's socket as a client asks it: a connection for each question, so that nothing is held that a revocation would cut.
-// Where it cannot ask, it says fixed short texts without paths and ARNs, because SDKs put stderr into exceptions that anybody
-// may read.
+// Where it cannot ask, it says fixed short texts without paths and ARNs, because SDKs put stderr into exceptions that end up
+// anywhere.
 import { askOnce } from "../../client/asking.ts";
 import { type ErrorName, errors, KeyholeError } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
@@ -14,13 +14,13 @@ import { replyError } from "../../client/messaging.ts";
 import { MalformedBody } from "../../wire/codec.ts";
 import { FrameDecoder, RESPONSE_LIMIT } from "../../wire/frame.ts";
 
-/** Milliseconds for which nobody may listen, because the broker is being replaced. */
+/** Milliseconds for which no daemon may listen, because it is being replaced. */
 export const PATIENCE = 2000;
 /** Milliseconds between two looks: 10, 20, … as long as this. */
 const LONGEST_PAUSE = 100;
 
 /**
- * @param host waits for a daemon that is being replaced; absent where whoever asks is patient himself
+ * @param host waits for a daemon that is being replaced; absent where the caller waits itself
  * @throws KeyholeError the grant's own, or one that names no place of this machine
  */
 export async function fetchGrant(
@@ -37,7 +37,7 @@ export async function fetchGrant(
   }
 }
 
-/** Where nobody listens, asks again for a moment. @throws KeyholeError with places of this machine in it */
+/** Where no daemon listens, asks again for a moment. @throws KeyholeError with places of this machine in it */
 export async function fetchPatiently(
   socket: string,
   timeoutMs: number,

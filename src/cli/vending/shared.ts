@@ -26,14 +26,15 @@ export function requireSharedName(name: string | undefined): string {
   throw new KeyholeError(
     "usage",
     "-n NAME is missing",
-    "ask whoever runs the shared daemon for the names of its configs",
+    "ask the operator of the shared daemon for the names of its configs",
   );
 }
 
 /**
  * @param own uid of this process
- * @throws KeyholeError `unsafe-path` for whoever has no business there; what the daemon answers; `unreachable` where nobody does, and `forbidden` for whoever is not in
- *   the socket's group. Both name the directory of the user's own configs as well, which was looked into first.
+ * @throws KeyholeError `unsafe-path` for a listener that may not be there; what the daemon answers; `unreachable` where none
+ *   does, and `forbidden` for a user who is not in the socket's group. Both name the directory of the user's own configs,
+ *   which was looked into first.
  */
 export async function vendShared(settings: Settings, own: number, config: string): Promise<ResponseOf<"Vend">> {
   return askShared(await open(settings, config), settings, own, (connection) => connection.request("Vend", { config }));
@@ -113,7 +114,7 @@ async function open(
     return await Connection.open(sharedSocket, { timeoutMs: clientTimeout, isThere });
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
-    const tried = isSocketNamed ? "" : `, nor have you a config ${config} in ${configDir}`;
+    const tried = isSocketNamed ? "" : `, and you have no config ${config} in ${configDir}`;
     if (error.kind === "unreachable") {
       throw new KeyholeError(
         "unreachable",
@@ -132,12 +133,12 @@ async function open(
   }
 }
 
-/** Write permission of others: whoever comes first makes what is in there. */
+/** Write permission of others: the first user to come makes what is in there. */
 const PUBLIC = 0o002;
 
 /**
- * Only the owner of the socket's directory, or a service manager, listens in it; and nobody makes that directory in a
- * public one such as /tmp or macOS's /Users/Shared, but the caller or root.
+ * Only the owner of the socket's directory, or a service manager, listens in it; and in a public directory,
+ * such as /tmp or macOS's /Users/Shared, only the caller or root makes that one.
  *
  * @param own uid of the caller
  * @throws KeyholeError `unsafe-path`
@@ -157,13 +158,13 @@ export function refuseImpostor(peer: PeerIdentity, socket: string, own: number):
     if (isTrusted || (look(outer).mode & PUBLIC) === 0) continue;
     throw new KeyholeError(
       "unsafe-path",
-      `${inner} belongs to another user, and anybody may have made it`,
+      `${inner} belongs to another user, and any user may have made it`,
       lookAt(inner),
     );
   }
 }
 
-/** Behind links; those above a directory of root's are root's. */
+/** Follows links; those above a directory of root's are root's. */
 function look(path: string) {
   try {
     return statSync(path);

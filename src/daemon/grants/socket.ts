@@ -202,6 +202,6 @@ export function refusalOf(kind: ErrorName, grant: string): KeyholeError {
   const { holder, passes } = errors[kind];
   if (holder === undefined) return refusalOf("internal", grant);
   const waits = passes === "at-once" || passes === "soon";
-  const hint = waits ? "try again in a few seconds" : `ask whoever made this grant: keyhole grant show ${grant}`;
+  const hint = waits ? "try again in a few seconds" : `ask the owner of this grant: keyhole grant show ${grant}`;
   return new KeyholeError(kind, holder, hint);
 }

@@ -99,10 +99,10 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
 }
 
 function refuseMessage(): never {
-  throw new KeyholeError("forbidden", "the shared socket gives credentials, and does nothing else", ASK);
+  throw new KeyholeError("forbidden", "the shared socket gives credentials and nothing else", ASK);
 }
 
-const ASK = "ask whoever runs the shared daemon";
+const ASK = "ask the operator of the shared daemon";
 
 /** The same for a config that another may have, and for one that does not exist. */
 function notShared(config: string): KeyholeError {

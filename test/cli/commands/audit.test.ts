@@ -119,7 +119,7 @@ test.each([
   [["what"], "unexpected argument what"],
   [["who"], "an access key id is missing"],
   [["who", "../x"], "an access key id is missing"],
-  [["who", "ASIAEXAMPLE", "--follow"], "audit who takes --json alone"],
+  [["who", "ASIAEXAMPLE", "--follow"], "audit who takes no option but --json"],
   [["who", "ASIAEXAMPLE", "more"], "unexpected argument more"],
   [["--limit", "x"], "--limit must be a whole number"],
   [["--before-ts-ms", "yesterday"], "--before-ts-ms must be a whole number"],

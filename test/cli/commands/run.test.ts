@@ -142,7 +142,7 @@ test.each([
   ["--config dev --in srt --deliver socket -- true", "--in srt works with --deliver file alone"],
   ["--config dev --in codex --mount-at /run/keyhole -- true", "--in codex works with --mount-at host alone"],
   ["--config dev --in bwrap --", "no command is given"],
-  ["--config dev --in bwrap true", "the program to run and its arguments stand behind --"],
+  ["--config dev --in bwrap true", "the program to run and its arguments come after --"],
   ["--in bwrap -- true", "--config is missing"],
 ])("%s is refused", async (words, message) => {
   install("docker", "srt", "bwrap", "socat", "rg", "codex");

@@ -141,7 +141,7 @@ test("answers that do not fit together are gone through again, with what was sai
 
 test("whoever gives up saves nothing", async () => {
   const { ui } = person({ "AssumeRole.RoleArn": ROLE, "Add MFA?": true, "MFA.command": "x", "Go through": false });
-  expect(await failure(askConfig(ui, {}))).toBe("the answers are no config; nothing was saved");
+  expect(await failure(askConfig(ui, {}))).toBe("the answers are not a valid config; nothing was saved");
 });
 
 test("Ctrl-C goes through", async () => {

@@ -34,7 +34,7 @@ describe("where STS was not reached", () => {
     (environment) => {
       expect(advise(failure, environment)).toMatchObject({
         kind: "network",
-        message: `${failure.message}, which the daemon has and this shell has not`,
+        message: `${failure.message}, which is set for the daemon and not in this shell`,
         hint: "keyhole daemon restart",
       });
     },

@@ -45,7 +45,7 @@ test("a daemon that is missing is a problem for as long as there are grants", as
   expect(checkDaemon(machine)).toEqual([
     {
       level: "problem",
-      message: "is not running, and nobody answers for 1 of its grants",
+      message: "is not running, and does not serve its grants (1)",
       fix: "keyhole daemon start",
     },
   ]);
@@ -85,7 +85,7 @@ test("a daemon of another version, or of another build of this one, is named", a
 
 test("a lock is held by whoever answers, or by nobody", async () => {
   using home = new Home();
-  expect(checkLock(await hostMachine(home))).toMatchObject([{ level: "ok", message: "held by nobody" }]);
+  expect(checkLock(await hostMachine(home))).toMatchObject([{ level: "ok", message: "not held" }]);
   const path = home.write(".keyhole/sock/daemon.lock");
   writeFileSync(path, `${process.pid}\n`);
   const descriptor = openSync(path, "r");
@@ -111,7 +111,7 @@ test("sockets of daemons that have ended are named, and those of others are not"
   home.make("proc/4712");
   const socket = home.write(".keyhole/sock/daemon.sock");
   expect(checkSocket(machine)).toEqual([
-    { level: "warning", message: `${socket} is there, and nobody answers`, fix: "keyhole daemon start" },
+    { level: "warning", message: `${socket} is there, but no daemon answers`, fix: "keyhole daemon start" },
     { level: "warning", message: `${stale} was left by a daemon that was killed`, fix: `rm ${stale}` },
   ]);
   expect(checkSocket(await hostMachine(home, { daemon: failed("blocked") }))).toHaveLength(1);

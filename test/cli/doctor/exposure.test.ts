@@ -42,7 +42,7 @@ test("a control socket that answers is a problem, and one that refuses is none",
     ["control", "problem"],
     ["grant", "ok"],
     ["blocked", "ok"],
-    ["nobody", "ok"],
+    ["none", "ok"],
   ] as const) {
     const probes = { ...machine.probes, askSocket: () => Promise.resolve(answer) };
     expect(await checkControlSocket({ ...machine, probes })).toMatchObject([{ level }]);

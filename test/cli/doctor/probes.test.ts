@@ -25,8 +25,8 @@ test("a control socket answers", async () => {
 
 test("nobody answers where there is no socket, or a dead one", async () => {
   using home = new Home();
-  expect(await probes.askSocket(join(home.path, "gone"))).toBe("nobody");
-  expect(await probes.askSocket(home.write("file"))).toBe("nobody");
+  expect(await probes.askSocket(join(home.path, "gone"))).toBe("none");
+  expect(await probes.askSocket(home.write("file"))).toBe("none");
 });
 
 test.each([

@@ -13,7 +13,9 @@ test("nothing is said where there is no shared socket's directory; in one nobody
   using home = new Home();
   expect(await check(home)).toEqual([]);
   home.make("shared", 0o750);
-  expect(await check(home)).toMatchObject([{ level: "problem", message: expect.stringContaining("nobody answers") }]);
+  expect(await check(home)).toMatchObject([
+    { level: "problem", message: expect.stringContaining("no daemon answers") },
+  ]);
   home.make("shared", 0o770);
   expect(await check(home)).toMatchObject([{ level: "problem", fix: expect.stringContaining("sudo chmod go-w") }]);
 });

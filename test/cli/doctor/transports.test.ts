@@ -36,7 +36,7 @@ test("a grant is mounted, or a relay is there, or neither", () => {
 const answers: readonly (readonly [Answerer, string, string])[] = [
   ["grant", "ok", "a grant answers"],
   ["blocked", "problem", "it needs file delivery"],
-  ["nobody", "problem", "nobody answers"],
+  ["none", "problem", "no daemon answers"],
   ["silent", "problem", "does not answer"],
   ["control", "problem", "is a control socket"],
   ["other", "problem", "is not understood"],
@@ -108,7 +108,7 @@ test.each([
 test.each([
   [401, "ok", "a relay answers at 127.0.0.1:4711"],
   [200, "problem", "what answers (200) is no relay"],
-  [undefined, "problem", "nobody answers at 127.0.0.1:4711"],
+  [undefined, "problem", "nothing answers at 127.0.0.1:4711"],
 ])("a relay that says %p is %s", async (status, level, message) => {
   using home = new Home();
   const getStatus = () => Promise.resolve(status);
@@ -150,7 +150,7 @@ test("in gVisor a socket that refuses is forbidden, with what would permit it", 
   const grant = mountGrant(home);
   home.write("run/keyhole/sock");
   home.write("version", "Linux version 4.4.0 #1 SMP Sun Jan 10 15:06:54 PST 2016\n");
-  const nobody = { askSocket: () => Promise.resolve("nobody" as const) };
+  const nobody = { askSocket: () => Promise.resolve("none" as const) };
   expect(await checkGrantSocket(answering(home, { grant }, nobody))).toMatchObject([
     {
       level: "problem",

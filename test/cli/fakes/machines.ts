@@ -129,7 +129,7 @@ export function insideMachine(home: Home, fields: Partial<InsideMachine> = {}): 
     },
     ...fields,
     probes: {
-      askSocket: () => Promise.resolve("nobody"),
+      askSocket: () => Promise.resolve("none"),
       canConnect: () => false,
       canReach: () => Promise.resolve(false),
       getStatus: () => Promise.resolve(undefined),

@@ -132,9 +132,9 @@ test.each([
 test.each([
   ["revoked", 403, "this grant was revoked"],
   ["expired", 403, "this grant has expired"],
-  ["used-up", 403, "this grant has been used as often as it may be"],
+  ["used-up", 403, "this grant is used up"],
   ["denied", 403, "a person was asked and did not allow it"],
-  ["forbidden", 403, "this socket gives one grant's credentials to whom it was made for, and does nothing else"],
+  ["forbidden", 403, "this socket gives the credentials of one grant to its holder, and nothing else"],
   ["blocked", 403, "this sandbox does not permit Unix sockets"],
   ["person-needed", 403, "a person has to renew the source of these credentials"],
   ["aws-refused", 403, "AWS refused to give these credentials"],

@@ -46,6 +46,6 @@ test("another user's directory in a public one may be anybody's, at any depth", 
   if (isRoot) chownSync(base, operator, operator);
   expect(thrownBy(() => refuseImpostor(of(operator), socket, own))).toMatchObject({
     kind: "unsafe-path",
-    message: `${base} belongs to another user, and anybody may have made it`,
+    message: `${base} belongs to another user, and any user may have made it`,
   });
 });

@@ -60,7 +60,7 @@ describe("where nobody answers it fails, in words that name both places (A-012, 
       stdout: "",
       stderr:
         `keyhole: error: no daemon answers at the shared socket ${socket} (autostart suppressed), ` +
-        `nor have you a config dev in ${home}/.keyhole/configs\n` +
+        `and you have no config dev in ${home}/.keyhole/configs\n` +
         "keyhole: hint: start it as its operator: keyhole --daemon --shared\n",
       questions: [],
     });
@@ -72,7 +72,9 @@ describe("where nobody answers it fails, in words that name both places (A-012, 
     chmodSync(join(home, "run"), 0);
     const result = await asOrdinaryUser([home], () => keyhole(EXPORT, { environment: environment(socket) }));
     expect(result.exit).toBe(9);
-    expect(result.stderr).toContain(`the daemon at the shared socket ${socket} does not serve this user, nor have you`);
+    expect(result.stderr).toContain(
+      `the daemon at the shared socket ${socket} does not serve this user, and you have no config`,
+    );
   });
 });
 

@@ -126,7 +126,7 @@ test("a config that goes ends the lease, and one that comes back brings it back"
   const { directory } = await grants.add(fileRequest(), caller);
   world.configs.delete("dev");
   await world.clock.advance(65 * MINUTE);
-  expect(readLease(directory)).toEqual({ Version: "keyhole: the config of this grant does not exist any more" });
+  expect(readLease(directory)).toEqual({ Version: "keyhole: the config of this grant no longer exists" });
   world.configs.write("dev", roleConfig("dev"));
   await world.clock.advance(MINUTE);
   expect(readLease(directory)["AccessKeyId"]).toBe("ASIA-dev-2");

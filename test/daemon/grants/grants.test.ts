@@ -595,7 +595,7 @@ test("a config that changed is the grant's from the next request on, and one tha
   await world.clock.advance(10);
   for (let count = 0; count < 2; count++) {
     const answer = await fetchFrom(directory);
-    expect(answer.error).toBe("the config of this grant does not exist any more");
+    expect(answer.error).toBe("the config of this grant no longer exists");
     await world.clock.advance(10);
   }
   world.configs.write("dev", roleConfig("third"));
@@ -630,11 +630,11 @@ test("uses are counted over restarts, and the last one is the last", async () =>
   const restarted = await world.start();
   const answers = await Promise.all([fetchFrom(directory), fetchFrom(directory), fetchFrom(directory)]);
   expect(answers.filter(({ accessKeyId }) => accessKeyId !== undefined)).toHaveLength(1);
-  expect(answers.map(({ error }) => error)).toContain("this grant has been used as often as it may be");
+  expect(answers.map(({ error }) => error)).toContain("this grant is used up");
   expect(restarted.list()[0]).toMatchObject({ state: "used-up", uses: 3 });
   await world.stop();
   await world.start();
-  expect((await fetchFrom(directory)).error).toBe("this grant has been used as often as it may be");
+  expect((await fetchFrom(directory)).error).toBe("this grant is used up");
 });
 
 test("a use that cannot be written down is none, and gives nothing", async () => {

@@ -65,7 +65,7 @@ test("a use is not forgotten because the definition that is read is older", asyn
   world.store.write(backup, { durable: false });
   await grants.reload();
   expect((await fetchFrom(directory)).error).toBeUndefined();
-  expect((await fetchFrom(directory)).error).toBe("this grant has been used as often as it may be");
+  expect((await fetchFrom(directory)).error).toBe("this grant is used up");
   expect(world.store.read("agent").uses).toBe(2);
 });
 
@@ -186,7 +186,7 @@ test("a lease follows its definition and its config, though nobody asks for it",
   expect(leaseOf(directory)).toContain("ASIA-dev-2");
   world.configs.delete("dev");
   await world.clock.advance(32 * SECOND);
-  expect(leaseOf(directory)).toContain("the config of this grant does not exist any more");
+  expect(leaseOf(directory)).toContain("the config of this grant no longer exists");
 });
 
 test("a held connection of a grant that is read again and revoked by that is closed", async () => {

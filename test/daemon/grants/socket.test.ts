@@ -115,7 +115,7 @@ test("10,000 random requests: the source sees the configured parameters and noth
 test.each([
   ["aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev at /home/ann/.aws", "AWS refused"],
   ["person-needed", "ExpiredToken for profile work", "a person has to renew"],
-  ["no-source-credentials", "no source credentials found for config 'dev'", "have no source any more"],
+  ["no-source-credentials", "no source credentials found for config 'dev'", "no longer have a source"],
   ["network", "cannot reach 10.1.2.3", "AWS cannot be reached"],
   ["timeout", "MFA.command did not end within 30 s", "no answer came in time"],
   ["throttled", "Throttling: rate exceeded", "asked too often"],
@@ -130,7 +130,7 @@ test.each([
   const { error, hint, bytes } = await fetchFrom(directory);
   expect(error).toContain(told);
   expect(hint).toBe(
-    kind === "throttled" ? "try again in a few seconds" : "ask whoever made this grant: keyhole grant show agent",
+    kind === "throttled" ? "try again in a few seconds" : "ask the owner of this grant: keyhole grant show agent",
   );
   expect(Buffer.from(bytes).toString("latin1")).not.toMatch(/arn:|\/home|dev|work|10\.1/);
   expect(grants.list()[0]).toMatchObject({ lastError: words, refusals: 1 });
@@ -247,7 +247,7 @@ const kinds = Object.keys(errors) as ErrorName[];
 test.each(kinds)("%s has one short text, in the voice of all errors, with a hint", (kind) => {
   const reply = decode(errorReply, createRefusals("agent")(kind), BODY_START);
   expect(reply.message).toMatch(/^[a-z].{5,100}[^.]$|^AWS .{5,100}[^.]$/);
-  expect(reply.hint).toMatch(/^ask whoever made this grant: keyhole grant show agent$|^try again in a few seconds$/);
+  expect(reply.hint).toMatch(/^ask the owner of this grant: keyhole grant show agent$|^try again in a few seconds$/);
   expect(reply.number).toBe(errors[kindOnSocket(kind)].number);
 });
 

@@ -77,7 +77,7 @@ test("what is not listed, what is another's and what does not exist are refused 
   expect(refusal).toEqual({
     kind: "forbidden",
     message: 'no config "NAME" is shared with you',
-    hint: "ask whoever runs the shared daemon",
+    hint: "ask the operator of the shared daemon",
   });
   // Listed, and there is no such file.
   expect(await wordsOf("gone")).toEqual(refusal);

@@ -131,7 +131,7 @@ async function sessionNames(link: Link): Promise<string[]> {
 
 /**
  * What the daemon could not bring back by itself are sessions whose source was keys in an environment: it gets this
- * shell's, which may be the same. What is missing then is made anew by whoever asks for it, with a source of theirs.
+ * shell's, which may be the same. What is missing then is made anew by the next client that asks for it, with a source of its own.
  */
 async function completeSessions(context: Caller, names: readonly string[]): Promise<string[]> {
   const back = new Set((await withDaemonIfAny(context.settings, sessionNames, { isRepeatable: true })) ?? []);

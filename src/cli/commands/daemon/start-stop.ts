@@ -14,7 +14,7 @@ export const start = defineCommand({
   async run(context) {
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon start");
-    // No patience with a refusal: whoever is launched takes the lock, and so knows for certain.
+    // No patience with a refusal: a daemon that is launched takes the lock, and so knows for certain.
     const patience = { isPatient: false };
     const running = await withDaemonIfAny(settings, (link) => link.request("Hello", { version }), patience);
     if (running === undefined) {

@@ -126,7 +126,7 @@ describe("config add", () => {
     const keys = ["STS.aws_access_key_id=AKIAX", "STS.aws_secret_access_key=CANARY"];
     const result = await config(["add", "-n", "dev", "--role-arn", ROLE, ...keys.flatMap((each) => ["--set", each])]);
     expect(result.exit).toBe(0);
-    expect(result.stderr).toStartWith("keyhole: warning: STS.aws_secret_access_key stood on a command line");
+    expect(result.stderr).toStartWith("keyhole: warning: STS.aws_secret_access_key was given on the command line");
     expect(result.stderr).not.toContain("CANARY");
   });
 

@@ -76,7 +76,7 @@ test("on macOS the group is the directory service's, and what lies above is root
 test.each([
   ["--agent-user root", "--agent-user is root"],
   ["--agent-user ghost", "there is no user ghost"],
-  ["--agent-user op", "one user"],
+  ["--agent-user op", "the same user"],
   ["--agent-user agent --daemon-user root", "--daemon-user is root"],
   ["--agent-user agent --group=-g", "--group is not the name"],
 ])("%s is refused before anything is done", async (words, said) => {
