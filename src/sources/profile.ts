@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { parseIni } from "./ini.ts";
 import type { SourceEnvironment } from "./source.ts";
-import { splitWords } from "./words.ts";
+import { splitWords } from "../text/quoting.ts";
 
 export type Settings = ReadonlyMap<string, string>;
 type Sections = ReadonlyMap<string, Settings>;

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { isSameFile } from "../../files/identity.ts";
 import { baseOf } from "../../paths.ts";
+import { splitWords } from "../../text/quoting.ts";
 
 /** Empty for what is no directory, or may not be listed. */
 export function namesIn(directory: string): string[] {
@@ -96,16 +97,10 @@ export interface KeyholeProcess {
 
 /** Undefined for a line that runs something else. */
 export function keyholeProcessOf(line: string): KeyholeProcess | undefined {
-  const [executable = "", ...words] = splitWords(line);
+  const [executable = "", ...words] = splitWords(line) ?? [];
   if (!baseOf(executable).startsWith("keyhole")) return undefined;
   const at = words.findIndex((word) => word === "-n" || word === "--name");
   const inline = words.find((word) => /^(?:-n|--name)=/.test(word));
   const config = at === -1 ? inline?.slice(inline.indexOf("=") + 1) : words[at + 1];
   return { executable, config };
-}
-
-/** Words of a shell without anything but quotes; what they cannot say is no word of ours (quoting.ts). */
-export function splitWords(line: string): string[] {
-  const words = line.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
-  return words.map((word) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }

@@ -11,7 +11,8 @@ import { DEFAULT_MOUNT } from "../../grants/grant.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Host } from "../command.ts";
 import { ownGrantDirectory } from "../where.ts";
-import { readText, splitWords } from "./files.ts";
+import { splitWords } from "../../text/quoting.ts";
+import { readText } from "./files.ts";
 import type { Probes } from "./probes.ts";
 
 export interface HostMachine extends SharedFiles {
@@ -156,7 +157,7 @@ export function findGrantDirectory(
 
 function describe(path: string, config: string): GrantDirectory {
   const [, line = ""] = /^credential_process = (.*)$/m.exec(config) ?? [];
-  const process = splitWords(line);
+  const process = splitWords(line) ?? [];
   return { path, process, deliver: process[0] === "cat" ? "file" : "socket" };
 }
 

@@ -1,14 +1,5 @@
 import { expect, test } from "bun:test";
-import { keyholeProcessOf, splitWords } from "../../../src/cli/doctor/files.ts";
-
-test.each([
-  [`a b`, ["a", "b"]],
-  [`"/opt/my keyhole" 'x y' z`, ["/opt/my keyhole", "x y", "z"]],
-  [`a"b c"d`, ["ab cd"]],
-  ["", []],
-])("%p has the words %p", (line, words) => {
-  expect(splitWords(line)).toEqual(words);
-});
+import { keyholeProcessOf } from "../../../src/cli/doctor/files.ts";
 
 test.each([
   ["/opt/keyhole export -f credential-process -n dev", { executable: "/opt/keyhole", config: "dev" }],
