@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readHistory } from "../../src/audit/files.ts";
+import { readHistory } from "../../src/audit/history.ts";
 import { jsonLines, lineOf } from "./fixture.ts";
 
 let directory: string;

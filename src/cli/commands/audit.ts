@@ -1,5 +1,5 @@
 // keyhole audit: who was given what, and who was refused, whether or not a daemon runs.
-import { readHistory } from "../../audit/files.ts";
+import { readHistory } from "../../audit/history.ts";
 import { select, type Selection, tellStory } from "../../audit/story.ts";
 import { escapeControls } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
@@ -9,7 +9,7 @@ import { renderRecords, renderStory } from "../logs/audit.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../json.ts";
-import { openLog } from "../logs/reader.ts";
+import { openLog } from "../logs/tail.ts";
 
 const HELP = "keyhole audit --help";
 

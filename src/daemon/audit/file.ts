@@ -9,7 +9,7 @@ import {
   type RecordAudit,
   toRecord,
 } from "../../audit/line.ts";
-import { carriedPath, KEPT_FILES } from "../../audit/files.ts";
+import { carriedPath, KEPT_FILES } from "../../audit/history.ts";
 import { openIfFile, readLines, ROTATE_AT } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";

@@ -1,7 +1,7 @@
 // The names of grants' directories, which no file holds: a daemon that starts lists `<home>/g` once, which is readable
 // for that moment. What is written down has the names of grants in their place. Definitions of former versions hold the
 // directories' names, and so do the lines that were written meanwhile.
-import { carriedPath, KEPT_FILES } from "../../audit/files.ts";
+import { carriedPath, KEPT_FILES } from "../../audit/history.ts";
 import { KEPT_LOGS, openIfFile, readLines, rotatedPath } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
 import { DIRECTORY_IN_TEXT, grantIdOf, isDirectoryName, newDirectoryName } from "../../grants/names.ts";

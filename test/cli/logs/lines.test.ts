@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isAtLeast, renderLogLine } from "../../../src/cli/logs/reader.ts";
+import { isAtLeast, renderLogLine } from "../../../src/cli/logs/tail.ts";
 
 const record = {
   time: "2026-11-20T12:00:00.000Z",

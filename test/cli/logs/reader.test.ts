@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openLog } from "../../../src/cli/logs/reader.ts";
+import { openLog } from "../../../src/cli/logs/tail.ts";
 import { temporaryHome } from "../fakes/daemon.ts";
 
 let home: string;

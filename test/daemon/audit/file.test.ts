@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AuditEvent, parseRecord } from "../../../src/audit/line.ts";
-import { readHistory } from "../../../src/audit/files.ts";
+import { readHistory } from "../../../src/audit/history.ts";
 import { openAuditFile } from "../../../src/daemon/audit/file.ts";
 import { jsonLines, lineOf } from "../../audit/fixture.ts";
 import { FakeClock } from "../fakes/clock.ts";

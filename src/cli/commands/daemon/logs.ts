@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../../errors.ts";
 import { parseWhole } from "../../../text/numbers.ts";
 import { defineCommand } from "../../command.ts";
-import { isAtLeast, levels, openLog, renderLogLine } from "../../logs/reader.ts";
+import { isAtLeast, levels, openLog, renderLogLine } from "../../logs/tail.ts";
 
 const HELP = "keyhole daemon logs --help";
 
