@@ -2,12 +2,11 @@
 // a process whose file its user may not read can never be looked into, not even before its first instruction.
 import { existsSync, openSync, rmSync, statSync } from "node:fs";
 import { definedVariables, selectDaemonEnvironment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { IS_CLOSABLE, lookAt, wantsCopy } from "../files/copies.ts";
 import { isSameFile } from "../files/identity.ts";
 import type { Native } from "../native/native.ts";
 import { build } from "../version.ts";
-import { keyholeErrorOf } from "../server/failure.ts";
 import { MANAGER_VARIABLES } from "./systemd.ts";
 import { type ExecutableSource, makePrivateCopy, removeCopies } from "./mounts/executable.ts";
 

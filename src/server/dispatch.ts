@@ -1,5 +1,5 @@
 // A frame in, the reply's frame out: finds the handler, decodes, calls, encodes. Knows no socket.
-import { errors, KeyholeError } from "../errors.ts";
+import { errors, KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { parseSessionName } from "../config/name.ts";
 import { decode, encode, MalformedBody } from "../wire/codec.ts";
 import { BODY_START, encodeFrame, type Frame } from "../wire/frame.ts";
@@ -13,7 +13,6 @@ import {
   type RequestOf,
   type ResponseOf,
 } from "../wire/messages.ts";
-import { keyholeErrorOf } from "./failure.ts";
 import type { Log } from "./log.ts";
 import type { WitnessedPeer } from "./peers.ts";
 

@@ -84,7 +84,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
   test.each([
     ["--agent-user root --daemon-user oper", 2, "is root"],
     ["--agent-user nobody-of-that-name --daemon-user oper", 2, "there is no user nobody-of-that-name"],
-    ["--agent-user oper --daemon-user oper", 2, "one user"],
+    ["--agent-user oper --daemon-user oper", 2, "the same user"],
     ["--agent-user agent", 2, "--daemon-user"],
     ["--agent-user=-x --daemon-user oper", 2, "not the name of a user"],
   ])("setup %s is refused", async (words, exit, said) => {

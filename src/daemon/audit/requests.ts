@@ -3,7 +3,7 @@ import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/line.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock, Timer } from "../../clock.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
+import { keyholeErrorOf } from "../../errors.ts";
 import type { Issue } from "../sessions/issue.ts";
 import { peerOf, type WitnessedPeer } from "../../server/peers.ts";
 import type { Session } from "../sessions/session.ts";

@@ -1,7 +1,7 @@
 // Making a grant: everything is checked and the role assumed before anything is made, and whatever fails after that
 // takes back what was.
 import type { Config, ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
 import { isRate } from "../../grants/formats.ts";
 import {
@@ -19,7 +19,6 @@ import { checkNewGrantName } from "../../grants/names.ts";
 import { applyScope, SHORTEST_DURATION } from "../../grants/scope.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { isFallback } from "../../sources/helper.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";

@@ -1,10 +1,9 @@
 // The definitions of grants as a daemon keeps them: what changes in a grant while it is served, its uses and its end; and
 // which daemon of a home does so: two with different sockets may share one, and one socket in a grant's directory is one
 // daemon's.
-import { KeyholeError } from "../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
 import type { Log } from "../../server/log.ts";
 import type { Lock } from "../lock.ts";
 import type { LiveGrant } from "./livegrants.ts";

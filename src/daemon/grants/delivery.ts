@@ -2,8 +2,7 @@
 // credentials it is replaced, and when there are none any more it says why. No request comes for a lease, so none can be
 // refused: what is written here is all that happens.
 import type { AuditEvent } from "../../audit/line.ts";
-import { type ErrorName, errors, type KeyholeError } from "../../errors.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
+import { type ErrorName, errors, type KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { escapeControls } from "../../text/controls.ts";
 import { evidenceOf } from "../audit/requests.ts";

@@ -1,10 +1,9 @@
 // The grants of a daemon, as its handlers see them. What one grant does is in lifecycle.ts, how one is made in adding.ts,
 // how definitions are read in loading.ts.
-import { KeyholeError } from "../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { type Arch, type Executable, executableProblem, stateOf } from "../../grants/grant.ts";
 import { isGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Caller } from "../../server/dispatch.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
 import { peerOf } from "../../server/peers.ts";
 import type { GrantInfo, RequestOf, ResponseOf } from "../../wire/messages.ts";
 import type { Lock } from "../lock.ts";

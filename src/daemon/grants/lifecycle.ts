@@ -3,7 +3,7 @@ import type { AuditEvent, RecordAudit } from "../../audit/line.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import { grantIdOf, noSuchGrant } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
+import { keyholeErrorOf } from "../../errors.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { collectRepeats, recordIssues } from "../audit/requests.ts";
 import type { DirectoryNames } from "../mounts/names.ts";

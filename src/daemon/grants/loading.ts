@@ -1,11 +1,10 @@
 // From definitions to grants that are served: at start, and again whenever a person has changed them.
 import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
 import { grantIdOf } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import type { StartOf } from "../../server/starts.ts";
 import { tryToWriteDefinition } from "./definitions.ts";

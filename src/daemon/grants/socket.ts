@@ -2,18 +2,16 @@
 // refusal. Nothing that comes over it reaches STS, the file system or a process. Instead of credentials it gives a fixed
 // text for each kind of error; what happened is in the log, in `grant show` and in the audit, for the grant's owner.
 import type { AuditEvent, AuditPeer } from "../../audit/line.ts";
-import { type ErrorName, errors, KeyholeError } from "../../errors.ts";
+import { type ErrorName, errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { type Grant, stateOf } from "../../grants/grant.ts";
 import { type Caller, type Dispatch, encodeError } from "../../server/dispatch.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { peerOf } from "../../server/peers.ts";
 import { IN_SANDBOX } from "../../server/program.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
-import { answerFetch } from "../sessions/issue.ts";
-import type { Issue } from "../sessions/issue.ts";
+import { answerFetch, type Issue } from "../sessions/issue.ts";
 import type { LiveGrant } from "./livegrants.ts";
 
 export interface GrantSocketDependencies {

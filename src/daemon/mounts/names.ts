@@ -7,7 +7,7 @@ import { writeAtomically } from "../../files/writing.ts";
 import { DIRECTORY_IN_TEXT, grantIdOf, isDirectoryName, newDirectoryName } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import type { Paths } from "../../paths.ts";
-import { keyholeErrorOf } from "../../server/failure.ts";
+import { keyholeErrorOf } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { listMounts } from "./mount.ts";
 

@@ -1,2 +1,0 @@
-// Where the daemon's files import it from.
-export { keyholeErrorOf } from "../errors.ts";
