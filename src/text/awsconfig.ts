@@ -9,15 +9,23 @@ export interface AwsConfig {
   readonly process: readonly string[];
   /** Left out where it is none. */
   readonly region: string | undefined;
+  /** Of the default profile, in the format of the file. */
+  readonly settings?: string;
+  /** What follows: other profiles. */
+  readonly others?: string;
 }
 
 /** @throws KeyholeError `usage`, without the word, for one that `credential_process` cannot say */
-export function formatAwsConfig({ comment, process, region }: AwsConfig): string {
-  const lines = [`credential_process = ${process.map(quote).join(" ")}`];
+export function formatAwsConfig({ comment, process, region, settings = "", others = "" }: AwsConfig): string {
+  const lines = [formatProcess(process)];
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
-  // Both spellings of the default profile, because tools disagree about which one is right.
-  const sections = ["[default]", "[profile default]"].map((heading) => `${[heading, ...lines].join("\n")}\n`);
-  return [`# ${comment}\n`, ...sections].join("\n");
+  // One spelling: both at once break the SDK for JavaScript v2, the other is none to the one for PHP, and all take this.
+  return `# ${comment}\n\n[profile default]\n${lines.join("\n")}\n${settings}${others}`;
+}
+
+/** The setting by which SDKs run these words. Throws as `formatAwsConfig` does. */
+export function formatProcess(words: readonly string[]): string {
+  return `credential_process = ${words.map(quote).join(" ")}`;
 }
 
 function quote(word: string): string {

@@ -109,7 +109,7 @@ test("exec --refresh gives no keys but a config file that always gets fresh ones
   }
   expect(readFileSync(inside["AWS_SHARED_CREDENTIALS_FILE"]!, "utf8")).toBe("");
   const config = readFileSync(inside["AWS_CONFIG_FILE"]!, "utf8");
-  expect(config).toContain("[default]");
+  expect(config).not.toContain("[default]");
   expect(config).toContain("[profile default]");
   const command = /^credential_process = (.*)$/m.exec(config)![1]!;
   const answer = Bun.spawnSync(["sh", "-c", command], { env: inside });

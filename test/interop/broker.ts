@@ -13,6 +13,8 @@ export interface Broker {
   add(config: string, roleArn: string, settings?: Readonly<Record<string, string>>): Promise<void>;
   /** Ends a session. */
   remove(config: string): Promise<void>;
+  /** Runs keyhole with these words in this environment, beside its own. */
+  run(words: readonly string[], environment: Environment): Promise<string>;
   /** What a client is given: one line of JSON. */
   export(config: string): Promise<ProcessCredentials>;
   stop(): Promise<void>;
@@ -49,6 +51,7 @@ export async function startBroker(home: string, endpoint: string, source: Enviro
     async remove(config) {
       await keyhole(plain, "daemon", "remove", "-n", config);
     },
+    run: (words, environment) => keyhole({ ...plain, ...environment }, ...words),
     async export(config) {
       return JSON.parse(await keyhole(plain, "export", "--format", "credential-process", "-n", config));
     },

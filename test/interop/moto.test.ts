@@ -10,6 +10,7 @@ import { terraformWhoami } from "./terraform.ts";
 
 const directory = scratch("moto");
 const home = `${directory.path}/home`;
+const KEYS = { AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY: "source-secret" };
 const identity = "arn:aws:sts::111122223333:assumed-role/demo/interop@keyhole";
 
 let moto: Server | undefined;
@@ -20,10 +21,7 @@ let profile: (name: string) => Environment;
 beforeAll(async () => {
   if (isMissing(rigs.moto)) return;
   moto = await startMoto(directory.path);
-  broker = await startBroker(home, moto.endpoint, {
-    AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
-    AWS_SECRET_ACCESS_KEY: "source-secret",
-  });
+  broker = await startBroker(home, moto.endpoint, KEYS);
   await broker.add("demo", "arn:aws:iam::111122223333:role/demo", {
     "AssumeRole.RoleSessionName": "interop@keyhole",
   });
@@ -102,6 +100,24 @@ role_session_name = chained
       stdout: "arn:aws:sts::444455556666:assumed-role/further/chained\n",
       exitCode: 0,
     });
+  },
+  90_000,
+);
+
+testWith([rigs.moto, rigs.nodeV2])(
+  "the AWS SDK for JavaScript v2 works in exec --refresh, in a shell and in a grant",
+  async () => {
+    const command = [executables.node ?? "node", executables.nodeV2, moto!.endpoint];
+    const shell = `${directory.path}/shell`;
+    await Bun.write(shell, `#!/bin/sh\nexec ${command.join(" ")}\n`);
+    await run(["chmod", "755", shell], {});
+    const refreshed = await broker!.run(["exec", "--refresh", "-n", "demo", "--", ...command], {});
+    const inShell = await broker!.run(["shell", "-n", "demo"], { SHELL: shell });
+    const mounted = (await broker!.run(["grant", "add", "v2", "--config", "demo", "--mount-at", "host"], KEYS)).trim();
+    const files = { AWS_CONFIG_FILE: `${mounted}/aws-config`, AWS_SHARED_CREDENTIALS_FILE: `${mounted}/credentials` };
+    const granted = await run(command, { PATH: "/usr/bin:/bin", AWS_SDK_LOAD_CONFIG: "1", ...files });
+    expect([refreshed, inShell]).toEqual([`${identity}\n`, `${identity}\n`]);
+    expect(granted).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("assumed-role/demo/") });
   },
   90_000,
 );

@@ -8,10 +8,6 @@ test("both spellings of the default profile run the process", () => {
   expect(formatAwsConfig({ ...config, region: "eu-west-1" })).toBe(
     `# For a test.
 
-[default]
-credential_process = "/opt/key hole" export
-region = eu-west-1
-
 [profile default]
 credential_process = "/opt/key hole" export
 region = eu-west-1

@@ -2,7 +2,9 @@
 // default profile asks keyhole, an empty credentials file, and the variables that name them. The files hold no secret, and
 // are the same for all who write them, so shells of one config share them.
 import type { Paths } from "../../paths.ts";
-import { formatAwsConfig } from "../../text/awsconfig.ts";
+import { profileConfigName } from "../../config/name.ts";
+import { DEFAULT_PROFILE, type SharedConfig } from "../../sources/profile.ts";
+import { formatAwsConfig, formatProcess } from "../../text/awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
 
@@ -52,6 +54,8 @@ export interface RefreshingProfile {
   /** The words that start keyhole. */
   readonly command: readonly string[];
   readonly region: string | undefined;
+  /** The person's own files, of which the program keeps what does not compete; undefined where there are none. */
+  readonly own: SharedConfig | undefined;
 }
 
 /** They are written anew each time, so a crash may take them. */
@@ -66,11 +70,60 @@ export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): 
 }
 
 /** @throws KeyholeError `usage` if a path cannot be quoted. */
-export function refreshingConfig(paths: Paths, { name, isGrant = false, command, region }: RefreshingProfile): string {
+export function refreshingConfig(paths: Paths, profile: RefreshingProfile): string {
+  const { name, isGrant = false, command, region, own } = profile;
   const words = [...command, "--socket-path", paths.socket, "export", "--format", "credential-process"];
+  const settings = own?.profiles.get(DEFAULT_PROFILE) ?? new Map<string, string>();
   return formatAwsConfig({
     comment: "Written by keyhole for exec --refresh and shell; holds no secret.",
     process: isGrant ? words : [...words, ...directoryWords(paths), "-n", name],
-    region,
+    region: region ?? settings.get("region"),
+    settings: formatSettings([...settings].filter(([key]) => !COMPETING.test(key) && key !== "region")),
+    others: own === undefined ? "" : formatOthers(own, words),
   });
+}
+
+/** Settings that say whose credentials a profile has. */
+const COMPETING =
+  /^(?:aws_access_key_id|aws_secret_access_key|aws_session_token|aws_security_token|credential_|role_|source_profile|web_identity_token_file|sso_|login_session|mfa_serial|external_id|duration_seconds|aws_account_id)/;
+/** Of a sign-in, which stays what it is: it has no secret, and `aws sso login` wants it. */
+const SIGN_IN = /^(?:sso_|login_session)/;
+
+/**
+ * The other profiles. Keys, commands and what leads to the default profile, which is another one here, are not copied:
+ * such a profile asks keyhole, which reads it where it stands.
+ *
+ * @param words that print the credentials of a profile, but for its name
+ */
+function formatOthers({ profiles, signIns, services }: SharedConfig, words: readonly string[]): string {
+  const sections = (kind: string, all: SharedConfig["profiles"]) =>
+    [...all].map(([name, settings]) => formatSection(`${kind} ${name}`, formatSettings(settings)));
+  const others = [...profiles].flatMap(([name, settings]) => {
+    if (name === DEFAULT_PROFILE) return [];
+    const isSignIn = [...settings.keys()].some((key) => SIGN_IN.test(key)) && !settings.has("role_arn");
+    const kept = [...settings].filter(([key]) => !COMPETING.test(key) || (isSignIn && SIGN_IN.test(key)));
+    const hasSource = [...settings.keys()].some((key) => COMPETING.test(key)) && !isSignIn;
+    const process = hasSource ? `${formatProcess([...words, "-n", profileConfigName(name)])}\n` : "";
+    return [formatSection(`profile ${name}`, process + formatSettings(kept))];
+  });
+  return [...others, ...sections("sso-session", signIns), ...sections("services", services)].join("");
+}
+
+/** Empty where no reader would take the name as it is meant. */
+function formatSection(header: string, text: string): string {
+  const [kind = "", ...rest] = header.split(" ");
+  const name = rest.join(" ");
+  if (/["'\]\\\p{Cc}]/u.test(name)) return "";
+  return `\n[${kind} ${/^[\w@+.%:/-]+$/.test(name) ? name : `"${name}"`}]\n${text}`;
+}
+
+function formatSettings(settings: Iterable<readonly [string, string]>): string {
+  const groups = Map.groupBy(settings, ([key]) => (key.includes(".") ? key.slice(0, key.indexOf(".")) : ""));
+  const plain = (groups.get("") ?? []).map(([key, value]) => `${key} = ${value}\n`);
+  const nested = [...groups].flatMap(([parent, entries]) =>
+    parent === ""
+      ? []
+      : [`${parent} =\n`, ...entries.map(([key, value]) => `  ${key.slice(parent.length + 1)} = ${value}\n`)],
+  );
+  return [...plain, ...nested].join("");
 }

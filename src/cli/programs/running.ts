@@ -5,7 +5,7 @@ import { parseSessionName } from "../../config/name.ts";
 import type { CommandContext } from "../command.ts";
 import { exactVariables, exactWords, execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
-import { environmentInside, type Gift } from "./nesting.ts";
+import { environmentInside, environmentOutside, type Gift } from "./nesting.ts";
 import { grantVariables, refreshingVariables } from "./refreshing.ts";
 import { vend } from "../vending/vend.ts";
 
@@ -54,8 +54,11 @@ export async function executeRefreshing(
   async function writeFiles(): Promise<Record<string, string>> {
     const paths = { ...context.settings.paths, socket };
     const { writeRefreshingFiles } = await import("./refreshing.ts");
+    const { readSharedFiles } = await import("../foreign.ts");
+    const outside = environmentOutside(context.environment);
+    const own = grant === undefined ? (await readSharedFiles(context.host, outside)).shared : undefined;
     const { command } = context.host;
-    writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region });
+    writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region, own });
     return refreshingVariables(paths, whose);
   }
 }

@@ -9,9 +9,10 @@ import {
 } from "../../../src/cli/programs/refreshing.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolvePaths } from "../../../src/paths.ts";
+import { parseSharedConfig } from "../../../src/sources/profile.ts";
 import { temporaryHome } from "../fakes/daemon.ts";
 
-const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1" };
+const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1", own: undefined };
 
 function home() {
   const path = temporaryHome();
@@ -25,10 +26,6 @@ test("the config file reads like this", () => {
   const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/");
   expect(refreshingConfig(paths, profile)).toMatchInlineSnapshot(`
     "# Written by keyhole for exec --refresh and shell; holds no secret.
-
-    [default]
-    credential_process = "/opt/key hole/keyhole" --socket-path /home/a/.keyhole/sock/daemon.sock export --format credential-process -n dev
-    region = eu-west-1
 
     [profile default]
     credential_process = "/opt/key hole/keyhole" --socket-path /home/a/.keyhole/sock/daemon.sock export --format credential-process -n dev
@@ -88,3 +85,75 @@ test.each(["sh", "bash", "dash"].filter((shell) => Bun.which(shell) !== null))(
     ]);
   },
 );
+
+test("other profiles stay, and the default's settings; no key, no command and no way to another default is copied", () => {
+  const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/");
+  const own = parseSharedConfig(
+    `[default]
+region = us-east-1
+output = yaml
+aws_access_key_id = AKIADEFAULT
+s3 =
+  addressing_style = path
+[profile "team a"]
+role_arn = arn:aws:iam::123456789012:role/a
+source_profile = default
+region = eu-north-1
+[profile helper]
+credential_process = helper --password canary
+[profile sso]
+sso_session = corp
+sso_account_id = 1
+sso_role_name = r
+[profile plain]
+output = text
+[profile "q'q"]
+output = text
+[sso-session corp]
+sso_region = eu-west-1
+`,
+    "[stored]\naws_access_key_id = AKIACANARY\naws_secret_access_key = canary\n",
+  );
+  const text = refreshingConfig(paths, { ...profile, region: undefined, own });
+  expect(text.replaceAll(/"\/opt.* -n /g, "keyhole -n ")).toMatchInlineSnapshot(`
+    "# Written by keyhole for exec --refresh and shell; holds no secret.
+
+    [profile default]
+    credential_process = keyhole -n dev
+    region = us-east-1
+    output = yaml
+    s3 =
+      addressing_style = path
+
+    [profile "team a"]
+    credential_process = keyhole -n "aws:team%20a"
+    region = eu-north-1
+
+    [profile helper]
+    credential_process = keyhole -n "aws:helper"
+
+    [profile sso]
+    sso_session = corp
+    sso_account_id = 1
+    sso_role_name = r
+
+    [profile plain]
+    output = text
+
+    [profile stored]
+    credential_process = keyhole -n "aws:stored"
+
+    [sso-session corp]
+    sso_region = eu-west-1
+    "
+  `);
+  expect(text).not.toMatch(/canary|AKIA/i);
+  expect([...parseSharedConfig(text, "").profiles.keys()]).toEqual([
+    "default",
+    "team a",
+    "helper",
+    "sso",
+    "plain",
+    "stored",
+  ]);
+});
