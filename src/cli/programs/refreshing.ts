@@ -96,8 +96,6 @@ const SIGN_IN = /^(?:sso_|login_session)/;
  * @param words that print the credentials of a profile, but for its name
  */
 function formatOthers({ profiles, signIns, services }: SharedConfig, words: readonly string[]): string {
-  const sections = (kind: string, all: SharedConfig["profiles"]) =>
-    [...all].map(([name, settings]) => formatSection(`${kind} ${name}`, formatSettings(settings)));
   const others = [...profiles].flatMap(([name, settings]) => {
     if (name === DEFAULT_PROFILE) return [];
     const isSignIn = [...settings.keys()].some((key) => SIGN_IN.test(key)) && !settings.has("role_arn");
@@ -106,7 +104,11 @@ function formatOthers({ profiles, signIns, services }: SharedConfig, words: read
     const process = hasSource ? `${formatProcess([...words, "-n", profileConfigName(name)])}\n` : "";
     return [formatSection(`profile ${name}`, process + formatSettings(kept))];
   });
-  return [...others, ...sections("sso-session", signIns), ...sections("services", services)].join("");
+  return [...others, ...formatAll("sso-session", signIns), ...formatAll("services", services)].join("");
+}
+
+function formatAll(kind: string, sections: SharedConfig["profiles"]): string[] {
+  return [...sections].map(([name, settings]) => formatSection(`${kind} ${name}`, formatSettings(settings)));
 }
 
 /** Empty where no reader would take the name as it is meant. */
