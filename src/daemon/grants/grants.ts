@@ -256,7 +256,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   }
 
   function infoOf(live: LiveGrant): GrantInfo {
-    return grantInfoOf(live, sessions.list().get(live.grant.name), sessions.nowOf(live));
+    return grantInfoOf(live, sessions.infoOf(live.grant.name), sessions.nowOf(live));
   }
 
   await reload();
@@ -266,12 +266,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     },
     add,
     run: async (request, caller) => add({ ...request, runner: runnerOf(caller, options.startOf) }, caller),
-    list: () => {
-      const infos = sessions.list();
-      return [...lives.values()]
-        .map((live) => grantInfoOf(live, infos.get(live.grant.name), sessions.nowOf(live)))
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1));
-    },
+    list: () => [...lives.values()].map(infoOf).toSorted((one, other) => (one.name < other.name ? -1 : 1)),
     source: (name) => {
       const live = lives.get(name);
       if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);

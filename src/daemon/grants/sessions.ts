@@ -45,8 +45,8 @@ export interface GrantSessions {
   follow(name: string): void;
   /** Ends its session, if there is one; whoever waits is told. */
   remove(name: string): void;
-  /** By the names of their grants. */
-  list(): ReadonlyMap<string, SessionInfo>;
+  /** Of a grant's session, if it has one just now. */
+  infoOf(name: string): SessionInfo | undefined;
   stop(): void;
 }
 
@@ -134,7 +134,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     remove(name) {
       if (sessions.environmentOf(name) !== undefined) sessions.remove(name);
     },
-    list: () => new Map(sessions.list().map((info) => [info.config, info])),
+    infoOf: (name) => sessions.infoOf(name),
     stop: () => sessions.stop(),
   };
 }

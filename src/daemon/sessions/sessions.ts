@@ -160,6 +160,12 @@ export class Sessions {
     return this.#lifecycle.all().map((session) => session.info(this.#lifecycle.time));
   }
 
+  /** One as `list` has it. */
+  infoOf(name: string): SessionInfo | undefined {
+    const session = this.#lifecycle.look(name);
+    return session === undefined || session.isFailedAttempt ? undefined : session.info(this.#lifecycle.time);
+  }
+
   /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
   proven(): Proven[] {
     return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment, awaitsWay }) => {

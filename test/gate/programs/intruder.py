@@ -1,5 +1,6 @@
 """What a process of the same user tries from inside a sandbox that holds one grant: `intruder.py JSON`, which says what
 it may know, since it ran outside before. Prints what lies open, as a list of JSON."""
+import itertools
 import json
 import os
 import re
@@ -124,11 +125,11 @@ def processes():
 
 
 def commands():
-    """By an executable of its own: the grant's, or the one that stands here."""
-    program = f"{OWN}/keyhole" if os.path.exists(f"{OWN}/keyhole") else "./keyhole"
+    """By executables of its own: the one that stands here, and the grant's."""
+    programs = [program for program in ("./keyhole", f"{OWN}/keyhole") if os.path.exists(program)]
     environment = {"HOME": HOME, "PATH": os.environ["PATH"], "KEYHOLE_AUTOSTART": "0"}
     for words in ("export -n prod -f env", "grant add stolen --config prod", "grant list", "daemon list", "daemon stop"):
-        for place in ([], ["--socket-path", CONTROL]):
+        for program, place in itertools.product(programs, ([], ["--socket-path", CONTROL])):
             command = [program, *place, *words.split()]
             ended = subprocess.run(command, env=environment, capture_output=True, stdin=subprocess.DEVNULL)
             # Where there is no daemon, none is as good as stopped.
