@@ -295,6 +295,7 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
     maxFlights: MAX_FLIGHTS,
     settled: (session) => {
       recordIssue(session);
+      if (session.issue !== undefined && session.lastError === undefined) keyring.confirm(session.environment);
       core.memory?.changed();
     },
   });

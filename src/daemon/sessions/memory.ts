@@ -57,7 +57,7 @@ export function openMemory(options: MemoryOptions): Memory {
   let timer: Timer | undefined;
   let isOurs = true;
   let written: string | undefined;
-  /** Sessions whose keys are to come, by their names. */
+  /** Sessions that have not given credentials with their keys since the daemon began, by their names. */
   const lost = new Map(bringBack(options).map((entry) => [entry.config, entry]));
 
   function heal(): void {
@@ -65,7 +65,6 @@ export function openMemory(options: MemoryOptions): Memory {
       const { environment, keyId } = entry;
       const complete = keyId === undefined ? undefined : keyring.complete(environment, keyId);
       if (complete === undefined) continue;
-      lost.delete(name);
       restore(options, { ...entry, environment: complete });
       log("info", "session brought back with its keys", { config: name, accessKeyId: keyId });
     }
@@ -74,8 +73,10 @@ export function openMemory(options: MemoryOptions): Memory {
   function write(): void {
     timer = undefined;
     const proven = sessions.proven();
-    for (const { name } of proven) lost.delete(name);
-    const remembered = [...lost.values(), ...proven.flatMap(entryOf)].slice(-MOST);
+    for (const { name, isConfirmed } of proven) if (isConfirmed) lost.delete(name);
+    const remembered = [...lost.values(), ...proven.filter(({ name }) => !lost.has(name)).flatMap(entryOf)].slice(
+      -MOST,
+    );
     try {
       const directory = directoryOf(path);
       // A home that was removed is not made again.

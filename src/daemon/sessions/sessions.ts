@@ -35,6 +35,8 @@ export interface Proven {
   readonly environment: SourceEnvironment;
   /** It had a way to AWS, which it has not any more. */
   readonly awaitsWay: boolean;
+  /** It has given credentials to this daemon, and not only to one before. */
+  readonly isConfirmed: boolean;
 }
 
 /** The sessions of a daemon, as its handlers see them. */
@@ -118,7 +120,8 @@ export class Sessions {
   restore(name: string, environment: SourceEnvironment, lacksWay = false): void {
     this.#refuseWhenStopped();
     const session = this.#lifecycle.place(this.#configs.read(name), environment);
-    if (!session.isOpen) return;
+    // What was brought back and not asked for yet may have been brought back with wrong keys.
+    if (!session.isOpen && session.issue !== undefined) return;
     this.#select(session, environment);
     session.prove(environment, lacksWay);
   }
@@ -168,9 +171,9 @@ export class Sessions {
 
   /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
   proven(): Proven[] {
-    return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment, awaitsWay }) => {
+    return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment, awaitsWay, issue }) => {
       const isKept = environment !== undefined && parseSessionName(name)?.endpoint === undefined;
-      return isKept ? [{ name, environment, awaitsWay }] : [];
+      return isKept ? [{ name, environment, awaitsWay, isConfirmed: issue !== undefined }] : [];
     });
   }
 

@@ -9,33 +9,60 @@ const MOST = 64;
 
 const NAMES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] as const;
 
+interface Kept {
+  readonly keys: SourceEnvironment;
+  /** They gave credentials: what else comes with their id is not theirs. */
+  readonly isConfirmed: boolean;
+}
+
 export class Keyring {
-  readonly #keys = new Map<string, SourceEnvironment>();
+  readonly #kept = new Map<string, Kept>();
   readonly #added: () => void;
 
-  /** @param added called when there are keys that were not there before */
+  /** @param added called when there are keys that were not there before, or others of an id */
   constructor(added: () => void) {
     this.#added = added;
   }
 
   /** Keeps the keys of a requester's environment, if it has a whole pair. */
   note(environment: SourceEnvironment): void {
-    const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = environment;
-    if (id === undefined || secret === undefined) return;
-    const isNew = !this.#keys.delete(id);
-    this.#keys.set(
-      id,
-      Object.fromEntries(NAMES.flatMap((name) => (environment[name] ? [[name, environment[name]]] : []))),
-    );
-    if (this.#keys.size > MOST) this.#keys.delete(this.#keys.keys().next().value!);
-    if (isNew) this.#added();
+    const keys = keysIn(environment);
+    if (keys === undefined) return;
+    const kept = this.#kept.get(keys.id);
+    if (kept !== undefined && (kept.isConfirmed || Bun.deepEquals(kept.keys, keys.all)))
+      return this.#keep(keys.id, kept);
+    this.#keep(keys.id, { keys: keys.all, isConfirmed: false });
+    this.#added();
+  }
+
+  /** The keys of an environment gave credentials. */
+  confirm(environment: SourceEnvironment): void {
+    const keys = keysIn(environment);
+    if (keys !== undefined) this.#keep(keys.id, { keys: keys.all, isConfirmed: true });
   }
 
   /** What had these keys, with them; undefined where they are not known. */
   complete(environment: SourceEnvironment, id: string): SourceEnvironment | undefined {
-    const keys = this.#keys.get(id);
-    return keys && { ...environment, ...keys };
+    const kept = this.#kept.get(id);
+    return kept && { ...environment, ...kept.keys };
   }
+
+  /** As the latest. */
+  #keep(id: string, kept: Kept): void {
+    this.#kept.delete(id);
+    this.#kept.set(id, kept);
+    if (this.#kept.size > MOST) this.#kept.delete(this.#kept.keys().next().value!);
+  }
+}
+
+/** The keys of an environment, if it has a whole pair. */
+function keysIn(environment: SourceEnvironment): { readonly id: string; readonly all: SourceEnvironment } | undefined {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = environment;
+  if (id === undefined || secret === undefined) return undefined;
+  return {
+    id,
+    all: Object.fromEntries(NAMES.flatMap((name) => (environment[name] ? [[name, environment[name]]] : []))),
+  };
 }
 
 /**

@@ -110,6 +110,31 @@ describe("a session whose source was keys", () => {
     expect(third.source.count).toBe(0);
   });
 
+  test.each(["is not asked for", "is refused"])(
+    "that came back with a wrong secret and %s is back with the right one",
+    async (what) => {
+      const first = begin();
+      await add(first, "dev", environment);
+      first.memory.close();
+
+      const second = begin();
+      second.keyring.note({ ...keys, AWS_SECRET_ACCESS_KEY: "wrong" });
+      if (what === "is refused") {
+        second.source.failure = new KeyholeError("aws-refused", "SignatureDoesNotMatch: scripted");
+        await errorOf(second.vend("dev"));
+        second.source.failure = undefined;
+      }
+      second.memory.changed();
+      await second.clock.advance(200);
+      second.keyring.note(keys);
+      expect(second.sessions.environmentOf("dev")).toEqual(environment);
+      expect((await second.vend("dev")).config).toBe("dev");
+      second.memory.changed();
+      second.memory.close();
+      expect(JSON.parse(readFileSync(path, "utf8")).sessions).toMatchObject([{ config: "dev", keyId: "AKIA1" }]);
+    },
+  );
+
   test("that was made anew with another source meanwhile stays that", async () => {
     const first = begin();
     await add(first, "dev", environment);

@@ -163,8 +163,8 @@ describe("which come back after a restart", () => {
     for (const name of names)
       await it.sessions.add(name, { AWS_PROFILE: name }, { ...options, verify: name !== "unasked" }).catch(() => {});
     expect(it.sessions.proven()).toEqual([
-      { name: "works", environment: { AWS_PROFILE: "works" }, awaitsWay: false },
-      { name: "works (/alt)", environment: { AWS_PROFILE: "works (/alt)" }, awaitsWay: false },
+      { name: "works", environment: { AWS_PROFILE: "works" }, awaitsWay: false, isConfirmed: true },
+      { name: "works (/alt)", environment: { AWS_PROFILE: "works (/alt)" }, awaitsWay: false, isConfirmed: true },
     ]);
   });
 });

@@ -33,6 +33,17 @@ test("half a pair is none, and the same keys are no news", () => {
   expect(added()).toBe(1);
 });
 
+test("another secret of an id takes the place of one that has given no credentials, and of no other", () => {
+  const { keyring, added } = newKeyring();
+  const wrong = { ...keysOf("AKIA1"), AWS_SECRET_ACCESS_KEY: "wrong" };
+  keyring.note(wrong);
+  keyring.note(keysOf("AKIA1"));
+  expect([keyring.complete({}, "AKIA1"), added()]).toEqual([keysOf("AKIA1"), 2]);
+  keyring.confirm(keysOf("AKIA1"));
+  keyring.note(wrong);
+  expect([keyring.complete({}, "AKIA1"), added()]).toEqual([keysOf("AKIA1"), 2]);
+});
+
 test("the latest are kept", () => {
   const { keyring } = newKeyring();
   for (let index = 0; index < 64; index += 1) keyring.note(keysOf(`AKIA${index}`));
