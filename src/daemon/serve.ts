@@ -16,7 +16,7 @@ import { createRequestAudit, recordIssues } from "./audit/requests.ts";
 import { openAuditFile } from "./audit/file.ts";
 import { systemClock } from "../clock.ts";
 import { Counters } from "./status.ts";
-import { createDispatch } from "../server/dispatch.ts";
+import { type Caller, createDispatch, type Handlers } from "../server/dispatch.ts";
 import { hideFormerNames } from "./mounts/names.ts";
 import { divideDescriptors } from "./grants/directory.ts";
 import { serveGrants } from "./grants/serve.ts";
@@ -37,7 +37,7 @@ import { serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { statusOf } from "./status.ts";
 import { Keyring } from "./sessions/static-keys.ts";
-import { keepVigil } from "../server/watch-socket.ts";
+import { keepVigil, pinHome, type PinnedHome } from "../server/watch-socket.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds. */
 const PATIENCE = 2000;
@@ -88,7 +88,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const lock = kept?.lock ?? succession?.lock ?? takeLock(paths.lock, native);
   const base = selectBaseEnvironment(environment);
   const core = kept?.core ?? openCore(settings, owner, base);
-  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring } = core;
+  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring, home } = core;
   const { log } = logFile;
   const { record } = auditFile;
   const audit = createRequestAudit(record, systemClock, "control");
@@ -150,7 +150,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
       }),
     stop: () => ended.resolve("stop"),
   });
-  const dispatch = createDispatch(rememberChanges(handlers, { changed: () => core.memory?.changed() }), peerLog, true);
+  const refusing = refuseElsewhere(handlers, home, paths.home, () => ended.resolve("another home"));
+  const dispatch = createDispatch(rememberChanges(refusing, { changed: () => core.memory?.changed() }), peerLog, true);
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const shared =
     sharedSocket === undefined
@@ -198,6 +199,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     listener,
     lock,
     takeLock: () => takeLock(paths.lock, native),
+    home,
     makeDirectory: makeSocketDirectory,
     clock: systemClock,
     log: peerLog,
@@ -257,6 +259,32 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   vigil.lock.release();
 }
 
+/**
+ * What changes grants is not written into another home than the one that they are of: a grant that was revoked there
+ * would still be one here.
+ */
+function refuseElsewhere(handlers: Handlers, home: PinnedHome, path: string, end: () => void): Handlers {
+  const check =
+    <Request, Answer>(handle: (request: Request, caller: Caller) => Answer) =>
+    (request: Request, caller: Caller): Answer => {
+      if (!home.isReplaced) return handle(request, caller);
+      end();
+      throw new KeyholeError(
+        "unsafe-path",
+        `${path} is another directory than when this daemon began, which ends now: nothing was changed`,
+        "keyhole daemon start",
+      );
+    };
+  return {
+    ...handlers,
+    GrantAdd: check(handlers.GrantAdd),
+    GrantAddIn: check(handlers.GrantAddIn),
+    GrantRun: check(handlers.GrantRun),
+    GrantRevoke: check(handlers.GrantRevoke),
+    GrantRemove: check(handlers.GrantRemove),
+  };
+}
+
 /** A person may name directories for configs, socket and log in which much else is. */
 function litteredPlaces({ configDir, grantDir, runDir, audit, socket, log }: Paths): LitteredPlace[] {
   const own = [grantDir, runDir, directoryOf(audit)].map((directory) => ({ directory, isOurs: undefined }));
@@ -300,7 +328,8 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, 
     },
   });
   const keyring = new Keyring(() => core.memory?.heal());
-  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring };
+  const home = pinHome(paths.home);
+  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring, home };
   // It brings sessions back, for which whoever waits for the daemon need not wait.
   const core: typeof parts & { memory: Memory | undefined } = { ...parts, memory: undefined };
   return core;

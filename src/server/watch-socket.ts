@@ -1,7 +1,8 @@
 // Whether a daemon can still be reached. Whoever cleans up below a home may remove the socket's file or its directory
 // while the daemon lives; without this it would hold its lock and answer nobody.
-import { lstatSync } from "node:fs";
+import { fstatSync, lstatSync, openSync, statSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
+import { isSameFile } from "../files/identity.ts";
 import { directoryOf } from "../paths.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Listener } from "./listener.ts";
@@ -28,6 +29,8 @@ export interface VigilOptions {
   readonly lock: HeldLock;
   /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if somebody holds it. */
   readonly takeLock: () => HeldLock;
+  /** Where the socket's server keeps everything: from another one it would serve without what it is to obey. */
+  readonly home: Pick<PinnedHome, "isReplaced">;
   /** Makes the socket's directory, and checks it. */
   readonly makeDirectory: () => void;
   readonly clock: Clock;
@@ -54,6 +57,7 @@ export function keepVigil(options: VigilOptions): Vigil {
 
   function look(): void {
     if (hasEnded) return;
+    if (options.home.isReplaced) return giveWay("another home");
     if (lock.isInPlace && listener.isInPlace) timer = clock.after(INTERVAL, look);
     else void mend();
   }
@@ -84,6 +88,23 @@ export function keepVigil(options: VigilOptions): Vigil {
     stop: () => {
       hasEnded = true;
       timer.cancel();
+    },
+  };
+}
+
+/** A directory as it was found first. */
+export interface PinnedHome {
+  /** Whether its path leads to another directory by now: a link was changed, or something was renamed. */
+  readonly isReplaced: boolean;
+}
+
+/** Keeps it open, so that no other one gets its number while it is compared. */
+export function pinHome(path: string): PinnedHome {
+  const descriptor = openSync(path, "r");
+  return {
+    get isReplaced() {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found !== undefined && !isSameFile(found, fstatSync(descriptor));
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { as, asNobody, canBeOthers, giveHomeToOrdinary, NOBODY, publicExecutable } from "./daemons.ts";
-import { configText, createMachine, type Machine, type Result } from "./machine.ts";
+import { configText, createMachine, isAlive, type Machine, type Result, until } from "./machine.ts";
 import { moveKeysToFile } from "./keyfile.ts";
 
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
@@ -55,6 +56,29 @@ test("a home that is a link of its owner's is a home", async () => {
   await machine.addConfig("dev");
   await useAll(machine);
   expect(readdirSync(join(machine.home, "other-disk", "keyhole"))).toContain("configs");
+});
+
+test("a home whose link leads elsewhere is another home: the daemon ends, and its grants with it", async () => {
+  await using machine = await createMachine();
+  const { home } = machine.paths;
+  await machine.addConfig("dev");
+  await machine.keyhole("grant add box --config dev");
+  const { directory } = JSON.parse(await machine.keyhole("grant show box --json")) as { directory: string };
+  const [here, there] = [`${home}.here`, `${home}.there`];
+  renameSync(home, here);
+  symlinkSync(here, home);
+  mkdirSync(there, { mode: 0o700 });
+  const holder = join(directory.replace(home, here), "keyhole");
+  expectCredentials(await machine.run(EXPORT.slice(0, 3), { program: holder }));
+
+  const pid = machine.daemonPid()!;
+  rmSync(home);
+  symlinkSync(there, home);
+  await until(() => !isAlive(pid));
+  expect(existsSync(join(there, "sock", "daemon.sock"))).toBe(false);
+  const refused = await machine.run(EXPORT.slice(0, 3), { program: holder });
+  expect(refused).toMatchObject({ stdout: "" });
+  expect(refused.exitCode).not.toBe(0);
 });
 
 test("configs may be a link, as dotfile managers make them", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Listener, listen } from "../../src/server/listener.ts";
 import { type Lock, takeLock } from "../../src/daemon/lock.ts";
-import { keepVigil, type Vigil } from "../../src/server/watch-socket.ts";
+import { keepVigil, pinHome, type Vigil } from "../../src/server/watch-socket.ts";
 import { ensurePrivateDirectory } from "../../src/files/directories.ts";
 import { loadNative } from "../../src/native/load.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame } from "../../src/wire/frame.ts";
@@ -46,6 +46,7 @@ beforeEach(async () => {
     listener,
     lock,
     takeLock: () => takeLock(lockPath(), native),
+    home: pinHome(home),
     makeDirectory: () => ensurePrivateDirectory(join(home, "sock")),
     clock,
     log,
@@ -135,4 +136,14 @@ test("what cannot be put back is tried again", async () => {
   await clock.advance(2000);
   await until(() => events.includes("socket restored"));
   expect(await isAnswered()).toBe(true);
+});
+
+test("in another home it serves nothing: it gives way", async () => {
+  const former = `${home}.former`;
+  others.push({ isInPlace: true, release: () => rmSync(former, { recursive: true }) });
+  renameSync(home, former);
+  mkdirSync(join(home, "sock"), { recursive: true, mode: 0o700 });
+  await clock.advance(10_000);
+  expect(events).toEqual(["gave way: another home"]);
+  expect(existsSync(path)).toBe(false);
 });
