@@ -23,21 +23,14 @@ enum { LARGEST_FRAME = 1048582, DIRECTORY_NAME = 22 };
 /* What is printed, gathered to be one write where it is short. */
 struct output { int stream; u64 length; u8 bytes[1024]; };
 
-static void flush(struct output *output) {
-  print(output->stream, output->bytes, output->length);
-  output->length = 0;
-}
+static void flush(struct output *output) { print(output->stream, output->bytes, output->length), output->length = 0; }
 static void put(struct output *output, u8 byte) {
   if (output->length == sizeof output->bytes) flush(output);
   output->bytes[output->length++] = byte;
 }
-static void put_text(struct output *output, const char *text) {
-  while (*text) put(output, (u8)*text++);
-}
+static void put_text(struct output *output, const char *text) { while (*text) put(output, (u8)*text++); }
 
-static _Noreturn void end(int status) {
-  for (;;) kernel(__NR_exit_group, status, 0, 0, 0, 0);
-}
+static _Noreturn void end(int status) { for (;;) kernel(__NR_exit_group, status, 0, 0, 0, 0); }
 
 /* The character at `at`, which is moved behind it; -1 for what is no UTF-8, as the Encoding Standard has it. */
 static long next_character(const u8 *text, u64 length, u64 *at) {
@@ -105,10 +98,7 @@ static _Noreturn void fail_with(int status, struct text message, struct text hin
   end(status);
 }
 
-static struct text text_of(const char *text) {
-  struct text result = {(const u8 *)text, length_of(text)};
-  return result;
-}
+static struct text text_of(const char *text) { return (struct text){(const u8 *)text, length_of(text)}; }
 
 /* With a row of table.h. */
 static _Noreturn void fail(int status, const char *message, const char *hint) {
@@ -198,6 +188,16 @@ static int is_at_host(const char *path, u64 length) {
   return size == DIRECTORY_NAME;
 }
 
+/* Than there is room for; an answer is a line below 8 KiB and two names. */
+static int is_larger(const struct answer *answer) { return answer->length >= 4 && u32_at(answer->bytes) + 4 > answer->room; }
+static void enlarge(struct answer *answer) {
+  long memory = kernel(__NR_mmap, 0, LARGEST_FRAME, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  if (memory < 0 && memory > -4096) fail(NO_MEMORY);
+  u8 *room = (u8 *)memory;
+  for (u64 at = 0; at < answer->length; at++) room[at] = answer->bytes[at];
+  answer->bytes = room, answer->room = LARGEST_FRAME;
+}
+
 /* Asks the socket of a grant until there is something to say. */
 static _Noreturn void fetch(char *path, const char *name, struct answer *answer) {
   u64 slash = length_of(path);
@@ -222,8 +222,10 @@ static _Noreturn void fetch(char *path, const char *name, struct answer *answer)
       answer->socket = (int)socket;
       /* A daemon that refuses a peer says so unasked, and does not listen. */
       send(answer->socket, fetch_request, sizeof fetch_request);
-      if (receive(answer, deadline)) conclude(answer, name, &reply);
-      else if (answer->length >= 4 && u32_at(answer->bytes) + 4 > answer->room) fail(MALFORMED);
+      int is_whole = receive(answer, deadline);
+      if (!is_whole && is_larger(answer)) enlarge(answer), is_whole = receive(answer, deadline);
+      if (is_whole) conclude(answer, name, &reply);
+      else if (is_larger(answer)) fail(MALFORMED);
       kernel(__NR_close, socket, 0, 0, 0, 0);
     }
     if (socket == -EAGAIN || now() >= deadline) fail(TIMEOUT);
@@ -273,6 +275,7 @@ static _Noreturn void tell(const char *text) {
 
 /* The first code of the process. `stack` is as the kernel left it: argc, argv, 0, envp, 0, auxv. */
 void express(u64 *stack) {
+  u8 bytes[8192]; /* Where an answer is longer, enlarge() asks for more. */
   char path[LONGEST_PATH], *split[16], **words = (char **)stack + 1, **environment = words + stack[0] + 1;
   struct question question = {0, 0, 0, 0, 0, 0};
   const char *word = stack[0] == 2 ? words[1] : "", *socket = 0, *value;
@@ -293,8 +296,5 @@ void express(u64 *stack) {
   long filler = 0;
   while (filler >= 0 && filler < 3) filler = kernel(__NR_socket, AF_UNIX, SOCK_STREAM, 0, 0, 0);
   if (filler >= 0) kernel(__NR_close, filler, 0, 0, 0, 0);
-  long memory = kernel(__NR_mmap, 0, LARGEST_FRAME, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-  if (memory < 0 && memory > -LONGEST_PATH) fail(NO_MEMORY);
-  struct answer received = {(u8 *)memory, LARGEST_FRAME, 0, -1};
-  fetch((char *)socket, question.name, &received);
+  fetch((char *)socket, question.name, &(struct answer){bytes, sizeof bytes, 0, -1});
 }
