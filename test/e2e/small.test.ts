@@ -334,9 +334,10 @@ describe.skipIf(!isHere)("the small executable", () => {
     expect(await grant.run(grant.small, [], { shell })).toEqual(answered);
   });
 
-  test("is not led into memory that is not there by a limit below what it needs", async () => {
-    using grant = createGrant();
-    const { exitCode } = await grant.run(grant.small, [], { shell: "ulimit -v 900" });
-    expect(exitCode).not.toBe(0);
+  test("says so where there is no memory for an answer that is longer than any", async () => {
+    using grant = createGrant(fetched(new Uint8Array(70_000).fill(120)));
+    const { stdout, stderr, exitCode } = await grant.run(grant.small, [], { shell: "ulimit -v 900" });
+    expect([stdout, exitCode]).toEqual(["", 1]);
+    expect(stderr).toBe("keyhole: error: there is no memory for the answer\nkeyhole: hint: ulimit -v 4096\n");
   });
 });
