@@ -12,8 +12,8 @@ export const root: CommandGroup = {
   meta: { name: "", description: "Short-lived AWS credentials for every tool on this machine, always fresh" },
   subCommands: {
     export: () => Promise.resolve(exportCommand),
-    exec: load(() => import("./commands/exec.ts")),
-    shell: load(() => import("./commands/shell.ts")),
+    exec: async () => (await import("./commands/exec.ts")).exec,
+    shell: async () => (await import("./commands/exec.ts")).shell,
     whoami: load(() => import("./commands/whoami.ts")),
     run: load(() => import("./commands/run.ts")),
     relay: load(() => import("./commands/relay.ts")),

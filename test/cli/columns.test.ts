@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatDuration, formatSize, formatTable } from "../../src/cli/columns.ts";
+import { formatDuration, formatSize, formatTable } from "../../src/cli/answers.ts";
 
 test.each([
   [0, "0 s"],

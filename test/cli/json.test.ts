@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatJson } from "../../src/cli/json.ts";
+import { formatJson } from "../../src/cli/answers.ts";
 
 test("an answer in JSON says what it says without any control: a terminal may show it", () => {
   const value = { name: "\u202egnp.exe", notes: ["\u009b31m", "two\nlines\u2028"], "\u007fkey": 1 };

@@ -4,7 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
 import { checkAccountName, checkSharedPlace, requireRoot } from "../service/requirements.ts";
 import { type CommandContext, defineCommand, type Host } from "../command.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, jsonOption } from "../answers.ts";
 import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../programs/tools.ts";
 
 export default defineCommand({

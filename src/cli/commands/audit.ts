@@ -5,10 +5,10 @@ import { escapeControls } from "../../text/controls.ts";
 import { KeyholeError } from "../../errors.ts";
 import { parseWhole } from "../../text/numbers.ts";
 import type { Settings } from "../../settings.ts";
-import { renderRecords, renderStory } from "../logs/audit.ts";
+import { renderRecords, renderStory } from "../logs/audit-table.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, jsonOption } from "../answers.ts";
 import { openLog } from "../logs/tail.ts";
 
 const HELP = "keyhole audit --help";

@@ -2,7 +2,7 @@
 import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, jsonOption } from "../answers.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 
 export default defineCommand({

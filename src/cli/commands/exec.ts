@@ -1,10 +1,10 @@
-// keyhole exec: becomes a program that has the credentials of a config.
+// keyhole exec and shell: become a program, or a shell, that has the credentials of a config.
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
 import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
-export default defineCommand({
+export const exec = defineCommand({
   meta: { name: "exec", description: "Run a program with credentials of a config" },
   where: "both",
   args: {
@@ -20,5 +20,18 @@ export default defineCommand({
     }
     const name = nameOrProfile(args);
     return args.refresh ? executeRefreshing(context, name, rest) : executeWithKeys(context, name, rest);
+  },
+});
+
+export const shell = defineCommand({
+  meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },
+  where: "both",
+  args: { name: nameOption, profile: profileOption },
+  async run(context) {
+    const { args, environment, ui } = context;
+    const program = environment["SHELL"] || "/bin/sh";
+    return executeRefreshing(context, nameOrProfile(args), [program], (name) =>
+      ui.notice(`keyhole: ${program} with credentials of ${name}, renewed as needed; leave it with exit`),
+    );
   },
 });

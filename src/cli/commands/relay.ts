@@ -2,7 +2,7 @@
 import { definedVariables } from "../../environment.ts";
 import { parseWhole } from "../../text/numbers.ts";
 import { defineCommand } from "../command.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, jsonOption } from "../answers.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
 import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";

@@ -5,13 +5,12 @@ import { removeFile, writeAtomically } from "../../files/writing.ts";
 import { directoryOf } from "../../paths.ts";
 import { defineCommand } from "../command.ts";
 import { stopDaemon } from "../daemon/lifecycle.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, formatTable, jsonOption } from "../answers.ts";
 import { checkExecutable, checkSharedPlace } from "../service/requirements.ts";
 import { planService, serviceOptions } from "../service/plan.ts";
 import { refuseForeignFiles, requireManager } from "../service/unit.ts";
 import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../programs/tools.ts";
 import { errors } from "../../errors.ts";
-import { formatTable } from "../columns.ts";
 
 /** Every user who may run `systemctl cat` reads them; they hold no secret. */
 const UNIT_MODE = 0o644;

@@ -3,7 +3,7 @@ import { withSession } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { configChoices, nameOption, nameOrProfile, profileOption, requireName } from "../configs/names.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
-import { formatJson, jsonOption } from "../json.ts";
+import { formatJson, jsonOption } from "../answers.ts";
 import { type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({

@@ -3,10 +3,9 @@ import { showOnOneLine } from "../../text/controls.ts";
 import { version as ownVersion } from "../../version.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import type { SharedService } from "../vending/shared.ts";
-import { formatDuration, formatSize, formatTable } from "../columns.ts";
+import { formatDuration, formatInstant, formatSize, formatTable } from "../answers.ts";
 import type { Link } from "../../client/asking.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
-import { formatInstant } from "../json.ts";
 
 /** @param grants undefined where the daemon knows none */
 export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number): string {

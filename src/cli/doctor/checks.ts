@@ -1,6 +1,13 @@
 // All checks, of the host and of a sandbox: a new one is a function and a line.
 import { checkAudit, checkFileSystem, checkLeaseDirectory, checkLeftovers, checkMemory } from "./disk.ts";
-import { checkConfigKeys, checkConfigs } from "./configs.ts";
+import {
+  checkConfigKeys,
+  checkConfigs,
+  checkEndpoints,
+  checkProxies,
+  checkSourceLoop,
+  checkSourceProfile,
+} from "./sources.ts";
 import {
   checkClock,
   checkDaemon,
@@ -15,7 +22,6 @@ import type { CheckTable } from "./finding.ts";
 import { checkGrants, checkSessions } from "./grants.ts";
 import { checkPlaces } from "./owners.ts";
 import { checkOwnExecutable, checkProcesses, checkShell } from "./shell.ts";
-import { checkEndpoints, checkProxies, checkSourceLoop, checkSourceProfile } from "./sources.ts";
 import type { HostMachine, InsideMachine } from "./machines.ts";
 import {
   checkAwsFiles,
@@ -39,13 +45,13 @@ import {
 } from "./shadows.ts";
 import {
   checkDirectory,
+  checkGrantSocket,
   checkLease,
   checkLeaseClock,
   checkMount,
   checkPeer,
   checkProcess,
   checkRelay,
-  checkGrantSocket,
 } from "./transports.ts";
 
 export const hostChecks: CheckTable<HostMachine> = {

@@ -10,7 +10,7 @@ import { KeyholeError } from "../../errors.ts";
 import { readTrusted, ROTATE_AT } from "../../files/reading.ts";
 import { isTemporary } from "../../files/writing.ts";
 import { directoryOf } from "../../paths.ts";
-import { formatSize } from "../columns.ts";
+import { formatSize } from "../answers.ts";
 
 /** linux/magic.h, and for SMB2 fs/smb/client: file systems of other machines, and those that a program serves. */
 const REMOTE: ReadonlyMap<number, string> = new Map([

@@ -1,7 +1,7 @@
 // What doctor says: findings, each from a check, which only looks and never changes anything.
 import { showOnOneLine } from "../../text/controls.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
-import { formatTable } from "../columns.ts";
+import { formatTable } from "../answers.ts";
 
 /** A `warning` works for now; a `problem` does not, or gives a process or a user what it must not have. */
 export type Level = "ok" | "warning" | "problem";

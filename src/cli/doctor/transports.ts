@@ -2,7 +2,7 @@
 import { showOnOneLine } from "../../text/controls.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { formatDuration } from "../columns.ts";
+import { formatDuration } from "../answers.ts";
 import { NOTABLE_SKEW } from "../daemon/status.ts";
 import { fileAdvice, gvisorAdvice, isGvisor } from "../vending/grant-socket.ts";
 import { lookBehind, readText } from "./files.ts";

@@ -2,8 +2,7 @@
 import { formatRate, formatSpan } from "../../grants/formats.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { formatDuration, formatSize, formatTable } from "../columns.ts";
-import { formatInstant } from "../json.ts";
+import { formatDuration, formatInstant, formatSize, formatTable } from "../answers.ts";
 import type { GrantSource } from "./grants.ts";
 
 /** As a table with a heading. @param now on AWS's clock, as the times of grants are */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { checkConfigKeys, checkConfigs } from "../../../src/cli/doctor/configs.ts";
+import { checkConfigKeys, checkConfigs } from "../../../src/cli/doctor/sources.ts";
 import { Home, hostMachine } from "../fakes/machines.ts";
 
 test("every problem of every config is named, without a value", async () => {

@@ -3,7 +3,7 @@ import { obscureConfig } from "../../../config/obscure.ts";
 import { listConfigs, listMisnamed, openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
 import { configChoices, nameOption, requireName } from "../../configs/names.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 
 export const get = defineCommand({
   meta: { name: "config get", description: "Print a config as JSON" },

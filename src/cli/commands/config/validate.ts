@@ -7,7 +7,7 @@ import { readSharedFiles } from "../../foreign.ts";
 import { profileRefusal } from "../../../sources/plan.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, readSource } from "../../configs/text.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 import { nameOption } from "../../configs/names.ts";
 
 const args = {

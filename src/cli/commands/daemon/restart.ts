@@ -6,7 +6,7 @@ import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
 import { requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
 import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";

@@ -3,7 +3,7 @@ import { version } from "../../../version.ts";
 import { requireDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
 import { defineCommand } from "../../command.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
 import { killDaemon, stopDaemon } from "../../daemon/lifecycle.ts";
 

@@ -7,7 +7,7 @@ import { askStatus, type FullStatus, renderShared, renderStatus, statusToJson } 
 import { withDaemonIfAny } from "../../daemon/broker.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 import { findSharedService } from "../../vending/shared.ts";
 
 /** Milliseconds between two looks. */

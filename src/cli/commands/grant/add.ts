@@ -1,12 +1,11 @@
 // keyhole grant add: a directory that can be mounted into a sandbox, and gives it one identity.
 import { quotePosix } from "../../../text/quoting.ts";
-import { formatDuration } from "../../columns.ts";
+import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
 import { defineCommand } from "../../command.ts";
 import { addGrant } from "../../grants/grants.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
 import { readTerms, termOptions } from "../../grants/terms.ts";
 import { describeWeight, grantToJson } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },

@@ -3,7 +3,7 @@ import { openGrantStore } from "../../../grants/store.ts";
 import { defineCommand } from "../../command.ts";
 import { listGrants } from "../../grants/grants.ts";
 import { grantToJson, renderGrants } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant list", description: "List the grants" },

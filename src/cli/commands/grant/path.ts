@@ -1,7 +1,7 @@
 // keyhole grant path: the directory to mount.
 import { defineCommand } from "../../command.ts";
 import { findGrant, grantOperand } from "../../grants/grants.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant path", description: "Print the directory of a grant" },

@@ -3,7 +3,7 @@ import { checkGrantName } from "../../../grants/names.ts";
 import { defineCommand } from "../../command.ts";
 import { hasConsent, yesOption } from "../../ui.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },

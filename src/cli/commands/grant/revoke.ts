@@ -4,11 +4,10 @@ import { KeyholeError } from "../../../errors.ts";
 import { type Denial, denySession } from "../../../grants/policies.ts";
 import { quotePosix } from "../../../text/quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
-import { formatDuration } from "../../columns.ts";
+import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { askAboutGrant, findGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../json.ts";
 
 export default defineCommand({
   meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },

@@ -4,7 +4,7 @@ import { defineCommand } from "../../command.ts";
 import { findGrant, grantOperand, withGrantDaemon } from "../../grants/grants.ts";
 import { archOption, refuseExecutable } from "../../grants/terms.ts";
 import { describeWeight, grantToJson } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 
 const HINT = "keyhole grant set --help";
 

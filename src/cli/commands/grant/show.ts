@@ -3,7 +3,7 @@ import { KeyholeError } from "../../../errors.ts";
 import { defineCommand } from "../../command.ts";
 import { findGrant, findSource, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../json.ts";
+import { formatJson, jsonOption } from "../../answers.ts";
 import { recipeHostOf } from "../../recipes/recipe.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 

@@ -1,7 +1,7 @@
 // The audit as a person reads it.
 import type { AuditPeer, AuditRecord } from "../../audit/line.ts";
 import type { Story } from "../../audit/story.ts";
-import { formatTable } from "../columns.ts";
+import { formatTable } from "../answers.ts";
 
 const HEADING = ["TIME", "KIND", "OVER", "GRANT OR CONFIG", "OUTCOME", "KEY", "PEER"];
 
