@@ -135,6 +135,9 @@ export const clients = {
   "AWS CLI": ["aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
 } as const;
 
+/** Prints its key as well, where `prepareIntrusion` has put it. */
+export const javaScriptClient = ["node", "credentials.mjs"] as const;
+
 /** The same without a network: the key that they have. */
 export const offlineClients = {
   boto3: ["python3", "-c", "import boto3; print(boto3.Session().get_credentials().access_key)"],

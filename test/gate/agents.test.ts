@@ -1,12 +1,9 @@
 // The recipes of coding agents, bubblewrap and firejail in the tools that they are for, as they are printed: what the grant gives is
 // there, and one attacker's script finds everything else closed, with and without XDG_RUNTIME_DIR; doctor agrees.
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { copyFileSync, lstatSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { executable } from "../e2e/machine.ts";
 import { until } from "../interop/run.ts";
-import { type AgentHost, offlineClients, startAgentHost } from "./agenthost.ts";
-import { PROGRAMS } from "./holder.ts";
+import { type AgentHost, javaScriptClient, offlineClients, startAgentHost } from "./agenthost.ts";
+import { type Besieged, examine, expectUnharmed, intrude, prepareIntrusion } from "./intrusion.ts";
 import {
   type Agent,
   askClaudeDoctor,
@@ -14,12 +11,13 @@ import {
   bubblewrapAgent,
   codexAgent,
   codexServer,
+  fenceAgent,
   firejailAgent,
   pastedAgent,
   srtAgent,
 } from "./reach/agents.ts";
 import { isReady, rigs, testWith } from "./rigs/rigs.ts";
-import type { Shell } from "./shell.ts";
+import { expectRow } from "./rows.ts";
 
 /** Of no user of the machine, and of no other run's: its /run/user is its own. */
 const USER = 100_000 + process.pid;
@@ -30,11 +28,14 @@ const agents: Readonly<Record<string, Agent>> = {
   "firejail, over a socket": firejailAgent("socket"),
   "firejail, over a file": firejailAgent("file"),
   "sandbox-runtime, over a file": srtAgent(),
+  "fence, over a file": fenceAgent(),
   "codex sandbox, over a socket": codexAgent("socket"),
   "codex sandbox, over a file": codexAgent("file"),
   "Codex's app server, over a socket": codexServer("socket"),
   "Codex's app server, over a file": codexServer("file"),
 };
+
+const clients = { ...offlineClients, "JavaScript SDK": javaScriptClient };
 
 /** Milliseconds: programs of 100 MB are copied. */
 const PATIENCE = 60_000;
@@ -42,59 +43,51 @@ const PATIENCE = 60_000;
 for (const hasRuntime of [true, false])
   describe(hasRuntime ? "with XDG_RUNTIME_DIR" : "without XDG_RUNTIME_DIR", () => {
     let host: AgentHost;
-    let others: string[];
+    let besieged: Besieged;
     beforeAll(async () => {
       if (!isReady()) return;
       // Codex keeps what it starts in its home, and refuses one below /tmp; firejail empties /var/tmp.
       host = await startAgentHost(USER, {}, hasRuntime, "/home");
-      copyFileSync(`${PROGRAMS}/intruder.py`, join(host.machine.home, "work", "intruder.py"));
-      copyFileSync(executable, join(host.machine.home, "work", "keyhole"));
-      others = [
-        await host.addGrant("prod", "--mount-at", "host"),
-        await host.addGrant("prod-file", "--deliver", "file", "--mount-at", "host"),
-      ];
+      besieged = await prepareIntrusion(host);
     }, PATIENCE);
-    afterAll(async () => host?.stop(), PATIENCE);
+    afterAll(async () => {
+      besieged?.stop();
+      await host?.stop();
+    }, PATIENCE);
 
-    for (const [at, [title, agent]] of Object.entries(agents).entries())
-      testWith(agent.needs)(`${title}: the grant is delivered, and nothing else lies open`, async () => {
+    for (const [at, [title, agent]] of Object.entries(agents).entries()) {
+      // Where sockets are does not depend on it.
+      if (!hasRuntime && agent.deliver === "socket") continue;
+      testWith(agent.needs)(`${title}: the grant is delivered and renewed, and nothing else lies open`, async () => {
         const grant = `agent-${at}`;
-        await host.addGrant(grant, ...agent.terms);
+        await host.addBriefGrant(grant, ...agent.terms);
         await using sandbox = await agent.start(host, grant);
         const give = 'eval "$(sed -n "s/^credential_process = //p" "$AWS_CONFIG_FILE" | head -n 1)"';
-        const key = host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
-        for (const client of Object.values(offlineClients))
-          expect(host.keyIn(await sandbox.run(client), grant)).toBe(key);
-        expect(await intrude(host, sandbox, others)).toEqual([]);
+        const keyOf = async () => host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
+        const first = await keyOf();
+        for (const client of Object.values(clients)) host.keyIn(await sandbox.run(client), grant);
+        const open = await intrude(besieged, sandbox);
         expect(await examine(sandbox)).toEqual([]);
-        // It is as it was: daemon, grants, and that nobody can list them.
-        expect(host.machine.daemonPid()).toBeDefined();
-        for (const path of others) expect(lstatSync(dirname(path)).mode & 0o777).toBe(0o311);
-        const { state } = JSON.parse(await host.keyhole("grant", "show", "prod", "--json")) as { state: string };
-        expect(state).toBe("active");
+        await expectUnharmed(besieged);
+        await until("a new key", 30, async () => (await keyOf()) !== first);
         // Another daemon finds the place again, whose name stands nowhere.
         await host.restart();
-        host.keyOf(await sandbox.run(["sh", "-c", give]), grant);
+        await keyOf();
         await host.keyhole("grant", "revoke", grant);
-        for (const client of Object.values(offlineClients)) {
+        for (const client of Object.values(clients)) {
           const { exitCode, stdout } = await sandbox.run(client);
           expect({ client, isRefused: exitCode !== 0, stdout }).toEqual({ client, isRefused: true, stdout: "" });
         }
+        if (agent.deliver === "file")
+          expect((await sandbox.run(clients.boto3)).stderr).toContain("keyhole: this grant was revoked");
+        const tried = ["SDKs", "attacks", "renewal", "restart", "revoke"] as const;
+        await expectRow(agent.tool, { deliver: agent.deliver, tried, open });
+        if (open.length > 0 && agent.recipe !== undefined)
+          expect((await host.recipe(grant, agent.recipe)).split("\n")[0]).toStartWith(
+            `# open in it: ${open.join(", ")}`,
+          );
       });
-
-    testWith(srtAgent().needs)(
-      "sandbox-runtime: SDKs read a lease that was renewed, and say why one has ended",
-      async () => {
-        await host.addBriefGrant("brief", ...srtAgent().terms);
-        await using sandbox = await srtAgent().start(host, "brief");
-        const keyOf = async (client: keyof typeof offlineClients) =>
-          host.keyIn(await sandbox.run(offlineClients[client]), "brief");
-        const first = await keyOf("boto3");
-        await until("a new lease", 30, async () => (await keyOf("AWS CLI")) !== first);
-        await host.keyhole("grant", "revoke", "brief");
-        expect((await sandbox.run(offlineClients.boto3)).stderr).toContain("keyhole: this grant was revoked");
-      },
-    );
+    }
 
     testWith(srtAgent().needs)(
       "sandbox-runtime: a socket fails with exit 8, and the advice is a grant that works",
@@ -117,6 +110,7 @@ for (const hasRuntime of [true, false])
       await host.addGrant("claude", "--deliver", "file", "--mount-at", "host");
       const settings = await host.recipe("claude", "claude-code");
       expect(await askClaudeDoctor(host, settings)).not.toContain("Invalidsettings");
+      await expectRow("Claude Code", { deliver: "file", tried: ["validation"], open: ["your other files"] });
       const wrong = settings.replace('"enabled": true', '"enabled": "yes"');
       expect(await askClaudeDoctor(host, wrong)).toContain("Invalidsettings");
     });
@@ -127,7 +121,7 @@ for (const hasRuntime of [true, false])
       await using shell = await agent.start(host, "bare");
       const ids = (await examine(shell)).map(({ id }) => id);
       expect(ids).toContainValues(["aws-files", "control-socket"]);
-      const found = await intrude(host, shell, others);
+      const found = await intrude(besieged, shell);
       // It made what grants are in readable, as a sandbox may that sees it writable.
       expect((await examine(shell)).map(({ id }) => id)).toContain("other-grants");
       expect(found).toContainValues([
@@ -145,29 +139,3 @@ for (const hasRuntime of [true, false])
       expect(found).not.toContainAnyValues(["the daemon's mem", "the daemon's environ"]);
     });
   });
-
-/** What the script finds, which knows all that is no secret. */
-async function intrude(host: AgentHost, sandbox: Shell, others: readonly string[]): Promise<string[]> {
-  const { home, paths } = host.machine;
-  const known = {
-    home,
-    keyhole: paths.home,
-    files: [`${home}/.aws/credentials`, `${home}/.aws/config`],
-    parents: [
-      ...new Set([...others.map((path) => dirname(path)), `${paths.home}/g`, `/dev/shm/keyhole-${host.uid}/g`]),
-    ],
-    grants: ["prod", "prod-file"],
-    ids: await host.grantIds(),
-    pid: host.machine.daemonPid(),
-  };
-  const { stdout, stderr, exitCode } = await sandbox.run(["python3", "-B", "intruder.py", JSON.stringify(known)]);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  return JSON.parse(stdout) as string[];
-}
-
-/** What doctor calls a problem there. */
-async function examine(sandbox: Shell): Promise<{ readonly id: string; readonly level: string }[]> {
-  const { stdout } = await sandbox.run(["./keyhole", "doctor", "--inside", "--json"]);
-  const findings = JSON.parse(stdout) as { readonly id: string; readonly level: string }[];
-  return findings.filter(({ level }) => level === "problem");
-}

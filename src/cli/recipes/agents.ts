@@ -12,6 +12,7 @@ import {
   type RecipeHost,
   requireFile,
   requireHostPaths,
+  staysOpen,
   targetOf,
   untried,
   variablesFor,
@@ -41,6 +42,7 @@ export const claudeCode: MakeRecipe = (grant, host) => {
   return {
     text: JSON.stringify(settings, undefined, 2),
     remarks: [
+      staysOpen("your other files"),
       "these keys belong into .claude/settings.local.json; env is Claude Code's own, too: with Bedrock it would call the model as this grant",
     ],
   };
@@ -57,7 +59,10 @@ export function invokeSrt(grant: GrantInfo, host: RecipeHost): Invocation {
   return withSettings("srt", grant, rules, (words) => ["--", ...words]);
 }
 
-export const srt: MakeRecipe = (grant, host) => ({ text: paste(invokeSrt(grant, host)), remarks: [MERGE] });
+export const srt: MakeRecipe = (grant, host) => ({
+  text: `# ${staysOpen("your other files")}\n${paste(invokeSrt(grant, host))}`,
+  remarks: [MERGE],
+});
 
 /** Without allowRead: what of a socket's grant lies below keyhole's home could not be shown. */
 export function invokeFence(grant: GrantInfo, host: RecipeHost): Invocation {
@@ -74,7 +79,7 @@ function asShell(words: readonly string[]): string[] {
 }
 
 export const fence: MakeRecipe = (grant, host) => ({
-  text: `# ${untried("fence 0.1.5")}\n${paste(invokeFence(grant, host))}`,
+  text: `# ${staysOpen("your other files", "your other sockets")}\n${paste(invokeFence(grant, host))}`,
   remarks: [MERGE],
 });
 
@@ -129,8 +134,8 @@ function codexRules(grant: GrantInfo, host: RecipeHost) {
 export const codex: MakeRecipe = (grant, host) => {
   const { filesystem, sockets, variables } = codexRules(grant, host);
   const lines = [
+    `# ${staysOpen("your other files", "your other sockets")}`,
     "# ~/.codex/config.toml, in the place of sandbox_mode; CODEX_HOME must not lie below /tmp",
-    "# what else of this user's is on this machine stays readable, and its other sockets open: docker.sock, the ssh-agent's",
     'default_permissions = "keyhole"',
     "",
     "[permissions.keyhole]",

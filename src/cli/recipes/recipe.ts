@@ -42,6 +42,15 @@ export function variablesFor(grant: GrantInfo): (readonly [string, string])[] {
   return Object.entries(grantVariables(targetOf(grant)));
 }
 
+/** What of this user's a tool leaves open that hides only what it is told to. */
+export type Open = "your other files" | "your other sockets";
+
+/** Stands first in the recipe. */
+export function staysOpen(...what: readonly Open[]): string {
+  const sockets = what.includes("your other sockets") ? " (docker.sock, the ssh-agent's)" : "";
+  return `open in it: ${what.join(", ")}${sockets}`;
+}
+
 /** The first line of a recipe for a tool that none of the tests runs. */
 export function untried(tool: string): string {
   return `from ${tool}'s documentation, not run here`;

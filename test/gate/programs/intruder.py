@@ -147,11 +147,20 @@ def own_place():
             pass
 
 
+def bystanders():
+    """What is the user's and not keyhole's: a sandbox that hides only what it is told to leaves it open."""
+    if read(KNOWN["bystanders"]["file"]):
+        found.add("your other files")
+    if reachable(KNOWN["bystanders"]["socket"]):
+        found.add("your other sockets")
+
+
 control_socket()
 keyhole_home()
 other_grants()
 processes()
 own_place()
+bystanders()
 # The last one may end the daemon.
 commands()
 print(json.dumps(sorted(found)))

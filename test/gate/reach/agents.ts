@@ -8,10 +8,14 @@ import type { Result } from "../../processes.ts";
 import type { AgentHost } from "../agenthost.ts";
 import { guard } from "../rigs/namespaces.ts";
 import { places, rigs } from "../rigs/rigs.ts";
+import type { Tool } from "../rows.ts";
 import { openShell, type Shell } from "../shell.ts";
 import { ADD_SDK } from "./machines.ts";
 
 export interface Agent {
+  readonly tool: Tool;
+  /** What `--for` calls it. */
+  readonly recipe?: string;
   readonly needs: readonly Rig[];
   readonly deliver: "socket" | "file";
   /** Options of `grant add`. */
@@ -51,12 +55,20 @@ export function asUser({ uid, machine }: AgentHost, setup: readonly string[] = [
 const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
 /** A recipe that ends in a shell, which reads what is to be done. */
-function pasted(tool: string, deliver: Agent["deliver"], needs: readonly Rig[], terms: readonly string[]): Agent {
+function pasted(
+  recipe: string,
+  tool: Tool,
+  deliver: Agent["deliver"],
+  needs: readonly Rig[],
+  terms: readonly string[],
+): Agent {
   return {
+    tool,
+    recipe,
     needs,
     deliver,
     terms: ["--deliver", deliver, ...terms],
-    start: async (host, grant) => pastedAgent(host, await host.recipe(grant, tool)),
+    start: async (host, grant) => pastedAgent(host, await host.recipe(grant, recipe)),
   };
 }
 
@@ -71,6 +83,7 @@ export function nameUser({ machine: { home }, uid }: AgentHost): string[] {
 
 export function firejailAgent(deliver: Agent["deliver"]): Agent {
   return {
+    tool: "firejail",
     needs: [...sdkRigs, rigs.firejail],
     deliver,
     terms: ["--deliver", deliver, "--mount-at", "host"],
@@ -86,12 +99,14 @@ export async function pastedAgent(host: AgentHost, recipe: string): Promise<Shel
   return openShell([...asUser(host), "sh", "-c", recipe], environment, { scratch: "." });
 }
 
-const sdkRigs = [rigs.debian, rigs.sdk];
+const sdkRigs = [rigs.debian, rigs.sdk, rigs.node];
 
 export const bubblewrapAgent = (deliver: Agent["deliver"]) =>
-  pasted("bwrap", deliver, [...sdkRigs, rigs.bubblewrap], []);
+  pasted("bwrap", "bubblewrap", deliver, [...sdkRigs, rigs.bubblewrap], []);
 const runtimeRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap, rigs.socat, rigs.ripgrep];
-export const srtAgent = () => pasted("srt", "file", runtimeRigs, ["--mount-at", "host"]);
+export const srtAgent = () => pasted("srt", "sandbox-runtime (`srt`)", "file", runtimeRigs, ["--mount-at", "host"]);
+export const fenceAgent = () =>
+  pasted("fence", "fence", "file", [...sdkRigs, rigs.fence, rigs.bubblewrap, rigs.socat], ["--mount-at", "host"]);
 
 /** Puts the recipe where Codex looks for it. */
 async function configureCodex(host: AgentHost, grant: string): Promise<void> {
@@ -104,8 +119,12 @@ async function configureCodex(host: AgentHost, grant: string): Promise<void> {
 const codexTerms = (deliver: Agent["deliver"]) => ["--deliver", deliver, "--mount-at", "host"];
 const codexRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap];
 
+const CODEX = "Codex (`codex sandbox`, app server)";
+
 export function codexAgent(deliver: Agent["deliver"]): Agent {
   return {
+    tool: CODEX,
+    recipe: "codex",
     needs: codexRigs,
     deliver,
     terms: codexTerms(deliver),
@@ -119,6 +138,8 @@ export function codexAgent(deliver: Agent["deliver"]): Agent {
 /** What Codex does for a call of a tool: `command/exec` of its app server, which needs no login. */
 export function codexServer(deliver: Agent["deliver"]): Agent {
   return {
+    tool: CODEX,
+    recipe: "codex",
     needs: codexRigs,
     deliver,
     terms: codexTerms(deliver),
@@ -189,7 +210,7 @@ async function readMessages(stream: ReadableStream<Uint8Array>, handle: (message
 }
 
 /** No sandbox at all: what shows whether an attack sees what lies open. */
-export function bareAgent(): Agent {
+export function bareAgent(): Omit<Agent, "tool"> {
   return {
     needs: [],
     deliver: "socket",

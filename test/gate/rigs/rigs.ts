@@ -11,6 +11,9 @@ const cache =
 const install = "run test/gate/install.sh";
 const busybox = Bun.which("busybox");
 
+/** Seen by all sandboxes that see this machine's programs. */
+const NODE = "/usr/bin/node";
+
 /** Where things are. */
 export const places = {
   agents: `${cache}/agents`,
@@ -41,6 +44,7 @@ export const rigs = {
     install,
   },
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
+  node: { name: "Node.js", files: [existsSync(NODE) ? NODE : null], install },
   ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
   gvisor: { name: "gVisor's runsc", files: [Bun.which("runsc")], install },
 } satisfies Record<string, Rig>;

@@ -1,0 +1,71 @@
+// The README's table of sandboxes: each row is what a test saw, and a test that saw something else fails with the row that
+// belongs there.
+import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { must } from "../interop/run.ts";
+import { places } from "./rigs/rigs.ts";
+
+/** What a test did: what stands in the fourth column. */
+export type Trial = "SDKs" | "attacks" | "renewal" | "restart" | "revoke" | "validation";
+
+export interface Sight {
+  readonly deliver: "socket" | "file";
+  readonly tried: readonly Trial[];
+  /** What the intruder found, which has to stand in the recipe as well. */
+  readonly open: readonly string[];
+}
+
+/** What says the version of what is run, by what the table calls it. */
+const versions = {
+  bubblewrap: ["bwrap", "--version"],
+  firejail: ["firejail", "--version"],
+  "sandbox-runtime (`srt`)": [`${places.agents}/node_modules/.bin/srt`, "--version"],
+  "Claude Code": [`${places.agents}/node_modules/.bin/claude`, "--version"],
+  "Codex (`codex sandbox`, app server)": [`${places.agents}/node_modules/.bin/codex`, "--version"],
+  fence: ["cat", `${places.go}/../pins.txt`],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Tool = keyof typeof versions;
+
+/** Of each. */
+export const tools = Object.keys(versions) as Tool[];
+
+const readme = join(import.meta.dir, "..", "..", "README.md");
+
+/** Rows of the table, by their first cells. */
+export function readRows(): ReadonlyMap<string, readonly string[]> {
+  const [, section = ""] = readFileSync(readme, "utf8").split("### Which sandbox takes what\n");
+  const [table = ""] = section.split("\n\n").filter((part) => part.startsWith("|"));
+  const rows = table.split("\n").slice(2);
+  return new Map(
+    rows.map((row) => {
+      const [tool = "", ...cells] = row
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      return [tool, cells];
+    }),
+  );
+}
+
+/** @throws where the table does not say it */
+export async function expectRow(tool: Tool, { deliver, tried, open }: Sight): Promise<void> {
+  const said = await must([...versions[tool]], { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" });
+  const pin = tool === "fence" ? said.slice(said.indexOf("fence@")) : said;
+  const version = /\d+(?:\.\d+)*/.exec(pin)![0];
+  const cells = readRows().get(tool) ?? [];
+  expect({
+    tool,
+    version: cells[0],
+    deliver: cells[1]?.split(", "),
+    tried: cells[2]?.split(", "),
+    open: cells[3],
+  }).toEqual({
+    tool,
+    version,
+    deliver: expect.arrayContaining([deliver]),
+    tried: expect.arrayContaining([...tried]),
+    open: open.length === 0 ? "nothing" : open.join(", "),
+  });
+}
