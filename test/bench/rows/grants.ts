@@ -27,7 +27,7 @@ async function measureAdding({ isQuick, empty, keyhole, spawnRounds }: Tools): P
   // What the second of these takes longer than the first is STS's time.
   const asking = [
     [keyhole, "daemon", "list"],
-    [keyhole, "daemon", "add", "--renew", "-n", "first"],
+    [keyhole, "daemon", "add", "--force", "-n", "first"],
   ];
   const commands = [[empty], ...asking, ...kinds];
   await spawnRounds(2, commands, machine.environment);
