@@ -1,5 +1,6 @@
 // The life of a grant: how long adding one takes, with each executable in its directory and without; how soon revoking
 // one is felt by whoever holds a connection; and what 64 of them keep in the daemon's memory.
+import { lstatSync, readdirSync } from "node:fs";
 import { Connection } from "../../../src/client/connection.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { addGrant, type Machine, numbered, startMachine, startWarmMachine, writeConfigs } from "../machines.ts";
@@ -10,6 +11,8 @@ import type { Tools } from "../tools.ts";
 
 /** Milliseconds, without STS's (src/DESIGN.md#grants). */
 const LONGEST_ADDING = 25;
+/** Kibibytes: 1,000 of them take less than 100 MB. */
+const LARGEST_GRANT = 97;
 /** Milliseconds until a revocation is felt (src/DESIGN.md#grants). */
 const LONGEST_REVOCATION = 100;
 
@@ -109,7 +112,6 @@ async function sendRevocation(machine: Machine, name: string): Promise<void> {
   connection.close();
 }
 
-/** Without executables, which lie on the disk. */
 async function measureMemory({ isQuick }: Tools): Promise<Report> {
   await using machine = await startMachine();
   writeConfigs(machine, "first");
@@ -118,10 +120,12 @@ async function measureMemory({ isQuick }: Tools): Promise<Report> {
   const directories: string[] = [];
   const began = performance.now();
   const add = async () => {
-    for (const name of names) directories.push(await addGrant(machine, name, "first", "--no-executable"));
+    for (const name of names) directories.push(await addGrant(machine, name, "first"));
   };
   await Promise.all([add(), add(), add(), add()]);
   const seconds = (performance.now() - began) / 1000;
+  const places = ["g", "grants"].map((name) => bytesOnDisk(`${machine.paths.home}/${name}`));
+  const weight = places.reduce((sum, bytes) => sum + bytes) / 64 / 1024;
   rows.push(...memoryRows(machine, "64 grants", `just added, in ${seconds.toFixed(1)} s`));
   const keys = new Set<string>();
   for (const directory of directories) keys.add(await fetchKey(directory));
@@ -132,9 +136,20 @@ async function measureMemory({ isQuick }: Tools): Promise<Report> {
   }
   const calls = machine.sts.count("AssumeRole");
   return {
-    rows: [...rows, { what: "AssumeRole for 64 grants", unit: "calls", values: once(calls) }],
+    rows: [
+      ...rows,
+      { what: "a grant on the disk", unit: "KiB", values: once(weight), target: atMost(LARGEST_GRANT, weight, " KiB") },
+      { what: "AssumeRole for 64 grants", unit: "calls", values: once(calls) },
+    ],
     defects: keys.size === 64 && calls === 64 ? [] : [`grants: ${keys.size} keys, ${calls} AssumeRole for 64 grants`],
   };
+}
+
+/** As du(1) counts them. */
+function bytesOnDisk(path: string): number {
+  const stats = lstatSync(path);
+  const inside = stats.isDirectory() ? readdirSync(path).map((name) => bytesOnDisk(`${path}/${name}`)) : [];
+  return inside.reduce((sum, bytes) => sum + bytes, stats.blocks * 512);
 }
 
 async function fetchKey(directory: string): Promise<string> {
