@@ -19,7 +19,6 @@ export interface Host {
   cwd(): string;
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Resolves after that many milliseconds. */
   wait(milliseconds: number): Promise<void>;
   /** Everything on stdin. Only for a command that was told to read it (`--from-file -`). */
   readStdin(): Promise<string>;
@@ -58,7 +57,6 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
   readonly ui: Ui;
   readonly output: Output;
   readonly host: Host;
-  /** All commands. */
   readonly root: CommandGroup;
 }
 
@@ -69,7 +67,7 @@ export const commonOptions = {
   version: { type: "boolean", description: "Print the version" },
 } as const satisfies ArgsDef;
 
-/** A command that can be run, as citty has one; \`commonOptions\` need not be defined. */
+/** A command that can be run, as citty has one; `commonOptions` need not be defined. */
 export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
   readonly meta: { readonly name: string; readonly description: string };

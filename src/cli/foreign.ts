@@ -47,7 +47,7 @@ function unread(path: string): KeyholeError {
   return new KeyholeError("person-needed", `${path} is not read: no process can be started here`);
 }
 
-/** Its end is not waited for: a process that waits for a dead mount has none. */
+/** Does not wait for the child's end: a process that waits for a dead mount never ends. */
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream) {
@@ -68,7 +68,7 @@ export async function readSharedFiles(
   host: Pick<Host, "readForeign">,
   environment: Readonly<Record<string, string>>,
 ): Promise<SharedFiles> {
-  // What is nowhere is read as what is not there.
+  // A path that is not known is read as a file that is not there.
   const texts = await host.readForeign(sharedPaths(environment).map((path) => path ?? ""));
   const refusals = texts.filter((text) => text instanceof KeyholeError);
   const [config = "", credentials = ""] = texts.map((text) => (text instanceof KeyholeError ? "" : text));

@@ -23,7 +23,6 @@ export async function run(words: readonly string[], world: World): Promise<numbe
   }
 }
 
-/** @throws KeyholeError `credential-loop` */
 function refuseWalk({ environment, output }: World): void {
   const refusal = refusalOfWalk(environment);
   if (refusal === undefined) return;

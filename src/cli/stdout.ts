@@ -47,7 +47,7 @@ export function createStdout(exit: (status: number) => never): Stdout {
     line: (text) => {
       const written = write(new TextEncoder().encode(`${text}\n`));
       lines = Promise.all([lines, written]);
-      // `finish` tells.
+      // The error is that of `finish`.
       lines.catch(() => {});
     },
     bytes: write,

@@ -1,5 +1,5 @@
-// All commands: a new one is a file and a line. Each is loaded when it is called, but for `export`: that is the one that
-// SDKs call, and one file less to load for them.
+// All commands: a new one is a file and a line. Each is loaded when it is called, except `export`: SDKs call it, and so
+// load one file less.
 import type { AnyCommand, CommandGroup, CommandLoader } from "./command.ts";
 import exportCommand from "./commands/export.ts";
 

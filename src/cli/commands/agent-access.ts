@@ -44,7 +44,7 @@ export default defineCommand({
   },
 });
 
-/** The uid. @throws KeyholeError `usage` for root, who needs no access and must not be an agent, and for nobody. */
+/** The uid. @throws KeyholeError `usage` for root, who needs no access and must not be an agent, and for a user who does not exist. */
 async function requirePerson(name: string, origin: string, host: Host): Promise<number> {
   const { status, stdout } = await host.runTool(["id", "-u", name]);
   if (status !== 0) throw new KeyholeError("usage", `${origin}: there is no user ${name}`, "getent passwd");

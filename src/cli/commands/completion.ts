@@ -41,7 +41,6 @@ const completionScripts = {
   powershell: async (root) => renderPowershell(await placesOf(root, "")),
 } as const satisfies Record<string, (root: CommandGroup) => Promise<string>>;
 
-/** A shell that has a script. */
 type CompletionShell = keyof typeof completionScripts;
 
 const shells = Object.keys(completionScripts) as CompletionShell[];

@@ -30,7 +30,7 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
     import("../doctor/checks.ts"),
     import("../foreign.ts"),
   ]);
-  // What keyhole put into this shell is no source.
+  // What keyhole put into this shell is not a source.
   const outside = environmentOutside(environment);
   const machine = {
     settings,

@@ -1,4 +1,4 @@
-// keyhole export: credentials of one config on stdout, in the form that someone else reads.
+// keyhole export: credentials of one config on stdout, in the form that another program reads.
 import { regionVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";

@@ -7,7 +7,6 @@ import { fetchGrant } from "../vending/grant-socket.ts";
 import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";
 
-/** Of TCP. */
 const HIGHEST_PORT = 65_535;
 
 export default defineCommand({

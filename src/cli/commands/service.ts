@@ -49,7 +49,7 @@ export const install = defineCommand({
     // It would hold the lock that the service's daemon needs. Its sessions come back.
     const stopped = await stopDaemon(settings, host);
     if (stopped !== undefined) ui.notice(`daemon stopped (pid ${stopped}): the service takes its place`);
-    // Of an older installation; none is no failure.
+    // An older installation's, if there is one.
     if (host.platform === "darwin") for (const command of plan.uninstall) await host.runTool(command);
     await runTools(plan.install, host, (line) => ui.notice(line));
     ui.notice(`${plan.name} is installed`);

@@ -18,10 +18,9 @@ import {
 } from "./source-variables.ts";
 
 type Caller = Pick<CommandContext, "settings" | "target" | "environment" | "host">;
-/** Who is told of what is worth knowing, where a person reads it. */
+/** With the ui that shows notes where a person reads stderr. */
 type Asker = Caller & Pick<CommandContext, "ui">;
 
-/** How a daemon is asked that may be missing. */
 export interface AskOptions {
   /** Everything may be asked again where the daemon goes away in the middle of it. */
   readonly isRepeatable?: boolean;

@@ -40,7 +40,7 @@ export async function tellToStop(settings: Settings, host: Host): Promise<number
   }
 }
 
-/** What a daemon says, or cannot be understood to say, whose protocol has moved on or is behind. */
+/** Whether an error is one of a daemon with a newer or an older protocol. */
 export function isOfAnotherRelease(error: unknown): boolean {
   return isErrorOf(error, "unsupported-version", "unknown-message");
 }

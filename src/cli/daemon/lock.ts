@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs"
 import { isErrno } from "../../errors.ts";
 import { loadNative } from "../../native/load.ts";
 
-/** Undefined if no process holds the lock: then the pid in the file is of the past, and may be anyone's by now. */
+/** Undefined if no process holds the lock: then the pid in the file is an old one, and may be another process's by now. */
 export function lockHolder(path: string): number | undefined {
   return inspect(path, (descriptor) => (isFree(descriptor) ? undefined : readPid(descriptor)));
 }

@@ -103,10 +103,10 @@ export async function offerKeys(
   try {
     const whereabouts = await refuseForeignDaemon(link, caller.settings);
     if (whereabouts !== "here") return;
-    // Of no session, which differs in nothing.
+    // No session has an empty name, so nothing is compared.
     await link.request("Compare", { config: "", environment: sourceVariables(caller, whereabouts) });
   } catch (error) {
-    // An older daemon does not know the message, and what else is wrong is for the command to say.
+    // An older daemon does not know the message; other errors show in the command itself.
     if (!(error instanceof KeyholeError)) throw error;
   }
 }
@@ -136,7 +136,7 @@ export async function compareSources(link: Link, caller: Asker, compared: Compar
     if (without !== undefined) difference = await compare(without);
     if (difference !== undefined) caller.ui.warn(`${name}: ${difference}`, `keyhole daemon add -n ${name}`);
   } catch (error) {
-    // An older daemon knows no such question; what else is wrong shows in a moment.
+    // An older daemon does not know the message; other errors show in the command itself.
     if (!(error instanceof KeyholeError)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-// Starting a daemon because a command needs one: where that is not to be, the command fails as where no daemon answers.
+// Starting a daemon because a command needs one: where it may not, the command fails as if no daemon answered.
 import { lstatSync, readdirSync } from "node:fs";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
@@ -50,7 +50,6 @@ function isMounted({ paths }: Settings): boolean {
   }
 }
 
-/** Without any, a daemon has nothing to give. */
 function hasConfigs({ paths }: Settings): boolean {
   try {
     return readdirSync(paths.configDir).length > 0;

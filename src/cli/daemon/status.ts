@@ -68,7 +68,7 @@ function fromNow(at: number, now: number, past: string): string {
   return at <= now ? past : formatDuration(at - now);
 }
 
-/** What is worth knowing of one, a line each. */
+/** Errors and notes of one session, a line each. */
 export function renderTroubles({ config, failures, lastError, notes }: SessionInfo): string[] {
   const troubles = notes.map((note) => `${config}: ${note}`);
   if (lastError !== undefined) troubles.push(`${config}: last error: ${lastError} (${failures} in a row)`);
@@ -84,14 +84,13 @@ function indent(text: string): string {
   return text.replaceAll(/^/gm, "  ");
 }
 
-/** Two answers of one daemon. */
 export interface FullStatus {
   readonly status: DaemonStatus;
   /** Undefined if the daemon does not say: it may be of a release that knows none. */
   readonly grants: readonly GrantInfo[] | undefined;
 }
 
-/** Whatever keeps it from telling its grants, what is known is worth showing; one that has gone is none. */
+/** An error about the grants leaves them out, unless the daemon has gone meanwhile. */
 export async function askStatus(link: Link): Promise<FullStatus> {
   const status = await link.request("Status", {});
   return { status, grants: (await askIfKnown(() => link.request("GrantsList", {})))?.grants };

@@ -25,7 +25,7 @@ export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly V
   if ("status" in daemon) {
     const { pid, notes } = daemon.status;
     const own = notes.map((note) => {
-      // Some end in the command that helps.
+      // Some notes end in the command that helps.
       const [, message = note, command = "keyhole daemon logs"] = /^(.*): (keyhole .*)$/s.exec(note) ?? [];
       return warning(message, command);
     });
@@ -48,7 +48,7 @@ export function checkDaemon({ daemon, settings, uid, now }: Machine): readonly V
   return [warning("is not running", "keyhole daemon start")];
 }
 
-/** Those that could be asked; what cannot be read is another check's. */
+/** Only executables that could be asked; another check says what cannot be read. */
 function countGrants(directory: string, now: number): number {
   const store = openGrantStore(directory);
   try {

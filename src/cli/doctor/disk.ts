@@ -26,7 +26,7 @@ const REMOTE: ReadonlyMap<number, string> = new Map([
 
 export function checkFileSystem({ settings, platform }: HostMachine): readonly Verdict[] {
   const { home } = settings.paths;
-  // The numbers are Linux's.
+  // REMOTE has Linux's numbers.
   if (platform !== "linux" || lookAt(home) === undefined) return [];
   return [judgeHome(home, fileSystemOf(home))];
 }

@@ -26,7 +26,7 @@ export async function checkAwsFiles(machine: InsideMachine): Promise<readonly Ve
   return verdicts(wrong, "no credentials in ~/.aws");
 }
 
-/** The definitions are no secret, and nothing of this sandbox's; a config may hold keys. */
+/** Definitions of grants hold no secret, but do not belong here; a config may hold keys. */
 export function checkKeyholeHome(machine: InsideMachine): readonly Verdict[] {
   const { keyholeHome, grant } = machine;
   const isGrant = grant !== undefined && isSamePlace(keyholeHome, grant.path);
@@ -72,7 +72,7 @@ function parentsOf({ grant, keyholeHome, environment, uid, places }: InsideMachi
 const NAME = /(?:\/g\/|^id: ['"]?)([A-Za-z0-9_-]{22})(?![\w-])/gm;
 const OF_PROCESSES = ["cmdline", "environ", "mountinfo"];
 
-/** Every name that stands somewhere where it can be read. */
+/** Every directory name of a grant that this sandbox can read. */
 function readNames({ keyholeHome, places }: InsideMachine): string[] {
   const files = ["grants", "logs"].flatMap((name) =>
     namesIn(`${keyholeHome}/${name}`).map((file) => `${keyholeHome}/${name}/${file}`),

@@ -1,4 +1,4 @@
-// Looking at files without a word about those that are not there, and without waiting for a writer of a FIFO.
+// Looks at files: one that is missing is no error, and a FIFO without a writer is not waited for.
 import {
   accessSync,
   closeSync,

@@ -19,7 +19,7 @@ export interface Finding extends Verdict {
   readonly id: string;
 }
 
-/** Looks at one thing. Nothing is said of what this machine does not have. */
+/** Looks at one thing; gives no verdict on what this machine does not have. */
 export type Check<Machine> = (machine: Machine) => readonly Verdict[] | Promise<readonly Verdict[]>;
 
 /** By their ids, in the order in which they are shown. */

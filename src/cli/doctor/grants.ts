@@ -74,7 +74,7 @@ function missingOf({ name, directory, deliver }: GrantInfo): Verdict[] {
   return [problem(`${name}: ${directory} has no ${missing.join(" and no ")}`, "keyhole daemon restart")];
 }
 
-/** What a daemon that starts would not serve. */
+/** Definitions that the next daemon would not serve. */
 function brokenDefinitions(directory: string): Verdict[] {
   const store = openGrantStore(directory);
   const names = read(() => store.list());

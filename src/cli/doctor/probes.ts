@@ -1,4 +1,4 @@
-// Knocking at doors: who answers, without asking for credentials, and never for long.
+// Probes of sockets, ports, programs and directories in a sandbox: each has a deadline, and none asks for credentials.
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from "node:fs";
 import { askOnce } from "../../client/asking.ts";
 import { isErrno, KeyholeError } from "../../errors.ts";

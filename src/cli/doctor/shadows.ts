@@ -1,4 +1,4 @@
-// What an SDK in this sandbox would take in the place of the grant's credentials, each by name and none by value.
+// What an SDK in this sandbox would take in place of the grant's credentials: names, never values.
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
@@ -100,7 +100,7 @@ function usedFile({ environment, home }: Machine, variable: string, usual: strin
   return path?.startsWith("~/") && home !== undefined ? home + path.slice(1) : path || undefined;
 }
 
-/** What is not read here, such as a pipe, may say something to an SDK. */
+/** A file that is not read here, such as a pipe, may still have a profile for an SDK. */
 async function hasSettings(path: string, { readForeign }: Machine): Promise<boolean> {
   const [text = ""] = await readForeign([path]);
   return text instanceof KeyholeError || [...parseIni(text).values()].some((section) => section.size > 0);

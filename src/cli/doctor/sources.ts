@@ -77,7 +77,6 @@ function sourceConfigOf(config: Config, machine: HostMachine): string | undefine
   return undefined;
 }
 
-/** A config's own. */
 function hasKeys({ STS, Session }: Config): boolean {
   return (STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined;
 }
@@ -105,7 +104,7 @@ function hostOf(proxy: string): string {
     .replace(/\/.*$/, "");
 }
 
-/** An STS that is not AWS's gives credentials that are none of AWS's. */
+/** An STS that is not AWS's gives credentials that AWS does not know. */
 export function checkEndpoints(machine: HostMachine): readonly Verdict[] {
   const { daemon, environment } = machine;
   const set = ENDPOINT_VARIABLES.filter((name) => environment[name]);

@@ -5,7 +5,7 @@ import { formatTable } from "../answers.ts";
 
 const HEADING = ["TIME", "KIND", "OVER", "GRANT OR CONFIG", "OUTCOME", "KEY", "PEER"];
 
-/** So wide at least, that what follows later stands in the same columns: a time, a kind, a transport, …, a key id. */
+/** Least widths, so that rows that follow later have the same columns: a time, a kind, a transport, …, a key id. */
 const WIDTHS = [20, 7, 7, 16, 7, 20];
 
 /** Rows from old to new. */

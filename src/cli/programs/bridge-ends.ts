@@ -1,4 +1,4 @@
-// The two ends of `keyhole bridge`, each from its pipe to its last word.
+// The two ends of `keyhole bridge`, each from its pipe to its exit status.
 import { answerRequests, createAsker, serveSocket } from "../../bridge/bridge.ts";
 import { BRIDGE_USAGE, createPipe, decodeAnswer } from "../../bridge/pipe.ts";
 import { definedVariables, type Environment } from "../../environment.ts";
@@ -78,7 +78,7 @@ function noAnswer(patience: number): KeyholeError {
   );
 }
 
-/** They are made anew each time, and a file of an earlier bridge makes way. */
+/** Each bridge writes its files anew, over those of an earlier one. */
 const ANEW = { exclusive: false, durable: false };
 
 /** A directory, and how to leave it as it was. */

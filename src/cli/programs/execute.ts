@@ -64,7 +64,7 @@ const REPLACEMENT = "\ufffd";
 /** What this process was started with. @throws Error where the system does not say */
 export type ReadOwn = (what: "cmdline" | "environ") => Uint8Array;
 
-// Not imported: node:fs costs 1.5 ms, and hardly a program needs it.
+// Not imported: node:fs costs 1.5 ms, and few programs need it.
 const readOwn: ReadOwn = (what) => process.getBuiltinModule("node:fs").readFileSync(`/proc/self/${what}`);
 
 /**

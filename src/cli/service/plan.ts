@@ -56,7 +56,7 @@ function planPlain(context: Context, choice: Choice, action: Action): Service {
   }
   if (!choice.shared) {
     const { XDG_CONFIG_HOME } = environment;
-    // Of a relative one systemd takes no notice.
+    // systemd ignores a relative one.
     const base = XDG_CONFIG_HOME?.startsWith("/") ? XDG_CONFIG_HOME : `${requireHome(environment["HOME"])}/.config`;
     const directory = `${base}/systemd/user`;
     return { plan: planUserService(describe(context, settings, []), directory), settings, isOwn: true };
@@ -73,12 +73,12 @@ function planSystem(context: Context, { user, group }: Choice, action: Action): 
   const account = readAccounts().user(checkAccountName(name, "--user"));
   if (account === undefined) throw new KeyholeError("usage", `there is no user ${name}`, "getent passwd");
   if (account.uid === 0) throw new KeyholeError("usage", "a shared daemon does not run as root", example);
-  // The operator's, and not those of root, whose command this is.
+  // The operator's settings, not those of root, who runs this command.
   const { KEYHOLE_SHARED_SOCKET } = environment;
   const theirs = {
     HOME: account.home,
     ...(KEYHOLE_SHARED_SOCKET && { KEYHOLE_SHARED_SOCKET }),
-    // How AWS is reached from this machine is no user's secret.
+    // Proxies and CA bundles are no secret of a user.
     ...waysOf(context),
   };
   const settings = resolveSettings({}, theirs, () => "/");

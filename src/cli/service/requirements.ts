@@ -13,7 +13,6 @@ const OTHERS_WRITE = 0o002;
 const FOREIGN_WRITE = 0o022;
 const STICKY = 0o1000;
 
-/** Who has to do with the directory, and how it comes to be. */
 export interface PlaceOptions {
   /** The uid of its future owner. */
   readonly operator: number;
@@ -88,7 +87,6 @@ function refuseOthers(path: string, root: number, mayBeSticky: boolean): void {
   refuseForeignParent(path, stats, [root, 0]);
 }
 
-/** Undefined for what is not there. */
 function look(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

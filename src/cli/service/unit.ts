@@ -13,7 +13,7 @@ export interface ServiceFile {
   readonly text: string;
 }
 
-/** How a service comes to be, how it goes, and how one sees it. */
+/** How a service is installed, removed and looked at. */
 export interface ServicePlan {
   /** What a person calls it: `keyhole.service`. */
   readonly name: string;
@@ -24,7 +24,7 @@ export interface ServicePlan {
   readonly forget: readonly ToolCommand[];
   /** Asks the manager whether it runs. */
   readonly status: ToolCommand;
-  /** What is left for a person to do. */
+  /** What the user still has to do. */
   readonly remarks: readonly string[];
 }
 

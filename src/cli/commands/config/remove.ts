@@ -15,7 +15,7 @@ export const remove = defineCommand({
     const store = openConfigStore(settings.paths.configDir);
     const name = await requireName(args.name, ui, configChoices(settings.paths));
     const command = `keyhole config remove --yes -n ${name}`;
-    // What is not there is said without a question.
+    // A config that does not exist is an error, not a question.
     const yes = args.yes || !store.list().includes(name);
     if (!(await hasConsent(yes, ui, `Remove config ${name}?`, command))) return;
     store.remove(name);
