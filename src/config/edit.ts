@@ -1,8 +1,10 @@
-// Changes to the text of a config file that leave the rest of it, comments above all, as a person wrote it.
+// Changes to the text of a config file that leave the rest of it, comments above all, as a person wrote it;
+// and values as YAML that reads the same in YAML 1.1 (elhaz's PyYAML) and 1.2 (Bun's): whatever one of them could take
+// for something else than text is put in quotes.
 import { KeyholeError } from "../errors.ts";
+import { unicodeEscape } from "../text/controls.ts";
 import type { Change } from "./change.ts";
-import { dumpEntry, dumpYaml } from "./dump.ts";
-import type { Path } from "./fields.ts";
+import { keysAt, type Path } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
 import { findOutline, type MappingOutline } from "./outline.ts";
 import { MalformedYaml, parseYaml, type YamlDocument } from "./yaml.ts";
@@ -22,12 +24,15 @@ export interface Edited {
  * @throws KeyholeError `invalid-config` if the text is no YAML.
  */
 export function applyChanges(text: string, changes: readonly Change[], file: string): Edited {
+  const [mark] = /^\uFEFF?/.exec(text)!;
+  const newline = text.includes("\r\n") ? "\r\n" : "\n";
+  // What reads a text takes both off.
   let edited: Edited = { text, lostComments: false };
   for (const change of changes) {
     const next = applyChange(readDocument(edited.text, file), change);
     edited = { text: next.text, lostComments: edited.lostComments || next.lostComments };
   }
-  return edited;
+  return changes.length === 0 ? edited : { ...edited, text: mark + edited.text.replaceAll("\n", newline) };
 }
 
 /** The changes that make one value of another: whole keys of sections, so that the others are not touched. */
@@ -134,4 +139,55 @@ function lineStart(text: string, offset: number): number {
 function lineEnd(text: string, offset: number): number {
   const end = text.indexOf("\n", offset);
   return end === -1 ? text.length : end;
+}
+
+/** Words of letters, digits and a few signs; no colon before a space, nothing that begins like a number. */
+const PLAIN = /^[A-Za-z/](?:[\w/.:@+=-]*[\w/])?(?: [\w/.@+=-]*[\w/])*$/;
+/** What single quotes can hold without any escape. */
+const PRINTABLE = /^[\x20-\x26\x28-\x7E]*$/;
+const RESERVED = /^(?:y|yes|n|no|on|off|true|false|null)$/i;
+
+/** A mapping in block style, keys in the order of the schema, two spaces for each level. */
+export function dumpYaml(value: Readonly<Record<string, unknown>>): string {
+  return `${dumpEntries(value, [], 0)}\n`;
+}
+
+/** One key of a mapping that stands at `indentation`, as it follows that indentation; without a line end. */
+function dumpEntry(path: Path, value: unknown, indentation: number): string {
+  const key = dumpInline(String(path.at(-1)));
+  if (isMapping(value) && Object.keys(value).length > 0) {
+    return `${key}:\n${pad(indentation + 2)}${dumpEntries(value, path, indentation + 2)}`;
+  }
+  if (Array.isArray(value) && value.length > 0) {
+    const item = pad(indentation + 2);
+    return `${key}:${value.map((each, index) => `\n${item}- ${dumpItem([...path, index], each, indentation + 4)}`).join("")}`;
+  }
+  return `${key}: ${dumpInline(value)}`;
+}
+
+/** In one line: a scalar, or an empty collection. */
+function dumpInline(value: unknown): string {
+  if (typeof value === "string") {
+    if (PLAIN.test(value) && !RESERVED.test(value)) return value;
+    if (PRINTABLE.test(value)) return `'${value}'`;
+  }
+  // What JSON leaves as it is and YAML takes for a line end or a byte order mark.
+  return JSON.stringify(value).replace(/[\u007F-\u00A0\u2028\u2029\uFEFF]/g, unicodeEscape);
+}
+
+function dumpItem(path: Path, value: unknown, indentation: number): string {
+  return isMapping(value) && Object.keys(value).length > 0 ? dumpEntries(value, path, indentation) : dumpInline(value);
+}
+
+function dumpEntries(value: Readonly<Record<string, unknown>>, path: Path, indentation: number): string {
+  const order = keysAt(path);
+  const rank = (key: string) => (order.includes(key) ? order.indexOf(key) : order.length);
+  return Object.keys(value)
+    .toSorted((left, right) => rank(left) - rank(right))
+    .map((key) => dumpEntry([...path, key], value[key], indentation))
+    .join(`\n${pad(indentation)}`);
+}
+
+function pad(width: number): string {
+  return " ".repeat(width);
 }

@@ -1,7 +1,7 @@
 // Questions about the schema itself: which keys are there, and what kind of value each wants.
 import type * as v from "valibot";
 import { showKey } from "./cursor.ts";
-import { configSchema } from "./schema.ts";
+import { configSchema } from "./config.ts";
 
 /** Where something stands in a config: keys, and indices of lists. */
 export type Path = readonly (string | number)[];

@@ -22,7 +22,7 @@ export interface YamlDocument {
 export function decodeYaml(bytes: Uint8Array): string {
   if (bytes.length > YAML_LIMIT) throw tooLarge();
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new MalformedYaml("not UTF-8");
   }

@@ -4,7 +4,7 @@
 import { checkField } from "../config/check.ts";
 import type { AssumeRoleSection, Config } from "../config/config.ts";
 import type { Path } from "../config/fields.ts";
-import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT } from "../config/schema.ts";
+import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Grant, GrantScope } from "./grant.ts";
 

@@ -1,6 +1,6 @@
 // Where the definitions of grants live: `grants/NAME.yaml`, one file for each, without a secret, so that they survive a
 // restart of the daemon.
-import { dumpYaml } from "../config/dump.ts";
+import { dumpYaml } from "../config/edit.ts";
 import { formatProblem } from "../config/parse.ts";
 import { decodeYaml, lineOf, MalformedYaml, parseYaml, YAML_LIMIT, type YamlDocument } from "../config/yaml.ts";
 import { KeyholeError } from "../errors.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { dumpYaml } from "../../src/config/dump.ts";
+import { dumpYaml } from "../../src/config/edit.ts";
 import { parseYaml } from "../../src/config/yaml.ts";
 
 test("keys stand in the order of the schema, values in the form a person would write", () => {

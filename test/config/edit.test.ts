@@ -134,6 +134,13 @@ test("a flow mapping within a block is opened, and the rest stays", () => {
   expect(text).toBe("AssumeRole:\n  RoleArn: x\n  ExternalId: abc # c\npin: true # d\n");
 });
 
+test("line ends, a byte order mark and the way an untouched value is written stay", () => {
+  const before = "\uFEFFAssumeRole:\r\n  RoleArn: x # c\r\n  TokenCode: 089123\r\npin: true\r\n";
+  const text = before.replace("x #", "y z #").replace("pin: true\r\n", "STS:\r\n  verify: false\r\n");
+  expect(edit(["AssumeRole.RoleArn=y z", "STS.verify=false"], ["pin"], before)).toEqual({ text, lostComments: false });
+  expect(edit([], [], before).text).toBe(before);
+});
+
 test("a section without a value gets one", () => {
   expect(edit(["STS.region_name=x1"], [], "AssumeRole:\n  RoleArn: x\nSTS: # c\npin: true\n").text).toContain(
     "STS:\n  region_name: x1",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { obscureConfig } from "../../src/config/obscure.ts";
+import { obscureConfig } from "../../src/cli/commands/config/show.ts";
 
 test("elhaz's keys are hidden at any depth, and the others stay", () => {
   expect(

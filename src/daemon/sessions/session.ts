@@ -367,13 +367,13 @@ export class Session {
   }
 }
 
-/** Everything but `Meta` and `pin` reaches STS. */
 function isSameIdentity(a: Config, b: Config): boolean {
   return Bun.deepEquals(identityOf(a), identityOf(b));
 }
 
-function identityOf({ AssumeRole, STS, MFA, Session: source }: Config): Partial<Config> {
-  return { AssumeRole, STS, MFA, Session: source };
+/** All that may reach STS: every section but those that are named here, so that a new one counts. */
+function identityOf({ Meta: _description, pin: _pin, ...identity }: Config): Partial<Config> {
+  return identity;
 }
 
 /** The wire has whole, unsigned milliseconds. */

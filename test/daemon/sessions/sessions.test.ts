@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { rejectionOf } from "../../thrown.ts";
+import type { Config } from "../../../src/config/config.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import type { Issue } from "../../../src/daemon/sessions/issue.ts";
 import { settle } from "../fakes/clock.ts";
@@ -654,6 +655,27 @@ describe("a config file", () => {
     await it.clock.advance(2 * SECOND);
     expect(old.line.every((byte) => byte === 0)).toBe(true);
   });
+
+  /** A new section has to be named here. */
+  const sections: Required<Config> = {
+    AssumeRole: { RoleArn: "arn:aws:iam::111122223333:role/other" },
+    STS: { region_name: "eu-west-1" },
+    MFA: { command: "code" },
+    Session: { profile_name: "other" },
+    Meta: { description: "new" },
+    pin: true,
+  };
+  test.each(Object.entries(sections))(
+    "whose %s changed is assumed anew, if that may reach STS",
+    async (key, section) => {
+      const it = world();
+      await it.add("a");
+      const before = await it.vend("a");
+      it.configs.write("a", { ...roleConfig("a"), [key]: section });
+      await it.clock.advance(5);
+      expect((await it.vend("a")) === before).toBe(key === "Meta" || key === "pin");
+    },
+  );
 
   test("that changed to a role that AWS refuses is the caller's error", async () => {
     const it = world();

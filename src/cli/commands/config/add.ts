@@ -1,5 +1,5 @@
 // keyhole config add: a new config from flags, a file, questions or an editor.
-import { dumpYaml } from "../../../config/dump.ts";
+import { dumpYaml } from "../../../config/edit.ts";
 import { openConfigStore } from "../../../config/store.ts";
 import { checkConfigName } from "../../../config/name.ts";
 import { KeyholeError } from "../../../errors.ts";
