@@ -119,3 +119,19 @@ export const HOST_MOUNT = "host";
 
 /** A process asks once and keeps the answer for minutes; this is ten processes that start in one second. */
 export const DEFAULT_RATE: Rate = { count: 10, milliseconds: 1000 };
+
+/** What a grant that is delivered as a file cannot have, a line each: the daemon sees no reader of the file, and no read. */
+export function fileProblems(
+  terms: Pick<GrantTermsMessage, "allowUids" | "allowGids" | "maxUses" | "confirm" | "rate">,
+): string[] {
+  const given = {
+    "--allow-uid": terms.allowUids.length > 0,
+    "--allow-gid": terms.allowGids.length > 0,
+    "--max-uses": terms.maxUses !== undefined,
+    "--confirm": terms.confirm,
+    "--rate": terms.rate.count !== DEFAULT_RATE.count || terms.rate.milliseconds !== DEFAULT_RATE.milliseconds,
+  };
+  return Object.entries(given)
+    .filter(([, isGiven]) => isGiven)
+    .map(([option]) => `${option} is for sockets: the daemon does not see who reads a file`);
+}

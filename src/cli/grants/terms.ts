@@ -13,6 +13,7 @@ import {
   type Executable,
   executableProblem,
   executables,
+  fileProblems,
   type GrantMachine,
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
@@ -129,7 +130,8 @@ export async function readTerms(
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
   refuseExecutable(terms);
-  if (isFile) refuseUnenforceable(terms, args.rate);
+  const [problem] = isFile ? fileProblems(terms) : [];
+  if (problem !== undefined) throw usage(problem);
   const chosen = await readPolicyChoice(args.policy, config, settings.paths.configDir, host);
   return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
 }
@@ -150,22 +152,6 @@ function readExecutable(
 export function refuseExecutable(terms: Parameters<typeof executableProblem>[0], hint = HINT): void {
   const problem = executableProblem(terms, MACHINE);
   if (problem !== undefined) throw new KeyholeError("usage", problem, hint);
-}
-
-/** Nobody sees who reads a file, and how often. */
-function refuseUnenforceable(
-  { allowUids, allowGids, maxUses, confirm }: Pick<RequestedTerms, "allowUids" | "allowGids" | "maxUses" | "confirm">,
-  rate: string,
-): void {
-  const given = [
-    ["--allow-uid", allowUids.length > 0],
-    ["--allow-gid", allowGids.length > 0],
-    ["--max-uses", maxUses !== undefined],
-    ["--confirm", confirm],
-    ["--rate", rate !== formatRate(DEFAULT_RATE)],
-  ] as const;
-  const [option] = given.find(([, isGiven]) => isGiven) ?? [];
-  if (option !== undefined) throw usage(`${option} is for sockets: nobody sees who reads a file`);
 }
 
 async function readPolicyChoice(

@@ -9,6 +9,7 @@ import {
   configNameOf,
   type Executable,
   executableProblem,
+  fileProblems,
   type Grant,
   type GrantMachine,
   type Runner,
@@ -201,22 +202,17 @@ export function lifeOf(
 }
 
 function* findTermProblems(request: GrantRequest, machine: GrantMachine): Generator<string> {
-  const { deliver, mountAt, rate, ttlSeconds, maxUses, allowUids, allowGids, confirm } = request;
+  const { deliver, mountAt, rate, ttlSeconds, maxUses } = request;
   if (deliver !== "socket" && deliver !== "file") yield "a grant is delivered as socket or as file";
   if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_DURATION)
     yield `a grant lives for ${SHORTEST_DURATION / 60} minutes at least: STS issues no shorter session`;
-  if (!isRate(rate)) yield "the rate is none: it is requests in a time, like 10/s";
-  if (maxUses === 0) yield "a grant that may be used 0 times gives nothing";
+  if (!isRate(rate)) yield "the rate must be requests in a time, like 10/s";
+  if (maxUses === 0) yield "--max-uses must be 1 at least";
   const problem = problemOf(() => checkMountPath(mountAt));
   if (problem !== undefined) yield problem;
   const executable = executableProblem(request, machine);
   if (executable !== undefined) yield executable;
-  if (deliver !== "file") return;
-  // Whoever can read the file has the credentials: nobody is there to count, to compare or to ask.
-  if (maxUses !== undefined) yield "how often a file is read cannot be counted: use socket delivery with --max-uses";
-  if (allowUids.length + allowGids.length > 0)
-    yield "who reads a file cannot be checked: use socket delivery with --allow-uid and --allow-gid";
-  if (confirm) yield "who reads a file cannot be asked about: use socket delivery with --confirm";
+  if (deliver === "file") yield* fileProblems(request);
 }
 
 function problemOf(check: () => unknown): string | undefined {

@@ -33,7 +33,7 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     config: "dev",
     ...NO_TERMS,
     executable: "none",
-    rate: { count: 1_000_000, milliseconds: 1000 },
+    rate: terms.deliver === "file" ? NO_TERMS.rate : { count: 1_000_000, milliseconds: 1000 },
     ttlSeconds: undefined,
     environment: [{ name: "AWS_PROFILE", value: "work" }],
     directory: undefined,

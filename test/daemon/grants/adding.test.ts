@@ -43,17 +43,25 @@ test("a grant that is delivered as a file has no executable", () => {
 });
 
 test("everything that is wrong is said at once", () => {
-  const request = grantRequest({ deliver: "file", maxUses: 0, confirm: true, ttlSeconds: 60, allowGids: [5] });
+  const request = grantRequest({
+    deliver: "file",
+    maxUses: 0,
+    confirm: true,
+    ttlSeconds: 60,
+    allowGids: [5],
+    rate: { count: 5, milliseconds: 1000 },
+  });
   try {
     planGrant(request, config, {}, clocksAt(NOW), ID, LINUX);
     expect.unreachable();
   } catch (error) {
     expect((error as Error).message.split("\n")).toEqual([
       "a grant lives for 15 minutes at least: STS issues no shorter session",
-      "a grant that may be used 0 times gives nothing",
-      "how often a file is read cannot be counted: use socket delivery with --max-uses",
-      "who reads a file cannot be checked: use socket delivery with --allow-uid and --allow-gid",
-      "who reads a file cannot be asked about: use socket delivery with --confirm",
+      "--max-uses must be 1 at least",
+      "--allow-gid is for sockets: the daemon does not see who reads a file",
+      "--max-uses is for sockets: the daemon does not see who reads a file",
+      "--confirm is for sockets: the daemon does not see who reads a file",
+      "--rate is for sockets: the daemon does not see who reads a file",
     ]);
   }
 });
