@@ -118,6 +118,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     clock: systemClock,
     log: peerLog,
     record,
+    recordSoon: auditFile.recordSoon,
   });
   const ended = Promise.withResolvers<string>();
   const handlers = createHandlers({

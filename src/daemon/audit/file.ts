@@ -27,6 +27,8 @@ export interface AuditOptions {
 
 export interface AuditFile {
   readonly record: RecordAudit;
+  /** As `record`, with what else is written in this turn of the event loop; resolves when it is. */
+  readonly recordSoon: (event: AuditEvent) => Promise<void>;
   /** Opens the file anew, after an administrator moved it away. */
   reopen(): void;
   close(): void;
@@ -34,7 +36,7 @@ export interface AuditFile {
 
 /** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
 export function openAuditFile({ path, clock, hide, disabled = false }: AuditOptions): AuditFile {
-  if (disabled) return { record: () => {}, reopen: () => {}, close: () => {} };
+  if (disabled) return { record: () => {}, recordSoon: () => Promise.resolve(), reopen: () => {}, close: () => {} };
   const file = openRotatingFile({
     path,
     what: "audit file",
@@ -43,8 +45,10 @@ export function openAuditFile({ path, clock, hide, disabled = false }: AuditOpti
     clock,
     beforeDrop: (oldest) => carryOver(oldest, carriedPath(path)),
   });
+  const lineOf = (event: AuditEvent) => formatJsonLine(toRecord(event, clock.wall()), hide);
   return {
-    record: (event: AuditEvent) => file.append(formatJsonLine(toRecord(event, clock.wall()), hide), isKept(event.kind)),
+    record: (event) => file.append(lineOf(event), isKept(event.kind)),
+    recordSoon: (event) => file.appendSoon(lineOf(event)),
     reopen: () => file.reopen(),
     close: () => file.close(),
   };

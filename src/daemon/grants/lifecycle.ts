@@ -31,6 +31,7 @@ export interface LifecycleDependencies
   readonly store: GrantStore;
   readonly names: Pick<DirectoryNames, "resolve">;
   readonly record: RecordAudit;
+  readonly recordSoon: (event: AuditEvent) => Promise<void>;
   readonly confirmer: Pick<Confirmer, "ask" | "withdraw">;
   readonly liveOf: (name: string) => LiveGrant | undefined;
 }
@@ -78,7 +79,7 @@ const MOST_WAITING = 32;
 const LONGEST_WAIT = 5_000;
 
 export function createGrantLifecycle(dependencies: LifecycleDependencies): GrantLifecycle {
-  const { store, names, clock, log, record, confirmer, find, liveOf } = dependencies;
+  const { store, names, clock, log, record, recordSoon, confirmer, find, liveOf } = dependencies;
   const repeats = collectRepeats(record, clock);
   const delivery = createDelivery({ record, log });
   const recordIssue = recordIssues(record);
@@ -119,6 +120,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     confirm: (live: LiveGrant, question: string) => confirmer.ask(live.grant.name, question, live.askpass),
     count,
     record,
+    recordSoon,
     tally: (key: string, event: () => AuditEvent) => repeats.record(key, undefined, event),
     log,
   };

@@ -18,7 +18,17 @@ import { createGrants, type Grants, type GrantsOptions } from "./grants.ts";
 /** How long a person has to answer a grant's question, in milliseconds: less than the 20 s that a client waits. */
 const CONFIRMATION = 15_000;
 
-type Passed = "source" | "names" | "counters" | "descriptors" | "identify" | "clock" | "log" | "record" | "executable";
+type Passed =
+  | "source"
+  | "names"
+  | "counters"
+  | "descriptors"
+  | "identify"
+  | "clock"
+  | "log"
+  | "record"
+  | "recordSoon"
+  | "executable";
 
 export interface ServeGrantsOptions extends Pick<GrantsOptions, Passed> {
   readonly paths: Paths;

@@ -22,8 +22,9 @@ export interface GrantSocketDependencies {
   readonly confirm: (live: LiveGrant, question: string) => Promise<void>;
   /** Writes down one more use, where uses are bounded. Throws what writing throws; nothing is answered then. */
   readonly count: (live: LiveGrant) => void;
-  /** For every answer with credentials. */
   readonly record: (event: AuditEvent) => void;
+  /** For every answer with credentials, which leaves when its line is written. */
+  readonly recordSoon: (event: AuditEvent) => Promise<void>;
   /** For what a holder can do as often as it likes; see audit/requests.ts. */
   readonly tally: (key: string, event: () => AuditEvent) => void;
   readonly log: LimitedLog;
@@ -37,7 +38,7 @@ export interface GrantSocket {
 
 /** The order of what is asked for each Fetch: who, whether the grant still answers, how often, a person, the session. */
 export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDependencies): GrantSocket {
-  const { now, vend, confirm, count, record, tally, log } = dependencies;
+  const { now, vend, confirm, count, record, recordSoon, tally, log } = dependencies;
   const refusals = createRefusals(live.grant.name);
 
   function refuseJunk(caller: Caller): Uint8Array {
@@ -84,15 +85,23 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
   }
 
   /** In one turn with what gave the issue: its bytes are wiped when it is replaced. */
-  function give(issue: Issue, caller: Caller): Uint8Array {
+  function give(issue: Issue, caller: Caller): Promise<Uint8Array> {
     // The last use may have gone to somebody else, or the grant have ended, while this one waited.
     refuseEnded(live.grant, now(live));
     count(live);
     const { accessKeyId } = issue.credentials;
     const { name } = live.grant;
     log("info", "grant vended", () => ({ grant: name, accessKeyId, ...whoIs(caller) }));
-    record({ ...eventOf(live, caller), kind: "vend", outcome: "ok", accessKeyId, expiresAt: issue.expiresAt });
-    return answerFetch(issue, live.grant);
+    const event = {
+      ...eventOf(live, caller),
+      kind: "vend",
+      outcome: "ok",
+      accessKeyId,
+      expiresAt: issue.expiresAt,
+    } as const;
+    // A copy, which outlasts the turn.
+    const frame = answerFetch(issue, live.grant).slice();
+    return recordSoon(event).then(() => frame);
   }
 
   async function askPerson(caller: Caller): Promise<void> {

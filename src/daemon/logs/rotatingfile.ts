@@ -28,6 +28,11 @@ export interface RotatingFile {
    * is `essential` is still written, so that it stays bounded.
    */
   append(line: string, essential?: boolean): void;
+  /**
+   * Writes a line with all others of this turn of the event loop, in one call, when everything that arrived was taken up.
+   * Resolves when they are written, or lost as `append` has it.
+   */
+  appendSoon(line: string): Promise<void>;
   /** Opens the file anew, after an administrator moved it away. */
   reopen(): void;
   close(): void;
@@ -45,6 +50,8 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
   let isTorn = false;
   let lookedAt = clock.monotonic();
   let failedAt = -Infinity;
+  /** Lines of this turn. */
+  let turn: { readonly lines: string[]; readonly written: PromiseWithResolvers<void> } | undefined;
   measure();
 
   function open(name: string): number {
@@ -102,21 +109,50 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
     }
   }
 
+  function write(lines: string, essential: boolean): void {
+    const bytes = Buffer.from(`${isTorn ? "\n" : ""}${lines}\n`);
+    try {
+      if (essential || clock.monotonic() - lookedAt >= INTERVAL) follow();
+      if (size + bytes.length > rotateAt && size > 0 && !hasRotated() && !essential) return;
+      const written = writeSync(descriptor, bytes);
+      size += written;
+      isTorn = written < bytes.length;
+    } catch {
+      // As promised.
+    }
+  }
+
+  function endTurn(): void {
+    if (turn === undefined) return;
+    const { lines, written } = turn;
+    turn = undefined;
+    write(lines.join("\n"), false);
+    written.resolve();
+  }
+
+  function beginTurn() {
+    setImmediate(endTurn);
+    return { lines: [], written: Promise.withResolvers<void>() };
+  }
+
   return {
     append: (line, essential = false) => {
-      const bytes = Buffer.from(`${isTorn ? "\n" : ""}${line}\n`);
-      try {
-        if (essential || clock.monotonic() - lookedAt >= INTERVAL) follow();
-        if (size + bytes.length > rotateAt && size > 0 && !hasRotated() && !essential) return;
-        const written = writeSync(descriptor, bytes);
-        size += written;
-        isTorn = written < bytes.length;
-      } catch {
-        // As promised.
-      }
+      endTurn();
+      write(line, essential);
     },
-    reopen: () => take(open(path)),
-    close: () => closeSync(descriptor),
+    appendSoon: (line) => {
+      turn ??= beginTurn();
+      turn.lines.push(line);
+      return turn.written.promise;
+    },
+    reopen: () => {
+      endTurn();
+      take(open(path));
+    },
+    close: () => {
+      endTurn();
+      closeSync(descriptor);
+    },
   };
 }
 

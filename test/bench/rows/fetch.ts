@@ -1,6 +1,6 @@
 // What a grant answers in a second, against the control socket of the same daemon. Its rate (10/s unless the owner says
-// otherwise) is out of the way; more than half of what then lies between the two is a line of the audit log for every
-// answer, which the control socket writes once a second for each peer. Clients here wait for their answers, so the rest
+// otherwise) is out of the way; most of what then lies between the two is a line of the audit log for every
+// answer, written with those of the same turn; the control socket writes one a second for each peer. Clients here wait for their answers, so the rest
 // of 10 ms that a grant gives a connection after 16 requests at once (server/connection.ts) is not met.
 import { addGrant, fetchRequest, startWarmMachine, vendRequests } from "../machines.ts";
 import { ratioTo, type Report, type Row } from "../report.ts";

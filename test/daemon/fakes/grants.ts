@@ -80,6 +80,7 @@ export async function newGrantWorld() {
     log: (level, event, fields = {}) =>
       void log.push({ level, event, fields: typeof fields === "function" ? fields() : fields }),
     record: (event) => void events.push(event),
+    recordSoon: (event) => Promise.resolve(void events.push(event)),
     confirmer: createConfirmer({ clock, patience: 15_000 }),
     askpassOf: () => undefined,
     descriptors: 1000,

@@ -114,3 +114,19 @@ test("a link that takes the file's place is not followed: the old file goes on",
   expect(textOf(`${path}.moved`)).toBe("one\ntwo\n");
   expect(existsSync(join(directory, "elsewhere"))).toBe(false);
 });
+
+test("the lines of a turn are one write, at its end, and stay in their order", async () => {
+  open({ rotateAt: 1000 });
+  const written = [file.appendSoon("one"), file.appendSoon("two")];
+  expect(textOf(path)).toBe("");
+  expect(written[0]).toBe(written[1]);
+  await written[0];
+  expect(textOf(path)).toBe("one\ntwo\n");
+  void file.appendSoon("three");
+  file.append("four");
+  expect(textOf(path)).toBe("one\ntwo\nthree\nfour\n");
+  await file.appendSoon("five");
+  void file.appendSoon("six");
+  file.reopen();
+  expect(textOf(path)).toBe("one\ntwo\nthree\nfour\nfive\nsix\n");
+});
