@@ -12,17 +12,15 @@ import { refuseForeignFiles, requireManager } from "../service/unit.ts";
 import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand } from "../programs/tools.ts";
 import { errors } from "../../errors.ts";
 
+const changeOptions = { ...serviceOptions, "dry-run": dryRunOption, json: jsonOption } as const;
+
 /** Every user who may run `systemctl cat` reads them; they hold no secret. */
 const UNIT_MODE = 0o644;
 
 export const install = defineCommand({
   meta: { name: "service install", description: "Let systemd or launchd start the daemon, and keep it" },
   where: "host",
-  args: {
-    ...serviceOptions,
-    "dry-run": dryRunOption,
-    json: jsonOption,
-  },
+  args: changeOptions,
   async run(context) {
     const { args, output, ui, host } = context;
     const { plan, settings, isOwn, operator } = planService(context, args, "install");
@@ -61,11 +59,7 @@ export const install = defineCommand({
 export const uninstall = defineCommand({
   meta: { name: "service uninstall", description: "End the service of the daemon, and remove it" },
   where: "host",
-  args: {
-    ...serviceOptions,
-    "dry-run": dryRunOption,
-    json: jsonOption,
-  },
+  args: changeOptions,
   async run(context) {
     const { args, output, ui, host } = context;
     const { plan } = planService(context, args, "uninstall");
