@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { executable } from "../e2e/machine.ts";
 import type { AgentHost } from "./agenthost.ts";
 import { PROGRAMS } from "./holder.ts";
+import { NODE } from "./rigs/rigs.ts";
 import type { Shell } from "./shell.ts";
 
 /** A host with grants that nobody in a sandbox was given. */
@@ -34,6 +35,11 @@ export async function prepareIntrusion(host: AgentHost): Promise<Besieged> {
   const listener = Bun.listen({ unix: bystanders.socket, socket: { data: () => {} } });
   chmodSync(bystanders.socket, 0o666);
   return { host, others, bystanders, stop: () => listener.stop(true) };
+}
+
+/** Options of an engine whose image has a Python: the directory of work, and what the SDK for JavaScript runs on. */
+export function workOptions({ machine }: AgentHost): string[] {
+  return [`--volume=${machine.home}/work:/work`, "--workdir=/work", `--volume=${NODE}:${NODE}:ro`];
 }
 
 /** What lies open. */

@@ -24,6 +24,8 @@ const versions = {
   "Claude Code": [`${places.agents}/node_modules/.bin/claude`, "--version"],
   "Codex (`codex sandbox`, app server)": [`${places.agents}/node_modules/.bin/codex`, "--version"],
   fence: ["cat", `${places.go}/../pins.txt`],
+  Docker: ["dockerd", "--version"],
+  "Podman, rootful and rootless": ["podman", "--version"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Tool = keyof typeof versions;

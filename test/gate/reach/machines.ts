@@ -1,4 +1,4 @@
-// Sandboxes that show this machine, or some of it: bubblewrap and firejail.
+// bubblewrap, which shows this machine or some of it.
 import { quotePosix } from "../../../src/text/quoting.ts";
 import { as } from "../../e2e/daemons.ts";
 import type { Rig } from "../../interop/rigs.ts";
@@ -58,23 +58,5 @@ export function plainReach(): Reach {
     }),
     uid: 0,
     terms: [],
-  };
-}
-
-/** firejail(1): it sees the host's own paths, of which --whitelist leaves those that it names. */
-export function firejailReach(): Reach {
-  return {
-    ...machineReach([rigs.firejail], async (host, grant, options) => {
-      const words = ["firejail", "--quiet", ...options].map(quotePosix).join(" ");
-      // The recipe shows the directory where it is pasted.
-      const directory = quotePosix(`${host.machine.home}/work`);
-      return [
-        "sh",
-        "-c",
-        `cd ${directory}; firejail() { exec ${words} "$@"; }\n${await host.recipe(grant, "firejail")}`,
-      ];
-    }),
-    uid: 0,
-    terms: ["--mount-at", "host"],
   };
 }

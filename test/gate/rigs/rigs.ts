@@ -12,7 +12,7 @@ const install = "run test/gate/install.sh";
 const busybox = Bun.which("busybox");
 
 /** Seen by all sandboxes that see this machine's programs. */
-const NODE = "/usr/bin/node";
+export const NODE = "/usr/bin/node";
 
 /** Where things are. */
 export const places = {
