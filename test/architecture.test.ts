@@ -245,6 +245,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "files/reader.ts",
       "sources/chain.ts",
       "sources/target.ts",
+      "sources/token.ts",
       "sources/walk.ts",
       // By way of the host, which reads in a child.
       "cli/command.ts",

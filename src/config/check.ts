@@ -102,6 +102,7 @@ export function checkRules(value: unknown): Problem[] {
   const command = sectionOf(value, "MFA")["command"];
   return [
     ...checkSource(value),
+    ...checkWebIdentity(value),
     ...checkMfa(role, command),
     ...checkPolicySize(role),
     ...checkKeyPair(sectionOf(value, "STS"), "STS"),
@@ -118,11 +119,34 @@ export function findWarnings(value: unknown): Problem[] {
 
 /** Whose credentials: those of a role, or of a profile as they are. */
 function checkSource(value: unknown): Problem[] {
-  if (!isMapping(value) || value["AssumeRole"] !== undefined) return [];
+  if (!isMapping(value) || value["AssumeRole"] !== undefined || value["WebIdentity"] !== undefined) return [];
   const session = sectionOf(value, "Session");
   if (session["profile_name"] === undefined) return [problem(["AssumeRole"], "is required")];
   const keys = ["STS", "Session"].filter((name) => sectionOf(value, name)["aws_access_key_id"] !== undefined);
   return keys.map((name) => problem([name, "aws_access_key_id"], "is no source of a config without AssumeRole"));
+}
+
+/** What AssumeRoleWithWebIdentity does not take, and what would be another source beside it. */
+const BESIDE_TOKEN: readonly (readonly [string, string])[] = [
+  ...["ExternalId", "SerialNumber", "TokenCode", "Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts"].map(
+    (key) => ["AssumeRole", key] as const,
+  ),
+  ["MFA", "command"],
+  ["Session", "profile_name"],
+  ["Session", "aws_access_key_id"],
+  ["STS", "aws_access_key_id"],
+];
+
+function checkWebIdentity(value: unknown): Problem[] {
+  if (!isMapping(value) || value["WebIdentity"] === undefined) return [];
+  const { token_file: file, command } = sectionOf(value, "WebIdentity");
+  const isOne = (file === undefined) !== (command === undefined);
+  const beside = BESIDE_TOKEN.filter(([section, key]) => sectionOf(value, section)[key] !== undefined);
+  return [
+    ...(isOne ? [] : [problem(["WebIdentity"], "has either token_file or command")]),
+    ...(value["AssumeRole"] === undefined ? [problem(["AssumeRole"], "is required with WebIdentity")] : []),
+    ...beside.map((path) => problem([...path], "goes with no WebIdentity")),
+  ];
 }
 
 function checkMfa(role: Section, command: unknown): Problem[] {

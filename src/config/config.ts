@@ -134,16 +134,26 @@ const sts = v.strictObject({
   ...keys,
 });
 
+const command = v.union(
+  [
+    v.pipe(v.string(), v.regex(/\S/, commandText)),
+    v.pipe(v.array(v.string(commandText)), v.check(hasProgram, commandText)),
+  ],
+  commandText,
+);
+
+/** The proof of AssumeRole in place of source credentials: where a token is, one of the two; read anew for each call. */
+const webIdentity = v.strictObject({
+  token_file: v.optional(matching(/^\//, "an absolute path")),
+  command: v.optional(command),
+  // Of the command; 60 if absent.
+  timeout: v.optional(counted(3600, "seconds")),
+});
+
 /** A command that prints a one-time code. */
 const mfa = v.strictObject({
-  command: v.union(
-    [
-      v.pipe(v.string(), v.regex(/\S/, commandText)),
-      v.pipe(v.array(v.string(commandText)), v.check(hasProgram, commandText)),
-    ],
-    commandText,
-  ),
-  // 30 if absent.
+  command,
+  // 60 if absent.
   timeout: v.optional(counted(3600, "seconds")),
 });
 
@@ -160,6 +170,7 @@ const session = v.strictObject({
 export const configSchema = v.strictObject({
   // Absent: the credentials of `Session.profile_name` are handed out as they are.
   AssumeRole: v.optional(assumeRole),
+  WebIdentity: v.optional(webIdentity),
   STS: v.optional(sts),
   MFA: v.optional(mfa),
   Session: v.optional(session),
@@ -171,6 +182,7 @@ export const configSchema = v.strictObject({
 /** One saved set of parameters for assuming one role, or a profile whose credentials are handed out: `configs/NAME.yaml`. */
 export type Config = Immutable<v.InferOutput<typeof configSchema>>;
 export type AssumeRoleSection = NonNullable<Config["AssumeRole"]>;
+export type WebIdentitySection = NonNullable<Config["WebIdentity"]>;
 /** Source credentials that stand in the config itself: supported, and discouraged. */
 export type KeySection = Pick<NonNullable<Config["Session"]>, keyof typeof keys>;
 

@@ -21,7 +21,14 @@ export function applyScope(config: Config, grant: GrantScope & Pick<Grant, "sess
       "the config assumes no role: a sandbox would get the identity of its profile itself, and AWS could not tell the two apart",
       "give the config a role: keyhole config update",
     );
-  const problems = [...findScopeProblems(grant), ...findConflicts(role, grant)];
+  const isTagged = grant.tags.length > 0 || grant.sourceIdentity !== undefined;
+  const problems = [
+    ...findScopeProblems(grant),
+    ...findConflicts(role, grant),
+    ...(isTagged && config.WebIdentity !== undefined
+      ? ["STS takes no tags and no source identity with a web identity"]
+      : []),
+  ];
   if (problems.length > 0) throw new KeyholeError("invalid-grant", problems.join("\n"), "keyhole grant add --help");
   return {
     ...config,

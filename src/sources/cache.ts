@@ -14,7 +14,7 @@ const MARGIN = 300_000;
 /** `name` is no part of what it means: it marks the chain, and stands in what a person is told. */
 export interface SourceRequest extends Pick<
   ChainRequest,
-  "name" | "profile" | "wants" | "verify" | "environment" | "asksSurroundings" | "timeout"
+  "name" | "profile" | "wants" | "verify" | "environment" | "asksSurroundings" | "timeout" | "webIdentity"
 > {
   readonly surroundings: Surroundings | undefined;
   readonly signal: AbortSignal;
@@ -102,13 +102,23 @@ export function createSourceCache(clock: Clock, resolve: Resolve): SourceCache {
   };
 }
 
-function keepFor({ source }: Chain, now: number): number {
+function keepFor({ source, token }: Chain, now: number): number {
+  // Its maker may have replaced it by the next call.
+  if (token !== undefined) return 0;
   const expiresAt = source?.credentials.expiresAt;
   return expiresAt === undefined ? LONGEST_KEEP : Math.max(0, Math.min(LONGEST_KEEP, expiresAt - MARGIN - now));
 }
 
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
-function keyOf({ profile, wants, verify, environment, surroundings, asksSurroundings }: SourceRequest): string {
+function keyOf({
+  profile,
+  wants,
+  verify,
+  environment,
+  surroundings,
+  asksSurroundings,
+  webIdentity,
+}: SourceRequest): string {
   const variables = [
     sorted(environment),
     sorted(surroundings?.variables),
@@ -116,7 +126,7 @@ function keyOf({ profile, wants, verify, environment, surroundings, asksSurround
     asksSurroundings,
   ];
   return new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([profile ?? null, wants, verify ?? null, variables]))
+    .update(JSON.stringify([profile ?? null, wants, verify ?? null, variables, webIdentity ?? null]))
     .digest("base64");
 }
 

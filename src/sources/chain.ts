@@ -1,12 +1,13 @@
 // What a requester's files and environment say: the way to AWS, and the source credentials. Runs in a child process,
 // because each of the files may hang, and the SDK's providers read the environment of their process.
-import type { Config } from "../config/config.ts";
+import type { Config, WebIdentitySection } from "../config/config.ts";
 import { profileOf } from "../config/name.ts";
 import type { Clock } from "../clock.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
 import { markWalk } from "../loop.ts";
 import { CallsKeyhole, type HelperSetting } from "./helper.ts";
+import { obtainToken } from "./token.ts";
 import type { ResolvedSource } from "./known.ts";
 import { planSource, profileRefusal } from "./plan.ts";
 import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
@@ -25,7 +26,9 @@ export interface ChainRequest {
    * `way`: no more than how AWS is reached. `check`: and that a profile the environment names gives credentials, for who
    * has keys beside it. `source`: and source credentials.
    */
-  readonly wants: "way" | "check" | "source";
+  readonly wants: "way" | "check" | "source" | "token";
+  /** Where the token is that `token` asks for, beside the way. */
+  readonly webIdentity: WebIdentitySection | undefined;
   readonly verify: NonNullable<Config["STS"]>["verify"];
   /** Must be what `process.env` holds. */
   readonly environment: SourceEnvironment;
@@ -43,6 +46,7 @@ export interface ChainRequest {
 export interface Chain {
   readonly way: Way;
   readonly source: ResolvedSource | undefined;
+  readonly token: string | undefined;
 }
 
 /**
@@ -53,6 +57,11 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
   const { name, profile, environment } = request;
   const shared = await readSharedConfig(environment);
   try {
+    if (request.webIdentity !== undefined) {
+      const way = await readWay(shared, environment, undefined, request.verify);
+      const token = request.wants === "token" ? await obtainToken(request.webIdentity, request) : undefined;
+      return { way, source: undefined, token };
+    }
     if (profile !== undefined) return await resolveProfile(request, shared, profile);
     return await resolveEnvironment({ ...request, environment: markWalk(environment) }, shared);
   } catch (error) {
@@ -87,9 +96,9 @@ async function resolveEnvironment(request: ChainRequest, shared: SharedConfig): 
   for (const resolve of ways) {
     try {
       const { way, source } = await resolve();
-      if (calling === undefined || source === undefined) return { way, source };
+      if (calling === undefined || source === undefined) return { way, source, token: undefined };
       const note = `${calling.message}: the source is ${source.description} instead`;
-      return { way, source: { ...source, notes: [note] } };
+      return { way, source: { ...source, notes: [note] }, token: undefined };
     } catch (error) {
       if (error instanceof CallsKeyhole) calling ??= error;
       else if (calling !== undefined && isErrorOf(error, "no-source-credentials"))
@@ -116,9 +125,9 @@ async function resolveProfile(
   const sources = { shared: planned, environment };
   const refusal = wants === "check" && profile !== undefined ? profileRefusal(sources, profile) : undefined;
   if (refusal !== undefined) throw refusal;
-  if (wants !== "source") return { way, source: undefined };
+  if (wants !== "source") return { way, source: undefined, token: undefined };
   const plan = planSource(sources, profile);
-  return { way, source: await walk(plan, { ...request, profile, shared: planned, way }) };
+  return { way, token: undefined, source: await walk(plan, { ...request, profile, shared: planned, way }) };
 }
 
 function withoutDefault(shared: SharedConfig): SharedConfig {

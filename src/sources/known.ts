@@ -5,6 +5,9 @@ import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import type { SourceEnvironment } from "./source.ts";
 
+/** Where a token is the proof, nothing is signed. */
+export const UNSIGNED = new Credentials({ accessKeyId: "unsigned", secretAccessKey: "unsigned" });
+
 /** Source credentials, wherever they came from. */
 export interface ResolvedSource {
   readonly credentials: Credentials;

@@ -46,8 +46,8 @@ async function resolve(
 async function ask(waitsFor: ChainRequest["waitsFor"]): Promise<ResolveAnswer> {
   const request = (await Bun.stdin.json()) as ResolveRequest;
   adopt(request.environment);
-  const { way, source } = await resolveChain({ ...request, clock: systemClock, waitsFor });
-  if (source === undefined) return { way };
+  const { way, source, token } = await resolveChain({ ...request, clock: systemClock, waitsFor });
+  if (source === undefined) return { way, token };
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
   return {
     way,

@@ -31,6 +31,7 @@ export type ResolveAnswer = ResolveSuccess | ResolveFailure;
 
 interface ResolveSuccess {
   readonly way: Way;
+  readonly token?: string | undefined;
   readonly source?: (Omit<ResolvedSource, "credentials"> & { readonly credentials: CredentialFields }) | undefined;
   readonly error?: undefined;
 }
@@ -98,23 +99,23 @@ export async function resolveInChild(
   request: SourceRequest,
   onLeft?: (ended: Promise<unknown>) => void,
 ): Promise<Chain> {
-  const { name, profile, wants, verify, asksSurroundings, timeout, surroundings } = request;
+  const { surroundings, signal, environment: _, ...told } = request;
   const environment = spawnEnvironment(options, request);
   const { HOME, PATH } = environment;
   const helper = helperSetting(options, surroundings, environment);
   const { user } = options;
-  const asked: ResolveRequest = { name, user, profile, wants, verify, environment, helper, asksSurroundings, timeout };
+  const asked: ResolveRequest = { ...told, user, environment, helper };
   const end = await runProgram({
     command: options.command,
     // No secret: any process of this user may look at it.
     environment: definedVariables({ HOME, PATH }),
     input: JSON.stringify(asked),
     deadline: RESOLVE_DEADLINE + GRACE,
-    patience: timeout + RESOLVE_DEADLINE + GRACE,
+    patience: request.timeout + RESOLVE_DEADLINE + GRACE,
     largestOutput: LARGEST_ANSWER,
     saysOneLine: true,
     clock: options.clock,
-    signal: request.signal,
+    signal,
     onLeft,
   });
   if (end.kind === "ended" && end.exit === OTHER_BUILD) throw replaced();
@@ -132,10 +133,10 @@ function readAnswer(text: string): Chain {
     throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint, said);
   }
   if (!answer?.way) throw broken();
-  const { way, source } = answer;
-  if (source === undefined) return { way, source };
+  const { way, source, token } = answer;
+  if (source === undefined) return { way, source, token };
   if (!source.credentials?.accessKeyId || !source.credentials.secretAccessKey) throw broken();
-  return { way, source: { ...source, credentials: new Credentials(source.credentials) } };
+  return { way, token, source: { ...source, credentials: new Credentials(source.credentials) } };
 }
 
 /** The child is this executable: its answer is trusted to be what it says, once it is JSON at all. */

@@ -1,5 +1,5 @@
 // The daemon's CredentialSource: AWS STS.
-import type { AssumeRoleSection, Config } from "../config/config.ts";
+import type { AssumeRoleSection, Config, WebIdentitySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
@@ -7,7 +7,7 @@ import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
 import { StsFailed } from "./failure.ts";
 import { HELPER_PATIENCE } from "./helper.ts";
-import { readKnownSource, type ResolvedSource } from "./known.ts";
+import { readKnownSource, type ResolvedSource, UNSIGNED } from "./known.ts";
 import { type MfaCode, mfaPatience, obtainCode } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
@@ -46,6 +46,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const clocks = createClocks();
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
+    if (request.config.WebIdentity !== undefined) return assumeWithToken(request, request.config.WebIdentity);
     const known = readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
     const found = await sources.get(wanted);
@@ -70,6 +71,44 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         if (sameKeys(fresh.credentials, source.credentials)) throw explain(error, request, target, source);
         source = fresh;
       }
+    }
+  }
+
+  /** The token is the source: no call more than the one. */
+  async function assumeWithToken(
+    request: AssumeRequest,
+    { token_file: file }: WebIdentitySection,
+  ): Promise<AssumedRole> {
+    const { name, config, signal } = request;
+    const { AssumeRole: role } = config;
+    const { way, token } = await sources.get({ ...sourceRequest(request), wants: "token" });
+    if (role === undefined || token === undefined) throw new KeyholeError("internal", "there is no role, or no token");
+    const target = targetOf(config, way);
+    const parameters = {
+      RoleArn: role.RoleArn,
+      RoleSessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
+      WebIdentityToken: token,
+      Policy: role.Policy,
+      PolicyArns: role.PolicyArns?.map((arn) => ({ arn })),
+      DurationSeconds: role.DurationSeconds,
+    };
+    try {
+      const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
+        call("AssumeRoleWithWebIdentity", parameters, target, UNSIGNED, signal),
+      );
+      return {
+        ...output,
+        credentials: new Credentials(output.credentials),
+        region: target.namedRegion,
+        sourceDescription: `web identity of ${file ?? "WebIdentity.command"}`,
+        ...reading,
+        notes: [],
+      };
+    } catch (error) {
+      throw explain(error, request, target, {
+        credentials: new Credentials({ accessKeyId: "unsigned", secretAccessKey: "unsigned", sessionToken: token }),
+        renewal: undefined,
+      });
     }
   }
 
@@ -144,8 +183,9 @@ export function sourcePatience(config: Config): number {
   return helperPatience(config) + mfaPatience(config);
 }
 
-function helperPatience({ Session }: Config): number {
-  return Session?.timeout === undefined ? HELPER_PATIENCE : Session.timeout * 1_000;
+function helperPatience({ Session, WebIdentity }: Config): number {
+  const seconds = WebIdentity?.timeout ?? Session?.timeout;
+  return seconds === undefined ? HELPER_PATIENCE : seconds * 1_000;
 }
 
 function sourceRequest({ name, config, environment, signal, ...told }: RoleRequest & Partial<Told>): SourceRequest {
@@ -153,6 +193,7 @@ function sourceRequest({ name, config, environment, signal, ...told }: RoleReque
     surroundings: told.surroundings,
     asksSurroundings: told.asksSurroundings ?? false,
     timeout: helperPatience(config),
+    webIdentity: config.WebIdentity,
     name,
     profile: config.Session?.profile_name,
     wants: "source",

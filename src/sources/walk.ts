@@ -9,12 +9,14 @@ import { createDirectTransport } from "./direct.ts";
 import { createHandler } from "./handler.ts";
 import { type HelperSetting, runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
+import { readToken } from "./token.ts";
 import { defaultSessionName } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainFailure } from "./refusal.ts";
 import { explainProvider } from "./chainfailure.ts";
 import type { SourceEnvironment } from "./source.ts";
+import { UNSIGNED } from "./known.ts";
 import { hopTarget, type Way } from "./target.ts";
 import { surroundingsWanted } from "../surroundings.ts";
 import type { OperationName, Operations } from "./transport.ts";
@@ -215,21 +217,18 @@ async function assumeWithToken(
   { roleArn, tokenFile, sessionName, profile }: Extract<Place, { kind: "web-identity" }>,
   context: WalkContext,
 ): Promise<Credentials> {
-  const token = await readForeign(tokenFile);
-  if (token === undefined)
-    throw new KeyholeError(
-      "no-source-credentials",
-      `the web identity token ${tokenFile} cannot be read`,
-      `ls -l ${quotePosix(tokenFile)}`,
-    );
+  const token = await readToken(tokenFile);
   const input = {
     RoleArn: roleArn,
     RoleSessionName: sessionName ?? defaultSessionName(context.user, profile ?? "web-identity"),
-    WebIdentityToken: token.trim(),
+    WebIdentityToken: token,
   };
-  // The token is the proof; nothing is signed.
-  const credentials = new Credentials({ accessKeyId: "unsigned", secretAccessKey: "unsigned" });
-  return call("AssumeRoleWithWebIdentity", input, { roleArn, credentials, profile, secrets: [token.trim()] }, context);
+  return call(
+    "AssumeRoleWithWebIdentity",
+    input,
+    { roleArn, credentials: UNSIGNED, profile, secrets: [token] },
+    context,
+  );
 }
 
 interface CallFor {

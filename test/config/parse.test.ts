@@ -200,8 +200,14 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["Session: {aws_session_token: x}", "Session.aws_access_key_id is required with Session.aws_session_token"],
     ["Session: dev", "Session must be a mapping"],
     ["Metta: {}", "Metta is no key of the schema; did you mean Meta"],
-    ["constructor: {}", "constructor is no key of the schema; known here: AssumeRole, STS, MFA, Session, Meta, pin"],
-    ["__proto__: {}", "__proto__ is no key of the schema; known here: AssumeRole, STS, MFA, Session, Meta, pin"],
+    [
+      "constructor: {}",
+      "constructor is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
+    ],
+    [
+      "__proto__: {}",
+      "__proto__ is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
+    ],
     ["pin: please", "pin must be true or false"],
   ])("%s", (section, problem) => {
     expect(problemsOf(`AssumeRole: {RoleArn: "${ROLE}"}\n${section}`)).toEqual([`line 2: ${problem}`]);
@@ -296,7 +302,7 @@ test("an error names the file on every line", () => {
     new KeyholeError(
       "invalid-config",
       "dev.yaml: line 1: AssumeRole.RoleArn is required\n" +
-        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, STS, MFA, Session, Meta, pin",
+        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
     ),
   );
 });

@@ -1,6 +1,8 @@
 // Profiles of ~/.aws as they are, by the compiled executable: without a config, and by one that assumes no role. All of AWS
 // stands behind a proxy (test/sts/aws.ts).
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { makeWorld, SSO } from "./awsworld.ts";
 import { executable } from "./machine.ts";
 
@@ -96,4 +98,42 @@ test("a loop through a profile that calls keyhole ends at once", async () => {
     });
     expect(performance.now() - began).toBeLessThan(3_000);
   }
+});
+
+test("a web identity is the proof of a role, from a file or a command, read anew each time", async () => {
+  await using world = await makeWorld("[default]\nregion = eu-west-1\n");
+  const { machine, aws } = world;
+  const token = join(machine.home, "token.jwt");
+  const command = join(machine.home, "token.sh");
+  writeFileSync(command, '#!/bin/sh\necho "from-$ACTIONS_ID"\n', { mode: 0o755 });
+  const role = ["--role-arn", "arn:aws:iam::111122223333:role/ci", "--set", "AssumeRole.RoleSessionName=job"];
+  for (const [name, setting] of [
+    ["file", `WebIdentity.token_file=${token}`],
+    ["command", `WebIdentity.command=${command}`],
+  ] as const) {
+    expect(await world.run(["config", "add", "-n", name, ...role, "--set", setting])).toMatchObject({ exitCode: 0 });
+  }
+  expect(await world.run(["export", "-n", "file"])).toMatchObject({ exitCode: 0 });
+  writeFileSync(token, "another-token");
+  expect(await world.run(["daemon", "add", "-n", "file", "--force"])).toMatchObject({ exitCode: 0 });
+  expect(await world.run(["export", "-n", "command"], { ACTIONS_ID: "job7" })).toMatchObject({ exitCode: 0 });
+  const proof = { host: "sts.eu-west-1.amazonaws.com", action: "AssumeRoleWithWebIdentity", region: "" };
+  expect(aws.questions).toMatchObject([
+    { ...proof, by: "jwt:a-token", parameters: { RoleSessionName: "job" } },
+    { ...proof, by: "jwt:another-token" },
+    { ...proof, by: "jwt:from-job7" },
+  ]);
+  // What the API does not take is refused when it is saved; a token that is gone, when it is read.
+  const tags = ["--set", "AssumeRole.ExternalId=shared", "--set", `WebIdentity.token_file=${token}`];
+  expect(await world.run(["config", "add", "-n", "bad", ...role, ...tags])).toMatchObject({ exitCode: 1 });
+  const gone = ["--set", "WebIdentity.token_file=/nowhere/token"];
+  await world.run(["config", "add", "-n", "gone", ...role, ...gone]);
+  const { exitCode, stderr } = await world.run(["export", "-n", "gone"]);
+  expect({ exitCode, stderr }).toMatchObject({
+    exitCode: 5,
+    stderr: expect.stringContaining(
+      "the web identity token /nowhere/token cannot be read\nkeyhole: hint: ls -l /nowhere/token",
+    ),
+  });
+  expect(JSON.stringify(machine.log())).not.toMatch(/a-token|another-token|from-job7/);
 });

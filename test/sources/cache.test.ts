@@ -36,6 +36,7 @@ beforeEach(() => {
     const land = (expiresAt?: number) =>
       resolve({
         way: WAY,
+        token: undefined,
         source: {
           credentials: new Credentials({ accessKeyId, secretAccessKey: "s", expiresAt }),
           description: "profile p",
@@ -60,6 +61,7 @@ function ask(change: Partial<SourceRequest> = {}): SourceRequest {
     surroundings: undefined,
     asksSurroundings: false,
     timeout: 60_000,
+    webIdentity: undefined,
     signal,
     ...change,
   };

@@ -139,6 +139,7 @@ async function resolve(change: Change) {
       surroundings,
       asksSurroundings,
       timeout,
+      webIdentity: undefined,
       signal: signal ?? new AbortController().signal,
     },
   );

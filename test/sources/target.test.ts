@@ -37,6 +37,7 @@ async function resolve(
     helper: undefined,
     asksSurroundings: false,
     timeout: 0,
+    webIdentity: undefined,
     clock: systemClock,
     waitsFor: () => {},
   });

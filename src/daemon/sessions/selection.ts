@@ -95,8 +95,12 @@ export function isLost(
 }
 
 /** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
-function sourceIn({ STS, Session }: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
-  if (STS?.aws_access_key_id !== undefined || Session?.aws_access_key_id !== undefined) return {};
+function sourceIn(
+  { STS, Session, WebIdentity }: Config,
+  environment: SourceEnvironment,
+): Readonly<Record<string, string>> {
+  const isSaid = [STS?.aws_access_key_id, Session?.aws_access_key_id, WebIdentity].some((own) => own !== undefined);
+  if (isSaid) return {};
   const {
     HOME = "",
     AWS_CONFIG_FILE,
