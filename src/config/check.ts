@@ -103,6 +103,7 @@ export function checkRules(value: unknown): Problem[] {
   return [
     ...checkSource(value),
     ...checkWebIdentity(value),
+    ...checkPartition(value),
     ...checkMfa(role, command),
     ...checkPolicySize(role),
     ...checkKeyPair(sectionOf(value, "STS"), "STS"),
@@ -124,6 +125,35 @@ function checkSource(value: unknown): Problem[] {
   if (session["profile_name"] === undefined) return [problem(["AssumeRole"], "is required")];
   const keys = ["STS", "Session"].filter((name) => sectionOf(value, name)["aws_access_key_id"] !== undefined);
   return keys.map((name) => problem([name, "aws_access_key_id"], "is no source of a config without AssumeRole"));
+}
+
+/** By how a region's name begins; all others are of the partition `aws`. */
+const PARTITIONS: readonly (readonly [RegExp, string])[] = [
+  [/^cn-/, "aws-cn"],
+  [/^us-gov-/, "aws-us-gov"],
+  [/^us-iso-/, "aws-iso"],
+  [/^us-isob-/, "aws-iso-b"],
+  [/^eu-isoe-/, "aws-iso-e"],
+  [/^us-isof-/, "aws-iso-f"],
+  [/^eusc-/, "aws-eusc"],
+];
+
+/** A role is assumed in its own partition alone: STS of another does not know it. */
+function checkPartition(value: unknown): Problem[] {
+  const arn = sectionOf(value, "AssumeRole")["RoleArn"];
+  const sts = sectionOf(value, "STS");
+  const section = sts["region_name"] === undefined ? "Session" : "STS";
+  const region = sectionOf(value, section)["region_name"];
+  // Another maker's STS has what regions it likes.
+  if (typeof arn !== "string" || typeof region !== "string" || sts["endpoint_url"] !== undefined) return [];
+  const partition = PARTITIONS.find(([pattern]) => pattern.test(region))?.[1] ?? "aws";
+  if (arn.startsWith(`arn:${partition}:`)) return [];
+  return [
+    problem(
+      [section, "region_name"],
+      `is a region of the partition ${partition}, and AssumeRole.RoleArn is of another`,
+    ),
+  ];
 }
 
 /** What AssumeRoleWithWebIdentity does not take, and what would be another source beside it. */

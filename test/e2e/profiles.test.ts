@@ -1,7 +1,7 @@
 // Profiles of ~/.aws as they are, by the compiled executable: without a config, and by one that assumes no role. All of AWS
 // stands behind a proxy (test/sts/aws.ts).
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeWorld, SSO } from "./awsworld.ts";
 import { executable } from "./machine.ts";
@@ -136,4 +136,43 @@ test("a web identity is the proof of a role, from a file or a command, read anew
     ),
   });
   expect(JSON.stringify(machine.log())).not.toMatch(/a-token|another-token|from-job7/);
+});
+
+test("-n falls back to the profile of that name, and never to another identity", async () => {
+  const keys = "aws_access_key_id = AKIAFALL000000000000\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n";
+  await using world = await makeWorld(
+    `[profile plain]\n${keys}[profile mine]\n${calling("-n mine")}[profile held]\n${keys}`,
+  );
+  await world.run(["daemon", "start"]);
+  const { exitCode, stdout, stderr } = await world.run(["export", "-n", "plain"]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(JSON.parse(stdout)).toMatchObject({ access_key: "AKIAFALL000000000000" });
+  const whoami = await world.run(["whoami", "-n", "plain"]);
+  expect(JSON.parse(whoami.stdout)).toMatchObject({ UserId: "AKIAFALL000000000000" });
+  for (const words of [
+    ["export", "-n", "mine"],
+    ["export", "-n", "nothing"],
+    ["grant", "add", "box", "--config", "plain"],
+    ["--config-dir", world.machine.home, "export", "-n", "plain"],
+  ]) {
+    expect({ words, ...(await world.run(words)) }).toMatchObject({ words, exitCode: 4, stdout: "" });
+  }
+  // A grant was made of a config of that name, which has been removed since.
+  const role = ["--role-arn", "arn:aws:iam::111122223333:role/held", "--set", "Session.profile_name=held"];
+  await world.run(["config", "add", "-n", "held", ...role]);
+  expect(await world.run(["grant", "add", "box", "--config", "held"])).toMatchObject({ exitCode: 0 });
+  rmSync(join(world.machine.paths.configs, "held.yaml"));
+  expect(await world.run(["export", "-n", "held"])).toMatchObject({ exitCode: 4 });
+});
+
+test("a role of another partition than the region is refused when it is saved", async () => {
+  await using world = await makeWorld("");
+  const role = ["--role-arn", "arn:aws-cn:iam::111122223333:role/r", "--set", "STS.region_name=eu-west-1"];
+  const { exitCode, stderr } = await world.run(["config", "add", "-n", "c", ...role]);
+  expect({ exitCode, stderr }).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining(
+      "STS.region_name is a region of the partition aws, and AssumeRole.RoleArn is of another",
+    ),
+  });
 });

@@ -4,7 +4,7 @@ import { type CommandContext, defineCommand } from "../command.ts";
 import { configChoices, nameOption, nameOrProfile, profileOption, requireName } from "../configs/names.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../answers.ts";
-import { type Vended, vendElsewhere } from "../vending/vend.ts";
+import { orProfile, type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
@@ -31,8 +31,8 @@ async function identityOf(context: CommandContext, given: string | undefined): P
   const answer = await vendElsewhere(context, given);
   if (answer !== undefined) return factsOf(answer);
   const name = await requireName(given, ui, configChoices(settings.paths));
-  const { userId, account, arn } = await withSession(context, name, (link, session) =>
-    link.request("Identity", { config: session }),
+  const { userId, account, arn } = await orProfile(context, name, (each) =>
+    withSession(context, each, (link, session) => link.request("Identity", { config: session })),
   );
   return { UserId: userId, Account: account, Arn: arn };
 }

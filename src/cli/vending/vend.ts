@@ -1,6 +1,7 @@
 // Credentials for a command: of the grant whose socket this client talks to, else of a config. A grant's socket is told
 // nothing: no name, no environment; and nothing is started or added on its behalf.
 import { findSource, type Target } from "../../client/target.ts";
+import { profileConfigName } from "../../config/name.ts";
 import { isErrorOf } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
@@ -28,13 +29,35 @@ export async function vend(caller: Caller, name: string | undefined): Promise<Ve
   const { socket } = settings.paths;
   const config = await requireName(name, caller.ui, configChoices(settings.paths));
   try {
-    return { ...(await vendConfig(caller, config)), socket };
+    return { ...(await orProfile(caller, config, (each) => vendConfig(caller, each))), socket };
   } catch (error) {
     // A grant's socket that was mounted in the place of the home's own, as elhaz's users mount the daemon's.
     const isGrants = isErrorOf(error, "forbidden") && !settings.isSocketNamed;
     const granted = isGrants && (await fetchIfGrant({ path: socket, kind: "unknown" }, caller));
     if (!granted) throw error;
     return checkName({ ...granted, socket }, config);
+  }
+}
+
+/**
+ * Runs `use` with a config's name, and again with the profile's where there is no such config.
+ *
+ * @throws KeyholeError what `use` throws; the first time's where no profile takes the config's place
+ */
+export async function orProfile<Result>(
+  caller: Pick<Caller, "settings" | "environment" | "ui" | "host">,
+  name: string,
+  use: (name: string) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await use(name);
+  } catch (error) {
+    if (!isErrorOf(error, "no-such-config")) throw error;
+    const { mayStandIn } = await import("./fallback.ts");
+    if (!(await mayStandIn(caller, name))) throw error;
+    if (await caller.ui.isWatched())
+      caller.ui.notice(`keyhole: there is no config '${name}': using the profile of that name`);
+    return use(profileConfigName(name));
   }
 }
 

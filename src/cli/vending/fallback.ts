@@ -1,0 +1,33 @@
+// `-n NAME` where no config has the name: the profile of that name, as `--profile NAME` has it.
+import { KeyholeError } from "../../errors.ts";
+import { planSource } from "../../sources/plan.ts";
+import type { CommandContext } from "../command.ts";
+import { withDaemonIfAny } from "../daemon/broker.ts";
+import { keyholeProcessOf } from "../doctor/files.ts";
+import { readSharedFiles } from "../foreign.ts";
+import { environmentOutside } from "../programs/nesting.ts";
+
+type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
+
+/** Whether a profile may take the place: what a config of the name was used for must not become another identity. */
+export async function mayStandIn(caller: Caller, name: string): Promise<boolean> {
+  const { settings, environment, host } = caller;
+  if (settings.isConfigDirNamed || settings.isSocketNamed) return false;
+  const outside = environmentOutside(environment);
+  const { shared } = await readSharedFiles(host, outside);
+  if (!shared.profiles.has(name)) return false;
+  try {
+    const { place } = planSource({ shared, environment: outside }, name);
+    // It would ask for the very config that is not there.
+    if (place.kind === "process" && keyholeProcessOf(place.command) !== undefined) return false;
+  } catch (error) {
+    // Why it gives none, the daemon says.
+    if (!(error instanceof KeyholeError)) throw error;
+  }
+  return (
+    (await withDaemonIfAny(settings, async (link) => {
+      const [{ sessions }, { grants }] = await Promise.all([link.request("List", {}), link.request("GrantList", {})]);
+      return ![...sessions, ...grants].some(({ config }) => config === name);
+    })) ?? settings.isInProcess
+  );
+}
