@@ -107,7 +107,7 @@ export class Lifecycle {
   /** From the least to the most recently used. */
   all(): Session[] {
     this.readClocks();
-    return [...this.#cache.all()].filter((session) => !session.isFailedAttempt);
+    return this.#cache.byUse().filter((session) => !session.isFailedAttempt);
   }
 
   /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */

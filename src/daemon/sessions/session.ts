@@ -33,6 +33,8 @@ export type ConfigChange = "none" | "identity" | "gone";
 /** Times without "since the epoch" are monotonic. */
 export class Session {
   readonly name: string;
+  /** Grows with every use of any session; its cache counts. */
+  lastUse = 0;
   #of: Remembered;
   /** When the file was last compared. */
   #checkedAt: number;
@@ -180,7 +182,8 @@ export class Session {
   }
 
   /** A request has come for it. */
-  asked(now: Instant): void {
+  asked(now: Instant, use: number): void {
+    this.lastUse = use;
     this.#usedAt = now.wall;
     this.#askedAt = now.monotonic;
   }
