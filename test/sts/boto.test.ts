@@ -1,4 +1,4 @@
-// Clients that nobody here wrote: boto3 and the AWS CLI. What is not installed is skipped, and the output says so.
+// A client that was not written here: boto3, skipped where it is not installed. The AWS CLI has its turn in e2e and gate.
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,9 +19,7 @@ beforeEach(() => sts.reset());
 const PATIENCE = 60_000;
 
 const boto3 = await isThere("python3", "-c", "import boto3");
-const awsCli = await isThere("aws", "--version");
 if (!boto3) console.warn("SKIPPED: boto3 is not installed");
-if (!awsCli) console.warn("SKIPPED: the AWS CLI is not installed");
 
 describe.skipIf(!boto3)("boto3", () => {
   test(
@@ -52,39 +50,6 @@ print(json.dumps({**session.get_caller_identity(), "id": c["AccessKeyId"], "end"
   );
 
   test(
-    "gets a session token, and exchanges a web identity",
-    async () => {
-      const token = ["{}", '{"sub":"s","iss":"https://i.example","aud":"a"}', "x"].map(btoa).join(".");
-      const output = await python(`
-from botocore import UNSIGNED
-from botocore.config import Config
-first = sts.get_session_token()["Credentials"]["AccessKeyId"]
-web = boto3.client("sts", config=Config(signature_version=UNSIGNED)).assume_role_with_web_identity(
-  RoleArn="${ROLE_ARN}", RoleSessionName="web", WebIdentityToken="${token}")
-print(json.dumps([first, web["Credentials"]["AccessKeyId"], web["Provider"]]))`);
-      const [first, web, provider] = JSON.parse(output) as [string, string, string];
-      expect(sts.issued.get(first)?.arn).toBe("arn:aws:iam::111122223333:user/developer");
-      expect(sts.issued.get(web)?.arn).toBe("arn:aws:sts::444455556666:assumed-role/deploy/web");
-      expect(provider).toBe("i.example");
-    },
-    PATIENCE,
-  );
-
-  test(
-    "understands a refusal",
-    async () => {
-      sts.roles.set(ROLE_ARN, { deny: true });
-      const output = await python(`
-try: sts.assume_role(RoleArn="${ROLE_ARN}", RoleSessionName="session")
-except Exception as error: print(type(error).__name__, error)`);
-      expect(output.trim()).toBe(
-        `ClientError An error occurred (AccessDenied) when calling the AssumeRole operation: User: arn:aws:iam::111122223333:user/developer is not authorized to perform: sts:AssumeRole on resource: ${ROLE_ARN}`,
-      );
-    },
-    PATIENCE,
-  );
-
-  test(
     "makes a presigned URL, which holds for as long as it says and as it is",
     async () => {
       const key = await assume(sts);
@@ -101,38 +66,6 @@ except Exception as error: print(type(error).__name__, error)`);
     PATIENCE,
   );
 });
-
-describe.skipIf(!awsCli)("the AWS CLI", () => {
-  test(
-    "assumes a role and tells who it is",
-    async () => {
-      const assumed = JSON.parse(
-        await aws(["assume-role", "--role-arn", ROLE_ARN, "--role-session-name", "cli", "--output", "json"]),
-      ) as { Credentials: { AccessKeyId: string } };
-      const key = sts.issued.get(assumed.Credentials.AccessKeyId)!;
-      const identity = await aws(["get-caller-identity", "--query", "Arn", "--output", "text"], key);
-      expect(identity.trim()).toBe("arn:aws:sts::444455556666:assumed-role/deploy/cli");
-      expect(sts.calls.map(({ outcome }) => outcome)).toEqual(["ok", "ok"]);
-      expect(sts.calls[0]?.userAgent).toStartWith("aws-cli/");
-    },
-    PATIENCE,
-  );
-
-  test(
-    "tries again when it is throttled",
-    async () => {
-      sts.faults.add({ fail: "Throttling", times: 1 });
-      await aws(["get-caller-identity"]);
-      expect(sts.calls.map(({ outcome }) => outcome)).toEqual(["Throttling", "ok"]);
-    },
-    PATIENCE,
-  );
-});
-
-/** The endpoint as an option: the AWS CLI of Debian 12 knows no variable for it, and would ask AWS. */
-function aws(words: string[], key?: Key): Promise<string> {
-  return run(["aws", "--endpoint-url", sts.url, "sts", ...words], key);
-}
 
 /** stdout of a command that knows the server and one key, and nothing of this machine's AWS. */
 async function run(command: string[], key: Key = sts.root): Promise<string> {
