@@ -133,7 +133,7 @@ function refuseOpen(path: string, own: number): void {
   const { uid, mode } = statSync(path);
   if (uid !== own && uid !== 0)
     throw failure(`the service manager's socket ${path} belongs to another user (uid ${uid})`);
-  if ((mode & OTHERS) !== 0) throw failure(`the service manager's socket ${path} is open to everybody`);
+  if ((mode & OTHERS) !== 0) throw failure(`the service manager's socket ${path} is open to every user`);
 }
 
 const OTHERS = 0o007;

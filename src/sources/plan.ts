@@ -98,7 +98,10 @@ function planRole(sources: Sources, name: string, visited: readonly string[]): P
     throw none(`profile '${name}' has both source_profile and credential_source`, look(name));
   if (settings.has("mfa_serial"))
     // Which config is to be changed, the caller knows.
-    throw new KeyholeError("person-needed", `profile '${name}' asks for an MFA code, which nobody is there to give`);
+    throw new KeyholeError(
+      "person-needed",
+      `profile '${name}' asks for an MFA code, and no person is there to give it`,
+    );
   const hop: Hop = {
     profile: name,
     roleArn,

@@ -119,7 +119,7 @@ describe("a socket that is handed over", () => {
     chmodSync(control, 0o666);
     const take = (own: number) =>
       thrownBy(() => takeSockets(offerOf(1), { control }, own, listeningAt(control))).message;
-    expect(take(OWN)).toEndWith("is open to everybody");
+    expect(take(OWN)).toEndWith("is open to every user");
     if (OWN === 0) chownSync(control, 1234, 1234);
     const owner = OWN === 0 ? 1234 : OWN;
     expect(take(owner + 1)).toEndWith(`belongs to another user (uid ${owner})`);

@@ -255,7 +255,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       expect((await users.keyhole("agent", "export -n ci")).exitCode).toBe(9);
       const { stdout } = await users.keyhole("oper", "daemon status");
       expect(stdout).toContain(
-        "shared.yaml: line 1: allow[0].configs must be a list of configs' names: nobody is served",
+        "shared.yaml: line 1: allow[0].configs must be a list of configs' names: no member is served",
       );
       await users.write("oper", ".keyhole/shared.yaml", POLICY);
       expect((await users.keyhole("agent", "export -n dev")).exitCode).toBe(0);

@@ -137,7 +137,7 @@ test.each([
   ["__proto__", "PROTO"],
   ["ecs", "container > r"],
   ["alone", "credential-loop: profile 'alone' is its own source_profile in the end"],
-  ["mfa", "person-needed: profile 'mfa' asks for an MFA code, which nobody is there to give"],
+  ["mfa", "person-needed: profile 'mfa' asks for an MFA code, and no person is there to give it"],
   ["half", "no-source-credentials: profile 'half' has aws_access_key_id without aws_secret_access_key"],
 ])("profile %s: %s", (profile, is) => {
   expect(plan(profile)).toBe(is);

@@ -83,7 +83,7 @@ export const fence: MakeRecipe = (grant, host) => ({
   remarks: [MERGE],
 });
 
-const MERGE = "whoever keeps settings of his own merges these into them";
+const MERGE = "if there are settings already, merge these into them";
 
 function withSettings(tool: string, grant: GrantInfo, settings: unknown, program: Invocation["program"]): Invocation {
   return {

@@ -56,7 +56,7 @@ const POLL = 10_000;
 /** Milliseconds for which a no holds. */
 const NO_HOLDS = 5_000;
 
-const REFUSED = "whoever was asked did not allow it";
+const REFUSED = "the person asked did not allow it";
 
 interface Question {
   readonly id: number;
@@ -90,7 +90,7 @@ export function createConfirmer(options: ConfirmerOptions): Confirmer {
   function open(grant: string, text: string, askpass: Askpass | undefined): Question {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const isSettled = new AbortController();
-    const timer = clock.after(patience, () => settle(false, "nobody allowed it in time"));
+    const timer = clock.after(patience, () => settle(false, "no answer came in time"));
     const question: Question = { id: nextId, grant, text, outcome: promise, settle };
     nextId += 1;
     questions.set(grant, question);

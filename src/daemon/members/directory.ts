@@ -30,7 +30,7 @@ export function checkSharedDirectory(socket: string, own: number): number {
   if (stats.gid !== 0) return stats.gid;
   throw new KeyholeError(
     "unsafe-path",
-    `${path} belongs to the group of root: nobody could be let in by group`,
+    `${path} belongs to the group of root: no member could connect by group`,
     setup(socket),
   );
 }

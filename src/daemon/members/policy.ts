@@ -105,11 +105,11 @@ function readState(path: string, uid: number, files: AccountFiles): PolicyState 
   try {
     const file = readTrusted(path, uid, YAML_LIMIT);
     if (file === undefined)
-      return { decision: NOBODY, problems: [`there is no policy file ${path}: nobody is served`] };
+      return { decision: NOBODY, problems: [`there is no policy file ${path}: no member is served`] };
     const decision = decide(parsePolicy(decodeYaml(file.bytes), path), readAccounts(files));
-    return { decision, problems: decision.unknown.map((who) => `${path}: no such ${who}: its rule serves nobody`) };
+    return { decision, problems: decision.unknown.map((who) => `${path}: no such ${who}: its rule has no effect`) };
   } catch (error) {
-    return { decision: NOBODY, problems: [`${reasonOf(error, path)}: nobody is served`] };
+    return { decision: NOBODY, problems: [`${reasonOf(error, path)}: no member is served`] };
   }
 }
 

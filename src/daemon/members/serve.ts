@@ -120,7 +120,7 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
 
   return {
     socketPath,
-    problems: () => [...(lost === undefined ? [] : [`nobody can be served: ${lost}`]), ...policy.current().problems],
+    problems: () => [...(lost === undefined ? [] : [`no member can be served: ${lost}`]), ...policy.current().problems],
     reload: () => void policy.reload(),
     async close(patience) {
       timer.cancel();

@@ -212,7 +212,7 @@ function removeAll(directory: Pinned, parent: string, name: string): void {
   } catch (error) {
     throw pathError(error, directory.path, "remove");
   }
-  throw new KeyholeError("unsafe-path", `somebody keeps filling ${directory.path}`, lookAt(directory.path));
+  throw new KeyholeError("unsafe-path", `another process keeps filling ${directory.path}`, lookAt(directory.path));
 }
 
 /** False if there is something in it again. Another directory at its path stays. */

@@ -83,7 +83,7 @@ export function isOurs(stats: fs.Stats): boolean {
 }
 
 export function keepsChanging(path: string): KeyholeError {
-  return new KeyholeError("unsafe-path", `somebody keeps changing ${path}`, lookAt(path));
+  return new KeyholeError("unsafe-path", `another process keeps changing ${path}`, lookAt(path));
 }
 
 function holds(path: string, bytes: Uint8Array, mode: number): boolean {

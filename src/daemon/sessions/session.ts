@@ -329,7 +329,7 @@ export class Session {
       return undefined;
     const former = this.#issue;
     const source = former?.source ?? "its source";
-    const givenUp = `its source (${source}) is given up: whoever asks next brings another. ${error.message}`;
+    const givenUp = `its source (${source}) is given up: the next client brings another. ${error.message}`;
     this.#of = { ...this.#of, givenUp, provenEnvironment: undefined };
     this.#issue = undefined;
     return { source, former };

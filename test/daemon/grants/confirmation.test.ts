@@ -50,7 +50,7 @@ async function pollNow() {
   return poll;
 }
 
-const REFUSED = "whoever was asked did not allow it";
+const REFUSED = "the person asked did not allow it";
 
 test.each([
   [true, "allowed"],
@@ -80,7 +80,7 @@ test("nobody is a no, after the patience and not before, and the program is stop
   await clock.advance(PATIENCE - 1);
   expect((await confirmer.question()).question).toBeDefined();
   await clock.advance(1);
-  expect(await end).toBe("nobody allowed it in time");
+  expect(await end).toBe("no answer came in time");
   expect(programs[0]!.signal.aborted).toBeTrue();
   programs[0]!.answer(true);
   await settle();
@@ -127,7 +127,7 @@ test("one answer is for one grant, and the oldest question comes first", async (
   confirmer.answer(await idOf(), true);
   expect((await confirmer.question()).question).toMatchObject({ grant: "b" });
   await clock.advance(PATIENCE);
-  expect([await first, await second]).toEqual(["allowed", "nobody allowed it in time"]);
+  expect([await first, await second]).toEqual(["allowed", "no answer came in time"]);
 });
 
 test("a poll waits for a question, for up to 10 s", async () => {
@@ -192,7 +192,7 @@ test("a no holds for a moment, so that nobody is tired out by questions; silence
   const later = ask("agent", askpass);
   expect(programs).toHaveLength(3);
   await clock.advance(PATIENCE);
-  expect([await other, await later]).toEqual(["nobody allowed it in time", "nobody allowed it in time"]);
+  expect([await other, await later]).toEqual(["no answer came in time", "no answer came in time"]);
   const again = ask("agent", askpass);
   programs[3]!.answer(true);
   expect(await again).toBe("allowed");

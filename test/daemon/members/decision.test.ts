@@ -42,6 +42,6 @@ test("names that nobody has are named, and their rules serve nobody", () => {
   expect(decision.unknown).toEqual(["user ghost (line 7)", "group ghosts (line 7)"]);
 });
 
-test("without rules nobody is served, root included", () => {
+test("without rules no member is served, root included", () => {
   for (const none of [decide([], accounts), NOBODY]) expect(none.allows({ uid: 0, gid: 0 }, "dev")).toBe(false);
 });

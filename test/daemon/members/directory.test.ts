@@ -27,7 +27,7 @@ test.skipIf(OWN !== 0)("its group is who may come", () => {
 
 test.skipIf(OWN !== 0)("the group of root lets nobody in", () => {
   expect(failure()).toMatchObject({ kind: "unsafe-path", hint: setup() });
-  expect(failure().message).toEndWith("belongs to the group of root: nobody could be let in by group");
+  expect(failure().message).toEndWith("belongs to the group of root: no member could connect by group");
 });
 
 test("one that is missing is made by a command that is named", () => {

@@ -22,9 +22,9 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const write = (text: string) => writeFileSync(path, text, { mode: 0o600 });
 const isAllowed = (uid = 1001) => policy.current().decision.allows({ uid, gid: 1 }, "dev");
 
-test("without a file nobody is served, and that is said once", () => {
+test("without a file no member is served, and that is said once", () => {
   expect([isAllowed(), isAllowed()]).toEqual([false, false]);
-  expect(states.map(({ problems }) => problems)).toEqual([[`there is no policy file ${path}: nobody is served`]]);
+  expect(states.map(({ problems }) => problems)).toEqual([[`there is no policy file ${path}: no member is served`]]);
 });
 
 test("a change of the file counts at the next question", () => {
@@ -43,7 +43,7 @@ test("a file that is broken serves nobody until it is mended", () => {
   write("allow: [{ uid: 1001, configs: [dev] }");
   expect(isAllowed()).toBe(false);
   expect(policy.current().problems[0]).toStartWith(`${path}: `);
-  expect(policy.current().problems[0]).toEndWith("nobody is served");
+  expect(policy.current().problems[0]).toEndWith("no member is served");
   write("allow: [{ uid: 1001, configs: [dev] }]");
   expect([isAllowed(), policy.current().problems]).toEqual([true, []]);
 });
@@ -64,7 +64,7 @@ test.each([
 test("a user who is made later is served from then on, without a change of the policy", () => {
   write("allow: [{ user: agent, configs: [dev] }]");
   expect(isAllowed()).toBe(false);
-  expect(policy.current().problems).toEqual([`${path}: no such user agent (line 1): its rule serves nobody`]);
+  expect(policy.current().problems).toEqual([`${path}: no such user agent (line 1): its rule has no effect`]);
   writeFileSync(join(directory, "passwd"), "agent:x:1001:1001::/:/bin/sh\n");
   expect([isAllowed(), policy.current().problems]).toEqual([true, []]);
 });

@@ -81,10 +81,10 @@ test("a member is served by its supplementary groups, too", async () => {
   expect(shared.problems()).toEqual([]);
 });
 
-test("without a policy nobody is served, and status and log say why", async () => {
+test("without a policy no member is served, and status and log say why", async () => {
   const shared = await start();
   expect((await errorOf(vend("dev"))).kind).toBe("forbidden");
-  const problem = `there is no policy file ${policyPath}: nobody is served`;
+  const problem = `there is no policy file ${policyPath}: no member is served`;
   expect(shared.problems()).toEqual([problem]);
   expect(world.log.find(({ level }) => level === "warn")?.fields).toEqual({ problem });
 });
@@ -115,7 +115,9 @@ test("a socket whose file or directory was removed comes back, and until then th
   rmSync(run, { recursive: true });
   await world.clock.advance(6000);
   await until(() => shared.problems().length > 0);
-  expect(shared.problems()).toEqual([`nobody can be served: the directory ${run} of the shared socket does not exist`]);
+  expect(shared.problems()).toEqual([
+    `no member can be served: the directory ${run} of the shared socket does not exist`,
+  ]);
   expect(world.log.filter(({ event }) => event === "shared socket not restored")).toHaveLength(1);
 
   mkdirSync(run, { mode: 0o750 });

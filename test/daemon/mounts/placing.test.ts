@@ -57,7 +57,7 @@ test("whoever removes every file before it gets its name makes an error, not a l
   });
   expect(thrownBy(() => placeFile(haunted, "file", Buffer.from("new"), 0o444))).toMatchObject({
     kind: "unsafe-path",
-    message: `somebody keeps changing ${root}/file`,
+    message: `another process keeps changing ${root}/file`,
   });
 });
 

@@ -13,7 +13,7 @@ export default defineCommand({
   async run(context) {
     const { ui } = context;
     if (!(await ui.isInteractive()))
-      throw new KeyholeError("usage", "nobody can be asked without a terminal", "keyhole grant add --help");
+      throw new KeyholeError("usage", "grant confirm needs a terminal", "keyhole grant add --help");
     const settings = { ...context.settings, clientTimeout: Math.max(context.settings.clientTimeout, LEAST_TIMEOUT) };
     const caller = { ...context, settings };
     ui.notice("waiting for questions; leave with Ctrl-C");
