@@ -55,27 +55,36 @@ function decodeVariables(bytes: Uint8Array): Record<string, string> {
 /** What clients told, until they ask again on the same connection. */
 export class Surrounding {
   readonly #told = new Map<number, Piecewise>();
+  #size = 0;
 
   /** @throws KeyholeError `bad-request` for more than there may be */
   add(
     connection: number,
     { piece, more, workingDirectory, leftOut }: Told & { piece: Uint8Array; more: boolean },
   ): void {
-    const pieces = this.#told.get(connection)?.pieces ?? [];
-    pieces.push(Uint8Array.from(piece));
-    const size = pieces.reduce((sum, { length }) => sum + length, 0);
+    const before = this.#drop(connection);
+    const size = (before?.size ?? LEAST) + piece.length;
+    if (size > LEAST + SURROUNDINGS_LIMIT)
+      throw new KeyholeError("bad-request", "the environment is larger than 1 MiB");
+    const pieces = [...(before?.pieces ?? []), Uint8Array.from(piece)];
+    this.#told.set(connection, { pieces, size, isWhole: !more, workingDirectory, leftOut });
+    this.#size += size;
+    // Clients that ended before they asked again.
+    for (const [oldest] of this.#told) if (this.#size > MOST) this.#drop(oldest);
+  }
+
+  #drop(connection: number): Piecewise | undefined {
+    const told = this.#told.get(connection);
     this.#told.delete(connection);
-    if (size > SURROUNDINGS_LIMIT) throw new KeyholeError("bad-request", "the environment is larger than 1 MiB");
-    this.#told.set(connection, { pieces, isWhole: !more, workingDirectory, leftOut });
-    // A client that ended before it asked again.
-    if (this.#told.size > MOST) this.#told.delete(this.#told.keys().next().value!);
+    this.#size -= told?.size ?? 0;
+    return told;
   }
 
   /** What a connection has told as a whole, once. */
   take(connection: number): Surroundings | undefined {
     const told = this.#told.get(connection);
     if (told?.isWhole !== true) return undefined;
-    this.#told.delete(connection);
+    this.#drop(connection);
     const { pieces, workingDirectory, leftOut } = told;
     return { variables: decodeVariables(Buffer.concat(pieces)), workingDirectory, leftOut };
   }
@@ -84,12 +93,15 @@ export class Surrounding {
 type Told = Pick<Surroundings, "workingDirectory" | "leftOut">;
 
 interface Piecewise extends Told {
-  readonly pieces: Uint8Array[];
+  readonly pieces: readonly Uint8Array[];
+  readonly size: number;
   readonly isWhole: boolean;
 }
 
-/** Clients that are about to ask again. */
-const MOST = 8;
+/** Bytes of all clients that are about to ask again: as many as have the largest environment there may be. */
+const MOST = 16 * SURROUNDINGS_LIMIT;
+/** Bytes that a client counts for whatever it tells. */
+const LEAST = 8 * 1024;
 
 /** What selects source credentials is the session's own, and no helper sees another's. */
 export function helperVariables({ variables }: Surroundings): Record<string, string> {

@@ -84,7 +84,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       refuseLoop(given, config, socketPath);
       const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
       const surroundings = surrounding.take(caller.connection);
-      const session = await sessions.add(chosen.name, chosen.environment, { ...options, surroundings });
+      const session = await sessions.add(chosen.name, chosen.environment, { ...options, surroundings, canTell: true });
       audit.added(session, caller);
       return session;
     } catch (error) {

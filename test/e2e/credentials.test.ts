@@ -3,6 +3,8 @@ import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
+import { isErrorOf } from "../../src/errors.ts";
+import { encodeVariables } from "../../src/surroundings.ts";
 import { credentialsFile } from "./keyfile.ts";
 import { configText, createMachine, dynamicExecutable, executable, type Machine, roleArn, until } from "./machine.ts";
 
@@ -360,13 +362,27 @@ test("twelve cold configs that take their source credentials from a thirteenth d
   const connections = await Promise.all(
     names.map(() => Connection.open(machine.paths.socket, { timeoutMs: 20_000, refusedPatienceMs: 10_000 })),
   );
-  const added = await Promise.all(
-    names.map((config, index) =>
-      connections[index]!.request("Add", { config, environment, verify: true, renew: false }),
-    ),
+  const addAll = () =>
+    Promise.allSettled(
+      names.map((config, index) =>
+        connections[index]!.request("Add", { config, environment, verify: true, renew: false }),
+      ),
+    );
+  const wanting = await addAll();
+  expect(
+    new Set(wanting.map((outcome) => isErrorOf((outcome as PromiseRejectedResult).reason, "surroundings-wanted"))),
+  ).toEqual(new Set([true]));
+  const piece = encodeVariables(machine.environment);
+  const workingDirectory = machine.home;
+  await Promise.all(
+    connections.map((each) => each.request("Surround", { workingDirectory, leftOut: [], piece, more: false })),
   );
+  const added = await addAll();
   for (const connection of connections) connection.close();
-  expect(new Set(added.map(({ source }) => source)).size).toBe(12);
+  const sources = added.map((outcome) =>
+    outcome.status === "fulfilled" ? outcome.value.source : String(outcome.reason),
+  );
+  expect(new Set(sources).size).toBe(12);
   expect(machine.sts.count("AssumeRole")).toBe(13);
 });
 

@@ -266,12 +266,14 @@ test("what is spawned for a requester gets its variables, and none of what other
   await machine.keyhole("daemon add -n first", { env });
   const firsts = readdirSync(machine.home).filter((name) => name.startsWith("seen-"));
   await machine.keyhole("daemon add -n second", { env: { UNRELATED_SECRET: "unrelated-secret" } });
+  // What a requester has beside the selection of a source is for its own helpers.
   const others = readdirSync(machine.home).filter((name) => name.startsWith("seen-") && !firsts.includes(name));
   expect([firsts.length, others.length]).toEqual([1, 1]);
   const read = (name: string) => readFileSync(join(machine.home, name), "utf8");
   expect(read(firsts[0]!)).toContain(requester["requester's token"]);
   expect(read(others[0]!)).not.toContain(requester["requester's token"]);
-  expect(read(others[0]!)).not.toContain("unrelated-secret");
+  expect(read(others[0]!)).toContain("unrelated-secret");
+  expect(read(firsts[0]!)).not.toContain("unrelated-secret");
   for (const name of readdirSync(machine.home).filter((each) => /^(seen|parent)-/.test(each))) {
     expect([name, leaksIn(read(name), { config: inConfig.secretAccessKey })]).toEqual([name, []]);
     expect([name, leaksIn(read(name), vendedBy(machine, known))]).toEqual([name, []]);

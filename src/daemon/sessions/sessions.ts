@@ -25,8 +25,10 @@ export interface AddOptions {
   readonly keep?: boolean | undefined;
   /** A person waits. */
   readonly urgent?: boolean | undefined;
-  /** For helpers, from who asks; where there are none, a helper is not run but `surroundings-wanted` thrown. */
+  /** For helpers, from who asks. */
   readonly surroundings?: Surroundings | undefined;
+  /** Who asks is the owner, and can be asked for them: instead of running a helper, throw `surroundings-wanted`. */
+  readonly canTell?: boolean | undefined;
 }
 
 /** A session that is to come back after a restart. */
@@ -88,7 +90,7 @@ export class Sessions {
    * @throws KeyholeError what ConfigReader.read throws; with `verify` also what CredentialSource.assume throws.
    */
   async add(name: string, environment: SourceEnvironment, options: AddOptions): Promise<SessionInfo> {
-    const { verify, renew, surroundings, keep = false, urgent = !keep } = options;
+    const { verify, renew, surroundings, canTell = false, keep = false, urgent = !keep } = options;
     this.#refuseWhenStopped();
     const stored = this.#configs.read(name);
     const session = this.#lifecycle.place(stored, environment);
@@ -98,7 +100,7 @@ export class Sessions {
     // Who asks next may have what a helper lacked, and nothing but a helper is asked too often by that.
     if (urgent || session.surroundings !== undefined) session.hurry(this.#lifecycle.time);
     if (renew) session.forgetFailures();
-    session.isAskedBy(verify && surroundings === undefined);
+    session.isAskedBy(canTell && verify && surroundings === undefined);
     if (surroundings !== undefined) session.surround(surroundings);
     try {
       if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
