@@ -32,12 +32,11 @@ import { createDirectoryNames } from "./mounts/names.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";
-import { checkSharedDirectory } from "./members/directory.ts";
-import { serveShared } from "./members/serve.ts";
+import { checkSharedDirectory, serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
 import { statusOf } from "./status.ts";
 import { Keyring } from "./sessions/static-keys.ts";
-import { keepVigil, pinHome, type PinnedHome } from "../server/watch-socket.ts";
+import { watchSocket, pinHome, type PinnedHome } from "../server/watch-socket.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds. */
 const PATIENCE = 2000;
@@ -195,7 +194,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     clock: systemClock,
     log: peerLog,
   });
-  const vigil = keepVigil({
+  const socketWatch = watchSocket({
     path: paths.socket,
     listener,
     lock,
@@ -238,11 +237,11 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const reason = await ended.promise;
   log("info", "daemon ending", { reason });
   notices.stopping();
-  vigil.stop();
+  socketWatch.stop();
   await Promise.all([listener, grants, ...(shared === undefined ? [] : [shared])].map((each) => each.close(PATIENCE)));
   core.memory.close();
   if (reason === "stop" && hasSuccessor(paths.lock, native)) {
-    vigil.lock.release();
+    socketWatch.lock.release();
     const again = await awaitSuccessor(paths.lock, native);
     if (again !== undefined) {
       log("warn", "the next daemon did not begin: this one goes on");
@@ -257,7 +256,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "ended" });
   auditFile.close();
   logFile.close();
-  vigil.lock.release();
+  socketWatch.lock.release();
 }
 
 /**

@@ -21,7 +21,7 @@ export interface HeldLock {
   release(): void;
 }
 
-export interface VigilOptions {
+export interface SocketWatchOptions {
   /** Absolute; of the socket. */
   readonly path: string;
   readonly listener: Pick<Listener, "isInPlace" | "rebind">;
@@ -40,7 +40,7 @@ export interface VigilOptions {
 }
 
 /** What is held at the end, when it is to be released. */
-export interface Vigil {
+export interface SocketWatch {
   readonly lock: HeldLock;
   stop(): void;
 }
@@ -49,7 +49,7 @@ export interface Vigil {
  * Looks after lock and socket, and puts back what is missing. A daemon whose lock somebody else has taken ends; so does
  * one whose home is gone, rather than make another.
  */
-export function keepVigil(options: VigilOptions): Vigil {
+export function watchSocket(options: SocketWatchOptions): SocketWatch {
   const { path, listener, clock, log, giveWay } = options;
   let { lock } = options;
   let timer: Timer = clock.after(INTERVAL, look);

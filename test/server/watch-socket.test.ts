@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Listener, listen } from "../../src/server/listener.ts";
 import { type Lock, takeLock } from "../../src/daemon/lock.ts";
-import { keepVigil, pinHome, type Vigil } from "../../src/server/watch-socket.ts";
+import { watchSocket, pinHome, type SocketWatch } from "../../src/server/watch-socket.ts";
 import { ensurePrivateDirectory } from "../../src/files/directories.ts";
 import { loadNative } from "../../src/native/load.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame } from "../../src/wire/frame.ts";
@@ -16,14 +16,14 @@ let home: string;
 let path: string;
 let clock: FakeClock;
 let listener: Listener;
-let vigil: Vigil;
+let socketWatch: SocketWatch;
 let events: string[];
 const others: Lock[] = [];
 
 const lockPath = () => path.replace(".sock", ".lock");
 
 beforeEach(async () => {
-  home = mkdtempSync(join(tmpdir(), "keyhole-vigil-"));
+  home = mkdtempSync(join(tmpdir(), "keyhole-socketWatch-"));
   path = join(home, "sock", "daemon.sock");
   mkdirSync(join(home, "sock"), { mode: 0o700 });
   clock = new FakeClock();
@@ -41,7 +41,7 @@ beforeEach(async () => {
     clock,
     log,
   });
-  vigil = keepVigil({
+  socketWatch = watchSocket({
     path,
     listener,
     lock,
@@ -55,11 +55,11 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  vigil.stop();
+  socketWatch.stop();
   const closed = listener.close(0);
   await clock.advance(1);
   await closed;
-  for (const lock of [vigil.lock, ...others.splice(0)]) lock.release();
+  for (const lock of [socketWatch.lock, ...others.splice(0)]) lock.release();
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -97,7 +97,7 @@ test.each<[what: string, remove: () => void]>([
   await clock.advance(2000);
   await until(() => events.includes("socket restored"));
   expect(await isAnswered()).toBe(true);
-  expect([vigil.lock.isInPlace, listener.isInPlace]).toEqual([true, true]);
+  expect([socketWatch.lock.isInPlace, listener.isInPlace]).toEqual([true, true]);
   expect(() => takeLock(lockPath(), native)).toThrow("already running");
   expect(listener.connections).toBeGreaterThanOrEqual(1);
   held.end();

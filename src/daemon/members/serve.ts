@@ -1,23 +1,65 @@
-// Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions.
+// Shared mode: a second socket, for the members of a group, with a policy in front of the daemon's sessions. Its directory
+// is made once, by `keyhole setup agent-access` as root or by a service manager; the daemon only looks whether it can be
+// trusted, because its group decides who may come.
+import { statSync } from "node:fs";
 import type { RecordAudit } from "../../audit/line.ts";
-import type { ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
-import { descriptorOf, type Native } from "../../native/native.ts";
-import { directoryOf } from "../../paths.ts";
-import { openPolicy, type PolicyState } from "./policy.ts";
-import type { SourceEnvironment } from "../../sources/source.ts";
-import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
-import type { ResponseOf } from "../../wire/messages.ts";
-import { createRequestAudit } from "../audit/requests.ts";
 import type { Clock } from "../../clock.ts";
+import type { ConfigReader } from "../../config/config.ts";
+import { isErrno, KeyholeError } from "../../errors.ts";
+import { pathError, refuseForeign, refuseForeignParent } from "../../files/trust.ts";
+import { descriptorOf, type Native } from "../../native/native.ts";
+import { directoryOf, usualSharedSocket } from "../../paths.ts";
 import { MOST_AT_ONCE } from "../../server/connection.ts";
 import { createDispatch } from "../../server/dispatch.ts";
 import { listen } from "../../server/listener.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import type { WitnessedPeer } from "../../server/peers.ts";
+import type { SourceEnvironment } from "../../sources/source.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { GRANT_REQUEST_LIMIT } from "../../wire/frame.ts";
+import type { ResponseOf } from "../../wire/messages.ts";
+import { createRequestAudit } from "../audit/requests.ts";
 import type { Sessions } from "../sessions/sessions.ts";
-import { checkSharedDirectory } from "./directory.ts";
 import { createSharedHandlers } from "./handlers.ts";
+import { openPolicy, type PolicyState } from "./policy.ts";
+
+/** The command that makes it. sudo lets no variable through. */
+function setup(socket: string): string {
+  const variable = socket === usualSharedSocket() ? "" : `KEYHOLE_SHARED_SOCKET=${quotePosix(socket)} `;
+  return `sudo ${variable}keyhole setup agent-access --agent-user USER`;
+}
+
+/**
+ * @param socket the shared socket
+ * @param own the uid that this daemon runs as
+ * @returns the group whose members may connect
+ * @throws KeyholeError `unsafe-path` for a directory that is missing, belongs to somebody else than `own` or root, can
+ *   be written by others, or whose group is root's.
+ */
+export function checkSharedDirectory(socket: string, own: number): number {
+  const path = directoryOf(socket);
+  const stats = statDirectory(path, socket);
+  if (!stats.isDirectory()) throw new KeyholeError("unsafe-path", `${path} is not a directory`, setup(socket));
+  refuseForeign(path, stats, [own, 0]);
+  const parent = directoryOf(path);
+  // /var/run is a link of root's to /run.
+  refuseForeignParent(parent, statDirectory(parent, socket), [own, 0]);
+  if (stats.gid !== 0) return stats.gid;
+  throw new KeyholeError(
+    "unsafe-path",
+    `${path} belongs to the group of root: no member could connect by group`,
+    setup(socket),
+  );
+}
+
+function statDirectory(path: string, socket: string) {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw pathError(error, path, "look at");
+    throw new KeyholeError("unsafe-path", `the directory ${path} of the shared socket does not exist`, setup(socket));
+  }
+}
 
 export interface SharedOptions {
   /** Absolute. */

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkSharedDirectory } from "../../../src/daemon/members/directory.ts";
+import { checkSharedDirectory } from "../../../src/daemon/members/serve.ts";
 import { thrownBy } from "../../thrown.ts";
 
 const OWN = process.getuid!();
