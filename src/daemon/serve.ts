@@ -265,8 +265,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
  */
 function refuseElsewhere(handlers: Handlers, home: PinnedHome, path: string, end: () => void): Handlers {
   const check =
-    <Request, Answer>(handle: (request: Request, caller: Caller) => Answer) =>
-    (request: Request, caller: Caller): Answer => {
+    (handle: (request: never, caller: Caller) => unknown) =>
+    (request: never, caller: Caller): unknown => {
       if (!home.isReplaced) return handle(request, caller);
       end();
       throw new KeyholeError(
@@ -275,14 +275,9 @@ function refuseElsewhere(handlers: Handlers, home: PinnedHome, path: string, end
         "keyhole daemon start",
       );
     };
-  return {
-    ...handlers,
-    GrantAdd: check(handlers.GrantAdd),
-    GrantAddIn: check(handlers.GrantAddIn),
-    GrantRun: check(handlers.GrantRun),
-    GrantRevoke: check(handlers.GrantRevoke),
-    GrantRemove: check(handlers.GrantRemove),
-  };
+  // By name, so that a message that is added is among them.
+  const checked = Object.entries(handlers).filter(([name]) => name.startsWith("Grant"));
+  return { ...handlers, ...Object.fromEntries(checked.map(([name, handle]) => [name, check(handle)])) };
 }
 
 /** A person may name directories for configs, socket and log in which much else is. */
