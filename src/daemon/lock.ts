@@ -1,17 +1,7 @@
 // One daemon per socket: a lock that the kernel frees when its holder dies, however it dies.
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, readSync, rmSync, writeSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
-import { isSameFile } from "../files/identity.ts";
+import { isAt } from "../files/identity.ts";
 import { openOwnFile } from "../files/writing.ts";
 import type { Native } from "../native/native.ts";
 
@@ -138,12 +128,12 @@ function tryLock(path: string, native: Native): Lock | string {
       closeSync(descriptor);
       return holder;
     }
-    if (isStillAt(path, descriptor)) {
+    if (isAt(path, fstatSync(descriptor))) {
       writeHolder(descriptor);
       let isHeld = true;
       return {
         get isInPlace() {
-          return isStillAt(path, descriptor);
+          return isAt(path, fstatSync(descriptor));
         },
         release: () => {
           if (isHeld) closeSync(descriptor);
@@ -169,8 +159,4 @@ function readHolder(descriptor: number): string {
   const text = Buffer.alloc(16);
   const pid = text.toString("latin1", 0, readSync(descriptor, text, 0, text.length, 0)).trim();
   return /^[0-9]+$/.test(pid) ? ` (pid ${pid})` : "";
-}
-
-function isStillAt(path: string, descriptor: number): boolean {
-  return isSameFile(lstatSync(path, { throwIfNoEntry: false }), fstatSync(descriptor));
 }

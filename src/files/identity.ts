@@ -1,5 +1,5 @@
 // Which file it is, whatever its name.
-import { type BigIntStats, type Stats, statSync } from "node:fs";
+import { type BigIntStats, lstatSync, type Stats, statSync } from "node:fs";
 
 /** What is the same for one file under all its names, and for no two files at a time. */
 export type FileIdentity = Pick<Stats, "dev" | "ino">;
@@ -7,6 +7,15 @@ export type FileIdentity = Pick<Stats, "dev" | "ino">;
 /** Whether two looks saw one file; false where one of them saw none. */
 export function isSameFile(one: FileIdentity | undefined, other: FileIdentity | undefined): boolean {
   return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}
+
+/** Whether it is that file, and not one that somebody else put there, who may also have closed the way to it. */
+export function isAt(path: string, file: FileIdentity | undefined): boolean {
+  try {
+    return isSameFile(lstatSync(path, { throwIfNoEntry: false }), file);
+  } catch {
+    return false;
+  }
 }
 
 // Which state of a file one has seen: two that differ are two contents, or two files.

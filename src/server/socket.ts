@@ -3,7 +3,7 @@
 import { lchownSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import type { Clock, Timer } from "../clock.ts";
 import { codeOf, isErrno, KeyholeError } from "../errors.ts";
-import { type FileIdentity, isSameFile } from "../files/identity.ts";
+import { type FileIdentity, isAt } from "../files/identity.ts";
 import { bindingName } from "../files/writing.ts";
 import { descriptorOf } from "../native/native.ts";
 import { baseOf, directoryOf } from "../paths.ts";
@@ -178,15 +178,6 @@ async function removeStaleSocket(path: string): Promise<void> {
     return;
   }
   throw new KeyholeError("already-running", `something already answers at ${path}`);
-}
-
-/** Whether it is that file, and not one that somebody else put there, who may also have closed the way to it. */
-function isAt(path: string, file: FileIdentity | undefined): boolean {
-  try {
-    return isSameFile(lstatSync(path, { throwIfNoEntry: false }), file);
-  } catch {
-    return false;
-  }
 }
 
 /** Binds with the mode from the first moment on: there is no instant at which the socket is open to others. */

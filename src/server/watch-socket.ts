@@ -63,8 +63,8 @@ export function watchSocket(options: SocketWatchOptions): SocketWatch {
   }
 
   async function mend(): Promise<void> {
-    if (!mayMakeDirectory(directoryOf(path))) return giveWay("home removed");
     try {
+      if (!mayMakeDirectory(directoryOf(path))) return giveWay("home removed");
       options.makeDirectory();
       if (!lock.isInPlace) {
         const taken = options.takeLock();
@@ -103,8 +103,13 @@ export function pinHome(path: string): PinnedHome {
   const descriptor = openSync(path, "r");
   return {
     get isReplaced() {
-      const found = statSync(path, { throwIfNoEntry: false });
-      return found !== undefined && !isSameFile(found, fstatSync(descriptor));
+      try {
+        const found = statSync(path, { throwIfNoEntry: false });
+        return found !== undefined && !isSameFile(found, fstatSync(descriptor));
+      } catch {
+        // The way to it is closed, and may be opened again.
+        return false;
+      }
     },
   };
 }

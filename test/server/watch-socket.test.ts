@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Listener, listen } from "../../src/server/listener.ts";
@@ -146,4 +146,19 @@ test("in another home it serves nothing: it gives way", async () => {
   await clock.advance(10_000);
   expect(events).toEqual(["gave way: another home"]);
   expect(existsSync(path)).toBe(false);
+});
+
+test("while the way to the home is closed it waits, and looks after the socket again behind that", async () => {
+  const former = `${home}.former`;
+  renameSync(home, former);
+  symlinkSync(home, home);
+  await clock.advance(2000);
+  await until(() => events.includes("socket not restored"));
+  unlinkSync(home);
+  renameSync(former, home);
+  await clock.advance(2000);
+  unlinkSync(path);
+  await clock.advance(2000);
+  await until(() => events.includes("socket restored"));
+  expect(await isAnswered()).toBe(true);
 });

@@ -1,7 +1,7 @@
 // A file of lines that rotates by size: FILE, FILE.1 … FILE.N, from young to old.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { isErrno } from "../../errors.ts";
-import { isSameFile } from "../../files/identity.ts";
+import { isAt } from "../../files/identity.ts";
 import { KEPT_LOGS, ROTATE_AT, rotatedPath } from "../../files/reading.ts";
 import { openOwnFile } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";
@@ -101,7 +101,7 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
   /** Another daemon of the same home may have rotated the file, and an administrator may have moved it. */
   function follow(): void {
     lookedAt = clock.monotonic();
-    if (isSameFile(lstatSync(path, { throwIfNoEntry: false }), fstatSync(descriptor))) return;
+    if (isAt(path, fstatSync(descriptor))) return;
     try {
       take(open(path));
     } catch {

@@ -115,6 +115,17 @@ test("a link that takes the file's place is not followed: the old file goes on",
   expect(existsSync(join(directory, "elsewhere"))).toBe(false);
 });
 
+test("where the way to it is closed the old file goes on", () => {
+  open({ rotateAt: 1000 });
+  const former = `${directory}.former`;
+  renameSync(directory, former);
+  symlinkSync(directory, directory);
+  file.append("one", true);
+  rmSync(directory);
+  renameSync(former, directory);
+  expect(textOf(path)).toBe("one\n");
+});
+
 test("the lines of a turn are one write, at its end, and stay in their order", async () => {
   open({ rotateAt: 1000 });
   const written = [file.appendSoon("one"), file.appendSoon("two")];
