@@ -68,7 +68,7 @@ export class Sessions {
   vend(name: string, canTell = false): Issue | Promise<Issue> {
     const session = this.#find(name);
     session.isAskedBy(canTell);
-    const given = this.#give(session);
+    const given = this.#give(session, canTell);
     if (!(given instanceof Promise)) {
       this.#lifecycle.counters.vends += 1;
       return given;
@@ -100,10 +100,11 @@ export class Sessions {
     // Who asks next may have what a helper lacked, and nothing but a helper is asked too often by that.
     if (urgent || session.surroundings !== undefined) session.hurry(this.#lifecycle.time);
     if (renew) session.forgetFailures();
-    session.isAskedBy(canTell && verify && surroundings === undefined);
+    const isToTell = canTell && verify && surroundings === undefined;
+    session.isAskedBy(isToTell);
     if (surroundings !== undefined) session.surround(surroundings);
     try {
-      if (verify) await (renew || differs ? this.#fetch(session) : this.#give(session));
+      if (verify) await (renew || differs ? this.#fetch(session, isToTell) : this.#give(session, isToTell));
       else if (renew || (differs && session.issue !== undefined)) this.#lifecycle.renewals.fly(session, false);
     } catch (error) {
       // The environment that had worked is better than one that does not.
@@ -182,7 +183,7 @@ export class Sessions {
   /** Who AWS says the session is; asked once per issue. Throws as `vend` and CredentialSource.identify do. */
   async identity(name: string): Promise<CallerIdentity> {
     const session = this.#find(name);
-    const issue = await this.#unlessOpen(session, this.#give(session));
+    const issue = await this.#unlessOpen(session, this.#give(session, true));
     return this.#identities.of(session, issue);
   }
 
@@ -217,20 +218,20 @@ export class Sessions {
   }
 
   /** What a caller gets who asks now (the clocks were just read). */
-  #give(session: Session): Issue | Promise<Issue> {
+  #give(session: Session, canTell: boolean): Issue | Promise<Issue> {
     const issue = session.current;
-    if (issue === undefined) return this.#fetch(session);
+    if (issue === undefined) return this.#fetch(session, canTell);
     const { time } = this.#lifecycle;
     const age = ageOf(remainingLife(issue, time), issue.lifetime, issue.renewsAt);
     if (age === "fresh") return issue;
-    if (age === "spent") return this.#fetch(session);
+    if (age === "spent") return this.#fetch(session, canTell);
     if (session.isBackingOff(time)) return issue;
     const flight = this.#lifecycle.renewals.fly(session, age === "insist");
-    return age === "insist" ? this.#hope(session, flight) : issue;
+    return age === "insist" ? this.#hope(session, flight, canTell) : issue;
   }
 
   /** New credentials or the error: what happens when there are no old ones to vend. */
-  async #fetch(session: Session): Promise<Issue> {
+  async #fetch(session: Session, canTell: boolean): Promise<Issue> {
     for (let current = session; ; current = this.#find(session.name)) {
       if (current.lastError !== undefined && current.isBackingOff(this.#lifecycle.time)) {
         this.#lifecycle.renewals.judge(current);
@@ -238,7 +239,10 @@ export class Sessions {
       }
       const outcome = await this.#lifecycle.renewals.fly(current, true).outcome;
       if ("issue" in outcome) return outcome.issue;
-      if ("error" in outcome) throw outcome.error;
+      if (!("error" in outcome)) continue;
+      // Another who waited was asked: this one cannot tell, or has told.
+      if (canTell || outcome.error.kind !== "surroundings-wanted") throw outcome.error;
+      session.isAskedBy(false);
     }
   }
 
@@ -266,12 +270,12 @@ export class Sessions {
   }
 
   /** New credentials if they come soon, else the old ones. */
-  async #hope(session: Session, flight: Flight): Promise<Issue> {
+  async #hope(session: Session, flight: Flight, canTell: boolean): Promise<Issue> {
     flight.patience ??= this.#patience(flight);
     await Promise.race([flight.outcome, flight.patience]);
     this.#lifecycle.readClocks();
     if (session.closed !== undefined) throw session.closed;
-    return session.vendable(this.#lifecycle.time) ?? this.#fetch(this.#find(session.name));
+    return session.vendable(this.#lifecycle.time) ?? this.#fetch(this.#find(session.name), canTell);
   }
 
   #patience(flight: Flight): Promise<void> {

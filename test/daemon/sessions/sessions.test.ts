@@ -128,6 +128,30 @@ describe("vend", () => {
     expect(it.source.peak).toBe(1);
   });
 
+  test("who cannot tell surroundings, or has told them, is not refused for those of another who asks", async () => {
+    const it = world();
+    await it.add("a");
+    const turns: (() => void)[] = [];
+    it.source.resolve = async ({ asksSurroundings }) => {
+      await new Promise<void>((resolve) => void turns.push(resolve));
+      if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+    };
+    const surroundings = { variables: { X: "1" }, workingDirectory: "/", leftOut: [] };
+    const telling = { verify: true, renew: false, keep: true, surroundings, canTell: true } as const;
+    const answers = Promise.allSettled([it.sessions.vend("a", true), it.vend("a"), it.sessions.add("a", {}, telling)]);
+    for (const turn of [0, 1]) {
+      await settle();
+      turns[turn]?.();
+    }
+    const wanted = expect.objectContaining({ kind: "surroundings-wanted" }) as unknown;
+    expect(await answers).toMatchObject([
+      { status: "rejected", reason: wanted },
+      { value: { config: "a" } },
+      { value: { config: "a" } },
+    ]);
+    expect(it.source.calls.map((call) => call.surroundings)).toEqual([surroundings]);
+  });
+
   test("source credentials that never come are given up after 45 s beside those of a helper", async () => {
     const it = world();
     await it.add("a");
