@@ -290,7 +290,7 @@ void express(u64 *stack) {
   if (stack[0] > 0 && (!split_words(words + 1, split) || (*split && !read_words(split, &question)))) fail(OTHER_WORDS);
   if (question.socket) socket = question.socket;
   if (!socket && find_own_grant(environment, path) > 0) socket = path;
-  if (!socket) fail(NO_GRANT);
+  if (!socket || !*socket) fail(NO_GRANT);
   if (kernel(__NR_fcntl, 1, F_GETFD, 0, 0, 0) == -EBADF) fail(CLOSED);
   /* No socket that is used takes the place of stdin or stderr where those are closed. */
   long filler = 0;

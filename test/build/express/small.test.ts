@@ -26,3 +26,16 @@ for (const cpu of ["x64", "arm64"] as const) {
     expect([stdout.toString(), exitCode]).toEqual(["keyhole 1.2.3-x\n", 0]);
   });
 }
+
+test.skipIf(runnerOf("x64") === undefined)("a socket without a name is none, and no abstract one (unix(7))", () => {
+  const program = join(folder, "nameless");
+  writeFileSync(program, linkSmall("x64", "1.2.3"), { mode: 0o755 });
+  for (const words of [["--socket-path", ""], ["--socket-path="]]) {
+    const command = [...runnerOf("x64")!, program, ...words, "export", "--format", "credential-process"];
+    const { stderr, exitCode } = Bun.spawnSync(command, { env: {} });
+    expect([stderr.toString().split("\n")[0], exitCode]).toEqual([
+      "keyhole: error: no grant's socket lies beside this executable",
+      2,
+    ]);
+  }
+});
