@@ -227,7 +227,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  core.memory ??= openMemory({ path: memoryPath(paths), sessions, keyring, clock: systemClock, log: peerLog });
+  core.memory ??= openMemory({ path: memoryPath(paths), home, sessions, keyring, clock: systemClock, log: peerLog });
 
   image.sweep();
 

@@ -15,6 +15,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import type { Handlers } from "../../server/dispatch.ts";
 import type { Keyring } from "./static-keys.ts";
 import type { Log } from "../../server/log.ts";
+import type { PinnedHome } from "../../server/watch-socket.ts";
 import type { Proven, Sessions } from "./sessions.ts";
 
 /** Milliseconds after a change, so that a burst of them is one write. */
@@ -28,6 +29,7 @@ const FORMAT = 2;
 export interface MemoryOptions {
   /** Absolute. */
   readonly path: string;
+  readonly home: PinnedHome;
   readonly sessions: Pick<Sessions, "restore" | "proven">;
   readonly keyring: Pick<Keyring, "complete">;
   readonly clock: Clock;
@@ -53,7 +55,7 @@ export function memoryPath({ home, runDir, socket }: Paths): string {
 
 /** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
 export function openMemory(options: MemoryOptions): Memory {
-  const { path, sessions, keyring, clock, log } = options;
+  const { path, home, sessions, keyring, clock, log } = options;
   let timer: Timer | undefined;
   let isOurs = true;
   let written: string | undefined;
@@ -79,8 +81,8 @@ export function openMemory(options: MemoryOptions): Memory {
     );
     try {
       const directory = directoryOf(path);
-      // A home that was removed is not made again.
-      if (!existsSync(directoryOf(directory))) return;
+      // A home that was removed is not made again, and another one has sessions of its own.
+      if (home.isReplaced || !existsSync(directoryOf(directory))) return;
       ensurePrivateDirectory(directory);
       const text = JSON.stringify({ format: FORMAT, sessions: remembered });
       if (text === written) return;

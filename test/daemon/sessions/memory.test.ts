@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -16,6 +17,7 @@ import type { Handlers } from "../../../src/server/dispatch.ts";
 import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
 import { memoryPath, openMemory, rememberChanges } from "../../../src/daemon/sessions/memory.ts";
 import { KeyholeError } from "../../../src/errors.ts";
+import { pinHome } from "../../../src/server/watch-socket.ts";
 import { resolvePaths } from "../../../src/paths.ts";
 import { roleConfig } from "../fakes/configs.ts";
 import { errorOf, newWorld, type World } from "../fakes/world.ts";
@@ -40,6 +42,7 @@ function begin(configs: readonly string[] = ["dev", "ops"]) {
   const keyring = new Keyring(() => memory.heal());
   const memory = openMemory({
     path,
+    home: pinHome(directory),
     sessions: world.sessions,
     keyring,
     clock: world.clock,
@@ -72,6 +75,17 @@ test("sessions come back in their order, with what selects their source, and wit
   expect(second.source.count).toBe(0);
   expect((await second.vend("ops")).config).toBe("ops");
   expect(second.source.count).toBe(1);
+});
+
+test("nothing is written into another home", async () => {
+  const first = begin();
+  await add(first, "ops", { AWS_PROFILE: "base" });
+  const former = `${directory}.former`;
+  renameSync(directory, former);
+  mkdirSync(directory);
+  first.memory.close();
+  expect(readdirSync(directory)).toEqual([]);
+  rmSync(former, { recursive: true });
 });
 
 test("of a file with more sessions than are ever written the last ones come back", () => {
@@ -155,7 +169,15 @@ test("a pinned session is renewed unasked, as it was", async () => {
   first.memory.close();
   const world = newWorld();
   world.configs.write("dev", { ...roleConfig("dev"), pin: true });
-  openMemory({ path, sessions: world.sessions, keyring: new Keyring(() => {}), clock: world.clock, log: () => {} });
+  const home = { isReplaced: false };
+  openMemory({
+    path,
+    home,
+    sessions: world.sessions,
+    keyring: new Keyring(() => {}),
+    clock: world.clock,
+    log: () => {},
+  });
   await world.clock.advance(1000);
   expect(world.source.count).toBe(1);
 });
