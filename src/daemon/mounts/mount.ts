@@ -40,7 +40,10 @@ export interface Mount {
    * @returns rejects with KeyholeError `unsafe-path`, also for a full disk; nothing is left behind.
    */
   placeExecutable(executable: Uint8Array | ExecutableSource): Promise<void>;
-  /** What the executable takes on the disk, as du(1) says; 0 for none, and for one that shares it with the original. */
+  /**
+   * What the executable takes on the disk, as du(1) says; 0 for none, for one that shares it with the original, and where
+   * a sandbox keeps it from being looked at.
+   */
   executableBytes(): number;
   /**
    * Where the listener binds its socket, whatever stands at the directory's path by now: through the descriptor where
@@ -130,8 +133,12 @@ export function openMount(parent: string, directoryName: string): Mount {
     placeExecutable,
     executableBytes: () => {
       if (isClosed) return 0;
-      const stats = fs.lstatSync(`${directory.base()}/${EXECUTABLE}`, { throwIfNoEntry: false });
-      return stats === undefined || stats.ino === clone ? 0 : stats.blocks * BLOCK;
+      try {
+        const stats = fs.lstatSync(`${directory.base()}/${EXECUTABLE}`);
+        return stats.ino === clone ? 0 : stats.blocks * BLOCK;
+      } catch {
+        return 0;
+      }
     },
     makeWay: (name) => {
       heal(directory);

@@ -6,6 +6,7 @@ import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { until } from "../../processes.ts";
 import { thrownBy } from "../../thrown.ts";
+import { asOrdinaryUser } from "../../users.ts";
 import type { Orders } from "../fakes/swapper.ts";
 
 const ID = "abcdefghijABCDEFGHIJ_-";
@@ -48,6 +49,17 @@ test.each([0o077, 0o027, 0o000])("the modes are those of the design under umask 
   } finally {
     process.umask(previous);
   }
+});
+
+test("what a sandbox closed has no weight, and stops nobody who asks for it", async () => {
+  await asOrdinaryUser([root], async () => {
+    const mount = open();
+    await mount.placeExecutable(bytes("small"));
+    expect(mount.executableBytes()).toBeGreaterThan(0);
+    fs.chmodSync(mount.path, 0);
+    expect(mount.executableBytes()).toBe(0);
+    mount.remove();
+  });
 });
 
 test("a file is replaced by another, and where nothing changes it is not touched", () => {
