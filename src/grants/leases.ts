@@ -63,7 +63,8 @@ export function isInMemory(path: string): boolean {
   }
 }
 
-function realPath(path: string): string {
+/** The path itself where nothing is there. */
+export function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {

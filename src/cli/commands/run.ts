@@ -4,6 +4,7 @@ import { findSource } from "../../client/target.ts";
 import { definedVariables, SOURCE_PREFIX, withoutRivals } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { DEFAULT_MOUNT, HOST_MOUNT } from "../../grants/grant.ts";
+import { isBelow, realPath } from "../../grants/leases.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -12,7 +13,7 @@ import { readTerms, termOptions } from "../grants/terms.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { supervise, watchSignals } from "../programs/supervise.ts";
 import { fillIn } from "../recipes/invocation.ts";
-import { recipeHostOf } from "../recipes/recipe.ts";
+import { ownPlaces, recipeHostOf } from "../recipes/recipe.ts";
 import { isEngine, refuseDetached, sandboxes, sandboxNames } from "../recipes/sandboxes.ts";
 import { type Choice, choose } from "../runs/choice.ts";
 import { findInner } from "../runs/inner.ts";
@@ -96,17 +97,18 @@ function requirePrograms({ name }: Choice, { environment, host }: Context): void
 }
 
 /**
- * @throws KeyholeError `usage` where the sandbox would see all that lies below the working directory, and keyhole's home or
- *   `~/.aws` among it.
+ * @throws KeyholeError `usage` where the sandbox would see, and write to, something of keyhole's, a lease or `~/.aws`: all
+ *   that lies below the working directory is shown.
  */
-function refuseHome({ name }: Choice, { settings, environment, host }: Context): void {
+function refuseHome({ name }: Choice, context: Context): void {
   if (!sandboxes[name].showsAll) return;
-  const directory = host.cwd();
-  const seen = [settings.paths.home, settings.paths.socket, `${environment["HOME"]}/.aws`].find(
-    (path) => directory === "/" || `${path}/`.startsWith(`${directory}/`),
+  const directory = context.host.cwd();
+  const seen = [...ownPlaces(recipeHostOf(context)), `${context.environment["HOME"]}/.aws`].find((path) =>
+    // The working directory has no links, and a home may.
+    [path, realPath(path)].some((each) => directory === "/" || isBelow(each, directory) || isBelow(directory, each)),
   );
   if (seen === undefined) return;
-  const message = `--in ${name} shows all that lies below the working directory, and ${seen} does`;
+  const message = `--in ${name} shows all that lies below the working directory, and so something of ${seen}`;
   throw new KeyholeError("usage", message, "cd to a directory of work");
 }
 

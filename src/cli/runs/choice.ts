@@ -19,18 +19,21 @@ export interface Asked extends Omit<Choice, "name"> {
 
 type Context = Pick<CommandContext, "settings" | "host" | "ui">;
 
-/** @throws KeyholeError `usage` where nothing says it and nobody can be asked, and for an engine without an image. */
+/** @throws KeyholeError `usage` where nothing says it and nobody can be asked, and where image and options do not fit. */
 export async function choose(asked: Asked, context: Context): Promise<Choice> {
   const { paths } = context.settings;
   const defaults = readRunDefaults(paths.runFile, context.host.userId());
   const name = asked.name ?? defaults.in ?? (await ask(asked, context));
   // Words for another tool would mean something else, or nothing.
-  const kept = defaults.in === undefined || defaults.in === name ? defaults.toolOptions : [];
+  const isForIt = name !== "none" && (defaults.in === undefined || defaults.in === name);
+  const kept = isForIt ? defaults.toolOptions : [];
   const image = asked.image ?? defaults.image;
   if (isEngine(name) && image === undefined)
     throw new KeyholeError("usage", `--in ${name} wants an image`, asked.command(`--in ${name} --image IMAGE`));
   if (!isEngine(name) && asked.image !== undefined)
     throw new KeyholeError("usage", `--image is for docker and podman, not for ${name}`, "keyhole run --help");
+  if (name === "none" && asked.options.length > 0)
+    throw new KeyholeError("usage", "--tool-option is for a sandbox, and --in none is none", "keyhole run --help");
   return { name, image, options: [...kept, ...asked.options] };
 }
 

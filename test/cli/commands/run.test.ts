@@ -1,6 +1,15 @@
 // keyhole run, as far as it comes before a program begins, and with programs that stand for sandboxes.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
@@ -141,6 +150,7 @@ test.each([
   ["--config dev --in srt --image box -- true", "--image is for docker and podman"],
   ["--config dev --in srt --deliver socket -- true", "--in srt works with --deliver file alone"],
   ["--config dev --in codex --mount-at /run/keyhole -- true", "--in codex works with --mount-at host alone"],
+  ["--config dev --in none --tool-option=reboot -- true", "--tool-option is for a sandbox"],
   ["--config dev --in bwrap --", "no command is given"],
   ["--config dev --in bwrap true", "the program to run and its arguments come after --"],
   ["--in bwrap -- true", "--config is missing"],
@@ -169,6 +179,31 @@ test("bwrap shows no home: neither the user's nor keyhole's, nor what they lie i
   ]);
   // A program that keyhole leaves behind goes on.
   expect(words).not.toContain("--die-with-parent");
+});
+
+test("bwrap shows nothing of keyhole's home or ~/.aws, nor what they lie in behind a link", async () => {
+  install("bwrap");
+  const home = join(bin, "real");
+  mkdirSync(join(home, ".aws"), { recursive: true });
+  symlinkSync(home, join(bin, "link"));
+  const environment = { HOME: join(bin, "link") };
+  for (const directory of [home, join(home, ".aws"), join(home, ".aws/sso"), join(daemon.home, "g")]) {
+    const { exit, stderr } = await run("--config dev --in bwrap -- true", {
+      environment,
+      host: { cwd: () => directory },
+    });
+    expect({ exit, requests: daemon.requests }).toEqual({ exit: 2, requests: [] });
+    expect(stderr).toContain("shows all that lies below the working directory");
+  }
+  const work = { environment, host: { cwd: () => join(home, "work") } };
+  expect(await run("--config dev --in bwrap -- true", work)).toMatchObject({ exit: 7 });
+});
+
+test("words for a sandbox are not the program where there is none", async () => {
+  install("mine");
+  defaults("tool-options: [mine]\n");
+  expect(await run("--config dev --in none -- /bin/sh -c true")).toMatchObject({ exit: 0 });
+  expect(existsSync(join(bin, "words"))).toBe(false);
 });
 
 test("the grant is bound, of a name of its own, what the sandbox takes, and removed at the end", async () => {
