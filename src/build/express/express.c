@@ -284,7 +284,7 @@ static int answer(char **words, char **environment, struct answer *answer) {
   if (is_named) is_named = *socket == '/' && find_grant(socket, path) > 0 && equals(path, socket);
   if ((is_beside > 0 && !name) || is_named) return exchange(path, fetch_request, sizeof fetch_request, FETCH_DEADLINE, answer);
   if (!home || !*home) home = question.home, rest = "/.keyhole" HOME_SOCKET;
-  if (!socket && home && join(path, home, length_of(home), rest)) socket = path;
+  if (!socket && home && *home && join(path, home, length_of(home), rest)) socket = path;
   if (name && !is_beside && socket && *socket == '/') vend(socket, name, answer);
   return 0;
 }
