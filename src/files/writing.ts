@@ -23,7 +23,11 @@ export interface WriteOptions {
  * @returns false if `exclusive` and the file exists.
  * @throws KeyholeError `unsafe-path`
  */
-export function writeAtomically(path: string, text: string, { exclusive, durable }: WriteOptions): boolean {
+export function writeAtomically(
+  path: string,
+  text: string | Uint8Array,
+  { exclusive, durable }: WriteOptions,
+): boolean {
   const directory = directoryOf(path);
   const temporary = `${directory}/${temporaryName(baseOf(path))}`;
   return withPath(path, "write", () => {
@@ -104,7 +108,7 @@ function linkExclusively(from: string, to: string): boolean {
   return true;
 }
 
-function writeNew(path: string, text: string, durable: boolean): void {
+function writeNew(path: string, text: string | Uint8Array, durable: boolean): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   // Not Bun.write: it ignores modes and follows links.
   const descriptor = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);

@@ -12,8 +12,8 @@ export interface Invocation {
   readonly variables: readonly (readonly [name: string, value: string])[];
   /** The tool and its options; in a recipe each stands on a line. */
   readonly lines: readonly (readonly string[])[];
-  /** JSON. */
-  readonly settings: string | undefined;
+  /** JSON, or what only a descriptor can carry. */
+  readonly settings: string | Uint8Array | undefined;
   /** What follows, for a program and its arguments. */
   readonly program: (words: readonly string[]) => readonly string[];
 }
@@ -24,7 +24,7 @@ export function paste({ variables, lines, settings, program }: Invocation): stri
   const words = [...lines, program(["sh"])].map((line) => line.map(quoteHere).join(" "));
   if (settings === undefined) return [...set, ...words].join(" \\\n  ");
   const command = [...set, words.join(" ")].join(" \\\n");
-  return [`${command} 3<<'END'`, settings, "END"].join("\n");
+  return [`${command} 3<<'END'`, String(settings), "END"].join("\n");
 }
 
 /** The words themselves. @param cwd asked only where a word has it */

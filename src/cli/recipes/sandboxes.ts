@@ -7,6 +7,7 @@ import { invokeBwrap, invokeFirejail } from "./bwrap.ts";
 import { invokeEngine } from "./containers.ts";
 import type { Invocation } from "./invocation.ts";
 import { type RecipeHost, variablesFor } from "./recipe.ts";
+import { terminalFilter } from "./terminal.ts";
 
 export interface Sandbox {
   /** Undefined where it takes either. */
@@ -56,6 +57,12 @@ function invokeNone(grant: GrantInfo): Invocation {
   return { variables: variablesFor(grant), lines: [], settings: undefined, program: (words) => words };
 }
 
+/** The terminal stays the program's own, which a new session would take from it. */
+function invokeFiltered(grant: GrantInfo): Invocation {
+  const invocation = invokeBwrap(grant);
+  return { ...invocation, lines: [...invocation.lines, ["--seccomp", "3"]], settings: terminalFilter() };
+}
+
 const table = {
   bwrap: {
     deliver: either,
@@ -64,7 +71,7 @@ const table = {
     showsAll: true,
     programs: () => ["bwrap"],
     install: install("bubblewrap"),
-    invoke: invokeBwrap,
+    invoke: invokeFiltered,
   },
   srt: {
     deliver: fileOnLinux,

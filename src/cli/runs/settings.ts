@@ -7,11 +7,11 @@ import { removeFile, writeAtomically } from "../../files/writing.ts";
 export function openSettings(
   directory: string,
   name: string,
-  text: string,
+  content: string | Uint8Array,
 ): Disposable & { readonly descriptor: number } {
   ensurePrivateDirectory(directory);
   const path = `${directory}/${name}.json`;
-  writeAtomically(path, text, { exclusive: false, durable: false });
+  writeAtomically(path, content, { exclusive: false, durable: false });
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   removeFile(path);
   return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
 import type { RequestOf } from "../../../src/wire/messages.ts";
+import { terminalFilter } from "../../../src/cli/recipes/terminal.ts";
 import { type FakeDaemon, startFakeDaemon } from "../fakes/daemon.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
 import { keyhole, type WorldOptions } from "../fakes/world.ts";
@@ -179,6 +180,9 @@ test("bwrap shows no home: neither the user's nor keyhole's, nor what they lie i
   ]);
   // A program that keyhole leaves behind goes on.
   expect(words).not.toContain("--die-with-parent");
+  // Nor does it type into the terminal.
+  expect(words.slice(-4)).toEqual(["--seccomp", "3", "--", "true"]);
+  expect(readFileSync(join(bin, "settings"))).toEqual(Buffer.from(terminalFilter()));
 });
 
 test("bwrap shows nothing of keyhole's home or ~/.aws, nor what they lie in behind a link", async () => {
