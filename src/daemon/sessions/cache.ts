@@ -10,8 +10,6 @@ export class SessionCache {
   readonly #sessions = new Map<string, Session>();
   readonly #remembered = new Map<string, Remembered>();
   readonly #limit: number;
-  /** The most recently used. */
-  #newest: Session | undefined;
   #uses = 0;
 
   constructor(limit: number) {
@@ -45,13 +43,11 @@ export class SessionCache {
     this.#remembered.delete(session.name);
     this.#sessions.set(session.name, session);
     session.lastUse = ++this.#uses;
-    this.#newest = session;
   }
 
   /** Makes it the most recently used. */
   touch(session: Session, now: Instant): void {
     session.asked(now, ++this.#uses);
-    this.#newest = session;
   }
 
   /** Forgets a name altogether. Returns whether there was anything to forget. */
@@ -80,7 +76,7 @@ export class SessionCache {
   #leastUsed(pinned: boolean): Session | undefined {
     let least: Session | undefined;
     for (const session of this.#sessions.values()) {
-      if (session.lastUse >= (least?.lastUse ?? Infinity) || session === this.#newest) continue;
+      if (session.lastUse >= (least?.lastUse ?? Infinity) || session.lastUse === this.#uses) continue;
       if (session.isPinned === pinned && session.flight?.urgent !== true) least = session;
     }
     return least;
