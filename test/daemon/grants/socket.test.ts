@@ -75,6 +75,32 @@ test("a user that the grant does not name gets the same bytes as junk does", asy
   expect(world.eventsOf("vend").at(-1)).toMatchObject({ outcome: "forbidden", peer: { uid: 4711, gid: 4711 } });
 });
 
+test("an answer leaves when its line is written, and where the grant is revoked before that, never", async () => {
+  await using world = await newGrantWorld();
+  const lines: PromiseWithResolvers<void>[] = [];
+  const recordSoon = () => {
+    lines.push(Promise.withResolvers());
+    return lines.at(-1)!.promise;
+  };
+  const grants = await world.start({ recordSoon });
+  const { directory } = await grants.add(grantRequest(), caller);
+  const holder = await connectTo(directory);
+  let isAnswered = false;
+  const first = holder.ask().finally(() => (isAnswered = true));
+  await until(() => lines.length === 1);
+  for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
+  expect(isAnswered).toBe(false);
+  lines[0]!.resolve();
+  expect((await first).accessKeyId).toBe("ASIA-dev-1");
+
+  const second = errorOf(holder.ask());
+  await until(() => lines.length === 2);
+  grants.revoke("agent", caller);
+  lines[1]!.resolve();
+  expect((await second).message).toBe("the connection was closed");
+  expect((await fetchFrom(directory)).error).toContain("revoked");
+});
+
 test("10,000 random requests: the source sees the configured parameters and nothing else", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
