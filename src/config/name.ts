@@ -1,5 +1,5 @@
 // What may be the name of a config: a word of the command line, a part of a file's path, and a part of the wire.
-import { KeyholeError } from "../errors.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
 
 /** elhaz's rule in ASCII alone: no dot and no slash, so no way out of the directory of configs. */
 const NAME = /^[\w-]{1,128}$/;
@@ -13,6 +13,18 @@ export function isConfigName(text: string): boolean {
 export function checkConfigName(name: string): string {
   if (isConfigName(name)) return name;
   throw new KeyholeError("usage", "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _", "keyhole config list");
+}
+
+const ANY_MORE = " any more";
+
+/** For a config that was used, and is gone: no profile of its name may take its place. */
+export function configGone(name: string): KeyholeError {
+  return new KeyholeError("no-such-config", `no config ${JSON.stringify(name)}${ANY_MORE}`);
+}
+
+/** Whether that is what a daemon said. */
+export function isConfigGone(error: unknown): boolean {
+  return isErrorOf(error, "no-such-config") && error.message.endsWith(ANY_MORE);
 }
 
 const PROFILE = "aws:";

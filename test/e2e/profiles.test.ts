@@ -157,6 +157,13 @@ test("-n falls back to the profile of that name, and never to another identity",
   ]) {
     expect({ words, ...(await world.run(words)) }).toMatchObject({ words, exitCode: 4, stdout: "" });
   }
+  // A config of that name was used, and has been removed since.
+  await world.run(["config", "add", "-n", "held", "--set", "Session.profile_name=plain"]);
+  expect(await world.run(["export", "-n", "held"])).toMatchObject({ exitCode: 0 });
+  rmSync(join(world.machine.paths.configs, "held.yaml"));
+  const gone = { exitCode: 4, stderr: expect.stringContaining('no config "held" any more') as unknown };
+  for (const variables of [{}, {}, { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" }])
+    expect(await world.run(["export", "-n", "held"], variables)).toMatchObject(gone);
   // A grant was made of a config of that name, which has been removed since.
   const role = ["--role-arn", "arn:aws:iam::111122223333:role/held", "--set", "Session.profile_name=held"];
   await world.run(["config", "add", "-n", "held", ...role]);

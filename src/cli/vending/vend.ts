@@ -1,7 +1,7 @@
 // Credentials for a command: of the grant whose socket this client talks to, else of a config. A grant's socket is told
 // nothing: no name, no environment; and nothing is started or added on its behalf.
 import { findSource, type Target } from "../../client/target.ts";
-import { profileConfigName } from "../../config/name.ts";
+import { isConfigGone, profileConfigName } from "../../config/name.ts";
 import { isErrorOf } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
@@ -52,7 +52,7 @@ export async function orProfile<Result>(
   try {
     return await use(name);
   } catch (error) {
-    if (!isErrorOf(error, "no-such-config")) throw error;
+    if (!isErrorOf(error, "no-such-config") || isConfigGone(error)) throw error;
     const { mayStandIn } = await import("./fallback.ts");
     if (!(await mayStandIn(caller, name))) throw error;
     if (await caller.ui.isWatched())

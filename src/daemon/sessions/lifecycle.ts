@@ -1,5 +1,6 @@
 // Keeps the sessions: who is in memory, what file each follows, who is renewed unasked, who has to leave. Answers nobody.
 import type { ConfigReader, StoredConfig } from "../../config/config.ts";
+import { configGone } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
 import type { Clock } from "../../clock.ts";
@@ -163,8 +164,7 @@ export class Lifecycle {
       this.renewals.supersede(session);
       // Nobody may have waited for the flight, and nobody may ask: the next one is the sweep's.
       this.#wakeFor(session);
-    } else
-      this.#drop(session, new KeyholeError("no-such-config", `no config ${JSON.stringify(session.name)} any more`));
+    } else this.#drop(session, configGone(session.name));
   }
 
   #drop(session: Session, reason: KeyholeError): void {

@@ -17,9 +17,9 @@
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
 import { createConfigReader } from "../../config/store.ts";
-import { checkConfigName, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
+import { checkConfigName, configGone, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
@@ -217,6 +217,8 @@ function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
 export function createSessionConfigs(directory: string): ConfigReader {
   /** What was read last: an addition reads it for the session's name, and again for the session. */
   let latest: { readonly directory: string; readonly stored: StoredConfig } | undefined;
+  /** The paths of all that were read: whoever uses one of them is told where it is gone, and takes nothing else for it. */
+  const used = new Set<string>();
 
   const find = (name: string) => {
     const identity = parseSessionName(name);
@@ -234,7 +236,8 @@ export function createSessionConfigs(directory: string): ConfigReader {
       const { place, reader, config } = found;
       const isLatest = latest?.directory === place && latest.stored.name === config;
       if (!isLatest || latest?.stored.revision !== reader.revision(config)) {
-        latest = { directory: place, stored: reader.read(config) };
+        latest = { directory: place, stored: readUsed(reader, config, used.has(`${place}/${config}`)) };
+        used.add(`${place}/${config}`);
       }
       return { ...latest!.stored, name };
     },
@@ -244,4 +247,12 @@ export function createSessionConfigs(directory: string): ConfigReader {
       return found?.reader.revision(found.config);
     },
   };
+}
+
+function readUsed(reader: ConfigReader, config: string, wasUsed: boolean): StoredConfig {
+  try {
+    return reader.read(config);
+  } catch (error) {
+    throw wasUsed && isErrorOf(error, "no-such-config") ? configGone(config) : error;
+  }
 }

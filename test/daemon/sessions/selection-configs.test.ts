@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isConfigGone } from "../../../src/config/name.ts";
 import { createSessionConfigs } from "../../../src/daemon/sessions/selection.ts";
 import { thrownBy } from "../../thrown.ts";
 
@@ -25,7 +26,9 @@ test("a session's config is that of its directory, as its file is now", () => {
     write(alt, "three");
     expect(roleOf(`dev (${alt})`)).toBe("three");
     rmSync(join(alt, "dev.yaml"));
-    expect(thrownBy(() => configs.read(`dev (${alt})`))).toMatchObject({ kind: "no-such-config" });
+    expect(thrownBy(() => configs.read(`dev (${alt})`))).toSatisfy(isConfigGone);
+    expect(thrownBy(() => configs.read("never"))).toMatchObject({ kind: "no-such-config" });
+    expect(thrownBy(() => configs.read("never"))).not.toSatisfy(isConfigGone);
     expect(configs.revision(`dev (${alt})`)).toBeUndefined();
     expect(thrownBy(() => configs.read("../own/dev"))).toMatchObject({ kind: "usage" });
   } finally {
