@@ -183,6 +183,7 @@ export class Sessions {
   /** Who AWS says the session is; asked once per issue. Throws as `vend` and CredentialSource.identify do. */
   async identity(name: string): Promise<CallerIdentity> {
     const session = this.#find(name);
+    session.isAskedBy(true);
     const issue = await this.#unlessOpen(session, this.#give(session, true));
     return this.#identities.of(session, issue);
   }

@@ -1194,6 +1194,15 @@ describe("identity", () => {
     expect(it.source.identifications.length).toBe(2);
   });
 
+  test("of a session without credentials asks who asks for what a helper wants", async () => {
+    const it = world();
+    await it.add("a");
+    it.source.resolve = async ({ asksSurroundings }) => {
+      if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+    };
+    expect(await errorOf(it.sessions.identity("a"))).toMatchObject({ kind: "surroundings-wanted" });
+  });
+
   test("of a name that was never added is an error", async () => {
     expect(await errorOf(world().sessions.identity("a"))).toMatchObject({ kind: "no-such-session" });
   });
