@@ -1,17 +1,20 @@
 // What makes the SDKs of `exec --refresh` and `shell` come back for credentials, as long as they run: a config file whose
 // default profile asks keyhole, an empty credentials file, and the variables that name them. The files hold no secret, and
-// are the same for all who write them, so shells of one config share them.
+// are the same for all who write them, so shells of one config, and of the same files of the person, share them.
 import type { Paths } from "../../paths.ts";
 import { profileConfigName } from "../../config/name.ts";
-import { DEFAULT_PROFILE, type SharedConfig } from "../../sources/profile.ts";
+import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "../../sources/profile.ts";
 import { formatAwsConfig, formatProcess } from "../../text/awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
 
+/** Where the person's own files are, whose settings and other profiles are carried. */
+type OwnFiles = readonly (string | undefined)[];
+
 /** The config file that makes SDKs ask keyhole for `name`, of the daemon at this socket. */
-export function refreshingConfigPath(paths: Paths, name: string): string {
-  // Two daemons, and two directories, may have configs of one name.
-  const place = [paths.socket, ...directoryWords(paths)].join("\0");
+export function refreshingConfigPath(paths: Paths, name: string, files: OwnFiles): string {
+  // Two daemons, and two directories, may have configs of one name; and two shells other profiles.
+  const place = [paths.socket, ...directoryWords(paths), ...files].join("\0");
   return `${paths.runDir}/${name}-${Bun.hash.crc32(place).toString(16).padStart(8, "0")}.config`;
 }
 
@@ -25,8 +28,8 @@ export function emptyCredentialsPath(paths: Paths): string {
   return `${paths.runDir}/credentials`;
 }
 
-export function refreshingVariables(paths: Paths, name: string): Record<string, string> {
-  return variablesFor(refreshingConfigPath(paths, name), emptyCredentialsPath(paths));
+export function refreshingVariables(paths: Paths, name: string, files: OwnFiles): Record<string, string> {
+  return variablesFor(refreshingConfigPath(paths, name, files), emptyCredentialsPath(paths));
 }
 
 /** As `refreshingVariables`, by the files of a grant's own directory. */
@@ -56,6 +59,8 @@ export interface RefreshingProfile {
   readonly region: string | undefined;
   /** The person's own files, of which the program keeps what does not compete; undefined where there are none. */
   readonly own: SharedConfig | undefined;
+  /** Of `own`. */
+  readonly files: OwnFiles;
 }
 
 /** They are written anew each time, so a crash may take them. */
@@ -65,7 +70,7 @@ const ANEW = { exclusive: false, durable: false };
 export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): void {
   const text = refreshingConfig(paths, profile);
   ensurePrivateDirectory(paths.runDir);
-  writeAtomically(refreshingConfigPath(paths, profile.name), text, ANEW);
+  writeAtomically(refreshingConfigPath(paths, profile.name, profile.files), text, ANEW);
   writeAtomically(emptyCredentialsPath(paths), "", ANEW);
 }
 
@@ -95,16 +100,27 @@ const SIGN_IN = /^(?:sso_|login_session)/;
  *
  * @param words that print the credentials of a profile, but for its name
  */
-function formatOthers({ profiles, signIns, services }: SharedConfig, words: readonly string[]): string {
+function formatOthers({ profiles, credentials, signIns, services }: SharedConfig, words: readonly string[]): string {
   const others = [...profiles].flatMap(([name, settings]) => {
     if (name === DEFAULT_PROFILE) return [];
-    const isSignIn = [...settings.keys()].some((key) => SIGN_IN.test(key)) && !settings.has("role_arn");
+    const isSignIn = hasSignIn(settings, credentials.get(name));
     const kept = [...settings].filter(([key]) => !COMPETING.test(key) || (isSignIn && SIGN_IN.test(key)));
     const hasSource = [...settings.keys()].some((key) => COMPETING.test(key)) && !isSignIn;
     const process = hasSource ? `${formatProcess([...words, "-n", profileConfigName(name)])}\n` : "";
     return [formatSection(`profile ${name}`, process + formatSettings(kept))];
   });
   return [...others, ...formatAll("sso-session", signIns), ...formatAll("services", services)].join("");
+}
+
+/** Whether a sign-in is what a profile's credentials are of, in the order of sources/plan.ts. */
+function hasSignIn(settings: Settings, credentials: Settings | undefined): boolean {
+  if (settings.has("role_arn")) return false;
+  if (settings.has("sso_account_id") || settings.has("sso_role_name")) return true;
+  if (credentials?.has("aws_access_key_id") === true) return false;
+  if (settings.has("login_session")) return true;
+  // No more than what `aws sso login` wants.
+  const hasOther = settings.has("credential_process") || settings.has("aws_access_key_id");
+  return !hasOther && [...settings.keys()].some((key) => SIGN_IN.test(key));
 }
 
 function formatAll(kind: string, sections: SharedConfig["profiles"]): string[] {

@@ -1,7 +1,8 @@
 // Programs with credentials: what `exec` and `shell` have in common.
-import { definedVariables } from "../../environment.ts";
+import { definedVariables, selectSourceEnvironment } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import { parseSessionName } from "../../config/name.ts";
+import { sharedPaths } from "../../sources/profile.ts";
 import type { CommandContext } from "../command.ts";
 import { exactVariables, exactWords, execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";
@@ -55,11 +56,12 @@ export async function executeRefreshing(
     const paths = { ...context.settings.paths, socket };
     const { writeRefreshingFiles } = await import("./refreshing.ts");
     const { readSharedFiles } = await import("../foreign.ts");
-    const outside = environmentOutside(context.environment);
+    const outside = selectSourceEnvironment(environmentOutside(context.environment), () => context.host.cwd());
     const own = grant === undefined ? (await readSharedFiles(context.host, outside)).shared : undefined;
+    const files = grant === undefined ? sharedPaths(outside) : [];
     const { command } = context.host;
-    writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region, own });
-    return refreshingVariables(paths, whose);
+    writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region, own, files });
+    return refreshingVariables(paths, whose, files);
   }
 }
 

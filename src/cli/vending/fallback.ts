@@ -1,4 +1,5 @@
 // `-n NAME` where no config has the name: the profile of that name, as `--profile NAME` has it.
+import { selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { planSource } from "../../sources/plan.ts";
 import type { CommandContext } from "../command.ts";
@@ -13,7 +14,7 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 export async function mayStandIn(caller: Caller, name: string): Promise<boolean> {
   const { settings, environment, host } = caller;
   if (settings.isConfigDirNamed || settings.isSocketNamed) return false;
-  const outside = environmentOutside(environment);
+  const outside = selectSourceEnvironment(environmentOutside(environment), () => host.cwd());
   const { shared } = await readSharedFiles(host, outside);
   if (!shared.profiles.has(name)) return false;
   try {

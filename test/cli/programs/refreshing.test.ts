@@ -3,11 +3,12 @@ import { grantVariables, refreshingConfigPath, refreshingVariables } from "../..
 import { resolvePaths } from "../../../src/paths.ts";
 
 const paths = resolvePaths({ HOME: "/home/a" }, {}, () => "/here");
+const files = ["/home/a/.aws/config", "/home/a/.aws/credentials"];
 const otherPaths = resolvePaths({ HOME: "/home/a" }, { socket: "/other.sock" }, () => "/here");
 
 test("a program is led to keyhole's files, or to a grant's", () => {
-  expect(refreshingVariables(paths, "dev")).toEqual({
-    AWS_CONFIG_FILE: refreshingConfigPath(paths, "dev"),
+  expect(refreshingVariables(paths, "dev", files)).toEqual({
+    AWS_CONFIG_FILE: refreshingConfigPath(paths, "dev", files),
     AWS_SHARED_CREDENTIALS_FILE: "/home/a/.keyhole/run/credentials",
     AWS_SDK_LOAD_CONFIG: "1",
   });
@@ -19,12 +20,13 @@ test("a program is led to keyhole's files, or to a grant's", () => {
   });
 });
 
-test("two configs, and two daemons, have two files", () => {
+test("two configs, two daemons, and two shells with other profiles, have two files", () => {
   const names = [
-    refreshingConfigPath(paths, "dev"),
-    refreshingConfigPath(paths, "other"),
-    refreshingConfigPath(otherPaths, "dev"),
+    refreshingConfigPath(paths, "dev", files),
+    refreshingConfigPath(paths, "other", files),
+    refreshingConfigPath(otherPaths, "dev", files),
+    refreshingConfigPath(paths, "dev", ["/elsewhere/config", undefined]),
   ];
-  expect(new Set(names).size).toBe(3);
+  expect(new Set(names).size).toBe(4);
   for (const name of names) expect(name).toMatch(/^\/home\/a\/\.keyhole\/run\/(dev|other)-[0-9a-f]{8}\.config$/);
 });

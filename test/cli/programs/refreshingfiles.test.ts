@@ -12,7 +12,7 @@ import { resolvePaths } from "../../../src/paths.ts";
 import { parseSharedConfig } from "../../../src/sources/profile.ts";
 import { temporaryHome } from "../fakes/daemon.ts";
 
-const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1", own: undefined };
+const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1", own: undefined, files: [] };
 
 function home() {
   const path = temporaryHome();
@@ -56,7 +56,7 @@ test("the files are the owner's alone, the credentials file is empty, and no oth
   for (const file of readdirSync(paths.runDir)) expect(statSync(join(paths.runDir, file)).mode & 0o777).toBe(0o600);
   expect(readdirSync(paths.runDir)).toHaveLength(2);
   expect(readFileSync(emptyCredentialsPath(paths), "utf8")).toBe("");
-  expect(readFileSync(refreshingConfigPath(paths, "dev"), "utf8")).toBe(refreshingConfig(paths, profile));
+  expect(readFileSync(refreshingConfigPath(paths, "dev", []), "utf8")).toBe(refreshingConfig(paths, profile));
 });
 
 test("a directory that others can write is refused, and its mode left alone", () => {
@@ -105,6 +105,10 @@ credential_process = helper --password canary
 sso_session = corp
 sso_account_id = 1
 sso_role_name = r
+[profile both]
+login_session = arn
+[profile half]
+sso_session = corp
 [profile plain]
 output = text
 [profile "q'q"]
@@ -112,7 +116,7 @@ output = text
 [sso-session corp]
 sso_region = eu-west-1
 `,
-    "[stored]\naws_access_key_id = AKIACANARY\naws_secret_access_key = canary\n",
+    "[stored]\naws_access_key_id = AKIACANARY\naws_secret_access_key = canary\n[both]\naws_access_key_id = AKIACANARY\n[half]\naws_access_key_id = AKIACANARY\n",
   );
   const text = refreshingConfig(paths, { ...profile, region: undefined, own });
   expect(text.replaceAll(/"\/opt.* -n /g, "keyhole -n ")).toMatchInlineSnapshot(`
@@ -137,6 +141,12 @@ sso_region = eu-west-1
     sso_account_id = 1
     sso_role_name = r
 
+    [profile both]
+    credential_process = keyhole -n "aws:both"
+
+    [profile half]
+    credential_process = keyhole -n "aws:half"
+
     [profile plain]
     output = text
 
@@ -153,6 +163,8 @@ sso_region = eu-west-1
     "team a",
     "helper",
     "sso",
+    "both",
+    "half",
     "plain",
     "stored",
   ]);
