@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../answers.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
 import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
+import { textWords } from "../programs/execute.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";
 
 const HIGHEST_PORT = 65_535;
@@ -31,7 +32,7 @@ export default defineCommand({
     try {
       if (rest.length > 0) {
         const program = {
-          words: rest,
+          words: textWords(rest),
           environment: relayedEnvironment(definedVariables(environment), relay, region),
         };
         return await runBehind(program);

@@ -10,6 +10,7 @@ import type { GrantInfo } from "../../wire/messages.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { addGrant, askAboutGrant } from "../grants/grants.ts";
 import { readTerms, termOptions } from "../grants/terms.ts";
+import { textWords } from "../programs/execute.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { supervise, watchSignals } from "../programs/supervise.ts";
 import { fillIn } from "../recipes/invocation.ts";
@@ -57,6 +58,7 @@ export default defineCommand({
     const { args, rest } = context;
     if (rest.length === 0)
       throw new KeyholeError("usage", "no command is given", "keyhole run --config CONFIG -- COMMAND");
+    textWords(rest);
     refuseMember(args.config, context);
     const choice = await choose(
       { name: args.in, image: args.image, options: args["tool-option"], command: retryOf(args.config, rest) },

@@ -7,6 +7,7 @@ import { loadNative } from "../../native/load.ts";
 import { identifyPeer, isOwnerOrRoot } from "../../native/native.ts";
 import type { CommandContext } from "../command.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
+import { textWords } from "./execute.ts";
 import { endings, signalled, supervise, watchSignals } from "./supervise.ts";
 import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
@@ -32,7 +33,7 @@ export async function runAnswered(
   // Once: a client at the other end asks again while a daemon is being replaced.
   const fetch = () => fetchGrant(socket, settings);
   const program = {
-    words,
+    words: textWords(words),
     environment: definedVariables(environment),
     converse: (output: AsyncIterable<Uint8Array>, input: Bun.FileSink) =>
       answerRequests(createPipe(output, input), fetch),

@@ -83,6 +83,17 @@ export function exactWords(words: readonly string[], read = readOwn): readonly s
   });
 }
 
+/**
+ * The same words, for a program that Bun starts, which gives it text alone.
+ *
+ * @throws KeyholeError `usage` that names a word of other bytes: another file would be meant
+ */
+export function textWords(words: readonly string[], read = readOwn): readonly string[] {
+  const other = exactWords(words, read).findIndex((word, at) => word !== words[at]);
+  if (other !== -1) throw notPassed(`argument ${other}`);
+  return words;
+}
+
 /** Variables that this process was given, as they were. @throws KeyholeError as `exactWords` */
 export function exactVariables(
   environment: Readonly<Record<string, string>>,

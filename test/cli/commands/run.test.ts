@@ -235,6 +235,12 @@ test("the grant is bound, of a name of its own, what the sandbox takes, and remo
   expect(existsSync(join(daemon.home, "run", `${name}.json`))).toBe(false);
 });
 
+test("words that are not UTF-8 are refused before anything is made: another file would be meant", async () => {
+  const { exit, stderr } = await run("--config dev --in none -- rm \ufffd");
+  expect({ exit, requests: daemon.requests }).toEqual({ exit: 2, requests: [] });
+  expect(stderr).toContain("argument 1 of the program is not UTF-8");
+});
+
 test("a program that cannot be started leaves no grant", async () => {
   expect(await run("--config dev --in none -- no-such-program")).toMatchObject({ exit: 127 });
   expect(daemon.requests.at(-1)!.name).toBe("GrantRemove");

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { exactVariables, exactWords } from "../../../src/cli/programs/execute.ts";
+import { exactVariables, exactWords, textWords } from "../../../src/cli/programs/execute.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { encodeBytes } from "../../../src/native/libc.ts";
 
@@ -35,4 +35,10 @@ test("what the system does not tell is refused by its name, with exit status 2",
     expect(() => exactWords(["printf", "\ufffd"], read)).toThrow("argument 1 of the program");
     expect(() => exactVariables({ FILE: "\ufffd" }, read)).toThrow("the variable FILE of the program");
   }
+});
+
+test("where only text can be passed on, other bytes are refused, and U+FFFD itself is not", () => {
+  const text = Buffer.from("\ufffd").toString("latin1");
+  expect(textWords(["rm", "ü", "\ufffd"], given(`rm\0ü\0${text}\0`))).toEqual(["rm", "ü", "\ufffd"]);
+  expect(() => textWords(["rm", "\ufffd"], given("keyhole\0rm\0\xff\0"))).toThrow("argument 1 of the program");
 });
