@@ -73,9 +73,14 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
         error.said,
       );
     if (isErrorOf(error, "person-needed") && error.hint === undefined)
-      throw new KeyholeError(error.kind, error.message, `${MFA_ADVICE}: keyhole config update -n ${name}`);
+      throw new KeyholeError(error.kind, error.message, `${MFA_ADVICE}: ${editOf(name)}`);
     throw error;
   }
+}
+
+/** A profile that is used without a config has none to change. */
+function editOf(name: string): string {
+  return profileOf(name) === undefined ? `keyhole config update -n ${name}` : "keyhole config add";
 }
 
 const MFA_ADVICE = "set AssumeRole.SerialNumber and MFA.command, and a profile without mfa_serial";

@@ -115,6 +115,7 @@ afterEach(async () => {
 afterAll(() => world.end());
 
 interface Change {
+  readonly name?: string;
   readonly profile?: string;
   readonly environment?: Record<string, string>;
   readonly clock?: Clock;
@@ -126,12 +127,12 @@ interface Change {
 }
 
 async function resolve(change: Change) {
-  const { profile, environment, clock = systemClock, signal, command = RESOLVER } = change;
+  const { name = "demo", profile, environment, clock = systemClock, signal, command = RESOLVER } = change;
   const { surroundings, asksSurroundings = false, timeout = 60_000 } = change;
   const { source } = await resolveInChild(
     { command, base: {}, socketPath: SOCKET, user: "tester", clock },
     {
-      name: "demo",
+      name,
       profile,
       wants: "source",
       verify: undefined,
@@ -419,6 +420,11 @@ describe("no source credentials", () => {
     expect(refused.message).toContain(what);
     expect(refused.hint).toContain(hint);
     expect(`${refused.message} ${refused.hint}`).not.toContain("canary");
+  });
+
+  test("of a profile that has no config, with a hint to make one", async () => {
+    const refused = await rejectionOf(resolve({ name: "aws:mfa", profile: "mfa" }));
+    expect(refused.hint).toMatch(/MFA\.command.*: keyhole config add$/);
   });
 
   test("where AWS refuses the profile's role, without the secret that it repeats", async () => {
