@@ -128,7 +128,7 @@ describe("certificates", () => {
   });
 
   test("are also those beside the built-in ones, of whatever of them is there", async () => {
-    const { tls } = await resolve({}, { NODE_EXTRA_CA_CERTS: bundle, SSL_CERT_FILE: "/nonexistent" });
+    const { tls } = await resolve({}, { NODE_EXTRA_CA_CERTS: bundle, SSL_CERT_FILE: `${bundle}.absent` });
     expect(tls).toMatchObject({ ca: undefined, extraCa: "-----BEGIN CERTIFICATE-----\n" });
   });
 
