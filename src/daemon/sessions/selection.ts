@@ -228,8 +228,8 @@ export function createSessionConfigs(directory: string): ConfigReader {
 
   return {
     read(name) {
-      const profile = profileOf(parseSessionName(name)?.config ?? "");
-      // The profile's files are read each time anew, so that nothing of it changes here.
+      const profile = profileIn(name);
+      // Its files are read when its credentials are renewed: until then a change of them is not seen.
       if (profile !== undefined) return { name, config: { Session: { profile_name: profile } }, revision: name };
       const found = find(name);
       if (found === undefined) return createConfigReader(directory).read(checkConfigName(name));
@@ -242,11 +242,16 @@ export function createSessionConfigs(directory: string): ConfigReader {
       return { ...latest!.stored, name };
     },
     revision(name) {
-      if (profileOf(parseSessionName(name)?.config ?? "") !== undefined) return name;
+      if (profileIn(name) !== undefined) return name;
       const found = find(name);
       return found?.reader.revision(found.config);
     },
   };
+}
+
+/** The profile that a session is of, in place of a config. */
+function profileIn(session: string): string | undefined {
+  return profileOf(parseSessionName(session)?.config ?? "");
 }
 
 function readUsed(reader: ConfigReader, config: string, wasUsed: boolean): StoredConfig {
