@@ -36,7 +36,7 @@ test.each(Object.entries(definitions))(
     writeFileSync(join(machine.paths.home, "grants", "bomb.yaml"), Buffer.from(text, "latin1"), { mode: 0o600 });
     const began = performance.now();
     await machine.keyhole("daemon start");
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     keysOf(machine, await runIn(directory, machine));
     expect(machine.log().filter(({ event }) => event === "grant not served")).toMatchObject([{ grant: "bomb" }]);
     await machine.keyhole("grant remove -y bomb");

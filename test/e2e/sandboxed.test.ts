@@ -79,7 +79,7 @@ describe.skipIf(!hasBubblewrap)("under a seccomp filter that answers", () => {
             "keyhole: error: this sandbox does not permit Unix sockets\n" +
             "keyhole: hint: on the host: keyhole grant add NAME --config CONFIG --deliver file\n",
         });
-        expect(performance.now() - began).toBeLessThan(1500);
+        expect(performance.now() - began).toBeLessThan(5000);
       }
       expect(existsSync(home)).toBe(false);
     } finally {

@@ -77,7 +77,7 @@ testWith([rigs.elhaz])(
       const { exit, stderr } = await elhaz.run(words, asKeyhole);
       expect([words, exit]).toEqual([words, 1]);
       expect(stderr).toStartWith("keyhole: error: what answers is not a keyhole daemon: it speaks JSON, as elhaz does");
-      expect(performance.now() - began).toBeLessThan(1500);
+      expect(performance.now() - began).toBeLessThan(5000);
     }
   },
   PATIENCE,
