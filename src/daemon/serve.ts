@@ -149,7 +149,11 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     stop: () => ended.resolve("stop"),
   });
   const refusing = refuseElsewhere(handlers, home, paths.home, () => ended.resolve("another home"));
-  const dispatch = createDispatch(rememberChanges(refusing, { changed: () => core.memory?.changed() }), peerLog, true);
+  const dispatch = createDispatch(
+    rememberChanges(refusing, (name) => core.memory?.forget(name) ?? false),
+    peerLog,
+    true,
+  );
   const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
   const shared =
     sharedSocket === undefined

@@ -41,6 +41,8 @@ export interface Memory {
   heal(): void;
   /** The sessions may have changed; the file follows soon. */
   changed(): void;
+  /** A session was removed: it does not come back. @returns whether it waited for its keys to do so */
+  forget(name: string): boolean;
   /** Writes what has changed; to be called while the sessions are there. */
   close(): void;
   /** Writes nothing any more: the file is another daemon's by now, or its home is gone. */
@@ -94,10 +96,16 @@ export function openMemory(options: MemoryOptions): Memory {
     }
   }
 
+  const changed = () => {
+    if (isOurs) timer ??= clock.after(DELAY, write);
+  };
   return {
     heal,
-    changed: () => {
-      if (isOurs) timer ??= clock.after(DELAY, write);
+    changed,
+    forget: (name) => {
+      const isLost = lost.delete(name);
+      changed();
+      return isLost;
     },
     close: () => {
       if (timer === undefined) return;
@@ -113,13 +121,18 @@ export function openMemory(options: MemoryOptions): Memory {
 }
 
 /** The handlers, with what they take away told to the memory; what gives credentials tells it by itself. */
-export function rememberChanges(handlers: Handlers, { changed }: Pick<Memory, "changed">): Handlers {
+export function rememberChanges(handlers: Handlers, forget: Memory["forget"]): Handlers {
   return {
     ...handlers,
     Remove: (request, caller) => {
-      const answer = handlers.Remove(request, caller);
-      changed();
-      return answer;
+      try {
+        const answer = handlers.Remove(request, caller);
+        forget(request.config);
+        return answer;
+      } catch (error) {
+        if (error instanceof KeyholeError && error.kind === "no-such-session" && forget(request.config)) return {};
+        throw error;
+      }
     },
   };
 }

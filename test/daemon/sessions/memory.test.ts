@@ -308,13 +308,35 @@ test("each socket's daemon has a memory of its own", () => {
 });
 
 test("removals are told to the memory", async () => {
-  let changes = 0;
+  const forgotten: string[] = [];
   const handlers = { Remove: () => "removed", List: () => "listed" } as unknown as Handlers;
-  const told = rememberChanges(handlers, { changed: () => void (changes += 1) });
+  const told = rememberChanges(handlers, (name) => forgotten.push(name) > 0);
   expect(told.Remove({ config: "dev" }, {} as never)).toBe("removed" as never);
-  expect(changes).toBe(1);
   await told.List({}, {} as never);
-  expect(changes).toBe(1);
+  expect(forgotten).toEqual(["dev"]);
+});
+
+test("what waits for its keys is removed like what is there, and does not come back", async () => {
+  const keys = { AWS_ACCESS_KEY_ID: "AKIA1", AWS_SECRET_ACCESS_KEY: "planted" };
+  const first = begin();
+  for (const name of ["dev", "ops"]) await add(first, name, keys);
+  first.memory.close();
+
+  const second = begin();
+  const { Remove } = rememberChanges(
+    { Remove: ({ config }: { config: string }) => second.sessions.remove(config) } as unknown as Handlers,
+    (name) => second.memory.forget(name),
+  );
+  expect(Remove({ config: "dev" }, {} as never)).toEqual({});
+  expect(() => Remove({ config: "dev" }, {} as never)).toThrow("no session of config");
+  second.keyring.note(keys);
+  expect(namesOf(second)).toEqual(["ops"]);
+  void Remove({ config: "ops" }, {} as never);
+  second.memory.close();
+
+  const third = begin();
+  third.keyring.note(keys);
+  expect(namesOf(third)).toEqual([]);
 });
 
 const way = { HTTPS_PROXY: "http://proxy.evil:8080", AWS_CA_BUNDLE: "/evil/ca.pem" };
