@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { createClient, loadSdk } from "./client.ts";
 import { type Exchange, failureOf, StsFailed, Unanswered } from "./failure.ts";
-import { readIdentity, readRole } from "./output.ts";
+import { readIdentity, readRole, readSessionToken } from "./output.ts";
 import {
   CALL_DEADLINE,
   type Caller,
@@ -64,6 +64,10 @@ const operations: {
   AssumeRoleWithWebIdentity: async (client, input, options) => {
     const { AssumeRoleWithWebIdentityCommand } = await loadSdk();
     return readRole(await client.send(new AssumeRoleWithWebIdentityCommand(input), options));
+  },
+  GetSessionToken: async (client, input, options) => {
+    const { GetSessionTokenCommand } = await loadSdk();
+    return readSessionToken(await client.send(new GetSessionTokenCommand(input), options));
   },
   GetCallerIdentity: async (client, input, options) => {
     const { GetCallerIdentityCommand } = await loadSdk();

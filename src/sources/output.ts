@@ -1,7 +1,12 @@
 // What STS answered, checked before any of it is shown, compared or kept: an STS may be anybody's, and a text that is no
 // key id or too long for a message would break every list that it stands in. Wider than AWS's own patterns, because
 // other makers' STS have others.
-import type { AssumeRoleCommandOutput, GetCallerIdentityCommandOutput } from "@aws-sdk/client-sts";
+import type {
+  AssumeRoleCommandOutput,
+  GetCallerIdentityCommandOutput,
+  GetSessionTokenCommandOutput,
+} from "@aws-sdk/client-sts";
+import type { CredentialFields } from "../credentials.ts";
 import { StsFailed } from "./failure.ts";
 import type { CallerIdentity } from "./source.ts";
 import type { IssuedRole } from "./transport.ts";
@@ -28,21 +33,19 @@ export function readRole({
   AssumedRoleUser: user,
   PackedPolicySize,
 }: AssumeRoleCommandOutput): IssuedRole {
-  const expiresAt = Credentials?.Expiration?.getTime();
-  if (expiresAt === undefined || !(expiresAt >= 0 && expiresAt <= LATEST)) throw unusable("Expiration");
+  const credentials = readCredentials(Credentials);
   const arn = printable("Arn", user?.Arn, LONGEST_ARN);
   return {
-    credentials: {
-      accessKeyId: printable("AccessKeyId", Credentials?.AccessKeyId, LONGEST_ID),
-      secretAccessKey: printable("SecretAccessKey", Credentials?.SecretAccessKey, LONGEST_SECRET),
-      sessionToken: printable("SessionToken", Credentials?.SessionToken, LONGEST_TOKEN),
-      expiresAt,
-      accountId: /^(?:[^:]*:){4}(\d{12}):/.exec(arn)?.[1],
-    },
+    credentials: { ...credentials, accountId: /^(?:[^:]*:){4}(\d{12}):/.exec(arn)?.[1] },
     assumedRoleId: user?.AssumedRoleId ? printable("AssumedRoleId", user.AssumedRoleId, LONGEST_ID) : "",
     arn,
     packedPolicySize: PackedPolicySize === undefined ? undefined : count("PackedPolicySize", PackedPolicySize),
   };
+}
+
+/** @throws StsFailed `unusable` */
+export function readSessionToken({ Credentials }: GetSessionTokenCommandOutput): CredentialFields {
+  return readCredentials(Credentials);
 }
 
 /** @throws StsFailed `unusable` */
@@ -51,6 +54,17 @@ export function readIdentity({ UserId, Account, Arn }: GetCallerIdentityCommandO
     userId: printable("UserId", UserId, LONGEST_ID),
     account: printable("Account", Account, LONGEST_ID),
     arn: printable("Arn", Arn, LONGEST_ARN),
+  };
+}
+
+function readCredentials(issued: AssumeRoleCommandOutput["Credentials"]): CredentialFields {
+  const expiresAt = issued?.Expiration?.getTime();
+  if (expiresAt === undefined || !(expiresAt >= 0 && expiresAt <= LATEST)) throw unusable("Expiration");
+  return {
+    accessKeyId: printable("AccessKeyId", issued?.AccessKeyId, LONGEST_ID),
+    secretAccessKey: printable("SecretAccessKey", issued?.SecretAccessKey, LONGEST_SECRET),
+    sessionToken: printable("SessionToken", issued?.SessionToken, LONGEST_TOKEN),
+    expiresAt,
   };
 }
 

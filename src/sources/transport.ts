@@ -1,5 +1,9 @@
 // How calls reach STS: by the SDK in this process (direct.ts), or in one of its own (remote.ts, worker.ts). Types only.
-import type { AssumeRoleCommandInput, AssumeRoleWithWebIdentityCommandInput } from "@aws-sdk/client-sts";
+import type {
+  AssumeRoleCommandInput,
+  AssumeRoleWithWebIdentityCommandInput,
+  GetSessionTokenCommandInput,
+} from "@aws-sdk/client-sts";
 import type { CredentialFields } from "../credentials.ts";
 import type { Exchange } from "./failure.ts";
 import type { CallerIdentity } from "./source.ts";
@@ -19,6 +23,8 @@ export interface Operations {
   AssumeRole: { readonly input: AssumeRoleCommandInput; readonly output: IssuedRole };
   /** Unsigned: the token is the proof. */
   AssumeRoleWithWebIdentity: { readonly input: AssumeRoleWithWebIdentityCommandInput; readonly output: IssuedRole };
+  /** The caller's own identity for a while; SerialNumber and TokenCode make it one that has proved MFA. */
+  GetSessionToken: { readonly input: GetSessionTokenCommandInput; readonly output: CredentialFields };
   GetCallerIdentity: { readonly input: Readonly<Record<string, never>>; readonly output: CallerIdentity };
 }
 

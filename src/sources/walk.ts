@@ -19,7 +19,7 @@ import type { SourceEnvironment } from "./source.ts";
 import { UNSIGNED } from "./known.ts";
 import { hopTarget, type Way } from "./target.ts";
 import { surroundingsWanted } from "../surroundings.ts";
-import type { OperationName, Operations } from "./transport.ts";
+import type { Operations } from "./transport.ts";
 
 export interface WalkContext {
   /** The config's name, for what is said to a person. */
@@ -238,7 +238,7 @@ interface CallFor {
   readonly secrets: readonly (string | undefined)[];
 }
 
-async function call<Name extends Exclude<OperationName, "GetCallerIdentity">>(
+async function call<Name extends "AssumeRole" | "AssumeRoleWithWebIdentity">(
   name: Name,
   input: Operations[Name]["input"],
   { roleArn, credentials, profile, secrets }: CallFor,

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { StsFailed } from "../../src/sources/failure.ts";
-import { readIdentity, readRole } from "../../src/sources/output.ts";
+import { readIdentity, readRole, readSessionToken } from "../../src/sources/output.ts";
 
 const CREDENTIALS = {
   AccessKeyId: "ASIAABCDEFGHIJKLMNOP",
@@ -53,6 +53,17 @@ const UNUSABLE: Readonly<Record<string, readonly unknown[]>> = {
   AssumedRoleId: ["AROA\u0007", LONG],
   Expiration: [undefined, new Date(NaN), new Date(-1), new Date(8.64e15)],
 };
+
+test("a session token's answer is held to what a role's is", () => {
+  const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = CREDENTIALS;
+  const expiresAt = CREDENTIALS.Expiration.getTime();
+  expect(readSessionToken(answer({}))).toEqual({ accessKeyId, secretAccessKey, sessionToken, expiresAt });
+  for (const field of ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"])
+    expect(failureOf(() => readSessionToken(answer({ [field]: UNUSABLE[field]![0] })))).toEqual({
+      kind: "unusable",
+      field,
+    });
+});
 
 test.each(Object.keys(UNUSABLE))("a role's answer whose %s can be none is not taken", (field) => {
   for (const value of UNUSABLE[field]!)
