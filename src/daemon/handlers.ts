@@ -93,12 +93,25 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     }
   }
 
-  function addGrant(how: "add" | "run", { directory, ...request }: RequestOf<"GrantMake">, caller: Caller) {
+  function addGrant(
+    how: "add" | "run",
+    { directory, ...request }: RequestOf<"GrantMake">,
+    caller: Caller,
+    canTell = true,
+  ) {
     const config = wantedOf(request.config, directory, configDir);
     const given = readVariables(request.environment);
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
-    return grants[how]({ ...request, environment, directory: config.directory, runner: undefined }, caller);
+    const surroundings = surrounding.take(caller.connection);
+    const told = { environment, surroundings, canTell, directory: config.directory, runner: undefined };
+    return grants[how]({ ...request, ...told }, caller);
+  }
+
+  /** For a former client, which knows one executable, and is asked for no surroundings. */
+  async function addFormerGrant(request: RequestOf<"GrantAddIn">, caller: Caller): Promise<ResponseOf<"GrantAddIn">> {
+    const executable = request.executable ? "full" : "none";
+    return formerOf(await addGrant("add", { ...request, executable, arch: undefined }, caller, false));
   }
 
   const proxies = Object.entries(base).flatMap(([name, value]) =>
@@ -140,9 +153,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: async (request, caller) =>
-      formerOf(await addGrant("add", currentOf({ ...request, directory: "" }), caller)),
-    GrantAddIn: async (request, caller) => formerOf(await addGrant("add", currentOf(request), caller)),
+    GrantAdd: (request, caller) => addFormerGrant({ ...request, directory: "" }, caller),
+    GrantAddIn: addFormerGrant,
     GrantMake: (request, caller) => addGrant("add", request, caller),
     GrantRun: (request, caller) => addGrant("run", request, caller),
     GrantSet: (request) => grants.set(request),
@@ -168,11 +180,6 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
-}
-
-/** What a former client asks for. */
-function currentOf(request: RequestOf<"GrantAddIn">): RequestOf<"GrantMake"> {
-  return { ...request, executable: request.executable ? "full" : "none", arch: undefined };
 }
 
 /** What a former client is told. */

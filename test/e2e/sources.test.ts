@@ -267,6 +267,13 @@ test("a helper gets the environment and the directory of who asks, and no termin
   expect(refused).toMatchObject({ exitCode: 5, stderr: expect.stringContaining("status 3: is not to be had") });
   for (const name of ["dev", "mfa"])
     expect(await machine.run(["export", "-n", name], { env })).toMatchObject({ exitCode: 0 });
+  // So does one for a grant, whose session is its own; the audit has no line of the first question, which was none.
+  for (const name of ["dev", "mfa"])
+    expect(await machine.run(["grant", "add", `of-${name}`, "--config", name], { env })).toMatchObject({ exitCode: 0 });
+  expect(await machine.run(["grant", "add", "of-poor", "--config", "poor"])).toMatchObject({ exitCode: 5 });
+  const audited = readFileSync(join(machine.paths.home, "logs", "audit.jsonl"), "utf8");
+  expect(audited).not.toContain("surroundings");
+  expect(audited).not.toContain("vault.example.test");
   // A renewal has what the session was made with, whoever causes it; a daemon that starts has not.
   expect(await machine.run(["daemon", "add", "-n", "mfa", "--force"], { env })).toMatchObject({ exitCode: 0 });
   await machine.keyhole("daemon restart");

@@ -202,6 +202,17 @@ export async function addSession(
       return link.request("Add", request);
     }
   };
+  return askTelling(link, caller, { name, whereabouts }, ask);
+}
+
+/** Asks for credentials of a config, and again with the surroundings of this caller where a helper is to be run for them. */
+export async function askTelling<Result>(
+  link: Link,
+  caller: Asker,
+  { name, whereabouts }: { readonly name: string; readonly whereabouts: Whereabouts },
+  ask: () => Promise<Result>,
+): Promise<Result> {
+  const isWatched = await caller.ui.isWatched();
   try {
     return await whileTold(isWatched, caller.ui, `the source of ${name}`, ask);
   } catch (error) {

@@ -5,7 +5,7 @@ import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Environment } from "../../environment.ts";
 import type { GrantInfo, RequestOf } from "../../wire/messages.ts";
-import { requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
+import { askTelling, requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
 import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/source-variables.ts";
 import type { CommandContext } from "../command.ts";
 import type { RequestedTerms } from "./terms.ts";
@@ -47,14 +47,21 @@ const ASKING = ["SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as co
  * @param isRun it ends with this process
  * @throws KeyholeError what the daemon does
  */
-export function addGrant(caller: Caller, terms: RequestedTerms, isRun = false): Promise<GrantInfo> {
+export function addGrant(
+  caller: Caller & Pick<CommandContext, "ui">,
+  terms: RequestedTerms,
+  isRun = false,
+): Promise<GrantInfo> {
   const { environment, settings } = caller;
   const { configDir, defaultConfigDir } = settings.paths;
   return withGrantDaemon(caller, async (link) => {
-    const source = sourceVariables(caller, await refuseForeignDaemon(link, settings));
+    const whereabouts = await refuseForeignDaemon(link, settings);
+    const source = sourceVariables(caller, whereabouts);
     const asking = terms.confirm ? askingVariables(environment) : [];
     const directory = configDir === defaultConfigDir ? "" : configDir;
-    return link.request(isRun ? "GrantRun" : "GrantMake", { directory, ...terms, environment: [...source, ...asking] });
+    const request = { directory, ...terms, environment: [...source, ...asking] };
+    const ask = () => link.request(isRun ? "GrantRun" : "GrantMake", request);
+    return askTelling(link, caller, { name: terms.config, whereabouts }, ask);
   });
 }
 

@@ -23,6 +23,7 @@ import { refuseLoop } from "../../loop.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { isFallback } from "../../sources/helper.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import type { Surroundings } from "../../surroundings.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages, type RequestOf } from "../../wire/messages.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
@@ -78,7 +79,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     const { name } = planned;
     let live: LiveGrant | undefined;
     try {
-      const first = await life.sessions.prove(name, given);
+      const first = await life.sessions.prove(name, given, request);
       // A profile that calls keyhole may call another source tomorrow.
       const isProfileless = first.notes.some(isFallback);
       const environment = isProfileless ? withoutProfile(given) : given;
@@ -144,6 +145,10 @@ export interface GrantRequest extends Omit<RequestOf<"GrantMake">, "directory"> 
   readonly directory: string | undefined;
   /** What asks for a grant that ends with it. */
   readonly runner: Runner | undefined;
+  /** For helpers, from who asks; kept in memory as long as the grant's session is. */
+  readonly surroundings: Surroundings | undefined;
+  /** Whether who asks can be asked for them, with `surroundings-wanted`. */
+  readonly canTell: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 // The grants of a daemon, as its handlers see them. What one grant does is in lifecycle.ts, how one is made in adding.ts,
 // how definitions are read in loading.ts.
-import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
+import { isErrorOf, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { type Arch, type Executable, executableProblem, stateOf } from "../../grants/grant.ts";
 import { isGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Caller } from "../../server/dispatch.ts";
@@ -176,6 +176,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       runners.look();
       return infoOf(live);
     } catch (error) {
+      if (isErrorOf(error, "surroundings-wanted")) throw error;
       const grant = isGrantName(request.name) ? request.name : undefined;
       record({ kind: "grant", transport: "control", outcome: keyholeErrorOf(error).kind, grant, peer: peerOf(caller) });
       throw error;

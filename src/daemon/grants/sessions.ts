@@ -10,7 +10,7 @@ import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../status.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { SessionsDependencies } from "../sessions/lifecycle.ts";
-import { Sessions } from "../sessions/sessions.ts";
+import { type AddOptions, Sessions } from "../sessions/sessions.ts";
 import { type Clocks, type Ending, nowOf } from "./endings.ts";
 import { describeKeys, type LiveGrant } from "./livegrants.ts";
 
@@ -32,7 +32,7 @@ export interface GrantSessions {
   /** AWS's clock as far as it concerns that grant: see endings.ts. */
   nowOf(ending: Ending): number;
   /** The first credentials of a grant that is being made. @throws what CredentialSource.assume does */
-  prove(name: string, environment: SourceEnvironment): Promise<Issue>;
+  prove(name: string, environment: SourceEnvironment, told: Told): Promise<Issue>;
   /**
    * Credentials of a grant, at once where there are some; its session is made where there is none.
    *
@@ -116,8 +116,8 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
       return sessions.time;
     },
     nowOf: (ending) => nowOf(ending, sessions.time),
-    async prove(name, environment) {
-      await sessions.add(name, environment, { verify: true, renew: false });
+    async prove(name, environment, { surroundings, canTell }) {
+      await sessions.add(name, environment, { verify: true, renew: false, surroundings, canTell });
       return sessions.vend(name);
     },
     vend(live) {
@@ -138,6 +138,8 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     stop: () => sessions.stop(),
   };
 }
+
+type Told = Required<Pick<AddOptions, "surroundings" | "canTell">>;
 
 /** The definition of a grant that is in force, and what changes with it; see LiveGrant. */
 export interface Definition extends Ending {

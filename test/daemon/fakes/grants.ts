@@ -38,6 +38,8 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     environment: [{ name: "AWS_PROFILE", value: "work" }],
     directory: undefined,
     runner: undefined,
+    surroundings: undefined,
+    canTell: false,
     ...terms,
   };
 }

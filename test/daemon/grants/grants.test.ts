@@ -45,6 +45,23 @@ test("a grant is a directory with a socket, and gives its credentials to whoever
   expect(grants.list()[0]).toMatchObject({ name: "agent", uses: 1, accessKeyId: "ASIA-dev-1" });
 });
 
+test("who makes a grant is asked for a helper's surroundings, which its renewals have as well", async () => {
+  await using world = await newGrantWorld();
+  world.source.resolve = async ({ asksSurroundings }) => {
+    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+  };
+  const grants = await world.start();
+  const asked = await errorOf(grants.add(grantRequest({ canTell: true }), caller));
+  expect(asked).toMatchObject({ kind: "surroundings-wanted" });
+  expect(grants.list()).toEqual([]);
+  expect(world.eventsOf("grant")).toEqual([]);
+  const surroundings = { variables: { VAULT_ADDR: "https://vault" }, workingDirectory: "/work", leftOut: [] };
+  await grants.add(grantRequest({ canTell: true, surroundings, deliver: "file" }), caller);
+  await world.clock.advance(IDLE);
+  expect(world.source.count).toBeGreaterThan(1);
+  expect(new Set(world.source.calls.map((call) => call.surroundings))).toEqual(new Set([surroundings]));
+});
+
 test("the kernel's list of sockets does not show a grant's directory", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
