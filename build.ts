@@ -65,6 +65,8 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
     // Start-up: no parsing, and only the chunks of the role that runs.
     bytecode: true,
     splitting: true,
+    // A chunk is a file to find, to map and to link: 0.5 ms of a daemon's start go to the small ones.
+    minChunkSize: 16_384,
     sourcemap: "none",
     metafile: true,
     define: {
@@ -79,6 +81,9 @@ export async function compile(entrypoint: string, outfile: string, options: Comp
       outfile,
       ...(options.target && { target: options.target }),
       ...(options.runtime && { executablePath: options.runtime }),
+      // What runs once is not worth compiling, nor starting the compiler's threads for: 1 ms of a client, 4 of a daemon's
+      // start. The daemon takes it back once it is ready.
+      jitPolicy: 16,
       // Otherwise a `.env` or `bunfig.toml` in the directory where it is started is loaded, and can run code.
       autoloadDotenv: false,
       autoloadBunfig: false,

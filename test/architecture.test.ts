@@ -232,6 +232,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "daemon/process.ts",
       "server/program.ts",
       "files/accounts.ts",
+      "files/copies.ts",
       "files/reading.ts",
       "grants/policies.ts",
       "sources/machine.ts",

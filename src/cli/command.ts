@@ -67,6 +67,12 @@ export const commonOptions = {
   version: { type: "boolean", description: "Print the version" },
 } as const satisfies ArgsDef;
 
+/** Of commands that start a daemon. */
+export const ownOption = {
+  type: "boolean",
+  description: "Start a daemon of one's own, also where a shared one serves this user",
+} as const;
+
 /** A command that can be run, as citty has one; `commonOptions` need not be defined. */
 export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */

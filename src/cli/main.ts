@@ -81,7 +81,9 @@ const host: Omit<Host, "openInProcess"> = {
   platform: process.platform,
   isContainer: () =>
     Boolean(process.env["container"] || process.env["KUBERNETES_SERVICE_HOST"]) ||
-    ["/.dockerenv", "/run/.containerenv"].some((path) => process.getBuiltinModule("node:fs").existsSync(path)),
+    ["/.dockerenv", "/run/.containerenv"].some((path) =>
+      (require("node:fs") as typeof import("node:fs")).existsSync(path),
+    ),
   userId: () => process.geteuid?.() ?? -1,
   runTool: async ([program, ...words]) => {
     const path = Bun.which(program);
@@ -109,7 +111,7 @@ const host: Omit<Host, "openInProcess"> = {
       import("../files/copies.ts"),
     ]);
     const launch = (command: readonly string[]) => launchDaemon(command, settings, process.env, endOther);
-    const copy = copyCommand(host.command, settings.paths.binDir, build);
+    const copy = await copyCommand(host.command, settings.paths.binDir, build);
     try {
       if (copy !== undefined) return await launch(copy);
     } catch (error) {

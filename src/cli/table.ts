@@ -1,7 +1,5 @@
-// All commands: a new one is a file and a line. Each is loaded when it is called, except `export`: SDKs call it, and so
-// load one file less.
+// All commands: a new one is a file and a line. Each is loaded when it is called.
 import type { AnyCommand, CommandGroup, CommandLoader } from "./command.ts";
-import exportCommand from "./commands/export.ts";
 
 /** The file of a command exports it as its default. */
 function load(file: () => Promise<{ readonly default: AnyCommand }>): CommandLoader {
@@ -11,7 +9,7 @@ function load(file: () => Promise<{ readonly default: AnyCommand }>): CommandLoa
 export const root: CommandGroup = {
   meta: { name: "", description: "Short-lived AWS credentials for every tool on this machine, always fresh" },
   subCommands: {
-    export: () => Promise.resolve(exportCommand),
+    export: load(() => import("./commands/export.ts")),
     exec: async () => (await import("./commands/exec.ts")).exec,
     shell: async () => (await import("./commands/exec.ts")).shell,
     whoami: load(() => import("./commands/whoami.ts")),
@@ -21,10 +19,10 @@ export const root: CommandGroup = {
     daemon: {
       meta: { name: "daemon", description: "Start, stop and inspect the daemon and its sessions" },
       subCommands: {
-        start: async () => (await import("./commands/daemon/start-stop.ts")).start,
-        stop: async () => (await import("./commands/daemon/start-stop.ts")).stop,
+        start: load(() => import("./commands/daemon/start.ts")),
+        stop: async () => (await import("./commands/daemon/stop.ts")).stop,
         restart: load(() => import("./commands/daemon/restart.ts")),
-        kill: async () => (await import("./commands/daemon/start-stop.ts")).kill,
+        kill: async () => (await import("./commands/daemon/stop.ts")).kill,
         status: load(() => import("./commands/daemon/status.ts")),
         logs: load(() => import("./commands/daemon/logs.ts")),
         list: async () => (await import("./commands/daemon/sessions.ts")).list,

@@ -1,12 +1,10 @@
 // Where a command runs, on the host or in a sandbox that has a grant, and which socket it means.
-import { askOnce } from "../client/asking.ts";
 import { findTarget, grantDirectoryOf, type Target } from "../client/target.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
 import type { AnyCommand, Host } from "./command.ts";
-import { insideErrors } from "./vending/grant-socket.ts";
 
 /** The directory of the grant that this executable lies in, if it does. */
 export function ownGrantDirectory({ command }: Pick<Host, "command">): string | undefined {
@@ -42,7 +40,7 @@ export async function refuseElsewhere(
   if (where === "sandbox")
     return void grantSocketOf(target(), settings, `keyhole ${meta.name} --socket-path /run/keyhole/sock`);
   const { kind, path } = target();
-  if (kind === "grant") throw insideErrors.forbidden();
+  if (kind === "grant") throw (await import("./vending/grant-socket.ts")).insideErrors.forbidden();
   if (kind === "unknown") await greet(path, settings.clientTimeout);
 }
 
@@ -57,8 +55,15 @@ export function grantSocketOf(target: Target, { isSocketNamed }: Settings, hint:
   throw new KeyholeError("not-a-grant", "no grant's socket lies beside this executable", hint);
 }
 
+/** @throws KeyholeError `usage` for what only a daemon keeps, where there is to be none. */
+export function requireDaemon({ isInProcess }: Settings, what: string): void {
+  if (!isInProcess) return;
+  throw new KeyholeError("usage", `${what} needs the daemon, and KEYHOLE_DISABLE is set`, "unset KEYHOLE_DISABLE");
+}
+
 /** A socket that does not answer is left to the command. */
 async function greet(path: string, timeoutMs: number): Promise<void> {
+  const { askOnce } = await import("../client/asking.ts");
   try {
     await askOnce(path, timeoutMs, "Hello", { version });
   } catch (error) {

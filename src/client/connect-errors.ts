@@ -65,7 +65,7 @@ export function connectError(path: string, code = "unknown"): KeyholeError {
  * in the way.
  */
 function findObstacle(path: string): KeyholeError | undefined {
-  const fs = process.getBuiltinModule("node:fs");
+  const fs = require("node:fs") as typeof import("node:fs");
   const own = process.geteuid?.();
   const isOpen = (each: string, how: number): boolean => {
     try {

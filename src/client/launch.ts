@@ -4,7 +4,6 @@ import { isErrorOf, KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
 import { version } from "../version.ts";
 import { isReady, parseFailure, WAITING } from "../wire/readiness.ts";
-import { askOnce } from "./asking.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
 const PATIENCE = 15_000;
@@ -49,6 +48,7 @@ export async function launchDaemon(
  * kernel has put all of its threads away. Undefined if none answered in a while.
  */
 async function findWinner(settings: Settings): Promise<{ pid: number } | undefined> {
+  const { askOnce } = await import("./asking.ts");
   for (let pause = 4; pause < LONGEST_PAUSE; pause *= 2) {
     try {
       const { pid } = await askOnce(settings.paths.socket, settings.clientTimeout, "Hello", { version });

@@ -14,6 +14,9 @@ export interface Target {
   readonly kind: "own" | "grant" | "unknown" | "shared";
 }
 
+/** Not imported, as it costs 1.5 ms; process.getBuiltinModule costs as much again. */
+const fs = () => require("node:fs") as typeof import("node:fs");
+
 /** The names of a grant's socket and AWS config in its directory, beside the executable. */
 const GRANT_SOCKET = "sock";
 const GRANT_CONFIG = "aws-config";
@@ -63,7 +66,7 @@ function isOperator({ paths }: Settings): boolean {
 }
 
 function mayEnter(directory: string): boolean {
-  const { accessSync, constants } = process.getBuiltinModule("node:fs");
+  const { accessSync, constants } = fs();
   try {
     accessSync(directory, constants.X_OK);
     return true;
@@ -75,8 +78,7 @@ function mayEnter(directory: string): boolean {
 /** Whether a directory has a config. Of one that cannot be read nothing is known, and its owner is told so elsewhere. */
 function hasConfigs(directory: string): boolean {
   try {
-    return process
-      .getBuiltinModule("node:fs")
+    return fs()
       .readdirSync(directory)
       .some((name) => name.endsWith(".yaml"));
   } catch (error) {
@@ -88,7 +90,7 @@ function hasConfigs(directory: string): boolean {
 function isThere(path: string): boolean {
   if (Bun.file(path).size > 0) return true;
   try {
-    return process.getBuiltinModule("node:fs").lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    return fs().lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
     return true;
   }
@@ -118,10 +120,20 @@ function kindOf(socket: string): Target["kind"] {
   return stats === undefined || CONTROL_MODES.includes(stats.mode & 0o777) ? "own" : "unknown";
 }
 
+/** False only for what certainly is not. Without node:fs. */
+export async function mayBeThere(path: string): Promise<boolean> {
+  try {
+    await Bun.file(path).stat();
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ENOENT";
+  }
+}
+
 /** Undefined where nothing is, or may be seen. */
 function lookAt(path: string) {
   try {
-    return process.getBuiltinModule("node:fs").lstatSync(path, { throwIfNoEntry: false });
+    return fs().lstatSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }

@@ -1,9 +1,9 @@
 // The executable that a daemon is. It runs from a private copy, which no update replaces, and which Linux keeps closed:
 // a process whose file its user may not read can never be looked into, not even before its first instruction.
-import { existsSync, openSync, rmSync, statSync } from "node:fs";
+import { existsSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { definedVariables, selectDaemonEnvironment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
-import { IS_CLOSABLE, lookAt, wantsCopy } from "../files/copies.ts";
+import { IS_CLOSABLE, wantsCopy } from "../files/copies.ts";
 import { isSameFile } from "../files/identity.ts";
 import type { Native } from "../native/native.ts";
 import { build } from "../version.ts";
@@ -119,6 +119,15 @@ export function openImage({ native, binDir, original, failure }: ImageOptions): 
     },
     sweep: () => removeCopies(binDir, original === undefined ? undefined : build),
   };
+}
+
+/** Undefined where nothing can be seen. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where it cannot be opened. */

@@ -226,6 +226,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     log("warn", "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone");
   record({ kind: "daemon", transport: "daemon", outcome: "ok", note: kept === undefined ? "started" : "goes on" });
   if (kept === undefined) console.log(formatReady(paths.socket));
+  // Until here it was build.ts's: to start was more than to be fast.
+  Bun.unsafe.setJITPolicy(1);
   succession?.complete();
   notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
   // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.

@@ -1,5 +1,5 @@
 // The private copies of the executable, `<home>/bin/keyhole-BUILD`: which one is this build's, and whether it will do.
-import { type Stats, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 
 /** Whether the kernel keeps a process closed whose file its user cannot read. */
 export const IS_CLOSABLE = process.platform === "linux";
@@ -30,23 +30,21 @@ export function isCopyOf(found: Stats, original: Stats): boolean {
  *
  * @param command what runs this executable
  */
-export function copyCommand(
+export async function copyCommand(
   [original]: readonly string[],
   binDir: string,
   build: string,
-): readonly string[] | undefined {
+): Promise<readonly string[] | undefined> {
   if (original === undefined || !wantsCopy()) return undefined;
   const path = `${binDir}/${copyName(build)}`;
-  const [found, made] = [path, original].map(lookAt);
+  // Not by node:fs, which costs 1 ms before the daemon can begin.
+  const [found, made] = await Promise.all(
+    [path, original].map((each) =>
+      Bun.file(each)
+        .stat()
+        .catch(() => undefined),
+    ),
+  );
   if (found === undefined || made === undefined || !isCopyOf(found, made)) return undefined;
   return [path, "--daemon", "--original", original];
-}
-
-/** Undefined where nothing can be seen. */
-export function lookAt(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
 }

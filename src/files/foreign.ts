@@ -8,7 +8,7 @@ import { quotePosix } from "../text/quoting.ts";
 import { lookAt, pathError } from "./trust.ts";
 
 /** Loaded where something is read: the daemon has this file for its errors, and never reads here. */
-const promises = () => process.getBuiltinModule("node:fs/promises");
+const promises = () => require("node:fs/promises") as typeof import("node:fs/promises");
 
 /** Bytes: far above a bundle of every CA there is, and a config of a thousand profiles. */
 const LIMIT = 4 * 2 ** 20;

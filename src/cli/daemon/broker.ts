@@ -108,12 +108,6 @@ async function withBrokerInProcess<Result>(
   }
 }
 
-/** @throws KeyholeError `usage` for what only a daemon keeps, where there is to be none. */
-export function requireDaemon({ isInProcess }: Settings, what: string): void {
-  if (!isInProcess) return;
-  throw new KeyholeError("usage", `${what} needs the daemon, and KEYHOLE_DISABLE is set`, "unset KEYHOLE_DISABLE");
-}
-
 async function holderOf({ paths }: Settings): Promise<number | undefined> {
   const { liveLockHolder } = await import("./lock.ts");
   return liveLockHolder(paths.lock);

@@ -5,9 +5,10 @@ import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Environment } from "../../environment.ts";
 import type { GrantInfo, RequestOf } from "../../wire/messages.ts";
-import { askTelling, requireDaemon, withOwnDaemon } from "../daemon/broker.ts";
+import { askTelling, withOwnDaemon } from "../daemon/broker.ts";
 import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/source-variables.ts";
 import type { CommandContext } from "../command.ts";
+import { requireDaemon } from "../where.ts";
 import type { RequestedTerms } from "./terms.ts";
 
 /** What a grant was made with, of what is no secret. */

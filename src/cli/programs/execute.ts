@@ -65,7 +65,7 @@ const REPLACEMENT = "\ufffd";
 export type ReadOwn = (what: "cmdline" | "environ") => Uint8Array;
 
 // Not imported: node:fs costs 1.5 ms, and few programs need it.
-const readOwn: ReadOwn = (what) => process.getBuiltinModule("node:fs").readFileSync(`/proc/self/${what}`);
+const readOwn: ReadOwn = (what) => (require("node:fs") as typeof import("node:fs")).readFileSync(`/proc/self/${what}`);
 
 /**
  * The last words of this process's own command line, as they were given.

@@ -14,12 +14,6 @@ import { statSync } from "node:fs";
 import { lookAt, pathError, refuseForeign } from "../../files/trust.ts";
 import { directoryOf } from "../../paths.ts";
 
-/** Of commands that start a daemon. */
-export const ownOption = {
-  type: "boolean",
-  description: "Start a daemon of one's own, also where a shared one serves this user",
-} as const;
-
 /** Which configs a member may have, only the operator knows: there is nothing to choose from. */
 export function requireSharedName(name: string | undefined): string {
   if (name !== undefined) return checkConfigName(name);

@@ -49,7 +49,7 @@ export function wantedOf(config: string, directory: string, defaultDirectory: st
   if (!directory.startsWith("/")) throw new KeyholeError("usage", "the directory of configs is not an absolute path");
   if (directory === defaultDirectory) return { config: checkConfigName(config), directory: undefined };
   // Without an import: a daemon that is asked for no other directory has no need of the module, nor of its memory.
-  const { resolve } = process.getBuiltinModule("node:path");
+  const { resolve } = require("node:path") as typeof import("node:path");
   const path = resolve(directory);
   return { config: checkConfigName(config), directory: path === resolve(defaultDirectory) ? undefined : path };
 }

@@ -4,14 +4,15 @@ import { parseSessionName } from "../../../config/name.ts";
 import type { Settings } from "../../../settings.ts";
 import { version } from "../../../version.ts";
 import type { DaemonStatus } from "../../../wire/messages.ts";
-import { requireDaemon, withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
-import { type CommandContext, defineCommand } from "../../command.ts";
+import { withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
+import { type CommandContext, defineCommand, ownOption } from "../../command.ts";
+import { requireDaemon } from "../../where.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
 import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
-import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
+import { refuseBesideShared } from "../../vending/shared.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 

@@ -2,12 +2,13 @@
 import { showOnOneLine } from "../../../text/controls.ts";
 import type { Link } from "../../../client/asking.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
-import { addSession, requireDaemon, withDaemon, withOwnDaemon } from "../../daemon/broker.ts";
-import { defineCommand } from "../../command.ts";
+import { addSession, withDaemon, withOwnDaemon } from "../../daemon/broker.ts";
+import { defineCommand, ownOption } from "../../command.ts";
+import { requireDaemon } from "../../where.ts";
 import { renderSessions, renderTroubles, sessionToJson } from "../../daemon/status.ts";
 import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
 import { configChoices, nameOption, requireName, sessionOf } from "../../configs/names.ts";
-import { ownOption, refuseBesideShared } from "../../vending/shared.ts";
+import { refuseBesideShared } from "../../vending/shared.ts";
 import { parseSessionName } from "../../../config/name.ts";
 
 export const list = defineCommand({
