@@ -37,8 +37,10 @@ export function termsOf<Terms extends GrantTermsMessage>(all: Terms): Pick<Terms
 export interface Grant extends GrantTerms {
   /** The SHA-256 of the name of its directory; of a former version's definition, that name (grants/names.ts). */
   readonly id: string;
-  /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. */
+  /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. Unused beside `identity`. */
   readonly sessionName: string;
+  /** The ARN of whose credentials it hands on as they are; undefined for one that has role sessions of its own. */
+  readonly identity: string | undefined;
   readonly createdAt: number;
   /** AWS's clock minus this machine's when it was made, in milliseconds: `endsAt` is a moment on both. */
   readonly clockSkew: number;
@@ -94,6 +96,17 @@ export function executableProblem(
 /** Of process.arch. */
 export function archOf(cpu: string): Arch {
   return cpu === "arm64" ? "arm64" : "amd64";
+}
+
+/** Of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; undefined for who is no role's session. */
+export function roleSessionOf(arn: string): { readonly role: string; readonly session: string } | undefined {
+  const [, role, session] = /^(arn:[^:]+:sts::[^:]*:assumed-role\/[^/]+)\/(.+)$/.exec(arn) ?? [];
+  return role === undefined || session === undefined ? undefined : { role, session };
+}
+
+/** Whether they have the same permissions: the sessions of a role do, whatever their names. */
+export function isSameIdentity(arn: string, other: string): boolean {
+  return (roleSessionOf(arn)?.role ?? arn) === (roleSessionOf(other)?.role ?? other);
 }
 
 /** By what name the config of a grant is read. */

@@ -4,9 +4,10 @@
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html
 import { isIP } from "node:net";
 import { isMapping } from "../config/mapping.ts";
+import { formatExpiration } from "../credentials.ts";
 import { codeOf, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
-import type { Grant } from "./grant.ts";
+import { type Grant, roleSessionOf } from "./grant.ts";
 
 /** What a policy's name stands for: either or both. STS takes the union of them, so a preset is never split. */
 export interface PolicyChoice {
@@ -153,40 +154,51 @@ export interface Denial {
 }
 
 /**
- * `aws:userid` of a role session is the role's id and the session's name; the name is the grant's alone, so no other
- * user of the role is hit, and the statement needs no end.
+ * `aws:userid` of a role session is the role's id and the session's name. The name is a grant's alone, so no other
+ * user of the role is hit, and the statement needs no end; of a grant that hands an identity on it is the whole session,
+ * its owner's tools among it. A user's sessions of GetSessionToken have one id with the user's keys, which have no token
+ * and no time of issue: those keys stay good.
  *
- * @throws KeyholeError `usage` for what is not the ARN of a role.
+ * @param arn of the role, or of the identity that is handed on
+ * @param now milliseconds since the epoch
+ * @throws KeyholeError `usage` for who is neither a role nor a user.
  */
-export function denySession({ name, sessionName }: Pick<Grant, "name" | "sessionName">, roleArn: string): Denial {
+export function denySession(
+  { name, sessionName }: Pick<Grant, "name" | "sessionName">,
+  arn: string,
+  now: number,
+): Denial {
+  const user = nameIn(arn, "iam", "user");
+  const condition =
+    user === undefined
+      ? { StringLike: { "aws:userid": `*:${sessionName}` } }
+      : { DateLessThan: { "aws:TokenIssueTime": formatExpiration(now) } };
   const policy = {
     Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Deny",
-        Action: "*",
-        Resource: "*",
-        Condition: { StringLike: { "aws:userid": `*:${sessionName}` } },
-      },
-    ],
+    Statement: [{ Effect: "Deny", Action: "*", Resource: "*", Condition: condition }],
   };
   const options = {
-    "--role-name": roleNameOf(roleArn),
+    ...(user === undefined ? { "--role-name": roleNameOf(arn) } : { "--user-name": user }),
     "--policy-name": `keyhole-deny-${name}`,
     "--policy-document": JSON.stringify(policy),
   };
+  const action = user === undefined ? "put-role-policy" : "put-user-policy";
   return {
     document: JSON.stringify(policy, undefined, 2),
-    command: `aws iam put-role-policy ${Object.entries(options).flat().map(quotePosix).join(" ")}`,
-    note: roleArn.includes(":role/aws-reserved/")
+    command: `aws iam ${action} ${Object.entries(options).flat().map(quotePosix).join(" ")}`,
+    note: /:role\/aws-reserved\/|:assumed-role\/AWSReservedSSO_/.test(arn)
       ? "this role is managed by AWS and cannot be edited: attach the policy through IAM Identity Center, or wait until the credentials expire"
       : undefined,
   };
 }
 
 /** IAM's calls want the name without the path: `deploy` of `arn:aws:iam::123456789012:role/ci/deploy`. */
-function roleNameOf(roleArn: string): string {
-  const [, name] = /^arn:[^:]+:iam::[^:]*:role\/(?:.*\/)?([^/]+)$/.exec(roleArn) ?? [];
+function roleNameOf(arn: string): string {
+  const name = nameIn(roleSessionOf(arn)?.role ?? "", "sts", "assumed-role") ?? nameIn(arn, "iam", "role");
   if (name === undefined) throw new KeyholeError("usage", "the role's ARN has no name of a role");
   return name;
+}
+
+function nameIn(arn: string, service: string, kind: string): string | undefined {
+  return new RegExp(`^arn:[^:]+:${service}::[^:]*:${kind}/(?:.*/)?([^/]+)$`).exec(arn)?.[1];
 }

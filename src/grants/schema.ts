@@ -86,6 +86,11 @@ const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]>
     ),
     write: asIs,
   },
+  identity: {
+    key: "identity",
+    schema: v.optional(v.pipe(text, v.startsWith("arn:", "must be the ARN of an identity"))),
+    write: asIs,
+  },
   createdAt: { key: "created", schema: time, write: formatTime },
   endsAt: { key: "ends", schema: v.optional(time), write: given(formatTime) },
   clockSkew: {

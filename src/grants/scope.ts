@@ -13,13 +13,17 @@ import type { Grant, GrantScope } from "./grant.ts";
  *
  * @throws KeyholeError `invalid-grant` with everything that is wrong, a line each, and no value.
  */
-export function applyScope(config: Config, grant: GrantScope & Pick<Grant, "sessionName" | "deliver">): Config {
+export function applyScope(
+  config: Config,
+  grant: GrantScope & Pick<Grant, "sessionName" | "deliver" | "identity">,
+): Config {
   const role = config.AssumeRole;
-  if (role === undefined)
+  if (role === undefined) return handOn(config, grant);
+  if (grant.identity !== undefined)
     throw new KeyholeError(
       "invalid-grant",
-      "the config assumes no role: a sandbox would get the identity of its profile itself, and AWS could not tell the two apart",
-      "give the config a role: keyhole config update",
+      "the grant hands an identity on as it is, and its config assumes a role by now",
+      "remove the grant, and add it again: keyhole grant remove",
     );
   const isTagged = grant.tags.length > 0 || grant.sourceIdentity !== undefined;
   const problems = [
@@ -42,9 +46,30 @@ export function applyScope(config: Config, grant: GrantScope & Pick<Grant, "sess
       SourceIdentity: grant.sourceIdentity ?? role.SourceIdentity,
       DurationSeconds: grant.durationSeconds ?? role.DurationSeconds,
     },
-    // Nobody asks for a lease: it must be renewed unasked.
-    pin: grant.deliver === "file" ? true : config.pin,
+    pin: isPinned(config, grant),
   };
+}
+
+/** A lease is read without asking: it must be renewed unasked. */
+function isPinned(config: Config, { deliver }: Pick<Grant, "deliver">): boolean | undefined {
+  return deliver === "file" ? true : config.pin;
+}
+
+/** Credentials that exist already are what they are: only AssumeRole narrows, marks or shortens. */
+function handOn(config: Config, grant: GrantScope & Pick<Grant, "deliver">): Config {
+  const asked = {
+    "--policy or --policy-arn": grant.policy !== undefined || grant.policyArns.length > 0,
+    "--tag": grant.tags.length > 0,
+    "--source-identity": grant.sourceIdentity !== undefined,
+    "--duration": grant.durationSeconds !== undefined,
+  };
+  const [option] = Object.entries(asked).find(([, isAsked]) => isAsked) ?? [];
+  if (option === undefined) return { ...config, pin: isPinned(config, grant) };
+  throw new KeyholeError(
+    "invalid-grant",
+    `${option} is for a config that assumes a role: what this one hands on is what its profile has, and cannot be narrowed`,
+    "give the config a role: keyhole config update",
+  );
 }
 
 function joinTags(role: AssumeRoleSection, { tags }: GrantScope): AssumeRoleSection["Tags"] {

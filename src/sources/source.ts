@@ -60,6 +60,8 @@ export interface AssumedRole {
   readonly clock: ClockStanding;
   /** Things worth knowing in `status`, such as a duration that was reduced. */
   readonly notes: readonly string[];
+  /** Why a sandbox may not have them, as a verb and more; undefined where it may. */
+  readonly ungrantable: string | undefined;
 }
 
 /** What GetCallerIdentity says. */

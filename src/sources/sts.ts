@@ -103,6 +103,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         sourceDescription: `web identity of ${file ?? "WebIdentity.command"}`,
         ...reading,
         notes: [],
+        ungrantable: undefined,
       };
     } catch (error) {
       throw explain(error, request, target, {
@@ -140,6 +141,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       sourceDescription: attempt.source.description,
       ...reading,
       notes: [...attempt.source.notes, ...notes, ...durationNotes(request, attempt)],
+      ungrantable: undefined,
     };
   }
 
@@ -220,7 +222,15 @@ function passThrough({ credentials, ...source }: ResolvedSource, region: string 
     clockSkew: undefined,
     clock: "aws",
     notes: source.notes,
+    ungrantable: whyUngrantable(credentials),
   };
+}
+
+/** A sandbox that is stopped must not keep what it had. */
+function whyUngrantable({ accessKeyId, sessionToken, expiresAt }: Credentials): string | undefined {
+  // What a helper calls a session token does not make a session of a user's own key.
+  if (sessionToken === undefined || accessKeyId.startsWith("AKIA")) return "are long-lived keys";
+  return expiresAt === undefined ? "do not say when they end" : undefined;
 }
 
 type Told = Pick<AssumeRequest, "surroundings" | "asksSurroundings">;

@@ -31,8 +31,52 @@ test("a config without a role hands out what its profile has, and is renewed by 
   expect(added).toMatchObject({ exitCode: 0 });
   const { stdout } = await world.run(["export", "-n", "me"]);
   expect(JSON.parse(stdout)).toMatchObject({ access_key: "ASIA0000000000000001" });
-  const refused = await world.run(["grant", "add", "box", "--config", "me"]);
-  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("assumes no role") });
+});
+
+test("a grant hands a profile's identity on, says so, and names the whole session where it is to be ended", async () => {
+  await using world = await makeWorld(SSO);
+  await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=sso-dev"]);
+  const arn = "arn:aws:sts::111122223333:assumed-role/sso:222222222222/PowerUser<-good/s";
+  const narrowed = await world.run(["grant", "add", "box", "--config", "me", "--policy", "read-only"]);
+  expect(narrowed).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("cannot be narrowed") });
+  const shorter = await world.run(["grant", "add", "box", "--config", "me", "--ttl", "16m"]);
+  expect(shorter).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("cannot be made to end with the grant"),
+  });
+  const added = await world.run(["grant", "add", "box", "--config", "me", "--mount-at", "host"]);
+  expect(added).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(`box: it hands ${arn} on as it is`) });
+  const directory = added.stdout.trimEnd();
+  const ask = () => world.machine.run([], { program: `${directory}/keyhole`, env: { HOME: undefined } });
+  expect(JSON.parse((await ask()).stdout)).toMatchObject({ AccessKeyId: expect.stringMatching(/^ASIA0+\d$/) });
+  await world.run(["daemon", "restart"]);
+  expect(await ask()).toMatchObject({ exitCode: 0 });
+  const shown = await world.run(["grant", "show", "box", "--json"]);
+  expect(JSON.parse(shown.stdout)).toMatchObject({ roleArn: arn, sessionName: "PowerUser<-good/s" });
+  const revoked = await world.run(["grant", "revoke", "box", "--print-iam"]);
+  expect(JSON.parse(revoked.stdout)).toMatchObject({
+    Statement: [{ Effect: "Deny", Condition: { StringLike: { "aws:userid": "*:PowerUser<-good/s" } } }],
+  });
+  expect(await ask()).toMatchObject({ exitCode: 9 });
+});
+
+test("long-lived keys are in no grant", async () => {
+  const keys = "aws_access_key_id = AKIALONG000000000000\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n";
+  await using world = await makeWorld(
+    "",
+    `[keys]\n${keys}[endless]\n${keys.replace("AKIA", "ASIA")}aws_session_token = t\n`,
+  );
+  for (const [profile, what] of [
+    ["keys", "are long-lived keys"],
+    ["endless", "do not say when they end"],
+  ] as const) {
+    await world.run(["config", "add", "-n", profile, "--set", `Session.profile_name=${profile}`]);
+    const { exitCode, stdout, stderr } = await world.run(["grant", "add", "box", "--config", profile]);
+    expect({ exitCode, stdout, stderr }).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(stderr).toContain(`the credentials of profile ${profile} ${what}: no sandbox gets them\n`);
+    expect(stderr).toContain("--set GetSessionToken.DurationSeconds=3600");
+  }
+  expect((await world.run(["grant", "list", "--json"])).stdout).toBe("[]\n");
 });
 
 test("keys without an end are handed out for half an hour, and a role of the profile's is assumed", async () => {

@@ -155,9 +155,10 @@ test("every preset has a name that resolves", () => {
 });
 
 const GRANT = { name: "ci", sessionName: "keyhole-ci-0a1b2c3d" };
+const NOW = Date.UTC(2026, 0, 1);
 
 test("the policy denies everything to the grant's session, whatever role it is of", () => {
-  const { document, note } = denySession(GRANT, "arn:aws:iam::123456789012:role/agent");
+  const { document, note } = denySession(GRANT, "arn:aws:iam::123456789012:role/agent", NOW);
   expect(JSON.parse(document)).toEqual({
     Version: "2012-10-17",
     Statement: [
@@ -178,7 +179,7 @@ test.each([
   ["arn:aws-us-gov:iam::123456789012:role/service-role/x+y@z", "x+y@z"],
   ["arn:aws:iam:::role/ceph", "ceph"],
 ])("the command for %s is about the role %s", (arn, role) => {
-  const { command } = denySession(GRANT, arn);
+  const { command } = denySession(GRANT, arn, NOW);
   // A shell reads back the words that were meant.
   const { stdout } = Bun.spawnSync(["sh", "-c", command.replace(/^aws /, String.raw`printf '%s\n' `)]);
   const [service, verb, roleOption, roleName, nameOption, name, documentOption, document] = stdout
@@ -190,17 +191,36 @@ test.each([
       ["--policy-name", "keyhole-deny-ci", "--policy-document"],
     ].flat(),
   );
-  expect(JSON.parse(document!)).toEqual(JSON.parse(denySession(GRANT, arn).document));
+  expect(JSON.parse(document!)).toEqual(JSON.parse(denySession(GRANT, arn, NOW).document));
 });
 
 test("a role that nobody can edit is said to be one", () => {
   const arn = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_0";
-  expect(denySession(GRANT, arn).note).toStartWith("this role is managed by AWS and cannot be edited");
+  expect(denySession(GRANT, arn, NOW).note).toStartWith("this role is managed by AWS and cannot be edited");
 });
 
-test.each(["", "arn:aws:iam::123456789012:user/ann", "arn:aws:iam::123456789012:role/", "arn:aws:iam::1:role/a/"])(
-  "%j is no role",
+test("of an identity that is handed on, the whole session is denied, and of a user what was issued until now", () => {
+  const session = denySession(
+    { name: "ci", sessionName: "ann" },
+    "arn:aws:sts::123456789012:assumed-role/Dev/ann",
+    NOW,
+  );
+  expect(JSON.parse(session.document)).toMatchObject({
+    Statement: [{ Effect: "Deny", Condition: { StringLike: { "aws:userid": "*:ann" } } }],
+  });
+  expect(session.command).toStartWith("aws iam put-role-policy --role-name Dev ");
+  const user = denySession({ name: "ci", sessionName: "" }, "arn:aws:iam::123456789012:user/team/ann", NOW);
+  expect(JSON.parse(user.document)).toMatchObject({
+    Statement: [{ Effect: "Deny", Condition: { DateLessThan: { "aws:TokenIssueTime": "2026-01-01T00:00:00Z" } } }],
+  });
+  expect(user.command).toStartWith("aws iam put-user-policy --user-name ann ");
+  const managed = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Dev_0/ann";
+  expect(denySession({ name: "ci", sessionName: "ann" }, managed, NOW).note).toContain("cannot be edited");
+});
+
+test.each(["", "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:role/", "arn:aws:iam::1:role/a/"])(
+  "%j is neither a role nor a user",
   (arn) => {
-    expect(thrownBy(() => denySession(GRANT, arn)).kind).toBe("usage");
+    expect(thrownBy(() => denySession(GRANT, arn, NOW)).kind).toBe("usage");
   },
 );

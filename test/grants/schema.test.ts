@@ -13,6 +13,7 @@ test("a grant is written in the words of its options", () => {
     config: "dev",
     id: "0123456789abcdef".repeat(4),
     session_name: "keyhole-ci-0a1b2c3d",
+    identity: "arn:aws:sts::111122223333:assumed-role/dev/ann",
     created: "2025-10-01T21:34:31.380Z",
     ends: "2025-10-02T05:34:31.380Z",
     clock_skew_ms: -3_600_000,

@@ -10,7 +10,7 @@ type Scope = Parameters<typeof applyScope>[1];
 
 const ROLE = "arn:aws:iam::123456789012:role/agent";
 const ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-const PLAIN: Scope = { ...NO_TERMS, sessionName: "keyhole-ci-0a1b2c3d" };
+const PLAIN: Scope = { ...NO_TERMS, sessionName: "keyhole-ci-0a1b2c3d", identity: undefined };
 
 const configOf = (role: Partial<AssumeRoleSection> = {}): Config => ({
   AssumeRole: { RoleArn: ROLE, ...role },
@@ -218,7 +218,24 @@ test("everything that is wrong is said at once, and no value", () => {
   expect(problems.join("\n")).not.toContain("SECRET");
 });
 
-test("a config without a role is no config of a grant", () => {
-  const error = thrownBy(() => applyScope({ Session: { profile_name: "p" } }, PLAIN));
-  expect(error).toMatchObject({ kind: "invalid-grant", message: expect.stringContaining("assumes no role") });
+test("what a config without a role hands on is narrowed by nothing", () => {
+  const config = { Session: { profile_name: "p" } };
+  expect(applyScope(config, PLAIN)).toEqual({ ...config, pin: undefined });
+  expect(applyScope(config, { ...PLAIN, deliver: "file" })).toEqual({ ...config, pin: true });
+  const narrowed: Partial<Scope>[] = [
+    { policy: "{}" },
+    { policyArns: [ARN] },
+    { tags: [{ key: "k", value: "v" }] },
+    { sourceIdentity: "ann" },
+    { durationSeconds: 900 },
+  ];
+  for (const scope of narrowed)
+    expect(thrownBy(() => applyScope(config, { ...PLAIN, ...scope }))).toMatchObject({
+      kind: "invalid-grant",
+      message: expect.stringContaining("cannot be narrowed"),
+    });
+});
+
+test("a grant that hands an identity on is none of a config that assumes a role by now", () => {
+  expect(refusal({ identity: "arn:aws:sts::111122223333:assumed-role/dev/ann" })).toContain("assumes a role by now");
 });

@@ -1,6 +1,7 @@
 // What is written down of the requests for a config's credentials, on the control socket and on a shared one.
 import type { AuditEvent, AuditKind, RecordAudit } from "../../audit/line.ts";
 import { parseSessionName } from "../../config/name.ts";
+import { roleSessionOf } from "../../grants/grant.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { keyholeErrorOf } from "../../errors.ts";
@@ -98,14 +99,20 @@ export function createRequestAudit(
 type Evidence = Pick<AuditEvent, "config" | "roleArn" | "sessionName" | "accessKeyId" | "expiresAt">;
 
 export function evidenceOf(issue: Issue): Evidence {
-  const { config, roleArn, credentials, expiresAt } = issue;
-  return { config, roleArn, sessionName: sessionNameOf(issue), accessKeyId: credentials.accessKeyId, expiresAt };
+  const { config, roleArn, arn, credentials, expiresAt } = issue;
+  return {
+    config,
+    roleArn: roleArn || arn,
+    sessionName: sessionNameOf(issue),
+    accessKeyId: credentials.accessKeyId,
+    expiresAt,
+  };
 }
 
 /** Behind the `AROA…:`; where the STS tells none (Ceph RGW), behind the last slash of the assumed role's ARN. */
 function sessionNameOf({ assumedRoleId, arn }: Issue): string | undefined {
   const [, name] = assumedRoleId.split(":", 2);
-  return name || arn.split("/")[2];
+  return name || roleSessionOf(arn)?.session;
 }
 
 /**

@@ -69,13 +69,18 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
     pending.set(name, () => ({ ...planned, ...lifeOf(request, life.sessions.clocks) }));
     try {
-      return await make(planned, request, environment);
+      return await make(planned, request, environment, config.AssumeRole === undefined);
     } finally {
       pending.delete(name);
     }
   }
 
-  async function make(planned: Grant, request: GrantRequest, given: SourceEnvironment): Promise<LiveGrant> {
+  async function make(
+    planned: Grant,
+    request: GrantRequest,
+    given: SourceEnvironment,
+    isHandedOn: boolean,
+  ): Promise<LiveGrant> {
     const { name } = planned;
     let live: LiveGrant | undefined;
     try {
@@ -85,7 +90,8 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
       const environment = isProfileless ? withoutProfile(given) : given;
       const kept = isProfileless ? withoutProfile(planned.environment) : planned.environment;
       // AWS's clock is known by now, if it was not before.
-      const grant = { ...planned, environment: kept, ...lifeOf(request, life.sessions.clocks) };
+      const identity = isHandedOn ? first.arn : undefined;
+      const grant = { ...planned, identity, environment: kept, ...lifeOf(request, life.sessions.clocks) };
       pending.set(name, () => grant);
       store.write(grant, { durable: true });
       // What cannot be read again would work until the daemon's next start, and not be revoked after it.
@@ -182,6 +188,7 @@ export function planGrant(
     arch: deliver === "socket" ? (request.arch as Arch | undefined) : undefined,
     id,
     sessionName: `keyhole-${request.name}-${randomHex(4)}`,
+    identity: undefined,
     ...lifeOf(request, now),
     revokedAt: undefined,
     uses: 0,

@@ -8,7 +8,7 @@ import { escapeControls } from "../../text/controls.ts";
 import { evidenceOf } from "../audit/requests.ts";
 import type { Mount } from "../mounts/mount.ts";
 import type { Issue } from "../sessions/issue.ts";
-import type { LiveGrant } from "./livegrants.ts";
+import { type LiveGrant, sessionNameOf } from "./livegrants.ts";
 import { refusalOf } from "./socket.ts";
 
 export interface DeliveryDependencies {
@@ -50,7 +50,7 @@ export function createDelivery({ record, log }: DeliveryDependencies): Delivery 
     withhold(live, kind) {
       // What passes says nothing against a lease that a daemon before this one wrote.
       if (live.leased === undefined && errors[kind].passes !== "never") return;
-      const { name, config, sessionName } = live.grant;
+      const { name, config } = live.grant;
       const reason = refusalOf(kind, name);
       if (!write(live, reason.kind, () => live.lease?.end(reason))) return;
       log("info", "lease ended", { grant: name, kind });
@@ -63,7 +63,7 @@ export function createDelivery({ record, log }: DeliveryDependencies): Delivery 
         grant: name,
         config,
         roleArn: live.roleArn,
-        sessionName,
+        sessionName: sessionNameOf(live),
       });
     },
   };

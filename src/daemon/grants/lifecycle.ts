@@ -250,7 +250,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
 
 function note(live: LiveGrant, issue: Issue): void {
   live.outstanding = outstandingOf(issue);
-  live.roleArn = issue.roleArn;
+  live.roleArn = issue.roleArn || issue.arn;
 }
 
 /** One after the other: what was asked for last is there in the end. */

@@ -4,7 +4,7 @@ import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { hasTrait } from "../../environment.ts";
 import type { KeyholeError } from "../../errors.ts";
-import { configNameOf, type Grant, stateOf, termsOf } from "../../grants/grant.ts";
+import { configNameOf, type Grant, roleSessionOf, stateOf, termsOf } from "../../grants/grant.ts";
 import type { Caller } from "../../server/dispatch.ts";
 import type { Listener } from "../../server/listener.ts";
 import { peerOf } from "../../server/peers.ts";
@@ -49,7 +49,7 @@ export interface LiveGrant {
   /** It could not be replaced, and is to be. */
   isLeaseStale: boolean;
   limiter: RateLimiter;
-  /** The config's, as it was read or used last. */
+  /** The config's, as it was read or used last; of a grant that hands an identity on, that one's ARN. */
   roleArn: string | undefined;
   outstanding: Outstanding | undefined;
   refusals: number;
@@ -103,7 +103,7 @@ export function recordLife(
   caller: Caller | undefined,
   note?: string,
 ): void {
-  const { name, config, sessionName, endsAt } = grant;
+  const { name, config, endsAt } = grant;
   record({
     kind,
     transport: caller === undefined ? "daemon" : "control",
@@ -111,7 +111,7 @@ export function recordLife(
     grant: name,
     config,
     roleArn,
-    sessionName,
+    sessionName: sessionNameOf({ grant, roleArn }),
     accessKeyId: outstanding?.accessKeyId,
     // Of the grant where it begins, later of the credentials that are still out.
     expiresAt: kind === "grant" ? endsAt : outstanding?.expiresAt,
@@ -134,12 +134,12 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
     createdAt: grant.createdAt,
     endsAt: grant.endsAt,
     revokedAt: grant.revokedAt,
-    roleArn: session?.roleArn ?? live.roleArn,
+    roleArn: session?.roleArn || live.roleArn,
     accessKeyId: outstanding?.accessKeyId,
     expiresAt: outstanding && Math.max(0, Math.floor(outstanding.expiresAt)),
     renewAt: session?.renewAt,
     packedPolicySize: outstanding?.packedPolicySize,
-    sessionName: grant.sessionName,
+    sessionName: sessionNameOf(live) ?? "",
     uses: grant.uses,
     refusals: live.refusals,
     connections: live.listener?.connections ?? 0,
@@ -149,13 +149,21 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
   };
 }
 
+/** As CloudTrail has it; of a grant that hands a user on there is none. */
+export function sessionNameOf({ grant, roleArn }: Pick<LiveGrant, "grant" | "roleArn">): string | undefined {
+  if (grant.identity === undefined) return grant.sessionName;
+  return roleSessionOf(roleArn ?? grant.identity)?.session;
+}
+
 /** The keys that a restart forgets. */
 export function describeKeys({ keyId }: Pick<Grant, "keyId">): string {
   return keyId === undefined ? "keys in an environment" : `keys in an environment (${keyId})`;
 }
 
-function notesOf({ grant, environment, revision }: LiveGrant): string[] {
+function notesOf({ grant, environment, revision, roleArn }: LiveGrant): string[] {
   const notes: string[] = [];
+  if (grant.identity !== undefined)
+    notes.push(`it hands ${roleArn ?? grant.identity} on as it is: CloudTrail cannot tell the sandbox from you`);
   if (grant.hadKeys && environment === undefined)
     notes.push(`its source credentials were ${describeKeys(grant)}, which are forgotten when the daemon ends`);
   if (grant.runner !== undefined) notes.push(`it ends with the keyhole run of pid ${grant.runner.pid}`);

@@ -149,7 +149,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
 
   function roleArnOf(grant: Grant): string | undefined {
     try {
-      return configs.read(configNameOf(grant)).config.AssumeRole?.RoleArn;
+      return grant.identity ?? configs.read(configNameOf(grant)).config.AssumeRole?.RoleArn;
     } catch {
       return undefined;
     }

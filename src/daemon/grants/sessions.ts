@@ -1,11 +1,13 @@
 // The sessions of grants: one for each, never shared with another grant or with the config's own. A session is made from
 // the config's parameters, narrowed by the grant, up to the grant's end; people read the config's name.
 import type { ConfigReader } from "../../config/config.ts";
+import { profileOf } from "../../config/name.ts";
 import { errors, KeyholeError } from "../../errors.ts";
-import { configNameOf, type Grant } from "../../grants/grant.ts";
+import { configNameOf, type Grant, isSameIdentity } from "../../grants/grant.ts";
 import { noSuchGrant } from "../../grants/names.ts";
 import { applyScope } from "../../grants/scope.ts";
-import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import type { AssumedRole, AssumeRequest, CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../status.ts";
 import type { Issue } from "../sessions/issue.ts";
@@ -197,13 +199,47 @@ export function createGrantConfigs(configs: ConfigReader, find: FindGrant, clock
  */
 export function nameConfigs(source: CredentialSource, find: FindGrant): CredentialSource {
   const configOf = (name: string): string => find(name)?.grant.config ?? name;
+
+  /** What was granted is one identity: a profile that gives another by now gives the sandbox nothing. */
+  async function handOn(grant: string, request: AssumeRequest): Promise<AssumedRole> {
+    const assumed = await source.assume(request);
+    const { ungrantable, sourceDescription, credentials } = assumed;
+    if (ungrantable !== undefined)
+      throw refuseToHandOn(`the credentials of ${sourceDescription} ${ungrantable}`, request);
+    const { arn, userId } = await source.identify(request, credentials);
+    const definition = find(grant);
+    const isNew = definition === undefined || definition.version < 0;
+    const { identity } = definition?.grant ?? {};
+    if (!isNew && (identity === undefined || !isSameIdentity(identity, arn)))
+      throw new KeyholeError(
+        "invalid-grant",
+        `${sourceDescription} is ${arn} by now, and the grant was made for ${identity ?? "a role that its config assumed"}`,
+        "remove the grant, and add it again: keyhole grant remove",
+      );
+    return { ...assumed, arn, assumedRoleId: userId };
+  }
+
   return {
     assume: async (request) => {
-      const assumed = await source.assume({ ...request, name: configOf(request.name) });
+      const named = { ...request, name: configOf(request.name) };
+      const isHandedOn = request.config.AssumeRole === undefined;
+      const assumed = await (isHandedOn ? handOn(request.name, named) : source.assume(named));
       // It must not set the time by which grants end.
       return assumed.clock === "doubtful" ? { ...assumed, clock: "foreign" } : assumed;
     },
     regionOf: (request) => source.regionOf({ ...request, name: configOf(request.name) }),
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };
+}
+
+function refuseToHandOn(what: string, { name, config }: AssumeRequest): KeyholeError {
+  const profile = config.Session?.profile_name ?? "default";
+  const setting = `--set GetSessionToken.DurationSeconds=3600 --set ${quotePosix(`Session.profile_name=${profile}`)}`;
+  return new KeyholeError(
+    "invalid-grant",
+    `${what}: no sandbox gets them`,
+    profileOf(name) === undefined
+      ? `give it a session of them: keyhole config update -n ${name} --set GetSessionToken.DurationSeconds=3600`
+      : `give it a session of them: keyhole config add -n NAME ${setting}`,
+  );
 }

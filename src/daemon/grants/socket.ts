@@ -12,7 +12,7 @@ import { showOnOneLine } from "../../text/controls.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";
 import { answerFetch, type Issue } from "../sessions/issue.ts";
-import type { LiveGrant } from "./livegrants.ts";
+import { type LiveGrant, sessionNameOf } from "./livegrants.ts";
 
 export interface GrantSocketDependencies {
   /** On AWS's clock, in milliseconds since the epoch. */
@@ -156,8 +156,9 @@ function refuseEnded(grant: Grant, now: number): void {
 }
 
 function eventOf(live: LiveGrant, caller: Caller) {
-  const { name, config, sessionName } = live.grant;
+  const { name, config } = live.grant;
   const { roleArn } = live;
+  const sessionName = sessionNameOf(live);
   return { transport: "socket", grant: name, config, roleArn, sessionName, peer: peerOf(caller) } as const;
 }
 

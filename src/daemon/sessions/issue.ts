@@ -1,7 +1,7 @@
 // One issue of credentials: what STS gave, ready to vend; the answers that carry it, finished once, so that a warm one is
 // a lookup and a write; and its end. Times are milliseconds on AWS's clock.
 import type { Config, StoredConfig } from "../../config/config.ts";
-import { type Credentials, formatProcessLine } from "../../credentials.ts";
+import { type Credentials, formatExpiration, formatProcessLine } from "../../credentials.ts";
 import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
@@ -136,18 +136,23 @@ const MARGIN = 10;
  * @throws KeyholeError `expired` where STS issues nothing that short.
  */
 export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "until">, now: number): Config {
-  if (until === undefined) return config;
+  if (until === undefined || config.AssumeRole === undefined) return config;
   const left = Math.floor((until - now) / 1000) - MARGIN;
   if (left < SHORTEST_DURATION) throw expired();
-  if (config.AssumeRole === undefined) return config;
   const asked = config.AssumeRole.DurationSeconds ?? DEFAULT_DURATION;
   if (asked <= left) return config;
   return { ...config, AssumeRole: { ...config.AssumeRole, DurationSeconds: left } };
 }
 
-/** @throws KeyholeError `expired` for credentials that outlive the end, however that came: they are thrown away. */
-export function refuseOverrun({ until }: Pick<StoredConfig, "until">, expiresAt: number): void {
-  if (until !== undefined && expiresAt > until) throw expired();
+/** @throws KeyholeError `expired`, `invalid-grant` for credentials that outlive the end, however that came: they are thrown away. */
+export function refuseOverrun({ config, until }: Pick<StoredConfig, "config" | "until">, expiresAt: number): void {
+  if (until === undefined || expiresAt <= until) return;
+  if (config.AssumeRole !== undefined) throw expired();
+  throw new KeyholeError(
+    "invalid-grant",
+    `what the grant hands on is good until ${formatExpiration(expiresAt)}, and cannot be made to end with the grant`,
+    "leave --ttl out, or make it longer: keyhole grant revoke ends a grant at any time",
+  );
 }
 
 function expired(): KeyholeError {

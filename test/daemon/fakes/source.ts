@@ -36,6 +36,10 @@ export class FakeSource implements CredentialSource {
   clock: ClockStanding = "aws";
   failure: KeyholeError | undefined;
   identityFailure: KeyholeError | undefined;
+  /** What GetCallerIdentity says; an ARN of the key's own if undefined. */
+  identity: string | undefined;
+  /** Of what is handed out as it is. */
+  ungrantable: string | undefined;
   /** GetCallerIdentity never answers. */
   identityHangs = false;
   /** Every call, or those of some names, wait in `held`. */
@@ -85,7 +89,11 @@ export class FakeSource implements CredentialSource {
     this.identifications.push(request);
     if (this.identityHangs) await Promise.withResolvers<void>().promise;
     if (this.identityFailure !== undefined) throw this.identityFailure;
-    return { userId: "AROAFAKE:test", account: "111122223333", arn: `arn:fake:${credentials.accessKeyId}` };
+    return {
+      userId: "AROAFAKE:test",
+      account: "111122223333",
+      arn: this.identity ?? `arn:fake:${credentials.accessKeyId}`,
+    };
   }
 
   #begin({ name }: AssumeRequest): () => void {
@@ -125,12 +133,13 @@ export class FakeSource implements CredentialSource {
         accountId: "111122223333",
       }),
       assumedRoleId: "AROAFAKE:test",
-      arn: config.AssumeRole!.RoleArn,
+      arn: config.AssumeRole?.RoleArn ?? "",
       region: config.STS?.region_name,
       sourceDescription: `profile ${environment["AWS_PROFILE"] ?? "none"}`,
       clockSkew: this.hasDate ? date - this.#clock.wall() : undefined,
       clock: this.clock,
       notes: [],
+      ungrantable: this.ungrantable,
     };
   }
 }

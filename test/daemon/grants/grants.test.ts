@@ -45,6 +45,77 @@ test("a grant is a directory with a socket, and gives its credentials to whoever
   expect(grants.list()[0]).toMatchObject({ name: "agent", uses: 1, accessKeyId: "ASIA-dev-1" });
 });
 
+const SESSION = "arn:aws:sts::111122223333:assumed-role/Dev";
+
+test("a grant of a profile hands one identity on, and nothing when the profile is another by now", async () => {
+  await using world = await newGrantWorld();
+  world.configs.write("dev", { Session: { profile_name: "sso" } });
+  world.source.identity = `${SESSION}/ann`;
+  const grants = await world.start();
+  const { directory, ...info } = await grants.add(grantRequest(), caller);
+  expect(info).toMatchObject({ roleArn: `${SESSION}/ann`, sessionName: "ann" });
+  expect(info.notes).toEqual([expect.stringContaining("CloudTrail cannot tell the sandbox from you")]);
+  expect(world.eventsOf("grant")).toMatchObject([{ roleArn: `${SESSION}/ann`, sessionName: "ann" }]);
+  expect(await fetchFrom(directory)).toMatchObject({ accessKeyId: "ASIA-dev-1" });
+  // Another session of the same role has the same permissions.
+  world.source.identity = `${SESSION}/ann-2`;
+  await world.clock.advance(IDLE);
+  const renewed = await fetchFrom(directory);
+  expect(renewed.accessKeyId).toStartWith("ASIA-dev-");
+  expect(grants.list()[0]).toMatchObject({ sessionName: "ann-2" });
+  for (const identity of ["arn:aws:sts::111122223333:assumed-role/Admin/ann", "arn:aws:iam::111122223333:user/ann"]) {
+    world.source.identity = identity;
+    await world.clock.advance(IDLE);
+    expect(await fetchFrom(directory)).toMatchObject({ accessKeyId: undefined });
+    expect(grants.list()[0]!.lastError).toContain(`is ${identity} by now, and the grant was made for ${SESSION}/ann`);
+  }
+  // The daemon that starts next knows it from the definition alone.
+  await world.stop();
+  const next = await world.start();
+  expect(await fetchFrom(directory)).toMatchObject({ accessKeyId: undefined });
+  world.source.identity = `${SESSION}/ann`;
+  await world.clock.advance(MINUTE);
+  expect(await fetchFrom(directory)).toMatchObject({ grant: "agent" });
+  expect(next.list()[0]).toMatchObject({ roleArn: `${SESSION}/ann` });
+});
+
+test("long-lived keys are in no grant, neither at its beginning nor later", async () => {
+  await using world = await newGrantWorld();
+  world.configs.write("dev", { Session: { profile_name: "keys" } });
+  world.source.ungrantable = "are long-lived keys";
+  const grants = await world.start();
+  const refused = await errorOf(grants.add(grantRequest(), caller));
+  expect(refused).toMatchObject({ kind: "invalid-grant", hint: expect.stringContaining("GetSessionToken") });
+  expect(grants.list()).toEqual([]);
+  world.source.ungrantable = undefined;
+  world.source.identity = `${SESSION}/ann`;
+  const { directory } = await grants.add(grantRequest(), caller);
+  world.source.ungrantable = "are long-lived keys";
+  await world.clock.advance(IDLE);
+  expect(await fetchFrom(directory)).toMatchObject({ accessKeyId: undefined });
+});
+
+test("a grant with role sessions of its own hands nothing on, whatever becomes of its config", async () => {
+  await using world = await newGrantWorld();
+  const grants = await world.start();
+  const { directory } = await grants.add(grantRequest(), caller);
+  world.configs.write("dev", { Session: { profile_name: "admin" } });
+  world.source.identity = `${SESSION}/ann`;
+  await world.clock.advance(IDLE);
+  expect(await fetchFrom(directory)).toMatchObject({ accessKeyId: undefined });
+  expect(grants.list()[0]!.lastError).toContain("the grant was made for a role that its config assumed");
+});
+
+test("what outlives the end of a grant is not handed on", async () => {
+  await using world = await newGrantWorld();
+  world.configs.write("dev", { Session: { profile_name: "sso" } });
+  world.source.identity = `${SESSION}/ann`;
+  const grants = await world.start();
+  const refused = await errorOf(grants.add(grantRequest({ ttlSeconds: 1_800 }), caller));
+  expect(refused).toMatchObject({ kind: "invalid-grant", message: expect.stringContaining("cannot be made to end") });
+  expect(await grants.add(grantRequest({ ttlSeconds: 7_200 }), caller)).toMatchObject({ state: "active" });
+});
+
 test("who makes a grant is asked for a helper's surroundings, which its renewals have as well", async () => {
   await using world = await newGrantWorld();
   world.source.resolve = async ({ asksSurroundings }) => {

@@ -28,9 +28,10 @@ test.each([909_999, 60_000, 0, -1])("with %i ms left STS is not asked at all", (
 });
 
 test("credentials that outlive the end are refused", () => {
-  refuseOverrun({ until: undefined }, NOW);
-  refuseOverrun({ until: NOW }, NOW);
-  expect(() => refuseOverrun({ until: NOW }, NOW + 1)).toThrow(expect.objectContaining({ kind: "expired" }));
+  const config = roleConfig("dev");
+  refuseOverrun({ config, until: undefined }, NOW);
+  refuseOverrun({ config, until: NOW }, NOW);
+  expect(() => refuseOverrun({ config, until: NOW }, NOW + 1)).toThrow(expect.objectContaining({ kind: "expired" }));
 });
 
 test("near its end a session issues nothing any more; what is out is vended until that ends, and never past it", async () => {

@@ -28,6 +28,7 @@ function issueAt(clock: FakeClock, { lasts, clockSkew = 0, durationSeconds }: An
     clockSkew,
     clock: "aws",
     notes: [],
+    ungrantable: undefined,
   };
   return issueOf({ name: "a", roleArn: "arn:r", durationSeconds }, assumed, time, 0);
 }
@@ -42,7 +43,14 @@ test.each([-2 * HOUR, 2 * HOUR])("a lifetime by another clock, off by %d ms, is 
     sessionToken: "t",
     expiresAt: clock.wall() + offset + HOUR,
   });
-  const shown = { assumedRoleId: "AROA:x", arn: "arn:x", region: undefined, sourceDescription: "", notes: [] };
+  const shown = {
+    assumedRoleId: "AROA:x",
+    arn: "arn:x",
+    region: undefined,
+    sourceDescription: "",
+    notes: [],
+    ungrantable: undefined,
+  };
   const assumed = { credentials, ...shown, clockSkew: offset, clock: "foreign" as const };
   const issue = issueOf({ name: "a", roleArn: "arn:r", durationSeconds: undefined }, assumed, time, 0);
   expect(issue).toMatchObject({ lifetime: HOUR, issuedAt: time.wall, expiresAt: time.wall + HOUR });

@@ -8,6 +8,7 @@ export const FULL: Grant = {
   config: "dev",
   id: "0123456789abcdef".repeat(4),
   sessionName: "keyhole-ci-0a1b2c3d",
+  identity: "arn:aws:sts::111122223333:assumed-role/dev/ann",
   createdAt: 1_759_354_471_380,
   endsAt: 1_759_383_271_380,
   clockSkew: -3_600_000,
@@ -57,6 +58,7 @@ export const LEAST: Grant = {
   config: "dev",
   id: "0".repeat(64),
   sessionName: "keyhole-agent-a-00000000",
+  identity: undefined,
   createdAt: 0,
   endsAt: undefined,
   clockSkew: 0,
@@ -115,6 +117,7 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   // A former version's is a name of 22 characters.
   id: fc.oneof(fc.stringMatching(/^[0-9a-f]{64}$/), fc.stringMatching(/^[A-Za-z0-9_-]{22}$/)),
   sessionName: fc.stringMatching(/^[\w+=,.@-]{2,64}$/),
+  identity: absent(text.map((rest) => `arn:${rest}`)),
   createdAt: time,
   endsAt: absent(time),
   clockSkew: fc.integer({ min: -253_402_300_799_999, max: 253_402_300_799_999 }),

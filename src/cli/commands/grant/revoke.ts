@@ -40,12 +40,12 @@ export default defineCommand({
 /** The role is the session's where there was one, else the config's. @throws KeyholeError where it has neither. */
 function denialOf(
   grant: Pick<GrantInfo, "name" | "config" | "sessionName" | "roleArn">,
-  { settings }: Pick<CommandContext, "settings">,
+  { settings, host }: Pick<CommandContext, "settings" | "host">,
 ): Denial {
   try {
     const roleArn =
       grant.roleArn ?? openConfigStore(settings.paths.configDir).read(grant.config).config.AssumeRole?.RoleArn ?? "";
-    return denySession(grant, roleArn);
+    return denySession(grant, roleArn, host.now());
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     throw new KeyholeError(
