@@ -4,9 +4,9 @@
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html
 import { isIP } from "node:net";
 import { isMapping } from "../config/mapping.ts";
-import { formatExpiration } from "../credentials.ts";
 import { codeOf, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
+import { formatTime } from "./formats.ts";
 import { type Grant, roleSessionOf } from "./grant.ts";
 
 /** What a policy's name stands for: either or both. STS takes the union of them, so a preset is never split. */
@@ -172,7 +172,7 @@ export function denySession(
   const condition =
     user === undefined
       ? { StringLike: { "aws:userid": `*:${sessionName}` } }
-      : { DateLessThan: { "aws:TokenIssueTime": formatExpiration(now) } };
+      : { DateLessThan: { "aws:TokenIssueTime": formatTime(Math.floor(now / 1000) * 1000) } };
   const policy = {
     Version: "2012-10-17",
     Statement: [{ Effect: "Deny", Action: "*", Resource: "*", Condition: condition }],
