@@ -2,7 +2,7 @@
 // and ends in order.
 import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { openGrantStore } from "../grants/store.ts";
 import { type LitteredPlace, sweep } from "../files/writing.ts";
@@ -23,7 +23,7 @@ import type { Image } from "./image.ts";
 import { listen } from "../server/listener.ts";
 import { awaitSuccessor, hasSuccessor, type Lock, succeed, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/rotatingfile.ts";
-import { limitLog } from "../server/log.ts";
+import { limitLog, type Log } from "../server/log.ts";
 import { createNotices, type Offer, takeSockets } from "./systemd.ts";
 import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
 import { createDirectoryNames, hideFormerNames } from "./mounts/names.ts";
@@ -62,6 +62,9 @@ interface Kept {
 }
 
 type Core = ReturnType<typeof openCore>;
+type Place = Awaited<ReturnType<typeof takePlace>>;
+type Others = Awaited<ReturnType<typeof serveOthers>>;
+type End = (reason: string) => void;
 
 /**
  * Until a signal, a Stop or another daemon ends it.
@@ -69,62 +72,198 @@ type Core = ReturnType<typeof openCore>;
  * @throws KeyholeError if it cannot begin: `already-running`, `unsafe-path`, `usage`
  */
 export async function serve(settings: Settings, start: Start): Promise<void> {
-  const { native, image, offer, descriptors, environment, replaces, kept } = start;
+  const { native, image, kept } = start;
   const { paths } = settings;
-  const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
+  const ended = Promise.withResolvers<string>();
+  const place = await takePlace(settings, start);
+  const core = kept?.core ?? openCore(settings, place);
+  const others = await serveOthers(start, settings, place, core);
+  const control = await serveControl(start, settings, place, core, others, ended.resolve);
+  const { log } = core.logFile;
+  const { record } = core.auditFile;
+
+  obeySignals(ended.resolve, core, others);
+  log("info", "daemon started", {
+    version,
+    pid: process.pid,
+    socket: paths.socket,
+    maxConnections: place.room.control,
+  });
+  if (settings.socketMode !== 0o600)
+    log("warn", "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone");
+  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: kept === undefined ? "started" : "goes on" });
+  if (kept === undefined) console.log(formatReady(paths.socket));
+  // Until here it was build.ts's: to start was more than to be fast.
+  Bun.unsafe.setJITPolicy(1);
+  place.succession?.complete();
+  const sockets = [paths.socket, ...(place.sharedSocket === undefined ? [] : [place.sharedSocket])];
+  place.notices.ready(`serving at ${sockets.join(" and ")}`);
+  // After the line, because a client that waits for it need not wait for this; no request is read before it is done.
+  const { home, sessions, keyring, memory, peerLog } = core;
+  memory.current ??= openMemory({ path: memoryPath(paths), home, sessions, keyring, clock: systemClock, log: peerLog });
+  image.sweep();
+  const swept = sweep(litteredPlaces(paths));
+  if (swept > 0) log("info", "unfinished files removed", { count: swept });
+
+  const reason = await ended.promise;
+  log("info", "daemon ending", { reason });
+  place.notices.stopping();
+  control.socketWatch.stop();
+  const { grants, shared } = others;
+  const serving = [control.listener, grants, ...(shared === undefined ? [] : [shared])];
+  await Promise.all(serving.map((each) => each.close(PATIENCE)));
+  memory.current.close();
+  if (reason === "stop" && hasSuccessor(paths.lock, native)) {
+    control.socketWatch.lock.release();
+    const again = await awaitSuccessor(paths.lock, native);
+    if (again !== undefined) {
+      log("warn", "the next daemon did not begin: this one goes on");
+      for (const event of ["SIGTERM", "SIGINT", "SIGHUP", "unhandledRejection"]) process.removeAllListeners(event);
+      return serve(settings, { ...start, replaces: false, kept: { core, lock: again } });
+    }
+  }
+  sessions.stop();
+  core.transport.close();
+  log("info", "daemon ended");
+  control.audit.flush();
+  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "ended" });
+  core.auditFile.close();
+  core.logFile.close();
+  control.socketWatch.lock.release();
+}
+
+/** What must be this daemon's before it serves: the sockets of a service manager, the directories, the lock. */
+async function takePlace(settings: Settings, { native, offer, descriptors, environment, replaces, kept }: Start) {
+  const { paths } = settings;
   const owner = process.geteuid?.() ?? -1;
+  const sharedSocket = settings.isShared ? paths.sharedSocket : undefined;
   const inherited = takeSockets(offer, { control: paths.socket, shared: sharedSocket }, owner, native);
   const notices = createNotices(offer, native, systemClock);
-  const disabled = !settings.hasDiskLogs;
   const makeSocketDirectory = () => ensurePrivateDirectory(directoryOf(paths.socket), settings.socketDirMode);
   makeSocketDirectory();
   // Before the daemon that is to be replaced ends.
   if (sharedSocket !== undefined) checkSharedDirectory(sharedSocket, owner);
-  if (!disabled) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
+  if (settings.hasDiskLogs) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
   const succession = replaces ? await succeed(paths.lock, native, () => console.log(WAITING)) : undefined;
   const lock = kept?.lock ?? succession?.lock ?? takeLock(paths.lock, native);
-  const base = selectBaseEnvironment(environment);
-  const core = kept?.core ?? openCore(settings, owner, base);
-  const { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring, home } = core;
-  const { log } = logFile;
-  const { record } = auditFile;
-  const audit = createRequestAudit(record, systemClock, "control");
-
   const room = divideDescriptors(descriptors - RESERVED_DESCRIPTORS, settings.maxConnections);
-  const maxConnections = room.control;
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
-
+  const base = selectBaseEnvironment(environment);
   const self = { version, pid: process.pid };
-  const startedAt = systemClock.wall();
-  const identify = createIdentify(native, process.pid);
-  const grants = await serveGrants({
-    keyring,
-    paths,
-    names,
-    owner,
-    configs,
-    source,
-    sessions,
+  return { owner, sharedSocket, inherited, notices, makeSocketDirectory, succession, lock, room, members, base, self };
+}
+
+/** What outlives a place at the socket: credentials and counters, and where all of it is written down. */
+function openCore({ paths, maxSessions, hasDiskLogs }: Settings, { owner, base }: Pick<Place, "owner" | "base">) {
+  const home = pinHome(paths.home);
+  // The log hides the names, and has what is found with them; lines of former daemons are hidden before it is opened.
+  const early: Parameters<Log>[] = [];
+  let logOfNames: Log = (...line) => void early.push(line);
+  const names = createDirectoryNames(paths.grantMounts, (...line) => logOfNames(...line));
+  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
+  const files = { home, clock: systemClock, hide: names.hide, disabled: !hasDiskLogs };
+  const logFile = openLogFile({ ...files, path: paths.log });
+  logOfNames = logFile.log;
+  for (const line of early) logFile.log(...line);
+  if (trouble !== undefined) {
+    logFile.log("warn", "names of grants' directories stay in former lines", { error: trouble });
+  }
+  const peerLog = limitLog(logFile.log, systemClock);
+  const auditFile = openAuditFile({ ...files, path: paths.audit });
+  const configs = createSessionConfigs(paths.defaultConfigDir);
+  const counters = new Counters();
+  const { source, transport } = createSource(paths.socket, owner, base);
+  // It is opened when the daemon serves: it brings sessions back, for which no client that starts a daemon need wait.
+  const memory: { current: Memory | undefined } = { current: undefined };
+  const keyring = new Keyring(() => memory.current?.heal());
+  const recordIssue = recordIssues(auditFile.record);
+  const sessions = new Sessions({
     counters,
+    source,
+    configs,
+    clock: systemClock,
+    random: Math.random,
+    // A peer may add and remove sessions as often as it likes.
+    log: peerLog,
+    maxSessions,
+    maxFlights: MAX_FLIGHTS,
+    settled: (session) => {
+      recordIssue(session);
+      if (session.issue !== undefined && session.lastError === undefined) keyring.confirm(session.environment);
+      memory.current?.changed();
+    },
+  });
+  return {
+    home,
+    names,
+    logFile,
+    peerLog,
+    auditFile,
+    configs,
+    counters,
+    source,
+    transport,
+    memory,
+    keyring,
+    sessions,
+  };
+}
+
+/** Grants and members: each with sockets of its own. */
+async function serveOthers({ native, image }: Start, { paths }: Settings, place: Place, core: Core) {
+  const { owner, base, room, members, sharedSocket, self } = place;
+  const { configs, sessions, auditFile } = core;
+  const { record, recordSoon } = auditFile;
+  const identify = createIdentify(native, process.pid);
+  const common = { owner, configs, sessions, native, identify, clock: systemClock, log: core.peerLog, record };
+  const grants = await serveGrants({
+    ...common,
+    keyring: core.keyring,
+    paths,
+    names: core.names,
+    source: core.source,
+    counters: core.counters,
     descriptors: room.grants - members,
     base,
     executable: image.executable,
-    native,
-    identify,
-    clock: systemClock,
-    log: peerLog,
-    record,
-    recordSoon: auditFile.recordSoon,
+    recordSoon,
   });
-  const ended = Promise.withResolvers<string>();
+  if (sharedSocket === undefined) return { grants, shared: undefined };
+  const shared = await serveShared({
+    ...common,
+    socketPath: sharedSocket,
+    inherited: place.inherited.shared,
+    policyPath: paths.sharedPolicy,
+    maxConnections: members,
+    directory: paths.configDir === paths.defaultConfigDir ? undefined : paths.configDir,
+    environment: selectSourceEnvironment(base, () => process.cwd()),
+    self,
+  });
+  return { grants, shared };
+}
+
+/** The control socket, which answers for all the others. */
+async function serveControl(
+  { native, image }: Start,
+  settings: Settings,
+  place: Place,
+  core: Core,
+  { grants, shared }: Others,
+  end: End,
+) {
+  const { paths, maxSessions, hasDiskLogs } = settings;
+  const { owner, inherited, self, sharedSocket, lock, makeSocketDirectory, base } = place;
+  const { sessions, configs, counters, keyring, home, memory, peerLog: log } = core;
+  const audit = createRequestAudit(core.auditFile.record, systemClock, "control");
+  const startedAt = systemClock.wall();
   const handlers = createHandlers({
     sessions,
     grants,
     configs,
     configDir: paths.defaultConfigDir,
     socketPath: paths.socket,
-    log: peerLog,
+    log,
     audit,
     self,
     keyring,
@@ -136,50 +275,26 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
         socket: paths.socket,
         log: paths.log,
         configDir: paths.configDir,
-        maxSessions: settings.maxSessions,
+        maxSessions,
         sharedSocket,
         managed: inherited.control !== undefined || inherited.shared !== undefined,
-        hasDiskLogs: settings.hasDiskLogs,
+        hasDiskLogs,
         image,
-        listener,
         sessions,
         counters,
         shared,
       }),
-    stop: () => ended.resolve("stop"),
+    stop: () => end("stop"),
   });
-  const refusing = refuseElsewhere(handlers, home, paths.home, () => ended.resolve("another home"));
-  const dispatch = createDispatch(
-    rememberChanges(refusing, (name) => core.memory?.forget(name) ?? false),
-    peerLog,
-    true,
-  );
-  const oneClient = settings.once ? serveOne(dispatch, () => ended.resolve("once")) : { dispatch, closed: undefined };
-  const shared =
-    sharedSocket === undefined
-      ? undefined
-      : await serveShared({
-          socketPath: sharedSocket,
-          inherited: inherited.shared,
-          policyPath: paths.sharedPolicy,
-          owner,
-          maxConnections: members,
-          sessions,
-          configs,
-          directory: paths.configDir === paths.defaultConfigDir ? undefined : paths.configDir,
-          environment: selectSourceEnvironment(base, () => process.cwd()),
-          native,
-          identify,
-          self,
-          clock: systemClock,
-          log: peerLog,
-          record,
-        });
+  const refusing = refuseElsewhere(handlers, home, paths.home, () => end("another home"));
+  const remembering = rememberChanges(refusing, (name) => memory.current?.forget(name) ?? false);
+  const dispatch = createDispatch(remembering, log, true);
+  const oneClient = settings.once ? serveOne(dispatch, () => end("once")) : { dispatch, closed: undefined };
   const listener = await listen({
     path: paths.socket,
     inherited: inherited.control,
     mode: settings.socketMode,
-    maxConnections,
+    maxConnections: place.room.control,
     requestLimit: CONTROL_REQUEST_LIMIT,
     // Only the owner's own processes come here, many of them a second.
     identify: createIdentify(native, process.pid, "question"),
@@ -192,9 +307,15 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
       counters.requests += 1;
       return oneClient.dispatch(frame, caller);
     },
-    closed: oneClient.closed,
+    accepted: () => {
+      counters.connections += 1;
+    },
+    closed: (caller) => {
+      counters.connections -= 1;
+      oneClient.closed?.(caller);
+    },
     clock: systemClock,
-    log: peerLog,
+    log,
   });
   const socketWatch = watchSocket({
     path: paths.socket,
@@ -204,63 +325,34 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
     home,
     makeDirectory: makeSocketDirectory,
     clock: systemClock,
-    log: peerLog,
+    log,
     giveWay: (reason) => {
-      core.memory?.abandon();
-      ended.resolve(reason);
+      memory.current?.abandon();
+      end(reason);
     },
   });
+  return { listener, socketWatch, audit };
+}
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => ended.resolve(signal));
+function obeySignals(end: End, { logFile, auditFile }: Core, { grants, shared }: Others): void {
+  const reloads = {
+    log: () => logFile.reopen(),
+    audit: () => auditFile.reopen(),
+    grants: () => grants.reload(),
+    members: () => shared?.reload(),
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => end(signal));
   process.on("SIGHUP", () => {
-    logFile.reopen();
-    auditFile.reopen();
-    void grants.reload();
-    shared?.reload();
+    // What one part cannot do is its own trouble.
+    for (const [part, reload] of Object.entries(reloads)) {
+      Promise.try(reload).catch((error: unknown) =>
+        logFile.log("error", "not reloaded", { part, error: keyholeErrorOf(error).message }),
+      );
+    }
   });
   process.on("unhandledRejection", (reason) => {
-    log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
+    logFile.log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
   });
-  log("info", "daemon started", { version, pid: process.pid, socket: paths.socket, maxConnections });
-  if (settings.socketMode !== 0o600)
-    log("warn", "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone");
-  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: kept === undefined ? "started" : "goes on" });
-  if (kept === undefined) console.log(formatReady(paths.socket));
-  // Until here it was build.ts's: to start was more than to be fast.
-  Bun.unsafe.setJITPolicy(1);
-  succession?.complete();
-  notices.ready(`serving at ${[paths.socket, ...(sharedSocket === undefined ? [] : [sharedSocket])].join(" and ")}`);
-  // Behind the line, because whoever waits for it need not wait for this; no request is read before it is done.
-  core.memory ??= openMemory({ path: memoryPath(paths), home, sessions, keyring, clock: systemClock, log: peerLog });
-
-  image.sweep();
-
-  const swept = sweep(litteredPlaces(paths));
-  if (swept > 0) log("info", "unfinished files removed", { count: swept });
-
-  const reason = await ended.promise;
-  log("info", "daemon ending", { reason });
-  notices.stopping();
-  socketWatch.stop();
-  await Promise.all([listener, grants, ...(shared === undefined ? [] : [shared])].map((each) => each.close(PATIENCE)));
-  core.memory.close();
-  if (reason === "stop" && hasSuccessor(paths.lock, native)) {
-    socketWatch.lock.release();
-    const again = await awaitSuccessor(paths.lock, native);
-    if (again !== undefined) {
-      log("warn", "the next daemon did not begin: this one goes on");
-      for (const event of ["SIGTERM", "SIGINT", "SIGHUP", "unhandledRejection"]) process.removeAllListeners(event);
-      return serve(settings, { ...start, replaces: false, kept: { core, lock: again } });
-    }
-  }
-  sessions.stop();
-  transport.close();
-  log("info", "daemon ended");
-  audit.flush();
-  record({ kind: "daemon", transport: "daemon", outcome: "ok", note: "ended" });
-  auditFile.close();
-  logFile.close();
-  socketWatch.lock.release();
 }
 
 /**
@@ -293,43 +385,4 @@ function litteredPlaces({ configDir, grantDir, runDir, audit, socket, log }: Pat
     { directory: directoryOf(socket), isOurs: (name) => name === baseOf(socket) },
     { directory: directoryOf(log), isOurs: (name) => name.startsWith(baseOf(log)) },
   ];
-}
-
-/** What outlives a place at the socket: credentials and counters, and where all of it is written down. */
-function openCore({ paths, maxSessions, hasDiskLogs }: Settings, owner: number, base: Record<string, string>) {
-  const disabled = !hasDiskLogs;
-  const names = createDirectoryNames(paths.grantMounts, (...line) => logFile.log(...line));
-  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
-  const logFile = openLogFile(paths.log, systemClock, names.hide, disabled);
-  if (trouble !== undefined) {
-    logFile.log("warn", "names of grants' directories stay in former lines", { error: trouble });
-  }
-  const peerLog = limitLog(logFile.log, systemClock);
-  const auditFile = openAuditFile({ path: paths.audit, clock: systemClock, hide: names.hide, disabled });
-  const configs = createSessionConfigs(paths.defaultConfigDir);
-  const counters = new Counters();
-  const { source, transport } = createSource(paths.socket, owner, base);
-  const recordIssue = recordIssues(auditFile.record);
-  const sessions = new Sessions({
-    counters,
-    source,
-    configs,
-    clock: systemClock,
-    random: Math.random,
-    // A peer may add and remove sessions as often as it likes.
-    log: peerLog,
-    maxSessions,
-    maxFlights: MAX_FLIGHTS,
-    settled: (session) => {
-      recordIssue(session);
-      if (session.issue !== undefined && session.lastError === undefined) keyring.confirm(session.environment);
-      core.memory?.changed();
-    },
-  });
-  const keyring = new Keyring(() => core.memory?.heal());
-  const home = pinHome(paths.home);
-  const parts = { names, logFile, peerLog, auditFile, source, transport, configs, counters, sessions, keyring, home };
-  // It brings sessions back, for which whoever waits for the daemon need not wait.
-  const core: typeof parts & { memory: Memory | undefined } = { ...parts, memory: undefined };
-  return core;
 }

@@ -1,5 +1,4 @@
 // What `daemon status` says of the daemon itself: from memory, at once, whatever STS is doing.
-import type { Listener } from "../server/listener.ts";
 import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
 import type { Image } from "./image.ts";
 import type { Shared } from "./members/serve.ts";
@@ -10,6 +9,8 @@ import type { Sessions } from "./sessions/sessions.ts";
 const WINDOW = 256;
 
 export class Counters {
+  /** On the control socket, at this moment. */
+  connections = 0;
   /** On the control socket. */
   requests = 0;
   /** Credentials handed out. */
@@ -56,7 +57,6 @@ type Fixed = Pick<OwnStatus, "startedAt" | "socket" | "log" | "configDir" | "max
 
 export interface StatusParts extends Fixed {
   readonly self: ResponseOf<"Hello">;
-  readonly listener: Pick<Listener, "connections">;
   readonly sessions: Pick<Sessions, "clockSkew">;
   readonly counters: Counters;
   readonly image: Pick<Image, "notes">;
@@ -65,12 +65,12 @@ export interface StatusParts extends Fixed {
 }
 
 export function statusOf(parts: StatusParts): OwnStatus {
-  const { self, listener, sessions, counters, image, shared, hasDiskLogs, ...fixed } = parts;
+  const { self, sessions, counters, image, shared, hasDiskLogs, ...fixed } = parts;
   const skew = Math.round(sessions.clockSkew ?? 0);
   return {
     ...self,
     ...fixed,
-    connections: listener.connections,
+    connections: counters.connections,
     residentBytes: residentBytes(),
     clockBehindMs: Math.max(0, skew),
     clockAheadMs: Math.max(0, -skew),

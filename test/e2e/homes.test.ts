@@ -67,7 +67,9 @@ test("a home whose link leads elsewhere is another home: the daemon ends, and it
   const [here, there] = [`${home}.here`, `${home}.there`];
   renameSync(home, here);
   symlinkSync(here, home);
-  mkdirSync(there, { mode: 0o700 });
+  const theirs = ["daemon.log", "audit.jsonl"].map((name) => join(there, "logs", name));
+  mkdirSync(join(there, "logs"), { recursive: true, mode: 0o700 });
+  for (const file of theirs) writeFileSync(file, "", { mode: 0o600 });
   const holder = join(directory.replace(home, here), "keyhole");
   expectCredentials(await machine.run(EXPORT.slice(0, 3), { program: holder }));
 
@@ -76,6 +78,7 @@ test("a home whose link leads elsewhere is another home: the daemon ends, and it
   symlinkSync(there, home);
   await until(() => !isAlive(pid));
   expect(existsSync(join(there, "sock", "daemon.sock"))).toBe(false);
+  for (const file of theirs) expect([file, readFileSync(file, "utf8")]).toEqual([file, ""]);
   const refused = await machine.run(EXPORT.slice(0, 3), { program: holder });
   expect(refused).toMatchObject({ stdout: "" });
   expect(refused.exitCode).not.toBe(0);

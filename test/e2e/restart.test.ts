@@ -7,10 +7,12 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { askPatiently, type Link } from "../../src/client/asking.ts";
 import { succeed } from "../../src/daemon/lock.ts";
@@ -312,4 +314,18 @@ test("SIGHUP reads the grants anew and opens the log anew, and the daemon lives 
   for (let times = 0; times < 20; times++) process.kill(pid, "SIGHUP");
   await machine.keyhole("export -n dev");
   expect(machine.daemonPid()).toBe(pid);
+});
+
+test("a log that SIGHUP cannot open keeps nothing else from being opened anew, and the old one goes on", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("dev");
+  await machine.keyhole("export -n dev");
+  const { log } = machine.paths;
+  const audit = join(dirname(log), "audit.jsonl");
+  for (const file of [log, audit]) renameSync(file, `${file}.moved`);
+  symlinkSync("/dev/null", log);
+  process.kill(machine.daemonPid()!, "SIGHUP");
+  await until(() => existsSync(audit));
+  await until(() => readFileSync(`${log}.moved`, "utf8").includes('"event":"not reloaded","part":"log"'));
+  await machine.keyhole("export -n dev");
 });

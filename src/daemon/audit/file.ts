@@ -12,18 +12,7 @@ import {
 import { carriedPath, KEPT_FILES } from "../../audit/history.ts";
 import { openIfFile, readLines, ROTATE_AT } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
-import type { Clock } from "../../clock.ts";
-import { formatJsonLine, openRotatingFile } from "../logs/rotatingfile.ts";
-
-export interface AuditOptions {
-  /** Absolute; its directory exists. */
-  readonly path: string;
-  readonly clock: Clock;
-  /** Leaves out of a text what must not be written down. */
-  readonly hide: (text: string) => string;
-  /** KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written. */
-  readonly disabled?: boolean;
-}
+import { formatJsonLine, type LogFileOptions, openRotatingFile } from "../logs/rotatingfile.ts";
 
 export interface AuditFile {
   readonly record: RecordAudit;
@@ -35,7 +24,7 @@ export interface AuditFile {
 }
 
 /** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
-export function openAuditFile({ path, clock, hide, disabled = false }: AuditOptions): AuditFile {
+export function openAuditFile({ path, clock, home, hide, disabled }: LogFileOptions): AuditFile {
   if (disabled) return { record: () => {}, recordSoon: () => Promise.resolve(), reopen: () => {}, close: () => {} };
   const file = openRotatingFile({
     path,
@@ -43,6 +32,7 @@ export function openAuditFile({ path, clock, hide, disabled = false }: AuditOpti
     rotateAt: ROTATE_AT,
     kept: KEPT_FILES,
     clock,
+    home,
     beforeDrop: (oldest) => carryOver(oldest, carriedPath(path)),
   });
   const lineOf = (event: AuditEvent) => formatJsonLine(toRecord(event, clock.wall()), hide);

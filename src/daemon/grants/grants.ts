@@ -132,7 +132,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   function reload(): Promise<void> {
     const before = loading;
     loading = (async () => {
-      await before;
+      await before.catch(() => {});
       if (isClosed || !mayServe()) return;
       await loader.load();
       look();

@@ -5,9 +5,9 @@ import { isAt } from "../../files/identity.ts";
 import { KEPT_LOGS, ROTATE_AT, rotatedPath } from "../../files/reading.ts";
 import { openOwnFile } from "../../files/writing.ts";
 import type { Clock } from "../../clock.ts";
-import { escapeControls } from "../../text/controls.ts";
-import { cut } from "../../text/controls.ts";
+import { cut, escapeControls } from "../../text/controls.ts";
 import type { Log } from "../../server/log.ts";
+import type { PinnedHome } from "../../server/watch-socket.ts";
 
 export interface RotatingOptions {
   readonly path: string;
@@ -18,6 +18,8 @@ export interface RotatingOptions {
   /** How many old files are kept. */
   readonly kept: number;
   readonly clock: Clock;
+  /** Where the file is: in another one nothing is opened or renamed. */
+  readonly home: Pick<PinnedHome, "isReplaced">;
   /** Called with the path of the oldest file before it is dropped; where it throws, nothing is. */
   readonly beforeDrop?: ((oldest: string) => void) | undefined;
 }
@@ -43,7 +45,7 @@ const INTERVAL = 1000;
 
 /** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
 export function openRotatingFile(options: RotatingOptions): RotatingFile {
-  const { path, rotateAt, kept, clock } = options;
+  const { path, rotateAt, kept, clock, home } = options;
   let descriptor = open(path);
   let size = 0;
   /** The last line was cut, by a crash or a full disk: the next one begins on a line of its own. */
@@ -88,7 +90,7 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
   }
 
   function hasRotated(): boolean {
-    if (clock.monotonic() - failedAt < INTERVAL) return false;
+    if (clock.monotonic() - failedAt < INTERVAL || home.isReplaced) return false;
     try {
       rotate();
       return true;
@@ -101,7 +103,7 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
   /** Another daemon of the same home may have rotated the file, and an administrator may have moved it. */
   function follow(): void {
     lookedAt = clock.monotonic();
-    if (isAt(path, fstatSync(descriptor))) return;
+    if (isAt(path, fstatSync(descriptor)) || home.isReplaced) return;
     try {
       take(open(path));
     } catch {
@@ -147,7 +149,7 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
     },
     reopen: () => {
       endTurn();
-      take(open(path));
+      if (!home.isReplaced) take(open(path));
     },
     close: () => {
       endTurn();
@@ -210,14 +212,17 @@ export interface LogFile {
   close(): void;
 }
 
-/**
- * @param hide leaves out of a text what must not be written down
- * @param disabled KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written
- * @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link.
- */
-export function openLogFile(path: string, clock: Clock, hide: (text: string) => string, disabled = false): LogFile {
+export interface LogFileOptions extends Pick<RotatingOptions, "path" | "clock" | "home"> {
+  /** Leaves out of a text what must not be written down. */
+  readonly hide: (text: string) => string;
+  /** KEYHOLE_DISABLE_DISK_LOGS: nothing is opened and nothing written. */
+  readonly disabled: boolean;
+}
+
+/** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
+export function openLogFile({ path, clock, home, hide, disabled }: LogFileOptions): LogFile {
   if (disabled) return { log: () => {}, reopen: () => {}, close: () => {} };
-  const file = openRotatingFile({ path, what: "log file", rotateAt: ROTATE_AT, kept: KEPT_LOGS, clock });
+  const file = openRotatingFile({ path, what: "log file", rotateAt: ROTATE_AT, kept: KEPT_LOGS, clock, home });
   return {
     log: (level, event, fields) => {
       const time = new Date(clock.wall()).toISOString();

@@ -29,7 +29,8 @@ const event = (kind: AuditEvent["kind"], grant = "a"): AuditEvent => ({
   grant,
 });
 
-const open = (disabled = false) => openAuditFile({ path, clock, hide: (text) => text, disabled });
+const open = (disabled = false) =>
+  openAuditFile({ path, clock, home: { isReplaced: false }, hide: (text) => text, disabled });
 
 /** Everything that `keyhole audit` would read. */
 const grantLines = () => {

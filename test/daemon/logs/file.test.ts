@@ -25,6 +25,8 @@ const clock: Clock = {
 let directory: string;
 let path: string;
 
+const open = () => openLogFile({ path, clock, home: { isReplaced: false }, hide: (text) => text, disabled: false });
+
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "keyhole-log-"));
   path = join(directory, "daemon.log");
@@ -35,7 +37,7 @@ afterEach(() => {
 });
 
 test("a line is one JSON object with time, level, event and fields, in a private file", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   file.log("info", "session renewed", { config: "dev", attempts: 2, absent: undefined });
   file.close();
   expect(readFileSync(path, "utf8")).toBe(
@@ -45,7 +47,7 @@ test("a line is one JSON object with time, level, event and fields, in a private
 });
 
 test("no input forges a line or reaches a terminal as an escape sequence", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   const hostile = 'x\n{"level":"info"}\r\u001b]0;title\u0007\u009b31m\u202e\u2066\u007f';
   file.log("info", "request failed", { config: hostile });
   file.close();
@@ -55,14 +57,14 @@ test("no input forges a line or reaches a terminal as an escape sequence", () =>
 });
 
 test("a field of 64 KiB is cut", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   file.log("info", "request failed", { config: "x".repeat(65_536) });
   file.close();
   expect(statSync(path).size).toBeLessThan(1000);
 });
 
 test("at 5 MB the file is rotated, and three old ones are kept", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   const line = { text: "x".repeat(500), more: "y".repeat(500) };
   for (let count = 0; count < 25_000; count++) file.log("info", "line", { count, ...line });
   file.close();
@@ -74,7 +76,7 @@ test("at 5 MB the file is rotated, and three old ones are kept", () => {
 });
 
 test("where the next file cannot be opened, no old one is lost", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   mkdirSync(`${path}.next`);
   const line = { text: "x".repeat(500), more: "y".repeat(500) };
   for (let count = 0; count < 6000; count++) file.log("info", "line", { count, ...line });
@@ -84,7 +86,7 @@ test("where the next file cannot be opened, no old one is lost", () => {
 });
 
 test("a file that was moved away is opened anew on request", () => {
-  const file = openLogFile(path, clock, (text) => text);
+  const file = open();
   file.log("info", "before");
   renameSync(path, `${path}.moved`);
   file.reopen();
@@ -96,14 +98,14 @@ test("a file that was moved away is opened anew on request", () => {
 
 test("a link is not followed", () => {
   symlinkSync(join(directory, "elsewhere"), path);
-  expect(() => openLogFile(path, clock, (text) => text)).toThrow(path);
+  expect(() => open()).toThrow(path);
   expect(existsSync(join(directory, "elsewhere"))).toBe(false);
 });
 
 test("a FIFO is not waited for, with a reader or without", () => {
   Bun.spawnSync(["mkfifo", path]);
-  expect(() => openLogFile(path, clock, (text) => text)).toThrow("cannot open");
+  expect(() => open()).toThrow("cannot open");
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  expect(() => openLogFile(path, clock, (text) => text)).toThrow("not a regular file");
+  expect(() => open()).toThrow("not a regular file");
   closeSync(reader);
 });

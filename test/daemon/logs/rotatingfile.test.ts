@@ -20,11 +20,13 @@ let directory: string;
 let path: string;
 let clock: FakeClock;
 let file: RotatingFile;
+let home: { isReplaced: boolean };
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "keyhole-rotating-"));
   path = join(directory, "lines");
   clock = new FakeClock();
+  home = { isReplaced: false };
 });
 
 afterEach(() => {
@@ -34,7 +36,7 @@ afterEach(() => {
 
 /** Two lines of nine characters fill it. */
 function open(options: Partial<RotatingOptions> = {}): void {
-  file = openRotatingFile({ path, what: "log file", rotateAt: 20, kept: 2, clock, ...options });
+  file = openRotatingFile({ path, what: "log file", rotateAt: 20, kept: 2, clock, home, ...options });
 }
 
 const textOf = (name: string) => (existsSync(name) ? readFileSync(name, "utf8") : undefined);
@@ -103,6 +105,22 @@ test("a file that was moved away or rotated by another process is left within a 
   file.append("four", true);
   expect(textOf(`${path}.again`)).toBe("three\n");
   expect(textOf(path)).toBe("four\n");
+});
+
+test("in another home nothing is written, opened or renamed: the old file goes on", async () => {
+  open();
+  file.append("one");
+  renameSync(path, `${path}.moved`);
+  writeFileSync(path, "theirs\n");
+  home.isReplaced = true;
+  await clock.advance(1000);
+  file.append("nine char");
+  file.append("nine char", true);
+  file.reopen();
+  file.append("end", true);
+  expect(textOf(path)).toBe("theirs\n");
+  expect(textOf(`${path}.1`)).toBeUndefined();
+  expect(textOf(`${path}.moved`)).toBe("one\nnine char\nnine char\nend\n");
 });
 
 test("a link that takes the file's place is not followed: the old file goes on", () => {
