@@ -1,9 +1,13 @@
 // Files that are not keyhole's own, as a client reads them: in a child, which is abandoned where they do not answer.
+import { selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { silent } from "../files/foreign.ts";
 import type { FileAnswer } from "../files/reader.ts";
+import { refusalByCli } from "../sources/ini.ts";
+import type { Sources } from "../sources/plan.ts";
 import { parseSharedConfig, type SharedConfig, sharedPaths } from "../sources/profile.ts";
-import type { ForeignText, Host } from "./command.ts";
+import type { CommandContext, ForeignText, Host } from "./command.ts";
+import { environmentOutside } from "./programs/nesting.ts";
 
 /** Milliseconds: the child has its own deadline, below. */
 const DEADLINE = 8_000;
@@ -73,4 +77,34 @@ export async function readSharedFiles(
   const refusals = texts.filter((text) => text instanceof KeyholeError);
   const [config = "", credentials = ""] = texts.map((text) => (text instanceof KeyholeError ? "" : text));
   return { shared: parseSharedConfig(config, credentials), refusals };
+}
+
+/** The files of whoever calls, also from a shell of keyhole's. */
+export interface AwsFiles {
+  readonly sources: Sources;
+  /** The path of the config file; undefined where nothing says where it is. */
+  readonly config: string | undefined;
+  /** Its text, and that of the credentials file; empty for one that is not there. */
+  readonly texts: readonly [config: string, credentials: string];
+  /** Why the AWS CLI does not read the config file. */
+  readonly complaint: string | undefined;
+  /** Why one of the files is not read here. */
+  readonly refusals: readonly KeyholeError[];
+}
+
+export async function openAwsFiles({
+  environment,
+  host,
+}: Pick<CommandContext, "environment" | "host">): Promise<AwsFiles> {
+  const outside = selectSourceEnvironment(environmentOutside(environment), () => host.cwd());
+  const [config, credentials] = sharedPaths(outside);
+  const read = await host.readForeign([config ?? "", credentials ?? ""]);
+  const [text = "", keys = ""] = read.map((each) => (each instanceof KeyholeError ? "" : each));
+  return {
+    sources: { shared: parseSharedConfig(text, keys), environment: outside },
+    config,
+    texts: [text, keys],
+    complaint: refusalByCli(text),
+    refusals: read.filter((each) => each instanceof KeyholeError),
+  };
 }

@@ -41,6 +41,8 @@ export const root: CommandGroup = {
         rename: async () => (await import("./commands/config/remove.ts")).rename,
         remove: async () => (await import("./commands/config/remove.ts")).remove,
         validate: load(() => import("./commands/config/validate.ts")),
+        import: load(() => import("./commands/config/import.ts")),
+        "export-profile": load(() => import("./commands/config/export-profile.ts")),
       },
     },
     audit: load(() => import("./commands/audit.ts")),

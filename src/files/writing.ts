@@ -4,6 +4,8 @@ import * as fs from "node:fs";
 import { constants } from "node:fs";
 import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { baseOf, directoryOf } from "../paths.ts";
+import { ensureDirectory } from "./directories.ts";
+import { readTrusted, resolveLink } from "./reading.ts";
 import { lookAt, pathError } from "./trust.ts";
 
 /** Read and write for the owner. */
@@ -15,6 +17,8 @@ export interface WriteOptions {
   readonly exclusive: boolean;
   /** Be on the disk before returning, for what cannot be made again. */
   readonly durable: boolean;
+  /** The owner's alone if absent. */
+  readonly mode?: number;
 }
 
 /**
@@ -26,13 +30,13 @@ export interface WriteOptions {
 export function writeAtomically(
   path: string,
   text: string | Uint8Array,
-  { exclusive, durable }: WriteOptions,
+  { exclusive, durable, mode = PRIVATE_MODE }: WriteOptions,
 ): boolean {
   const directory = directoryOf(path);
   const temporary = `${directory}/${temporaryName(baseOf(path))}`;
   return withPath(path, "write", () => {
     try {
-      writeNew(temporary, text, durable);
+      writeNew(temporary, text, durable, mode);
       if (exclusive && !linkExclusively(temporary, path)) return false;
       if (!exclusive) fs.renameSync(temporary, path);
     } finally {
@@ -41,6 +45,28 @@ export function writeAtomically(
     if (durable) syncDirectory(directory);
     return true;
   });
+}
+
+/**
+ * Replaces the text of a file that is not keyhole's, as it was read, and keeps that beside it; behind a link, in the file
+ * that it leads to. The mode stays.
+ *
+ * @throws KeyholeError `unsafe-path`, also for a file that says something else by now, or is no UTF-8
+ */
+export function replaceForeign(path: string, before: string, after: string): void {
+  const uid = process.geteuid?.() ?? 0;
+  ensureDirectory(directoryOf(path), uid);
+  const target = resolveLink(path, uid) ?? path;
+  const file = readTrusted(target, uid, Buffer.byteLength(before));
+  if (!(file === undefined ? before === "" : Buffer.from(before).equals(file.bytes)))
+    throw new KeyholeError(
+      "unsafe-path",
+      `${path} was changed meanwhile, or is not UTF-8: nothing is written`,
+      lookAt(path),
+    );
+  const how = { exclusive: false, durable: true, mode: Number(file?.stats.mode ?? PRIVATE_MODE) & 0o777 };
+  if (file !== undefined) writeAtomically(`${target}.keyhole-backup`, file.bytes, how);
+  writeAtomically(target, after, how);
 }
 
 /** Gives a file another name; false if that name is taken. Both stand in one directory. */
@@ -108,11 +134,12 @@ function linkExclusively(from: string, to: string): boolean {
   return true;
 }
 
-function writeNew(path: string, text: string | Uint8Array, durable: boolean): void {
+function writeNew(path: string, text: string | Uint8Array, durable: boolean, mode: number): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   // Not Bun.write: it ignores modes and follows links.
   const descriptor = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE);
   try {
+    if (mode !== PRIVATE_MODE) fs.fchmodSync(descriptor, mode);
     fs.writeFileSync(descriptor, text);
     if (durable) fs.fsyncSync(descriptor);
   } finally {

@@ -48,3 +48,52 @@ function sectionOf(sections: Sections, header: string): Map<string, string> {
   sections.set(header, created);
   return created;
 }
+
+/** As Python has it, which does not count a byte order mark. */
+const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
+const OUTER_SPACE = new RegExp(`^${SPACE}+|${SPACE}+$`, "g");
+/** Within a value, where Python splits it (str.splitlines). */
+const LINE_END = new RegExp(String.raw`[\v\f\x1c-\x1e\x85\u2028\u2029]`);
+const INDENT = new RegExp(`^${SPACE}*`);
+
+/**
+ * Why the AWS CLI refuses a config file as a whole, with the line; undefined where it reads it. Python's
+ * configparser.RawConfigParser, and botocore/configloader.py for nested settings. Names no setting: it may be a value out of
+ * place.
+ */
+export function refusalByCli(text: string): string | undefined {
+  const seen = new Set<string>();
+  let section: string | undefined;
+  let key = "";
+  let indent = 0;
+  /** The value of `key` begins on the next line. */
+  let isNested = false;
+  for (const [index, raw] of text.split(/\r\n|[\r\n]/).entries()) {
+    const line = raw.replaceAll(OUTER_SPACE, "");
+    const at = (what: string) => `line ${index + 1} ${what}`;
+    if (line === "" || /^[#;]/.test(line)) continue;
+    const column = INDENT.exec(raw)![0].length;
+    if (section !== undefined && key !== "" && column > indent) {
+      const parts = line.split(LINE_END).filter((part) => part.replaceAll(OUTER_SPACE, "") !== "");
+      if (isNested && parts.some((part) => !part.includes("="))) return at("is a nested setting without =");
+      continue;
+    }
+    indent = column;
+    const header = /^\[(.+)\]/s.exec(line)?.[1];
+    const delimiter = line.search(/[=:]/);
+    if (header !== undefined) {
+      if (seen.has(header)) return at(`begins a second section [${header}]`);
+      section = header;
+      key = "";
+    } else if (section === undefined) return at("stands before any section");
+    else if (delimiter < 1) return at("is neither a section nor a setting");
+    else {
+      key = line.slice(0, delimiter).replaceAll(OUTER_SPACE, "").toLowerCase();
+      isNested = line.slice(delimiter + 1).replaceAll(OUTER_SPACE, "") === "";
+    }
+    const name = key === "" ? section : `${section}\n${key}`;
+    if (seen.has(name)) return at("sets what its section has set before");
+    seen.add(name);
+  }
+  return undefined;
+}

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { openOwnFile, removeFile, renameExclusively, writeAtomically } from "../../src/files/writing.ts";
+import {
+  openOwnFile,
+  removeFile,
+  renameExclusively,
+  replaceForeign,
+  writeAtomically,
+} from "../../src/files/writing.ts";
 import { thrownBy } from "../thrown.ts";
 
 let root: string;
@@ -81,4 +87,48 @@ test.each(["link", "file"])("a %s that stands at the name of the copy is not wri
     naming.mockRestore();
   }
   expect(fs.readFileSync(`${directory}/victim`, "utf8")).toBe("untouched");
+});
+
+test("a file that is not keyhole's keeps its mode and its link, and what it was lies beside it", () => {
+  fs.mkdirSync(`${root}/dots`);
+  fs.writeFileSync(`${root}/dots/config`, "old", { mode: 0o640 });
+  fs.chmodSync(`${root}/dots/config`, 0o640);
+  fs.symlinkSync("dots/config", `${root}/config`);
+  replaceForeign(`${root}/config`, "old", "new");
+  expect([read("dots/config"), read("dots/config.keyhole-backup")]).toEqual(["new", "old"]);
+  expect(fs.statSync(`${root}/dots/config`).mode & 0o777).toBe(0o640);
+  expect(fs.lstatSync(`${root}/config`).isSymbolicLink()).toBeTrue();
+  replaceForeign(`${root}/deep/new`, "", "first");
+  expect(fs.readdirSync(`${root}/deep`)).toEqual(["new"]);
+  expect(fs.statSync(`${root}/deep/new`).mode & 0o777).toBe(0o600);
+});
+
+test("a file that changed since it was read, or has bytes that are no text, is left alone", () => {
+  for (const [before, bytes] of [
+    ["old", Buffer.from("other")],
+    ["old", Buffer.from("old and longer")],
+    ["o\ufffd", Buffer.from([0x6f, 0xff])],
+  ] as const) {
+    fs.writeFileSync(`${root}/a`, bytes);
+    expect(() => replaceForeign(`${root}/a`, before, "new")).toThrow("changed meanwhile");
+    expect(fs.readFileSync(`${root}/a`).equals(bytes)).toBeTrue();
+    expect(fs.readdirSync(root)).toEqual(["a"]);
+  }
+});
+
+test("on a full disk the file stays as it was, whole, and nothing is left beside it", () => {
+  fs.writeFileSync(`${root}/a`, "old");
+  const writing = spyOn(fs, "writeFileSync").mockImplementation(() => {
+    throw Object.assign(new Error("full"), { code: "ENOSPC" });
+  });
+  try {
+    expect(thrownBy(() => replaceForeign(`${root}/a`, "old", "new"))).toMatchObject({
+      message: expect.stringContaining("(ENOSPC)"),
+      hint: expect.stringContaining("df -h"),
+    });
+  } finally {
+    writing.mockRestore();
+  }
+  expect(read("a")).toBe("old");
+  expect(fs.readdirSync(root)).toEqual(["a"]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseIni } from "../../src/sources/ini.ts";
+import { parseIni, refusalByCli } from "../../src/sources/ini.ts";
 
 function parse(text: string): Record<string, Record<string, string>> {
   return Object.fromEntries([...parseIni(text)].map(([name, section]) => [name, Object.fromEntries(section)]));
@@ -30,4 +30,22 @@ test.each([
 test("takes __proto__ for a name", () => {
   expect(parseIni("[__proto__]\nk = v").get("__proto__")?.get("k")).toBe("v");
   expect(({} as Record<string, unknown>)["k"]).toBeUndefined();
+});
+
+// Each as botocore 1.43 has it.
+test.each([
+  ["", undefined],
+  ["# c\n[a]\nk = v\n  more\n\n  and more\n[b] junk\nk: v", undefined],
+  ["[a]\ns3 =\n  k = v\n", undefined],
+  ["[a]\r\nk = v\r\n[A]\r\nk = w", undefined],
+  ["\ufeff[a]\nk = v", "line 1 stands before any section"],
+  ["k = v\n[a]", "line 1 stands before any section"],
+  ["[a]\n[b]\n[a]", "line 3 begins a second section [a]"],
+  ["[a]\nk = v\nK = w", "line 3 sets what its section has set before"],
+  ["[a]\nnonsense", "line 2 is neither a section nor a setting"],
+  ["[a]\n= v", "line 2 is neither a section nor a setting"],
+  ["[a]\n[b", "line 2 is neither a section nor a setting"],
+  ["[a]\ns3 =\n  nonsense", "line 3 is a nested setting without ="],
+])("of %j the AWS CLI says: %p", (text, refusal) => {
+  expect(refusalByCli(text)).toBe(refusal);
 });

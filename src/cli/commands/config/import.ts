@@ -1,0 +1,89 @@
+// keyhole config import: a config for each profile of ~/.aws.
+import { checkConfigName } from "../../../config/name.ts";
+import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import { inspectConfig } from "../../../config/parse.ts";
+import { KeyholeError } from "../../../errors.ts";
+import { formatJson, formatTable, jsonOption } from "../../answers.ts";
+import { type CommandContext, defineCommand } from "../../command.ts";
+import { type Import, planImports } from "../../configs/imports.ts";
+import { saveConfig } from "../../configs/text.ts";
+import { openAwsFiles } from "../../foreign.ts";
+import { dryRunOption } from "../../programs/tools.ts";
+
+const args = {
+  profile: {
+    type: "string",
+    multiple: true,
+    valueHint: "PROFILE",
+    description: "A profile to import; may be repeated",
+  },
+  all: { type: "boolean", description: "Import every profile" },
+  prefix: { type: "string", valueHint: "TEXT", description: "What the configs' names begin with" },
+  "trust-commands": { type: "boolean", description: "Import profiles whose credentials a command prints, too" },
+  "dry-run": dryRunOption,
+  json: jsonOption,
+} as const;
+
+type Context = CommandContext<typeof args>;
+
+interface Row {
+  readonly profile: string;
+  /** Undefined where there is none. */
+  readonly config: string | undefined;
+  readonly result: "new" | "unchanged" | "skipped";
+  readonly what: string;
+}
+
+export default defineCommand({
+  meta: { name: "config import", description: "Make configs of the profiles of ~/.aws" },
+  where: "host",
+  args,
+  notes: [
+    "No key is copied: a config names its profile. What is there is not replaced, and a profile",
+    "that asks keyhole is skipped.",
+  ],
+  async run(context) {
+    const { args: given, output, settings, ui } = context;
+    if (given.prefix !== undefined) checkConfigName(`${given.prefix}x`);
+    const files = await openAwsFiles(context);
+    for (const refusal of files.refusals) throw refusal;
+    const { complaint, sources } = files;
+    if (complaint !== undefined) ui.warn(`the AWS CLI refuses ${files.config}: ${complaint}`);
+    const profiles = chooseProfiles(context, [...sources.shared.profiles.keys()]);
+    const options = { prefix: given.prefix ?? "", trustsCommands: given["trust-commands"] };
+    const store = openConfigStore(settings.paths.configDir);
+    const rows = planImports(sources, profiles, options).map((each) => importOne(store, each, context));
+    if (given.json) output.line(formatJson(rows));
+    else if (rows.length === 0) ui.notice("no profiles found");
+    else
+      output.line(formatTable(rows.map(({ profile, config = "-", result, what }) => [profile, config, result, what])));
+    return given.profile.length > 0 && rows.some(({ result }) => result === "skipped") ? 1 : 0;
+  },
+});
+
+/** @throws KeyholeError `usage`, `no-source-credentials` for a profile that is not there */
+function chooseProfiles({ args: { profile: named, all } }: Context, known: readonly string[]): readonly string[] {
+  if (all === named.length > 0)
+    throw new KeyholeError("usage", "one of --profile and --all is wanted", "keyhole config import --all --dry-run");
+  const missing = named.find((profile) => !known.includes(profile));
+  if (missing !== undefined)
+    throw new KeyholeError("no-source-credentials", `there is no profile '${missing}'`, "aws configure list-profiles");
+  return all ? known : [...new Set(named)];
+}
+
+function importOne(store: ConfigStore, { profile, config, what }: Import, context: Context): Row {
+  if (config === undefined) return { profile, config: undefined, result: "skipped", what };
+  const { name, text } = config;
+  if (!store.exists(name)) {
+    if (!context.args["dry-run"]) saveConfig(store, name, { text, name: undefined }, false, context);
+    return { profile, config: name, result: "new", what };
+  }
+  if (saysTheSame(store, name, text)) return { profile, config: name, result: "unchanged", what };
+  const other = `there is a config ${name} that says something else: --prefix gives other names`;
+  return { profile, config: undefined, result: "skipped", what: other };
+}
+
+function saysTheSame(store: ConfigStore, name: string, text: string): boolean {
+  const [there, ours] = [inspectConfig(store.readText(name)), inspectConfig(text)];
+  return "config" in there && "config" in ours && Bun.deepEquals(there.config, ours.config, true);
+}

@@ -1,0 +1,127 @@
+// Configs out of ~/.aws, and profiles of configs back into it, by the compiled executable.
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { makeWorld, SSO } from "./awsworld.ts";
+import { executable } from "./machine.ts";
+
+const KEYS = "aws_access_key_id = AKIACANARY0000000000\naws_secret_access_key = canary-secret\n";
+
+function manyProfiles(count: number): string {
+  const roles = Array.from({ length: count }, (_, index) => {
+    const role = `role_arn = arn:aws:iam::123456789012:role/r${index}\nsource_profile = base\nregion = eu-west-1\n`;
+    return `[profile "team ${index}"]\n${index === 7 ? "region = eu-west-1\n" : role}`;
+  });
+  return roles.join("\n");
+}
+
+function filesOf(directory: string): string[] {
+  const names = readdirSync(directory, { recursive: true }) as string[];
+  return names.toSorted((a, b) => (a < b ? -1 : 1));
+}
+
+test("200 profiles are listed by a dry run, which changes nothing, and each vends or says why not", async () => {
+  await using world = await makeWorld(manyProfiles(199), `[base]\n${KEYS}`);
+  const { machine } = world;
+  const run = (words: readonly string[]) => world.run(words);
+  const before = filesOf(machine.home);
+  const dry = await run(["config", "import", "--all", "--dry-run"]);
+  expect(dry).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(dry.stdout.trimEnd().split("\n")).toHaveLength(200);
+  expect(filesOf(machine.home)).toEqual(before);
+  const done = await run(["config", "import", "--all"]);
+  expect(done.stdout).toBe(dry.stdout);
+  const names = (await run(["config", "list"])).stdout.trimEnd().split("\n");
+  expect(names).toHaveLength(199);
+  expect(done.stdout).toMatch(/^team 7 +- +skipped +profile 'team 7' gives none/m);
+  for (const name of ["team-0", "team-198", "base"])
+    expect(await run(["export", "-n", name])).toMatchObject({ exitCode: 0, stderr: "" });
+  for (const name of names)
+    expect(readFileSync(join(machine.paths.configs, `${name}.yaml`), "utf8")).not.toMatch(/canary/i);
+  expect(done.stdout).not.toMatch(/canary/i);
+  const again = await run(["config", "import", "--all"]);
+  expect(again.stdout.replaceAll("unchanged", "new      ")).toContain("team-0");
+  expect(again.stdout.match(/ unchanged /g)).toHaveLength(199);
+});
+
+test("profiles are written between marks, twice to the same bytes, and an import makes nothing of them", async () => {
+  const text = `# mine\r\n${SSO.replaceAll("\n", "\r\n")}[profile theirs]\r\nregion = x`;
+  await using world = await makeWorld(text, `[base]\n${KEYS}`);
+  const { machine } = world;
+  const run = (words: readonly string[]) => world.run(words);
+  const [path, target] = [join(machine.home, ".aws/config"), join(machine.home, "dots/aws")];
+  mkdirSync(join(machine.home, "dots"));
+  renameSync(path, target);
+  symlinkSync(target, path);
+  chmodSync(target, 0o600);
+  await run(["config", "import", "--all", "--prefix", "kh-"]);
+  const write = ["config", "export-profile", "--all", "--write"];
+  expect(await run(write)).toMatchObject({ exitCode: 0, stderr: `wrote ${path}\n` });
+  const once = readFileSync(target, "utf8");
+  expect(once).toStartWith(`${text}\r\n\r\n# BEGIN keyhole profiles\r\n`);
+  expect(once).toEndWith(
+    `[profile kh-sso-dev]\r\ncredential_process = ${executable} export --format credential-process -n kh-sso-dev\r\nregion = eu-central-1\r\n# END keyhole profiles\r\n`,
+  );
+  expect(once.replaceAll("\r\n", "")).not.toContain("\n");
+  expect(lstatSync(path).isSymbolicLink()).toBeTrue();
+  expect(statSync(target).mode & 0o777).toBe(0o600);
+  expect(readFileSync(`${target}.keyhole-backup`, "utf8")).toBe(text);
+  expect(await run(write)).toMatchObject({ exitCode: 0, stderr: `${path} has them already\n` });
+  const configs = readdirSync(machine.paths.configs);
+  const imported = await run(["config", "import", "--all", "--prefix", "kh-"]);
+  expect(imported.stdout).toMatch(/^kh-sso-dev +- +skipped +it calls keyhole itself$/m);
+  expect(readFileSync(target, "utf8")).toBe(once);
+  expect(readdirSync(machine.paths.configs)).toEqual(configs);
+  // They vend, each by its own name; and one of them can be taken out again.
+  const vended = await run(["exec", "--profile", "kh-base", "--", "env"]);
+  expect(vended.stdout).toContain("AWS_ACCESS_KEY_ID=AKIACANARY0000000000");
+  await run(["config", "remove", "-n", "kh-base", "--yes"]);
+  await run(["config", "export-profile", "-n", "kh-sso-dev", "--write"]);
+  expect(readFileSync(target, "utf8")).toStartWith(text);
+  expect(readFileSync(target, "utf8")).not.toContain("kh-base");
+});
+
+test("a profile of the person's is not shadowed, and a file that the AWS CLI refuses is not written", async () => {
+  await using world = await makeWorld("[profile a]\nregion = x\n");
+  const { machine } = world;
+  const run = (words: readonly string[]) => world.run(words);
+  const path = join(machine.home, ".aws/config");
+  for (const name of ["a", "b"]) await machine.addConfig(name);
+  const shadowed = await run(["config", "export-profile", "-n", "a", "--write"]);
+  expect(shadowed).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("no profile for config a: there is a profile of that name"),
+  });
+  for (const broken of ["\ufeff[profile a]\nregion = x\n", "[profile a]\nregion = x\nregion = y\n", "[a\n"]) {
+    writeFileSync(path, broken);
+    const refused = await run(["config", "export-profile", "--all", "--write"]);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("the AWS CLI refuses") });
+    expect(readFileSync(path, "utf8")).toBe(broken);
+  }
+  expect(existsSync(`${path}.keyhole-backup`)).toBeFalse();
+  const printed = await run(["config", "export-profile", "-n", "b"]);
+  expect(printed.stdout).toEndWith(
+    `[profile b]\ncredential_process = ${executable} export --format credential-process -n b\n`,
+  );
+});
+
+test.each([
+  [["--profile", "nope"], 5, "there is no profile 'nope'"],
+  [[], 2, "one of --profile and --all is wanted"],
+  [["--all", "--prefix", "a/b"], 2, "a config's name has"],
+] as const)("config import %p is refused", async (words, exitCode, message) => {
+  await using world = await makeWorld("[default]\n");
+  const refused = await world.run(["config", "import", ...words]);
+  expect(refused).toMatchObject({ exitCode, stdout: "", stderr: expect.stringContaining(message) });
+});
