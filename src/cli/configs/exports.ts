@@ -6,7 +6,7 @@ import { formatProcess } from "../../text/awsconfig.ts";
 import { findBlock, replaceBlock } from "./marks.ts";
 
 /** The block of `config export-profile`. */
-export const PROFILES = "profiles";
+const PROFILES = "profiles";
 
 /** What stands outside of the block, with the credentials file. */
 export function profilesOutside([config, credentials]: readonly [string, string]): SharedConfig {
