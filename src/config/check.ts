@@ -103,8 +103,9 @@ export function checkRules(value: unknown): Problem[] {
   return [
     ...checkSource(value),
     ...checkWebIdentity(value),
+    ...checkSessionToken(value),
     ...checkPartition(value),
-    ...checkMfa(role, command),
+    ...checkMfa(value, command),
     ...checkPolicySize(role),
     ...checkKeyPair(sectionOf(value, "STS"), "STS"),
     ...checkKeyPair(sectionOf(value, "Session"), "Session"),
@@ -113,14 +114,16 @@ export function checkRules(value: unknown): Problem[] {
 
 /** What works but is probably not meant. */
 export function findWarnings(value: unknown): Problem[] {
-  const role = sectionOf(value, "AssumeRole");
-  if (role["TokenCode"] === undefined || sectionOf(value, "MFA")["command"] === undefined) return [];
-  return [{ path: ["AssumeRole", "TokenCode"], message: "is ignored, because MFA.command gives the code" }];
+  if (sectionOf(value, "MFA")["command"] === undefined) return [];
+  return ["AssumeRole", "GetSessionToken"]
+    .filter((name) => sectionOf(value, name)["TokenCode"] !== undefined)
+    .map((name) => problem([name, "TokenCode"], "is ignored, because MFA.command gives the code"));
 }
 
 /** Whose credentials: those of a role, or of a profile as they are. */
 function checkSource(value: unknown): Problem[] {
-  if (!isMapping(value) || value["AssumeRole"] !== undefined || value["WebIdentity"] !== undefined) return [];
+  if (!isMapping(value) || ["AssumeRole", "GetSessionToken", "WebIdentity"].some((name) => value[name] !== undefined))
+    return [];
   const session = sectionOf(value, "Session");
   if (session["profile_name"] === undefined) return [problem(["AssumeRole"], "is required")];
   const keys = ["STS", "Session"].filter((name) => sectionOf(value, name)["aws_access_key_id"] !== undefined);
@@ -179,14 +182,22 @@ function checkWebIdentity(value: unknown): Problem[] {
   ];
 }
 
-function checkMfa(role: Section, command: unknown): Problem[] {
-  const serial = role["SerialNumber"] !== undefined;
-  const code = role["TokenCode"] !== undefined;
-  if (command !== undefined && !serial)
-    return [problem(["AssumeRole", "SerialNumber"], "is required with MFA.command")];
+/** A session of a user, which is no source's and no role's. */
+function checkSessionToken(value: unknown): Problem[] {
+  if (!isMapping(value) || value["GetSessionToken"] === undefined) return [];
+  const beside = ["AssumeRole", "WebIdentity"].filter((name) => value[name] !== undefined);
+  return beside.map((name) => problem([name], "goes with no GetSessionToken: make two configs"));
+}
+
+function checkMfa(value: unknown, command: unknown): Problem[] {
+  const name = isMapping(value) && value["GetSessionToken"] !== undefined ? "GetSessionToken" : "AssumeRole";
+  const device = sectionOf(value, name);
+  const serial = device["SerialNumber"] !== undefined;
+  const code = device["TokenCode"] !== undefined;
+  if (command !== undefined && !serial) return [problem([name, "SerialNumber"], "is required with MFA.command")];
   if (serial && !code && command === undefined)
-    return [problem(["AssumeRole", "SerialNumber"], "needs MFA.command or AssumeRole.TokenCode beside it")];
-  if (code && !serial) return [problem(["AssumeRole", "SerialNumber"], "is required with AssumeRole.TokenCode")];
+    return [problem([name, "SerialNumber"], `needs MFA.command or ${name}.TokenCode beside it`)];
+  if (code && !serial) return [problem([name, "SerialNumber"], `is required with ${name}.TokenCode`)];
   return [];
 }
 

@@ -5,6 +5,9 @@ import { isMapping } from "./mapping.ts";
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html has every limit below. */
 export const LONGEST_DURATION = 43_200;
+const LONGEST_TOKEN_DURATION = 129_600;
+/** Seconds: STS issues no shorter session. */
+export const SHORTEST_DURATION = 900;
 const LONGEST_ARN = 2048;
 /** Characters of `Policy` and `PolicyArns` together; what AWS packs from them is known to AWS alone. */
 export const POLICY_LIMIT = 2048;
@@ -88,6 +91,13 @@ const keys = {
   aws_account_id: v.optional(accountId),
 };
 
+const mfaDevice = {
+  SerialNumber: v.optional(
+    matching(/^[\w+=/:,.@-]{9,256}$/, "the serial number or ARN of an MFA device: 9 to 256 letters, digits or =,.@:/-"),
+  ),
+  TokenCode: v.optional(matching(/^\d{6}$/, "six digits")),
+};
+
 const assumeRole = v.strictObject({
   RoleArn: roleArn,
   RoleSessionName: v.optional(sessionName),
@@ -97,10 +107,7 @@ const assumeRole = v.strictObject({
   // STS's lower bound of 900 is left to it: other servers of its protocol allow less.
   DurationSeconds: v.optional(counted(LONGEST_DURATION, "seconds")),
   ExternalId: v.optional(matching(/^[\w+=,.@:/-]{2,1224}$/, "2 to 1224 letters, digits or _+=,.@:/-")),
-  SerialNumber: v.optional(
-    matching(/^[\w+=/:,.@-]{9,256}$/, "the serial number or ARN of an MFA device: 9 to 256 letters, digits or =,.@:/-"),
-  ),
-  TokenCode: v.optional(matching(/^\d{6}$/, "six digits")),
+  ...mfaDevice,
   Tags: v.optional(tags),
   TransitiveTagKeys: v.optional(listOf(tagKey, MOST_TAGS)),
   SourceIdentity: v.optional(sessionName),
@@ -117,6 +124,17 @@ const assumeRole = v.strictObject({
       MOST_CONTEXTS,
     ),
   ),
+});
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html; STS gives root an hour, whatever is asked. */
+const getSessionToken = v.strictObject({
+  DurationSeconds: v.optional(
+    v.pipe(
+      counted(LONGEST_TOKEN_DURATION, "seconds"),
+      v.minValue(SHORTEST_DURATION, `must be at least ${SHORTEST_DURATION}`),
+    ),
+  ),
+  ...mfaDevice,
 });
 
 const verifyText = "must be true, false or the path of a CA bundle";
@@ -168,8 +186,10 @@ const session = v.strictObject({
 
 /** What a config file may say. Rules that concern several keys are in check.ts. */
 export const configSchema = v.strictObject({
-  // Absent: the credentials of `Session.profile_name` are handed out as they are.
+  // Without it and GetSessionToken the credentials of `Session.profile_name` are handed out as they are.
   AssumeRole: v.optional(assumeRole),
+  // In place of AssumeRole: a session of the user whose long-lived keys the source is.
+  GetSessionToken: v.optional(getSessionToken),
   WebIdentity: v.optional(webIdentity),
   STS: v.optional(sts),
   MFA: v.optional(mfa),
@@ -182,6 +202,7 @@ export const configSchema = v.strictObject({
 /** One saved set of parameters for assuming one role, or a profile whose credentials are handed out: `configs/NAME.yaml`. */
 export type Config = Immutable<v.InferOutput<typeof configSchema>>;
 export type AssumeRoleSection = NonNullable<Config["AssumeRole"]>;
+export type GetSessionTokenSection = NonNullable<Config["GetSessionToken"]>;
 export type WebIdentitySection = NonNullable<Config["WebIdentity"]>;
 /** Source credentials that stand in the config itself: supported, and discouraged. */
 export type KeySection = Pick<NonNullable<Config["Session"]>, keyof typeof keys>;

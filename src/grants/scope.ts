@@ -4,7 +4,7 @@
 import { checkField } from "../config/check.ts";
 import type { AssumeRoleSection, Config } from "../config/config.ts";
 import type { Path } from "../config/fields.ts";
-import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT } from "../config/config.ts";
+import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT, SHORTEST_DURATION } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Grant, GrantScope } from "./grant.ts";
 
@@ -67,7 +67,7 @@ function handOn(config: Config, grant: GrantScope & Pick<Grant, "deliver">): Con
   if (option === undefined) return { ...config, pin: isPinned(config, grant) };
   throw new KeyholeError(
     "invalid-grant",
-    `${option} is for a config that assumes a role: what this one hands on is what its profile has, and cannot be narrowed`,
+    `${option} is for a config that assumes a role: ${config.GetSessionToken === undefined ? "what its profile has" : "a user's own session"} cannot be narrowed`,
     "give the config a role: keyhole config update",
   );
 }
@@ -98,8 +98,6 @@ function findConflicts(role: AssumeRoleSection, grant: GrantScope): string[] {
   return problems;
 }
 
-/** Seconds: STS issues no shorter session. */
-export const SHORTEST_DURATION = 900;
 const TAG_KEY_LIMIT = 128;
 const TAG_VALUE_LIMIT = 256;
 /** Everything else that STS does not take in a session policy: it takes Latin-1 and three kinds of white space. */

@@ -41,16 +41,16 @@ const LARGEST_OUTPUT = 64 * 1024;
  * @throws KeyholeError `invalid-config`, `person-needed`, `timeout`.
  */
 export async function obtainCode(request: MfaRequest): Promise<MfaCode> {
-  const { AssumeRole, MFA } = request.config;
+  const { GetSessionToken, MFA } = request.config;
+  const section = GetSessionToken === undefined ? "AssumeRole" : "GetSessionToken";
+  const { SerialNumber: serial, TokenCode: code } = request.config[section] ?? {};
   if (MFA === undefined) {
-    if (AssumeRole?.SerialNumber !== undefined && AssumeRole.TokenCode === undefined)
-      throw failure(request, "person-needed", "AssumeRole.SerialNumber asks for a code, and nothing gives one");
-    return { code: AssumeRole?.TokenCode, notes: [] };
+    if (serial !== undefined && code === undefined)
+      throw failure(request, "person-needed", `${section}.SerialNumber asks for a code, and nothing gives one`);
+    return { code, notes: [] };
   }
-  if (AssumeRole?.SerialNumber === undefined)
-    throw failure(request, "invalid-config", "MFA.command needs AssumeRole.SerialNumber");
-  const notes =
-    AssumeRole.TokenCode === undefined ? [] : ["AssumeRole.TokenCode is ignored: MFA.command gives the code"];
+  if (serial === undefined) throw failure(request, "invalid-config", `MFA.command needs ${section}.SerialNumber`);
+  const notes = code === undefined ? [] : [`${section}.TokenCode is ignored: MFA.command gives the code`];
   return { code: await runCommand(request, MFA.command, mfaPatience(request.config)), notes };
 }
 

@@ -136,6 +136,8 @@ function hintFor({ code, message, status }: ServiceError, context: RefusalContex
   const role = context.roleArn.slice(context.roleArn.lastIndexOf("/") + 1);
   if (THROTTLED.test(code)) return undefined;
   if (status >= 500) return "the fault is at AWS's end: try again in a minute";
+  if (/GetSessionToken/.test(message) && /session credentials/i.test(message))
+    return `it is for a user's own keys: name a profile that has them: ${edit} --set Session.profile_name=PROFILE`;
   if (EXPIRED.has(code)) return context.renewal ?? `renew the source credentials, then: ${addAgain(context)}`;
   if (UNKNOWN_KEY.has(code))
     return `check the source's access key, and that ${context.region} is enabled in its account: aws sts get-caller-identity`;

@@ -1,5 +1,5 @@
 // The daemon's CredentialSource: AWS STS.
-import type { AssumeRoleSection, Config, WebIdentitySection } from "../config/config.ts";
+import type { AssumeRoleSection, Config, GetSessionTokenSection, WebIdentitySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { createSourceCache, type SourceRequest } from "./cache.ts";
@@ -53,11 +53,12 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const target = targetOf(request.config, found.way);
     let source = known ?? sourceOf(found);
     let duration = source.chained ? chainedDuration(request) : undefined;
-    const { AssumeRole: role } = request.config;
-    if (role === undefined) return passThrough(source, target.namedRegion, clock.wall());
+    const { AssumeRole: role, GetSessionToken: token } = request.config;
+    if (role === undefined && token === undefined) return passThrough(source, target.namedRegion, clock.wall());
     let renewed = known !== undefined;
     for (;;) {
       try {
+        if (role === undefined) return await openSession(request, token ?? {}, target, source);
         return await assumeOnce(request, role, target, { source, duration });
       } catch (error) {
         if (duration === undefined && isChainingRefusal(error)) {
@@ -119,13 +120,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     target: Target,
     attempt: Attempt,
   ): Promise<AssumedRole> {
-    const { name, config, signal } = request;
-    if (config.MFA !== undefined && request.asksSurroundings)
-      throw surroundingsWanted(`MFA.command of config '${name}'`);
-    const environment = spawnEnvironment(options, request);
-    const helper = helperSetting(options, request.surroundings, environment);
-    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });
-    const { code, notes } = await (config.MFA === undefined ? obtain() : codes(request, obtain));
+    const { name, signal } = request;
+    const { code, notes } = await codeFor(request);
     const parameters = buildParameters(role, {
       sessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
       duration: attempt.duration,
@@ -143,6 +139,41 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       notes: [...attempt.source.notes, ...notes, ...durationNotes(request, attempt)],
       ungrantable: undefined,
     };
+  }
+
+  /** A session of the user whose keys these are: GetSessionToken. */
+  async function openSession(
+    request: AssumeRequest,
+    { DurationSeconds, SerialNumber }: GetSessionTokenSection,
+    target: Target,
+    source: ResolvedSource,
+  ): Promise<AssumedRole> {
+    const { code: TokenCode, notes } = await codeFor(request);
+    const parameters = { DurationSeconds, SerialNumber, TokenCode };
+    const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
+      call("GetSessionToken", parameters, target, source.credentials, request.signal),
+    );
+    return {
+      credentials: new Credentials(output),
+      // Who it is, only AWS knows: `keyhole whoami` asks.
+      assumedRoleId: "",
+      arn: "",
+      region: target.namedRegion,
+      sourceDescription: source.description,
+      ...reading,
+      notes: [...source.notes, ...notes],
+      ungrantable: undefined,
+    };
+  }
+
+  async function codeFor(request: AssumeRequest): Promise<MfaCode> {
+    const { name, config, signal } = request;
+    if (config.MFA !== undefined && request.asksSurroundings)
+      throw surroundingsWanted(`MFA.command of config '${name}'`);
+    const environment = spawnEnvironment(options, request);
+    const helper = helperSetting(options, request.surroundings, environment);
+    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });
+    return config.MFA === undefined ? obtain() : codes(request, obtain);
   }
 
   async function reach(request: RoleRequest): Promise<Target> {
@@ -272,17 +303,18 @@ function explain(
   target: Target,
   source: Pick<ResolvedSource, "credentials" | "renewal">,
 ): KeyholeError {
-  const { AssumeRole } = request.config;
+  const { AssumeRole, GetSessionToken } = request.config;
+  const code = AssumeRole?.TokenCode ?? GetSessionToken?.TokenCode;
   const { secretAccessKey, sessionToken } = source.credentials;
   return explainFailure(error, {
     name: request.name,
     roleArn: AssumeRole?.RoleArn ?? "",
     region: target.region,
     renewal: source.renewal,
-    secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, AssumeRole?.TokenCode],
+    secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, code],
     server: "STS",
     sent: {
-      mfa: request.config.MFA !== undefined ? "command" : AssumeRole?.TokenCode !== undefined ? "code" : "none",
+      mfa: request.config.MFA !== undefined ? "command" : code !== undefined ? "code" : "none",
       hasExternalId: AssumeRole?.ExternalId !== undefined,
       profile: undefined,
     },

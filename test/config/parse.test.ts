@@ -202,11 +202,11 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["Metta: {}", "Metta is no key of the schema; did you mean Meta"],
     [
       "constructor: {}",
-      "constructor is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
+      "constructor is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Meta, pin",
     ],
     [
       "__proto__: {}",
-      "__proto__ is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
+      "__proto__ is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Meta, pin",
     ],
     ["pin: please", "pin must be true or false"],
   ])("%s", (section, problem) => {
@@ -297,12 +297,28 @@ test("of very many problems the first fifty are shown, soon", () => {
   expect(performance.now() - started).toBeLessThan(500);
 });
 
+test.each([
+  ["GetSessionToken: {}", []],
+  ["GetSessionToken: {DurationSeconds: 129600}", []],
+  ["GetSessionToken: {DurationSeconds: 899}", ["line 1: GetSessionToken.DurationSeconds must be at least 900"]],
+  ["GetSessionToken: {DurationSeconds: 129601}", ["line 1: GetSessionToken.DurationSeconds must be at most 129600"]],
+  [
+    `GetSessionToken: {}\nAssumeRole: {RoleArn: "${ROLE}"}`,
+    ["line 2: AssumeRole goes with no GetSessionToken: make two configs"],
+  ],
+  ["GetSessionToken: {SerialNumber: arn:aws:iam::111122223333:mfa/ann}\nMFA: {command: code}", []],
+  ["GetSessionToken: {}\nMFA: {command: code}", ["line 1: GetSessionToken.SerialNumber is required with MFA.command"]],
+])("a user's own session: %s", (text, problems) => {
+  const inspection = inspectConfig(text);
+  expect("problems" in inspection ? inspection.problems.map(formatProblem) : []).toEqual(problems);
+});
+
 test("an error names the file on every line", () => {
   expect(() => parseConfig("AssumeRole: {}\nx: 1", "dev.yaml")).toThrow(
     new KeyholeError(
       "invalid-config",
       "dev.yaml: line 1: AssumeRole.RoleArn is required\n" +
-        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, WebIdentity, STS, MFA, Session, Meta, pin",
+        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Meta, pin",
     ),
   );
 });

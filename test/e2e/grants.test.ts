@@ -51,6 +51,33 @@ test("exec --refresh of a grant whose directory is seen elsewhere writes a confi
   keysOf(machine, await runIn(directory, machine, words, { HOME: machine.home }));
 });
 
+test("a grant of GetSessionToken hands on a session of the user, and never the user's keys", async () => {
+  await using machine = await createHost();
+  const { accessKeyId: own, secretAccessKey, arn } = machine.sts.root;
+  const set = ["--set", "GetSessionToken.DurationSeconds=7200", "--set", `STS.endpoint_url=${machine.sts.url}`];
+  expect(await machine.run(["config", "add", "-n", "token", ...set])).toMatchObject({ exitCode: 0 });
+  expect(await machine.run(["grant", "add", "box", "--config", "token", "--duration", "1h"])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("--duration is for a config that assumes a role: a user's own session cannot be"),
+  });
+  // Unlike a profile's, it is made to end with the grant.
+  const added = await machine.run("grant add box --config token --ttl 1h --mount-at host".split(" "));
+  expect(added).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(`it hands ${arn} on as it is`) });
+  const { stdout } = await runIn(added.stdout.trimEnd(), machine);
+  expect(machine.sts.issued.get(keysOf(machine, { stdout, stderr: "", exitCode: 0 }))).toMatchObject({ arn });
+  expect(stdout).not.toContain(own);
+  expect(stdout).not.toContain(secretAccessKey);
+  const seconds = machine.sts.calls.find(({ action }) => action === "GetSessionToken")!.parameters["DurationSeconds"];
+  expect(Number(seconds)).toBeLessThan(3_600);
+  const user = arn.slice(arn.lastIndexOf("/") + 1);
+  const revoked = await machine.run(["grant", "revoke", "box", "--print-iam"]);
+  expect(revoked).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining('"aws:TokenIssueTime"'),
+    stderr: expect.stringContaining(`aws iam put-user-policy --user-name ${user} `),
+  });
+});
+
 test("another name is refused with 9, over a named socket as well, and nothing is printed", async () => {
   await using machine = await createHost();
   const directory = await addGrant(machine, "agent-a --config dev --mount-at host --executable full");

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Credentials } from "../../src/credentials.ts";
+import type { Config } from "../../src/config/config.ts";
+import type { AssumeRequest, SourceEnvironment } from "../../src/sources/source.ts";
 import { startProxy } from "../sts/proxy.ts";
 import { hasOpenssl } from "../sts/tls.ts";
 import { rejectionOf } from "../thrown.ts";
@@ -17,6 +19,45 @@ afterAll(() => world.end());
 function lastParameters(): Readonly<Record<string, string>> {
   return world.sts.calls.at(-1)!.parameters;
 }
+
+const DEVICE = "arn:aws:iam::111122223333:mfa/developer";
+
+/** A request without a role. */
+function sessionRequest(config: Config, environment?: SourceEnvironment): AssumeRequest {
+  return { ...world.request(environment === undefined ? {} : { environment }), config };
+}
+
+describe("a user's own session", () => {
+  test("is what GetSessionToken gives, for as long as the config says, with the code of a device", async () => {
+    world.sts.mfa = { serialNumber: DEVICE, code: "654321" };
+    const GetSessionToken = { DurationSeconds: 129_600, SerialNumber: DEVICE };
+    const before = Date.now();
+    const { credentials, ...shown } = await world.source.assume(
+      sessionRequest({ GetSessionToken, MFA: { command: "echo 654321" } }),
+    );
+    expect(shown).toMatchObject({ arn: "", sourceDescription: "environment", ungrantable: undefined });
+    expect(world.sts.issued.get(credentials.accessKeyId)).toMatchObject({ mfa: true });
+    expect(credentials.sessionToken).toBeString();
+    expect(credentials.expiresAt).toBeGreaterThan(before + 129_590_000);
+    expect(world.sts.calls.map(({ action }) => action)).toEqual(["GetSessionToken"]);
+    expect(lastParameters()).toMatchObject({ DurationSeconds: "129600", SerialNumber: DEVICE });
+  });
+
+  test("is refused to who has a session already, with the way out", async () => {
+    const { credentials } = await world.source.assume(world.request());
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+    const environment = {
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_SESSION_TOKEN: sessionToken!,
+    };
+    const error = await rejectionOf(world.source.assume(sessionRequest({ GetSessionToken: {} }, environment)));
+    expect(error).toMatchObject({
+      kind: "aws-refused",
+      hint: expect.stringContaining("keyhole config update -n demo --set Session.profile_name="),
+    });
+  });
+});
 
 describe("assume", () => {
   test("gives what STS issued", async () => {

@@ -1,6 +1,6 @@
 // Making a grant: everything is checked and the role assumed before anything is made, and whatever fails after that
 // takes back what was.
-import type { Config, ConfigReader } from "../../config/config.ts";
+import { type Config, type ConfigReader, SHORTEST_DURATION } from "../../config/config.ts";
 import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
 import { isRate } from "../../grants/formats.ts";
@@ -17,7 +17,7 @@ import {
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/names.ts";
-import { applyScope, SHORTEST_DURATION } from "../../grants/scope.ts";
+import { applyScope } from "../../grants/scope.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { LimitedLog } from "../../server/log.ts";

@@ -1,11 +1,10 @@
 // One issue of credentials: what STS gave, ready to vend; the answers that carry it, finished once, so that a warm one is
 // a lookup and a write; and its end. Times are milliseconds on AWS's clock.
-import type { Config, StoredConfig } from "../../config/config.ts";
+import { type Config, SHORTEST_DURATION, type StoredConfig } from "../../config/config.ts";
 import { type Credentials, formatExpiration, formatProcessLine } from "../../credentials.ts";
 import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
-import { SHORTEST_DURATION } from "../../grants/scope.ts";
 import type { AssumedRole } from "../../sources/source.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { FLOOR, type Lifespan, renewalPoint } from "./refresh.ts";
@@ -126,6 +125,8 @@ export class Wiper {
 
 /** Seconds: AssumeRole's own default. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 const DEFAULT_DURATION = 3_600;
+/** Seconds: GetSessionToken's. */
+const DEFAULT_TOKEN_DURATION = 43_200;
 
 /** Seconds for the way to STS, whose clock starts when the call arrives. */
 const MARGIN = 10;
@@ -136,18 +137,29 @@ const MARGIN = 10;
  * @throws KeyholeError `expired` where STS issues nothing that short.
  */
 export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "until">, now: number): Config {
-  if (until === undefined || config.AssumeRole === undefined) return config;
+  const { AssumeRole, GetSessionToken } = config;
+  if (until === undefined || (AssumeRole === undefined && GetSessionToken === undefined)) return config;
   const left = Math.floor((until - now) / 1000) - MARGIN;
   if (left < SHORTEST_DURATION) throw expired();
-  const asked = config.AssumeRole.DurationSeconds ?? DEFAULT_DURATION;
-  if (asked <= left) return config;
-  return { ...config, AssumeRole: { ...config.AssumeRole, DurationSeconds: left } };
+  return {
+    ...config,
+    AssumeRole: AssumeRole && shorten(AssumeRole, DEFAULT_DURATION, left),
+    GetSessionToken: GetSessionToken && shorten(GetSessionToken, DEFAULT_TOKEN_DURATION, left),
+  };
+}
+
+function shorten<Section extends { readonly DurationSeconds?: number | undefined }>(
+  section: Section,
+  byDefault: number,
+  left: number,
+): Section {
+  return (section.DurationSeconds ?? byDefault) <= left ? section : { ...section, DurationSeconds: left };
 }
 
 /** @throws KeyholeError `expired`, `invalid-grant` for credentials that outlive the end, however that came: they are thrown away. */
 export function refuseOverrun({ config, until }: Pick<StoredConfig, "config" | "until">, expiresAt: number): void {
   if (until === undefined || expiresAt <= until) return;
-  if (config.AssumeRole !== undefined) throw expired();
+  if (config.AssumeRole !== undefined || config.GetSessionToken !== undefined) throw expired();
   throw new KeyholeError(
     "invalid-grant",
     `what the grant hands on is good until ${formatExpiration(expiresAt)}, and cannot be made to end with the grant`,

@@ -21,6 +21,18 @@ test.each([
   expect(AssumeRole).toEqual(roleConfig("dev", expected).AssumeRole);
 });
 
+test("a user's own session is made to end in time as well, and what is handed on is as it is", () => {
+  const until = NOW + 3_610 * SECOND;
+  expect(boundConfig({ config: { GetSessionToken: {} }, until }, NOW).GetSessionToken).toEqual({
+    DurationSeconds: 3_600,
+  });
+  expect(boundConfig({ config: { GetSessionToken: { DurationSeconds: 900 } }, until }, NOW).GetSessionToken).toEqual({
+    DurationSeconds: 900,
+  });
+  const config = { Session: { profile_name: "p" } };
+  expect(boundConfig({ config, until: NOW }, NOW)).toBe(config);
+});
+
 test.each([909_999, 60_000, 0, -1])("with %i ms left STS is not asked at all", (left) => {
   expect(() => boundConfig({ config: roleConfig("dev", 900), until: NOW + left }, NOW)).toThrow(
     expect.objectContaining({ kind: "expired" }),

@@ -683,6 +683,7 @@ describe("a config file", () => {
   /** A new section has to be named here. */
   const sections: Required<Config> = {
     AssumeRole: { RoleArn: "arn:aws:iam::111122223333:role/other" },
+    GetSessionToken: { DurationSeconds: 900 },
     WebIdentity: { token_file: "/token" },
     STS: { region_name: "eu-west-1" },
     MFA: { command: "code" },
