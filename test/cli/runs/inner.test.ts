@@ -49,9 +49,9 @@ test("of real processes, too", async () => {
     stderr: "ignore",
   });
   try {
-    await until(() => findInner(child.pid, ["sleep", "62"]) !== undefined);
-    const found = findInner(child.pid, ["sleep", "62"])!;
-    for (const pid of [findInner(child.pid, ["sleep", "61"])!, found]) process.kill(pid, "SIGKILL");
+    const find = () => ["61", "62"].map((seconds) => findInner(child.pid, ["sleep", seconds]));
+    await until(() => !find().includes(undefined));
+    for (const pid of find()) process.kill(pid!, "SIGKILL");
     await child.exited;
     expect(findInner(child.pid, ["sleep", "62"])).toBeUndefined();
   } finally {
