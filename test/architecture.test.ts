@@ -245,6 +245,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "files/foreign.ts",
       "files/reader.ts",
       "sources/chain.ts",
+      "sources/signin.ts",
       "sources/target.ts",
       "sources/token.ts",
       "sources/walk.ts",

@@ -47,6 +47,7 @@ function byConfig(source: CredentialSource): CredentialSource {
     assume: (request) => source.assume(withConfigName(request)),
     identify: (request, credentials) => source.identify(withConfigName(request), credentials),
     regionOf: (request) => source.regionOf(withConfigName(request)),
+    stamp: (environment) => source.stamp(environment),
   };
 }
 

@@ -3,8 +3,9 @@
 // the client and doctor read in a child that can be left behind (sources/spawn.ts, cli/foreign.ts).
 import { constants, type Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { isErrno, KeyholeError } from "../errors.ts";
+import { codeOf, isErrno, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
+import { revisionOf } from "./identity.ts";
 import { lookAt, pathError } from "./trust.ts";
 
 /** Loaded where something is read: the daemon has this file for its errors, and never reads here. */
@@ -37,6 +38,32 @@ export async function readForeign(path: string): Promise<string | undefined> {
     clearTimeout(timer);
   }
 }
+
+/**
+ * What changes when one of these files does, or a JSON file in one of these directories. Opens none of them; but a mount
+ * that is dead does not answer, and holds a thread.
+ */
+export async function stampForeign(paths: readonly string[]): Promise<string> {
+  return (await Promise.all(paths.map(stampOne))).join("\n");
+}
+
+async function stampOne(path: string): Promise<string> {
+  try {
+    const stats = await promises().stat(path, { bigint: true });
+    if (!stats.isDirectory()) return revisionOf(stats);
+    const names = (await promises().readdir(path)).filter((name) => name.endsWith(".json"));
+    const files = names
+      .toSorted()
+      .slice(0, MOST_STAMPED)
+      .map((name) => `${path}/${name}`);
+    return (await Promise.all(files.map(stampOne))).join(" ");
+  } catch (error) {
+    return codeOf(error) ?? "unknown";
+  }
+}
+
+/** Files of a directory. */
+const MOST_STAMPED = 256;
 
 async function read(path: string): Promise<string> {
   // Before it is opened: opening a device may do something.

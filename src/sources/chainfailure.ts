@@ -54,12 +54,7 @@ export function explainProvider(
       `profile '${profile}': ${server} answers ${status}`,
       status === 429 ? undefined : "the fault is at AWS's end: try again in a minute",
     );
-  if (SIGN_IN.test(text))
-    return new KeyholeError(
-      "person-needed",
-      `the sign-in behind profile '${profile}' is over`,
-      renewalOf(place) ?? `aws login --profile ${quotePosix(profile)}`,
-    );
+  if (SIGN_IN.test(text)) return signInOver(profile, place);
   const [, code, message] = REFUSED.exec(text) ?? [];
   if (code !== undefined)
     return new KeyholeError(
@@ -75,5 +70,14 @@ export function explainProvider(
     "no-source-credentials",
     what,
     `aws configure export-credentials --profile ${quotePosix(profile)}`,
+  );
+}
+
+/** Only a person can begin another. */
+export function signInOver(profile: string, place: Place): KeyholeError {
+  return new KeyholeError(
+    "person-needed",
+    `the sign-in behind profile '${profile}' is over`,
+    renewalOf(place) ?? `aws login --profile ${quotePosix(profile)}`,
   );
 }

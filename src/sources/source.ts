@@ -84,6 +84,12 @@ export interface CredentialSource {
   /** The region that the config or its profile names. Throws as `assume` does; AWS is not asked. */
   regionOf(request: RoleRequest): Promise<string | undefined>;
 
+  /**
+   * Changes when the files do that source credentials come from, a sign-in's included; undefined where that is not known.
+   * Never rejects.
+   */
+  stamp(environment: SourceEnvironment): Promise<string | undefined>;
+
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
   identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity>;
 }

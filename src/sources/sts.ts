@@ -13,6 +13,7 @@ import { buildParameters, defaultSessionName } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
+import { createStamps } from "./stamp.ts";
 import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import { surroundingsWanted } from "../surroundings.ts";
 import { type Target, targetOf } from "./target.ts";
@@ -208,7 +209,12 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     }
   }
 
-  return { assume, identify, regionOf: async (request) => (await reach(request)).namedRegion };
+  return {
+    assume,
+    identify,
+    stamp: createStamps(clock),
+    regionOf: async (request) => (await reach(request)).namedRegion,
+  };
 }
 
 /** Milliseconds that the source of a config may take, beside what AWS takes. */

@@ -14,7 +14,8 @@ import { defaultSessionName } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainFailure } from "./refusal.ts";
-import { explainProvider } from "./chainfailure.ts";
+import { explainProvider, signInOver } from "./chainfailure.ts";
+import { type SignIn, useSignIn } from "./signin.ts";
 import type { SourceEnvironment } from "./source.ts";
 import { UNSIGNED } from "./known.ts";
 import { hopTarget, type Way } from "./target.ts";
@@ -97,20 +98,23 @@ async function obtain(place: Place, context: WalkContext): Promise<Credentials> 
       return assumeWithToken(place, context);
     case "sso": {
       waitsFor(`the sign-in of profile '${profile}'`);
-      await readSignIn("sha1", place.session, `${environment["HOME"]}/.aws/sso/cache`);
       const { fromSSO } = await import("@aws-sdk/credential-provider-sso");
       await tellSdk(context, profile);
-      return provided(place, context, (clientConfig) => fromSSO({ profile: DEFAULT_PROFILE, clientConfig })());
+      return useSignIn(signInOf(place, context), refusalOf(place), async (home) => {
+        if (home !== undefined) process.env["HOME"] = home;
+        return provided(place, context, (clientConfig) => fromSSO({ profile: DEFAULT_PROFILE, clientConfig })());
+      });
     }
     case "login": {
       waitsFor(`the sign-in of profile '${profile}'`);
-      const cache = environment["AWS_LOGIN_CACHE_DIRECTORY"] ?? `${environment["HOME"]}/.aws/login/cache`;
-      await readSignIn("sha256", place.session, cache);
       const { fromLoginCredentials } = await import("@aws-sdk/credential-provider-login");
       await tellSdk(context, profile);
-      return provided(place, context, (clientConfig) =>
-        fromLoginCredentials({ profile: DEFAULT_PROFILE, clientConfig })(),
-      );
+      return useSignIn(signInOf(place, context), refusalOf(place), async (directory) => {
+        if (directory !== undefined) process.env["AWS_LOGIN_CACHE_DIRECTORY"] = directory;
+        return provided(place, context, (clientConfig) =>
+          fromLoginCredentials({ profile: DEFAULT_PROFILE, clientConfig })(),
+        );
+      });
     }
     case "container": {
       waitsFor("the container's credentials");
@@ -141,9 +145,28 @@ async function tellSdk({ shared, profile: outer = DEFAULT_PROFILE }: WalkContext
   delete process.env["AWS_DEFAULT_PROFILE"];
 }
 
-/** What the SDK reads next. @throws KeyholeError `person-needed` for what must not be read without an end */
-async function readSignIn(hash: "sha1" | "sha256", session: string, cache: string): Promise<void> {
-  await readForeign(`${cache}/${new Bun.CryptoHasher(hash).update(session).digest("hex")}.json`);
+/** Where the SDK finds it. */
+function signInOf(
+  { kind, session, profile = DEFAULT_PROFILE }: Extract<Place, { kind: "sso" | "login" }>,
+  { environment, clock }: WalkContext,
+): SignIn {
+  const hash = kind === "sso" ? "sha1" : "sha256";
+  const below = kind === "sso" ? ".aws/sso/cache/" : "";
+  const home = environment["HOME"];
+  return {
+    cache:
+      kind === "sso"
+        ? `${home}/.aws/sso/cache`
+        : (environment["AWS_LOGIN_CACHE_DIRECTORY"] ?? `${home}/.aws/login/cache`),
+    file: `${new Bun.CryptoHasher(hash).update(session).digest("hex")}.json`,
+    below,
+    what: `the sign-in of profile '${profile}'`,
+    clock,
+  };
+}
+
+function refusalOf(place: Place): () => KeyholeError {
+  return () => signInOver(place.profile ?? DEFAULT_PROFILE, place);
 }
 
 /** Told to the SDK as text, so that it reads no file. */

@@ -31,7 +31,7 @@ export interface Aws {
   /** Every host that was connected to, in order. */
   readonly hosts: readonly string[];
   /** Answers by itself, where it gives an answer: a refusal, silence. */
-  intercept: ((question: Question) => Response | undefined | Promise<Response>) | undefined;
+  intercept: ((question: Question) => Response | undefined | Promise<Response | undefined>) | undefined;
   stop(): Promise<void>;
 }
 

@@ -227,6 +227,7 @@ export function nameConfigs(source: CredentialSource, find: FindGrant): Credenti
       // It must not set the time by which grants end.
       return assumed.clock === "doubtful" ? { ...assumed, clock: "foreign" } : assumed;
     },
+    stamp: (environment) => source.stamp(environment),
     regionOf: (request) => source.regionOf({ ...request, name: configOf(request.name) }),
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };

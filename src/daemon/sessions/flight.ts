@@ -23,6 +23,8 @@ export interface Flight {
   started: boolean;
   /** Who waits is to be asked for the surroundings of a helper, before one is run. */
   readonly asksSurroundings: boolean;
+  /** Of the files that its source is read from, from before that. */
+  stamp: Promise<string | undefined> | undefined;
   /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
   patience: Promise<void> | undefined;
 }
@@ -37,6 +39,7 @@ export function newFlight(urgent: boolean, asksSurroundings: boolean): Flight {
     urgent,
     started: false,
     asksSurroundings,
+    stamp: undefined,
     patience: undefined,
   };
 }

@@ -122,6 +122,7 @@ export class Renewals {
       const { surroundings } = session;
       const { asksSurroundings } = flight;
       const request = { name, config, environment, surroundings, asksSurroundings, signal, turn };
+      flight.stamp = this.#with.source.stamp(environment);
       const work = this.#with.source.assume(request);
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
@@ -175,10 +176,18 @@ export class Renewals {
     counters.failures += 1;
     this.#with.readClocks();
     // Once per change of error: an outage of an hour is one line, not sixty.
-    if (session.fail(error, time, random()))
+    if (session.fail(error, flight.stamp, time, random()))
       log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
     this.#end(session, flight, { error });
+  }
+
+  /** Whether the files have changed that the source was read from which failed: what is remembered of it is over. */
+  async hasNews(session: Session): Promise<boolean> {
+    const before = await session.failedStamp;
+    if (before === undefined) return false;
+    const now = await this.#with.source.stamp(session.environment);
+    return now !== undefined && now !== before;
   }
 
   /** Gives up a source that is lost; the credentials that are still there, if any, are too old to be vended. */

@@ -51,6 +51,7 @@ export class Session {
   #askedAt: number;
   /** Attempts that failed since the last that succeeded. */
   #failures = 0;
+  #failedStamp: Flight["stamp"];
   #lastError: KeyholeError | undefined;
   /** When the last attempt failed. */
   #failedAt = -Infinity;
@@ -106,6 +107,11 @@ export class Session {
 
   get lastError(): KeyholeError | undefined {
     return this.#lastError;
+  }
+
+  /** Of the files of its source as they were before it failed. */
+  get failedStamp(): Flight["stamp"] {
+    return this.#failedStamp;
   }
 
   /** Set when the session was removed: what its callers are told that still wait. */
@@ -309,10 +315,11 @@ export class Session {
   }
 
   /** An attempt has failed. Returns whether that is news: the attempt before failed in another way, or did not. */
-  fail(error: KeyholeError, now: Instant, random: number): boolean {
+  fail(error: KeyholeError, stamp: Flight["stamp"], now: Instant, random: number): boolean {
     const isNews = this.#lastError?.kind !== error.kind || this.#lastError.message !== error.message;
     this.#failures += 1;
     this.#lastError = error;
+    this.#failedStamp = stamp;
     this.#failedAt = now.monotonic;
     this.#retryAt = now.monotonic + retryDelay(this.#failures, random);
     return isNews;

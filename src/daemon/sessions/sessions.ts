@@ -234,9 +234,14 @@ export class Sessions {
   /** New credentials or the error: what happens when there are no old ones to vend. */
   async #fetch(session: Session, canTell: boolean): Promise<Issue> {
     for (let current = session; ; current = this.#find(session.name)) {
-      if (current.lastError !== undefined && current.isBackingOff(this.#lifecycle.time)) {
-        this.#lifecycle.renewals.judge(current);
-        throw current.lastError;
+      const error = current.lastError;
+      if (error !== undefined && current.isBackingOff(this.#lifecycle.time)) {
+        if (!(await this.#lifecycle.renewals.hasNews(current))) {
+          this.#lifecycle.renewals.judge(current);
+          throw error;
+        }
+        if (current.lastError === error) current.forgetFailures();
+        continue;
       }
       const outcome = await this.#lifecycle.renewals.fly(current, true).outcome;
       if ("issue" in outcome) return outcome.issue;

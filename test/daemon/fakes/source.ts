@@ -62,6 +62,13 @@ export class FakeSource implements CredentialSource {
     return this.calls.length;
   }
 
+  /** Of the files that it would read. */
+  files: string | undefined = "unchanged";
+
+  stamp(): Promise<string | undefined> {
+    return Promise.resolve(this.files);
+  }
+
   regionOf({ config }: RoleRequest): Promise<string | undefined> {
     return Promise.resolve(config.STS?.region_name);
   }

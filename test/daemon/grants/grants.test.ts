@@ -231,6 +231,7 @@ test("a grant that no answer can tell of leaves nothing behind", async () => {
     source: {
       assume,
       regionOf: (request) => source.regionOf(request),
+      stamp: () => source.stamp(),
       identify: (...words) => source.identify(...words),
     },
   });
@@ -556,7 +557,12 @@ test("an STS that is years ahead makes no grant that lives for years, and none t
     const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt });
     return { ...assumed, credentials, clockSkew: years, clock: "doubtful" };
   };
-  const hostile = { assume, regionOf: source.regionOf.bind(source), identify: source.identify.bind(source) };
+  const hostile = {
+    assume,
+    stamp: source.stamp.bind(source),
+    regionOf: source.regionOf.bind(source),
+    identify: source.identify.bind(source),
+  };
   const grants = await world.start({ source: hostile });
   const { directory, endsAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
   expect(endsAt).toBe(clock.truth + 2 * 60 * MINUTE);
@@ -575,7 +581,12 @@ test("a grant that was made by a clock 23 hours ahead ends when it should, whoev
     const credentials = new Credentials({ accessKeyId, secretAccessKey, sessionToken, expiresAt: expiresAt! + ahead });
     return { ...assumed, credentials, clockSkew: assumed.clockSkew! + ahead };
   };
-  const skewed = { assume, regionOf: source.regionOf.bind(source), identify: source.identify.bind(source) };
+  const skewed = {
+    assume,
+    stamp: source.stamp.bind(source),
+    regionOf: source.regionOf.bind(source),
+    identify: source.identify.bind(source),
+  };
   const grants = await world.start({ source: skewed });
   const { directory, createdAt } = await grants.add(grantRequest({ ttlSeconds: 2 * 3600 }), caller);
   expect(createdAt).toBeGreaterThan(clock.truth + ahead - 2 * SECOND);

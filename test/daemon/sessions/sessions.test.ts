@@ -350,6 +350,28 @@ describe("renewal", () => {
     expect(it.left(await it.vend("a"))).toBe(HOUR);
   });
 
+  test("whose files have changed since it failed is tried at once, and again only when they change again", async () => {
+    const it = world({ random: () => 0.99 });
+    await it.add("a");
+    await it.vend("a");
+    it.clock.suspend(59 * MINUTE + 1);
+    it.source.failure = failureOf("person-needed");
+    for (const [files, calls] of [
+      ["unchanged", 2],
+      ["unchanged", 2],
+      ["changed", 3],
+      [undefined, 3],
+      ["changed", 3],
+      ["mended", 4],
+    ] as const) {
+      it.source.files = files;
+      if (files === "mended") it.source.failure = undefined;
+      const answers = await Promise.allSettled([it.vend("a"), it.vend("a")]);
+      expect(answers.map(({ status }) => status === "fulfilled")).toEqual(Array(2).fill(files === "mended"));
+      expect(it.source.count).toBe(calls);
+    }
+  });
+
   test("that fails keeps the old credentials, says so once, and is tried again with back-off", async () => {
     const it = world({ random: () => 0.99 });
     await it.add("a");
