@@ -81,7 +81,8 @@ export function parseSessionName(name: string): SessionIdentity | undefined {
   return parts.length === 0 && formatSessionName(identity) === name ? identity : undefined;
 }
 
-function isSourceName(name: string): boolean {
+/** Whether a text may be the name of a config, or stand for a profile in place of one. */
+export function isSourceName(name: string): boolean {
   return isConfigName(name) || profileOf(name) !== undefined;
 }
 

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { checkField } from "../config/check.ts";
 import { formatPath, type Path } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
-import { isConfigName } from "../config/name.ts";
+import { isSourceName } from "../config/name.ts";
 import { KeyholeError } from "../errors.ts";
 import { mayBeKept } from "./environment.ts";
 import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";
@@ -69,7 +69,11 @@ const given =
 
 /** In the order of the file. A field of a grant that stands not here does not compile. */
 const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]> } = {
-  config: { key: "config", schema: v.pipe(text, v.check(isConfigName, "must be the name of a config")), write: asIs },
+  config: {
+    key: "config",
+    schema: v.pipe(text, v.check(isSourceName, "must be the name of a config, or aws: and that of a profile")),
+    write: asIs,
+  },
   id: {
     key: "id",
     schema: v.pipe(text, v.check(isGrantId, "must be a SHA-256: 64 digits and small letters a to f")),

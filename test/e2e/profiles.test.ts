@@ -1,7 +1,7 @@
 // Profiles of ~/.aws as they are, by the compiled executable: without a config, and by one that assumes no role. All of AWS
 // stands behind a proxy (test/sts/aws.ts).
 import { expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeWorld, SSO } from "./awsworld.ts";
 import { executable } from "./machine.ts";
@@ -58,6 +58,54 @@ test("a grant hands a profile's identity on, says so, and names the whole sessio
     Statement: [{ Effect: "Deny", Condition: { StringLike: { "aws:userid": "*:PowerUser<-good/s" } } }],
   });
   expect(await ask()).toMatchObject({ exitCode: 9 });
+});
+
+test("a grant of a profile needs no config, outlives the daemon, and is none of a config", async () => {
+  const calls = calling("--profile box");
+  await using world = await makeWorld(`${SSO}[profile box]\n${calls}`);
+  // Of a named profile keys in the environment are no source, and so nothing that a restart forgets.
+  const keys = { AWS_ACCESS_KEY_ID: "AKIAENV0000000000000", AWS_SECRET_ACCESS_KEY: "s" };
+  const words = ["grant", "add", "box", "--profile", "sso-dev", "--mount-at", "host"];
+  const added = await world.run(words, keys);
+  expect(added).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringContaining("grant box gives aws:sso-dev over a socket"),
+  });
+  const ask = () => world.machine.run([], { program: `${added.stdout.trimEnd()}/keyhole`, env: { HOME: undefined } });
+  expect(JSON.parse((await ask()).stdout)).toMatchObject({ AccessKeyId: "ASIA0000000000000001" });
+  await world.run(["daemon", "stop"]);
+  await world.run(["daemon", "start"]);
+  expect(await ask()).toMatchObject({ exitCode: 0, stderr: "" });
+  const listed = JSON.parse((await world.run(["grant", "list", "--json"])).stdout) as object[];
+  expect(listed).toMatchObject([{ name: "box", config: "aws:sso-dev", state: "active", notes: [expect.any(String)] }]);
+  expect(await world.run(["grant", "show", "box"])).toMatchObject({ stdout: expect.stringContaining("aws:sso-dev") });
+  const definition = readFileSync(join(world.machine.paths.home, "grants", "box.yaml"), "utf8");
+  expect(definition).toContain("config: aws:sso-dev\n");
+  expect(definition).toContain("had_keys: false\n");
+  for (const [exitCode, ...more] of [
+    [2, "--config", "me"],
+    [2, "--policy", "read-only"],
+    [1, "--tag", "a=b"],
+  ] as const)
+    expect({ more, ...(await world.run(["grant", "add", "other", "--profile", "sso-dev", ...more])) }).toMatchObject({
+      more,
+      exitCode,
+      stdout: "",
+    });
+  const loop = await world.run(["grant", "add", "other", "--profile", "box"]);
+  expect(loop).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("form a loop") });
+});
+
+test("a profile that becomes another role's is not handed on, though its file is the daemon's to read", async () => {
+  await using world = await makeWorld(SSO);
+  const added = await world.run(["grant", "add", "box", "--profile", "sso-dev", "--mount-at", "host"]);
+  const ask = () => world.machine.run([], { program: `${added.stdout.trimEnd()}/keyhole`, env: { HOME: undefined } });
+  expect(await ask()).toMatchObject({ exitCode: 0 });
+  writeFileSync(join(world.machine.home, ".aws/config"), SSO.replace("222222222222", "333333333333"));
+  await world.run(["daemon", "restart"]);
+  expect(await ask()).toMatchObject({ stdout: "" });
+  const { stdout } = await world.run(["grant", "show", "box"]);
+  expect(stdout).toContain("assumed-role/sso:333333333333/PowerUser<-good/s by now");
 });
 
 test("long-lived keys are in no grant", async () => {

@@ -9,7 +9,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { addGrant, askAboutGrant } from "../grants/grants.ts";
-import { readTerms, termOptions } from "../grants/terms.ts";
+import { identityOf, readTerms, termOptions } from "../grants/terms.ts";
 import { textWords } from "../programs/execute.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { supervise, watchSignals } from "../programs/supervise.ts";
@@ -59,9 +59,10 @@ export default defineCommand({
     if (rest.length === 0)
       throw new KeyholeError("usage", "no command is given", "keyhole run --config CONFIG -- COMMAND");
     textWords(rest);
-    refuseMember(args.config, context);
+    const identity = identityOf(args);
+    refuseMember(identity, context);
     const choice = await choose(
-      { name: args.in, image: args.image, options: args["tool-option"], command: retryOf(args.config, rest) },
+      { name: args.in, image: args.image, options: args["tool-option"], command: retryOf(args, rest) },
       context,
     );
     if (isEngine(choice.name)) refuseDetached(choice.options);
@@ -83,8 +84,12 @@ function refuseMember(config: string, { settings, target }: Context): void {
   throw new KeyholeError("forbidden", "grants are made by the owner of the shared daemon", "keyhole exec -n NAME");
 }
 
-function retryOf(config: string, rest: readonly string[]): (more: string) => string {
-  return (more) => `keyhole run --config ${quotePosix(config)} ${more} -- ${rest.map(quotePosix).join(" ")}`;
+function retryOf(
+  { config, profile = "" }: Pick<ArgValues<typeof runOptions>, "config" | "profile">,
+  rest: readonly string[],
+): (more: string) => string {
+  const identity = config === undefined ? `--profile ${quotePosix(profile)}` : `--config ${quotePosix(config)}`;
+  return (more) => `keyhole run ${identity} ${more} -- ${rest.map(quotePosix).join(" ")}`;
 }
 
 /** @throws KeyholeError `not-found` (127), before there is a grant. */

@@ -1,11 +1,12 @@
 // Grants as commands reach them: the daemon that keeps them, which is started where there is none, because its start is
 // what serves them.
 import type { Link } from "../../client/asking.ts";
+import { profileOf } from "../../config/name.ts";
 import { isErrorOf } from "../../errors.ts";
 import { checkGrantName, noSuchGrant } from "../../grants/names.ts";
 import type { Environment } from "../../environment.ts";
 import type { GrantInfo, RequestOf } from "../../wire/messages.ts";
-import { askTelling, withOwnDaemon } from "../daemon/broker.ts";
+import { type AskOptions, askTelling, withOwnDaemon } from "../daemon/broker.ts";
 import { offerKeys, refuseForeignDaemon, sourceVariables } from "../daemon/source-variables.ts";
 import type { CommandContext } from "../command.ts";
 import { requireDaemon } from "../where.ts";
@@ -31,12 +32,17 @@ export const grantOperand = { type: "positional", description: "Name of the gran
  *
  * @throws KeyholeError `usage` where KEYHOLE_DISABLE is set
  */
-export async function withGrantDaemon<Result>(caller: Caller, use: (link: Link) => Promise<Result>): Promise<Result> {
+export async function withGrantDaemon<Result>(
+  caller: Caller,
+  use: (link: Link) => Promise<Result>,
+  options: Pick<AskOptions, "isProfileMeant"> = {},
+): Promise<Result> {
   requireDaemon(caller.settings, "a grant");
-  return withOwnDaemon(caller, async (link) => {
+  const asking = async (link: Link): Promise<Result> => {
     await offerKeys(link, caller);
     return use(link);
-  });
+  };
+  return withOwnDaemon(caller, asking, options);
 }
 
 /** What a program needs that asks a person on a desktop, beside KEYHOLE_ASKPASS, which is sent in any case. */
@@ -55,7 +61,7 @@ export function addGrant(
 ): Promise<GrantInfo> {
   const { environment, settings } = caller;
   const { configDir, defaultConfigDir } = settings.paths;
-  return withGrantDaemon(caller, async (link) => {
+  const add = async (link: Link): Promise<GrantInfo> => {
     const whereabouts = await refuseForeignDaemon(link, settings);
     const source = sourceVariables(caller, whereabouts);
     const asking = terms.confirm ? askingVariables(environment) : [];
@@ -63,7 +69,8 @@ export function addGrant(
     const request = { directory, ...terms, environment: [...source, ...asking] };
     const ask = () => link.request(isRun ? "GrantRun" : "GrantMake", request);
     return askTelling(link, caller, { name: terms.config, whereabouts }, ask);
-  });
+  };
+  return withGrantDaemon(caller, add, { isProfileMeant: profileOf(terms.config) !== undefined });
 }
 
 function askingVariables(environment: Environment): RequestOf<"GrantMake">["environment"] {

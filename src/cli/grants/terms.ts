@@ -2,7 +2,7 @@
 // what only STS's limits forbid, the daemon says.
 import type { ArgDef, ArgsDef, ArgValues } from "../../arguments.ts";
 import { openConfigStore } from "../../config/store.ts";
-import { checkConfigName } from "../../config/name.ts";
+import { checkConfigName, profileConfigName, profileOf } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
 import {
@@ -42,7 +42,12 @@ export const archOption = {
 
 /** The options of `grant add`. */
 export const termOptions = {
-  config: { type: "string", required: true, valueHint: "CONFIG", description: "The config whose role it is" },
+  config: { type: "string", valueHint: "CONFIG", description: "The config whose role it is" },
+  profile: {
+    type: "string",
+    valueHint: "PROFILE",
+    description: "A profile of ~/.aws, whose identity is handed on as it is, instead of a config",
+  },
   ttl: { type: "string", valueHint: "SPAN", description: "Give nothing any more after that time, like 8h" },
   policy: {
     type: "string",
@@ -102,13 +107,22 @@ export const termOptions = {
 /** Without the environment, which is no term. */
 export type RequestedTerms = Omit<RequestOf<"GrantMake">, "directory" | "environment">;
 
+/** The config, or what stands for a profile in place of one. @throws KeyholeError `usage` */
+export function identityOf({ config, profile }: Pick<ArgValues<typeof termOptions>, "config" | "profile">): string {
+  if (config !== undefined && profile !== undefined) throw usage("--config and --profile exclude each other");
+  if (profile === "") throw usage("--profile takes the name of a profile");
+  if (profile !== undefined) return profileConfigName(profile);
+  if (config === undefined) throw usage("--config is missing, or --profile");
+  return checkConfigName(config);
+}
+
 /** @throws KeyholeError `usage` that names the option and never the value, `no-such-config`. */
 export async function readTerms(
   name: string,
   args: ArgValues<typeof termOptions>,
   { settings, host }: Pick<CommandContext, "settings" | "host">,
 ): Promise<RequestedTerms> {
-  const config = checkConfigName(args.config);
+  const config = identityOf(args);
   const isFile = args.deliver === "file";
   const mountAt = checkMountPath(args["mount-at"]);
   const terms = {
@@ -161,6 +175,8 @@ async function readPolicyChoice(
   host: Pick<Host, "cwd" | "readForeign">,
 ): Promise<PolicyChoice> {
   if (policy === undefined) return { policy: undefined, policyArns: [] };
+  if (profileOf(config) !== undefined)
+    throw usage("--policy is for a config that assumes a role: what a profile has cannot be narrowed");
   const { RoleArn = "" } = openConfigStore(configDir).read(config).config.AssumeRole ?? {};
   const text = isPreset(policy) ? undefined : await readPolicy(policy, host);
   return resolvePolicy(policy, RoleArn, () => {

@@ -27,7 +27,7 @@ import type { Surroundings } from "../../surroundings.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages, type RequestOf } from "../../wire/messages.ts";
 import type { DirectoryNames } from "../mounts/names.ts";
-import { selectionOf } from "../sessions/selection.ts";
+import { selectionOf, withoutForeignKeys } from "../sessions/selection.ts";
 import type { Askpass } from "./confirmation.ts";
 import type { Clocks } from "./endings.ts";
 import type { GrantLifecycle } from "./lifecycle.ts";
@@ -179,7 +179,7 @@ export function planGrant(
   checkNewGrantName(request.name);
   const problems = [...findTermProblems(request, machine)];
   const deliver = request.deliver === "file" ? "file" : "socket";
-  const { kept, hadKeys } = splitEnvironment(environment);
+  const { kept, hadKeys } = splitEnvironment(withoutForeignKeys(config, environment));
   const grant: Grant = {
     ...termsOf(request),
     deliver,

@@ -95,12 +95,9 @@ export function isLost(
 }
 
 /** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
-function sourceIn(
-  { STS, Session, WebIdentity }: Config,
-  environment: SourceEnvironment,
-): Readonly<Record<string, string>> {
-  const isSaid = [STS?.aws_access_key_id, Session?.aws_access_key_id, WebIdentity].some((own) => own !== undefined);
-  if (isSaid) return {};
+function sourceIn(config: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
+  const { Session } = config;
+  if (isSourceSaid(config)) return {};
   const {
     HOME = "",
     AWS_CONFIG_FILE,
@@ -120,6 +117,18 @@ function sourceIn(
   if (AWS_PROFILE !== undefined) return { AWS_PROFILE, ...files };
   return { ...files, ...pick(environment, (name) => MACHINE.includes(name)) };
 }
+
+function isSourceSaid({ STS, Session, WebIdentity }: Config): boolean {
+  return [STS?.aws_access_key_id, Session?.aws_access_key_id, WebIdentity].some((own) => own !== undefined);
+}
+
+/** Without keys that are no source of this config's, whose helper alone may have a use for them. */
+export function withoutForeignKeys(config: Config, environment: SourceEnvironment): SourceEnvironment {
+  if (!isSourceSaid(config) && config.Session?.profile_name === undefined) return environment;
+  return pick(environment, (name) => !KEYS.includes(name));
+}
+
+const KEYS: readonly string[] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 const MACHINE: readonly string[] = [
   "AWS_ROLE_ARN",

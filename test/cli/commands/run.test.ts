@@ -154,7 +154,7 @@ test.each([
   ["--config dev --in none --tool-option=reboot -- true", "--tool-option is for a sandbox"],
   ["--config dev --in bwrap --", "no command is given"],
   ["--config dev --in bwrap true", "the program to run and its arguments come after --"],
-  ["--in bwrap -- true", "--config is missing"],
+  ["--in bwrap -- true", "--config is missing, or --profile"],
 ])("%s is refused", async (words, message) => {
   install("docker", "srt", "bwrap", "socat", "rg", "codex");
   const { exit, stderr } = await run(words);

@@ -186,7 +186,7 @@ describe("grant add", () => {
   });
 
   test.each([
-    ["no config", "agent-a", "--config is missing"],
+    ["no config", "agent-a", "--config is missing, or --profile"],
     ["no name of a grant", "Agent_A --config dev", "a grant's name"],
     ["no name of a config", "agent-a --config ../x", "a config's name"],
     ["no span", "agent-a --config dev --ttl soon", "--ttl must be"],
