@@ -67,7 +67,7 @@ test("what is absent is left out, and read as absent", () => {
 });
 
 test.each<[string, unknown, string]>([
-  ["config", "../x", "config must be the name of a config"],
+  ["config", "../x", "config must be the name of a config, or aws: and that of a profile"],
   ["id", "../../../../../../../x", "id must be a SHA-256: 64 digits and small letters a to f"],
   ["id", "A".repeat(23), "id must be a SHA-256: 64 digits and small letters a to f"],
   ["id", "AAAAAAAAAAAAAAAAAAAAA/", "id must be a SHA-256: 64 digits and small letters a to f"],
