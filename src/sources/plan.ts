@@ -64,6 +64,20 @@ export function planSource(sources: Sources, profile: string | undefined): Plan 
   );
 }
 
+/**
+ * Where a profile's credentials come from in the end, whether or not a person has to give a code on the way; undefined where
+ * only that person's code could tell. Throws as `planSource` does.
+ */
+export function planPlace(sources: Sources, profile: string): Place | undefined {
+  try {
+    return planSource(sources, profile).place;
+  } catch (error) {
+    if (!isErrorOf(error, "person-needed")) throw error;
+    const source = settingsOf(sources, profile).get("source_profile");
+    return source === undefined || source === profile ? undefined : planPlace(sources, source);
+  }
+}
+
 /** Why a named profile gives no credentials, as far as can be seen without asking anyone; undefined where it may. */
 export function profileRefusal(sources: Sources, profile: string): KeyholeError | undefined {
   try {
@@ -78,9 +92,14 @@ export function profileRefusal(sources: Sources, profile: string): KeyholeError 
 }
 
 /** A command with which a person renews the sign-in behind a place. */
-export function renewalOf({ kind, profile = DEFAULT_PROFILE }: Place): string | undefined {
-  if (kind === "sso") return `aws sso login --profile ${quotePosix(profile)}`;
-  return kind === "login" ? `aws login --profile ${quotePosix(profile)}` : undefined;
+export function renewalOf(place: Place): string | undefined {
+  return renewalWords(place)?.map(quotePosix).join(" ");
+}
+
+/** Its words. */
+export function renewalWords({ kind, profile = DEFAULT_PROFILE }: Place): readonly string[] | undefined {
+  if (kind === "sso") return ["aws", "sso", "login", "--profile", profile];
+  return kind === "login" ? ["aws", "login", "--profile", profile] : undefined;
 }
 
 function plain(place: Place): Plan {

@@ -1,6 +1,6 @@
 // Sign-ins that end and begin again, by the compiled executable: one renewal for all, and no pause after a new one.
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeWorld, type World } from "./awsworld.ts";
 
@@ -142,4 +142,43 @@ test("a profile that is mended counts at once", async () => {
   const keys = "aws_access_key_id = AKIALATE000000000000\naws_secret_access_key = s\n";
   writeFileSync(join(world.machine.home, ".aws/config"), `[profile late]\nregion = eu-west-1\n${keys}`);
   expect(await world.run(format)).toMatchObject({ exitCode: 0, stderr: "" });
+});
+
+/** Stands for the AWS CLI: says how it was called, and leaves a new sign-in. */
+function putFakeAws({ machine }: World): string {
+  const bin = join(machine.home, "bin");
+  mkdirSync(bin);
+  const script = `#!/bin/sh
+echo "aws $*, file \${AWS_CONFIG_FILE:-none}"
+[ -e ${machine.home}/new.json ] && mv ${machine.home}/new.json ${machine.home}/${CACHE}/${FILE} || exit 3
+`;
+  writeFileSync(join(bin, "aws"), script, { mode: 0o755 });
+  return `${bin}:${machine.environment["PATH"]!}`;
+}
+
+test("login runs the AWS CLI on this terminal, and what failed goes on at once", async () => {
+  const role = "[profile top]\nrole_arn = arn:aws:iam::123456789012:role/top\nsource_profile = p0\nmfa_serial = m\n";
+  await using world = await makeWorld(
+    `${profiles(1)}${role}[profile keys]\naws_access_key_id = A\naws_secret_access_key = s\n`,
+  );
+  const { machine } = world;
+  const path = join(machine.home, CACHE, FILE);
+  writeFileSync(path, JSON.stringify({ accessToken: "old", expiresAt: inSeconds(-60) }));
+  const PATH = putFakeAws(world);
+  await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=p0"]);
+  expect((await world.run(["export", "-n", "me"])).exitCode).toBe(5);
+  const failed = await world.run(["login", "top"], { PATH });
+  expect(failed).toMatchObject({ exitCode: 3, stdout: "aws sso login --profile p0, file none\n", stderr: "" });
+  putToken(world, 3_600, "r", "good");
+  renameSync(path, join(machine.home, "new.json"));
+  expect(await world.run(["login", "me"], { PATH })).toMatchObject({ exitCode: 0 });
+  expect(await world.run(["export", "-n", "me"])).toMatchObject({ exitCode: 0, stderr: "" });
+  for (const [words, exitCode, message] of [
+    [["login", "keys"], 2, "profile 'keys' has no sign-in to renew"],
+    [["login", "nope"], 5, "there is no profile and no config 'nope'"],
+    [["login"], 2, "keyhole login --help"],
+  ] as const)
+    expect(await world.run(words, { PATH })).toMatchObject({ exitCode, stderr: expect.stringContaining(message) });
+  const missing = await world.run(["login", "p0"], { PATH: "/nowhere" });
+  expect(missing).toMatchObject({ exitCode: 127, stderr: expect.stringContaining("aws: command not found") });
 });

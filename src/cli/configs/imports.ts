@@ -3,8 +3,8 @@
 import { dumpYaml } from "../../config/edit.ts";
 import { isConfigName } from "../../config/name.ts";
 import { inspectConfig } from "../../config/parse.ts";
-import { isErrorOf, KeyholeError } from "../../errors.ts";
-import { type Place, planSource, profileRefusal, type Sources } from "../../sources/plan.ts";
+import { KeyholeError } from "../../errors.ts";
+import { type Place, planPlace, profileRefusal, type Sources } from "../../sources/plan.ts";
 import type { Settings } from "../../sources/profile.ts";
 import { keyholeProcessOf } from "../doctor/files.ts";
 
@@ -76,7 +76,7 @@ interface Imported {
 /** @throws KeyholeError that says why there is none */
 function configOf(sources: Sources, profile: string, { trustsCommands }: ImportOptions): Imported {
   const settings = settingsOf(sources, profile);
-  const place = placeOf(sources, profile);
+  const place = planPlace(sources, profile);
   // What names the machine's may be meant for another one; what names nothing is not.
   const refusal = settings.has("credential_source") ? undefined : profileRefusal(sources, profile);
   if (refusal !== undefined) throw refusal;
@@ -129,17 +129,6 @@ function isPlainRole(sources: Sources, profile: string, source: string): boolean
   if (own.has("web_identity_token_file") || WAY.some((key) => own.has(key) || theirs.has(key))) return false;
   // As a source it counts with its keys, by itself with its role.
   return !(theirs.has("role_arn") && (theirs.has("aws_access_key_id") || theirs.has("aws_secret_access_key")));
-}
-
-/** Where the credentials come from in the end; undefined where only a person could say. */
-function placeOf(sources: Sources, profile: string): Place | undefined {
-  try {
-    return planSource(sources, profile).place;
-  } catch (error) {
-    if (!isErrorOf(error, "person-needed")) throw error;
-    const source = settingsOf(sources, profile).get("source_profile");
-    return source === undefined || source === profile ? undefined : placeOf(sources, source);
-  }
 }
 
 function describe(place: Place | undefined): string {
