@@ -58,7 +58,10 @@ export function checkSourceName(name: string): string {
 
 export interface SessionIdentity {
   readonly config: string;
-  /** Absolute; undefined for the default one, `configs` in keyhole's home. */
+  /**
+   * Absolute; undefined for the default one, `configs` in keyhole's home. Of a profile without a config its two files, as
+   * `/config:/credentials`; undefined for those of ~/.aws.
+   */
   readonly directory: string | undefined;
   /** The STS that a variable of the requester's names; undefined where none does. */
   readonly endpoint: string | undefined;

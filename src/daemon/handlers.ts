@@ -82,7 +82,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     try {
       const given = readVariables(environment);
       refuseLoop(given, config, socketPath);
-      const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf));
+      const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf), base["HOME"]);
       const surroundings = surrounding.take(caller.connection);
       const session = await sessions.add(chosen.name, chosen.environment, { ...options, surroundings, canTell: true });
       audit.added(session, caller);

@@ -25,6 +25,41 @@ test("a sign-in's credentials are used as they are, with no config", async () =>
   expect(listed).toMatchObject([{ config: "aws:sso-dev", source: "profile sso-dev" }]);
 });
 
+function keysOf(id: string): string {
+  return `[p]\naws_access_key_id = ${id}\naws_secret_access_key = secret\n`;
+}
+
+test("a profile is that of the asker's own files, whoever asked first", async () => {
+  await using world = await makeWorld("", keysOf("AKIAHOME000000000000"));
+  const other = join(world.machine.home, "other");
+  writeFileSync(other, keysOf("AKIAOTHER00000000000"));
+  const file = { AWS_SHARED_CREDENTIALS_FILE: other };
+  const idOf = async (env: Record<string, string>) => {
+    const { stdout } = await world.run(["export", "--profile", "p", "-f", "credential-process"], env);
+    return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
+  };
+  const [own, theirs] = ["AKIAHOME000000000000", "AKIAOTHER00000000000"];
+  for (const [env, id] of [
+    [file, theirs],
+    [{}, own],
+    [file, theirs],
+    [{ AWS_SHARED_CREDENTIALS_FILE: join(world.machine.home, ".aws", "credentials") }, own],
+    [{ HOME: "/nowhere", ...file }, theirs],
+  ] as const) {
+    expect(await idOf(env)).toBe(id);
+  }
+  await world.run(["daemon", "restart"]);
+  expect(await idOf({})).toBe(own);
+  expect(await idOf(file)).toBe(theirs);
+  // What keyhole puts into a shell are no files of its own.
+  const inner = ["export", "--profile", "p", "-f", "credential-process"];
+  const nested = await world.run(["exec", "--profile", "p", "--refresh", "--", executable, ...inner]);
+  expect(JSON.parse(nested.stdout)).toMatchObject({ AccessKeyId: own });
+  const { stdout } = await world.run(["daemon", "list", "--json"]);
+  const names = (JSON.parse(stdout) as { config: string }[]).map(({ config }) => config);
+  expect(names.toSorted()).toEqual(["aws:p", `aws:p (${world.machine.home}/.aws/config:${other})`]);
+});
+
 test("a config without a role hands out what its profile has, and is renewed by itself", async () => {
   await using world = await makeWorld(SSO);
   const added = await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=sso-dev"]);

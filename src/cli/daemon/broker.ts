@@ -8,6 +8,7 @@ import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
+import { environmentOutside } from "../programs/nesting.ts";
 import {
   compareSources,
   offerKeys,
@@ -143,7 +144,7 @@ export async function withSession<Result>(
 
   async function askOrAdd(link: Link, whereabouts: Whereabouts): Promise<Result> {
     const isWatched = await caller.ui.isWatched();
-    if (isPlain(caller)) {
+    if (isPlain(caller, name)) {
       try {
         if (isWatched) await compareSources(link, caller, { name, session: name, whereabouts });
         else await offerKeys(link, caller);
@@ -154,7 +155,7 @@ export async function withSession<Result>(
     }
     const { config: session, notes } = await addSession(link, caller, name, ON_DEMAND);
     if (isWatched) for (const note of notes) caller.ui.warn(`${name}: ${note}`);
-    if (isWatched && !isPlain(caller)) await compareSources(link, caller, { name, session, whereabouts });
+    if (isWatched && !isPlain(caller, name)) await compareSources(link, caller, { name, session, whereabouts });
     return ask(link, session);
   }
 }
@@ -162,9 +163,20 @@ export async function withSession<Result>(
 /** A client wants credentials now: a session that works stays as it is. */
 const ON_DEMAND = { verify: true, renew: false, keep: true } as const;
 
-/** Whether the name of the config is that of the session: neither a directory nor an endpoint is this caller's own. */
-function isPlain({ settings: { paths }, environment }: Pick<Caller, "settings" | "environment">): boolean {
-  return paths.configDir === paths.defaultConfigDir && !ENDPOINT_VARIABLES.some((name) => environment[name]);
+/**
+ * Whether the name of the config is that of the session: neither a directory, nor an endpoint, nor the files of a profile
+ * are this caller's own.
+ */
+function isPlain(
+  { settings: { paths }, environment }: Pick<Caller, "settings" | "environment">,
+  name: string,
+): boolean {
+  const isSet = (variable: string) => Boolean(environment[variable]);
+  if (paths.configDir !== paths.defaultConfigDir || ENDPOINT_VARIABLES.some(isSet)) return false;
+  if (profileOf(name) === undefined) return true;
+  // With another HOME than the daemon's user's it has other files.
+  const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, HOME } = environmentOutside(environment);
+  return !AWS_CONFIG_FILE && !AWS_SHARED_CREDENTIALS_FILE && paths.home === `${HOME}/.keyhole`;
 }
 
 /**
@@ -192,7 +204,7 @@ export async function addSession(
       return await link.request("AddIn", { directory: place, ...request, keep, urgent: isWatched });
     } catch (error) {
       // An older daemon keeps one session of a name for all clients.
-      if (!isErrorOf(error, "unknown-message") || !isPlain(caller)) throw error;
+      if (!isErrorOf(error, "unknown-message") || !isPlain(caller, name)) throw error;
       return link.request("Add", request);
     }
   };

@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { openGrantStore } from "../../grants/store.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { parseSessionName } from "../../config/name.ts";
+import { parseSessionName, profileOf } from "../../config/name.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { skewOf } from "../daemon/status.ts";
 import { lookAt } from "./files.ts";
@@ -27,6 +27,13 @@ export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] 
 function whoamiOf(name: string): string {
   const { config = name, directory, endpoint } = parseSessionName(name) ?? {};
   const variable = endpoint?.startsWith("http") === true ? `AWS_ENDPOINT_URL_STS=${quotePosix(endpoint)} ` : "";
+  const profile = profileOf(config);
+  if (profile !== undefined) {
+    const files = directory?.split(":").map((path) => quotePosix(decodeURIComponent(path))) ?? [];
+    const named = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].slice(0, files.length);
+    const variables = named.map((each, at) => `${each}=${files[at]} `).join("");
+    return `${variable}${variables}keyhole whoami --profile ${quotePosix(profile)}`;
+  }
   const option = directory === undefined ? "" : `--config-dir ${quotePosix(directory)} `;
   return `${variable}keyhole ${option}whoami -n ${quotePosix(config)}`;
 }

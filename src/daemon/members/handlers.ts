@@ -64,7 +64,7 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
   async function vendLate(config: string, caller: Caller): Promise<Uint8Array> {
     try {
       // Members add nothing themselves: nothing of theirs may select source credentials.
-      const { name, environment: own } = select(configs, { config, directory }, environment);
+      const { name, environment: own } = select(configs, { config, directory }, environment, environment["HOME"]);
       await sessions.add(name, own, { verify: true, renew: false, keep: true });
       return answer(await sessions.vend(name), caller);
     } catch (error) {

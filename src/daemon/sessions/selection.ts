@@ -9,6 +9,7 @@
 // | ... after a restart                | one that gave some; keys with any environment that has their id     |
 // | ... after `daemon add`             | of that shell, once it has given credentials                        |
 // | directory of configs               | of the request: a session for each                                  |
+// | files of a profile without a config| of the request: a session for each                                  |
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
 // |                                    | renewed for nobody                                                  |
 // | proxies and certificates           | of who asked last, where the session does not work                  |
@@ -20,6 +21,7 @@ import { createConfigReader } from "../../config/store.ts";
 import { checkConfigName, configGone, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { sharedPaths } from "../../sources/profile.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
@@ -32,7 +34,7 @@ export interface Selection {
 /** Which config a requester means. */
 export interface Wanted {
   readonly config: string;
-  /** Absolute; undefined for the default one. */
+  /** Absolute; undefined for the default one, and for a profile without a config. */
   readonly directory: string | undefined;
 }
 
@@ -56,17 +58,32 @@ export function wantedOf(config: string, directory: string, defaultDirectory: st
 
 /**
  * @param configs by the names of sessions
+ * @param home of the daemon's user
  * @throws KeyholeError what ConfigReader.read throws; `invalid-config` for an endpoint that is none
  */
 export function select(
   configs: ConfigReader,
-  { config, directory }: Wanted,
+  wanted: Wanted,
   environment: SourceEnvironment,
+  home: string | undefined,
 ): Selection {
+  const { config } = wanted;
+  const directory = profileOf(config) === undefined ? wanted.directory : filesOf(environment, home);
   const stored = configs.read(formatSessionName({ config, directory, endpoint: undefined }));
   const endpoint = endpointOf(stored.config, environment);
   const name = formatSessionName({ config, directory, endpoint });
   return { name, environment: selectionOf(stored.config, environment) };
+}
+
+/** The two files in which a profile is looked up, as they stand in a session's name; undefined for the daemon's user's own. */
+function filesOf(environment: SourceEnvironment, home: string | undefined): string | undefined {
+  const own = sharedPaths({ ...(home !== undefined && { HOME: home }) });
+  const paths = sharedPaths({ ...(home !== undefined && { HOME: home }), ...environment });
+  if (Bun.deepEquals(paths, own)) return undefined;
+  const { resolve } = process.getBuiltinModule("node:path");
+  const [mine, theirs] = [own, paths].map((files) => files.map((path) => resolve(path ?? "/")));
+  if (Bun.deepEquals(mine, theirs)) return undefined;
+  return theirs!.map((path) => path.replaceAll(/[%:]/g, encodeURIComponent)).join(":");
 }
 
 /** Without the variables that this config gives no say. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { select, selectionOf, wantedOf } from "../../../src/daemon/sessions/selection.ts";
+import { createSessionConfigs, select, selectionOf, wantedOf } from "../../../src/daemon/sessions/selection.ts";
 import { thrownBy } from "../../thrown.ts";
 import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
 
@@ -36,7 +36,29 @@ describe("which session a requester means", () => {
     ["fixed", undefined, { AWS_ENDPOINT_URL_STS: LOCAL, AWS_PROFILE: "p" }, "fixed", { AWS_PROFILE: "p" }],
     ["fixed", undefined, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }, "fixed", {}],
   ])("%s in %s with %j is %s", (config, directory, environment, name, kept) => {
-    expect(select(configs, { config, directory }, environment)).toEqual({ name, environment: kept });
+    expect(select(configs, { config, directory }, environment, "/h")).toEqual({ name, environment: kept });
+  });
+
+  // One shell's profile is never another's of that name.
+  test.each<[Record<string, string>, string]>([
+    [{}, "aws:p"],
+    [{ HOME: "/h" }, "aws:p"],
+    [{ HOME: "/h", AWS_CONFIG_FILE: "/h/.aws/config" }, "aws:p"],
+    [{ AWS_CONFIG_FILE: "~/.aws/../.aws/config", HOME: "/h" }, "aws:p"],
+    [{ AWS_CONFIG_FILE: "/x/config" }, "aws:p (/x/config:/h/.aws/credentials)"],
+    [{ AWS_SHARED_CREDENTIALS_FILE: "~/keys" }, "aws:p (/h/.aws/config:/h/keys)"],
+    [{ AWS_CONFIG_FILE: "/a:b", AWS_SHARED_CREDENTIALS_FILE: "/c" }, "aws:p (/a%253Ab:/c)"],
+    [{ HOME: "/other" }, "aws:p (/other/.aws/config:/other/.aws/credentials)"],
+    [{ AWS_CONFIG_FILE: "/x", AWS_ENDPOINT_URL: LOCAL }, `aws:p (/x:/h/.aws/credentials, ${LOCAL})`],
+  ])("a profile without a config with %j is %s", (environment, expected) => {
+    const { name } = select(
+      createSessionConfigs("/h/configs"),
+      { config: "aws:p", directory: undefined },
+      environment,
+      "/h",
+    );
+    expect(name).toBe(expected);
+    expect(createSessionConfigs("/h/configs").read(name).config).toEqual({ Session: { profile_name: "p" } });
   });
 
   test.each(["", "127.0.0.1", "file:///x", "http://user:secret@host", "http://host?token=secret", "http://host#x"])(
