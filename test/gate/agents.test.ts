@@ -1,6 +1,9 @@
 // The recipes of coding agents, bubblewrap and firejail in the tools that they are for, as they are printed: what the grant gives is
 // there, and one attacker's script finds everything else closed, with and without XDG_RUNTIME_DIR; doctor agrees.
 import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { quotePosix } from "../../src/text/quoting.ts";
 import { until } from "../interop/run.ts";
 import { type AgentHost, javaScriptClient, offlineClients, startAgentHost } from "./agenthost.ts";
 import { type Besieged, examine, expectUnharmed, intrude, prepareIntrusion } from "./intrusion.ts";
@@ -18,6 +21,7 @@ import {
 } from "./reach/agents.ts";
 import { isReady, rigs, testWith } from "./rigs/rigs.ts";
 import { expectRow } from "./rows.ts";
+import { canType, isTypedInto, TYPIST } from "./terminal.ts";
 
 /** Of no user of the machine, and of no other run's: its /run/user is its own. */
 const USER = 100_000 + process.pid;
@@ -36,6 +40,15 @@ const agents: Readonly<Record<string, Agent>> = {
 };
 
 const clients = { ...offlineClients, "JavaScript SDK": javaScriptClient };
+
+/** Whether what runs in it can type into the terminal; where Linux lets nobody, what the recipe says. */
+async function opensTerminal({ words, recipe }: Agent, host: AgentHost, grant: string): Promise<boolean> {
+  if (words === undefined || recipe === undefined) return false;
+  if (!canType) return (await host.recipe(grant, recipe)).split("\n")[0]!.includes("your terminal");
+  writeFileSync(join(host.machine.home, "work", "typist.sh"), TYPIST.map(quotePosix).join(" "), { mode: 0o644 });
+  const fromFile = ["sh", "-c", 'exec "$@" <"$0"', `${host.machine.home}/work/typist.sh`];
+  return isTypedInto([...fromFile, ...(await words(host, grant))]);
+}
 
 /** Milliseconds: programs of 100 MB are copied. */
 const PATIENCE = 60_000;
@@ -67,6 +80,7 @@ for (const hasRuntime of [true, false])
         const first = await keyOf();
         for (const client of Object.values(clients)) host.keyIn(await sandbox.run(client), grant);
         const open = await intrude(besieged, sandbox);
+        if (await opensTerminal(agent, host, grant)) open.push("your terminal");
         expect(await examine(sandbox)).toEqual([]);
         await expectUnharmed(besieged);
         await until("a new key", 30, async () => (await keyOf()) !== first);

@@ -15,6 +15,7 @@ import { docker } from "./rigs/docker.ts";
 import { podman } from "./rigs/podman.ts";
 import { isReady, rigs, testWith } from "./rigs/rigs.ts";
 import { makeRoots } from "./rigs/roots.ts";
+import { canType, isTypedInto, TYPIST } from "./terminal.ts";
 
 /** Of no user of the machine, and of no other file's. */
 const USER = 200_000 + process.pid;
@@ -152,6 +153,13 @@ for (const [name, kind] of Object.entries(kinds)) {
     expect(grantsOf(host)).toEqual([]);
     expect(readdirSync(join(host.machine.paths.home, "g"))).toEqual([]);
   });
+
+  // An engine gives its program a terminal of its own.
+  if (canType && kind.uid !== 0)
+    testWith(kind.needs)(
+      `${name}: ${name === "none" ? "the program can" : "nothing in it can"} type into the terminal`,
+      async () => expect(await isTypedInto(words(TYPIST, hosts.get(kind.uid)!))).toBe(name === "none"),
+    );
 
   testWith(kind.needs)(`${name}: a signal reaches the program, and its status comes back`, async () => {
     const host = hosts.get(kind.uid)!;

@@ -34,7 +34,7 @@ export default defineCommand({
       );
     const { isatty } = await import("node:tty");
     const status = await supervise(
-      { words, environment: environmentOutside(environment) },
+      { words, environment: environmentOutside(environment), isApart: false },
       { watch: watchSignals, hasTerminal: [0, 1, 2].some((descriptor) => isatty(descriptor)), reap: undefined },
     );
     if (status === 0) await wake(settings);

@@ -33,6 +33,7 @@ export default defineCommand({
       if (rest.length > 0) {
         const program = {
           words: textWords(rest),
+          isApart: false,
           environment: relayedEnvironment(definedVariables(environment), relay, region),
         };
         return await runBehind(program);

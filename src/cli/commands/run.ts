@@ -147,13 +147,14 @@ async function start(grant: GrantInfo, choice: Choice, rest: readonly string[], 
   const { host } = context;
   const { isatty } = await import("node:tty");
   const hasTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  const { lines, settings, variables, program } = sandboxes[choice.name].invoke(grant, recipeHostOf(context));
+  const { invoke, isApart } = sandboxes[choice.name];
+  const { lines, settings, variables, program } = invoke(grant, recipeHostOf(context));
   const image = isEngine(choice.name) && choice.image !== undefined ? [choice.image] : [];
   const streams = isEngine(choice.name) ? ["--interactive", ...(isatty(0) && isatty(1) ? ["--tty"] : [])] : [];
   const words = fillIn([...lines.flat(), ...streams, ...choice.options, ...image, ...program(rest)], () => host.cwd());
   using file = settings === undefined ? undefined : openSettings(context.settings.paths.runDir, grant.name, settings);
   return supervise(
-    { words, environment: environmentOf(choice, variables, context), descriptor: file?.descriptor },
+    { words, environment: environmentOf(choice, variables, context), isApart, descriptor: file?.descriptor },
     {
       watch: watchSignals,
       hasTerminal,

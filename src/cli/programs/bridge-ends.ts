@@ -35,6 +35,7 @@ export async function runAnswered(
   const program = {
     words: textWords(words),
     environment: definedVariables(environment),
+    isApart: false,
     converse: (output: AsyncIterable<Uint8Array>, input: Bun.FileSink) =>
       answerRequests(createPipe(output, input), fetch),
   };

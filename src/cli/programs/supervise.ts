@@ -9,6 +9,8 @@ export interface Program {
   readonly words: readonly string[];
   /** All of it. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether it is in a session of its own, in which no terminal can be typed into with TIOCSTI (ioctl_tty(2)). */
+  readonly isApart: boolean;
   /** A descriptor that is its third one, of a file. */
   readonly descriptor?: number | undefined;
   /** Given its stdout and stdin, which are ours otherwise; the program is ended if this throws. */
@@ -17,7 +19,7 @@ export interface Program {
 
 export interface Supervision {
   readonly watch: Watch;
-  /** Whether a terminal tells our child what it tells us. */
+  /** Whether a terminal tells our child what it tells us, if the two are in one session. */
   readonly hasTerminal: boolean;
   /** Given where orphans come to this process: to the first one of a pid namespace. */
   readonly reap: ReapChild | undefined;
@@ -35,14 +37,17 @@ export async function supervise(program: Program, supervision: Supervision): Pro
   const { watch, hasTerminal, reap, findInner } = supervision;
   const reaped = Promise.withResolvers<number>();
   let child: Bun.Subprocess | undefined;
-  const passing = hasTerminal ? passedOn.filter((signal) => !fromTerminal.includes(signal)) : passedOn;
+  const isTold = hasTerminal && !program.isApart;
+  const passing = isTold ? passedOn.filter((signal) => !fromTerminal.includes(signal)) : passedOn;
   const stops = [
     watch(passing, (signal) => {
       const inner = child && findInner?.(child.pid);
       if (inner === undefined || !tryToKill(inner, signal)) child?.kill(signal);
     }),
     // Without a handler of ours they would end us, and the program would run on alone.
-    watch(hasTerminal ? fromTerminal : [], () => {}),
+    watch(isTold ? fromTerminal : [], () => {}),
+    // If we stopped, the shell would read the terminal that the child goes on reading.
+    watch(hasTerminal && program.isApart ? ["SIGTSTP"] : [], () => {}),
     watch(reap === undefined ? [] : ["SIGCHLD"], () => {
       // Bun waits for its own child by pid; whichever of us comes first has the status.
       for (let ended = reap?.(); ended !== undefined; ended = reap?.()) {
@@ -81,7 +86,7 @@ async function converse(child: Bun.Subprocess, talk: NonNullable<Program["conver
   }
 }
 
-function start({ words, environment, descriptor, converse: talk }: Program): Bun.Subprocess {
+function start({ words, environment, isApart, descriptor, converse: talk }: Program): Bun.Subprocess {
   let child: Bun.Subprocess | undefined;
   search(words, environment["PATH"], (path, argv) => {
     try {
@@ -91,6 +96,7 @@ function start({ words, environment, descriptor, converse: talk }: Program): Bun
         cmd: [file, ...argv.slice(1)],
         argv0: argv[0]!,
         env: { ...environment },
+        detached: isApart,
         stdio: [
           ...(talk === undefined ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const)),
           "inherit",

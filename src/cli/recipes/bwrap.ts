@@ -2,7 +2,15 @@
 // the grant's place and what leads to credentials are hidden.
 import type { GrantInfo } from "../../wire/messages.ts";
 import { HERE, type Invocation, paste } from "./invocation.ts";
-import { type MakeRecipe, placesBeside, type RecipeHost, requireHostPaths, targetOf, variablesFor } from "./recipe.ts";
+import {
+  type MakeRecipe,
+  placesBeside,
+  type RecipeHost,
+  requireHostPaths,
+  staysOpen,
+  targetOf,
+  variablesFor,
+} from "./recipe.ts";
 
 /** A system with a merged /usr, as all current distributions have it; the working directory is all that can be written. */
 const SYSTEM = [
@@ -33,8 +41,9 @@ export function invokeBwrap(grant: GrantInfo): Invocation {
 export const bwrap: MakeRecipe = (grant) => {
   const invocation = invokeBwrap(grant);
   const [tool = [], ...lines] = invocation.lines;
-  // Behind a shell that is closed nothing stays; `keyhole run` leaves the program to itself.
-  const text = paste({ ...invocation, lines: [[...tool, "--die-with-parent"], ...lines] });
+  // Behind a shell that is closed nothing stays; `keyhole run` leaves the program to itself. Nor does anything type into
+  // that shell's terminal, which `keyhole run` forbids by a filter, and leaves the program its jobs.
+  const text = paste({ ...invocation, lines: [[...tool, "--die-with-parent", "--new-session"], ...lines] });
   return {
     text: `# not in your home: all that lies below the working directory is seen at /work\n${text}`,
     remarks: [],
@@ -62,4 +71,11 @@ export function invokeFirejail(grant: GrantInfo, host: RecipeHost): Invocation {
   };
 }
 
-export const firejail: MakeRecipe = (grant, host) => ({ text: paste(invokeFirejail(grant, host)), remarks: [] });
+export const firejail: MakeRecipe = (grant, host) => ({
+  text: [
+    `# ${staysOpen("your terminal")}: what runs in it can type commands into it, where Linux lets it`,
+    "# (sysctl dev.tty.legacy_tiocsti); keyhole run --in firejail closes that",
+    paste(invokeFirejail(grant, host)),
+  ].join("\n"),
+  remarks: [],
+});

@@ -43,7 +43,7 @@ export function variablesFor(grant: GrantInfo): (readonly [string, string])[] {
 }
 
 /** What of this user's a tool leaves open that hides only what it is told to. */
-export type Open = "your other files" | "your other sockets";
+export type Open = "your other files" | "your other sockets" | "your terminal";
 
 /** Stands first in the recipe. */
 export function staysOpen(...what: readonly Open[]): string {

@@ -18,6 +18,8 @@ export interface Sandbox {
   readonly inherits: boolean;
   /** Whether the working directory is shown with all that lies below it. */
   readonly showsAll: boolean;
+  /** Whether it must be started in a session of its own: what is in it could type into the terminal otherwise. */
+  readonly isApart: boolean;
   /** What has to be on the PATH, the tool first. */
   readonly programs: (platform: NodeJS.Platform) => readonly string[];
   /** A command that installs what it needs. */
@@ -47,6 +49,7 @@ const engine = (name: "docker" | "podman"): Sandbox => ({
   isAtHost: false,
   inherits: false,
   showsAll: false,
+  isApart: false,
   programs: () => [name],
   install: (platform) => install(name === "docker" && platform === "linux" ? "docker.io" : name)(platform),
   invoke: (grant) => invokeEngine(name, grant),
@@ -69,6 +72,7 @@ const table = {
     isAtHost: false,
     inherits: false,
     showsAll: true,
+    isApart: false,
     programs: () => ["bwrap"],
     install: install("bubblewrap"),
     invoke: invokeFiltered,
@@ -78,6 +82,7 @@ const table = {
     isAtHost: true,
     inherits: true,
     showsAll: false,
+    isApart: false,
     programs: withBubblewrap("srt", "socat", "rg"),
     install: install("bubblewrap socat ripgrep", "npm install --global @anthropic-ai/sandbox-runtime"),
     invoke: invokeSrt,
@@ -87,6 +92,7 @@ const table = {
     isAtHost: true,
     inherits: true,
     showsAll: false,
+    isApart: false,
     programs: withBubblewrap("codex"),
     install: install("bubblewrap", "npm install --global @openai/codex"),
     invoke: invokeCodex,
@@ -98,6 +104,7 @@ const table = {
     isAtHost: true,
     inherits: true,
     showsAll: false,
+    isApart: false,
     programs: withBubblewrap("fence", "socat"),
     install: install("bubblewrap socat", "go install github.com/Use-Tusk/fence/cmd/fence@v0.1.5"),
     invoke: invokeFence,
@@ -107,6 +114,7 @@ const table = {
     isAtHost: true,
     inherits: true,
     showsAll: false,
+    isApart: true,
     programs: () => ["firejail"],
     install: install("firejail"),
     invoke: invokeFirejail,
@@ -116,6 +124,7 @@ const table = {
     isAtHost: true,
     inherits: true,
     showsAll: false,
+    isApart: false,
     programs: () => [],
     install: install(""),
     invoke: invokeNone,

@@ -14,10 +14,10 @@ function temporary() {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-function run(words: readonly string[], changes: Partial<Supervision> = {}, environment = {}) {
+function run(words: readonly string[], changes: Partial<Supervision> = {}, environment = {}, isApart = false) {
   const signals = fakeSignals();
   const outcome = supervise(
-    { words, environment: { PATH, ...environment } },
+    { words, environment: { PATH, ...environment }, isApart },
     { watch: signals.watch, hasTerminal: false, reap: undefined, ...changes },
   );
   return { signals, outcome };
@@ -63,11 +63,16 @@ test.each([
 });
 
 /** A program that says which signal it got, and is ready when its file is there. */
-async function listening(changes: Partial<Supervision>) {
+async function listening(changes: Partial<Supervision>, isApart = false) {
   const directory = temporary();
   const file = join(directory.path, "ready");
   const traps = passedOn.map((signal, at) => `trap "exit ${10 + at}" ${signal.slice(3)}`).join("; ");
-  const child = run(["sh", "-c", `${traps}; echo > "$FILE"; while :; do sleep 0.01; done`], changes, { FILE: file });
+  const child = run(
+    ["sh", "-c", `${traps}; echo > "$FILE"; while :; do sleep 0.01; done`],
+    changes,
+    { FILE: file },
+    isApart,
+  );
   await until(() => readable(file));
   return { ...child, [Symbol.dispose]: directory[Symbol.dispose] };
 }
@@ -95,6 +100,23 @@ test.each(["SIGINT", "SIGQUIT", "SIGWINCH"] as const)(
     expect(await child.outcome).toBe(10 + passedOn.indexOf("SIGTERM"));
   },
 );
+
+test.each(["SIGINT", "SIGQUIT", "SIGWINCH"] as const)(
+  "%s of a terminal is passed on to a program that has none, and nothing stops us beside it",
+  async (signal) => {
+    using child = await listening({ hasTerminal: true }, true);
+    expect(child.signals.send("SIGTSTP")).toBe(true);
+    expect(child.signals.send(signal)).toBe(true);
+    expect(await child.outcome).toBe(10 + passedOn.indexOf(signal));
+  },
+);
+
+test("a program that is to be apart leads a session", async () => {
+  // proc_pid_stat(5): the pid is the first field, the session the sixth.
+  const script = 'read -r pid _ _ _ _ session _ < /proc/self/stat; [ "$pid" = "$session" ]';
+  expect(await run(["sh", "-c", script], {}, {}, true).outcome).toBe(0);
+  expect(await run(["sh", "-c", script]).outcome).toBe(1);
+});
 
 test("orphans are waited for, all that have ended at a time", async () => {
   const ended = [

@@ -20,6 +20,8 @@ export interface Agent {
   readonly deliver: "socket" | "file";
   /** Options of `grant add`. */
   readonly terms: readonly string[];
+  /** What `start` starts: a shell in the sandbox, which reads what is to be done. */
+  readonly words?: (host: AgentHost, grant: string) => Promise<readonly string[]>;
   /** A sandbox whose working directory is the host's `work`, and can be written to. */
   start(host: AgentHost, grant: string): Promise<Shell>;
 }
@@ -54,6 +56,13 @@ export function asUser({ uid, machine }: AgentHost, setup: readonly string[] = [
 
 const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
+function startedBy(words: NonNullable<Agent["words"]>): Pick<Agent, "words" | "start"> {
+  return {
+    words,
+    start: async (host, grant) => openShell(await words(host, grant), environment, { scratch: "." }),
+  };
+}
+
 /** A recipe that ends in a shell, which reads what is to be done. */
 function pasted(
   recipe: string,
@@ -68,7 +77,7 @@ function pasted(
     needs,
     deliver,
     terms: ["--deliver", deliver, ...terms],
-    start: async (host, grant) => pastedAgent(host, await host.recipe(grant, recipe)),
+    ...startedBy(async (host, grant) => [...asUser(host), "sh", "-c", await host.recipe(grant, recipe)]),
   };
 }
 
@@ -84,13 +93,14 @@ export function nameUser({ machine: { home }, uid }: AgentHost): string[] {
 export function firejailAgent(deliver: Agent["deliver"]): Agent {
   return {
     tool: "firejail",
+    recipe: "firejail",
     needs: [...sdkRigs, rigs.firejail],
     deliver,
     terms: ["--deliver", deliver, "--mount-at", "host"],
-    async start(host, grant) {
+    ...startedBy(async (host, grant) => {
       const recipe = `firejail() { command firejail --quiet "$@"; }\n${await host.recipe(grant, "firejail")}`;
-      return openShell([...asUser(host, nameUser(host)), "sh", "-c", recipe], environment, { scratch: "." });
-    },
+      return [...asUser(host, nameUser(host)), "sh", "-c", recipe];
+    }),
   };
 }
 
@@ -128,10 +138,10 @@ export function codexAgent(deliver: Agent["deliver"]): Agent {
     needs: codexRigs,
     deliver,
     terms: codexTerms(deliver),
-    async start(host, grant) {
+    ...startedBy(async (host, grant) => {
       await configureCodex(host, grant);
-      return openShell([...asUser(host), "codex", "sandbox", "sh"], environment, { scratch: "." });
-    },
+      return [...asUser(host), "codex", "sandbox", "sh"];
+    }),
   };
 }
 
