@@ -79,7 +79,7 @@ export async function readSharedFiles(
   return { shared: parseSharedConfig(config, credentials), refusals };
 }
 
-/** The files of whoever calls, also from a shell of keyhole's. */
+/** The caller's files, also from a shell of keyhole's. */
 export interface AwsFiles {
   readonly sources: Sources;
   /** The path of the config file; undefined where nothing says where it is. */

@@ -6,13 +6,13 @@ import { openOwnFile } from "../files/writing.ts";
 import type { Native } from "../native/native.ts";
 
 export interface Lock {
-  /** Whether the file at the path is the one that is locked: else somebody else may hold the lock of that name. */
+  /** Whether the file at the path is the one that is locked: else another daemon may hold the lock of that name. */
   readonly isInPlace: boolean;
   /** Idempotent. */
   release(): void;
 }
 
-/** Somebody may remove the file between our open and our lock; that it happens so often in a row is no accident. */
+/** The file may be removed between our open and our lock; that it happens so often in a row is no accident. */
 const ATTEMPTS = 10;
 
 /**
@@ -49,7 +49,7 @@ export interface Succession {
 }
 
 /**
- * As `takeLock`, and waits for whoever holds the lock at first; somebody else who comes before us keeps it.
+ * As `takeLock`, and waits for the one that holds the lock at first; another that comes before us keeps it.
  *
  * @param waiting called when everything waits for the other daemon
  */
@@ -83,7 +83,7 @@ export function hasSuccessor(path: string, native: Native): boolean {
   return false;
 }
 
-/** Leaves nothing behind. Whoever has the removed file open takes no lock on it for one (`tryLock`). */
+/** Leaves nothing behind. A lock on the removed file counts for nothing (`tryLock`). */
 function clear(path: string, next: Lock): void {
   if (next.isInPlace) rmSync(nextOf(path), { force: true });
   next.release();
@@ -100,7 +100,7 @@ export async function awaitSuccessor(
   return typeof outcome === "string" ? undefined : outcome;
 }
 
-/** @param isPatient whether to wait for whoever holds it */
+/** @param isPatient whether to wait for this holder */
 async function awaitLock(
   path: string,
   native: Native,

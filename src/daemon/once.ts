@@ -9,8 +9,8 @@ export interface OneClient {
 }
 
 /**
- * The client is whoever asks first. A Hello does not count: whoever has just started a daemon makes sure with one that
- * it is there.
+ * The client is the peer that asks first. A Hello does not count: with one the client that started the daemon makes sure
+ * that it is there.
  *
  * @param end called when the client's connection is closed
  */

@@ -60,7 +60,7 @@ export interface Taken {
 }
 
 /**
- * Takes the sockets that were handed over. Whoever hands over another socket than clients look for is told so at once;
+ * Takes the sockets that were handed over. A service manager that hands over another socket than clients look for is told so at once;
  * otherwise they would wait there for ever.
  *
  * @param own the uid that this daemon runs as
@@ -98,7 +98,7 @@ export interface Notices {
   stopping(): void;
 }
 
-/** Says READY=1, STOPPING=1 and WATCHDOG=1. Does nothing where nobody asked. */
+/** Says READY=1, STOPPING=1 and WATCHDOG=1. Does nothing where the service manager did not ask. */
 export function createNotices(offer: Offer, native: Pick<Native, "sendDatagram">, clock: Clock): Notices {
   const { notifySocket, watchdog } = offer;
   let timer: Timer | undefined;

@@ -9,7 +9,7 @@ export function isSameFile(one: FileIdentity | undefined, other: FileIdentity | 
   return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
-/** Whether it is that file, and not one that somebody else put there, who may also have closed the way to it. */
+/** Whether it is that file, and not one that was put there since; the way to it may be closed, too. */
 export function isAt(path: string, file: FileIdentity | undefined): boolean {
   try {
     return isSameFile(lstatSync(path, { throwIfNoEntry: false }), file);

@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   /** The reply to bytes that are no request, after which the connection ends; `bad-request` with the reason if absent. */
   readonly refusal?: ((caller: Caller) => Uint8Array) | undefined;
   /**
-   * Requests that a connection may pile up and have answered before it rests for `REST`, so that whoever sends without
+   * Requests that a connection may pile up and have answered before it rests for `REST`, so that a peer that sends without
    * waiting does not hold the event loop. No limit if absent. One that waits for its answers never rests.
    */
   readonly mostAtOnce?: number | undefined;
@@ -44,13 +44,13 @@ export const MOST_AT_ONCE = 16;
 const REST = 10;
 /** Bytes that are cut into requests at once: a frame that is cut costs 20 times what its bytes do. */
 const PIECE = 4 * 1024;
-/** Bytes, from which on what nobody reads is not left to the garbage collector. */
+/** Bytes, from which on what the peer does not read is not left to the garbage collector. */
 const LARGE = 16 * 1024;
 const NOTHING = new Uint8Array(0);
 
 export class Connection {
   readonly caller: Caller;
-  /** A number that grows with every use of any connection; whoever accepts connections counts. */
+  /** A number that grows with every use of any connection; the listener counts. */
   lastUse = 0;
   readonly #socket: ByteSocket;
   readonly #options: ConnectionOptions;
@@ -138,7 +138,7 @@ export class Connection {
     this.#settle();
   }
 
-  /** The peer is gone: what it asked and nobody has taken up is not to be counted as a use of anything. */
+  /** The peer is gone: what it asked and no handler has taken up is not to be counted as a use of anything. */
   drop(): void {
     this.#uncut = NOTHING;
     this.#inbox = [];
@@ -230,7 +230,7 @@ export class Connection {
   }
 }
 
-/** Gives memory back at once: whoever floods the daemon makes 200 KiB of garbage with every connection. */
+/** Gives memory back at once: a peer that floods the daemon makes 200 KiB of garbage with every connection. */
 function release({ buffer }: Uint8Array): void {
   if (buffer.byteLength >= LARGE && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,4 +1,4 @@
-// A listening socket: bound where nobody else listens, accepting whom it may, up to a number of connections.
+// A listening socket: bound where no other server listens, accepting the peers it may, up to a number of connections.
 import type { Timer } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { type BindingOptions, openBinding } from "./socket.ts";
@@ -20,10 +20,10 @@ export interface ListenerOptions extends ConnectionOptions, BindingOptions {
 
 export interface Listener {
   readonly connections: number;
-  /** Whether the file at the path is the socket that was bound: whoever connects there comes here. */
+  /** Whether the file at the path is the socket that was bound, so that clients come here. */
   readonly isInPlace: boolean;
   /**
-   * Binds the path anew, after somebody removed the socket's file; connections stay. Its directory exists. Throws as
+   * Binds the path anew, after the socket's file was removed; connections stay. Its directory exists. Throws as
    * `listen` does, and leaves everything as it was.
    */
   rebind(): Promise<void>;
@@ -197,8 +197,8 @@ export interface Evictable {
 }
 
 /**
- * Who gives up a connection when there are too many. Chosen so that whoever hoards connections locks nobody out: of the user who holds the most of them, and of theirs the
- * process that does, the one that has been idle longest. A client that was accepted a moment ago and is not read yet
+ * Who gives up a connection when there are too many. A peer that hoards connections locks no other out: of the user who
+ * holds the most, and of the process that does, the connection that has been idle longest is closed. A client that was accepted a moment ago and is not read yet
  * looks idle too, and processes are cheap to make.
  *
  * @returns undefined where there is none

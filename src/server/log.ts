@@ -1,7 +1,7 @@
 // What the daemon's parts say about themselves. The file behind it is file.ts.
 import type { Clock } from "../clock.ts";
 
-/** Values of a log line. Never a secret; text from outside is escaped by whoever writes it down. */
+/** Values of a log line. Never a secret; text from outside is escaped where it is written. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** From the least to the most important. */

@@ -39,7 +39,7 @@ export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
 }
 
 /**
- * Identifies whoever connected, for a listener to call at accept. Every descriptor it takes is closed again before it
+ * Identifies the peer that connected, for a listener to call at accept. Every descriptor it takes is closed again before it
  * returns, and nothing is held: the kernel keeps the identity for as long as the socket lives, so it is asked again each
  * time (SO_PEERPIDFD, Linux 6.5). On older kernels and in gVisor the start time of the pid takes its place; there, a pid
  * that went to another process between connect and accept would not be noticed.

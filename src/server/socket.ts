@@ -14,13 +14,13 @@ export interface BindingOptions extends SocketPlace {
   /** A socket that listens at the path already: a service manager's, whose file outlives this process. */
   readonly inherited?: number | undefined;
   /**
-   * Takes the place of whatever file is at the path, in one step and without asking it: nobody else has business there.
+   * Takes the place of whatever file is at the path, in one step and without asking it: no other server has business there.
    * If absent, a stale socket makes way and anything else is an error.
    */
   readonly replaces?: boolean | undefined;
   /**
    * Another descriptor of the same open file, closed in children; undefined if there can be none. Where this is given,
-   * connections are accepted at a bounded rate: Bun accepts until none waits, so that whoever connects in a loop would
+   * connections are accepted at a bounded rate: Bun accepts until none waits, so that a peer that connects in a loop would
    * hold the event loop for as long as they like.
    */
   readonly duplicate?: ((descriptor: number) => number | undefined) | undefined;
@@ -29,7 +29,7 @@ export interface BindingOptions extends SocketPlace {
 }
 
 export interface Binding {
-  /** Whether the file at the path is the socket that was bound: whoever connects there comes here. */
+  /** Whether the file at the path is the socket that was bound, so that clients come here. */
   readonly isInPlace: boolean;
   /** Counts a connection, and rests where there were too many. */
   accepted(): void;
@@ -74,7 +74,7 @@ export async function openBinding<Data>(
     if (resting !== undefined) bound.server.stop();
   }
 
-  /** Where it fails, the socket is in nobody's place any more, and is bound anew by who looks after it. */
+  /** Where it fails, the socket has no place any more, and its watch binds it anew. */
   function acceptAgain(): void {
     windowTimer?.cancel();
     windowTimer = undefined;
@@ -155,10 +155,10 @@ function listenAt<Data>(descriptor: number, handlers: Bun.SocketHandler<Data | u
 }
 
 /**
- * Makes way for bind: removes a socket that nobody listens on. Only the holder of the lock may call it. Between the
+ * Makes way for bind: removes a socket on which no server listens. Only the holder of the lock may call it. Between the
  * proof and the removal someone without our lock could bind there; an honest keyhole never does.
  *
- * @throws KeyholeError `already-running` if somebody answers, `unsafe-path`
+ * @throws KeyholeError `already-running` if a server answers, `unsafe-path`
  */
 async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -195,7 +195,7 @@ function bind<Data>(path: string, mode: number, socket: Bun.SocketHandler<Data |
   }
 }
 
-/** A set-group-ID directory has done it already; in any other, whoever is no member of the group may not. */
+/** A set-group-ID directory has done it already; in any other, a user who is no member of the group may not. */
 function giveToGroup(path: string, group: number, giveUp: () => void): void {
   const { uid, gid } = lstatSync(path);
   if (gid === group) return;

@@ -5,7 +5,7 @@ import { loadDarwinStartOf } from "../native/darwin.ts";
 
 /**
  * When the process of a pid began, as a text that no other process of this pid has, not even after the machine was
- * started again; undefined for one that has ended, also if nobody has waited for it yet.
+ * started again; undefined for one that has ended, also if its parent has not waited for it yet.
  *
  * @throws Error where it cannot be found out
  */

@@ -1,5 +1,5 @@
-// Whether a daemon can still be reached. Whoever cleans up below a home may remove the socket's file or its directory
-// while the daemon lives; without this it would hold its lock and answer nobody.
+// Whether a daemon can still be reached. A program that cleans up below a home may remove the socket's file or its
+// directory while the daemon lives; without this it would hold its lock and answer no client.
 import { fstatSync, lstatSync, openSync, statSync } from "node:fs";
 import { KeyholeError } from "../errors.ts";
 import { isSameFile } from "../files/identity.ts";
@@ -27,7 +27,7 @@ export interface SocketWatchOptions {
   readonly listener: Pick<Listener, "isInPlace" | "rebind">;
   /** The lock that is held. */
   readonly lock: HeldLock;
-  /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if somebody holds it. */
+  /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if another daemon holds it. */
   readonly takeLock: () => HeldLock;
   /** Where the socket's server keeps everything: from another one it would serve without what it is to obey. */
   readonly home: Pick<PinnedHome, "isReplaced">;
@@ -46,7 +46,7 @@ export interface SocketWatch {
 }
 
 /**
- * Looks after lock and socket, and puts back what is missing. A daemon whose lock somebody else has taken ends; so does
+ * Looks after lock and socket, and puts back what is missing. A daemon whose lock another one has taken ends; so does
  * one whose home is gone, rather than make another.
  */
 export function watchSocket(options: SocketWatchOptions): SocketWatch {
@@ -114,7 +114,7 @@ export function pinHome(path: string): PinnedHome {
   };
 }
 
-/** Where it is there, or in a directory of ours: not in /tmp, where whoever removed it meant the daemon to be gone. */
+/** Where it is there, or in a directory of ours: not in /tmp, where its removal means that the daemon is to go. */
 function mayMakeDirectory(path: string): boolean {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
   const parent = lstatSync(directoryOf(path), { throwIfNoEntry: false });

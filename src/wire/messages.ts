@@ -19,7 +19,7 @@ const session = struct({
   source: string,
   issuedAt: optional(u64),
   expiresAt: optional(u64),
-  /** When the next renewal is due; absent where nobody asks any more. */
+  /** When the next renewal is due; absent where no client asks any more. */
   renewAt: optional(u64),
   addedAt: u64,
   usedAt: u64,
@@ -181,7 +181,7 @@ export const messages = {
       clockAheadMs: u64,
       /** Where members of a group are served, if they are. */
       sharedSocket: optional(string),
-      /** Whether a socket of its own is a service manager's, which starts the daemon again for whoever connects there. */
+      /** Whether a socket of its own is a service manager's, which starts the daemon again when a client connects there. */
       managed: boolean,
       /** Things worth knowing of the daemon itself: a policy that cannot be used. */
       notes: list(string),
@@ -205,7 +205,7 @@ export const messages = {
   GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: formerGrant },
   /** Revokes a grant and forgets it, its directory included. */
   GrantRemove: { number: 0x0c, request: struct({ name: string }), response: empty },
-  /** The oldest question of a grant with `confirm` that nobody has answered; waits for one for up to 10 s. */
+  /** The oldest question of a grant with `confirm` that is not answered; waits for one for up to 10 s. */
   GrantQuestion: {
     number: 0x0d,
     request: empty,
@@ -277,7 +277,7 @@ export const messages = {
   },
   /** As GrantMake, of a grant that is revoked and removed when the process that asks ends. */
   GrantRun: { number: 0x15, request: grantAddition, response: grant },
-  /** The daemon's own proxies, by its variables: for whoever names none. Without users and passwords. */
+  /** The daemon's own proxies, by its variables: for a client that names none. Without users and passwords. */
   Proxies: { number: 0x14, request: empty, response: struct({ proxies: list(variable) }) },
   /** Makes a grant of a directory's config (as in AddIn), its directory and its socket. @see grantTerms */
   GrantMake: { number: 0x17, request: grantAddition, response: grant },

@@ -1,4 +1,4 @@
-// What a daemon says to whoever launched it: one line on stdout when it listens, or why it cannot, on stderr. Text,
+// What a daemon says to the process that launched it: one line on stdout when it listens, or why it cannot, on stderr. Text,
 // because a person who runs it in the foreground reads the same lines.
 import { type ErrorName, errors, KeyholeError } from "../errors.ts";
 

@@ -1,4 +1,4 @@
-// The directories that grants' own are in: nobody may list them, because whoever knows a name can use that grant.
+// The directories that grants' own are in: they cannot be listed, because a process that knows a name can use that grant.
 import { lstatSync } from "node:fs";
 import type { Environment } from "../../environment.ts";
 import { leaseParents } from "../../grants/leases.ts";

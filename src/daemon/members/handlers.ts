@@ -22,7 +22,7 @@ export interface SharedDependencies {
   readonly decision: () => Decision;
   /** Of the daemon's own command line; undefined for the default one. */
   readonly directory: string | undefined;
-  /** What selects the source credentials of a session that nobody has added yet: the daemon's own, never a member's. */
+  /** What selects the source credentials of a session that no client has added yet: the daemon's own, never a member's. */
   readonly environment: SourceEnvironment;
   readonly log: LimitedLog;
   readonly audit: RequestAudit;

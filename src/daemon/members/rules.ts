@@ -135,7 +135,7 @@ function readYaml(text: string, file: string): YamlDocument {
   }
 }
 
-/** `allow:` with nothing behind it is an empty list: nobody is allowed anything. */
+/** `allow:` with nothing after it is an empty list: no member is allowed anything. */
 function withoutNulls(value: unknown): unknown {
   return isMapping(value) && value["allow"] === null ? { ...value, allow: [] } : value;
 }

@@ -33,7 +33,7 @@ function setup(socket: string): string {
  * @param socket the shared socket
  * @param own the uid that this daemon runs as
  * @returns the group whose members may connect
- * @throws KeyholeError `unsafe-path` for a directory that is missing, belongs to somebody else than `own` or root, can
+ * @throws KeyholeError `unsafe-path` for a directory that is missing, belongs to neither `own` nor root, can
  *   be written by others, or whose group is root's.
  */
 export function checkSharedDirectory(socket: string, own: number): number {
@@ -74,7 +74,7 @@ export interface SharedOptions {
   readonly configs: ConfigReader;
   /** Of the configs that are shared; undefined for the default one. */
   readonly directory: string | undefined;
-  /** What selects the source credentials of sessions that nobody has added yet. */
+  /** What selects the source credentials of sessions that no client has added yet. */
   readonly environment: SourceEnvironment;
   readonly native: Pick<Native, "peerGroups"> & Partial<Pick<Native, "duplicate">>;
   readonly identify: (socket: object) => WitnessedPeer;
@@ -136,7 +136,7 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
   let mending: Promise<void> | undefined;
   let timer = clock.after(LOOK, look);
 
-  /** Whoever cleans up in the directory, or makes it anew, may have taken the socket's file; a manager's is the manager's. */
+  /** The socket's file may be gone: its directory was cleaned up or made anew. A service manager looks after its own. */
   function look(): void {
     if (options.inherited === undefined && !listener.isInPlace) {
       mending ??= mend().finally(() => {

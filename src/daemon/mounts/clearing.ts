@@ -1,4 +1,4 @@
-// Removing what somebody else may have put into a directory of ours and may still be changing: links, FIFOs, trees of
+// Removing what a sandbox may have put into a directory of ours and may still be changing: links, FIFOs, trees of
 // any depth. Nothing is ever removed, or given another mode, behind a link.
 import * as fs from "node:fs";
 import { isErrno, KeyholeError } from "../../errors.ts";
@@ -8,7 +8,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import { type Pinned, pinDirectory } from "./pinned.ts";
 
 /**
- * Files and directories that one call removes, in some 50 ms: a mount has no ten. Whoever fills it with more would hold
+ * Files and directories that one call removes, in some 50 ms: a mount has no ten. A holder that fills it with more would hold
  * up the daemon, and is left to a person.
  */
 const MOST = 250;

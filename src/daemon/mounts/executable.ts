@@ -35,7 +35,7 @@ interface Wanted extends ExecutableSource {
   readonly keepTime: boolean;
 }
 
-/** Of a copy, which is 100 MB, against somebody who swaps entries in a loop. */
+/** Of a copy, which is 100 MB, against a process that swaps entries in a loop. */
 const ATTEMPTS = 3;
 /** In a mount. */
 export const EXECUTABLE = "keyhole";
@@ -118,7 +118,7 @@ async function copyInto(directory: Pinned, wanted: Wanted, isWanted: () => boole
   throw keepsChanging(path);
 }
 
-/** Undefined where somebody else's stands there then. */
+/** Undefined where another process's stands there then. */
 async function tryCopy(
   directory: Pinned,
   wanted: Wanted,

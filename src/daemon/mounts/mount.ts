@@ -64,7 +64,7 @@ const PARENT_MODE = 0o311;
 const MOUNT_MODE = 0o755;
 /** Bytes of a block in st_blocks. stat(3type) */
 const BLOCK = 512;
-/** Of emptying a directory that somebody, or a copy that is under way, fills again. */
+/** Of emptying a directory that a holder, or a copy that is under way, fills again. */
 const ATTEMPTS = 8;
 
 /**

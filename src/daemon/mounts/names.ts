@@ -92,7 +92,7 @@ function rewrite(store: GrantStore, { audit, log }: Pick<Paths, "audit" | "log">
   }
 }
 
-/** Without taking the definition apart, which whoever serves the grants does: a start has no time for both. */
+/** Without taking the definition apart, which the loading of grants does: a start has no time for both. */
 function readFormer({ directory }: GrantStore, name: string): { readonly id: string; readonly name: string }[] {
   const file = openIfFile(`${directory}/${name}.yaml`);
   if (file === undefined) return [];

@@ -1,4 +1,4 @@
-// Putting files into a directory that somebody else may be changing: made under a name that nobody knows, then renamed.
+// Putting files into a directory that a sandbox may be changing: made under a random name, then renamed.
 // What stands at the name is never written to, given a mode, or waited for.
 import * as fs from "node:fs";
 import { constants } from "node:fs";
@@ -9,7 +9,7 @@ import { temporaryName } from "../../files/writing.ts";
 import { removeEntries } from "./clearing.ts";
 import type { Pinned } from "./pinned.ts";
 
-/** Of a write against somebody who swaps entries in a loop. */
+/** Of a write against a process that swaps entries in a loop. */
 const ATTEMPTS = 8;
 
 /** Follows no link, waits for no FIFO and no lease of fcntl(2), and takes no terminal. */
@@ -38,7 +38,7 @@ export function placeFile(directory: Pinned, name: string, bytes: Uint8Array, mo
   throw keepsChanging(path);
 }
 
-/** Renames a finished file to its name. False if somebody else's stands there then. */
+/** Renames a finished file to its name. False if another process's stands there then. */
 export function install(directory: Pinned, temporary: string, name: string, made: fs.Stats): boolean {
   const entry = (of: string): string => `${directory.base()}/${of}`;
   for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
@@ -55,14 +55,14 @@ export function install(directory: Pinned, temporary: string, name: string, made
   return false;
 }
 
-/** Removes an entry if it can be removed; else it gets a name that is in nobody's way. */
+/** Removes an entry if it can be removed; else it gets a name that is in no file's way. */
 export function discard(directory: Pinned, name: string): void {
   const aside = temporaryName("old");
   try {
     fs.renameSync(`${directory.base()}/${name}`, `${directory.base()}/${aside}`);
     removeEntries(directory, [aside]);
   } catch {
-    // It is gone; or it stays, and whoever removes the whole directory is told.
+    // It is gone; or it stays, and the removal of the whole directory reports it.
   }
 }
 
