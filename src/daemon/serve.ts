@@ -325,7 +325,6 @@ async function serveControl(
     home,
     makeDirectory: makeSocketDirectory,
     clock: systemClock,
-    log,
     giveWay: (reason) => {
       memory.current?.abandon();
       end(reason);

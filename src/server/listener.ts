@@ -1,6 +1,6 @@
 // A listening socket: bound where no other server listens, accepting the peers it may, up to a number of connections.
 import type { Timer } from "../clock.ts";
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { type BindingOptions, openBinding } from "./socket.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type Caller, encodeError } from "./dispatch.ts";
@@ -23,10 +23,12 @@ export interface Listener {
   /** Whether the file at the path is the socket that was bound, so that clients come here. */
   readonly isInPlace: boolean;
   /**
-   * Binds the path anew, after the socket's file was removed; connections stay. Its directory exists. Throws as
-   * `listen` does, and leaves everything as it was.
+   * Binds the path anew where the socket's file was removed, after `prepare` has seen to its directory; connections stay.
+   * The log says so, and what cannot be once for each reason.
+   *
+   * @returns why it cannot be; undefined where the socket is in its place
    */
-  rebind(): Promise<void>;
+  restore(prepare: () => void): Promise<KeyholeError | undefined>;
   /** Closes one connection, if there is any: as one too many does. */
   yieldOne(): void;
   /** Closes every connection at once, whatever it is owed; new ones are accepted. */
@@ -61,6 +63,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   let uses = 0;
   let sweepTimer: Timer | undefined;
   let emptied: (() => void) | undefined;
+  let restoring: Promise<KeyholeError | undefined> | undefined;
+  let notRestored: KeyholeError | undefined;
 
   const connectionOptions: ConnectionOptions = { ...options, deadlineBegan: watchDeadlines };
   const handlers: Bun.SocketHandler<Connection | undefined> = {
@@ -153,7 +157,23 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     if (sockets.size === 0) emptied?.();
   }
 
+  async function putBack(prepare: () => void): Promise<KeyholeError | undefined> {
+    const socket = options.path;
+    try {
+      prepare();
+      if (!binding.isInPlace) await binding.rebind();
+      notRestored = undefined;
+      log("warn", "socket restored", { socket });
+    } catch (error) {
+      const { message } = keyholeErrorOf(error);
+      if (message !== notRestored?.message) log("error", "socket not restored", { socket, error: message });
+      notRestored = keyholeErrorOf(error);
+    }
+    return notRestored;
+  }
+
   async function close(patience: number): Promise<void> {
+    if (restoring !== undefined) await restoring;
     binding.close();
     const isEmpty = Promise.withResolvers<void>();
     emptied = isEmpty.resolve;
@@ -175,7 +195,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     get isInPlace() {
       return binding.isInPlace;
     },
-    rebind: () => binding.rebind(),
+    restore: (prepare) => {
+      restoring ??= putBack(prepare).finally(() => {
+        restoring = undefined;
+      });
+      return restoring;
+    },
     yieldOne: evict,
     hangUp: () => {
       for (const socket of sockets) {

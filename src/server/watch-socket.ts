@@ -1,12 +1,10 @@
 // Whether a daemon can still be reached. A program that cleans up below a home may remove the socket's file or its
 // directory while the daemon lives; without this it would hold its lock and answer no client.
 import { fstatSync, lstatSync, openSync, statSync } from "node:fs";
-import { KeyholeError } from "../errors.ts";
 import { isSameFile } from "../files/identity.ts";
 import { directoryOf } from "../paths.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Listener } from "./listener.ts";
-import type { Log } from "./log.ts";
 
 /** Milliseconds between two looks, two lstat each. Clients wait longer than this for a lock's holder to listen. */
 const INTERVAL = 2000;
@@ -24,7 +22,7 @@ export interface HeldLock {
 export interface SocketWatchOptions {
   /** Absolute; of the socket. */
   readonly path: string;
-  readonly listener: Pick<Listener, "isInPlace" | "rebind">;
+  readonly listener: Pick<Listener, "isInPlace" | "restore">;
   /** The lock that is held. */
   readonly lock: HeldLock;
   /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if another daemon holds it. */
@@ -34,7 +32,6 @@ export interface SocketWatchOptions {
   /** Makes the socket's directory, and checks it. */
   readonly makeDirectory: () => void;
   readonly clock: Clock;
-  readonly log: Log;
   /** Ends the daemon: another one has its place, or the place is gone. */
   readonly giveWay: (reason: string) => void;
 }
@@ -50,7 +47,7 @@ export interface SocketWatch {
  * one whose home is gone, rather than make another.
  */
 export function watchSocket(options: SocketWatchOptions): SocketWatch {
-  const { path, listener, clock, log, giveWay } = options;
+  const { path, listener, clock, giveWay } = options;
   let { lock } = options;
   let timer: Timer = clock.after(INTERVAL, look);
   let hasEnded = false;
@@ -63,21 +60,15 @@ export function watchSocket(options: SocketWatchOptions): SocketWatch {
   }
 
   async function mend(): Promise<void> {
-    try {
-      if (!mayMakeDirectory(directoryOf(path))) return giveWay("home removed");
+    if (!mayMakeDirectory(directoryOf(path))) return giveWay("home removed");
+    const failure = await listener.restore(() => {
       options.makeDirectory();
-      if (!lock.isInPlace) {
-        const taken = options.takeLock();
-        lock.release();
-        lock = taken;
-      }
-      if (!listener.isInPlace) await listener.rebind();
-      log("warn", "socket restored", { socket: path });
-    } catch (error) {
-      const failure = error instanceof KeyholeError ? error : undefined;
-      if (failure?.kind === "already-running" && !lock.isInPlace) return giveWay("replaced");
-      log("error", "socket not restored", { socket: path, error: failure?.message ?? String(error) });
-    }
+      if (lock.isInPlace) return;
+      const taken = options.takeLock();
+      lock.release();
+      lock = taken;
+    });
+    if (failure?.kind === "already-running" && !lock.isInPlace) return giveWay("replaced");
     if (!hasEnded) timer = clock.after(INTERVAL, look);
   }
 
@@ -116,7 +107,12 @@ export function pinHome(path: string): PinnedHome {
 
 /** Where it is there, or in a directory of ours: not in /tmp, where its removal means that the daemon is to go. */
 function mayMakeDirectory(path: string): boolean {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
-  const parent = lstatSync(directoryOf(path), { throwIfNoEntry: false });
-  return parent !== undefined && parent.uid === process.geteuid?.() && (parent.mode & STICKY) === 0;
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return true;
+    const parent = lstatSync(directoryOf(path), { throwIfNoEntry: false });
+    return parent !== undefined && parent.uid === process.geteuid?.() && (parent.mode & STICKY) === 0;
+  } catch {
+    // The way to it is closed, and may be opened again.
+    return true;
+  }
 }

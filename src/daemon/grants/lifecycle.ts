@@ -200,17 +200,6 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     }
   }
 
-  async function mend({ grant, listener, mount }: LiveGrant): Promise<void> {
-    if (listener === undefined || listener.isInPlace) return;
-    try {
-      mount.makeWay("sock");
-      await listener.rebind();
-      log("warn", "grant socket restored", { grant: grant.name });
-    } catch (error) {
-      log("error", "grant socket not restored", { grant: grant.name, error: keyholeErrorOf(error).message });
-    }
-  }
-
   /** Its session is pinned, and renews itself; that its config or definition changed shows to nobody who does not look. */
   function tend(live: LiveGrant): void {
     if (live.lease === undefined) return;
@@ -246,6 +235,10 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     end,
     flush: () => repeats.flush(),
   };
+}
+
+async function mend({ listener, mount }: LiveGrant): Promise<void> {
+  if (listener?.isInPlace === false) await listener.restore(() => void mount.makeWay("sock"));
 }
 
 function note(live: LiveGrant, issue: Issue): void {

@@ -132,41 +132,30 @@ export async function serveShared(options: SharedOptions): Promise<Shared> {
     log,
   });
   policy.current();
-  let lost: string | undefined;
-  let mending: Promise<void> | undefined;
+  let lost: KeyholeError | undefined;
   let timer = clock.after(LOOK, look);
 
-  /** The socket's file may be gone: its directory was cleaned up or made anew. A service manager looks after its own. */
+  /** A service manager looks after its own socket. */
   function look(): void {
-    if (options.inherited === undefined && !listener.isInPlace) {
-      mending ??= mend().finally(() => {
-        mending = undefined;
-      });
-    }
+    if (options.inherited === undefined && !listener.isInPlace) void restore();
     timer = clock.after(LOOK, look);
   }
 
-  async function mend(): Promise<void> {
-    try {
+  async function restore(): Promise<void> {
+    lost = await listener.restore(() => {
       if (checkSharedDirectory(socketPath, options.owner) !== group) throw otherGroup(socketPath);
-      await listener.rebind();
-      lost = undefined;
-      log("warn", "shared socket restored", { socket: socketPath });
-    } catch (error) {
-      const reason = error instanceof KeyholeError ? error.message : String(error);
-      // Once, and not every two seconds.
-      if (reason !== lost) log("error", "shared socket not restored", { socket: socketPath, error: reason });
-      lost = reason;
-    }
+    });
   }
 
   return {
     socketPath,
-    problems: () => [...(lost === undefined ? [] : [`no member can be served: ${lost}`]), ...policy.current().problems],
+    problems: () => [
+      ...(lost === undefined ? [] : [`no member can be served: ${lost.message}`]),
+      ...policy.current().problems,
+    ],
     reload: () => void policy.reload(),
     async close(patience) {
       timer.cancel();
-      await mending;
       await listener.close(patience);
       audit.flush();
     },

@@ -118,7 +118,7 @@ test("a socket whose file or directory was removed comes back, and until then th
   expect(shared.problems()).toEqual([
     `no member can be served: the directory ${run} of the shared socket does not exist`,
   ]);
-  expect(world.log.filter(({ event }) => event === "shared socket not restored")).toHaveLength(1);
+  expect(world.log.filter(({ event }) => event === "socket not restored")).toHaveLength(1);
 
   mkdirSync(run, { mode: 0o750 });
   chownSync(run, OWN, GROUP);
