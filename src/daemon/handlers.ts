@@ -44,7 +44,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
   const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, keyring, base, stop } =
     dependencies;
 
-  function answer(issue: Issue, caller: Caller): Uint8Array {
+  function answer(issue: Issue, caller: Caller): Uint8Array | Promise<Uint8Array> {
     log("info", "credentials vended", () => ({
       config: issue.config,
       accessKeyId: issue.credentials.accessKeyId,
@@ -52,13 +52,15 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       uid: caller.uid,
       connection: caller.connection,
     }));
-    audit.vended(issue, caller);
-    return answerVend(issue);
+    const written = audit.vended(issue, caller);
+    const frame = answerVend(issue);
+    return written === undefined ? frame : answerWhen(written, frame.slice());
   }
 
   async function answerLate(issue: Promise<Issue>, config: string, caller: Caller): Promise<Uint8Array> {
     try {
-      return answer(await issue, caller);
+      const answered = answer(await issue, caller);
+      return answered instanceof Promise ? await answered : answered;
     } catch (error) {
       if (!isErrorOf(error, "surroundings-wanted")) audit.refused("vend", config, error, caller);
       throw error;
@@ -191,4 +193,10 @@ function formerOf(grant: GrantInfo): ResponseOf<"GrantAdd"> {
 function withoutUser(proxy: string): string {
   const [scheme = ""] = /^[a-z0-9]+:\/\//i.exec(proxy) ?? [];
   return scheme + proxy.slice(scheme.length).replace(/^.*@/, "");
+}
+
+/** @param frame a copy, which outlasts the turn */
+async function answerWhen(written: Promise<void>, frame: Uint8Array): Promise<Uint8Array> {
+  await written;
+  return frame;
 }

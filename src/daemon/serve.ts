@@ -28,7 +28,7 @@ import { createNotices, type Offer, takeSockets } from "./systemd.ts";
 import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
 import { createDirectoryNames, hideFormerNames } from "./mounts/names.ts";
 import { serveOne } from "./once.ts";
-import { createIdentify } from "../server/peers.ts";
+import { createIdentify, MOST_HELD } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { checkSharedDirectory, serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
@@ -40,6 +40,8 @@ import { watchSocket, pinHome, type PinnedHome } from "../server/watch-socket.ts
 const PATIENCE = 2000;
 /** Descriptors kept for everything but connections: STS, children, files. */
 const RESERVED_DESCRIPTORS = 48;
+/** Of so many some are there for the peers that ask often. */
+const MANY_DESCRIPTORS = 1024;
 
 /** Of members on the shared socket; a member's question takes a millisecond. */
 const MEMBER_CONNECTIONS = 256;
@@ -146,7 +148,11 @@ async function takePlace(settings: Settings, { native, offer, descriptors, envir
   if (settings.hasDiskLogs) for (const file of [paths.log, paths.audit]) ensurePrivateDirectory(directoryOf(file));
   const succession = replaces ? await succeed(paths.lock, native, () => console.log(WAITING)) : undefined;
   const lock = kept?.lock ?? succession?.lock ?? takeLock(paths.lock, native);
-  const room = divideDescriptors(descriptors - RESERVED_DESCRIPTORS, settings.maxConnections);
+  const mostHeld = descriptors < MANY_DESCRIPTORS ? 0 : MOST_HELD;
+  const room = {
+    mostHeld,
+    ...divideDescriptors(descriptors - RESERVED_DESCRIPTORS - 2 * mostHeld, settings.maxConnections),
+  };
   const members =
     sharedSocket === undefined ? 0 : Math.max(1, Math.min(MEMBER_CONNECTIONS, Math.floor(room.grants / 2)));
   const base = selectBaseEnvironment(environment);
@@ -215,7 +221,7 @@ async function serveOthers({ native, image }: Start, { paths }: Settings, place:
   const { owner, base, room, members, sharedSocket, self } = place;
   const { configs, sessions, auditFile } = core;
   const { record, recordSoon } = auditFile;
-  const identify = createIdentify(native, process.pid);
+  const identify = createIdentify(native, process.pid, "accept", room.mostHeld);
   const common = { owner, configs, sessions, native, identify, clock: systemClock, log: core.peerLog, record };
   const grants = await serveGrants({
     ...common,
@@ -255,7 +261,7 @@ async function serveControl(
   const { paths, maxSessions, hasDiskLogs } = settings;
   const { owner, inherited, self, sharedSocket, lock, makeSocketDirectory, base } = place;
   const { sessions, configs, counters, keyring, home, memory, peerLog: log } = core;
-  const audit = createRequestAudit(core.auditFile.record, systemClock, "control");
+  const audit = createRequestAudit(core.auditFile.record, systemClock, "control", core.auditFile.recordSoon);
   const startedAt = systemClock.wall();
   const handlers = createHandlers({
     sessions,
@@ -297,7 +303,7 @@ async function serveControl(
     maxConnections: place.room.control,
     requestLimit: CONTROL_REQUEST_LIMIT,
     // Only the owner's own processes come here, many of them a second.
-    identify: createIdentify(native, process.pid, "question"),
+    identify: createIdentify(native, process.pid, "question", place.room.mostHeld),
     isAllowed: (peer) => {
       const isAllowed = isOwnerOrRoot(peer, owner);
       if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);

@@ -41,6 +41,7 @@ export function loadDarwin(): Native {
 
     // LOCAL_PEERPID has nothing like a pidfd.
     isPeerAlive: () => undefined,
+    holdPeer: () => undefined,
 
     // LOCAL_PEERCRED has no more than sixteen groups, and no more than getpeereid of which one could be sure.
     peerGroups: () => [],

@@ -76,6 +76,18 @@ export function loadLinux(): Native {
   // struct pollfd { int fd; short events; short revents; }
   const polled = new Int32Array(2);
 
+  function pidfdOf(socketDescriptor: number): number | undefined {
+    length[0] = Int32Array.BYTES_PER_ELEMENT;
+    return libc.getsockopt(socketDescriptor, SOL_SOCKET, SO_PEERPIDFD, polled, length) === 0 ? polled[0] : undefined;
+  }
+
+  function hasNotEnded(pidfd: number): boolean | undefined {
+    polled[0] = pidfd;
+    polled[1] = POLLIN;
+    const ready = libc.poll(polled, 1n, 0);
+    return ready < 0 ? undefined : ready === 0;
+  }
+
   return {
     ...calls,
 
@@ -89,17 +101,21 @@ export function loadLinux(): Native {
     },
 
     isPeerAlive(socketDescriptor) {
-      length[0] = Int32Array.BYTES_PER_ELEMENT;
-      if (libc.getsockopt(socketDescriptor, SOL_SOCKET, SO_PEERPIDFD, polled, length) !== 0) {
+      const pidfd = pidfdOf(socketDescriptor);
+      if (pidfd === undefined) {
         const location = libc.__errno_location();
         const errno = location === null ? 0 : read.i32(location, 0);
         return errno === ESRCH || errno === EINVAL ? false : undefined;
       }
-      const pidfd = polled[0]!;
-      polled[1] = POLLIN;
-      const ready = libc.poll(polled, 1n, 0);
+      const isAlive = hasNotEnded(pidfd);
       libc.close(pidfd);
-      return ready < 0 ? undefined : ready === 0;
+      return isAlive;
+    },
+
+    holdPeer(socketDescriptor) {
+      const pidfd = pidfdOf(socketDescriptor);
+      if (pidfd === undefined) return undefined;
+      return { isAlive: () => hasNotEnded(pidfd), close: () => void libc.close(pidfd) };
     },
 
     peerGroups(socketDescriptor) {

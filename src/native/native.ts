@@ -10,6 +10,12 @@ export interface PeerIdentity {
   readonly groups?: readonly number[] | undefined;
 }
 
+/** The process that called connect(). */
+export interface HeldPeer {
+  isAlive(): boolean | undefined;
+  close(): void;
+}
+
 /** The platform, as far as Bun does not offer it. */
 export interface Native {
   /** @throws Error if the kernel does not answer; the connection must then be refused. */
@@ -19,6 +25,8 @@ export interface Native {
    * where the platform does not say (macOS, Linux before 6.5), and for what is no connected Unix socket.
    */
   isPeerAlive(socketDescriptor: number): boolean | undefined;
+  /** The same to be asked again and again, at a descriptor until it is closed. Undefined where there is nothing to hold. */
+  holdPeer(socketDescriptor: number): HeldPeer | undefined;
   /** Groups of the peer beside its primary one; empty where the platform does not say. */
   peerGroups(socketDescriptor: number): number[];
   /** The path at which a Unix stream socket listens; undefined for every other descriptor. */

@@ -2,12 +2,15 @@
 // connect() and a descriptor can be passed on, so a pid alone may be another program's by the time it is written down.
 import { readlinkSync } from "node:fs";
 import type { AuditPeer } from "../audit/line.ts";
-import { descriptorOf, identifyPeer, type Native, type PeerIdentity } from "../native/native.ts";
+import { descriptorOf, type HeldPeer, identifyPeer, type Native, type PeerIdentity } from "../native/native.ts";
 import { startTicksOf } from "./starts.ts";
 import { baseOf } from "../paths.ts";
 import { parentProgramOf, programOf } from "./program.ts";
 
-/** What is seen of the process that connected. Holds no descriptor. */
+/** Processes of which a descriptor is held, for each that identifies. */
+export const MOST_HELD = 16;
+
+/** What is seen of the process that connected. */
 export interface Witness {
   /** See programOf; undefined where it could not be read of that very process: no /proc, another user's, ended. */
   readonly executable: string | undefined;
@@ -22,7 +25,7 @@ export interface WitnessedPeer extends PeerIdentity {
   readonly witness?: Witness | undefined;
 }
 
-/** Who asked, as an audit line has it. Costs 6 µs, because it asks the kernel whether the process still lives. */
+/** Who asked, as an audit line has it. Asks the kernel whether the process still lives. */
 export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
   const executable = witness?.executable;
   // Whose hand keyhole is says more than its name.
@@ -39,9 +42,9 @@ export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
 }
 
 /**
- * Identifies the peer that connected, for a listener to call at accept. Every descriptor it takes is closed again before it
- * returns, and nothing is held: the kernel keeps the identity for as long as the socket lives, so it is asked again each
- * time (SO_PEERPIDFD, Linux 6.5). On older kernels and in gVisor the start time of the pid takes its place; there, a pid
+ * Identifies the peer that connected, for a listener to call at accept. The kernel keeps the identity for as long as the socket
+ * lives, so it is asked again each time (SO_PEERPIDFD, Linux 6.5), by a descriptor that is closed at once, for 6 µs; those
+ * few who ask often are held. On older kernels and in gVisor the start time of the pid takes its place; there, a pid
  * that went to another process between connect and accept would not be noticed.
  *
  * @param ownPid of this process; a /proc of another pid namespace is not believed
@@ -50,12 +53,36 @@ export function peerOf({ uid, gid, pid, witness }: WitnessedPeer): AuditPeer {
  *   the start time tells processes apart it is always `accept`.
  */
 export function createIdentify(
-  native: Pick<Native, "peerIdentity" | "isPeerAlive">,
+  native: Pick<Native, "peerIdentity" | "isPeerAlive" | "holdPeer">,
   ownPid: number,
   when: "accept" | "question" = "accept",
+  mostHeld = MOST_HELD,
 ): (socket: object) => WitnessedPeer {
   const hasProc = isProcOf(ownPid);
   let canWait = false;
+  /** Connections that have asked before, and the processes of those that asked again. */
+  const known = new WeakSet<object>();
+  const held = new Map<object, HeldPeer>();
+
+  function hasEnded(socket: object): boolean {
+    // Of a socket that is closed nothing is to be asked: its descriptor may be another's.
+    if (!isOpen(socket)) return false;
+    const handle = held.get(socket) ?? (known.has(socket) ? hold(socket) : undefined);
+    known.add(socket);
+    return (handle === undefined ? native.isPeerAlive(descriptorOf(socket)) : handle.isAlive()) === false;
+  }
+
+  function hold(socket: object): HeldPeer | undefined {
+    const handle = mostHeld > 0 ? native.holdPeer(descriptorOf(socket)) : undefined;
+    if (handle === undefined) return undefined;
+    held.set(socket, handle);
+    const [first] = held;
+    if (held.size > mostHeld && first !== undefined) {
+      held.delete(first[0]);
+      first[1].close();
+    }
+    return handle;
+  }
 
   function look(socket: object, pid: number): Witness | undefined {
     const executable = hasProc && pid !== 0 ? programOf(pid) : undefined;
@@ -69,7 +96,7 @@ export function createIdentify(
         const parent = parentProgramOf(pid);
         return isOpen(socket) && native.isPeerAlive(descriptorOf(socket)) === true ? parent : undefined;
       },
-      hasEnded: () => isOpen(socket) && native.isPeerAlive(descriptorOf(socket)) === false,
+      hasEnded: () => hasEnded(socket),
     };
   }
 
@@ -92,7 +119,6 @@ export function createIdentify(
   };
 }
 
-/** Of a socket that is closed nothing is to be asked: its descriptor may be another's. */
 function isOpen(socket: object): boolean {
   return descriptorOf(socket) >= 0;
 }

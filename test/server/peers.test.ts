@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readdirSync, realpathSync } from "node:fs";
-import { createIdentify, peerOf } from "../../src/server/peers.ts";
+import { createIdentify, MOST_HELD, peerOf } from "../../src/server/peers.ts";
 import { loadNative } from "../../src/native/load.ts";
 import { acceptOne } from "../daemon/fakes/peers.ts";
 
@@ -13,7 +13,7 @@ const countDescriptors = () => readdirSync("/proc/self/fd").length;
 /** The kernel's own witness, and that of a kernel without SO_PEERPIDFD. */
 const ways = [
   ["by the kernel", native],
-  ["by the start time", { ...native, isPeerAlive: () => undefined }],
+  ["by the start time", { ...native, isPeerAlive: () => undefined, holdPeer: () => undefined }],
 ] as const;
 
 onLinux.each(ways)("a peer is described by uid, gid, pid and executable, %s", async (_, by) => {
@@ -113,12 +113,26 @@ onLinux("a /proc of another pid namespace is not believed", async () => {
   }
 });
 
-onLinux("looking at a peer a thousand times leaves no descriptor open", async () => {
+onLinux("looking at many peers, each again and again, leaves few descriptors open", async () => {
   await using accepted = await acceptOne();
   const identify = createIdentify(native, process.pid);
   const before = countDescriptors();
-  for (let times = 0; times < 1000; times++) peerOf(identify(accepted.socket));
-  expect(countDescriptors()).toBe(before);
+  for (let times = 0; times < 100; times++) {
+    const { fd } = accepted.socket as { fd: number };
+    const peer = identify({ fd });
+    peerOf(peer);
+    if (times === 0) expect(countDescriptors()).toBe(before);
+    for (let more = 0; more < 10; more++) peerOf(peer);
+  }
+  expect(countDescriptors() - before).toBeLessThanOrEqual(MOST_HELD);
+});
+
+onLinux("who asks again and again is marked as soon as it has ended", async () => {
+  await using accepted = await acceptOne();
+  const peer = createIdentify(native, process.pid)(accepted.socket);
+  for (let times = 0; times < 3; times++) expect(peerOf(peer)).not.toHaveProperty("exited");
+  await accepted.passOn();
+  for (let times = 0; times < 3; times++) expect(peerOf(peer)).toMatchObject({ pid: accepted.pid, exited: true });
 });
 
 test("of a pid namespace that cannot be seen from here the kernel says 0, and the audit nothing", () => {

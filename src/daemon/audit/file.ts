@@ -35,7 +35,18 @@ export function openAuditFile({ path, clock, home, hide, disabled }: LogFileOpti
     home,
     beforeDrop: (oldest) => carryOver(oldest, carriedPath(path)),
   });
-  const lineOf = (event: AuditEvent) => formatJsonLine(toRecord(event, clock.wall()), hide);
+  /** What stands behind the time, of events that are written again. */
+  const known = new WeakMap<AuditEvent, string>();
+  const lineOf = (event: AuditEvent) => {
+    const now = clock.wall();
+    let rest = known.get(event);
+    if (rest === undefined) {
+      const { time: _time, tsMs: _tsMs, ...record } = toRecord(event, now);
+      rest = formatJsonLine(record, hide).slice(1);
+      known.set(event, rest);
+    }
+    return `{"time":"${new Date(now).toISOString()}","tsMs":${Math.floor(now)},${rest}`;
+  };
   return {
     record: (event) => file.append(lineOf(event), isKept(event.kind)),
     recordSoon: (event) => file.appendSoon(lineOf(event)),

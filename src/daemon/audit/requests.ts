@@ -10,8 +10,8 @@ import { peerOf, type WitnessedPeer } from "../../server/peers.ts";
 import type { Session } from "../sessions/session.ts";
 
 export interface RequestAudit {
-  /** Stands on every vend: a repeat costs two lookups. */
-  vended(issue: Issue, peer: WitnessedPeer): void;
+  /** Stands on every vend: a repeat costs two lookups. A promise resolves when the line is written; the answer waits for it. */
+  vended(issue: Issue, peer: WitnessedPeer): void | Promise<void>;
   added(session: SessionInfo, peer: WitnessedPeer): void;
   removed(config: string, peer: WitnessedPeer): void;
   /**
@@ -30,12 +30,15 @@ const REFUSALS = 20;
 /** Milliseconds. */
 const WINDOW = 1000;
 
+/** @param recordVend for vends alone: who asks for thousands of sessions has a line for each, and they are written together */
 export function createRequestAudit(
   record: RecordAudit,
   clock: Clock,
   transport: AuditEvent["transport"],
+  recordVend: Record = record,
 ): RequestAudit {
   const repeats = collectRepeats(record, clock);
+  const vends = collectRepeats(recordVend, clock);
   let begun = -Infinity;
   /** Refusals of the current second, each once, by uid. */
   const refusals = new Map<number, Set<string>>();
@@ -55,7 +58,7 @@ export function createRequestAudit(
 
   return {
     vended: (issue, peer) =>
-      repeats.record(issue, peer.pid, () => ({
+      vends.record(issue, peer.pid, () => ({
         kind: "vend",
         transport,
         outcome: "ok",
@@ -85,12 +88,15 @@ export function createRequestAudit(
       if (named === undefined) {
         const { uid, gid } = peer;
         const note = "other names and processes";
-        repeats.record(`${kind}\n${outcome}`, uid, () => ({ kind, transport, outcome, peer: { uid, gid }, note }));
+        void repeats.record(`${kind}\n${outcome}`, uid, () => ({ kind, transport, outcome, peer: { uid, gid }, note }));
       } else {
-        repeats.record(named, peer.pid, () => ({ kind, transport, outcome, config, peer: peerOf(peer) }));
+        void repeats.record(named, peer.pid, () => ({ kind, transport, outcome, config, peer: peerOf(peer) }));
       }
     },
-    flush: () => repeats.flush(),
+    flush: () => {
+      vends.flush();
+      repeats.flush();
+    },
   };
 }
 
@@ -134,6 +140,9 @@ export function recordIssues(
 // Alike events of one process within a second as one line: a client that asks 30,000 times a second must not cost as many
 // writes, nor rotate the evidence out.
 
+/** A promise resolves when the line is written. */
+type Record = (event: AuditEvent) => void | Promise<void>;
+
 /** The event that was written at once, and how many followed it. */
 interface Repeat {
   readonly event: AuditEvent;
@@ -146,13 +155,14 @@ export interface Repeats {
    * still lives is asked for the first alone.
    *
    * @param what the same value for what is alike
+   * @returns what writing the first returns; nothing for the others
    */
-  record(what: unknown, pid: number | undefined, event: () => AuditEvent): void;
+  record(what: unknown, pid: number | undefined, event: () => AuditEvent): void | Promise<void>;
   /** Writes what is counted. */
   flush(): void;
 }
 
-export function collectRepeats(record: RecordAudit, clock: Clock): Repeats {
+export function collectRepeats(record: Record, clock: Clock): Repeats {
   const open = new Map<unknown, Map<number | undefined, Repeat>>();
   let timer: Timer | undefined;
 
@@ -160,24 +170,25 @@ export function collectRepeats(record: RecordAudit, clock: Clock): Repeats {
     timer?.cancel();
     timer = undefined;
     for (const ofPid of open.values()) {
-      for (const { event, more } of ofPid.values()) if (more > 0) record({ ...event, count: more });
+      for (const { event, more } of ofPid.values()) if (more > 0) void record({ ...event, count: more });
     }
     open.clear();
   }
 
-  function begin(what: unknown, pid: number | undefined, event: AuditEvent): void {
+  function begin(what: unknown, pid: number | undefined, event: AuditEvent): void | Promise<void> {
     const ofPid = open.get(what) ?? new Map<number | undefined, Repeat>();
     ofPid.set(pid, { event, more: 0 });
     open.set(what, ofPid);
     timer ??= clock.after(WINDOW, flush);
-    record(event);
+    return record(event);
   }
 
   return {
     record: (what, pid, event) => {
       const repeat = open.get(what)?.get(pid);
-      if (repeat === undefined) begin(what, pid, event());
-      else repeat.more += 1;
+      if (repeat === undefined) return begin(what, pid, event());
+      repeat.more += 1;
+      return undefined;
     },
     flush,
   };

@@ -40,6 +40,8 @@ export interface GrantSocket {
 export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDependencies): GrantSocket {
   const { now, vend, confirm, count, record, recordSoon, tally, log } = dependencies;
   const refusals = createRefusals(live.grant.name);
+  /** What each connection was given last. */
+  const lastGiven = new WeakMap<Caller, { readonly issue: Issue; readonly event: AuditEvent }>();
 
   function refuseJunk(caller: Caller): Uint8Array {
     live.refusals += 1;
@@ -92,16 +94,21 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     const { accessKeyId } = issue.credentials;
     const { name } = live.grant;
     log("info", "grant vended", () => ({ grant: name, accessKeyId, ...whoIs(caller) }));
-    const event = {
-      ...eventOf(live, caller),
-      kind: "vend",
-      outcome: "ok",
-      accessKeyId,
-      expiresAt: issue.expiresAt,
-    } as const;
+    const event = eventOfVend(issue, caller);
     // A copy, which outlasts the turn.
     const frame = answerFetch(issue, live.grant).slice();
     return recordSoon(event).then(() => frame);
+  }
+
+  /** The same object for the same event, which is put into JSON once then. */
+  function eventOfVend(issue: Issue, caller: Caller): AuditEvent {
+    const common = eventOf(live, caller);
+    const last = lastGiven.get(caller);
+    if (last?.issue === issue && Bun.deepEquals(last.event.peer, common.peer)) return last.event;
+    const { accessKeyId } = issue.credentials;
+    const event = { ...common, kind: "vend", outcome: "ok", accessKeyId, expiresAt: issue.expiresAt } as const;
+    lastGiven.set(caller, { issue, event });
+    return event;
   }
 
   async function askPerson(caller: Caller): Promise<void> {

@@ -43,6 +43,9 @@ export interface RotatingFile {
 /** Milliseconds between two looks whether the file still has its name, and two attempts to rotate it. */
 const INTERVAL = 1000;
 
+/** Lines that are written at once, so that a file is not much longer than it is to be. */
+const MOST_LINES = 256;
+
 /** @throws KeyholeError `unsafe-path` if the file cannot be opened for writing, or is a link. */
 export function openRotatingFile(options: RotatingOptions): RotatingFile {
   const { path, rotateAt, kept, clock, home } = options;
@@ -144,8 +147,10 @@ export function openRotatingFile(options: RotatingOptions): RotatingFile {
     },
     appendSoon: (line) => {
       turn ??= beginTurn();
-      turn.lines.push(line);
-      return turn.written.promise;
+      const { lines, written } = turn;
+      lines.push(line);
+      if (lines.length === MOST_LINES) endTurn();
+      return written.promise;
     },
     reopen: () => {
       endTurn();

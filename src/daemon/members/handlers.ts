@@ -43,7 +43,7 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
       gid,
       connection,
     }));
-    audit.vended(issue, caller);
+    void audit.vended(issue, caller);
     return answerVend(issue, parseSessionName(config)?.config);
   }
 

@@ -52,8 +52,9 @@ export function createDirectoryNames(parent: string, log: Log): DirectoryNames {
       grants.set(name, grant);
       return name;
     },
-    // What no grant is known to have is another home's, or was.
-    hide: (text) => text.replaceAll(DIRECTORY_IN_TEXT, (name) => grants.get(name) ?? "…"),
+    // What no grant is known to have is another home's, or was. Stands on every answer, where most have no such path.
+    hide: (text) =>
+      text.includes("/g/") ? text.replaceAll(DIRECTORY_IN_TEXT, (name) => grants.get(name) ?? "…") : text,
   };
 }
 

@@ -12,6 +12,12 @@ import { SessionCache } from "./cache.ts";
 import { type Remembered, Session } from "./session.ts";
 import { Time, WakeTimer } from "./time.ts";
 
+/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
+const CONFIG_CHECK = 5;
+/** Looks in that time, each 5 µs: where more sessions are asked for at once, some wait for the next 5 ms. */
+const MOST_CHECKS = 16;
+/** Milliseconds for which one waits at most. */
+const LONGEST_UNCHECKED = 1_000;
 /** Milliseconds. After a jump of the clocks all sessions may be due: background renewals spread over this. */
 const SPREAD = 5_000;
 
@@ -43,6 +49,8 @@ export class Lifecycle {
   readonly #cache: SessionCache;
   readonly #wakeTimer: WakeTimer;
   readonly #wiper: Wiper;
+  #checksBegan = -Infinity;
+  #checks = 0;
 
   constructor(dependencies: SessionsDependencies) {
     this.#with = dependencies;
@@ -78,10 +86,21 @@ export class Lifecycle {
     this.readClocks();
     const session = this.#cache.get(name) ?? this.#revive(name);
     if (session === undefined) throw noSuchSession(name);
-    if (session.isUnchecked(this.time)) this.#follow(session);
+    if (this.#isToCheck(session)) this.#follow(session);
     if (session.closed !== undefined) throw session.closed;
     this.#cache.touch(session, this.time);
     return session;
+  }
+
+  /** Whether its config is to be compared with the file again. */
+  #isToCheck(session: Session): boolean {
+    const age = session.uncheckedFor(this.time);
+    if (age < CONFIG_CHECK) return false;
+    if (this.time.monotonic - this.#checksBegan >= CONFIG_CHECK) {
+      this.#checksBegan = this.time.monotonic;
+      this.#checks = 0;
+    }
+    return this.#checks++ < MOST_CHECKS || age >= LONGEST_UNCHECKED;
   }
 
   /** The session of a config, as the most recently used; a new one if there is none. */

@@ -246,10 +246,13 @@ export function createSessionConfigs(directory: string): ConfigReader {
   /** The paths of all that were read: whoever uses one of them is told where it is gone, and takes nothing else for it. */
   const used = new Set<string>();
 
+  const own = createConfigReader(directory);
   const find = (name: string) => {
     const identity = parseSessionName(name);
     const place = identity?.directory ?? directory;
-    return identity && { place, reader: createConfigReader(place), config: identity.config };
+    return (
+      identity && { place, reader: place === directory ? own : createConfigReader(place), config: identity.config }
+    );
   };
 
   return {
@@ -258,7 +261,7 @@ export function createSessionConfigs(directory: string): ConfigReader {
       // Its files are read when its credentials are renewed: until then a change of them is not seen.
       if (profile !== undefined) return { name, config: { Session: { profile_name: profile } }, revision: name };
       const found = find(name);
-      if (found === undefined) return createConfigReader(directory).read(checkConfigName(name));
+      if (found === undefined) return own.read(checkConfigName(name));
       const { place, reader, config } = found;
       const isLatest = latest?.directory === place && latest.stored.name === config;
       if (!isLatest || latest?.stored.revision !== reader.revision(config)) {
@@ -268,9 +271,8 @@ export function createSessionConfigs(directory: string): ConfigReader {
       return { ...latest!.stored, name };
     },
     revision(name) {
-      if (profileIn(name) !== undefined) return name;
       const found = find(name);
-      return found?.reader.revision(found.config);
+      return found && profileOf(found.config) !== undefined ? name : found?.reader.revision(found.config);
     },
   };
 }

@@ -12,9 +12,6 @@ import type { Issue } from "./issue.ts";
 import { FLOOR, type Instant, isIdle, LEAST_DELAY, remainingLife, retryDelay } from "./refresh.ts";
 import { isLost, selectsTheSame, withWayOf } from "./selection.ts";
 
-/** Milliseconds for which a config file is taken to be unchanged, so that a burst of requests is one look at the file. */
-const CONFIG_CHECK = 5;
-
 /** What makes a session: its config as it was last good, and what selects its source credentials. */
 export interface Remembered {
   readonly stored: StoredConfig;
@@ -199,9 +196,9 @@ export class Session {
     this.#spreadUntil = until;
   }
 
-  /** Whether its config is to be compared with the file again. */
-  isUnchecked(now: Instant): boolean {
-    return now.monotonic - this.#checkedAt >= CONFIG_CHECK;
+  /** Milliseconds since its config was compared with the file. */
+  uncheckedFor(now: Instant): number {
+    return now.monotonic - this.#checkedAt;
   }
 
   /**

@@ -32,6 +32,18 @@ const event = (kind: AuditEvent["kind"], grant = "a"): AuditEvent => ({
 const open = (disabled = false) =>
   openAuditFile({ path, clock, home: { isReplaced: false }, hide: (text) => text, disabled });
 
+test("an event that is written again has the time of each writing", async () => {
+  const file = open();
+  const again = event("vend");
+  await file.recordSoon(again);
+  await clock.advance(1500);
+  await file.recordSoon(again);
+  file.close();
+  const records = readFileSync(path, "utf8").split("\n").filter(Boolean).map(parseRecord);
+  expect(records.map((record) => record?.tsMs)).toEqual([clock.wall() - 1500, clock.wall()]);
+  expect(records[1]).toMatchObject({ kind: "vend", grant: "a", time: new Date(clock.wall()).toISOString() });
+});
+
 /** Everything that `keyhole audit` would read. */
 const grantLines = () => {
   const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean) : [];

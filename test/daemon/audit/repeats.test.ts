@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 const record = (what: string, pid: number) =>
-  repeats.record(what, pid, () => ({ kind: "vend", transport: "control", outcome: what, note: `${pid}` }));
+  void repeats.record(what, pid, () => ({ kind: "vend", transport: "control", outcome: what, note: `${pid}` }));
 const written = () => lines.map(({ outcome, note, count }) => `${outcome} of ${note} × ${count ?? 1}`);
 
 test("the first is written at once, those that follow as one line when the second is over", async () => {
@@ -59,7 +59,7 @@ test("a daemon that ends writes what it has counted", async () => {
 
 test("a repeat asks nothing of the peer", () => {
   record("ok", 1);
-  repeats.record("ok", 1, () => {
+  void repeats.record("ok", 1, () => {
     throw new Error("was asked");
   });
   expect(lines).toHaveLength(1);

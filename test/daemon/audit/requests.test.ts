@@ -26,7 +26,7 @@ const written = { uid: 1000, gid: 100, pid: 42, executable: "/usr/bin/aws" };
 
 test("a vend says what was given, until when, and to whom", async () => {
   const issue = await world.vend("dev");
-  audit.vended(issue, peer);
+  void audit.vended(issue, peer);
   expect(lines).toEqual([
     {
       kind: "vend",
@@ -44,15 +44,31 @@ test("a vend says what was given, until when, and to whom", async () => {
 
 test("30,000 vends of one process in a second are two lines that count 30,000", async () => {
   const issue = await world.vend("dev");
-  for (let count = 0; count < 30_000; count++) audit.vended(issue, peer);
+  for (let count = 0; count < 30_000; count++) void audit.vended(issue, peer);
   await world.clock.advance(1000);
   expect(lines.map(({ count }) => count)).toEqual([undefined, 29_999]);
 });
 
+test("the first vend of a second waits for its line, and no other does", async () => {
+  const issue = await world.vend("dev");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const waiting = createRequestAudit(
+    () => {},
+    world.clock,
+    "control",
+    () => promise,
+  );
+  const first = waiting.vended(issue, peer);
+  expect(Bun.peek.status(first as Promise<void>)).toBe("pending");
+  expect(waiting.vended(issue, peer)).toBeUndefined();
+  resolve();
+  await first;
+});
+
 test("other credentials are another line, within the same second", async () => {
-  audit.vended(await world.vend("dev"), peer);
+  void audit.vended(await world.vend("dev"), peer);
   await world.add("prod");
-  audit.vended(await world.vend("prod"), peer);
+  void audit.vended(await world.vend("prod"), peer);
   expect(lines.map(({ accessKeyId }) => accessKeyId)).toEqual(["ASIA-dev-1", "ASIA-prod-2"]);
 });
 
@@ -109,7 +125,7 @@ test("what is no name is not repeated, and all of it is one thing", async () => 
 
 test("a daemon that ends writes what it has counted", async () => {
   const issue = await world.vend("dev");
-  for (let count = 0; count < 3; count++) audit.vended(issue, peer);
+  for (let count = 0; count < 3; count++) void audit.vended(issue, peer);
   audit.flush();
   expect(lines.map(({ count }) => count)).toEqual([undefined, 2]);
 });

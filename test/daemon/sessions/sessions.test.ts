@@ -905,6 +905,22 @@ describe("a config file", () => {
     for (let request = 0; request < 100; request += 1) vendAtOnce(it, "a");
     expect(it.configs.looks).toBe(before + 1);
   });
+
+  test("is one of 16 that are looked at in 5 ms, and each is looked at within a second", async () => {
+    const it = world();
+    const names = Array.from({ length: 20 }, (_, index) => `a${index}`);
+    for (const name of names) {
+      await it.add(name);
+      await it.vend(name);
+    }
+    await it.clock.advance(5);
+    const before = it.configs.looks;
+    for (const name of names) vendAtOnce(it, name);
+    expect(it.configs.looks).toBe(before + 16);
+    await it.clock.advance(1000);
+    for (const name of names) vendAtOnce(it, name);
+    expect(it.configs.looks).toBe(before + 36);
+  });
 });
 
 describe("eviction", () => {
