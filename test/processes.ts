@@ -62,3 +62,9 @@ export async function resultOf(child: Bun.ReadableSubprocess): Promise<Result> {
   ]);
   return { stdout, stderr, exitCode };
 }
+
+/** What this process has worked so far, in milliseconds: says what something costs, whatever else the machine does. */
+export function worked(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
 import { formatProblem, inspectConfig, parseConfig } from "../../src/config/parse.ts";
+import { worked } from "../processes.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/demo";
 
@@ -292,9 +293,9 @@ test("no problem holds a value, whatever is wrong", () => {
 
 test("of very many problems the first fifty are shown, soon", () => {
   const text = `AssumeRole:\n  RoleArn: ${ROLE}\n  Tags: [${"{Kye: 1}, ".repeat(900)}]`;
-  const started = performance.now();
+  const started = worked();
   expect(problemsOf(text)).toHaveLength(50);
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(worked() - started).toBeLessThan(500);
 });
 
 test.each([

@@ -17,8 +17,8 @@ import { createMachine, type Machine, type Result, roleArn, until } from "./mach
 
 /** Milliseconds within which whoever named such a file is told. */
 const TOLD = 12_000;
-/** Milliseconds that others may wait longer than they do otherwise. */
-const DELAY = 50;
+/** Milliseconds that others may wait longer than they do otherwise, on a busy machine: less than a file is waited for. */
+const DELAY = 1000;
 /** KiB. */
 const LARGEST_DAEMON = 80 * 1024;
 

@@ -223,7 +223,7 @@ test("a loop through a profile that calls keyhole ends at once", async () => {
       exitCode: 1,
       stderr: expect.stringContaining("form a loop"),
     });
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
   }
 });
 

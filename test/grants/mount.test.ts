@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { rivals } from "../../src/environment.ts";
 import { checkMountPath, grantVariables, type MountedGrant, mountFiles, seenAt } from "../../src/grants/mount.ts";
 import { thrownBy } from "../thrown.ts";
+import { worked } from "../processes.ts";
 
 const GRANT: MountedGrant = { name: "ci", deliver: "socket", mountAt: "/run/keyhole", executable: "small" };
 const DIRECTORY = "/home/ann/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
@@ -95,9 +96,9 @@ describe("a mount path", () => {
   });
 
   test("of nearly nothing but spaces is refused at once", () => {
-    const started = performance.now();
+    const started = worked();
     expect(thrownBy(() => checkMountPath(`/a${" ".repeat(190)}\n`)).kind).toBe("usage");
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(worked() - started).toBeLessThan(1000);
   });
 });
 
