@@ -214,6 +214,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
     where: [
       "files/foreign.ts",
       // Keyhole's own files, the system's, and a file or a stream that the caller's own words name.
+      "cli/commands/console.ts",
       "cli/configs/editor.ts",
       "cli/configs/text.ts",
       "cli/daemon/lock.ts",
@@ -256,6 +257,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/doctor/shadows.ts",
       "cli/foreign.ts",
       "cli/grants/terms.ts",
+      "cli/web.ts",
     ],
     because: "it may block its process for good, so that it is read in a child that can be left behind",
   },

@@ -13,6 +13,7 @@ export const root: CommandGroup = {
     exec: async () => (await import("./commands/exec.ts")).exec,
     shell: async () => (await import("./commands/exec.ts")).shell,
     whoami: load(() => import("./commands/whoami.ts")),
+    console: load(() => import("./commands/console.ts")),
     login: load(() => import("./commands/login.ts")),
     run: load(() => import("./commands/run.ts")),
     relay: load(() => import("./commands/relay.ts")),
