@@ -1,10 +1,12 @@
 // What every recipe is made of: where the grant lies and is seen, and what it sets.
 import { KeyholeError } from "../../errors.ts";
+import { formatRate, formatSpan } from "../../grants/formats.ts";
+import { DEFAULT_RATE } from "../../grants/grant.ts";
 import * as leases from "../../grants/leases.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
 import { directoryOf, type Paths } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import type { GrantInfo } from "../../wire/messages.ts";
+import type { GrantInfo, GrantTermsMessage } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 
 export interface Recipe {
@@ -78,8 +80,13 @@ export function requireHostPaths(grant: GrantInfo, tool: string): void {
   }
   if (!directory.startsWith("/dev/")) return;
   const message = `${tool} has a /dev of its own, and this grant's lease is in ${directory}`;
-  const again = `keyhole grant add ${name} --config ${config} --deliver ${grant.deliver} ${AT_HOST}`;
-  throw new KeyholeError("usage", message, `keyhole grant remove --yes ${quotePosix(name)} && ${again}`);
+  // Nothing is removed for one that a person has to complete.
+  if (grant.policy !== undefined) throw new KeyholeError("usage", message, otherGrant(grant, [AT_HOST]));
+  const again = [
+    `keyhole grant add ${name} --config ${config} --deliver ${grant.deliver} ${AT_HOST}`,
+    ...limitsOf(grant),
+  ];
+  throw new KeyholeError("usage", message, `keyhole grant remove --yes ${quotePosix(name)} && ${again.join(" ")}`);
 }
 
 /** Keyhole's home, what of it lies elsewhere, and other grants' leases. */
@@ -106,9 +113,42 @@ const LONGEST_NAME = 32;
 const SUFFIX = "-file";
 
 /** A name says what is in the way, so the new grant has another. */
-function otherGrant({ name, config }: GrantInfo, more: readonly string[]): string {
+function otherGrant(grant: GrantInfo, more: readonly string[]): string {
+  const { name, config } = grant;
   const other = name.slice(0, LONGEST_NAME - SUFFIX.length) + SUFFIX;
-  return [`keyhole grant add ${other} --config ${config} --deliver file`, ...more].join(" ");
+  return [`keyhole grant add ${other} --config ${config} --deliver file`, ...more, ...limitsOf(grant)].join(" ");
+}
+
+/** Of each term, and of the end. Where a lease cannot have one, `grant add` says so. */
+const limits: Readonly<
+  Record<
+    keyof GrantTermsMessage | "endsAt",
+    ((grant: GrantInfo) => string | readonly string[] | 0 | undefined) | undefined
+  >
+> = {
+  name: undefined,
+  config: undefined,
+  deliver: undefined,
+  mountAt: undefined,
+  executable: undefined,
+  arch: undefined,
+  endsAt: ({ createdAt, endsAt }) => endsAt && `--ttl ${formatSpan(Math.ceil((endsAt - createdAt) / 1000))}`,
+  // Its text is that of a file, or of a preset, which only a person knows.
+  policy: ({ policy }) => policy && "--policy POLICY",
+  policyArns: ({ policyArns }) => policyArns.map((arn) => `--policy-arn ${quotePosix(arn)}`),
+  tags: ({ tags }) => tags.map(({ key, value }) => `--tag ${quotePosix(`${key}=${value}`)}`),
+  sourceIdentity: ({ sourceIdentity }) => sourceIdentity && `--source-identity ${quotePosix(sourceIdentity)}`,
+  durationSeconds: ({ durationSeconds }) => durationSeconds && `--duration ${formatSpan(durationSeconds)}`,
+  allowUids: ({ allowUids }) => allowUids.map((uid) => `--allow-uid ${uid}`),
+  allowGids: ({ allowGids }) => allowGids.map((gid) => `--allow-gid ${gid}`),
+  rate: ({ rate }) => (Bun.deepEquals(rate, DEFAULT_RATE) ? undefined : `--rate ${formatRate(rate)}`),
+  maxUses: ({ maxUses }) => maxUses && `--max-uses ${maxUses}`,
+  confirm: ({ confirm }) => (confirm ? "--confirm" : undefined),
+};
+
+/** The options that limit a grant: another one in its place must not be given more. */
+function limitsOf(grant: GrantInfo): string[] {
+  return Object.values(limits).flatMap((option) => option?.(grant) || []);
 }
 
 /** YAML and TOML take a JSON string for what it is. */

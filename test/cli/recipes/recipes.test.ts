@@ -274,6 +274,31 @@ test.each(["claude-code", "codex", "srt", "fence", "nono", "firejail"] as const)
   },
 );
 
+const hintOf = (grant: GrantInfo) => thrownBy(() => textOf("nono", grant)).hint;
+
+test("the other grant may do no more than this one", () => {
+  const terms = {
+    policyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+    tags: [{ key: "team", value: "a b" }],
+    sourceIdentity: "ada",
+    durationSeconds: 900,
+    allowUids: [1000],
+    rate: { count: 1, milliseconds: 60_000 },
+    maxUses: 5,
+    confirm: true,
+  };
+  const grant = grantInfo({ ...terms, endsAt: grantInfo().createdAt + 3_600_000 });
+  const options =
+    "--ttl 1h --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess --tag 'team=a b' --source-identity ada " +
+    "--duration 15m --allow-uid 1000 --rate 1/m --max-uses 5 --confirm";
+  expect(hintOf(grant)).toBe(`keyhole grant add agent-a-file --config dev --deliver file --mount-at host ${options}`);
+  const old = { ...shared, directory: "/dev/shm/keyhole-1000/g/AAAAAAAAAAAAAAAAAAAAAA" };
+  expect(hintOf({ ...old, durationSeconds: 900 })).toEndWith("--deliver file --mount-at host --duration 15m");
+  expect(hintOf({ ...old, policy: "{}" })).toBe(
+    "keyhole grant add agent-a-file --config dev --deliver file --mount-at host --policy POLICY",
+  );
+});
+
 test("a name that is as long as may be leaves room for the other grant's", () => {
   const long = grantInfo({ name: "a".repeat(32) });
   expect(thrownBy(() => textOf("lima", long)).hint).toContain(` ${"a".repeat(27)}-file `);
