@@ -1,5 +1,5 @@
 // keyhole run: a program in a sandbox, with a grant that is there for as long as this process is.
-import type { ArgValues } from "../../arguments.ts";
+import type { ArgDef, ArgValues } from "../../arguments.ts";
 import { findSource } from "../../client/target.ts";
 import { definedVariables, SOURCE_PREFIX, withoutRivals } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
@@ -16,7 +16,7 @@ import { supervise, watchSignals } from "../programs/supervise.ts";
 import { fillIn } from "../recipes/invocation.ts";
 import { ownPlaces, recipeHostOf } from "../recipes/recipe.ts";
 import { isEngine, refuseDetached, sandboxes, sandboxNames } from "../recipes/sandboxes.ts";
-import { type Choice, choose } from "../runs/choice.ts";
+import { type Asked, type Choice, choose } from "../runs/choice.ts";
 import { findInner } from "../runs/inner.ts";
 import { openSettings } from "../runs/settings.ts";
 
@@ -43,6 +43,7 @@ const runOptions = {
   "mount-at": mountAt,
 } as const;
 
+type Args = ArgValues<typeof runOptions>;
 type Context = Pick<CommandContext, "settings" | "target" | "environment" | "host" | "ui">;
 
 export default defineCommand({
@@ -61,14 +62,15 @@ export default defineCommand({
     textWords(rest);
     const identity = identityOf(args);
     refuseMember(identity, context);
+    const retry = retryOf(args, rest);
     const choice = await choose(
-      { name: args.in, image: args.image, options: args["tool-option"], command: retryOf(args, rest) },
+      { name: args.in, image: args.image, options: args["tool-option"], command: retry },
       context,
     );
     if (isEngine(choice.name)) refuseDetached(choice.options);
     requirePrograms(choice, context);
     refuseHome(choice, context);
-    const terms = await readTerms(newName(), placed(args, choice, context), context);
+    const terms = await readTerms(newName(), placed(args, choice, context, retry), context);
     const grant = await addGrant(context, terms, true);
     try {
       return await start(grant, choice, rest, context);
@@ -84,12 +86,18 @@ function refuseMember(config: string, { settings, target }: Context): void {
   throw new KeyholeError("forbidden", "grants are made by the owner of the shared daemon", "keyhole exec -n NAME");
 }
 
-function retryOf(
-  { config, profile = "" }: Pick<ArgValues<typeof runOptions>, "config" | "profile">,
-  rest: readonly string[],
-): (more: string) => string {
-  const identity = config === undefined ? `--profile ${quotePosix(profile)}` : `--config ${quotePosix(config)}`;
-  return (more) => `keyhole run ${identity} ${more} -- ${rest.map(quotePosix).join(" ")}`;
+/** What was typed, with other values of these options. */
+function retryOf(args: Args, rest: readonly string[]): Asked["command"] {
+  return (changes) => {
+    const options = Object.entries<Args[keyof Args] | undefined>({ ...args, ...changes }).flatMap(([name, value]) => {
+      const def: ArgDef | undefined = runOptions[name as keyof Args];
+      if (def === undefined || value === undefined || value === def.default) return [];
+      if (typeof value === "boolean") return value ? [`--${name}`] : [];
+      // Behind `=` a value may begin with a dash.
+      return [value].flat().map((each) => `--${name}${each.startsWith("-") ? "=" : " "}${quotePosix(each)}`);
+    });
+    return ["keyhole run", ...options, "--", ...rest.map(quotePosix)].join(" ");
+  };
 }
 
 /** @throws KeyholeError `not-found` (127), before there is a grant. */
@@ -121,16 +129,18 @@ function refuseHome({ name }: Choice, context: Context): void {
 
 /** What the sandbox takes, where nothing else is asked for. @throws KeyholeError `usage` for what it does not take. */
 function placed(
-  args: ArgValues<typeof runOptions>,
+  args: Args,
   { name }: Choice,
   { host }: Context,
+  retry: Asked["command"],
 ): ArgValues<typeof termOptions> {
   const { deliver: delivers, isAtHost } = sandboxes[name];
   const only = delivers(host.platform);
-  const refuse = (option: string) =>
-    new KeyholeError("usage", `--in ${name} works with ${option} alone`, `keyhole run --in ${name} ${option}`);
-  if (only !== undefined && args.deliver !== undefined && args.deliver !== only) throw refuse(`--deliver ${only}`);
-  if (isAtHost && args["mount-at"] !== undefined && args["mount-at"] !== HOST_MOUNT) throw refuse("--mount-at host");
+  const refuse = (option: "deliver" | "mount-at", value: string) =>
+    new KeyholeError("usage", `--in ${name} works with --${option} ${value} alone`, retry({ [option]: value }));
+  if (only !== undefined && args.deliver !== undefined && args.deliver !== only) throw refuse("deliver", only);
+  if (isAtHost && args["mount-at"] !== undefined && args["mount-at"] !== HOST_MOUNT)
+    throw refuse("mount-at", HOST_MOUNT);
   return {
     ...args,
     deliver: args.deliver ?? only ?? "socket",

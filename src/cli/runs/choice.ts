@@ -13,8 +13,8 @@ export interface Choice {
 
 export interface Asked extends Omit<Choice, "name"> {
   readonly name: SandboxName | undefined;
-  /** The command line, with more options. */
-  readonly command: (more: string) => string;
+  /** The command line, with other values of these options. */
+  readonly command: (changes: Readonly<Record<string, string>>) => string;
 }
 
 type Context = Pick<CommandContext, "settings" | "host" | "ui">;
@@ -29,7 +29,7 @@ export async function choose(asked: Asked, context: Context): Promise<Choice> {
   const kept = isForIt ? defaults.toolOptions : [];
   const image = asked.image ?? defaults.image;
   if (isEngine(name) && image === undefined)
-    throw new KeyholeError("usage", `--in ${name} wants an image`, asked.command(`--in ${name} --image IMAGE`));
+    throw new KeyholeError("usage", `--in ${name} wants an image`, asked.command({ in: name, image: "IMAGE" }));
   if (!isEngine(name) && asked.image !== undefined)
     throw new KeyholeError("usage", `--image is for docker and podman, not for ${name}`, "keyhole run --help");
   if (name === "none" && asked.options.length > 0)
@@ -39,7 +39,7 @@ export async function choose(asked: Asked, context: Context): Promise<Choice> {
 
 async function ask({ command }: Asked, { settings, host, ui }: Context): Promise<SandboxName> {
   if (!(await ui.isInteractive()))
-    throw new KeyholeError("usage", "which sandbox is not said: --in is missing", command("--in SANDBOX"));
+    throw new KeyholeError("usage", "which sandbox is not said: --in is missing", command({ in: "SANDBOX" }));
   const name = (await ui.askChoice("Which sandbox?", sandboxNames)) as SandboxName;
   const { runFile } = settings.paths;
   if (await ui.askYesNo(`Keep ${name} in ${runFile}, for all runs to come?`, true))

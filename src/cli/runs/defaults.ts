@@ -3,6 +3,7 @@
 //   in: docker
 //   image: my-agent
 //   tool-options: [--network=none]
+import { applyChanges } from "../../config/edit.ts";
 import { formatProblem } from "../../config/parse.ts";
 import { decodeYaml, lineOf, MalformedYaml, parseYaml, YAML_LIMIT, type YamlDocument } from "../../config/yaml.ts";
 import { isMapping } from "../../config/mapping.ts";
@@ -51,8 +52,10 @@ function parseRunDefaults(text: string, path: string): RunDefaults {
 
 /** Says there which sandbox it is; what else stands there stays. @throws KeyholeError `invalid-config`, `unsafe-path` */
 export function keepSandbox(path: string, uid: number, name: SandboxName): void {
-  const before = readText(path, uid);
-  const text = `${before}${before === "" || before.endsWith("\n") ? "" : "\n"}in: ${name}\n`;
+  const found = readText(path, uid);
+  const before = found === "" || found.endsWith("\n") ? found : `${found}\n`;
+  const hasNothing = read(before, path) === undefined;
+  const text = hasNothing ? `${before}in: ${name}\n` : applyChanges(before, [{ path: ["in"], value: name }], path).text;
   parseRunDefaults(text, path);
   writeAtomically(path, text, { exclusive: false, durable: true });
 }

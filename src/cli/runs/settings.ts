@@ -1,7 +1,8 @@
-// A sandbox's settings as a file that has no name: what the sandbox sees of them it can only read.
-import { closeSync, constants, openSync } from "node:fs";
+// A sandbox's settings as a file that has no name while anything stands in it, since they name a grant's directory; what the
+// sandbox sees of them it can only read.
+import { closeSync, constants, openSync, unlinkSync, writeFileSync } from "node:fs";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
-import { removeFile, writeAtomically } from "../../files/writing.ts";
+import { temporaryName } from "../../files/writing.ts";
 
 /** @throws KeyholeError `unsafe-path` */
 export function openSettings(
@@ -10,9 +11,15 @@ export function openSettings(
   content: string | Uint8Array,
 ): Disposable & { readonly descriptor: number } {
   ensurePrivateDirectory(directory);
-  const path = `${directory}/${name}.json`;
-  writeAtomically(path, content, { exclusive: false, durable: false });
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  removeFile(path);
-  return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+  const path = `${directory}/${temporaryName(name)}`;
+  const { O_WRONLY, O_RDONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const writer = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    const descriptor = openSync(path, O_RDONLY | O_NOFOLLOW);
+    unlinkSync(path);
+    writeFileSync(writer, content);
+    return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+  } finally {
+    closeSync(writer);
+  }
 }

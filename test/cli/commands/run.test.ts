@@ -67,6 +67,24 @@ describe("where the sandbox is not said", () => {
     expect(stderr).toContain("keyhole run --config dev --in SANDBOX -- sh -c x\n");
   });
 
+  test("the hint keeps what limits the grant", async () => {
+    const typed = ["run", "--config", "dev", "--ttl", "8h", "--policy=read-only", "--tag", "a=b c", "--confirm"];
+    const { stderr } = await keyhole([...typed, "--tool-option=-x", "--", "true"], {
+      environment: { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket },
+    });
+    const options = "--config dev --ttl 8h --policy read-only --tag 'a=b c' --confirm --tool-option=-x";
+    expect(stderr).toContain(`keyhole: hint: keyhole run ${options} --in SANDBOX -- true\n`);
+    install("srt", "bwrap", "socat", "rg");
+    const refused = await run("--config dev --in srt --ttl 8h --deliver socket -- true");
+    expect(refused.stderr).toContain(
+      "keyhole: hint: keyhole run --config dev --in srt --ttl 8h --deliver file -- true\n",
+    );
+    install("docker");
+    expect((await run("--config dev --ttl 8h --in docker -- true")).stderr).toContain(
+      "keyhole: hint: keyhole run --config dev --ttl 8h --in docker --image IMAGE -- true\n",
+    );
+  });
+
   test("a person chooses one, which is kept if wanted", async () => {
     install("firejail");
     expect(await run("--config dev -- true", { answers: ["firejail", true] })).toMatchObject({ exit: 7 });
@@ -81,6 +99,17 @@ describe("where the sandbox is not said", () => {
     expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box");
     await run("--config dev -- true", { answers: ["docker", true] });
     expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box\nin: docker\n");
+  });
+
+  test.each([
+    ["# nothing yet", "# nothing yet\nin: docker\n"],
+    ["{image: box}\n", "image: box\nin: docker\n"],
+    ["image: box # mine\ntool-options: [--init]\n", "image: box # mine\ntool-options: [--init]\nin: docker\n"],
+  ])("the answer is kept in %j", async (before, after) => {
+    install("docker");
+    defaults(before);
+    await run("--config dev --image box -- true", { answers: ["docker", true] });
+    expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe(after);
   });
 });
 
