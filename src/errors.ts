@@ -167,6 +167,14 @@ export const errors = {
     holder: "a person was asked and did not allow it",
     hint: "ask the owner of this grant to allow it, and try again",
   },
+  "code-wanted": {
+    number: 37,
+    exit: 5,
+    ...own,
+    member: true,
+    holder: "a person has to give a code for these credentials",
+    hint: "keyhole pending",
+  },
   "surroundings-wanted": { number: 36, exit: 5, ...own, hint: RESTART },
   "not-a-grant": { number: 35, exit: 2, ...own, hint: "keyhole export -n NAME" },
 } as const satisfies Record<string, ErrorRow>;

@@ -16,6 +16,8 @@ export const root: CommandGroup = {
     console: load(() => import("./commands/console.ts")),
     login: load(() => import("./commands/login.ts")),
     run: load(() => import("./commands/run.ts")),
+    pending: async () => (await import("./commands/codes.ts")).pending,
+    answer: async () => (await import("./commands/codes.ts")).answer,
     relay: load(() => import("./commands/relay.ts")),
     bridge: load(() => import("./commands/bridge.ts")),
     daemon: {

@@ -94,7 +94,7 @@ function plain(key: string): string {
 type Section = Readonly<Record<string, unknown>>;
 
 /**
- * Rules that concern several keys at once: what MFA keys need of each other, as elhaz checks it, and limits of STS. They
+ * Rules that concern several keys at once: what MFA keys need of each other, and limits of STS. They
  * look at what is there, valid or not, so that a person sees them together with the schema's problems.
  */
 export function checkRules(value: unknown): Problem[] {
@@ -189,16 +189,15 @@ function checkSessionToken(value: unknown): Problem[] {
   return beside.map((name) => problem([name], "goes with no GetSessionToken: make two configs"));
 }
 
+/** Without a command a person gives the code. A profile may have a device of its own. */
 function checkMfa(value: unknown, command: unknown): Problem[] {
   const name = isMapping(value) && value["GetSessionToken"] !== undefined ? "GetSessionToken" : "AssumeRole";
   const device = sectionOf(value, name);
-  const serial = device["SerialNumber"] !== undefined;
-  const code = device["TokenCode"] !== undefined;
-  if (command !== undefined && !serial) return [problem([name, "SerialNumber"], "is required with MFA.command")];
-  if (serial && !code && command === undefined)
-    return [problem([name, "SerialNumber"], `needs MFA.command or ${name}.TokenCode beside it`)];
-  if (code && !serial) return [problem([name, "SerialNumber"], `is required with ${name}.TokenCode`)];
-  return [];
+  if (device["SerialNumber"] !== undefined) return [];
+  if (command !== undefined && sectionOf(value, "Session")["profile_name"] === undefined)
+    return [problem([name, "SerialNumber"], "is required with MFA.command")];
+  if (device["TokenCode"] === undefined) return [];
+  return [problem([name, "SerialNumber"], `is required with ${name}.TokenCode`)];
 }
 
 function checkPolicySize(role: Section): Problem[] {

@@ -204,6 +204,7 @@ export type Config = Immutable<v.InferOutput<typeof configSchema>>;
 export type AssumeRoleSection = NonNullable<Config["AssumeRole"]>;
 export type GetSessionTokenSection = NonNullable<Config["GetSessionToken"]>;
 export type WebIdentitySection = NonNullable<Config["WebIdentity"]>;
+export type MfaSection = NonNullable<Config["MFA"]>;
 /** Source credentials that stand in the config itself: supported, and discouraged. */
 export type KeySection = Pick<NonNullable<Config["Session"]>, keyof typeof keys>;
 

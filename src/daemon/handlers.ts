@@ -3,6 +3,7 @@ import type { ConfigReader } from "../config/config.ts";
 import { type Environment, isProxyVariable } from "../environment.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
+import type { Codes } from "../sources/codes.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
@@ -20,6 +21,7 @@ import type { Sessions } from "./sessions/sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
+  readonly codes: Codes;
   readonly grants: Grants;
   /** By the names of sessions. */
   readonly configs: ConfigReader;
@@ -41,7 +43,7 @@ export interface HandlerDependencies {
 }
 
 export function createHandlers(dependencies: HandlerDependencies): Handlers {
-  const { sessions, grants, configs, configDir, socketPath, log, audit, self, status, keyring, base, stop } =
+  const { sessions, codes, grants, configs, configDir, socketPath, log, audit, self, status, keyring, base, stop } =
     dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array | Promise<Uint8Array> {
@@ -62,7 +64,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       const answered = answer(await issue, caller);
       return answered instanceof Promise ? await answered : answered;
     } catch (error) {
-      if (!isErrorOf(error, "surroundings-wanted")) audit.refused("vend", config, error, caller);
+      if (!isErrorOf(error, "surroundings-wanted", "code-wanted")) audit.refused("vend", config, error, caller);
       throw error;
     }
   }
@@ -90,7 +92,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       audit.added(session, caller);
       return session;
     } catch (error) {
-      if (!isErrorOf(error, "surroundings-wanted")) audit.refused("session", config, error, caller);
+      if (!isErrorOf(error, "surroundings-wanted", "code-wanted")) audit.refused("session", config, error, caller);
       throw error;
     }
   }
@@ -165,6 +167,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       surrounding.add(connection, request);
       return {};
     },
+    Codes: () => ({ codes: codes.pending() }),
+    CodeTurn: async ({ id, canAsk }, { connection }) => {
+      const turn = await codes.turn(id, connection, canAsk);
+      return { state: turn.state, code: turn.state === "ask" ? turn.code : undefined };
+    },
+    CodeAnswer: async ({ id, code }) => ({ problem: await codes.answer(id, code) }),
     Proxies: () => ({ proxies }),
     GrantList: () => ({ grants: fitGrants(grants.list()).map(formerOf) }),
     GrantsList: () => ({ grants: fitGrants(grants.list()) }),

@@ -27,7 +27,7 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
   // Its children close themselves before anything else; that they cannot is said here, not by their silence.
   loadNative();
   const uid = process.geteuid?.() ?? -1;
-  const { source, transport } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
+  const { source, transport, codes } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
   const configs = createSessionConfigs(paths.defaultConfigDir);
   const sessions = new Sessions({
     source,
@@ -40,6 +40,7 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
   });
   const handlers = createHandlers({
     sessions,
+    codes,
     grants: noGrants,
     configs,
     configDir: paths.defaultConfigDir,

@@ -179,7 +179,7 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, { owner, base }
   const auditFile = openAuditFile({ ...files, path: paths.audit });
   const configs = createSessionConfigs(paths.defaultConfigDir);
   const counters = new Counters();
-  const { source, transport } = createSource(paths.socket, owner, base);
+  const { source, transport, codes } = createSource(paths.socket, owner, base);
   // It is opened when the daemon serves: it brings sessions back, for which no client that starts a daemon need wait.
   const memory: { current: Memory | undefined } = { current: undefined };
   const keyring = new Keyring(() => memory.current?.heal());
@@ -210,6 +210,7 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, { owner, base }
     counters,
     source,
     transport,
+    codes,
     memory,
     keyring,
     sessions,
@@ -260,11 +261,12 @@ async function serveControl(
 ) {
   const { paths, maxSessions, hasDiskLogs } = settings;
   const { owner, inherited, self, sharedSocket, lock, makeSocketDirectory, base } = place;
-  const { sessions, configs, counters, keyring, home, memory, peerLog: log } = core;
+  const { sessions, codes, configs, counters, keyring, home, memory, peerLog: log } = core;
   const audit = createRequestAudit(core.auditFile.record, systemClock, "control", core.auditFile.recordSoon);
   const startedAt = systemClock.wall();
   const handlers = createHandlers({
     sessions,
+    codes,
     grants,
     configs,
     configDir: paths.defaultConfigDir,
@@ -318,6 +320,7 @@ async function serveControl(
     },
     closed: (caller) => {
       counters.connections -= 1;
+      codes.left(caller.connection);
       oneClient.closed?.(caller);
     },
     clock: systemClock,

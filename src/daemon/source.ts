@@ -3,6 +3,7 @@ import { systemClock } from "../clock.ts";
 import { type Environment, isWayVariable } from "../environment.ts";
 import { type Accounts, readAccounts } from "../files/accounts.ts";
 import { parseSessionName } from "../config/name.ts";
+import { type Codes, createCodes, createUsedCodes } from "../sources/codes.ts";
 import { createRemoteTransport } from "../sources/remote.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
@@ -22,7 +23,7 @@ export function createSource(
   socketPath: string,
   uid: number,
   base: Readonly<Record<string, string>>,
-): { readonly source: CredentialSource; readonly transport: StsTransport } {
+): { readonly source: CredentialSource; readonly transport: StsTransport; readonly codes: Codes } {
   const children = { HOME: homeOf(uid), ...base };
   const transport = createRemoteTransport({
     command: [...ownCommand(), "--sts-worker", build],
@@ -30,7 +31,11 @@ export function createSource(
     environment: Object.fromEntries(Object.entries(children).filter(([name]) => !isWayVariable(name))),
     clock: systemClock,
   });
+  const used = createUsedCodes(systemClock);
+  const codes = createCodes(systemClock, used);
   const sts = createStsSource({
+    codes,
+    used,
     user: userName(uid, base),
     transport,
     socketPath,
@@ -38,7 +43,7 @@ export function createSource(
     base: children,
     clock: systemClock,
   });
-  return { source: byConfig(sts), transport };
+  return { source: byConfig(sts), transport, codes };
 }
 
 /** What is said to a person, and the name of a role's session, are about the config. */

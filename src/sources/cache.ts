@@ -2,12 +2,11 @@
 // resolve it once.
 import type { Clock } from "../clock.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
-import type { ResolvedSource } from "./known.ts";
 import { givenUp } from "./places.ts";
 import type { Surroundings } from "../surroundings.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */
-const LONGEST_KEEP = 60_000;
+export const LONGEST_KEEP = 60_000;
 /** Milliseconds before their end at which credentials are resolved anew, as the SDK does. */
 const MARGIN = 300_000;
 
@@ -20,53 +19,70 @@ export interface SourceRequest extends Pick<
   readonly signal: AbortSignal;
 }
 
-export interface SourceCache {
+/** What comes of requests, each made by one flight, however many ask at once, and kept for a time of its own. */
+export interface FlightCache<Request, Result> {
   /** What is kept, or comes of the flight that is under way, or of a new one. */
-  get(request: SourceRequest): Promise<Chain>;
-  /** Forgets `source`, which AWS refused; what was resolved since then stays. */
-  drop(request: SourceRequest, source: ResolvedSource): void;
+  get(request: Request): Promise<Result>;
+  /** What is kept; undefined where a flight would have to be made, or waited for. */
+  kept(request: Request): Result | undefined;
+  /** Keeps what was obtained without a flight. */
+  put(request: Request, result: Result): void;
+  /** Forgets `result` if it is what is kept; what came since then stays. Returns whether it was. */
+  drop(request: Request, result: Result): boolean;
 }
 
-/** @param onLeft to be told of a child that has not ended with its answer */
-export type Resolve = (request: SourceRequest, onLeft: (ended: Promise<unknown>) => void) => Promise<Chain>;
+export interface FlightCacheOptions<Request, Result> {
+  readonly clock: Clock;
+  readonly keyOf: (request: Request) => string;
+  /** Milliseconds. */
+  readonly keepFor: (result: Result, now: number) => number;
+  /** @param onLeft to be told of a child that has not ended with its answer */
+  readonly work: (request: Request, onLeft: (ended: Promise<unknown>) => void) => Promise<Result>;
+}
 
-interface Entry {
-  readonly flight: Promise<Chain>;
+interface Entry<Result> {
+  readonly flight: Promise<Result>;
   readonly controller: AbortController;
   waiting: number;
   /** Set when the flight has landed. */
-  chain: Chain | undefined;
+  result: Result | undefined;
   /** Milliseconds since the epoch. */
   keepUntil: number;
 }
 
-export function createSourceCache(clock: Clock, resolve: Resolve): SourceCache {
-  const entries = new Map<string, Entry>();
+export type SourceCache = FlightCache<SourceRequest, Chain>;
+
+export function createSourceCache(clock: Clock, work: FlightCacheOptions<SourceRequest, Chain>["work"]): SourceCache {
+  return createFlightCache({ clock, keyOf: keyOfSource, keepFor: keepSource, work });
+}
+
+export function createFlightCache<Request extends { readonly signal: AbortSignal }, Result extends object>({
+  clock,
+  keyOf,
+  keepFor,
+  work,
+}: FlightCacheOptions<Request, Result>): FlightCache<Request, Result> {
+  const entries = new Map<string, Entry<Result>>();
   /** Failures whose child is still there, in the hands of a dead mount: another would only join it. */
   const stuck = new Map<string, unknown>();
 
-  function forget(key: string, entry: Entry): void {
+  function forget(key: string, entry: Entry<Result>): void {
     if (entries.get(key) === entry) entries.delete(key);
   }
 
-  function start(key: string, request: SourceRequest): Entry {
+  function start(key: string, request: Request): Entry<Result> {
     const controller = new AbortController();
     let left: Promise<unknown> | undefined;
-    const flight = resolve({ ...request, signal: controller.signal }, (ended) => (left = ended));
-    const entry: Entry = { flight, controller, waiting: 0, chain: undefined, keepUntil: 0 };
+    const flight = work({ ...request, signal: controller.signal }, (ended) => (left = ended));
+    const entry: Entry<Result> = { flight, controller, waiting: 0, result: undefined, keepUntil: 0 };
     entries.set(key, entry);
     void land(key, entry, () => left);
     return entry;
   }
 
-  async function land(key: string, entry: Entry, left: () => Promise<unknown> | undefined): Promise<void> {
+  async function land(key: string, entry: Entry<Result>, left: () => Promise<unknown> | undefined): Promise<void> {
     try {
-      const chain = await entry.flight;
-      const keep = keepFor(chain, clock.wall());
-      entry.chain = chain;
-      entry.keepUntil = clock.wall() + keep;
-      // Secrets leave when their time is over, not when somebody asks next.
-      clock.after(keep, () => forget(key, entry));
+      keep(key, entry, await entry.flight);
     } catch (error) {
       // Whoever asked for the flight is told why; a failure is not kept here.
       forget(key, entry);
@@ -77,32 +93,51 @@ export function createSourceCache(clock: Clock, resolve: Resolve): SourceCache {
     }
   }
 
+  function keep(key: string, entry: Entry<Result>, result: Result): void {
+    const time = keepFor(result, clock.wall());
+    entry.result = result;
+    entry.keepUntil = clock.wall() + time;
+    // Secrets leave when their time is over, not when somebody asks next.
+    clock.after(time, () => forget(key, entry));
+  }
+
+  function usable(key: string): Entry<Result> | undefined {
+    const found = entries.get(key);
+    return found?.result === undefined || clock.wall() < found.keepUntil ? found : undefined;
+  }
+
   return {
     async get(request) {
       const key = keyOf(request);
       if (stuck.has(key)) throw stuck.get(key);
-      const found = entries.get(key);
-      const usable = found !== undefined && (found.chain === undefined || clock.wall() < found.keepUntil);
-      const entry = usable ? found : start(key, request);
+      const entry = usable(key) ?? start(key, request);
       entry.waiting += 1;
       try {
         return await untilAborted(entry.flight, request.signal);
       } finally {
         entry.waiting -= 1;
-        if (entry.waiting === 0 && entry.chain === undefined) {
+        if (entry.waiting === 0 && entry.result === undefined) {
           forget(key, entry);
           entry.controller.abort();
         }
       }
     },
-    drop(request, source) {
+    kept: (request) => usable(keyOf(request))?.result,
+    put(request, result) {
       const key = keyOf(request);
-      if (entries.get(key)?.chain?.source === source) entries.delete(key);
+      const flight = Promise.resolve(result);
+      const entry = { flight, controller: new AbortController(), waiting: 0, result, keepUntil: 0 };
+      entries.set(key, entry);
+      keep(key, entry, result);
+    },
+    drop(request, result) {
+      const key = keyOf(request);
+      return entries.get(key)?.result === result && entries.delete(key);
     },
   };
 }
 
-function keepFor({ source, token }: Chain, now: number): number {
+function keepSource({ source, token }: Chain, now: number): number {
   // Its maker may have replaced it by the next call.
   if (token !== undefined) return 0;
   const expiresAt = source?.credentials.expiresAt;
@@ -110,7 +145,7 @@ function keepFor({ source, token }: Chain, now: number): number {
 }
 
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
-function keyOf({
+function keyOfSource({
   profile,
   wants,
   verify,

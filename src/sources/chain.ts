@@ -72,18 +72,9 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
         error.hint,
         error.said,
       );
-    if (isErrorOf(error, "person-needed") && error.hint === undefined)
-      throw new KeyholeError(error.kind, error.message, `${MFA_ADVICE}: ${editOf(name)}`);
     throw error;
   }
 }
-
-/** A profile that is used without a config has none to change. */
-function editOf(name: string): string {
-  return profileOf(name) === undefined ? `keyhole config update -n ${name}` : "keyhole config add";
-}
-
-const MFA_ADVICE = "set AssumeRole.SerialNumber and MFA.command, and a profile without mfa_serial";
 
 /**
  * A profile of the environment that calls keyhole counts as not set: an SDK that was told to use one hands its name on

@@ -3,6 +3,7 @@
 import type { Config, KeySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
+import type { Hop } from "./plan.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 /** Where a token is the proof, nothing is signed. */
@@ -17,6 +18,8 @@ export interface ResolvedSource {
   readonly chained: boolean;
   /** A command that renews them, where they are renewed by one. */
   readonly renewal: string | undefined;
+  /** Roles that are still to be assumed with them: the first asks for a code, which the daemon sees to. */
+  readonly rest: readonly Hop[];
   /** For `status`, and whoever asks from a terminal. */
   readonly notes: readonly string[];
 }
@@ -37,7 +40,7 @@ export function readKnownSource(config: Config, environment: SourceEnvironment):
 }
 
 function known(credentials: Credentials, description: string): ResolvedSource {
-  return { credentials, description, chained: false, renewal: undefined, notes: [] };
+  return { credentials, description, chained: false, renewal: undefined, rest: [], notes: [] };
 }
 
 function readKeys(keys: KeySection | undefined, section: string): Credentials | undefined {

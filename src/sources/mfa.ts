@@ -1,5 +1,5 @@
-// One-time codes for AssumeRole: from the config's command, or standing in the config.
-import type { Config } from "../config/config.ts";
+// One-time codes that a config's command prints.
+import type { Config, MfaSection } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type ErrorName, KeyholeError } from "../errors.ts";
 import type { HelperSetting } from "./helper.ts";
@@ -10,18 +10,14 @@ import { splitWords } from "../text/quoting.ts";
 export interface MfaRequest {
   /** The config's name. */
   readonly name: string;
-  readonly config: Config;
+  readonly mfa: MfaSection;
+  /** The device; takes the place of `{serial}`. */
+  readonly serial: string;
   /** The whole environment of the command, where it has no `helper`. */
   readonly environment: Readonly<Record<string, string>>;
   readonly helper: HelperSetting | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-}
-
-export interface MfaCode {
-  /** Undefined where the config asks for no code. */
-  readonly code: string | undefined;
-  readonly notes: readonly string[];
 }
 
 /** Seconds; elhaz's 30 are short for a key that is to be found and touched. */
@@ -35,33 +31,21 @@ export function mfaPatience({ MFA }: Config): number {
 const LARGEST_OUTPUT = 64 * 1024;
 
 /**
- * The code for one AssumeRole; the command runs anew each time. Neither the command line nor what it printed is in an
- * error: both may hold a secret.
+ * The code that the command prints; it runs anew each time. Neither the command line nor what it printed is in an error:
+ * both may hold a secret.
  *
  * @throws KeyholeError `invalid-config`, `person-needed`, `timeout`.
  */
-export async function obtainCode(request: MfaRequest): Promise<MfaCode> {
-  const { GetSessionToken, MFA } = request.config;
-  const section = GetSessionToken === undefined ? "AssumeRole" : "GetSessionToken";
-  const { SerialNumber: serial, TokenCode: code } = request.config[section] ?? {};
-  if (MFA === undefined) {
-    if (serial !== undefined && code === undefined)
-      throw failure(request, "person-needed", `${section}.SerialNumber asks for a code, and nothing gives one`);
-    return { code, notes: [] };
-  }
-  if (serial === undefined) throw failure(request, "invalid-config", `MFA.command needs ${section}.SerialNumber`);
-  const notes = code === undefined ? [] : [`${section}.TokenCode is ignored: MFA.command gives the code`];
-  return { code: await runCommand(request, MFA.command, mfaPatience(request.config)), notes };
-}
-
-async function runCommand(request: MfaRequest, line: string | readonly string[], deadline: number): Promise<string> {
-  const command = typeof line === "string" ? splitWords(line) : line;
+export async function runMfaCommand(request: MfaRequest): Promise<string> {
+  const { mfa, serial, helper, clock, signal } = request;
+  const words = typeof mfa.command === "string" ? splitWords(mfa.command) : mfa.command;
+  const command = words?.map((word) => word.replaceAll("{serial}", serial));
   if (command === undefined) throw failure(request, "invalid-config", "MFA.command has an open quote");
   if (!command[0]) throw failure(request, "invalid-config", "MFA.command is empty");
-  const { helper, clock, signal } = request;
   const environment = helper?.environment ?? request.environment;
   const { workingDirectory } = helper ?? {};
   const largestOutput = LARGEST_OUTPUT;
+  const deadline = mfaPatience({ MFA: mfa });
   const end = await runProgram({ command, environment, workingDirectory, deadline, largestOutput, clock, signal });
   const code = end.kind === "ended" && end.exit === 0 ? end.stdout.match(/\b\d{6}\b/g)?.at(-1) : undefined;
   if (code !== undefined) return code;

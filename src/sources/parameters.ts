@@ -1,6 +1,7 @@
 // The parameters of sts:AssumeRole, out of a config.
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
 import type { AssumeRoleSection } from "../config/config.ts";
+import type { Hop } from "./plan.ts";
 
 /** What is decided for one call and does not stand in the config. */
 export interface CallParameters {
@@ -29,6 +30,19 @@ export function buildParameters(section: AssumeRoleSection, call: CallParameters
     TransitiveTagKeys: TransitiveTagKeys && [...TransitiveTagKeys],
     SourceIdentity: section.SourceIdentity,
     ProvidedContexts: ProvidedContexts?.map(({ ProviderArn, ContextAssertion }) => ({ ProviderArn, ContextAssertion })),
+  };
+}
+
+/** Of a role that a profile names. */
+export function hopParameters(
+  { profile, roleArn, sessionName, externalId, durationSeconds }: Hop,
+  user: string,
+): AssumeRoleCommandInput {
+  return {
+    RoleArn: roleArn,
+    RoleSessionName: sessionName ?? defaultSessionName(user, profile),
+    ExternalId: externalId,
+    DurationSeconds: durationSeconds,
   };
 }
 

@@ -36,6 +36,8 @@ export interface Hop {
   readonly sessionName: string | undefined;
   readonly externalId: string | undefined;
   readonly durationSeconds: number | undefined;
+  /** The device whose code it asks for. */
+  readonly mfaSerial: string | undefined;
 }
 
 export interface Plan {
@@ -52,7 +54,7 @@ export interface Sources {
 
 /**
  * @param profile the one that was named; undefined for what there is without one
- * @throws KeyholeError `no-source-credentials`, `credential-loop`, `person-needed` with what is wrong, for whom to say.
+ * @throws KeyholeError `no-source-credentials`, `credential-loop` with what is wrong, for whom to say.
  */
 export function planSource(sources: Sources, profile: string | undefined): Plan {
   if (profile !== undefined && !sources.shared.profiles.has(profile))
@@ -115,18 +117,13 @@ function planRole(sources: Sources, name: string, visited: readonly string[]): P
   const credentialSource = settings.get("credential_source");
   if (source !== undefined && credentialSource !== undefined)
     throw none(`profile '${name}' has both source_profile and credential_source`, look(name));
-  if (settings.has("mfa_serial"))
-    // Which config is to be changed, the caller knows.
-    throw new KeyholeError(
-      "person-needed",
-      `profile '${name}' asks for an MFA code, and no person is there to give it`,
-    );
   const hop: Hop = {
     profile: name,
     roleArn,
     sessionName: settings.get("role_session_name"),
     externalId: settings.get("external_id"),
     durationSeconds: secondsOf(settings.get("duration_seconds")),
+    mfaSerial: settings.get("mfa_serial"),
   };
   const before =
     source === undefined

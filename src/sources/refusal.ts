@@ -1,6 +1,7 @@
 // What went wrong between keyhole and STS, told to a person: failures become KeyholeErrors.
 import { type ErrorName, KeyholeError } from "../errors.ts";
 import { failureOf, type ServiceError, serviceErrorOf, StsFailed, type StsFailure } from "./failure.ts";
+import { quotePosix } from "../text/quoting.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { redact } from "./redact.ts";
 
@@ -21,7 +22,7 @@ export interface RefusalContext {
 }
 
 export interface Sent {
-  readonly mfa: "command" | "code" | "none";
+  readonly mfa: "command" | "code" | "person" | "none";
   readonly hasExternalId: boolean;
   /** The profile that says it; undefined for the config. */
   readonly profile: string | undefined;
@@ -31,6 +32,11 @@ export interface Sent {
 export function isStaleSource(error: unknown): boolean {
   const code = serviceErrorOf(error)?.code ?? "";
   return EXPIRED.has(code) || UNKNOWN_KEY.has(code);
+}
+
+/** A code that is wrong, of another device, or was used. */
+export function isCodeRefusal(error: unknown): boolean {
+  return /MultiFactorAuthentication/.test(serviceErrorOf(error)?.message ?? "");
 }
 
 /** A duration that role chaining does not allow: more than 3,600 s. */
@@ -71,6 +77,15 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
       break;
   }
   return new KeyholeError("network", "the answer is not STS's: a proxy or a wrong endpoint may have answered");
+}
+
+/** Of a role that is assumed on the way to source credentials. */
+export function explainHop(error: unknown, context: RefusalContext): KeyholeError {
+  const { kind, message, hint } = explainFailure(error, context);
+  const { profile } = context.sent;
+  if (profile === undefined) return new KeyholeError(kind, `web identity: ${message}`, hint);
+  const look = `aws sts get-caller-identity --profile ${quotePosix(profile)}`;
+  return new KeyholeError(kind, `profile '${profile}': ${message}`, hint ?? look);
 }
 
 function explainSilence(
@@ -165,7 +180,7 @@ function accessHint(message: string, role: string, { name, sent }: RefusalContex
     sent.profile === undefined
       ? `keyhole config update -n ${name} --set AssumeRole.${setting}`
       : `${own} in profile '${sent.profile}'`;
-  const mfa = `; if the role asks for MFA: ${set("SerialNumber=ARN --set MFA.command=COMMAND", "a config with MFA.command, not mfa_serial")}`;
+  const mfa = `; if the role asks for MFA: ${set("SerialNumber=ARN", "mfa_serial")}`;
   const id = `; if it wants an external id: ${set("ExternalId=ID", "external_id")}`;
   const missing = `${sent.mfa === "none" ? mfa : ""}${sent.hasExternalId ? "" : id}`;
   return `check the role's trust policy, and that the caller may sts:AssumeRole: ${trust}${missing}`;
@@ -174,6 +189,7 @@ function accessHint(message: string, role: string, { name, sent }: RefusalContex
 function mfaHint({ mfa }: Sent, edit: string): string {
   if (mfa === "command")
     return "a code counts once: wait 30 s for the next, and see that MFA.command is for this device";
+  if (mfa === "person") return "a code counts once: wait 30 s for the next";
   return mfa === "code"
     ? `a code counts once: set MFA.command, or a fresh AssumeRole.TokenCode: ${edit}`
     : `set MFA.command: ${edit}`;

@@ -1,30 +1,36 @@
 // The daemon's CredentialSource: AWS STS.
 import type { AssumeRoleSection, Config, GetSessionTokenSection, WebIdentitySection } from "../config/config.ts";
-import { Credentials } from "../credentials.ts";
-import { KeyholeError } from "../errors.ts";
-import { createSourceCache, type SourceRequest } from "./cache.ts";
+import { type CredentialFields, Credentials } from "../credentials.ts";
+import { isErrorOf, KeyholeError } from "../errors.ts";
+import { createFlightCache, createSourceCache, LONGEST_KEEP, type SourceRequest } from "./cache.ts";
 import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
+import type { Codes, UsedCodes } from "./codes.ts";
 import { StsFailed } from "./failure.ts";
 import { HELPER_PATIENCE } from "./helper.ts";
 import { readKnownSource, type ResolvedSource, UNSIGNED } from "./known.ts";
-import { type MfaCode, mfaPatience, obtainCode } from "./mfa.ts";
-import { buildParameters, defaultSessionName } from "./parameters.ts";
+import { createDevices, type DeviceUse, type Opened } from "./devices.ts";
+import { mfaPatience, runMfaCommand } from "./mfa.ts";
+import { buildParameters, defaultSessionName, hopParameters } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
-import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
+import type { Hop } from "./plan.ts";
+import { explainFailure, explainHop, isChainingRefusal, isStaleSource, type Sent } from "./refusal.ts";
 import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
 import { createStamps } from "./stamp.ts";
 import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import { surroundingsWanted } from "../surroundings.ts";
-import { type Target, targetOf } from "./target.ts";
-import type { OperationName, Operations, StsTransport } from "./transport.ts";
+import { hopTarget, type Target, targetOf, type Way } from "./target.ts";
+import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
   readonly transport: StsTransport;
+  readonly codes: Codes;
+  readonly used: UsedCodes;
 }
 
 /** Seconds that a role assumed by a role lives at most. */
 const LONGEST_CHAINED = 3_600;
+/** Seconds for which one code of a device serves; GetSessionToken's default. */
+const DEVICE_SESSION = 43_200;
 
 /** Children of each kind at once, so that a thousand renewals do not become a thousand processes. */
 const MAX_CHILDREN = 32;
@@ -36,23 +42,39 @@ interface Attempt {
   readonly duration: number | undefined;
 }
 
-/** Holds the source credentials of a minute, and nothing that it assumed. */
+/** A role that a profile names, on the way to source credentials. */
+interface HopUse {
+  readonly request: AssumeRequest;
+  readonly hop: Hop;
+  readonly credentials: Credentials;
+  readonly way: Way;
+  readonly signal: AbortSignal;
+}
+
+/** Holds the source credentials of a minute, and sessions of MFA devices; nothing else that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
   const resolvers = createPlaces(MAX_CHILDREN, clock);
-  const codes = createPlaces(MAX_CHILDREN, clock);
+  const commands = createPlaces(MAX_CHILDREN, clock);
   const sources = createSourceCache(clock, (request, onLeft) =>
     resolvers(request, () => resolveInChild(options, request, onLeft)),
   );
   const clocks = createClocks();
+  const devices = createDevices({ ...options, runCommand, send: sendCode });
+  const hops = createFlightCache<HopUse, Credentials>({
+    clock,
+    keyOf: keyOfHop,
+    keepFor: () => LONGEST_KEEP,
+    work: assumeHop,
+  });
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
     if (request.config.WebIdentity !== undefined) return assumeWithToken(request, request.config.WebIdentity);
     const known = readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
-    const found = await sources.get(wanted);
+    let found = await sources.get(wanted);
     const target = targetOf(request.config, found.way);
-    let source = known ?? sourceOf(found);
+    let source = await walkOn(request, found.way, known ?? sourceOf(found));
     let duration = source.chained ? chainedDuration(request) : undefined;
     const { AssumeRole: role, GetSessionToken: token } = request.config;
     if (role === undefined && token === undefined) return passThrough(source, target.namedRegion, clock.wall());
@@ -67,9 +89,11 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
           continue;
         }
         if (!isStaleSource(error) || known) throw explain(error, request, target, source);
-        sources.drop(wanted, source);
-        const fresh = renewed ? source : sourceOf(await sources.get(wanted));
+        sources.drop(wanted, found);
+        if (renewed) throw explain(error, request, target, source);
         renewed = true;
+        found = await sources.get(wanted);
+        const fresh = await walkOn(request, found.way, sourceOf(found));
         if (sameKeys(fresh.credentials, source.credentials)) throw explain(error, request, target, source);
         source = fresh;
       }
@@ -121,23 +145,32 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     target: Target,
     attempt: Attempt,
   ): Promise<AssumedRole> {
-    const { name, signal } = request;
-    const { code, notes } = await codeFor(request);
-    const parameters = buildParameters(role, {
+    const { name, config, signal } = request;
+    const { source } = attempt;
+    const {
+      SerialNumber: serial,
+      TokenCode: code,
+      ...input
+    } = buildParameters(role, {
       sessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
       duration: attempt.duration,
-      tokenCode: code,
+      tokenCode: config.MFA === undefined ? role.TokenCode : undefined,
     });
-    const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
-      call("AssumeRole", parameters, target, attempt.source.credentials, signal),
-    );
+    const send = (credentials: Credentials, more: object = {}) =>
+      request.turn(target.endpoint ?? target.region, () =>
+        call("AssumeRole", { ...input, ...more }, target, credentials, signal),
+      );
+    const isAsked = serial !== undefined && code === undefined;
+    const { output, ...reading } = await (isAsked
+      ? assumeWithDevice({ request, serial, target, source, input, send })
+      : send(source.credentials, { SerialNumber: serial, TokenCode: code }));
     return {
       ...output,
       credentials: new Credentials(output.credentials),
       region: target.namedRegion,
-      sourceDescription: attempt.source.description,
+      sourceDescription: source.description,
       ...reading,
-      notes: [...attempt.source.notes, ...notes, ...durationNotes(request, attempt)],
+      notes: [...source.notes, ...codeNotes(config), ...durationNotes(request, attempt)],
       ungrantable: undefined,
     };
   }
@@ -145,15 +178,18 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   /** A session of the user whose keys these are: GetSessionToken. */
   async function openSession(
     request: AssumeRequest,
-    { DurationSeconds, SerialNumber }: GetSessionTokenSection,
+    { DurationSeconds, SerialNumber: serial, TokenCode: code }: GetSessionTokenSection,
     target: Target,
     source: ResolvedSource,
   ): Promise<AssumedRole> {
-    const { code: TokenCode, notes } = await codeFor(request);
-    const parameters = { DurationSeconds, SerialNumber, TokenCode };
-    const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
-      call("GetSessionToken", parameters, target, source.credentials, request.signal),
-    );
+    const { credentials } = source;
+    const isAsked = serial !== undefined && (request.config.MFA !== undefined || code === undefined);
+    const input = { DurationSeconds, SerialNumber: serial, TokenCode: code };
+    const { output, ...reading } = isAsked
+      ? await openKept(request, serial, target, source, DurationSeconds)
+      : await request.turn(target.endpoint ?? target.region, () =>
+          call("GetSessionToken", input, target, credentials, request.signal),
+        );
     return {
       credentials: new Credentials(output),
       // Who it is, only AWS knows: `keyhole whoami` asks.
@@ -162,19 +198,142 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       region: target.namedRegion,
       sourceDescription: source.description,
       ...reading,
-      notes: [...source.notes, ...notes],
+      notes: [...source.notes, ...codeNotes(request.config)],
       ungrantable: undefined,
     };
   }
 
-  async function codeFor(request: AssumeRequest): Promise<MfaCode> {
-    const { name, config, signal } = request;
-    if (config.MFA !== undefined && request.asksSurroundings)
-      throw surroundingsWanted(`MFA.command of config '${name}'`);
+  /** The session of the device, which its roles use as well: AWS's clock was read when it was opened, and not now. */
+  async function openKept(
+    request: AssumeRequest,
+    serial: string,
+    target: Target,
+    source: ResolvedSource,
+    duration: number | undefined,
+  ): Promise<{ readonly output: CredentialFields } & ClockReading> {
+    const { credentials } = await devices.open({
+      request,
+      signal: request.signal,
+      serial,
+      credentials: source.credentials,
+      target,
+      duration: duration ?? DEVICE_SESSION,
+      role: undefined,
+      isOnce: false,
+      explain: (error) => explain(error, request, target, source),
+    });
+    return { output: credentials, clockSkew: undefined, clock: "aws" };
+  }
+
+  async function assumeWithDevice({
+    request,
+    serial,
+    target,
+    source,
+    input,
+    send,
+  }: {
+    readonly request: AssumeRequest;
+    readonly serial: string;
+    readonly target: Target;
+    readonly source: ResolvedSource;
+    readonly input: Operations["AssumeRole"]["input"];
+    readonly send: (credentials: Credentials) => Promise<{ readonly output: IssuedRole } & ClockReading>;
+  }): Promise<{ readonly output: IssuedRole } & ClockReading> {
+    const isDirect = takesCodeItself(input.DurationSeconds, source.credentials);
+    const use: DeviceUse = {
+      request,
+      signal: request.signal,
+      serial,
+      credentials: source.credentials,
+      target,
+      duration: DEVICE_SESSION,
+      role: isDirect ? input : undefined,
+      isOnce: isDirect,
+      explain: (error) => explain(error, request, target, source),
+    };
+    if (!isDirect) return withSession(use, send);
+    const opened = await devices.open(use);
+    devices.drop(use, opened);
+    if (opened.issued === undefined) throw new KeyholeError("internal", "the device opened no role");
+    return { output: opened.issued, clockSkew: opened.clockSkew, clock: opened.clock };
+  }
+
+  /** A call with the session of a device, and with another one where AWS does not take it any more. */
+  async function withSession<Result>(
+    use: DeviceUse,
+    send: (credentials: Credentials) => Promise<Result>,
+  ): Promise<Result> {
+    const opened = await devices.open(use);
+    try {
+      return await send(new Credentials(opened.credentials));
+    } catch (error) {
+      if (!isStaleSource(error) || !devices.drop(use, opened)) throw error;
+    }
+    return send(new Credentials((await devices.open(use)).credentials));
+  }
+
+  async function runCommand({ request, serial, signal }: DeviceUse): Promise<string> {
+    const { name, config, surroundings } = request;
+    const { MFA: mfa } = config;
+    if (mfa === undefined) throw new KeyholeError("internal", "there is no MFA.command");
     const environment = spawnEnvironment(options, request);
-    const helper = helperSetting(options, request.surroundings, environment);
-    const obtain = (): Promise<MfaCode> => obtainCode({ name, config, environment, helper, clock, signal });
-    return config.MFA === undefined ? obtain() : codes(request, obtain);
+    const helper = helperSetting(options, surroundings, environment);
+    return commands({ ...request, signal }, () =>
+      runMfaCommand({ name, mfa, serial, environment, helper, clock, signal }),
+    );
+  }
+
+  async function sendCode(
+    { serial, credentials, target, duration, role, isOnce, signal }: DeviceUse,
+    code: string,
+  ): Promise<Opened> {
+    const proof = { SerialNumber: serial, TokenCode: code };
+    if (role === undefined) {
+      const input = { DurationSeconds: duration, ...proof };
+      const { output, ...reading } = await call("GetSessionToken", input, target, credentials, signal);
+      return { ...reading, credentials: output, issued: undefined, isOnce };
+    }
+    const { output, ...reading } = await call("AssumeRole", { ...role, ...proof }, target, credentials, signal);
+    return { ...reading, credentials: output.credentials, issued: output, isOnce };
+  }
+
+  /** The roles of profiles that the walk has left: the first of them asks for a code. */
+  async function walkOn(request: AssumeRequest, way: Way, source: ResolvedSource): Promise<ResolvedSource> {
+    let { credentials } = source;
+    for (const hop of source.rest)
+      credentials = await hops.get({ request, hop, credentials, way, signal: request.signal });
+    return { ...source, credentials };
+  }
+
+  async function assumeHop({ request, hop, credentials, way, signal }: HopUse): Promise<Credentials> {
+    const target = hopTarget(way, hop.roleArn);
+    const input = hopParameters(hop, options.user);
+    const serial = hop.mfaSerial;
+    const isDirect = takesCodeItself(hop.durationSeconds, credentials);
+    const sent: Sent["mfa"] = serial === undefined ? "none" : mfaOf(request.config);
+    const explainIt = (error: unknown): KeyholeError =>
+      explainHop(error, {
+        name: request.name,
+        roleArn: hop.roleArn,
+        region: target.region,
+        renewal: undefined,
+        secrets: [credentials.secretAccessKey, credentials.sessionToken, hop.externalId],
+        server: "STS",
+        sent: { mfa: sent, hasExternalId: hop.externalId !== undefined, profile: hop.profile },
+      });
+    const send = async (by: Credentials) =>
+      new Credentials((await call("AssumeRole", input, target, by, signal)).output.credentials);
+    try {
+      if (serial === undefined) return await send(credentials);
+      const role = isDirect ? input : undefined;
+      const base = { request, signal, serial, credentials, target, duration: DEVICE_SESSION };
+      const use = { ...base, role, isOnce: false, explain: explainIt };
+      return isDirect ? new Credentials((await devices.open(use)).credentials) : await withSession(use, send);
+    } catch (error) {
+      // What the daemon asks for is no failure.
+      throw isErrorOf(error, "code-wanted", "surroundings-wanted") ? error : explainIt(error);
+    }
   }
 
   async function reach(request: RoleRequest): Promise<Target> {
@@ -287,6 +446,35 @@ function sourceOf({ source }: Chain): ResolvedSource {
   return source;
 }
 
+/** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */
+function takesCodeItself(duration: number | undefined, { sessionToken }: Credentials): boolean {
+  return (duration ?? 0) > LONGEST_CHAINED || sessionToken !== undefined;
+}
+
+/** Requests that differ in nothing else ask once. */
+function keyOfHop({ request, hop, credentials, way }: HopUse): string {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  const { MFA, Session } = request.config;
+  return new Bun.CryptoHasher("sha256")
+    .update(
+      JSON.stringify([hop, accessKeyId, secretAccessKey, sessionToken, way, MFA, Session, request.asksSurroundings]),
+    )
+    .digest("base64");
+}
+
+function mfaOf({ MFA, AssumeRole, GetSessionToken }: Config): Sent["mfa"] {
+  if (MFA !== undefined) return "command";
+  const { SerialNumber: serial, TokenCode: code } = GetSessionToken ?? AssumeRole ?? {};
+  if (code !== undefined) return "code";
+  return serial === undefined ? "none" : "person";
+}
+
+function codeNotes({ MFA, AssumeRole, GetSessionToken }: Config): string[] {
+  const section = GetSessionToken === undefined ? "AssumeRole" : "GetSessionToken";
+  const isIgnored = MFA !== undefined && (GetSessionToken ?? AssumeRole)?.TokenCode !== undefined;
+  return isIgnored ? [`${section}.TokenCode is ignored: MFA.command gives the code`] : [];
+}
+
 /** Undefined where the config asks for no more than a chained role may have. */
 function chainedDuration({ config }: AssumeRequest): number | undefined {
   return (config.AssumeRole?.DurationSeconds ?? 0) > LONGEST_CHAINED ? LONGEST_CHAINED : undefined;
@@ -320,7 +508,7 @@ function explain(
     secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, code],
     server: "STS",
     sent: {
-      mfa: request.config.MFA !== undefined ? "command" : code !== undefined ? "code" : "none",
+      mfa: mfaOf(request.config),
       hasExternalId: AssumeRole?.ExternalId !== undefined,
       profile: undefined,
     },

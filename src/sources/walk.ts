@@ -4,16 +4,15 @@ import { Credentials } from "../credentials.ts";
 import type { Clock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
-import { quotePosix } from "../text/quoting.ts";
 import { createDirectTransport } from "./direct.ts";
 import { createHandler } from "./handler.ts";
 import { type HelperSetting, runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { readToken } from "./token.ts";
-import { defaultSessionName } from "./parameters.ts";
+import { defaultSessionName, hopParameters } from "./parameters.ts";
 import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
-import { explainFailure } from "./refusal.ts";
+import { explainHop } from "./refusal.ts";
 import { explainProvider, signInOver } from "./chainfailure.ts";
 import { type SignIn, useSignIn } from "./signin.ts";
 import type { SourceEnvironment } from "./source.ts";
@@ -54,12 +53,15 @@ interface Provided {
 export async function walk(plan: Plan, context: WalkContext): Promise<ResolvedSource> {
   const { place, hops } = plan;
   let credentials = await obtain(place, context);
-  for (const hop of hops) credentials = await assume(hop, credentials, context);
+  const asking = hops.findIndex(({ mfaSerial }) => mfaSerial !== undefined);
+  const before = asking === -1 ? hops : hops.slice(0, asking);
+  for (const hop of before) credentials = await assume(hop, credentials, context);
   return {
     credentials,
     description: describe(plan, context),
     chained: hops.length > 0 || place.kind === "web-identity" || place.kind === "sso",
     renewal: renewalOf(place),
+    rest: hops.slice(before.length),
     notes: [],
   };
 }
@@ -224,14 +226,9 @@ function fieldsOf({ expiration, ...fields }: Provided): Credentials {
 }
 
 async function assume(hop: Hop, credentials: Credentials, context: WalkContext): Promise<Credentials> {
-  const { profile, roleArn, sessionName, externalId, durationSeconds } = hop;
+  const { profile, roleArn, externalId } = hop;
   context.waitsFor(`STS, for the role of profile '${profile}'`);
-  const input = {
-    RoleArn: roleArn,
-    RoleSessionName: sessionName ?? defaultSessionName(context.user, profile),
-    ExternalId: externalId,
-    DurationSeconds: durationSeconds,
-  };
+  const input = hopParameters(hop, context.user);
   return call("AssumeRole", input, { roleArn, credentials, profile, secrets: [externalId] }, context);
 }
 
@@ -273,7 +270,7 @@ async function call<Name extends "AssumeRole" | "AssumeRoleWithWebIdentity">(
     const { output } = await createDirectTransport({ clock }).send(name, input, caller, new AbortController().signal);
     return new Credentials(output.credentials);
   } catch (error) {
-    const { kind, message, hint } = explainFailure(error, {
+    throw explainHop(error, {
       name: config,
       roleArn,
       region: target.region,
@@ -282,11 +279,5 @@ async function call<Name extends "AssumeRole" | "AssumeRoleWithWebIdentity">(
       server: "STS",
       sent: { mfa: "none", hasExternalId: secrets.some((secret) => secret !== undefined), profile },
     });
-    if (profile === undefined) throw new KeyholeError(kind, `web identity: ${message}`, hint);
-    throw new KeyholeError(
-      kind,
-      `profile '${profile}': ${message}`,
-      hint ?? `aws sts get-caller-identity --profile ${quotePosix(profile)}`,
-    );
   }
 }

@@ -124,6 +124,19 @@ const grantOrigin = {
 const grantAddition = struct({ directory: string, ...grantTerms, ...grantOrigin });
 const formerAddition = { ...formerTerms, ...grantOrigin } as const;
 
+/** A code of an MFA device that something waits for. */
+const wantedCode = struct({
+  id: u32,
+  /** The config that was the first to want it. */
+  config: string,
+  serial: string,
+  /** The access key id of the user whose device it is. */
+  keyId: string,
+  wantedAt: u64,
+  /** Whether a client asks a person for it. */
+  isAsked: boolean,
+});
+
 /** A named number: the counters of `status`. */
 const counter = struct({ name: string, value: u64 });
 
@@ -288,6 +301,26 @@ export const messages = {
     number: 0x19,
     request: struct({ name: string, executable: string, arch: optional(string) }),
     response: grant,
+  },
+  /** Which codes of MFA devices are waited for, from the oldest to the youngest. */
+  Codes: { number: 0x1a, request: empty, response: struct({ codes: list(wantedCode) }) },
+  /**
+   * Sent where an answer was `code-wanted`, whose hint ends in the id: whether it is this client's turn to ask its person.
+   * Waits for up to 10 s while another asks.
+   */
+  CodeTurn: {
+    number: 0x1b,
+    /** `canAsk`: whether this client could. `code-wanted` if not, and no other asks. */
+    request: struct({ id: u32, canAsk: boolean }),
+    /** `ask`, with the code; `wait` while it is another's turn; `done` where nothing waits for it any more. */
+    response: struct({ state: string, code: optional(wantedCode) }),
+  },
+  /** Uses a code at once, for all that wait for it. */
+  CodeAnswer: {
+    number: 0x1c,
+    request: struct({ id: u32, code: string }),
+    /** What is wrong with the code, where another is to be given. */
+    response: struct({ problem: optional(string) }),
   },
 } as const satisfies Record<string, MessageRow>;
 

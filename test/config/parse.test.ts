@@ -239,12 +239,16 @@ describe("MFA", () => {
     ]);
   });
 
-  test("a serial number needs a code or a command", () => {
-    expect(roleProblems(serial)).toEqual([
-      "line 3: AssumeRole.SerialNumber needs MFA.command or AssumeRole.TokenCode beside it",
-    ]);
+  test("a person gives the code of a device that has neither code nor command", () => {
+    expect(roleProblems(serial)).toEqual([]);
     expect(roleProblems(serial, "TokenCode: '000000'")).toEqual([]);
     expect(problemsOf(`AssumeRole:\n  RoleArn: ${ROLE}\n  ${serial}${command}`)).toEqual([]);
+  });
+
+  test("a command is for the device of a profile, where the config names none", () => {
+    expect(problemsOf(`AssumeRole:\n  RoleArn: ${ROLE}\nSession: {profile_name: p}\n${command.trimStart()}`)).toEqual(
+      [],
+    );
   });
 
   test.each(["''", "[]", "['']", "1", "[1]"])("%s is no command", (value) => {

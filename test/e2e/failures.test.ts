@@ -90,7 +90,7 @@ const failures: readonly Failure[] = [
     error: "AccessDenied: User: arn:aws:iam::1:user/jo is not authorized to perform: sts:AssumeRole on resource: r",
     hint:
       `${TRUST} --query Role.AssumeRolePolicyDocument; if the role asks for MFA: keyhole config update -n c --set ` +
-      "AssumeRole.SerialNumber=ARN --set MFA.command=COMMAND; if it wants an external id: keyhole config update -n c --set AssumeRole.ExternalId=ID",
+      "AssumeRole.SerialNumber=ARN; if it wants an external id: keyhole config update -n c --set AssumeRole.ExternalId=ID",
   },
   {
     title: "a trust policy, where code and external id were sent",

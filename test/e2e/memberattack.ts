@@ -36,6 +36,9 @@ const bodies: Readonly<Record<MessageName, object>> = {
   GrantMake: addition,
   GrantsList: {},
   GrantSet: { name: "g", executable: "full", arch: undefined },
+  Codes: {},
+  CodeTurn: { id: 1, canAsk: true },
+  CodeAnswer: { id: 1, code: "123456" },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -260,11 +260,13 @@ test("what is spawned for a requester gets its variables, and none of what other
     `STS.aws_secret_access_key=${inConfig.secretAccessKey}`,
   );
   await machine.addConfig("first", `AssumeRole.SerialNumber=${SERIAL}`, `MFA.command=${spy}`);
-  await machine.addConfig("second", `AssumeRole.SerialNumber=${SERIAL}`, `MFA.command=${spy}`);
+  // Of another device: a code serves all roles of one.
+  await machine.addConfig("second", `AssumeRole.SerialNumber=${SERIAL}2`, `MFA.command=${spy}`);
   await machine.keyhole("daemon start", { env });
   await machine.keyhole("daemon add -n static");
   await machine.keyhole("daemon add -n first", { env });
   const firsts = readdirSync(machine.home).filter((name) => name.startsWith("seen-"));
+  machine.sts.mfa = { serialNumber: `${SERIAL}2`, code: MFA_CODE };
   await machine.keyhole("daemon add -n second", { env: { UNRELATED_SECRET: "unrelated-secret" } });
   // What a requester has beside the selection of a source is for its own helpers.
   const others = readdirSync(machine.home).filter((name) => name.startsWith("seen-") && !firsts.includes(name));

@@ -42,6 +42,7 @@ beforeEach(() => {
           description: "profile p",
           chained: false,
           renewal: undefined,
+          rest: [],
           notes: [],
         },
       });
@@ -157,11 +158,11 @@ describe("what was resolved is kept", () => {
     const asking = cache.get(ask());
     flights[0]!.land();
     const stale = await asking;
-    cache.drop(ask(), stale.source!);
+    cache.drop(ask(), stale);
     const again = cache.get(ask());
     flights[1]!.land();
     const fresh = await again;
-    cache.drop(ask(), stale.source!);
+    cache.drop(ask(), stale);
     await settle();
     expect(await cache.get(ask())).toBe(fresh);
     expect(flights).toHaveLength(2);

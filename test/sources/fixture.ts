@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/clock.ts";
+import { type Codes, createCodes, createUsedCodes } from "../../src/sources/codes.ts";
 import { createDirectTransport } from "../../src/sources/direct.ts";
 import type { AssumeRequest, CredentialSource, SourceEnvironment } from "../../src/sources/source.ts";
 import { createStsSource, type StsSourceOptions } from "../../src/sources/sts.ts";
@@ -39,6 +40,7 @@ export function makeHome(): Home {
 
 export interface World {
   readonly sts: Sts;
+  readonly codes: Codes;
   readonly home: Home;
   readonly source: CredentialSource;
   /** A requester's environment that leads to the test STS and to no instance metadata; not to its root keys. */
@@ -69,8 +71,13 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
     AWS_EC2_METADATA_DISABLED: "true",
   };
   const keys = { AWS_ACCESS_KEY_ID: sts.root.accessKeyId, AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey };
+  const { clock = systemClock } = options;
+  const used = createUsedCodes(clock);
+  const codes = createCodes(clock, used);
   const source = createStsSource({
-    clock: systemClock,
+    codes,
+    used,
+    clock,
     user: "tester",
     socketPath: SOCKET,
     transport: createDirectTransport({ clock: systemClock }),
@@ -80,6 +87,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
   });
   return {
     sts,
+    codes,
     home,
     source,
     environment,

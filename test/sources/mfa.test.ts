@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/clock.ts";
-import { type MfaRequest, obtainCode } from "../../src/sources/mfa.ts";
+import { type MfaRequest, runMfaCommand } from "../../src/sources/mfa.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";
-import { type Home, makeHome, ROLE } from "./fixture.ts";
+import { type Home, makeHome } from "./fixture.ts";
 
-const SerialNumber = "arn:aws:iam::111122223333:mfa/tester";
+const SERIAL = "arn:aws:iam::111122223333:mfa/tester";
 
 let home: Home;
 
@@ -15,18 +14,11 @@ beforeAll(() => {
 });
 afterAll(() => home.remove());
 
-function obtain(
-  command: string | readonly string[] | undefined,
-  assume: object = { SerialNumber },
-  change: Partial<MfaRequest> = {},
-) {
-  const config: Config = {
-    AssumeRole: { RoleArn: ROLE, ...assume },
-    ...(command === undefined ? {} : { MFA: { command } }),
-  };
-  return obtainCode({
+function obtain(command: string | readonly string[], change: Partial<MfaRequest> = {}) {
+  return runMfaCommand({
     name: "demo",
-    config,
+    mfa: { command },
+    serial: SERIAL,
     environment: { PATH: `${home.path}:${process.env["PATH"]}` },
     helper: undefined,
     clock: systemClock,
@@ -42,26 +34,20 @@ describe("a code", () => {
     ["echo 'code: 123456.'", "123456"],
     ["echo 1234567 x123456 000001", "000001"],
   ])("comes from %p", async (command, code) => {
-    expect(await obtain(command)).toEqual({ code, notes: [] });
+    expect(await obtain(command)).toBe(code);
   });
 
-  test("comes from the config where there is no command", async () => {
-    expect(await obtain(undefined, { SerialNumber, TokenCode: "111111" })).toEqual({ code: "111111", notes: [] });
-  });
-
-  test("is not asked for without a device", async () => {
-    expect(await obtain(undefined, {})).toEqual({ code: undefined, notes: [] });
-  });
-
-  test("comes from the command where there is one in the config as well, with a note", async () => {
-    const { code, notes } = await obtain("echo 123456", { SerialNumber, TokenCode: "111111" });
-    expect(code).toBe("123456");
-    expect(notes).toEqual(["AssumeRole.TokenCode is ignored: MFA.command gives the code"]);
-  });
+  test.each([{ command: "show-device '{serial}'" }, { command: ["show-device", "{serial}"] }])(
+    "is that of the device: %j",
+    async ({ command }) => {
+      home.write("show-device", `#!/bin/sh\n[ "$1" = ${SERIAL} ] && echo 123456\n`, 0o700);
+      expect(await obtain(command)).toBe("123456");
+    },
+  );
 
   test("comes from a program in the requester's PATH, without a shell", async () => {
     home.write("show-code", '#!/bin/sh\necho "$# 123456"\n', 0o700);
-    expect((await obtain("show-code $HOME;ls '*'")).code).toBe("123456");
+    expect(await obtain("show-code $HOME;ls '*'")).toBe("123456");
   });
 });
 
@@ -96,16 +82,8 @@ describe("no code", () => {
 
   test("comes in time from a command that hangs", async () => {
     const clock = new FakeClock();
-    const obtaining = rejectionOf(obtain("sleep 600", { SerialNumber }, { clock }));
+    const obtaining = rejectionOf(obtain("sleep 600", { clock }));
     await clock.advance(60_000);
     expect(await obtaining).toMatchObject({ kind: "person-needed", message: "MFA.command did not end within 60 s" });
-  });
-
-  test("comes of a command without a device", async () => {
-    expect((await rejectionOf(obtain("echo 123456", {}))).kind).toBe("invalid-config");
-  });
-
-  test("comes of a device alone", async () => {
-    expect(await rejectionOf(obtain(undefined))).toMatchObject({ kind: "person-needed", exitStatus: 5 });
   });
 });

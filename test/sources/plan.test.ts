@@ -119,6 +119,10 @@ function plan(profile: string | undefined, environment: Record<string, string> =
   }
 }
 
+test("a role says whose code it asks for", () => {
+  expect(planSource({ shared, environment: OFF }, "mfa").hops[0]?.mfaSerial).toBe("arn");
+});
+
 test.each([
   ["keys", "CONFIG"],
   ["only", "ONLY"],
@@ -137,7 +141,7 @@ test.each([
   ["__proto__", "PROTO"],
   ["ecs", "container > r"],
   ["alone", "credential-loop: profile 'alone' is its own source_profile in the end"],
-  ["mfa", "person-needed: profile 'mfa' asks for an MFA code, and no person is there to give it"],
+  ["mfa", "CONFIG > r"],
   ["half", "no-source-credentials: profile 'half' has aws_access_key_id without aws_secret_access_key"],
 ])("profile %s: %s", (profile, is) => {
   expect(plan(profile)).toBe(is);

@@ -410,7 +410,6 @@ describe("no source credentials", () => {
     { profile: "old", kind: "no-source-credentials", what: "returned expired credentials", hint: "--profile old" },
     { profile: "cycle", kind: "credential-loop", what: "profile 'cycle'", hint: "--profile cycle" },
     { profile: "itself", kind: "credential-loop", what: "demo -> demo", hint: "keyhole config get -n demo" },
-    { profile: "mfa", kind: "person-needed", what: "MFA", hint: "MFA.command" },
     { profile: "sso", kind: "person-needed", what: "profile 'sso'", hint: "aws sso login --profile sso" },
     { profile: "legacy", kind: "person-needed", what: "profile 'legacy'", hint: "aws sso login --profile legacy" },
     { profile: "login", kind: "person-needed", what: "profile 'login'", hint: "aws login --profile login" },
@@ -420,11 +419,6 @@ describe("no source credentials", () => {
     expect(refused.message).toContain(what);
     expect(refused.hint).toContain(hint);
     expect(`${refused.message} ${refused.hint}`).not.toContain("canary");
-  });
-
-  test("of a profile that has no config, with a hint to make one", async () => {
-    const refused = await rejectionOf(resolve({ name: "aws:mfa", profile: "mfa" }));
-    expect(refused.hint).toMatch(/MFA\.command.*: keyhole config add$/);
   });
 
   test("where AWS refuses the profile's role, without the secret that it repeats", async () => {

@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { PendingCode } from "../../src/sources/codes.ts";
 import { Credentials } from "../../src/credentials.ts";
 import type { Config } from "../../src/config/config.ts";
 import type { AssumeRequest, SourceEnvironment } from "../../src/sources/source.ts";
 import { startProxy } from "../sts/proxy.ts";
+import type { RoleDefinition } from "../sts/roles.ts";
 import { hasOpenssl } from "../sts/tls.ts";
 import { rejectionOf } from "../thrown.ts";
 import { makeWorld, ROLE, type World } from "./fixture.ts";
@@ -302,22 +304,116 @@ describe("role chaining", () => {
   });
 });
 
-describe("MFA", () => {
-  const SerialNumber = "arn:aws:iam::111122223333:mfa/tester";
+/** The only one of the device. */
+function wantedOf(serial: string): PendingCode {
+  const [wanted, ...more] = world.codes.pending().filter((each) => each.serial === serial);
+  if (wanted === undefined || more.length > 0) throw new Error("not one code is wanted");
+  return wanted;
+}
 
-  test("runs the command again for every AssumeRole", async () => {
-    const log = `${world.home.path}/codes`;
-    const command = world.home.write("code", `#!/bin/sh\necho run >> ${log}\necho "your code is 123456"\n`, 0o700);
-    world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
-    world.sts.roles.set(ROLE, { requireMfa: true });
-    const request = world.request({ assume: { SerialNumber }, config: { MFA: { command } } });
+function countingCommand(code: string): { command: string; runs: () => Promise<string> } {
+  const log = `${world.home.path}/codes-${code}`;
+  const command = world.home.write(
+    `code-${code}`,
+    `#!/bin/sh\necho run >> ${log}\necho "your code is ${code}"\n`,
+    0o700,
+  );
+  return { command, runs: () => Bun.file(log).text() };
+}
+
+describe("MFA", () => {
+  const SERIAL = "arn:aws:iam::111122223333:mfa/tester";
+
+  let devices = 0;
+
+  /** One that was not used before. */
+  function useDevice(role: RoleDefinition = {}): { SerialNumber: string; code: string } {
+    devices += 1;
+    const device = { serialNumber: `${SERIAL}${devices}`, code: `${123_456 + devices}`, once: true };
+    world.sts.mfa = device;
+    world.sts.roles.set(ROLE, { requireMfa: true, ...role });
+    return { SerialNumber: device.serialNumber, code: device.code };
+  }
+
+  test("of a command serves every role of the device", async () => {
+    const { SerialNumber, code } = useDevice();
+    const { command, runs } = countingCommand(code);
+    const config = { MFA: { command } };
+    const requests = ["a", "b", "c", "d", "e"].map((name) => world.request({ name, assume: { SerialNumber }, config }));
+    const roles = await Promise.all(requests.map((request) => world.source.assume(request)));
+    expect(new Set(roles.map(({ arn }) => arn)).size).toBe(5);
+    expect(world.sts.count("GetSessionToken")).toBe(1);
+    expect(await runs()).toBe("run\n");
+  });
+
+  test("goes into AssumeRole itself for a role that wants more than an hour", async () => {
+    const { SerialNumber, code } = useDevice({ maxSessionDuration: 7_200 });
+    const { command } = countingCommand(code);
+    const assume = { SerialNumber, DurationSeconds: 7_200 };
+    await world.source.assume(world.request({ assume, config: { MFA: { command } } }));
+    expect(world.sts.count("GetSessionToken")).toBe(0);
+  });
+
+  test("of a person is wanted once, by however many, and serves all of them", async () => {
+    const { SerialNumber, code } = useDevice();
+    const requests = Array.from({ length: 100 }, (_, at) =>
+      world.request({ name: `c${at}`, assume: { SerialNumber } }),
+    );
+    const wanted = await Promise.all(requests.map((request) => rejectionOf(world.source.assume(request))));
+    expect(new Set(wanted.map(({ kind }) => kind))).toEqual(new Set(["code-wanted"]));
+    const pending = wantedOf(SerialNumber);
+    expect(pending.keyId).toBe(world.sts.root.accessKeyId);
+    expect(new Set(wanted.map(({ hint }) => hint))).toEqual(new Set([`keyhole answer ${pending.id}`]));
+    expect(await world.codes.answer(pending.id, "654321")).toContain("MultiFactorAuthentication failed");
+    expect(await world.codes.answer(pending.id, code)).toBeUndefined();
+    await Promise.all(requests.map((request) => world.source.assume(request)));
+    expect(world.sts.count("GetSessionToken")).toBe(2);
+    expect(() => wantedOf(SerialNumber)).toThrow();
+  });
+
+  test("of a person opens the one role that wants more than an hour, once", async () => {
+    const { SerialNumber, code } = useDevice({ maxSessionDuration: 7_200 });
+    const request = world.request({ assume: { SerialNumber, DurationSeconds: 7_200 } });
+    await rejectionOf(world.source.assume(request));
+    await world.codes.answer(wantedOf(SerialNumber).id, code);
+    expect((await world.source.assume(request)).arn).toContain("/demo/");
+    expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
+    expect(world.sts.count("GetSessionToken")).toBe(0);
+  });
+
+  test("of a profile's device is asked for as that of a config's", async () => {
+    const { SerialNumber, code } = useDevice();
+    const { accessKeyId, secretAccessKey } = world.sts.root;
+    const outer = "arn:aws:iam::111122223333:role/outer";
+    world.sts.roles.set(outer, { requireMfa: true });
+    world.sts.roles.set(ROLE, {});
+    world.home.write(
+      ".aws/config",
+      `[profile keys]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n` +
+        `[profile p]\nrole_arn = ${outer}\nsource_profile = keys\nmfa_serial = ${SerialNumber}\n`,
+    );
+    const config = { Session: { profile_name: "p" } };
+    const requests = ["a", "b"].map((name) => world.request({ name, config, environment: {} }));
+    for (const request of requests)
+      expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
+    await world.codes.answer(wantedOf(SerialNumber).id, code);
+    for (const request of requests) await world.source.assume(request);
+    const made = world.sts.calls.filter(({ outcome }) => outcome === "ok").map(({ action }) => action);
+    expect(made).toEqual(["GetSessionToken", "AssumeRole", "AssumeRole", "AssumeRole"]);
+  });
+
+  test("is asked for again where AWS takes the session no more", async () => {
+    const { SerialNumber, code } = useDevice();
+    const request = world.request({ assume: { SerialNumber } });
+    await rejectionOf(world.source.assume(request));
+    await world.codes.answer(wantedOf(SerialNumber).id, code);
     await world.source.assume(request);
-    await world.source.assume(request);
-    expect(await Bun.file(log).text()).toBe("run\nrun\n");
+    world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
+    expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
   });
 
   test("says that a wrong code needs a person", async () => {
-    world.sts.mfa = { serialNumber: SerialNumber, code: "123456" };
+    const { SerialNumber } = useDevice();
     const refused = await rejectionOf(
       world.source.assume(world.request({ assume: { SerialNumber, TokenCode: "654321" } })),
     );

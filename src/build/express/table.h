@@ -39,7 +39,7 @@
 #define OTHER_NAME 9, "this grant is for another name than the one given", "keyhole export"
 #define CLOSED 1, "stdout is closed", "end the command with >FILE, or with >/dev/null"
 #define UNWRITABLE 1, "stdout cannot be written to", "keyhole daemon logs"
-#define EXITS {1, 1, 2, 1, 1, 4, 4, 3, 3, 1, 1, 5, 5, 6, 7, 7, 7, 7, 8, 9, 1, 1, 1, 1, 3, 126, 127, 130, 4, 1, 1, 9, 9, 9, 9, 2, 5}
+#define EXITS {1, 1, 2, 1, 1, 4, 4, 3, 3, 1, 1, 5, 5, 6, 7, 7, 7, 7, 8, 9, 1, 1, 1, 1, 3, 126, 127, 130, 4, 1, 1, 9, 9, 9, 9, 2, 5, 5}
 #define HINTS "keyhole daemon logs\0" \
   "keyhole daemon logs\0" \
   "keyhole --help\0" \
@@ -76,5 +76,6 @@
   "ask the owner of this grant for a new one\0" \
   "ask the owner of this grant to allow it, and try again\0" \
   "keyhole export -n NAME\0" \
-  "keyhole daemon restart\0"
+  "keyhole daemon restart\0" \
+  "keyhole pending\0"
 enum { VERSION = 1, VEND = 2, FETCH = 15, ERROR = 255, LONGEST_NAME = 128, SILENCE = 250, FETCH_DEADLINE = 20000, SHUTTING_DOWN = 24, UNSUPPORTED_VERSION = 23, PATIENCE = 2000, ENDED_BY_SIGPIPE = 141 };

@@ -9,6 +9,7 @@ import type { Settings } from "../../settings.ts";
 import type { ResponseOf, SessionInfo } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 import { environmentOutside } from "../programs/nesting.ts";
+import { whileCoded } from "./codes.ts";
 import {
   compareSources,
   offerKeys,
@@ -150,7 +151,7 @@ export async function withSession<Result>(
         else await offerKeys(link, caller);
         return await ask(link, name);
       } catch (error) {
-        if (!isErrorOf(error, "no-such-session", "surroundings-wanted")) throw error;
+        if (!isErrorOf(error, "no-such-session", "surroundings-wanted", "code-wanted")) throw error;
       }
     }
     const { config: session, notes } = await addSession(link, caller, name, ON_DEMAND);
@@ -219,13 +220,15 @@ export async function askTelling<Result>(
   ask: () => Promise<Result>,
 ): Promise<Result> {
   const isWatched = await caller.ui.isWatched();
-  try {
-    return await whileTold(isWatched, caller.ui, `the source of ${name}`, ask);
-  } catch (error) {
-    if (!isErrorOf(error, "surroundings-wanted")) throw error;
-    await tellSurroundings(link, caller, whereabouts);
-    return whileTold(isWatched, caller.ui, error.message.replace(WANTS, ""), ask);
-  }
+  return whileCoded(link, caller, async () => {
+    try {
+      return await whileTold(isWatched, caller.ui, `the source of ${name}`, ask);
+    } catch (error) {
+      if (!isErrorOf(error, "surroundings-wanted")) throw error;
+      await tellSurroundings(link, caller, whereabouts);
+      return whileTold(isWatched, caller.ui, error.message.replace(WANTS, ""), ask);
+    }
+  });
 }
 
 /** What follows the name of the helper in the daemon's answer. */

@@ -176,7 +176,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
       runners.look();
       return infoOf(live);
     } catch (error) {
-      if (isErrorOf(error, "surroundings-wanted")) throw error;
+      if (isErrorOf(error, "surroundings-wanted", "code-wanted")) throw error;
       const grant = isGrantName(request.name) ? request.name : undefined;
       record({ kind: "grant", transport: "control", outcome: keyholeErrorOf(error).kind, grant, peer: peerOf(caller) });
       throw error;

@@ -235,7 +235,8 @@ export class Sessions {
   async #fetch(session: Session, canTell: boolean): Promise<Issue> {
     for (let current = session; ; current = this.#find(session.name)) {
       const error = current.lastError;
-      if (error !== undefined && current.isBackingOff(this.#lifecycle.time)) {
+      // A code may have been given since, and nothing is asked too often by looking.
+      if (error !== undefined && error.kind !== "code-wanted" && current.isBackingOff(this.#lifecycle.time)) {
         if (!(await this.#lifecycle.renewals.hasNews(current))) {
           this.#lifecycle.renewals.judge(current);
           throw error;

@@ -22,6 +22,14 @@ export default defineCommand({
   meta: { name: "config add", description: "Save the parameters of a role under a name" },
   where: "host",
   args,
+  notes: [
+    "A role that asks for MFA: --set AssumeRole.SerialNumber=ARN. Its codes come from you, at the terminal, or from",
+    "  --set MFA.command='ykman oath accounts code --single NAME'",
+    "  --set MFA.command='op item get NAME --otp'",
+    "  --set MFA.command='pass otp NAME'",
+    "  --set MFA.command='oathtool --totp --base32 @FILE'",
+    "It runs without a shell; {serial} in it is the device. One code serves all roles of a device for 12 h.",
+  ],
   async run(context) {
     const { ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);

@@ -1,0 +1,153 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { Person } from "../cli/fakes/person.ts";
+import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
+
+const SERIAL = "arn:aws:iam::111122223333:mfa/jane";
+const CODE = "918273";
+const WRONG = "918274";
+const QUESTION = `MFA code of ${SERIAL}`;
+
+/** Roles that want MFA, and a device whose codes count once. */
+async function createWorld(...names: readonly string[]): Promise<Machine> {
+  const machine = await createMachine({ mfa: { serialNumber: SERIAL, code: CODE, once: true } });
+  for (const name of names) {
+    machine.sts.roles.set(roleArn(name), { requireMfa: true });
+    await machine.addConfig(name, `AssumeRole.SerialNumber=${SERIAL}`);
+  }
+  return machine;
+}
+
+/** A program that answers each question with a code, and notes it. */
+function askpass({ home }: Machine, code: string): { readonly path: string; readonly asked: () => string[] } {
+  const path = join(home, "askpass");
+  writeFileSync(path, `#!/bin/sh\necho "$*" >>${home}/asked\necho ${code}\n`);
+  chmodSync(path, 0o755);
+  return { path, asked: () => readFileSync(join(home, "asked"), "utf8").trimEnd().split("\n") };
+}
+
+const atTerminal = ({ environment }: Machine, ...words: string[]) => new Person([executable, ...words], environment);
+
+/** All that keyhole wrote below its home. */
+function written(directory: string): string {
+  return readdirSync(directory, { recursive: true })
+    .map((name) => join(directory, String(name)))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => readFileSync(path, "latin1"))
+    .join("\n");
+}
+
+test("five roles of one device: one question, one GetSessionToken", async () => {
+  const names = ["a", "b", "c", "d", "e"];
+  await using machine = await createWorld(...names);
+  const { path, asked } = askpass(machine, CODE);
+  const env = { KEYHOLE_ASKPASS: path };
+  await machine.keyhole("daemon start");
+  const results = await Promise.all(names.map((name) => machine.run(["export", "-n", name], { env })));
+  expect(results.map(({ exitCode, stderr }) => ({ exitCode, stderr }))).toEqual(
+    names.map(() => ({ exitCode: 0, stderr: "" })),
+  );
+  expect(asked()).toEqual([expect.stringContaining(QUESTION)]);
+  expect(machine.sts.count("GetSessionToken")).toBe(1);
+  expect(written(machine.paths.home)).not.toContain(CODE);
+});
+
+test("a hundred clients of one role: one question, a hundred answers", async () => {
+  await using machine = await createWorld("a");
+  const { path, asked } = askpass(machine, CODE);
+  const env = { KEYHOLE_ASKPASS: path };
+  await machine.keyhole("daemon start");
+  const words = ["export", "-n", "a", "-f", "credential-process"];
+  const results = await Promise.all(Array.from({ length: 100 }, () => machine.run(words, { env })));
+  expect(new Set(results.map(({ exitCode }) => exitCode))).toEqual(new Set([0]));
+  expect(asked()).toHaveLength(1);
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+});
+
+test("a person at a terminal is asked once, and again after a wrong code", async () => {
+  await using machine = await createWorld("a", "b");
+  await machine.keyhole("daemon start");
+  await using person = atTerminal(machine, "exec", "-n", "a", "--", "true");
+  await person.answers(QUESTION, `${WRONG}\r`);
+  await person.sees("MultiFactorAuthentication failed");
+  await person.answers(QUESTION, `${CODE}\r`);
+  expect(await person.exit()).toBe(0);
+  await using next = atTerminal(machine, "exec", "-n", "b", "--", "true");
+  expect(await next.exit()).toBe(0);
+  expect(machine.sts.count("GetSessionToken")).toBe(2);
+  for (const code of [CODE, WRONG]) expect(written(machine.paths.home)).not.toContain(code);
+});
+
+test("Ctrl-C at the question is 130, and hands it on to who waits", async () => {
+  await using machine = await createWorld("a");
+  await machine.keyhole("daemon start");
+  await using person = atTerminal(machine, "exec", "-n", "a", "--", "true");
+  await person.sees(QUESTION);
+  await using other = atTerminal(machine, "exec", "-n", "a", "--", "true");
+  await person.answers("", "\u0003");
+  expect(await person.exit()).toBe(130);
+  await other.answers(QUESTION, `${CODE}\r`);
+  expect(await other.exit()).toBe(0);
+});
+
+test("without a person it is exit 5 at once, and keyhole answer helps", async () => {
+  await using machine = await createWorld("a");
+  await machine.keyhole("daemon start");
+  const words = ["export", "-n", "a", "-f", "credential-process"];
+  const began = performance.now();
+  const refused = await machine.run(words);
+  const took = performance.now() - began;
+  expect(refused).toMatchObject({ exitCode: 5, stdout: "" });
+  const id = /^keyhole: error: config 'a' wants the code of (\S+)\nkeyhole: hint: keyhole answer (\d+)\n$/.exec(
+    refused.stderr,
+  );
+  expect(id?.[1]).toBe(SERIAL);
+  // Milliseconds: it waits for nobody. Less than a client waits for its turn.
+  expect(took).toBeLessThan(8_000);
+  expect(await machine.keyhole("pending")).toContain(`${id?.[2]}  ${SERIAL} (${machine.sts.root.accessKeyId}), for a`);
+  const answer = (code: string) => machine.run(["answer", id?.[2] ?? ""], { stdin: `${code}\n` });
+  expect(await answer(WRONG)).toMatchObject({
+    exitCode: 5,
+    stderr: expect.stringContaining(`keyhole answer ${id?.[2]}`),
+  });
+  expect(await answer(CODE)).toMatchObject({ exitCode: 0, stderr: "the code is right\n" });
+  expect(await machine.run(words)).toMatchObject({ exitCode: 0 });
+  expect(await machine.run(["pending"])).toMatchObject({ stdout: "", stderr: "nothing waits for a code\n" });
+  expect(written(machine.paths.home)).not.toContain(CODE);
+});
+
+test("SSH_ASKPASS is asked on a desktop, or where it is required, as by ssh", async () => {
+  await using machine = await createWorld("a");
+  const { path } = askpass(machine, CODE);
+  await machine.keyhole("daemon start");
+  const ask = (env: Record<string, string>) =>
+    machine.run(["export", "-n", "a"], { env: { SSH_ASKPASS: path, ...env } });
+  expect(await ask({})).toMatchObject({ exitCode: 5 });
+  expect(await ask({ DISPLAY: ":9", SSH_ASKPASS_REQUIRE: "never" })).toMatchObject({ exitCode: 5 });
+  expect(existsSync(join(machine.home, "asked"))).toBeFalse();
+  expect(await ask({ SSH_ASKPASS_REQUIRE: "force" })).toMatchObject({ exitCode: 0 });
+});
+
+test("a profile with mfa_serial is asked for as well, and its next role is not", async () => {
+  await using machine = await createWorld();
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  mkdirSync(join(machine.home, ".aws"));
+  const role = (name: string) =>
+    `[profile ${name}]\nrole_arn = ${roleArn(name)}\nsource_profile = keys\nmfa_serial = ${SERIAL}\n` +
+    `endpoint_url = ${machine.sts.url}\n`;
+  for (const name of ["a", "b"]) machine.sts.roles.set(roleArn(name), { requireMfa: true });
+  writeFileSync(
+    join(machine.home, ".aws", "config"),
+    `[profile keys]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n${role("a")}${role("b")}`,
+  );
+  const env = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "" };
+  await using person = new Person([executable, "exec", "--profile", "a", "--", "true"], {
+    ...machine.environment,
+    ...env,
+  });
+  await person.answers(QUESTION, `${CODE}\r`);
+  expect(await person.exit()).toBe(0);
+  expect(await machine.run(["exec", "--profile", "b", "--", "true"], { env })).toMatchObject({ exitCode: 0 });
+  expect(machine.sts.count("GetSessionToken")).toBe(1);
+});
