@@ -241,11 +241,11 @@ static void vend(const char *path, const char *name, struct answer *answer) {
   if (exchange(path, request, 8 + (long)length, SILENCE, answer)) kernel(__NR_close, answer->socket, 0, 0, 0, 0);
 }
 
-/* What a grant sent so far, and its socket: a grant that took a request is never asked twice. False without memfd. */
+/* What a grant sent so far, and its socket: a grant that took a request is never asked twice. False without room for it. */
 static int describe(const struct answer *answer, char *text) {
   long memory = kernel(__NR_memfd_create, (long)"answer", MFD_CLOEXEC, 0, 0, 0);
   if (memory < 0) return 0;
-  kernel(__NR_pwrite64, memory, (long)answer->bytes, (long)answer->length, 0, 0);
+  if (kernel(__NR_pwrite64, memory, (long)answer->bytes, (long)answer->length, 0, 0) != (long)answer->length) return 0;
   for (const char *from = ANSWER_VARIABLE; *from;) *text++ = *from++;
   for (long number = answer->socket, at = 19; at-- > 0; number = at == 9 ? memory : number / 10)
     text[at] = at == 9 ? ',' : (char)('0' + number % 10);
@@ -292,7 +292,7 @@ static int answer(char **words, char **environment, struct answer *answer) {
 /* The first code of the process. `stack` is as the kernel left it: argc, argv, 0, envp, 0, auxv. */
 void express(u64 *stack) {
   /* An answer is a line below 8 KiB and two names; for a longer one Bun has the memory. */
-  u8 bytes[65536];
+  u8 bytes[16384];
   struct answer received = {bytes, sizeof bytes, 0, -1};
   char **words = (char **)stack + 1, **environment = words + stack[0] + 1;
   hand_over(stack, environment, answer(words, environment, &received) ? &received : 0);
