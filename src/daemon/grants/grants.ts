@@ -183,11 +183,13 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     }
   }
 
-  async function set({ name, executable, arch }: RequestOf<"GrantSet">): Promise<GrantInfo> {
+  async function set({ name, executable, arch: given }: RequestOf<"GrantSet">): Promise<GrantInfo> {
     await requireServing();
     const live = lives.get(name);
     if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
     const { deliver, mountAt, executable: former } = live.grant;
+    // The container's CPU does not change with what it is given; the full one is of this machine alone.
+    const arch = given ?? (executable === "small" ? live.grant.arch : undefined);
     const problem =
       deliver === "file"
         ? `grant ${name} is delivered as a file, which is read without an executable`

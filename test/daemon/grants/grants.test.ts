@@ -873,6 +873,7 @@ test("its executable is changed by rename, kept in its definition, and the grant
   expect(world.store.read("agent").executable).toBe("full");
   expect(readdirSync(directory).toSorted()).toEqual(["aws-config", "credentials", "env", "keyhole", "sock"]);
   await grants.set({ name: "agent", executable: "small", arch: "arm64" });
+  expect(await grants.set({ name: "agent", executable: "small", arch: undefined })).toMatchObject({ arch: "arm64" });
   await world.stop();
   const again = (await startWithExecutables(world)).grants;
   expect(again.list()).toMatchObject([{ executable: "small", arch: "arm64" }]);
