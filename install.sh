@@ -53,7 +53,7 @@ install_keyhole() {
     create_beside "$executable"
     if [ -n "$packed" ]; then
       get "$source.gz" "$packed" "$temporary.gz"
-      gzip -dc "$temporary.gz" >"$temporary" 2>/dev/null || fail "no room in $directory" "df -h $(quote "$directory")"
+      gzip -dc "$temporary.gz" >"$temporary" 2>/dev/null || fail_unpacking
       rm -f "$temporary.gz"
       check "$source" "$expected" "$temporary"
     else get "$source" "$expected" "$temporary"; fi
@@ -121,6 +121,11 @@ get() { # URL, SHA-256, FILE
     fail "cannot download $1" "check the address: $base"
   fi
   check "$@"
+}
+
+fail_unpacking() {
+  printf '%65536s' '' 2>/dev/null >>"$temporary" || fail "no room in $directory" "df -h $(quote "$directory")"
+  fail "gzip cannot unpack $temporary.gz" "gzip --version"
 }
 
 check() { # URL, SHA-256, FILE
