@@ -1,12 +1,14 @@
 // What many sessions cost: memory with 1, 64 and 10,000 of them, and the time to vend one of 10 and one of 10,000.
 import { addSessions, type Machine, numbered, startMachine, vendRequests, writeConfigs } from "../machines.ts";
 import { memoryRows, REST } from "../memory.ts";
-import { ratioTo, type Report, type Row } from "../report.ts";
+import { atMost, ratioTo, type Report, type Row } from "../report.ts";
 import { summarize } from "../statistics.ts";
 import type { Load, Tools } from "../tools.ts";
 
 /** MiB with 64 sessions; issue 2 does not say when: as they are added, under load, and at rest are all shown. */
 const MOST_MEMORY = 64;
+/** Issue 12. */
+const MOST_OF_FEW = 1.3;
 
 export async function measureSessions(tools: Tools): Promise<Report> {
   const many = tools.isQuick ? 1000 : 10_000;
@@ -47,6 +49,7 @@ export async function measureSessions(tools: Tools): Promise<Report> {
   const ofMany = summarize(loads.map(({ many: load }) => load.p50));
   const failures = loads.reduce((sum, load) => sum + load.few.failures + load.many.failures, 0);
   const calls = large.sts.count("AssumeRole");
+  const ratio = ratioTo("10", ofMany, ofFew);
   return {
     rows: [
       ...memory,
@@ -55,7 +58,8 @@ export async function measureSessions(tools: Tools): Promise<Report> {
         what: `vend of one of ${many}`,
         unit: "µs",
         values: ofMany,
-        ratio: ratioTo("10", ofMany, ofFew),
+        ratio,
+        target: atMost(MOST_OF_FEW, ratio.value),
         note: "median latency, 16 connections",
       },
     ],
