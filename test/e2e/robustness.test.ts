@@ -35,8 +35,13 @@ function mountSmall(machine: Machine, kib: number) {
   const path = join(machine.home, "small");
   mkdirSync(path, { mode: 0o700 });
   const mount = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${kib}k,mode=0700`, "tmpfs", path]);
-  if (mount.exitCode !== 0) return undefined;
-  return { path, [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]) };
+  if (mount.exitCode !== 0) throw new Error("no tmpfs can be mounted here");
+  const home = { KEYHOLE_HOME: join(path, "k"), KEYHOLE_CONFIG_DIR: machine.paths.configs };
+  return {
+    path,
+    env: { ...home, KEYHOLE_AUTOSTART: "1" },
+    [Symbol.dispose]: () => void Bun.spawnSync(["umount", "-l", path]),
+  };
 }
 
 /** Mounting is root's, and not every container lets it. */
@@ -45,7 +50,6 @@ const canMount = isRoot && Bun.spawnSync(["unshare", "-m", "mount", "-t", "tmpfs
 test.skipIf(!canMount)("a full disk costs log lines and memory, no credentials", async () => {
   await using machine = await createMachine();
   using small = mountSmall(machine, 256);
-  if (small === undefined) throw new Error("no tmpfs can be mounted here");
   const env = { KEYHOLE_HOME: join(small.path, "k") };
   const run = (words: readonly string[]) => machine.run(words, { env });
   await machine.keyhole(machine.adding("dev").join(" "), { env });
@@ -66,7 +70,6 @@ test.skipIf(!canMount)(
   async () => {
     await using machine = await createMachine();
     using small = mountSmall(machine, 1024);
-    if (small === undefined) throw new Error("no tmpfs can be mounted here");
     const env = { KEYHOLE_HOME: join(small.path, "k"), KEYHOLE_DISABLE_DISK_LOGS: "1", KEYHOLE_AUTOSTART: "1" };
     const states = async () =>
       (JSON.parse(await machine.keyhole("grant list --json", { env })) as { state: string }[]).map(
@@ -104,13 +107,8 @@ test.skipIf(!canMount)(
 test.skipIf(!canMount)("a disk that was full from the start is one clear line or a daemon, and heals", async () => {
   await using machine = await createMachine();
   using small = mountSmall(machine, 64);
-  if (small === undefined) throw new Error("no tmpfs can be mounted here");
   await machine.addConfig("dev");
-  const env = {
-    KEYHOLE_HOME: join(small.path, "k"),
-    KEYHOLE_CONFIG_DIR: machine.paths.configs,
-    KEYHOLE_AUTOSTART: "1",
-  };
+  const { env } = small;
   fill(small.path);
   const first = await machine.run(EXPORT, { env });
   if (first.exitCode === 0) expectCredentials(first);
@@ -169,13 +167,8 @@ test.skipIf(isRoot && asOrdinary.length === 0)(
 test.skipIf(!canMount)("a home on a file system that is mounted read-only is one clear line, and heals", async () => {
   await using machine = await createMachine();
   using small = mountSmall(machine, 1024);
-  if (small === undefined) throw new Error("no tmpfs can be mounted here");
   await machine.addConfig("dev");
-  const env = {
-    KEYHOLE_HOME: join(small.path, "k"),
-    KEYHOLE_CONFIG_DIR: machine.paths.configs,
-    KEYHOLE_AUTOSTART: "1",
-  };
+  const { env } = small;
   const remount = (how: string) => Bun.spawnSync(["mount", "-o", `remount,${how}`, small.path]).exitCode;
   expect(remount("ro")).toBe(0);
   expectOneLine(await machine.run(EXPORT, { env }), "EROFS");

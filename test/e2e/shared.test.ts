@@ -105,6 +105,16 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     expect(existsSync(`${users.homeOf("agent")}/.keyhole/sock`)).toBe(false);
   });
 
+  /** A user's config `mine`, and the keys that it is used with. */
+  async function addOwnConfig(user: Parameters<Users["write"]>[0]): Promise<Record<string, string>> {
+    await users.write(
+      user,
+      ".keyhole/configs/mine.yaml",
+      `AssumeRole:\n  RoleArn: ${roleArn("mine")}\nSTS:\n  endpoint_url: ${sts.url}\n  region_name: eu-west-1\n`,
+    );
+    return { AWS_ACCESS_KEY_ID: sts.root.accessKeyId, AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey };
+  }
+
   describe("with the operator's daemon", () => {
     beforeAll(async () => {
       daemon = await startDaemon();
@@ -166,12 +176,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     });
 
     test("a daemon of a member's own, running or not, does not hide the shared one (A-012)", async () => {
-      await users.write(
-        "agent",
-        ".keyhole/configs/mine.yaml",
-        `AssumeRole:\n  RoleArn: ${roleArn("mine")}\nSTS:\n  endpoint_url: ${sts.url}\n  region_name: eu-west-1\n`,
-      );
-      const keys = { AWS_ACCESS_KEY_ID: sts.root.accessKeyId, AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey };
+      const keys = await addOwnConfig("agent");
       expect(await users.keyhole("agent", "export -n dev")).toMatchObject({ exitCode: 0, stderr: "" });
       expect(await users.keyhole("agent", "daemon start")).toMatchObject({ exitCode: 0 });
       for (const name of ["dev", "mine"]) {
@@ -228,12 +233,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     });
 
     test("a developer with configs of their own is served by a daemon of their own, which is started", async () => {
-      await users.write(
-        "stranger",
-        ".keyhole/configs/mine.yaml",
-        `AssumeRole:\n  RoleArn: ${roleArn("mine")}\nSTS:\n  endpoint_url: ${sts.url}\n  region_name: eu-west-1\n`,
-      );
-      const keys = { AWS_ACCESS_KEY_ID: sts.root.accessKeyId, AWS_SECRET_ACCESS_KEY: sts.root.secretAccessKey };
+      const keys = await addOwnConfig("stranger");
       const mine = await users.keyhole("stranger", "export -n mine", keys);
       expect([mine.exitCode, mine.stderr]).toEqual([0, ""]);
       expect((await users.keyhole("stranger", "daemon stop")).exitCode).toBe(0);
