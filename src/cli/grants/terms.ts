@@ -1,7 +1,6 @@
 // The options of `grant add` → the terms of a grant. Everything is read and checked before anybody is asked anything;
 // what only STS's limits forbid, the daemon says.
 import type { ArgDef, ArgsDef, ArgValues } from "../../arguments.ts";
-import { openConfigStore } from "../../config/store.ts";
 import { checkConfigName, profileConfigName, profileOf } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
@@ -18,7 +17,7 @@ import {
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/names.ts";
-import { isPreset, type PolicyChoice, resolvePolicy } from "../../grants/policies.ts";
+import type { PolicyChoice } from "../../grants/policies.ts";
 import { absolutePath } from "../../paths.ts";
 import { parseWhole } from "../../text/numbers.ts";
 import type { RequestOf } from "../../wire/messages.ts";
@@ -177,6 +176,10 @@ async function readPolicyChoice(
   if (policy === undefined) return { policy: undefined, policyArns: [] };
   if (profileOf(config) !== undefined)
     throw usage("--policy is for a config that assumes a role: what a profile has cannot be narrowed");
+  const [{ openConfigStore }, { isPreset, resolvePolicy }] = await Promise.all([
+    import("../../config/store.ts"),
+    import("../../grants/policies.ts"),
+  ]);
   const { RoleArn = "" } = openConfigStore(configDir).read(config).config.AssumeRole ?? {};
   const text = isPreset(policy) ? undefined : await readPolicy(policy, host);
   return resolvePolicy(policy, RoleArn, () => {
