@@ -13,7 +13,11 @@ import { didYouMean } from "./text/suggest.ts";
  */
 export type ArgDef = { readonly description: string } & (
   | (BooleanArgDef & { readonly type: "boolean" })
-  | (StringArgDef & { readonly type: "string"; /** May be given more than once. */ readonly multiple?: true })
+  | (StringArgDef & {
+      readonly type: "string";
+      /** May be given more than once. */ readonly multiple?: true;
+      /** May stand without a value, which is "" then; one that follows has a `:`. */ readonly bare?: true;
+    })
   | (EnumArgDef & { readonly type: "enum"; readonly options: string[] })
   | (PositionalArgDef & { readonly type: "positional" })
 );
@@ -87,8 +91,13 @@ function findGlued(word: string, defs: ArgsDef): OptionUse | undefined {
 }
 
 /** Whether an option takes the following word for its value. */
-function takesNextWord(use: OptionUse): boolean {
-  return use.def.type !== "boolean" && use.inline === undefined;
+function takesNextWord({ def, inline }: OptionUse, next: string | undefined): boolean {
+  if (def.type === "boolean" || inline !== undefined) return false;
+  return !isBare(def) || next?.includes(":") === true;
+}
+
+function isBare(def: ArgDef): boolean {
+  return "bare" in def && def.bare;
 }
 
 /**
@@ -117,7 +126,7 @@ export function parseArguments<const Defs extends ArgsDef>(
     }
     const use = findOption(word, defs);
     if (use === undefined) throw fail(unknownOption(word, defs));
-    store(values, use, takesNextWord(use) ? words[++at] : use.inline, fail);
+    store(values, use, takesNextWord(use, words[at + 1]) ? words[++at] : use.inline, fail);
   }
   assignOperands(values, operands, defs, fail);
   for (const [name, def] of Object.entries(defs)) applyDefault(values, name, def, fail);
@@ -144,7 +153,7 @@ export function findOperand(words: readonly string[], defs: ArgsDef): number | u
     if (!isOption(words[at]!)) return at;
     const use = findOption(words[at]!, defs);
     if (use === undefined) return undefined;
-    if (takesNextWord(use)) at += 1;
+    if (takesNextWord(use, words[at + 1])) at += 1;
   }
   return undefined;
 }
@@ -157,6 +166,7 @@ function store(values: Values, use: OptionUse, value: string | undefined, fail: 
     values.set(name, !use.negated);
     return;
   }
+  if (value === undefined && isBare(def)) return store(values, { ...use, inline: "" }, "", fail);
   const isMissing = value === undefined || (use.inline === undefined && isOption(value));
   if (isMissing) throw fail(`${typed} needs a value`);
   if (def.type === "enum" && !def.options.includes(value)) {
@@ -221,7 +231,7 @@ export function findCommand<Loader extends () => unknown>(
     if (isOption(word)) {
       const use = findOption(word, defs);
       options.push(word);
-      if (use !== undefined && takesNextWord(use) && at + 1 < argv.length) options.push(argv[++at]!);
+      if (use !== undefined && takesNextWord(use, argv[at + 1]) && at + 1 < argv.length) options.push(argv[++at]!);
       continue;
     }
     const next = Object.hasOwn(target.subCommands, word) ? target.subCommands[word] : undefined;

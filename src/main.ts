@@ -8,7 +8,7 @@ const words = process.argv.slice(2);
 
 const [role, ...rest] = words;
 
-if (role === "--daemon" || role === "--resolve-source" || role === "--sts-worker") {
+if (role === "--daemon" || role === "--resolve-source" || role === "--sts-worker" || role === "--signer") {
   // To other daemons they are commands, and `pkill -USR1` sends them to all of these; unheeded they end a process.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
 }
@@ -16,6 +16,7 @@ if (role === "--daemon" || role === "--resolve-source" || role === "--sts-worker
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
+else if (role === "--signer") await (await import("./signer/main.ts")).main(rest[0]);
 else if (role === "--read-files") await (await import("./files/reader.ts")).main();
 else {
   const answer = await answerExpress(words, process.env, process.execPath);

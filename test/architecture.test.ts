@@ -60,6 +60,8 @@ const walls: readonly Wall[] = [
       "native/",
       "paths.ts",
       "settings.ts",
+      // What operations there are, when a person names some.
+      "signer/policy.ts",
       // What ~/.aws says, as the daemon's children take it; none of these imports a package.
       "sources/ini.ts",
       "sources/plan.ts",
@@ -101,6 +103,8 @@ const walls: readonly Wall[] = [
       "errors.ts",
       "files/",
       "paths.ts",
+      // At which paths an SDK finds the services of AWS.
+      "signer/services.ts",
       "text/",
       // The terms of a grant are stated there.
       "wire/messages.ts",
@@ -174,6 +178,9 @@ const walls: readonly Wall[] = [
       "paths.ts",
       "server/",
       "settings.ts",
+      "signer/host.ts",
+      "signer/protocol.ts",
+      "signer/serve.ts",
       "sources/",
       "text/",
       "valibot",
@@ -183,11 +190,38 @@ const walls: readonly Wall[] = [
     ],
     because: "it meets the client in the wire alone",
   },
+  {
+    of: "signer/",
+    may: [
+      "clock.ts",
+      "grants/grant.ts",
+      "native/load.ts",
+      "server/ratelimiter.ts",
+      // How the daemon speaks with its children.
+      "sources/lines.ts",
+      "sources/protocol.ts",
+      "text/suggest.ts",
+      "version.ts",
+      "node:",
+    ],
+    because: "it parses what a hostile sandbox sends, and has one grant's credentials: the less it reaches, the better",
+  },
   { of: "native/", may: ["bun:ffi", "errors.ts"], because: "libc and nothing else, and why it cannot be called" },
   {
     of: "build/",
     // The last ones are what the C files say, whose header is made of them (build/express/make.ts).
-    may: ["node:", "client/express.ts", "cli/stdout.ts", "cli/vending/", "environment.ts", "errors.ts", "loop.ts"],
+    may: [
+      "node:",
+      "@aws-sdk/core/client",
+      "@smithy/core/endpoints",
+      "signer/table.ts",
+      "client/express.ts",
+      "cli/stdout.ts",
+      "cli/vending/",
+      "environment.ts",
+      "errors.ts",
+      "loop.ts",
+    ],
     because: "the static linker is a tool of build.ts and no part of the product",
   },
 ];
@@ -201,7 +235,15 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
   },
   {
     what: /\bprocess\.exit\b/,
-    where: ["main.ts", "cli/main.ts", "daemon/main.ts", "files/reader.ts", "sources/resolver.ts", "sources/worker.ts"],
+    where: [
+      "main.ts",
+      "cli/main.ts",
+      "daemon/main.ts",
+      "files/reader.ts",
+      "signer/main.ts",
+      "sources/resolver.ts",
+      "sources/worker.ts",
+    ],
     because: "a function that ends the process cannot be tested",
   },
   {
@@ -222,6 +264,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/grants/terms.ts",
       "cli/vending/grant-socket.ts",
       "cli/main.ts",
+      "cli/programs/carrying.ts",
       "cli/programs/execute.ts",
       "cli/programs/running.ts",
       "cli/runs/inner.ts",
@@ -236,6 +279,8 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "files/copies.ts",
       "files/reading.ts",
       "grants/policies.ts",
+      // A process of its own, which the daemon gives up.
+      "signer/main.ts",
       "sources/machine.ts",
     ],
     because: "a file that a variable, a profile or a config names may hang or have no end",
@@ -301,7 +346,7 @@ test("every file below src/ stands behind a wall or at the root", () => {
 });
 
 test("before main.ts knows its role it loads the express lane alone, which imports nothing", () => {
-  expect(importsOf("main.ts").filter((target) => !/^(?:daemon|sources|cli|files)\//.test(target))).toEqual([
+  expect(importsOf("main.ts").filter((target) => !/^(?:daemon|sources|signer|cli|files)\//.test(target))).toEqual([
     "client/express.ts",
   ]);
   const main = readFileSync(join(root, "main.ts"), "utf8");
@@ -311,7 +356,7 @@ test("before main.ts knows its role it loads the express lane alone, which impor
 
 test("the AWS SDK is imported by sources/ alone", () => {
   const importers = files.filter((file) => importsOf(file).some((target) => /^@(?:aws-sdk|smithy)\//.test(target)));
-  expect(importers.filter((file) => !file.startsWith("sources/"))).toEqual([]);
+  expect(importers.filter((file) => !file.startsWith("sources/") && !file.startsWith("build/"))).toEqual([]);
 });
 
 test("the product never imports what builds it", () => {

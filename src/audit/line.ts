@@ -54,6 +54,14 @@ const FIELDS: Readonly<Record<string, "string" | "number" | "object">> = {
   expiresAt: "string",
   note: "string",
   count: "number",
+  operation: "string",
+  resource: "string",
+  region: "string",
+  status: "number",
+  bytesUp: "number",
+  bytesDown: "number",
+  ms: "number",
+  requestId: "string",
   peer: "object",
 };
 
@@ -84,19 +92,19 @@ export interface AuditPeer {
 }
 
 /**
- * What was decided. `vend`: credentials were asked for. `issue`: STS gave new ones, which `vend` lines then name.
+ * What was decided. `vend`: credentials were asked for. `sign`: a request of a sandbox, signed or refused. `issue`: STS gave new ones, which `vend` lines then name.
  * `grant`, `revoke`, `remove`, `expire`: the life of a grant; these lines are never rotated out by others.
  * `session`: one was added or removed on the control socket. `confirm`: a person answered. `junk`: requests that are
  * none, counted. `daemon`: started or ended.
  */
 export type AuditKind =
-  "vend" | "issue" | "grant" | "revoke" | "remove" | "expire" | "session" | "confirm" | "junk" | "daemon";
+  "vend" | "sign" | "issue" | "grant" | "revoke" | "remove" | "expire" | "session" | "confirm" | "junk" | "daemon";
 
 /** Without a secret: the access key id is what joins a line to CloudTrail. */
 export interface AuditEvent {
   readonly kind: AuditKind;
   /** Over which door. */
-  readonly transport: "control" | "shared" | "socket" | "file" | "daemon";
+  readonly transport: "control" | "shared" | "socket" | "file" | "sign" | "daemon";
   /** `ok`, or the name of the error. */
   readonly outcome: string;
   readonly grant?: string | undefined;
@@ -107,6 +115,19 @@ export interface AuditEvent {
   /** Milliseconds since the epoch; written as `YYYY-MM-DDTHH:MM:SSZ`. */
   readonly expiresAt?: number | undefined;
   readonly peer?: AuditPeer | undefined;
+  /** Of AWS, as `service:Operation`; of a request that a grant signs. */
+  readonly operation?: string | undefined;
+  /** What it names, where that is known: `bucket/key`, a table, a function. */
+  readonly resource?: string | undefined;
+  readonly region?: string | undefined;
+  /** Of HTTP. */
+  readonly status?: number | undefined;
+  /** Of the bodies, both ways. */
+  readonly bytesUp?: number | undefined;
+  readonly bytesDown?: number | undefined;
+  readonly ms?: number | undefined;
+  /** AWS's own, as CloudTrail has it. */
+  readonly requestId?: string | undefined;
   /** How many alike this line stands for; 1 if absent. */
   readonly count?: number | undefined;
   /** A fixed phrase. */

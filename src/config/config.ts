@@ -160,6 +160,13 @@ const command = v.union(
   commandText,
 );
 
+/** Where a grant that signs sends its requests, if not to AWS's usual endpoints. */
+const sign = v.strictObject({
+  endpoint_url: v.optional(matching(/^https?:\/\/[^\s/]+/i, "a URL that begins with https:// or http://")),
+  use_fips_endpoint: v.optional(flag),
+  use_dualstack_endpoint: v.optional(flag),
+});
+
 /** The proof of AssumeRole in place of source credentials: where a token is, one of the two; read anew for each call. */
 const webIdentity = v.strictObject({
   token_file: v.optional(matching(/^\//, "an absolute path")),
@@ -194,6 +201,7 @@ export const configSchema = v.strictObject({
   STS: v.optional(sts),
   MFA: v.optional(mfa),
   Session: v.optional(session),
+  Sign: v.optional(sign),
   Meta: v.optional(v.strictObject({ description: v.optional(text) })),
   // keyhole's own: renew even when no client asks.
   pin: v.optional(flag),

@@ -115,7 +115,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
   /** For a former client, which knows one executable, and is asked for no surroundings. */
   async function addFormerGrant(request: RequestOf<"GrantAddIn">, caller: Caller): Promise<ResponseOf<"GrantAddIn">> {
     const executable = request.executable ? "full" : "none";
-    return formerOf(await addGrant("add", { ...request, executable, arch: undefined }, caller, false));
+    return formerOf(await addGrant("add", { ...request, executable, arch: undefined, sign: undefined }, caller, false));
   }
 
   const proxies = Object.entries(base).flatMap(([name, value]) =>

@@ -4,11 +4,20 @@ import { grantTerms, type GrantTermsMessage } from "../wire/messages.ts";
 
 /** What a person decides about a grant, checked; wire/messages.ts says what each is. */
 export interface GrantTerms extends Omit<GrantTermsMessage, "deliver" | "executable" | "arch"> {
-  /** `file` for sandboxes that forbid AF_UNIX: a lease on tmpfs, weaker than a socket. */
-  readonly deliver: "socket" | "file";
+  readonly deliver: Delivery;
   readonly executable: Executable;
   readonly arch: Arch | undefined;
 }
+
+/**
+ * `file` for sandboxes that forbid AF_UNIX: a lease on tmpfs, weaker than a socket. `sign`: no credentials at all, requests
+ * are signed for the sandbox.
+ */
+export const deliveries = ["socket", "file", "sign"] as const;
+export type Delivery = (typeof deliveries)[number];
+
+/** What a grant that signs allows. */
+export type SignTerms = NonNullable<GrantTerms["sign"]>;
 
 /**
  * What lies in the directory as `keyhole`. `small` is a few kilobytes for Linux and answers `credential_process` alone;
@@ -58,6 +67,13 @@ export interface Grant extends GrantTerms {
   readonly configDir: string | undefined;
   /** The process that it ends with; undefined for one that is nobody's. */
   readonly runner: Runner | undefined;
+  /** Of a grant that signs: the keys that its sandbox has, which are good for this grant alone. */
+  readonly dummy: DummyKeys | undefined;
+}
+
+export interface DummyKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 /** A `keyhole run`. */
@@ -132,6 +148,24 @@ export const HOST_MOUNT = "host";
 
 /** A process asks once and keeps the answer for minutes; this is ten processes that start in one second. */
 export const DEFAULT_RATE: Rate = { count: 10, milliseconds: 1000 };
+
+/** SDKs open 10 to 50 connections, and ask for a part of a file over each. */
+export const SIGNING_RATE: Rate = { count: 1000, milliseconds: 1000 };
+
+/** What a grant that signs cannot have, a line each. */
+export function signProblems(
+  terms: Pick<GrantTermsMessage, "maxUses" | "allowUids" | "allowGids" | "confirm" | "executable">,
+): string[] {
+  const problems = [];
+  if (terms.maxUses !== undefined) problems.push("--max-uses counts credentials, and a grant that signs gives none");
+  if (terms.allowUids.length > 0 || terms.allowGids.length > 0)
+    problems.push(
+      "--allow-uid and --allow-gid are for grants that give credentials: the keys of one that signs say who may",
+    );
+  if (terms.executable === "small")
+    problems.push("the small executable cannot carry requests to a grant that signs: --executable full, or none");
+  return problems;
+}
 
 /** What a grant that is delivered as a file cannot have, a line each: the daemon sees no reader of the file, and no read. */
 export function fileProblems(

@@ -3,10 +3,11 @@
 import { formatAwsConfig } from "../text/awsconfig.ts";
 import { rivals } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
+import { services } from "../signer/services.ts";
 import { type Grant, HOST_MOUNT } from "./grant.ts";
 
 /** What of a grant decides about the texts. */
-export type MountedGrant = Pick<Grant, "name" | "deliver" | "mountAt" | "executable">;
+export type MountedGrant = Pick<Grant, "name" | "deliver" | "mountAt" | "executable" | "sign" | "dummy">;
 
 /** What is known when the directory is made. */
 export interface MountOptions {
@@ -51,14 +52,46 @@ export function seenAt({ mountAt }: Pick<Grant, "mountAt">, directory: string): 
 /** @throws KeyholeError `usage` for a host directory whose path no `credential_process` can say. */
 export function mountFiles(grant: MountedGrant, { directory, region, command }: MountOptions): MountFiles {
   const seen = seenAt(grant, directory);
-  const comment = `Written by keyhole for the grant ${grant.name}; holds no secret.`;
+  const { sign, dummy } = grant;
+  const config =
+    sign === undefined || dummy === undefined
+      ? {
+          comment: `Written by keyhole for the grant ${grant.name}; holds no secret.`,
+          process: processOf(grant, seen, command),
+        }
+      : {
+          comment: `Written by keyhole for the grant ${grant.name}; these keys are good for nothing else.`,
+          process: undefined,
+          ...signingSettings(dummy, sign.port),
+        };
   return {
-    "aws-config": formatAwsConfig({ comment, process: processOf(grant, seen, command), region }),
+    "aws-config": formatAwsConfig({ ...config, region }),
     credentials: "",
-    env: Object.entries(grantVariables(seen))
+    env: Object.entries(grantVariables(seen, grant))
       .map(([name, value]) => `${name}=${value}\n`)
       .join(""),
   };
+}
+
+/**
+ * Each service at a path of its own on the sandbox's loopback, where `keyhole relay` carries it to the grant. Nothing may
+ * go into the host's name: a prefix, an account or a bucket before `127.0.0.1` would be another host.
+ */
+function signingSettings({ accessKeyId, secretAccessKey }: NonNullable<Grant["dummy"]>, port: number) {
+  // Two of AWS's models have one name; a name that stands twice is an error to botocore.
+  const prefixes = new Map(Object.values(services).map(({ id, prefix }) => [id, prefix]));
+  const endpoints = [...prefixes].map(
+    ([id, prefix]) => `${id} =\n  endpoint_url = http://127.0.0.1:${port}/${prefix}\n`,
+  );
+  const settings = [
+    `aws_access_key_id = ${accessKeyId}`,
+    `aws_secret_access_key = ${secretAccessKey}`,
+    "services = keyhole",
+    "disable_host_prefix_injection = true",
+    "account_id_endpoint_mode = disabled",
+    "s3 =\n  addressing_style = path",
+  ];
+  return { settings: `${settings.join("\n")}\n`, others: `\n[services keyhole]\n${endpoints.join("")}` };
 }
 
 /**
@@ -96,7 +129,7 @@ const LEFT_ALONE: ReadonlySet<string> = new Set([
  *
  * @param seen where the sandbox sees the directory
  */
-export function grantVariables(seen: string): Readonly<Record<string, string>> {
+export function grantVariables(seen: string, { deliver }: Pick<Grant, "deliver">): Readonly<Record<string, string>> {
   const empty = rivals.filter((name) => !LEFT_ALONE.has(name)).map((name) => [name, ""] as const);
   return {
     AWS_CONFIG_FILE: `${seen}/aws-config`,
@@ -111,5 +144,10 @@ export function grantVariables(seen: string): Readonly<Record<string, string>> {
     // A keyhole of the image that finds no socket must not start a daemon, which might find another identity.
     KEYHOLE_AUTOSTART: "0",
     ...Object.fromEntries(empty),
+    // Else the SDKs look past the file for their endpoints, or write a prefix before them.
+    ...(deliver === "sign" && {
+      AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "false",
+      AWS_DISABLE_HOST_PREFIX_INJECTION: "true",
+    }),
   };
 }

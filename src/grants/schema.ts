@@ -8,7 +8,7 @@ import { isSourceName } from "../config/name.ts";
 import { KeyholeError } from "../errors.ts";
 import { mayBeKept } from "./environment.ts";
 import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";
-import { arches, type Executable, executables, type Grant, type Rate } from "./grant.ts";
+import { arches, deliveries, type Executable, executables, type Grant, type Rate } from "./grant.ts";
 import { checkMountPath } from "./mount.ts";
 import { isGrantId } from "./names.ts";
 
@@ -28,6 +28,8 @@ const number = v.pipe(
   v.minValue(0, "must be a whole number that is not negative"),
   v.maxValue(LARGEST_U32, `must be at most ${LARGEST_U32}`),
 );
+
+const patterns = v.array(text, "must be a list");
 
 /** Text that `parse` makes a value of; what it throws is a person's, of another place. */
 function parsed<Value>(parse: (text: string) => Value, expected: string) {
@@ -116,7 +118,7 @@ const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]>
     schema: v.optional(parsed((value) => parseSpan(value, ""), "a span of time, like 1h or 900s")),
     write: given(formatSpan),
   },
-  deliver: { key: "deliver", schema: v.picklist(["socket", "file"], "must be socket or file"), write: asIs },
+  deliver: { key: "deliver", schema: v.picklist(deliveries, "must be socket, file or sign"), write: asIs },
   mountAt: {
     key: "mount_at",
     schema: parsed((value) => checkMountPath(value), "host or an absolute path"),
@@ -146,6 +148,31 @@ const fields: { readonly [Name in keyof Omit<Grant, "name">]: Field<Grant[Name]>
   },
   uses: { key: "uses", schema: v.optional(number, 0), write: asIs },
   confirm: { key: "confirm", schema: flag, write: asIs },
+  sign: {
+    key: "sign",
+    schema: v.optional(
+      v.strictObject({
+        allow: v.optional(patterns, []),
+        deny: v.optional(patterns, []),
+        confirm: v.optional(patterns, []),
+        regions: v.optional(patterns, []),
+        resources: v.optional(patterns, []),
+        port: v.pipe(number, v.minValue(1, "must be a port"), v.maxValue(65_535, "must be a port")),
+        listen: v.optional(flag, false),
+      }),
+    ),
+    write: given(asIs),
+  },
+  dummy: {
+    key: "dummy_keys",
+    schema: v.optional(
+      v.strictObject({
+        accessKeyId: v.pipe(text, v.regex(/^ASIA[A-Z0-9]{16}$/, "must be the id of an access key")),
+        secretAccessKey: v.pipe(text, v.regex(/^[\w-]{40}$/, "must be the secret that keyhole made")),
+      }),
+    ),
+    write: asIs,
+  },
   environment: {
     key: "environment",
     // A record of valibot's may be a list.

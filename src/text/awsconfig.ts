@@ -5,8 +5,8 @@ import { quoteForProcess } from "./quoting.ts";
 export interface AwsConfig {
   /** Its first line, for people. */
   readonly comment: string;
-  /** The words of `credential_process`. */
-  readonly process: readonly string[];
+  /** The words of `credential_process`; undefined where `settings` has other credentials. */
+  readonly process: readonly string[] | undefined;
   /** Left out where it is none. */
   readonly region: string | undefined;
   /** Of the default profile, in the format of the file. */
@@ -17,7 +17,7 @@ export interface AwsConfig {
 
 /** @throws KeyholeError `usage`, without the word, for one that `credential_process` cannot say */
 export function formatAwsConfig({ comment, process, region, settings = "", others = "" }: AwsConfig): string {
-  const lines = [formatProcess(process)];
+  const lines = process === undefined ? [] : [formatProcess(process)];
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
   // One spelling: both at once break the SDK for JavaScript v2, the other is none to the one for PHP, and all take this.
   return `# ${comment}\n\n[profile default]\n${lines.join("\n")}\n${settings}${others}`;

@@ -33,8 +33,29 @@ const session = struct({
 
 const tag = struct({ key: string, value: string });
 
+/** A named number: the counters of `status`. */
+const counter = struct({ name: string, value: u64 });
+
 /** Requests a time: `count` in each `milliseconds`. */
 const rate = struct({ count: u32, milliseconds: u32 });
+
+/**
+ * Of a grant that signs: what it allows. Patterns are `SERVICE:OPERATION` with `*`; lists that are empty limit nothing,
+ * or ask nothing.
+ */
+const signing = struct({
+  allow: list(string),
+  deny: list(string),
+  /** Asks a person before each of these. */
+  confirm: list(string),
+  regions: list(string),
+  /** `SERVICE:NAME` with `*`. */
+  resources: list(string),
+  /** Of 127.0.0.1 in the sandbox; 0 in a request: drawn. */
+  port: u16,
+  /** Also serves it on 127.0.0.1 of the host. */
+  listen: boolean,
+});
 
 /**
  * What a person decides about a grant. Absent means: as the config has it, or no limit. Stated here alone: the definition
@@ -49,7 +70,7 @@ export const grantTerms = {
   tags: list(tag),
   sourceIdentity: optional(string),
   durationSeconds: optional(u32),
-  /** `socket` or `file`. */
+  /** `socket`, `file` or `sign`. */
   deliver: string,
   /** Where the sandbox sees the directory: an absolute path, or `host`. */
   mountAt: string,
@@ -63,6 +84,8 @@ export const grantTerms = {
   rate,
   maxUses: optional(u32),
   confirm: boolean,
+  /** Where `deliver` is `sign`. */
+  sign: optional(signing),
 } as const;
 
 /** What becomes of a grant. */
@@ -94,12 +117,14 @@ const grantState = {
 const grant = struct({
   ...grantTerms,
   ...grantState,
+  /** What was signed, by operation, and what was refused, by reason; since the daemon began. */
+  signed: list(counter),
   /** What its executable takes on the disk; 0 where it shares the disk with what it was copied from. */
   executableBytes: u64,
 });
 
 /** Terms as they were when an executable was there or not: what is `full` by now, or `none`. */
-const { arch: _, ...formerTerms } = { ...grantTerms, executable: boolean } as const;
+const { arch: _, sign: __, ...formerTerms } = { ...grantTerms, executable: boolean } as const;
 const formerGrant = struct({ ...formerTerms, ...grantState });
 
 /** What a session is made from. */
@@ -136,9 +161,6 @@ const wantedCode = struct({
   /** Whether a client asks a person for it. */
   isAsked: boolean,
 });
-
-/** A named number: the counters of `status`. */
-const counter = struct({ name: string, value: u64 });
 
 const empty = struct({});
 

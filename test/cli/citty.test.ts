@@ -17,6 +17,9 @@ async function commandsOf({ subCommands }: CommandGroup): Promise<AnyCommand[]> 
 const commands = (await commandsOf(root)).map((command) => [command.meta.name, command] as const);
 const value = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => /^[^-]/.test(text));
 
+/** Of what may stand without a value, one that is taken for a value. */
+const valueOf = (def: ArgDef) => ("bare" in def ? value.map((text) => `${text}:`) : value);
+
 /** One option or operand in a form that both know; undefined for one that is left out. */
 function wordsFor(name: string, def: ArgDef): fc.Arbitrary<readonly string[] | undefined> {
   if (def.type === "positional") return value.map((text) => [text]);
@@ -29,7 +32,7 @@ function wordsFor(name: string, def: ArgDef): fc.Arbitrary<readonly string[] | u
   const given =
     def.type === "boolean"
       ? fc.constantFrom([`--${name}`], [`--no-${name}`], ...(letter ? [[`-${letter}`]] : []))
-      : (def.type === "enum" ? fc.constantFrom(...def.options) : value).chain((text) =>
+      : (def.type === "enum" ? fc.constantFrom(...def.options) : valueOf(def)).chain((text) =>
           fc.constantFrom(...forms(text)),
         );
   return isNeeded(def) ? given : fc.option(given, { nil: undefined });

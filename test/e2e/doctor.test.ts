@@ -116,7 +116,7 @@ function inside(
   { options = [], program = `${SEEN}/keyhole`, ...rest }: InsideOptions = {},
 ): Promise<Result> {
   const home = ["--proc", "/proc", "--dir", "/home", "--setenv", "HOME", "/home"];
-  const set = setenv({ ...grantVariables(SEEN), ...variables });
+  const set = setenv({ ...grantVariables(SEEN, { deliver: "socket" }), ...variables });
   const words = [program, "doctor", "--inside", "--json"];
   return runSandboxed(machine, directory, words, { options: [...home, ...set, ...options], ...rest });
 }

@@ -4,7 +4,14 @@ import { checkMountPath, grantVariables, type MountedGrant, mountFiles, seenAt }
 import { thrownBy } from "../thrown.ts";
 import { worked } from "../processes.ts";
 
-const GRANT: MountedGrant = { name: "ci", deliver: "socket", mountAt: "/run/keyhole", executable: "small" };
+const GRANT: MountedGrant = {
+  name: "ci",
+  deliver: "socket",
+  mountAt: "/run/keyhole",
+  executable: "small",
+  sign: undefined,
+  dummy: undefined,
+};
 const DIRECTORY = "/home/ann/.keyhole/g/AAAAAAAAAAAAAAAAAAAAAA";
 
 const files = (grant: Partial<MountedGrant> = {}, directory = DIRECTORY, region?: string) =>
@@ -103,7 +110,7 @@ describe("a mount path", () => {
 });
 
 describe("the variables", () => {
-  const variables = grantVariables("/run/keyhole");
+  const variables = grantVariables("/run/keyhole", { deliver: "socket" });
 
   test("lead to the two files and nowhere else", () => {
     expect(Object.entries(variables).filter(([, value]) => value !== "")).toEqual([
@@ -127,7 +134,9 @@ describe("the variables", () => {
   test("stand in the env file one a line, without quotes and never without a =", () => {
     const lines = files({ mountAt: "/opt/my grant" }).env.split("\n");
     expect(lines.pop()).toBe("");
-    expect(Object.fromEntries(lines.map((line) => line.split("=")))).toEqual(grantVariables("/opt/my grant"));
+    expect(Object.fromEntries(lines.map((line) => line.split("=")))).toEqual(
+      grantVariables("/opt/my grant", { deliver: "socket" }),
+    );
     expect(lines.filter((line) => !/^[A-Z_0-9]+=[^"']*$/.test(line))).toEqual([]);
   });
 });

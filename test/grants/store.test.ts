@@ -147,7 +147,7 @@ describe("a file that is no grant", () => {
     const error = thrownBy(() => openGrantStore(directory).read("agent-a"));
     expect([error.kind, error.hint]).toEqual(["invalid-grant", "keyhole grant remove agent-a"]);
     expect(error.message.split("\n")).toEqual([
-      `${path}: line 5: deliver must be socket or file`,
+      `${path}: line 5: deliver must be socket, file or sign`,
       `${path}: line 8: rate must be requests in a time, like 10/s`,
       `${path}: line 12: extra is no key of a grant`,
     ]);

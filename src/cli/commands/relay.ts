@@ -1,10 +1,15 @@
 // keyhole relay: a grant as container credentials, on the loopback of the sandbox that it was given to.
-import { definedVariables } from "../../environment.ts";
+import { existsSync } from "node:fs";
+import { definedVariables, withoutRivals } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { grantVariables } from "../../grants/mount.ts";
+import { directoryOf } from "../../paths.ts";
 import { parseWhole } from "../../text/numbers.ts";
 import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../answers.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
 import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
+import { carry, portOf } from "../programs/carrying.ts";
 import { textWords } from "../programs/execute.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";
 
@@ -21,10 +26,16 @@ export default defineCommand({
   notes: [
     "In a sandbox with a grant: `keyhole relay -- COMMAND` runs COMMAND with the two variables that lead its SDKs here,",
     "passes signals on and ends with its status. Without COMMAND the variables are printed, for as long as it runs.",
+    "Of a grant that signs (keyhole grant add --sign) it carries the grant's own port of 127.0.0.1.",
   ],
   async run({ args, rest, settings, target, environment, host, output }) {
     const port = parseWhole(args.port, "--port", { most: HIGHEST_PORT }, "keyhole relay --help");
     const socket = target().path;
+    const directory = directoryOf(socket);
+    if (existsSync(`${directory}/sign`)) {
+      if (rest.length === 0 || port !== 0) throw signedUsage();
+      return carryFor(rest, directory, definedVariables(environment));
+    }
     const fetch = () => fetchGrant(socket, settings, host);
     // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
     const { region } = await unlessEnded(fetch(), watchSignals);
@@ -48,6 +59,27 @@ export default defineCommand({
     }
   },
 });
+
+function signedUsage(): KeyholeError {
+  const message = "this grant signs: its port is its own, and it is carried for a command alone";
+  return new KeyholeError("usage", message, "keyhole relay -- COMMAND");
+}
+
+/** The SDKs of the command find the grant by its AWS config, which leads them to its port. */
+async function carryFor(
+  rest: readonly string[],
+  directory: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<number> {
+  const stop = await carry(portOf(directory), `${directory}/sign`);
+  try {
+    const own = grantVariables(directory, { deliver: "sign" });
+    const environmentOfGrant = { ...withoutRivals(environment), ...own };
+    return await runBehind({ words: textWords(rest), isApart: false, environment: environmentOfGrant });
+  } finally {
+    stop();
+  }
+}
 
 async function runBehind(program: Parameters<typeof import("../programs/supervise.ts").supervise>[0]): Promise<number> {
   const { supervise } = await import("../programs/supervise.ts");

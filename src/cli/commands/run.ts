@@ -21,7 +21,6 @@ import { findInner } from "../runs/inner.ts";
 import { openSettings } from "../runs/settings.ts";
 
 /** Where they are not given they depend on the sandbox. */
-const { default: _socket, ...deliver } = termOptions.deliver;
 const { default: _mount, ...mountAt } = termOptions["mount-at"];
 
 const runOptions = {
@@ -39,7 +38,6 @@ const runOptions = {
     description: "A word for the sandbox's own command line; may be repeated",
   },
   ...termOptions,
-  deliver,
   "mount-at": mountAt,
 } as const;
 
@@ -94,7 +92,10 @@ function retryOf(args: Args, rest: readonly string[]): Asked["command"] {
       if (def === undefined || value === undefined || value === def.default) return [];
       if (typeof value === "boolean") return value ? [`--${name}`] : [];
       // Behind `=` a value may begin with a dash.
-      return [value].flat().map((each) => `--${name}${each.startsWith("-") ? "=" : " "}${quotePosix(each)}`);
+      return [value].flat().map((each) => {
+        if (each === "" && "bare" in def) return `--${name}`;
+        return `--${name}${each.startsWith("-") ? "=" : " "}${quotePosix(each)}`;
+      });
     });
     return ["keyhole run", ...options, "--", ...rest.map(quotePosix)].join(" ");
   };
@@ -134,8 +135,12 @@ function placed(
   { host }: Context,
   retry: Asked["command"],
 ): ArgValues<typeof termOptions> {
-  const { deliver: delivers, isAtHost } = sandboxes[name];
+  const { deliver: delivers, isAtHost, signs } = sandboxes[name];
   const only = delivers(host.platform);
+  if (args.sign && !signs) {
+    const able = sandboxNames.filter((each) => sandboxes[each].signs).join(", ");
+    throw new KeyholeError("usage", `--in ${name} cannot have a grant that signs`, `keyhole run --sign --in ${able}`);
+  }
   const refuse = (option: "deliver" | "mount-at", value: string) =>
     new KeyholeError("usage", `--in ${name} works with --${option} ${value} alone`, retry({ [option]: value }));
   if (only !== undefined && args.deliver !== undefined && args.deliver !== only) throw refuse("deliver", only);
@@ -143,7 +148,7 @@ function placed(
     throw refuse("mount-at", HOST_MOUNT);
   return {
     ...args,
-    deliver: args.deliver ?? only ?? "socket",
+    ...(args.sign ? {} : { deliver: args.deliver ?? only ?? "socket" }),
     "mount-at": args["mount-at"] ?? (isAtHost ? HOST_MOUNT : DEFAULT_MOUNT),
   };
 }

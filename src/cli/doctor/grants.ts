@@ -75,7 +75,7 @@ function missingOf({ name, directory, deliver }: GrantInfo): Verdict[] {
   if (lookAt(directory)?.isDirectory() !== true) {
     return [problem(`${name}: its directory ${directory} is gone`, "keyhole daemon restart")];
   }
-  const needed = deliver === "file" ? ["aws-config", "lease.json"] : ["aws-config", "sock"];
+  const needed = ["aws-config", { file: "lease.json", sign: "sign" }[deliver] ?? "sock"];
   const missing = needed.filter((file) => lookAt(`${directory}/${file}`) === undefined);
   if (missing.length === 0) return [];
   return [problem(`${name}: ${directory} has no ${missing.join(" and no ")}`, "keyhole daemon restart")];

@@ -7,7 +7,7 @@ import { askIfKnown, askStatus, type FullStatus } from "../daemon/status.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { withDaemon } from "../daemon/broker.ts";
 import type { SharedFiles } from "../foreign.ts";
-import { DEFAULT_MOUNT } from "../../grants/grant.ts";
+import { DEFAULT_MOUNT, type Delivery } from "../../grants/grant.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Host } from "../command.ts";
 import { ownGrantDirectory } from "../where.ts";
@@ -107,7 +107,7 @@ export interface GrantDirectory {
   readonly path: string;
   /** What the AWS config there runs; empty for none. */
   readonly process: readonly string[];
-  readonly deliver: "socket" | "file";
+  readonly deliver: Delivery;
 }
 
 /** Paths that do not depend on the user. */
@@ -158,7 +158,8 @@ export function findGrantDirectory(
 function describe(path: string, config: string): GrantDirectory {
   const [, line = ""] = /^credential_process = (.*)$/m.exec(config) ?? [];
   const process = splitWords(line) ?? [];
-  return { path, process, deliver: process[0] === "cat" ? "file" : "socket" };
+  const signs = /^services = keyhole$/m.test(config);
+  return { path, process, deliver: signs ? "sign" : process[0] === "cat" ? "file" : "socket" };
 }
 
 /** Whether AWS_CONTAINER_CREDENTIALS_FULL_URI leads to this network namespace's own loopback, as a relay's does. */

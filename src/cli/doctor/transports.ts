@@ -18,7 +18,7 @@ export function checkDirectory({ grant, environment }: InsideMachine): readonly 
 }
 
 export async function checkGrantSocket({ grant, places, probes }: InsideMachine): Promise<readonly Verdict[]> {
-  if (grant === undefined || grant.deliver === "file") return [];
+  if (grant === undefined || grant.deliver !== "socket") return [];
   const path = `${grant.path}/sock`;
   const answer = await probes.askSocket(path);
   // gVisor refuses what it does not permit as the kernel refuses a socket without a listener.

@@ -12,8 +12,12 @@ import {
   type Executable,
   executableProblem,
   executables,
+  deliveries,
   fileProblems,
   type GrantMachine,
+  SIGNING_RATE,
+  signProblems,
+  type SignTerms,
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
 import { checkNewGrantName } from "../../grants/names.ts";
@@ -64,9 +68,8 @@ export const termOptions = {
   duration: { type: "string", valueHint: "SPAN", description: "Lifetime of each set of credentials, like 1h" },
   deliver: {
     type: "enum",
-    options: ["socket", "file"],
-    default: "socket",
-    description: "How it is reached; file is for sandboxes that forbid Unix sockets",
+    options: deliveries.filter((each) => each !== "sign"),
+    description: "How it is reached: socket (the default), or file for sandboxes that forbid Unix sockets",
   },
   "mount-at": {
     type: "string",
@@ -95,12 +98,42 @@ export const termOptions = {
   },
   rate: {
     type: "string",
-    default: formatRate(DEFAULT_RATE),
     valueHint: "RATE",
-    description: "Requests in a time",
+    description: `Requests in a time (${formatRate(DEFAULT_RATE)}; with --sign ${formatRate(SIGNING_RATE)})`,
   },
   "max-uses": { type: "string", valueHint: "N", description: "Give nothing any more after that many answers" },
-  confirm: { type: "boolean", description: "Ask a person before each answer" },
+  confirm: {
+    type: "string",
+    multiple: true,
+    bare: true,
+    valueHint: "SERVICE:OPERATION",
+    description: "Ask a person before each answer; with --sign, before these operations",
+  },
+  sign: {
+    type: "boolean",
+    description: "Sign requests for the sandbox, which gets no credentials at all: keyhole relay -- COMMAND in it",
+  },
+  allow: {
+    type: "string",
+    multiple: true,
+    valueHint: "SERVICE:OPERATION",
+    description: "With --sign: allow these operations alone, like 's3:Get*'; may be repeated",
+  },
+  deny: {
+    type: "string",
+    multiple: true,
+    valueHint: "SERVICE:OPERATION",
+    description: "With --sign: deny these operations; may be repeated",
+  },
+  region: { type: "string", multiple: true, valueHint: "REGION", description: "With --sign: these regions alone" },
+  resource: {
+    type: "string",
+    multiple: true,
+    valueHint: "SERVICE:NAME",
+    description: "With --sign: these alone of s3 (bucket/key), dynamodb (table) or lambda (function), with *",
+  },
+  port: { type: "string", valueHint: "N", description: "With --sign: the port of 127.0.0.1 in the sandbox" },
+  listen: { type: "boolean", description: "With --sign: serve it on 127.0.0.1 of this host, too" },
 } as const satisfies ArgsDef;
 
 /** Without the environment, which is no term. */
@@ -122,6 +155,7 @@ export async function readTerms(
   { settings, host }: Pick<CommandContext, "settings" | "host">,
 ): Promise<RequestedTerms> {
   const config = identityOf(args);
+  const sign = await readSigning(args);
   const isFile = args.deliver === "file";
   const mountAt = checkMountPath(args["mount-at"]);
   const terms = {
@@ -130,23 +164,66 @@ export async function readTerms(
     tags: args.tag.map(readTag),
     sourceIdentity: args["source-identity"],
     durationSeconds: args.duration === undefined ? undefined : parseSpan(args.duration, "--duration"),
-    deliver: args.deliver,
+    deliver: sign === undefined ? (args.deliver ?? "socket") : "sign",
     mountAt,
     // A lease is read with cat.
-    executable: isFile ? "none" : readExecutable(args, mountAt),
+    executable: isFile ? "none" : readExecutable(args, mountAt, sign === undefined ? undefined : "full"),
     arch: isFile ? undefined : args.arch,
     allowUids: args["allow-uid"].map((text) => parseWhole(text, "--allow-uid", IDS, HINT)),
     allowGids: args["allow-gid"].map((text) => parseWhole(text, "--allow-gid", IDS, HINT)),
-    rate: parseRate(args.rate, "--rate"),
+    rate: args.rate === undefined ? (sign === undefined ? DEFAULT_RATE : SIGNING_RATE) : parseRate(args.rate, "--rate"),
     maxUses: args["max-uses"] === undefined ? undefined : parseWhole(args["max-uses"], "--max-uses", USES, HINT),
-    confirm: args.confirm,
+    confirm: sign === undefined && args.confirm.length > 0,
+    sign,
     ttlSeconds: args.ttl === undefined ? undefined : parseSpan(args.ttl, "--ttl"),
   };
   refuseExecutable(terms);
-  const [problem] = isFile ? fileProblems(terms) : [];
+  const [problem] = isFile ? fileProblems(terms) : sign === undefined ? [] : signProblems(terms);
   if (problem !== undefined) throw usage(problem);
   const chosen = await readPolicyChoice(args.policy, config, settings.paths.configDir, host);
   return { ...terms, policy: chosen.policy, policyArns: [...chosen.policyArns, ...args["policy-arn"]] };
+}
+
+const PORTS = { least: 1024, most: 65_535 };
+
+/** @throws KeyholeError `usage` for a pattern that means nothing, and for options that exclude each other */
+async function readSigning(args: ArgValues<typeof termOptions>): Promise<SignTerms | undefined> {
+  const { allow, deny, region: regions, resource: resources, port, listen } = args;
+  const confirm = args.confirm.filter((pattern) => pattern !== "");
+  if (!args.sign) {
+    const given = Object.entries({ allow, deny, region: regions, resource: resources }).filter(
+      ([, list]) => list.length > 0,
+    );
+    const [name] = [
+      ...given.map(([each]) => each),
+      ...(port === undefined ? [] : ["port"]),
+      ...(listen ? ["listen"] : []),
+    ];
+    if (name !== undefined) throw usage(`--${name} is for a grant that signs: add --sign`);
+    if (confirm.length > 0) throw usage("--confirm takes operations of a grant that signs: add --sign");
+    return undefined;
+  }
+  if (args.deliver !== undefined)
+    throw usage("--sign and --deliver exclude each other: a grant that signs delivers no credentials");
+  const { explainPattern, explainResource } = await import("../../signer/policy.ts");
+  for (const pattern of [...allow, ...deny, ...confirm]) refuseWith(explainPattern(pattern));
+  for (const resource of resources) refuseWith(explainResource(resource));
+  for (const region of regions)
+    if (!/^[a-z]{2,}(?:-[a-z]+)+-\d+$/.test(region)) throw usage("--region must be a region of AWS, like eu-west-1");
+  const isAsked = args.confirm.includes("");
+  return {
+    allow,
+    deny,
+    confirm: isAsked ? ["*:*"] : confirm,
+    regions,
+    resources,
+    port: port === undefined ? 0 : parseWhole(port, "--port", PORTS, HINT),
+    listen,
+  };
+}
+
+function refuseWith(problem: string | undefined): void {
+  if (problem !== undefined) throw usage(problem);
 }
 
 /** Where this runs, which is where the daemon does. */
@@ -155,8 +232,9 @@ const MACHINE: GrantMachine = { platform: process.platform, cpu: process.arch };
 function readExecutable(
   { executable, "no-executable": isLeftOut }: Pick<ArgValues<typeof termOptions>, "executable" | "no-executable">,
   mountAt: string,
+  usual: Executable = defaultExecutable(mountAt, MACHINE),
 ): Executable {
-  if (!isLeftOut) return executable ?? defaultExecutable(mountAt, MACHINE);
+  if (!isLeftOut) return executable ?? usual;
   if (executable === undefined || executable === "none") return "none";
   throw usage(`--no-executable and --executable ${executable} exclude each other`);
 }

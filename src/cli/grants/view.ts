@@ -72,6 +72,8 @@ const facts: Readonly<Record<keyof GrantInfo | "configs" | "source" | "endpoint"
   refusals: ["refusals", ({ grant }) => String(grant.refusals)],
   connections: ["connections", ({ grant }) => String(grant.connections)],
   confirm: ["confirm", ({ grant }) => (grant.confirm ? "each answer" : undefined)],
+  sign: ["signs", ({ grant }) => grant.sign && describeSigning(grant.sign)],
+  signed: ["requests", ({ grant }) => grant.signed.map(({ name, value }) => `${name} ${value}`).join(", ")],
   notes: undefined,
   lastError: undefined,
 };
@@ -85,6 +87,23 @@ export function renderGrant(grant: GrantInfo, source: GrantSource | undefined, n
   const troubles = grant.notes.map((note) => `note: ${note}`);
   if (grant.lastError !== undefined) troubles.push(`last error: ${grant.lastError}`);
   return [formatTable(shown), ...troubles.map(showOnOneLine)].join("\n");
+}
+
+function describeSigning({
+  allow,
+  deny,
+  confirm,
+  regions,
+  resources,
+  port,
+  listen,
+}: NonNullable<GrantInfo["sign"]>): string {
+  const lists = { allow, deny, confirm, region: regions, resource: resources };
+  const said = Object.entries(lists).flatMap(([name, list]) =>
+    list.length === 0 ? [] : [`${name} ${list.join(" ")}`],
+  );
+  const allowed = allow.length === 0 ? ["all that the role may, but what hands out credentials"] : [];
+  return [...allowed, ...said, `at 127.0.0.1:${port}${listen ? ", on this host too" : ""}`].join("; ");
 }
 
 function describeSelection({ selection }: GrantSource): string {

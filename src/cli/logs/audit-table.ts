@@ -17,9 +17,17 @@ export function renderRecords(records: readonly AuditRecord[], withHeading: bool
     record.grant ?? record.config ?? "-",
     record.outcome,
     record.accessKeyId ?? "-",
-    [renderPeer(record.peer), renderCount(record.count), record.note].filter(Boolean).join(", ") || "-",
+    [renderRequest(record), renderPeer(record.peer), renderCount(record.count), record.note]
+      .filter(Boolean)
+      .join(", ") || "-",
   ]);
   return formatTable(withHeading ? [HEADING, ...rows] : rows, WIDTHS);
+}
+
+/** `s3:GetObject bucket/key, 200`. */
+function renderRequest({ operation, resource, status }: AuditRecord): string {
+  const words = [operation, resource].filter((each) => each !== undefined).join(" ");
+  return [words, status].filter(Boolean).join(", ");
 }
 
 /** `uid 1000 pid 4242 /usr/bin/keyhole run by /usr/bin/python3.11`. */

@@ -113,7 +113,14 @@ export function openBridgeDirectory(
     path,
     socket: `${path}/sock`,
     write: ({ grant, region }, command) => {
-      const terms = { name: grant, deliver: "socket", mountAt: HOST_MOUNT, executable: "none" } as const;
+      const terms = {
+        name: grant,
+        deliver: "socket",
+        mountAt: HOST_MOUNT,
+        executable: "none",
+        sign: undefined,
+        dummy: undefined,
+      } as const;
       for (const [name, text] of Object.entries(mountFiles(terms, { directory: path, region, command }))) {
         writeAtomically(`${path}/${name}`, text, ANEW);
         made.push(`${path}/${name}`);

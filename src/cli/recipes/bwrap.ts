@@ -3,6 +3,7 @@
 import type { GrantInfo } from "../../wire/messages.ts";
 import { HERE, type Invocation, paste } from "./invocation.ts";
 import {
+  carried,
   type MakeRecipe,
   placesBeside,
   type RecipeHost,
@@ -28,13 +29,14 @@ export function invokeBwrap(grant: GrantInfo): Invocation {
     variables: [],
     lines: [
       ["bwrap"],
-      ...SYSTEM,
+      // A sandbox whose requests are signed needs no network of its own.
+      ...SYSTEM.map((line) => (grant.sign === undefined ? line : line.filter((word) => word !== "--share-net"))),
       ["--bind", HERE, "/work", "--chdir", "/work"],
       ["--ro-bind", grant.directory, targetOf(grant)],
       ...variables.map(([name, value]) => ["--setenv", name, value]),
     ],
     settings: undefined,
-    program: (words) => ["--", ...words],
+    program: (words) => ["--", ...carried(grant, words)],
   };
 }
 

@@ -4,7 +4,7 @@ import { baseOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type Invocation, paste } from "./invocation.ts";
-import { mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
+import { carried, mountField, quoteJson, type MakeRecipe, targetOf, untried, variablesFor } from "./recipe.ts";
 
 type Engine = "docker" | "podman";
 
@@ -33,14 +33,17 @@ export function invokeEngine(engine: Engine, grant: GrantInfo, ...options: reado
       [engine, "run", "--rm", ...options],
       ["--mount", ["type=bind", source, mountField("dst", targetOf(grant)), readOnly].join(",")],
       ["--env-file", `${grant.directory}/env`],
+      // A sandbox whose requests are signed needs no network of its own.
+      ...(grant.sign === undefined ? [] : [["--network", "none"]]),
     ],
     settings: undefined,
-    program: (words) => words,
+    program: (words) => carried(grant, words),
   };
 }
 
 function run(engine: Engine, grant: GrantInfo, ...options: readonly string[]) {
-  const text = paste({ ...invokeEngine(engine, grant, ...options), program: () => ["IMAGE"] });
+  const command = grant.sign === undefined ? [] : carried(grant, ["COMMAND"]);
+  const text = paste({ ...invokeEngine(engine, grant, ...options), program: () => ["IMAGE", ...command] });
   return { text: [...selinux(grant), text].join("\n"), remarks: [] };
 }
 

@@ -1,7 +1,7 @@
 // What every recipe is made of: where the grant lies and is seen, and what it sets.
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, formatSpan } from "../../grants/formats.ts";
-import { DEFAULT_RATE } from "../../grants/grant.ts";
+import { DEFAULT_RATE, deliveries, type Delivery } from "../../grants/grant.ts";
 import * as leases from "../../grants/leases.ts";
 import { grantVariables, seenAt } from "../../grants/mount.ts";
 import { directoryOf, type Paths } from "../../paths.ts";
@@ -41,7 +41,24 @@ export function targetOf(grant: GrantInfo): string {
 
 /** The variables with their values. */
 export function variablesFor(grant: GrantInfo): (readonly [string, string])[] {
-  return Object.entries(grantVariables(targetOf(grant)));
+  return Object.entries(grantVariables(targetOf(grant), { deliver: deliveryOf(grant) }));
+}
+
+/** As the daemon says it, which has no other. */
+function deliveryOf({ deliver }: GrantInfo): Delivery {
+  return deliveries.find((each) => each === deliver) ?? "socket";
+}
+
+/** What is run in the sandbox: where a grant signs, behind what carries its requests. */
+export function carried(grant: GrantInfo, words: readonly string[]): readonly string[] {
+  return grant.sign === undefined ? words : [`${targetOf(grant)}/keyhole`, "relay", "--", ...words];
+}
+
+/** @throws KeyholeError `usage` for a tool whose recipe carries no requests */
+export function refuseSigning(grant: GrantInfo, tool: string): void {
+  if (grant.sign === undefined) return;
+  const message = `there is no recipe for ${tool} of a grant that signs`;
+  throw new KeyholeError("usage", message, "keyhole grant show NAME --for docker, podman, gvisor or bwrap");
 }
 
 /** What of this user's a tool leaves open that hides only what it is told to. */
@@ -144,6 +161,8 @@ const limits: Readonly<
   rate: ({ rate }) => (Bun.deepEquals(rate, DEFAULT_RATE) ? undefined : `--rate ${formatRate(rate)}`),
   maxUses: ({ maxUses }) => maxUses && `--max-uses ${maxUses}`,
   confirm: ({ confirm }) => (confirm ? "--confirm" : undefined),
+  // Of one that signs no other grant is named: it would give the credentials themselves (refuseSigning).
+  sign: undefined,
 };
 
 /** The options that limit a grant: another one in its place must not be given more. */

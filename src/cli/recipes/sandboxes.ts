@@ -1,17 +1,18 @@
 // What `keyhole run --in` may name: how each is started, what it wants of a grant, and what it needs of the machine.
 import { KeyholeError } from "../../errors.ts";
-import type { Grant } from "../../grants/grant.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { invokeCodex, invokeFence, invokeSrt } from "./agents.ts";
 import { invokeBwrap, invokeFirejail } from "./bwrap.ts";
 import { invokeEngine } from "./containers.ts";
 import type { Invocation } from "./invocation.ts";
-import { type RecipeHost, variablesFor } from "./recipe.ts";
+import { carried, type RecipeHost, variablesFor } from "./recipe.ts";
 import { terminalFilter } from "./terminal.ts";
 
 export interface Sandbox {
   /** Undefined where it takes either. */
-  readonly deliver: (platform: NodeJS.Platform) => Grant["deliver"] | undefined;
+  readonly deliver: (platform: NodeJS.Platform) => "socket" | "file" | undefined;
+  /** Whether it can have a grant that signs. */
+  readonly signs: boolean;
   /** Whether it sees the host's own paths. */
   readonly isAtHost: boolean;
   /** Whether it gets this process's environment, and on from there. */
@@ -46,6 +47,7 @@ const fileOnLinux: Sandbox["deliver"] = (platform) => (platform === "linux" ? "f
 const engine = (name: "docker" | "podman"): Sandbox => ({
   // Elsewhere it is in a virtual machine, into which no socket goes.
   deliver: (platform) => (platform === "linux" ? undefined : "file"),
+  signs: true,
   isAtHost: false,
   inherits: false,
   showsAll: false,
@@ -57,7 +59,7 @@ const engine = (name: "docker" | "podman"): Sandbox => ({
 
 /** Everything that this user has. */
 function invokeNone(grant: GrantInfo): Invocation {
-  return { variables: variablesFor(grant), lines: [], settings: undefined, program: (words) => words };
+  return { variables: variablesFor(grant), lines: [], settings: undefined, program: (words) => carried(grant, words) };
 }
 
 /** The terminal stays the program's own, which a new session would take from it. */
@@ -69,6 +71,7 @@ function invokeFiltered(grant: GrantInfo): Invocation {
 const table = {
   bwrap: {
     deliver: either,
+    signs: true,
     isAtHost: false,
     inherits: false,
     showsAll: true,
@@ -79,6 +82,7 @@ const table = {
   },
   srt: {
     deliver: fileOnLinux,
+    signs: false,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -89,6 +93,7 @@ const table = {
   },
   codex: {
     deliver: either,
+    signs: false,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -101,6 +106,7 @@ const table = {
   podman: engine("podman"),
   fence: {
     deliver: () => "file",
+    signs: false,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -111,6 +117,7 @@ const table = {
   },
   firejail: {
     deliver: either,
+    signs: false,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -121,6 +128,7 @@ const table = {
   },
   none: {
     deliver: either,
+    signs: true,
     isAtHost: true,
     inherits: true,
     showsAll: false,

@@ -9,10 +9,13 @@ import {
   configNameOf,
   type Executable,
   executableProblem,
+  deliveries,
   fileProblems,
   type Grant,
   type GrantMachine,
   type Runner,
+  type SignTerms,
+  signProblems,
   termsOf,
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";
@@ -178,14 +181,15 @@ export function planGrant(
 ): Grant {
   checkNewGrantName(request.name);
   const problems = [...findTermProblems(request, machine)];
-  const deliver = request.deliver === "file" ? "file" : "socket";
+  const deliver = deliveries.find((each) => each === request.deliver) ?? "socket";
   const { kept, hadKeys } = splitEnvironment(withoutForeignKeys(config, environment));
   const grant: Grant = {
     ...termsOf(request),
     deliver,
     // A directory with a lease has none: `cat` reads the lease.
-    executable: deliver === "socket" ? (request.executable as Executable) : "none",
-    arch: deliver === "socket" ? (request.arch as Arch | undefined) : undefined,
+    executable: deliver === "file" ? "none" : (request.executable as Executable),
+    arch: deliver === "file" ? undefined : (request.arch as Arch | undefined),
+    ...signingOf(request.sign),
     id,
     sessionName: `keyhole-${request.name}-${randomHex(4)}`,
     identity: undefined,
@@ -215,7 +219,8 @@ export function lifeOf(
 
 function* findTermProblems(request: GrantRequest, machine: GrantMachine): Generator<string> {
   const { deliver, mountAt, rate, ttlSeconds, maxUses } = request;
-  if (deliver !== "socket" && deliver !== "file") yield "a grant is delivered as socket or as file";
+  if (!deliveries.some((each) => each === deliver)) yield `a grant is delivered by ${deliveries.join(", ")}`;
+  if ((deliver === "sign") !== (request.sign !== undefined)) yield "what a grant allows is said of one that signs";
   if (ttlSeconds !== undefined && ttlSeconds < SHORTEST_DURATION)
     yield `a grant lives for ${SHORTEST_DURATION / 60} minutes at least: STS issues no shorter session`;
   if (!isRate(rate)) yield "the rate must be requests in a time, like 10/s";
@@ -225,6 +230,23 @@ function* findTermProblems(request: GrantRequest, machine: GrantMachine): Genera
   const executable = executableProblem(request, machine);
   if (executable !== undefined) yield executable;
   if (deliver === "file") yield* fileProblems(request);
+  if (deliver === "sign") yield* signProblems(request);
+}
+
+/** Ports that a grant's may be: neither those of servers, nor those that kernels give clients (ip(7): from 32768). */
+const PORTS = { first: 20_000, count: 12_000 };
+
+/** A port is drawn once, and the keys are: a sandbox that runs keeps both. */
+function signingOf(sign: SignTerms | undefined): Pick<Grant, "sign" | "dummy"> {
+  if (sign === undefined) return { sign: undefined, dummy: undefined };
+  const random = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => letters[byte % letters.length]).join("");
+  const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(30))).toString("base64url");
+  return {
+    sign: { ...sign, port: sign.port === 0 ? PORTS.first + (random % PORTS.count) : sign.port },
+    dummy: { accessKeyId: `ASIA${id}`, secretAccessKey: secret },
+  };
 }
 
 function problemOf(check: () => unknown): string | undefined {

@@ -48,7 +48,7 @@ export function openGrantDirectory(
   name: string,
   { mounts, leaseParentOf }: DirectoryDependencies,
 ): Mount {
-  if (deliver === "socket") return openPlain(mounts, name);
+  if (deliver !== "file") return openPlain(mounts, name);
   const mount = openPlain(leaseParentOf(name), name);
   try {
     openMount(mounts, name).close();

@@ -22,12 +22,16 @@ import {
 } from "./directory.ts";
 import { endsByOf } from "./endings.ts";
 import { type LiveGrant, outstandingOf } from "./livegrants.ts";
-import { createRateLimiter, type RateLimiter } from "./ratelimiter.ts";
+import { createRateLimiter, type RateLimiter } from "../../server/ratelimiter.ts";
 import { createGrantSessions, type GrantSessionDependencies, type GrantSessions } from "./sessions.ts";
+import { openSigning, type SigningDependencies } from "./signing.ts";
 import { createGrantSocket, refusalOf } from "./socket.ts";
 
 export interface LifecycleDependencies
-  extends DirectoryDependencies, Omit<GrantSessionDependencies, "log" | "settled"> {
+  extends
+    DirectoryDependencies,
+    Omit<GrantSessionDependencies, "log" | "settled">,
+    Pick<SigningDependencies, "signerCommand" | "signerDirectory" | "signerEnvironment"> {
   readonly store: GrantStore;
   readonly names: Pick<DirectoryNames, "resolve">;
   readonly record: RecordAudit;
@@ -138,6 +142,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
         askpass: origin?.askpass,
         mount,
         listener: undefined,
+        signing: undefined,
         lease: grant.deliver === "file" ? createLease(mount) : undefined,
         leased: undefined,
         isLeaseStale: false,
@@ -157,6 +162,8 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
       } else writeMissingTexts(live);
       if (grant.deliver === "socket")
         live.listener = await openSocket(live, createGrantSocket(live, socketDependencies), dependencies);
+      else if (grant.deliver === "sign")
+        Object.assign(live, await openSigning(live, { ...dependencies, ...socketDependencies }));
       return live;
     } catch (error) {
       if (origin === undefined) mount.close();
@@ -237,8 +244,9 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
   };
 }
 
-async function mend({ listener, mount }: LiveGrant): Promise<void> {
-  if (listener?.isInPlace === false) await listener.restore(() => void mount.makeWay("sock"));
+async function mend({ grant, listener, mount }: LiveGrant): Promise<void> {
+  const socket = grant.deliver === "sign" ? "sign" : "sock";
+  if (listener?.isInPlace === false) await listener.restore(() => void mount.makeWay(socket));
 }
 
 function note(live: LiveGrant, issue: Issue): void {

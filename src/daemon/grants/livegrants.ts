@@ -16,7 +16,8 @@ import type { Issue } from "../sessions/issue.ts";
 import { endpointOf, foreignEndpoint } from "../sessions/selection.ts";
 import type { Askpass } from "./confirmation.ts";
 import type { Lease } from "./delivery.ts";
-import type { RateLimiter } from "./ratelimiter.ts";
+import type { RateLimiter } from "../../server/ratelimiter.ts";
+import type { Signing } from "./signing.ts";
 import type { FindGrant } from "./sessions.ts";
 
 /** What is out: enough to find it in CloudTrail, and no secret. */
@@ -40,8 +41,10 @@ export interface LiveGrant {
   /** The program that asks a person of theirs; a restart of the daemon forgets it. */
   readonly askpass: Askpass | undefined;
   readonly mount: Mount;
-  /** Undefined for a grant that is delivered as a file. */
+  /** Of a grant that is delivered over a socket. */
   listener: Listener | undefined;
+  /** Undefined for a grant that gives credentials. */
+  signing: Signing | undefined;
   /** Undefined for a grant that is delivered over a socket. */
   readonly lease: Lease | undefined;
   /** What the lease says: an access key id, or the kind of an error. Undefined: what a daemon before this one wrote. */
@@ -146,6 +149,7 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
     lastError: lastError && cut(lastError),
     notes: [...(session?.notes ?? []), ...notesOf(live)],
     executableBytes: live.mount.executableBytes(),
+    signed: live.signing?.counts() ?? [],
   };
 }
 

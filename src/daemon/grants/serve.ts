@@ -7,6 +7,8 @@ import { openGrantStore } from "../../grants/store.ts";
 import type { Native } from "../../native/native.ts";
 import type { Paths } from "../../paths.ts";
 import { loadStartOf } from "../../server/starts.ts";
+import { build } from "../../version.ts";
+import { ownCommand } from "../image.ts";
 import { takeLock } from "../lock.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { smallExecutable } from "../mounts/small.ts";
@@ -81,6 +83,9 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
     machine: { platform: process.platform, cpu: process.arch },
     smallExecutable: (arch) => smallExecutable(arch === "arm64" ? "arm64" : "x64"),
     mounts: paths.grantMounts,
+    signerCommand: [...ownCommand(), "--signer", build],
+    signerDirectory: paths.runDir,
+    signerEnvironment: base,
     leaseParentOf: (name) => leaseParentOf(name, places),
   });
 }

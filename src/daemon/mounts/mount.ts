@@ -51,7 +51,7 @@ export interface Mount {
    *
    * @throws KeyholeError `unsafe-path`
    */
-  makeWay(name: "sock"): string;
+  makeWay(name: "sock" | "sign"): string;
   /** Removes the directory with all that is in it, and closes. @throws KeyholeError `unsafe-path` for what stays. */
   remove(): void;
   /** Idempotent. The directory stays. */

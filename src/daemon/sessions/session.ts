@@ -379,7 +379,7 @@ function isSameIdentity(a: Config, b: Config): boolean {
 }
 
 /** All that may reach STS: every section but those that are named here, so that a new one counts. */
-function identityOf({ Meta: _description, pin: _pin, ...identity }: Config): Partial<Config> {
+function identityOf({ Meta: _description, pin: _pin, Sign: _endpoints, ...identity }: Config): Partial<Config> {
   return identity;
 }
 

@@ -67,7 +67,7 @@ test.each(all)("%s is silent where the grant's own variables are set", async (_,
   using home = new Home();
   const grant = mountGrant(home);
   home.write(".aws/credentials", `[default]\naws_access_key_id = ${SECRET}\n`);
-  const environment = { AWS_ROLE_ARN: "left alone", ...grantVariables(grant.path) };
+  const environment = { AWS_ROLE_ARN: "left alone", ...grantVariables(grant.path, { deliver: "socket" }) };
   const found = await check(insideMachine(home, { grant, environment }));
   expect(found.filter(({ level }) => level !== "ok")).toEqual([]);
 });

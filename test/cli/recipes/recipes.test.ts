@@ -21,7 +21,7 @@ const paths = resolvePaths({ HOME: "/home/ada" }, {}, () => "/");
 const LEASES = "/run/user/1000/keyhole/g";
 const host = { platform: "linux", paths, leaseParents: [LEASES] } as const;
 const textOf = (name: RecipeName, grant: GrantInfo) => recipes[name](grant, host).text;
-const variables = grantVariables("/run/keyhole");
+const variables = grantVariables("/run/keyhole", { deliver: "socket" });
 
 /** The words that a shell gives to a program. */
 function wordsOf(program: string, script: string): string[] {
@@ -153,7 +153,7 @@ test.each([
   (_, grant, denied) => {
     const settings = Bun.TOML.parse(textOf("codex", grant)) as any;
     const { shell_environment_policy: policy, permissions, default_permissions: profile } = settings;
-    expect(policy).toEqual({ exclude: ["AWS_*"], set: grantVariables(grant.directory) });
+    expect(policy).toEqual({ exclude: ["AWS_*"], set: grantVariables(grant.directory, { deliver: "socket" }) });
     expect(Object.entries(permissions[profile].filesystem)).toEqual(denied.map((path) => [path, "deny"]));
     expect(permissions[profile]).toMatchObject({ extends: ":workspace", network: { enabled: true } });
     // It and the profile exclude each other.
@@ -195,7 +195,9 @@ test.each([
   expect(command).toBe("sh");
   expect(settings.filesystem).toMatchObject({ denyRead, ...(allowRead && { allowRead }), allowWrite: ["."] });
   expect(settings.network).toEqual({ allowedDomains: ["*.amazonaws.com"], deniedDomains: [] });
-  expect(set).toContainValues(Object.entries(grantVariables(PLAIN)).map((pair) => pair.join("=")));
+  expect(set).toContainValues(
+    Object.entries(grantVariables(PLAIN, { deliver: "socket" })).map((pair) => pair.join("=")),
+  );
 });
 
 test("firejail shows the grant's place alone, hides ~/.aws, and keyhole's home where the grant is not in it", () => {
@@ -206,7 +208,9 @@ test("firejail shows the grant's place alone, hides ~/.aws, and keyhole's home w
   expect(words).not.toContain("--blacklist=/home/ada/.keyhole");
   expect(wordsOf("firejail", textOf("firejail", shared))).toContain("--blacklist=/home/ada/.keyhole");
   const set = words.filter((word) => word.startsWith("--env=")).map((word) => word.slice(6));
-  expect(set).toEqual(Object.entries(grantVariables(atHost.directory)).map((pair) => pair.join("=")));
+  expect(set).toEqual(
+    Object.entries(grantVariables(atHost.directory, { deliver: "socket" })).map((pair) => pair.join("=")),
+  );
 });
 
 test("gVisor is Docker's runtime, and says what a socket needs", () => {
@@ -234,7 +238,7 @@ test("nono looks at the paths of sockets, and lets the grant's through", () => {
 test("claude-code sets the variables, opens the directory, and closes what else leads to credentials", () => {
   const denied = ["~/.aws", "//home/ada/.keyhole", "//run/user/1000/keyhole/g"];
   const { env, permissions, sandbox } = JSON.parse(textOf("claude-code", shared));
-  expect(env).toEqual(grantVariables(PLAIN));
+  expect(env).toEqual(grantVariables(PLAIN, { deliver: "socket" }));
   expect(sandbox.filesystem.allowRead).toEqual([`/${PLAIN}`]);
   expect(sandbox.filesystem.denyRead).toEqual(denied);
   expect(permissions.deny).toEqual(denied.map((path) => `Read(${path}/**)`));

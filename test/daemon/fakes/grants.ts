@@ -77,6 +77,9 @@ export async function newGrantWorld() {
     configDir: "/configs",
     completeKeys: (kept, id) => keys.get(id) && { ...kept, ...keys.get(id) },
     source,
+    signerCommand: [],
+    signerDirectory: join(home, "run"),
+    signerEnvironment: {},
     clock,
     random: () => 0.5,
     log: (level, event, fields = {}) =>

@@ -710,6 +710,7 @@ describe("a config file", () => {
     STS: { region_name: "eu-west-1" },
     MFA: { command: "code" },
     Session: { profile_name: "other" },
+    Sign: { use_fips_endpoint: true },
     Meta: { description: "new" },
     pin: true,
   };
@@ -721,7 +722,7 @@ describe("a config file", () => {
       const before = await it.vend("a");
       it.configs.write("a", { ...roleConfig("a"), [key]: section });
       await it.clock.advance(5);
-      expect((await it.vend("a")) === before).toBe(key === "Meta" || key === "pin");
+      expect((await it.vend("a")) === before).toBe(["Meta", "pin", "Sign"].includes(key));
     },
   );
 

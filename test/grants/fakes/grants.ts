@@ -33,6 +33,16 @@ export const FULL: Grant = {
   keyId: "AKIAEXAMPLE",
   configDir: "/home/ann/configs",
   runner: { pid: 77, started: "boot/12" },
+  sign: {
+    allow: ["s3:Get*"],
+    deny: ["s3:GetObjectAcl"],
+    confirm: ["iam:*"],
+    regions: ["eu-west-1"],
+    resources: ["s3:bucket/*"],
+    port: 27_001,
+    listen: true,
+  },
+  dummy: { accessKeyId: "ASIAABCDEFGHIJKLMNOP", secretAccessKey: "0123456789abcdefghijABCDEFGHIJ-_01234567" },
 };
 
 /** The terms of a grant of which nothing was said. */
@@ -51,6 +61,7 @@ export const NO_TERMS: Omit<GrantTerms, "name" | "config"> = {
   rate: { count: 10, milliseconds: 1000 },
   maxUses: undefined,
   confirm: false,
+  sign: undefined,
 };
 
 export const LEAST: Grant = {
@@ -71,6 +82,7 @@ export const LEAST: Grant = {
   keyId: undefined,
   configDir: undefined,
   runner: undefined,
+  dummy: undefined,
 };
 
 /** A grant as the daemon shows it: active, over a socket, without an end. */
@@ -96,6 +108,7 @@ export function grantInfo(fields: Partial<GrantInfo> = {}): GrantInfo {
     lastError: undefined,
     notes: [],
     executableBytes: 20_480,
+    signed: [],
     ...fields,
   };
 }
@@ -127,7 +140,7 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   tags: fc.array(fc.record({ key: text, value: text }), { maxLength: 4 }),
   sourceIdentity: absent(text),
   durationSeconds: absent(fc.integer({ min: 1, max: 43_200 })),
-  deliver: fc.constantFrom("socket", "file"),
+  deliver: fc.constantFrom("socket", "file", "sign"),
   mountAt: fc.constantFrom("host", "/run/keyhole", "/opt/my grant"),
   executable: fc.constantFrom("small", "full", "none"),
   arch: absent(fc.constantFrom("amd64", "arm64")),
@@ -146,5 +159,22 @@ export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   hadKeys: fc.boolean(),
   keyId: absent(fc.stringMatching(/^\w{1,128}$/)),
   configDir: absent(text.map((rest) => `/${rest}`)),
+  sign: absent(
+    fc.record({
+      allow: fc.array(text, { maxLength: 2 }),
+      deny: fc.array(text, { maxLength: 2 }),
+      confirm: fc.array(text, { maxLength: 2 }),
+      regions: fc.array(text, { maxLength: 2 }),
+      resources: fc.array(text, { maxLength: 2 }),
+      port: fc.integer({ min: 1, max: 65_535 }),
+      listen: fc.boolean(),
+    }),
+  ),
+  dummy: absent(
+    fc.record({
+      accessKeyId: fc.stringMatching(/^ASIA[A-Z0-9]{16}$/),
+      secretAccessKey: fc.stringMatching(/^[\w-]{40}$/),
+    }),
+  ),
   runner: absent(fc.record({ pid: fc.integer({ min: 1, max: 2 ** 31 - 1 }), started: text })),
 });

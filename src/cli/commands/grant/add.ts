@@ -20,7 +20,9 @@ export default defineCommand({
     else output.line(grant.directory);
     const end =
       grant.endsAt === undefined ? "until it is revoked" : `for ${formatDuration(grant.endsAt - grant.createdAt)}`;
-    ui.notice(`grant ${grant.name} gives ${grant.config} over a ${grant.deliver}, ${end}`);
+    const gives =
+      grant.sign === undefined ? `gives ${grant.config} over a ${grant.deliver}` : `signs for ${grant.config}`;
+    ui.notice(`grant ${grant.name} ${gives}, ${end}`);
     if (grant.executable === "full") ui.notice(describeWeight(grant));
     for (const note of grant.notes) ui.warn(`${grant.name}: ${note}`);
     tellMended(loose, ui);

@@ -4,12 +4,15 @@ import { defineCommand } from "../../command.ts";
 import { findGrant, findSource, grantOperand } from "../../grants/grants.ts";
 import { grantToJson, renderGrant } from "../../grants/view.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
-import { recipeHostOf } from "../../recipes/recipe.ts";
+import { recipeHostOf, refuseSigning } from "../../recipes/recipe.ts";
 import { recipeNames, recipes } from "../../recipes/table.ts";
 
 /** Of every recipe: the directory stands in a command line, in an environment or among the mounts. */
 const SEEN =
   "a sandbox that sees your other processes in /proc can read this directory's path there, and use the grant";
+
+/** Whose recipes carry requests to a grant that signs. */
+const SIGNING_TOOLS: ReadonlySet<string> = new Set(["docker", "podman", "gvisor", "bwrap"]);
 
 export default defineCommand({
   meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
@@ -35,6 +38,7 @@ export default defineCommand({
         args.json ? formatJson({ ...grantToJson(grant), source }) : renderGrant(grant, source, host.now()),
       );
     }
+    if (!SIGNING_TOOLS.has(args.for)) refuseSigning(grant, args.for);
     const { text, remarks } = recipes[args.for](grant, recipeHostOf(context));
     output.line(text);
     for (const remark of [...remarks, SEEN]) ui.notice(remark);

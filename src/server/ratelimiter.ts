@@ -1,10 +1,10 @@
 // A rate of requests, kept by letting them wait: an SDK that is refused fails its caller, one that waits is only late.
-import type { Clock, Timer } from "../../clock.ts";
-import { KeyholeError } from "../../errors.ts";
-import type { Rate } from "../../grants/grant.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { KeyholeError } from "../errors.ts";
 
 export interface RateLimiterOptions {
-  readonly rate: Rate;
+  /** `count` requests in each `milliseconds`. */
+  readonly rate: { readonly count: number; readonly milliseconds: number };
   readonly clock: Clock;
   /** Requests that wait at once. */
   readonly most: number;

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from "bun:test";
-import { createRateLimiter, type RateLimiter } from "../../../src/daemon/grants/ratelimiter.ts";
-import { KeyholeError } from "../../../src/errors.ts";
-import type { Rate } from "../../../src/grants/grant.ts";
-import { rejectionOf, thrownBy } from "../../thrown.ts";
-import { FakeClock } from "../fakes/clock.ts";
+import { createRateLimiter, type RateLimiter } from "../../src/server/ratelimiter.ts";
+import { KeyholeError } from "../../src/errors.ts";
+import type { Rate } from "../../src/grants/grant.ts";
+import { rejectionOf, thrownBy } from "../thrown.ts";
+import { FakeClock } from "../daemon/fakes/clock.ts";
 
 let clock: FakeClock;
 beforeEach(() => {

@@ -1,0 +1,104 @@
+// What comes in: read whole where it must be known, else passed on as it comes.
+import { createHash, type Hash } from "node:crypto";
+import { Transform, type TransformCallback } from "node:stream";
+import type { Readable } from "node:stream";
+import { ChunkError, type ChunkSigner } from "./chunks.ts";
+
+/** Bytes of a body that is read whole. SDKs send larger ones to S3 alone, with their hash. */
+const MAX_BODY = 32 * 2 ** 20;
+/** Of all that are held at once. */
+const MAX_HELD = 96 * 2 ** 20;
+
+export class TooLarge extends Error {}
+
+/** One bound for all bodies that are held. */
+export class Budget {
+  #held = 0;
+
+  /** @throws TooLarge */
+  take(bytes: number): void {
+    if (this.#held + bytes > MAX_HELD) throw new TooLarge("too many requests with large bodies at once");
+    this.#held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** The caller gives what it took back. @throws TooLarge */
+export async function readWhole(stream: Readable, budget: Budget): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of stream as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length > MAX_BODY) throw new TooLarge(`a body without its hash may have ${MAX_BODY / 2 ** 20} MiB`);
+      budget.take(part.length);
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  } catch (error) {
+    budget.give(parts.reduce((sum, part) => sum + part.length, 0));
+    throw error;
+  }
+}
+
+export class WrongHash extends Error {}
+
+/** Passes a body on, and its last part only when all of it has the hash that was signed. */
+export class HashGuard extends Transform {
+  readonly #hash: Hash = createHash("sha256");
+  #last: Buffer | undefined;
+
+  readonly #expected: string;
+
+  constructor(expected: string) {
+    super();
+    this.#expected = expected;
+  }
+
+  override _transform(part: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.#hash.update(part);
+    if (this.#last !== undefined) this.push(this.#last);
+    this.#last = part;
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#hash.digest("hex") !== this.#expected) {
+      done(new WrongHash("the body is not the one whose hash was signed"));
+      return;
+    }
+    if (this.#last !== undefined) this.push(this.#last);
+    done();
+  }
+}
+
+/** Passes chunks on, each with its new signature. */
+export class Resigned extends Transform {
+  readonly #chunks: ChunkSigner;
+
+  constructor(chunks: ChunkSigner) {
+    super();
+    this.#chunks = chunks;
+  }
+
+  override _transform(part: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    try {
+      for (const ready of this.#chunks.push(part)) this.push(ready);
+      done();
+    } catch (error) {
+      done(error instanceof ChunkError ? error : new ChunkError(String(error)));
+    }
+  }
+
+  override _flush(done: TransformCallback): void {
+    try {
+      this.#chunks.end();
+      done();
+    } catch (error) {
+      done(error as ChunkError);
+    }
+  }
+}

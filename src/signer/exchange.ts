@@ -1,0 +1,84 @@
+// One request and its answer, whichever HTTP it came by.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Readable, Writable } from "node:stream";
+import type { Header, Request } from "./sigv4.ts";
+
+export interface Exchange {
+  readonly request: Request;
+  readonly body: Readable;
+  /** Waits for `proceed` before it sends its body. */
+  proceed(): void;
+  answer(status: number, headers: readonly Header[]): Writable;
+  readonly hasAnswered: boolean;
+  /** Closes the connection, or resets the stream: the client cannot take what came for the whole. */
+  cut(): void;
+  onGone(listener: () => void): void;
+  /** Milliseconds without a byte of the body. */
+  limitBody(patience: number): void;
+}
+
+type Incoming = IncomingMessage | Http2ServerRequest;
+type Outgoing = ServerResponse | Http2ServerResponse;
+
+export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolean): Exchange {
+  const isOne = incoming.httpVersionMajor === 1;
+  const headers: Header[] = [];
+  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
+    const name = incoming.rawHeaders[at]!.toLowerCase();
+    if (name === ":authority") headers.push(["host", incoming.rawHeaders[at + 1]!]);
+    else if (!name.startsWith(":")) headers.push([name, incoming.rawHeaders[at + 1]!]);
+  }
+  const url = incoming.url ?? "";
+  const at = url.indexOf("?");
+  return {
+    request: {
+      method: incoming.method ?? "",
+      path: at === -1 ? url : url.slice(0, at),
+      query: at === -1 ? "" : url.slice(at + 1),
+      headers,
+    },
+    body: incoming as Readable,
+    proceed: () => {
+      if (waits) (outgoing as ServerResponse).writeContinue();
+    },
+    answer: (status, pairs) => {
+      const known = isOne ? pairs : pairs.filter(([name]) => !HOP_BY_HOP.has(name));
+      const grouped = Map.groupBy(known, ([name]) => name);
+      for (const [name, values] of grouped)
+        outgoing.setHeader(name, values.length === 1 ? values[0]![1] : values.map(([, value]) => value));
+      outgoing.statusCode = status;
+      return outgoing as Writable;
+    },
+    get hasAnswered() {
+      return outgoing.headersSent;
+    },
+    cut: () => {
+      if (isOne) (incoming as IncomingMessage).socket.destroy();
+      else (outgoing as Http2ServerResponse).stream.close(8);
+    },
+    onGone: (listener) => void outgoing.once("close", listener),
+    limitBody: (patience) => {
+      if (isOne)
+        (incoming as IncomingMessage).socket.setTimeout(patience, () => (incoming as IncomingMessage).socket.destroy());
+      else
+        (incoming as Http2ServerRequest).stream.setTimeout(patience, () =>
+          (outgoing as Http2ServerResponse).stream.close(8),
+        );
+    },
+  };
+}
+
+/** RFC 9110, 7.6.1: of one connection, never passed on. */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+]);

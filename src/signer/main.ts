@@ -1,0 +1,180 @@
+// The hidden role `--signer`: a child of the daemon that signs for one grant. It has that grant's credentials alone, and
+// parses what its sandbox sends. Ends when its stdin does, however the daemon ended.
+import { chmodSync, readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import type net from "node:net";
+import { systemClock } from "../clock.ts";
+import { createRateLimiter } from "../server/ratelimiter.ts";
+import { loadHardened } from "../native/load.ts";
+import { readLines } from "../sources/lines.ts";
+import { OTHER_BUILD } from "../sources/protocol.ts";
+import { build } from "../version.ts";
+import { Budget } from "./body.ts";
+import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "./protocol.ts";
+import type { Entry, Signer } from "./serve.ts";
+import { createServer } from "./server.ts";
+import type { Keys } from "./sigv4.ts";
+
+/** Milliseconds for which credentials are used without asking the daemon whether there are newer ones. */
+const FRESH = 30_000;
+/** Milliseconds for which records are gathered. */
+const GATHERED = 50;
+const MOST_WAITING = 256;
+const LONGEST_WAIT = 5_000;
+/** Milliseconds for clients that connected before it was told to end. */
+const LINGERING = 250;
+const SOCKET_MODE = 0o666;
+
+/** @param daemonBuild the build of the daemon that started it */
+export async function main(daemonBuild: string | undefined): Promise<void> {
+  if (daemonBuild !== build) process.exit(OTHER_BUILD);
+  loadHardened();
+  try {
+    await serveGrant();
+  } catch {
+    // Not a daemon's lines: whoever typed them learns nothing of what stands here.
+    process.exit(1);
+  }
+  process.exit(0);
+}
+
+async function serveGrant(): Promise<void> {
+  const lines = readLines(Bun.stdin.stream(), LARGEST_LINE);
+  const start = JSON.parse((await lines.next()).value as string) as SignerStart;
+  const output = Bun.stdout.writer();
+  const say = (message: FromSigner) => {
+    // A pipe that is broken is a daemon that has ended, and then stdin ends as well.
+    void Promise.allSettled([output.write(`${JSON.stringify(message)}\n`), output.flush()]);
+  };
+  const questions = createQuestions();
+  const gathered = gather((entries) => say({ record: entries }));
+  const signer = signerOf(start, questions, say, gathered.add);
+  const servers: net.Server[] = [];
+  let open = 0;
+  const listen = (options: net.ListenOptions) =>
+    new Promise<void>((resolve, reject) => {
+      const server = createServer(signer);
+      server.on("connection", (socket) => {
+        say({ connections: (open += 1) });
+        socket.on("close", () => {
+          say({ connections: (open -= 1) });
+          if (isDraining && open === 0) gathered.flushThen(() => process.exit(0));
+        });
+      });
+      server.on("error", reject);
+      server.listen(options, resolve);
+      servers.push(server);
+    });
+  let isDraining = false;
+  try {
+    await listen({ path: start.socket });
+    chmodSync(start.socket, SOCKET_MODE);
+    if (start.port !== undefined) await listen({ host: "127.0.0.1", port: start.port, exclusive: true });
+    say({ ready: true });
+  } catch (error) {
+    say({ failed: error instanceof Error ? error.message : "unknown" });
+  }
+  for await (const line of lines) {
+    const message = JSON.parse(line) as ToSigner;
+    if ("id" in message) questions.answer(message);
+    else {
+      isDraining = true;
+      setTimeout(() => open === 0 && gathered.flushThen(() => process.exit(0)), LINGERING);
+    }
+  }
+}
+
+function signerOf(
+  { dummy, policy, endpoints, verify, rate }: SignerStart,
+  questions: ReturnType<typeof createQuestions>,
+  say: (message: FromSigner) => void,
+  record: (entry: Entry) => void,
+): Signer {
+  const limiter = createRateLimiter({ rate, clock: systemClock, most: MOST_WAITING, patience: LONGEST_WAIT });
+  let known: { readonly keys: Keys; readonly expiresAt: number; readonly at: number } | undefined;
+  let asking: Promise<Keys> | undefined;
+
+  async function askForKeys(): Promise<Keys> {
+    try {
+      const answer = await questions.ask((id) => say({ wants: id }));
+      if (!("keys" in answer)) throw new Error("error" in answer ? answer.error : "the daemon does not answer");
+      known = { keys: answer.keys, expiresAt: answer.expiresAt, at: systemClock.monotonic() };
+      return answer.keys;
+    } finally {
+      asking = undefined;
+    }
+  }
+
+  return {
+    dummy: { ...dummy, sessionToken: undefined },
+    policy,
+    endpoints,
+    budget: new Budget(),
+    now: () => systemClock.wall(),
+    record,
+    take: async () => {
+      await limiter.take();
+    },
+    credentials: async () => {
+      const isFresh = known !== undefined && systemClock.monotonic() - known.at < FRESH;
+      return isFresh ? known!.keys : (asking ??= askForKeys());
+    },
+    confirm: async (operation, resource) => {
+      const about = resource === undefined ? "" : ` on ${JSON.stringify(resource.slice(0, 200))}`;
+      const answer = await questions.ask((id) => say({ confirm: id, text: `${operation}${about}` }));
+      return "confirmed" in answer && answer.confirmed;
+    },
+    agents: {
+      http: new http.Agent({ keepAlive: true, maxSockets: 256 }),
+      https: new https.Agent({
+        keepAlive: true,
+        maxSockets: 256,
+        rejectUnauthorized: verify !== false,
+        ...(typeof verify === "string" && { ca: readFileSync(verify) }),
+      }),
+    },
+  };
+}
+
+type Answer = Extract<ToSigner, { id: number }>;
+
+function createQuestions() {
+  const waiting = new Map<number, (answer: Answer) => void>();
+  let last = 0;
+  return {
+    ask: (say: (id: number) => void): Promise<Answer> =>
+      new Promise((resolve) => {
+        last += 1;
+        waiting.set(last, resolve);
+        say(last);
+      }),
+    answer: (answer: Answer): void => {
+      waiting.get(answer.id)?.(answer);
+      waiting.delete(answer.id);
+    },
+  };
+}
+
+/** One line for all that happened in a moment. */
+function gather(send: (entries: readonly Entry[]) => void) {
+  let entries: Entry[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (entries.length > 0) send(entries);
+    entries = [];
+  };
+  return {
+    add: (entry: Entry): void => {
+      entries.push(entry);
+      if (entries.length >= 500) flush();
+      else timer ??= setTimeout(flush, GATHERED);
+    },
+    flushThen: (next: () => void): void => {
+      flush();
+      setTimeout(next, 20);
+    },
+  };
+}

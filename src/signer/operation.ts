@@ -1,0 +1,174 @@
+// Which operation a request is of. It must be what AWS takes it for: where a request says two things, it is both.
+import { only, parseQuery, type Request } from "./sigv4.ts";
+import type { Operation, Service } from "./table.ts";
+
+/** A request at one endpoint: its path without the endpoint's, and its body where that has been read. */
+export interface Asked extends Request {
+  readonly body: Buffer | undefined;
+}
+
+/** What a request names besides its operation. */
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Named {
+  readonly operation: Operation;
+  readonly labels: Labels;
+}
+
+/** Whether the operation stands in the body: it must be read before it can be named. */
+export function needsBody(request: Request, services: readonly Service[]): boolean {
+  return services.some(({ protocol }) => isForm(protocol)) && isFormBody(request);
+}
+
+/**
+ * Every operation that the request may be of; none where that cannot be told. AWS decides by a service's protocol, and many
+ * services speak several: whatever a request says in any of them counts.
+ */
+export function nameOperations(request: Asked, services: readonly Service[]): readonly Named[] {
+  const found: Named[] = [];
+  let isUnclear = false;
+  const add = (named: readonly Named[]) => {
+    if (named.length === 0) isUnclear = true;
+    found.push(...named);
+  };
+  const targets = request.headers.filter(([name]) => name === "x-amz-target").map(([, value]) => value);
+  for (const target of targets) add(byTarget(target, services));
+  const actions = actionsOf(request);
+  if (actions.length > 0 && services.some(({ protocol }) => isForm(protocol)))
+    for (const action of actions) add(byName(action, services, versionOf(request)));
+  const rpc = /^\/service\/([^/]+)\/operation\/([^/]+)$/.exec(request.path);
+  if (rpc !== null) add(byName(rpc[2]!, services));
+  const isNamed = found.length > 0 || isUnclear;
+  const byPath = nameByPath(request, services);
+  if (byPath.length > 0 || !isNamed) add(byPath);
+  return isUnclear ? [] : found;
+}
+
+const isForm = (protocol: string) => protocol === "query" || protocol === "ec2";
+
+function isFormBody({ headers, method }: Request): boolean {
+  const type = headers.find(([name]) => name === "content-type")?.[1] ?? "";
+  return method === "POST" && (type === "" || type.startsWith("application/x-www-form-urlencoded"));
+}
+
+/** `+` is a space in a form. */
+const formOf = (request: Asked) =>
+  request.body !== undefined && isFormBody(request)
+    ? parseQuery(Buffer.from(request.body).toString("latin1").replaceAll("+", "%20"))
+    : [];
+
+function actionsOf(request: Asked): string[] {
+  return [...parseQuery(request.query), ...formOf(request)]
+    .filter(([name]) => name === "Action")
+    .map(([, value]) => value);
+}
+
+function versionOf(request: Asked): string | undefined {
+  return only([...parseQuery(request.query), ...formOf(request)], "Version");
+}
+
+/** `PREFIX.Operation`; what is before the last dot names the service. */
+function byTarget(target: string, services: readonly Service[]): Named[] {
+  const at = target.lastIndexOf(".");
+  const prefix = target.slice(0, at);
+  const those = services.filter((service) => service.target === prefix);
+  return byName(target.slice(at + 1), those);
+}
+
+function byName(name: string, services: readonly Service[], version?: string): Named[] {
+  const those = version === undefined ? services : services.filter((service) => service.version === version);
+  return those.flatMap((service) => {
+    const operation = service.operations.get(name);
+    return operation === undefined ? [] : [{ operation, labels: {} }];
+  });
+}
+
+function nameByPath(request: Asked, services: readonly Service[]): Named[] {
+  const query = new Map(parseQuery(request.query));
+  const headers = new Set(request.headers.map(([name]) => name));
+  const fitting: Named[] = [];
+  for (const service of services) {
+    const segments = segmentsOf(request.path, service);
+    if (segments === undefined) continue;
+    for (const operation of service.operations.values()) {
+      if (operation.template === undefined || operation.method !== request.method) continue;
+      if (!operation.template.query.every((part) => hasPart(query, part))) continue;
+      if (!operation.wanted.every((name) => query.has(name))) continue;
+      if (!operation.wantedHeaders.every((name) => headers.has(name))) continue;
+      const labels = match(operation.template.segments, segments);
+      if (labels !== undefined) fitting.push({ operation, labels });
+    }
+  }
+  return mostSpecific(fitting);
+}
+
+/** undefined where AWS may see another path than we do. */
+function segmentsOf(path: string, service: Service): string[] | undefined {
+  const segments = path.split("/").slice(1);
+  // The key of an object is what it is, dots and slashes included. A bucket's path may end with a slash.
+  if (service.name === "s3") return segments.length === 2 && segments[1] === "" ? segments.slice(0, 1) : segments;
+  const decoded = segments.map((segment) => segment.replaceAll(/%2e/gi, "."));
+  if (decoded.some((segment) => segment === "." || segment === "..")) return undefined;
+  if (segments.slice(0, -1).includes("")) return undefined;
+  return segments.at(-1) === "" && segments.length > 1 ? segments.slice(0, -1) : segments;
+}
+
+function hasPart(query: ReadonlyMap<string, string>, part: string): boolean {
+  const [name, value] = part.split("=", 2) as [string, string?];
+  return value === undefined ? query.has(name) : query.get(name) === value;
+}
+
+/** @returns its labels, decoded; undefined where the path is not of this template */
+function match(template: readonly string[], segments: readonly string[]): Labels | undefined {
+  const wanted = template.at(-1) === "" && template.length > 1 ? template.slice(0, -1) : template;
+  const labels: Record<string, string> = {};
+  for (const [index, part] of wanted.entries()) {
+    const rest = segments.slice(index);
+    const name = /^\{(\w+)\+?\}$/.exec(part)?.[1];
+    if (part.endsWith("+}")) {
+      // A greedy label may be followed by words, and has at least one character.
+      const after = wanted.length - index - 1;
+      const own = rest.slice(0, rest.length - after);
+      if (own.join("/") === "" || rest.length <= after) return undefined;
+      if (!wanted.slice(index + 1).every((word, at) => word === rest[own.length + at])) return undefined;
+      labels[name!] = decodeURIComponentLoosely(own.join("/"));
+      return labels;
+    }
+    if (rest.length === 0) return undefined;
+    if (name === undefined ? part !== rest[0] : rest[0] === "") return undefined;
+    if (name !== undefined) labels[name] = decodeURIComponentLoosely(rest[0]!);
+  }
+  return segments.length === wanted.length ? labels : undefined;
+}
+
+/** Those that no other one is more specific than: `GET /{Bucket}?acl` and not `GET /{Bucket}`, a word and not a label. */
+function mostSpecific(fitting: readonly Named[]): Named[] {
+  return fitting.filter(({ operation }) => !fitting.some((other) => isNarrower(other.operation, operation)));
+}
+
+function isNarrower(one: Operation, other: Operation): boolean {
+  if (one === other || one.service !== other.service) return false;
+  const [narrow, wide] = [marksOf(one), marksOf(other)];
+  if (![...wide].every((mark) => narrow.has(mark))) return false;
+  return narrow.size > wide.size;
+}
+
+/** What a request must have to be of this operation, beyond labels. */
+function marksOf({ template, wanted, wantedHeaders }: Operation): Set<string> {
+  return new Set([
+    ...template!.segments.flatMap((segment, at) => (segment.startsWith("{") ? [] : [`/${at}${segment}`])),
+    ...(template!.segments.at(-1)?.endsWith("+}") === true ? [] : ["whole"]),
+    ...template!.query.map((part) => `?${part.split("=", 1)[0]}`),
+    ...template!.query.filter((part) => part.includes("=")),
+    ...wanted.map((name) => `?${name}`),
+    ...wantedHeaders,
+  ]);
+}
+
+function decodeURIComponentLoosely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,122 @@
+// What a request is about, for `--resource`: an object of S3 (`bucket/key`), a table of DynamoDB, a function of Lambda.
+// What cannot be told is not told: it is refused.
+import type { Asked, Labels, Named } from "./operation.ts";
+import { parseQuery } from "./sigv4.ts";
+
+export const RESOURCE_SERVICES = ["dynamodb", "lambda", "s3"] as const;
+
+/** Whether the body must be read to tell. */
+export function isInBody(service: string): boolean {
+  return service === "dynamodb";
+}
+
+/** @returns undefined where the operation's resources cannot be told */
+export function resourcesOf({ operation, labels }: Named, request: Asked): readonly string[] | undefined {
+  switch (operation.service.name) {
+    case "s3":
+      return objectsOf(operation.name, labels, request);
+    case "dynamodb":
+      return tablesOf(operation.name, request);
+    case "lambda":
+      return labels["FunctionName"] === undefined ? undefined : [functionOf(labels["FunctionName"])];
+    default:
+      return undefined;
+  }
+}
+
+function objectsOf(
+  operation: string,
+  { Bucket: bucket, Key: key }: Labels,
+  request: Asked,
+): readonly string[] | undefined {
+  if (bucket === undefined) return undefined;
+  if (key !== undefined) {
+    const source = request.headers.filter(([name]) => name === "x-amz-copy-source").map(([, value]) => sourceOf(value));
+    return [`${bucket}/${key}`, ...source];
+  }
+  // A listing is of what its prefix says.
+  const lists = ["ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"].includes(operation);
+  if (!lists) return [bucket];
+  const prefixes = parseQuery(request.query).filter(([name]) => name === "prefix");
+  if (prefixes.length > 1) return undefined;
+  return [`${bucket}/${Buffer.from(prefixes[0]?.[1] ?? "", "latin1").toString()}`];
+}
+
+/** `bucket/key?versionId=…`, encoded, perhaps with a slash before it. */
+function sourceOf(value: string): string {
+  const path = value.replace(/^\//, "").replace(/\?versionId=[^?]*$/, "");
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** `name`, `name:qualifier`, `account:function:name` or an ARN. */
+function functionOf(text: string): string {
+  const parts = text.split(":");
+  const at = parts.lastIndexOf("function");
+  return parts[at === -1 ? 0 : at + 1] ?? text;
+}
+
+const OF_ONE_TABLE: ReadonlySet<string> = new Set([
+  "CreateTable",
+  "DeleteItem",
+  "DeleteTable",
+  "DescribeContinuousBackups",
+  "DescribeTable",
+  "DescribeTimeToLive",
+  "GetItem",
+  "PutItem",
+  "Query",
+  "Scan",
+  "UpdateContinuousBackups",
+  "UpdateItem",
+  "UpdateTable",
+  "UpdateTimeToLive",
+]);
+
+function tablesOf(operation: string, { body }: Asked): readonly string[] | undefined {
+  if (body === undefined) return undefined;
+  const text = Buffer.from(body).toString();
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  // Of two keys of one name we might read the one, and AWS the other.
+  if (hasRepeatedKey(text)) return undefined;
+  const names: unknown[] = [];
+  if (OF_ONE_TABLE.has(operation)) names.push(member(parsed, "TableName"));
+  else if (operation === "BatchGetItem" || operation === "BatchWriteItem")
+    names.push(...Object.keys((member(parsed, "RequestItems") as object | undefined) ?? {}));
+  else if (operation === "TransactGetItems" || operation === "TransactWriteItems") {
+    const items = member(parsed, "TransactItems");
+    for (const item of Array.isArray(items) ? items : [])
+      for (const action of Object.values((item as object | null) ?? {})) names.push(member(action, "TableName"));
+  } else return undefined;
+  if (names.length === 0 || !names.every((name) => typeof name === "string")) return undefined;
+  return names.map((name) => name.replace(/^arn:[^/]*:table\//, ""));
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
+
+/** Of well-formed JSON. */
+export function hasRepeatedKey(text: string): boolean {
+  const open: Set<string>[] = [];
+  for (const [token, quoted] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/gs)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "}") open.pop();
+    else if (quoted !== undefined) {
+      const key = JSON.parse(quoted) as string;
+      if (open.at(-1)!.has(key)) return true;
+      open.at(-1)!.add(key);
+    }
+  }
+  return false;
+}

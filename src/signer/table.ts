@@ -1,0 +1,106 @@
+// Which operations AWS has, and at which host each is served: facts of botocore's models. Made by build/operations/make.ts.
+import text from "./operations.txt" with { type: "text" };
+import { type Endpoint, services as endpoints } from "./services.ts";
+
+/** What `operations.txt` says of a service. */
+export interface ServiceFacts {
+  /** In the scope of a signature. */
+  readonly signing: string;
+  readonly protocol: string;
+  readonly version: string;
+  /** Of `X-Amz-Target`; absent where the protocol has none. */
+  readonly target?: string | undefined;
+  /** Plain, FIPS, dual-stack, both: hosts by partition or region where they are not the usual ones; "" is none. */
+  readonly hosts: readonly Readonly<Record<string, string>>[];
+  readonly operations: readonly string[];
+}
+
+export interface OperationsFile {
+  readonly botocore: string;
+  readonly partitions: readonly {
+    readonly id: string;
+    readonly regions: string;
+    readonly suffix: string;
+    readonly dual: string;
+  }[];
+  readonly services: Readonly<Record<string, ServiceFacts>>;
+}
+
+export interface Operation {
+  readonly service: Service;
+  readonly name: string;
+  /** `service:Name`, as policies have it. */
+  readonly title: string;
+  /** Where the path names it. */
+  readonly method: string | undefined;
+  readonly template: Template | undefined;
+  /** Of the query and of headers: what else a request of it has. */
+  readonly wanted: readonly string[];
+  readonly wantedHeaders: readonly string[];
+  readonly hostPrefix: string | undefined;
+  /** Its body is signed event by event. */
+  readonly streamsUp: boolean;
+}
+
+export interface Template {
+  readonly segments: readonly string[];
+  /** Of the template's own query: names, or `name=value`. */
+  readonly query: readonly string[];
+}
+
+export interface Service extends Omit<ServiceFacts, "operations">, Endpoint {
+  readonly name: string;
+  readonly operations: ReadonlyMap<string, Operation>;
+}
+
+const { partitions, services: facts } = JSON.parse(text) as OperationsFile;
+export { partitions };
+
+const read = new Map<string, Service>();
+
+/** @returns undefined where AWS has no such service */
+export function serviceOf(name: string): Service | undefined {
+  const known = read.get(name);
+  const found = known === undefined && Object.hasOwn(facts, name) ? facts[name] : undefined;
+  if (found === undefined) return known;
+  const operations = new Map<string, Operation>();
+  const service: Service = { ...found, ...endpoints[name]!, name, operations };
+  for (const line of found.operations) {
+    const operation = parse(service, line);
+    operations.set(operation.name, operation);
+  }
+  read.set(name, service);
+  return service;
+}
+
+export const serviceNames: readonly string[] = Object.keys(facts);
+
+const byPrefix = Map.groupBy(Object.entries(endpoints), ([, { prefix }]) => prefix);
+
+/** Those whose endpoint has this path: of some there are several, as of `email`. */
+export function servicesAt(prefix: string): readonly Service[] {
+  return (byPrefix.get(prefix) ?? []).map(([name]) => serviceOf(name)!);
+}
+
+function parse(service: Service, line: string): Operation {
+  const [name, ...words] = line.split(" ") as [string, ...string[]];
+  const isPath = words[1]?.startsWith("/") === true;
+  const marked = (mark: string) => words.filter((word) => word.startsWith(mark)).map((word) => word.slice(1));
+  const uri = isPath ? words[1]! : undefined;
+  const at = uri?.indexOf("?") ?? -1;
+  const path = at === -1 ? uri : uri!.slice(0, at);
+  return {
+    service,
+    name,
+    title: `${service.name}:${name}`,
+    method: isPath ? words[0] : undefined,
+    template:
+      path === undefined
+        ? undefined
+        : { segments: path.split("/").slice(1), query: at === -1 ? [] : uri!.slice(at + 1).split("&") },
+    wanted: marked("?"),
+    wantedHeaders: marked(":"),
+    hostPrefix: marked("^")[0],
+    streamsUp: words.includes("!up"),
+  };
+}

@@ -1,0 +1,57 @@
+// A server of AWS's kind that checks every signature against the keys that the tests' STS has issued.
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Header, readClaim, type Request, sha256, verify } from "../../src/signer/sigv4.ts";
+import type { Machine } from "./machine.ts";
+
+export interface Arrived {
+  readonly request: Request;
+  readonly body: Buffer;
+  /** By the keys of a role's session. */
+  readonly isSigned: boolean;
+  readonly accessKeyId: string;
+}
+
+/** Use with `await using`. @param answer of a request that has arrived whole */
+export async function startUpstream(
+  { sts }: Pick<Machine, "sts">,
+  answer: (arrived: Arrived, response: http.ServerResponse) => void = (_, response) => void response.end("ok"),
+) {
+  const arrived: Arrived[] = [];
+  let begun = 0;
+  const server = http.createServer((incoming, response) => {
+    begun += 1;
+    const parts: Buffer[] = [];
+    incoming.on("data", (part: Buffer) => parts.push(part));
+    incoming.on("end", () => {
+      const body = Buffer.concat(parts);
+      const [path, query = ""] = incoming.url!.split("?", 2) as [string, string?];
+      const { rawHeaders } = incoming;
+      const headers = rawHeaders.flatMap((name, at): Header[] =>
+        at % 2 === 0 ? [[name.toLowerCase(), rawHeaders[at + 1]!]] : [],
+      );
+      const request = { method: incoming.method!, path, query, headers };
+      const claim = readClaim(request);
+      const key = claim && sts.issued.get(claim.accessKeyId);
+      const hash = headers.find(([name]) => name === "x-amz-content-sha256")?.[1] ?? sha256(body);
+      const isSigned =
+        claim !== undefined && key !== undefined && verify(request, claim, hash, key.secretAccessKey) !== undefined;
+      const one = { request, body, isSigned, accessKeyId: claim?.accessKeyId ?? "" };
+      arrived.push(one);
+      answer(one, response);
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    arrived,
+    /** Requests whose headers have arrived. */
+    begun: () => begun,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
