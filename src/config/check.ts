@@ -104,6 +104,7 @@ export function checkRules(value: unknown): Problem[] {
     ...checkSource(value),
     ...checkWebIdentity(value),
     ...checkSessionToken(value),
+    ...checkOtherConfig(value),
     ...checkPartition(value),
     ...checkMfa(value, command),
     ...checkPolicySize(role),
@@ -122,7 +123,10 @@ export function findWarnings(value: unknown): Problem[] {
 
 /** Whose credentials: those of a role, or of a profile as they are. */
 function checkSource(value: unknown): Problem[] {
-  if (!isMapping(value) || ["AssumeRole", "GetSessionToken", "WebIdentity"].some((name) => value[name] !== undefined))
+  if (
+    !isMapping(value) ||
+    ["AssumeRole", "GetSessionToken", "WebIdentity", "Source"].some((name) => value[name] !== undefined)
+  )
     return [];
   const session = sectionOf(value, "Session");
   if (session["profile_name"] === undefined) return [problem(["AssumeRole"], "is required")];
@@ -187,6 +191,21 @@ function checkSessionToken(value: unknown): Problem[] {
   if (!isMapping(value) || value["GetSessionToken"] === undefined) return [];
   const beside = ["AssumeRole", "WebIdentity"].filter((name) => value[name] !== undefined);
   return beside.map((name) => problem([name], "goes with no GetSessionToken: make two configs"));
+}
+
+/** What would be another source beside it. */
+const BESIDE_SOURCE: readonly (readonly [string, string])[] = [
+  ["Session", "profile_name"],
+  ["Session", "aws_access_key_id"],
+  ["STS", "aws_access_key_id"],
+];
+
+function checkOtherConfig(value: unknown): Problem[] {
+  if (!isMapping(value) || value["Source"] === undefined) return [];
+  const sections = ["GetSessionToken", "WebIdentity"].filter((name) => value[name] !== undefined).map((name) => [name]);
+  const keys = BESIDE_SOURCE.filter(([section, key]) => sectionOf(value, section)[key] !== undefined);
+  const beside = [...sections, ...keys].map((path) => problem([...path], "goes with no Source"));
+  return value["AssumeRole"] === undefined ? [...beside, problem(["AssumeRole"], "is required with Source")] : beside;
 }
 
 /** Without a command a person gives the code. A profile may have a device of its own. */

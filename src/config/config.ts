@@ -2,10 +2,13 @@
 // made before asking it. Every message here is a constant: valibot's own ones repeat the value, which may be a secret.
 import * as v from "valibot";
 import { isMapping } from "./mapping.ts";
+import { isConfigName } from "./name.ts";
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html has every limit below. */
 export const LONGEST_DURATION = 43_200;
 const LONGEST_TOKEN_DURATION = 129_600;
+/** Seconds that a role assumed by a role lives at most. */
+export const LONGEST_CHAINED = 3_600;
 /** Seconds: STS issues no shorter session. */
 export const SHORTEST_DURATION = 900;
 const LONGEST_ARN = 2048;
@@ -198,6 +201,8 @@ export const configSchema = v.strictObject({
   // In place of AssumeRole: a session of the user whose long-lived keys the source is.
   GetSessionToken: v.optional(getSessionToken),
   WebIdentity: v.optional(webIdentity),
+  // Another config of the same directory, whose credentials are the source.
+  Source: v.optional(v.pipe(text, v.check(isConfigName, "must be the name of a config"))),
   STS: v.optional(sts),
   MFA: v.optional(mfa),
   Session: v.optional(session),
@@ -208,7 +213,17 @@ export const configSchema = v.strictObject({
 });
 
 /** One saved set of parameters for assuming one role, or a profile whose credentials are handed out: `configs/NAME.yaml`. */
-export type Config = Immutable<v.InferOutput<typeof configSchema>>;
+export type Config = Immutable<v.InferOutput<typeof configSchema>> & {
+  /** What `Source` names, as it was read, and what that one names, up to the last; of a file's text there are none. */
+  readonly sources?: readonly Source[];
+};
+
+/** A config that is the source of another. */
+export interface Source {
+  readonly name: string;
+  readonly config: Config;
+}
+
 export type AssumeRoleSection = NonNullable<Config["AssumeRole"]>;
 export type GetSessionTokenSection = NonNullable<Config["GetSessionToken"]>;
 export type WebIdentitySection = NonNullable<Config["WebIdentity"]>;
@@ -219,10 +234,8 @@ export type KeySection = Pick<NonNullable<Config["Session"]>, keyof typeof keys>
 type Immutable<Value> = Value extends object ? { readonly [Key in keyof Value]: Immutable<Value[Key]> } : Value;
 
 /** A config as it was found in the store. */
-export interface StoredConfig {
-  readonly name: string;
-  readonly config: Config;
-  /** Changes whenever the file does. */
+export interface StoredConfig extends Source {
+  /** Changes whenever the file does, or one of its sources'. */
   readonly revision: string;
   /** When all that is issued must have ended, in milliseconds since the epoch on AWS's clock: the end of a grant. */
   readonly until?: number | undefined;

@@ -8,8 +8,9 @@ import { fileRevision, revisionOf } from "../files/identity.ts";
 import { removeFile, renameExclusively, writeAtomically } from "../files/writing.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { didYouMean } from "../text/suggest.ts";
-import type { ConfigReader } from "./config.ts";
+import type { ConfigReader, Source, StoredConfig } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
+import { readSources } from "./sources.ts";
 import { decodeYaml, MalformedYaml, YAML_LIMIT } from "./yaml.ts";
 
 const EXTENSION = ".yaml";
@@ -57,6 +58,11 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
   const parseFile = (name: string, text: string) =>
     parseConfig(text, pathOf(name), `keyhole config update --editor -n ${name}`);
 
+  function readAlone(name: string): StoredConfig {
+    const { text, revision } = load(name);
+    return { name, config: parseFile(name, text).config, revision };
+  }
+
   function list(): readonly string[] {
     checkDirectory(directory, uid);
     return listNames(directory, { extension: EXTENSION, isName: isConfigName, withLinks: true });
@@ -71,15 +77,18 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
     exists: (name) => resolveLink(pathOf(name), uid) !== undefined,
 
     read(name) {
-      const { text, revision } = load(name);
-      return { name, config: parseFile(name, text).config, revision };
+      const stored = readAlone(name);
+      const sources = readSources(name, stored.config, readAlone);
+      if (sources.length === 0) return stored;
+      const revision = [stored, ...sources].map((each) => each.revision).join(" ");
+      return { name, config: { ...stored.config, sources: sources.map(withoutNotes) }, revision };
     },
 
     revision: (name) => (isConfigName(name) ? fileRevision(pathOf(name)) : undefined),
 
     save(name, text, replace) {
       const path = pathOf(name);
-      parseConfig(text, name);
+      readSources(name, parseConfig(text, name).config, readAlone);
       ensureDirectory(directory, uid);
       const target = resolveLink(path, uid) ?? path;
       if (!writeAtomically(target, text, { exclusive: !replace, durable: true })) throw taken(name);
@@ -97,6 +106,11 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
       if (!removeFile(pathOf(name))) throw missing(name);
     },
   };
+}
+
+/** What of a source may reach STS, as in daemon/sessions/session.ts: a description that changes makes no other credentials. */
+function withoutNotes({ name, config: { Meta: _meta, pin: _pin, Sign: _sign, ...config } }: StoredConfig): Source {
+  return { name, config };
 }
 
 /** The store as the daemon sees it. */

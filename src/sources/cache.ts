@@ -140,7 +140,11 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
 function keepSource({ source, token }: Chain, now: number): number {
   // Its maker may have replaced it by the next call.
   if (token !== undefined) return 0;
-  const expiresAt = source?.credentials.expiresAt;
+  return keepUntil(source?.credentials.expiresAt, now);
+}
+
+/** Milliseconds for which credentials are kept. */
+export function keepUntil(expiresAt: number | undefined, now: number): number {
   return expiresAt === undefined ? LONGEST_KEEP : Math.max(0, Math.min(LONGEST_KEEP, expiresAt - MARGIN - now));
 }
 

@@ -1,8 +1,15 @@
 // The daemon's CredentialSource: AWS STS.
-import type { AssumeRoleSection, Config, GetSessionTokenSection, WebIdentitySection } from "../config/config.ts";
+import {
+  type AssumeRoleSection,
+  type Config,
+  type GetSessionTokenSection,
+  LONGEST_CHAINED,
+  type WebIdentitySection,
+} from "../config/config.ts";
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
-import { createFlightCache, createSourceCache, LONGEST_KEEP, type SourceRequest } from "./cache.ts";
+import { appendChain } from "../loop.ts";
+import { createFlightCache, createSourceCache, keepUntil, LONGEST_KEEP, type SourceRequest } from "./cache.ts";
 import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
 import type { Codes, UsedCodes } from "./codes.ts";
@@ -15,7 +22,14 @@ import { buildParameters, defaultSessionName, hopParameters } from "./parameters
 import { createPlaces } from "./places.ts";
 import type { Hop } from "./plan.ts";
 import { explainFailure, explainHop, isChainingRefusal, isStaleSource, type Sent } from "./refusal.ts";
-import type { AssumedRole, AssumeRequest, CallerIdentity, CredentialSource, RoleRequest } from "./source.ts";
+import type {
+  AssumedRole,
+  AssumeRequest,
+  CallerIdentity,
+  CredentialSource,
+  RoleRequest,
+  SourceEnvironment,
+} from "./source.ts";
 import { createStamps } from "./stamp.ts";
 import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import { hopTarget, type Target, targetOf, type Way } from "./target.ts";
@@ -27,8 +41,6 @@ export interface StsSourceOptions extends SpawnOptions {
   readonly used: UsedCodes;
 }
 
-/** Seconds that a role assumed by a role lives at most. */
-const LONGEST_CHAINED = 3_600;
 /** Seconds for which one code of a device serves; GetSessionToken's default. */
 const DEVICE_SESSION = 43_200;
 
@@ -51,6 +63,14 @@ interface HopUse {
   readonly signal: AbortSignal;
 }
 
+/** A config that another one names as its `Source`. */
+interface OtherUse {
+  readonly request: AssumeRequest;
+  /** Of who asks, without a mark of this call. */
+  readonly environment: SourceEnvironment;
+  readonly signal: AbortSignal;
+}
+
 /** Holds the source credentials of a minute, and sessions of MFA devices; nothing else that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
@@ -67,10 +87,16 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     keepFor: () => LONGEST_KEEP,
     work: assumeHop,
   });
+  const others = createFlightCache<OtherUse, AssumedRole>({
+    clock,
+    keyOf: keyOfOther,
+    keepFor: ({ credentials }, now) => keepUntil(credentials.expiresAt, now),
+    work: ({ request, signal }) => assume({ ...request, signal }),
+  });
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
     if (request.config.WebIdentity !== undefined) return assumeWithToken(request, request.config.WebIdentity);
-    const known = readKnownSource(request.config, request.environment);
+    const known = (await otherConfig(request)) ?? readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
     let found = await sources.get(wanted);
     const target = targetOf(request.config, found.way);
@@ -98,6 +124,21 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         source = fresh;
       }
     }
+  }
+
+  /** What `Source` names is assumed first, with what that one is assumed with. */
+  async function otherConfig(request: AssumeRequest): Promise<ResolvedSource | undefined> {
+    const { Source: named, sources: [source, ...further] = [] } = request.config;
+    if (named === undefined) return undefined;
+    if (source?.name !== named) throw new KeyholeError("internal", "the source of the config was not read");
+    const { environment, signal } = request;
+    const config = { ...source.config, sources: further };
+    // A helper of the other config that asks for this one waits for itself.
+    const marked = appendChain(environment, request.name, options.socketPath);
+    const use = { request: { ...request, name: named, config, environment: marked }, environment, signal };
+    const { credentials, notes } = await untilOwn(() => others.get(use), signal);
+    const chained = config.AssumeRole !== undefined;
+    return { credentials, description: `config ${named}`, chained, renewal: undefined, notes, rest: [] };
   }
 
   /** The token is the source: no call more than the one. */
@@ -378,7 +419,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
 
 /** Milliseconds that the source of a config may take, beside what AWS takes. */
 export function sourcePatience(config: Config): number {
-  return helperPatience(config) + mfaPatience(config);
+  const all = [config, ...(config.sources ?? []).map((source) => source.config)];
+  return all.reduce((sum, each) => sum + helperPatience(each) + mfaPatience(each), 0);
 }
 
 function helperPatience({ Session, WebIdentity }: Config): number {
@@ -460,6 +502,23 @@ function keyOfHop({ request, hop, credentials, way }: HopUse): string {
       JSON.stringify([hop, accessKeyId, secretAccessKey, sessionToken, way, MFA, Session, request.asksSurroundings]),
     )
     .digest("base64");
+}
+
+/** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
+function keyOfOther({ request: { config, surroundings, asksSurroundings }, environment }: OtherUse): string {
+  return new Bun.CryptoHasher("sha256")
+    .update(JSON.stringify([config, environment, surroundings ?? null, asksSurroundings]))
+    .digest("base64");
+}
+
+/** A call is made in the turn of who asked first: where that one is not needed any more, the next asks. */
+async function untilOwn<Result>(ask: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (signal.aborted || !isErrorOf(error, "interrupted")) throw error;
+    return ask();
+  }
 }
 
 function mfaOf({ MFA, AssumeRole, GetSessionToken }: Config): Sent["mfa"] {

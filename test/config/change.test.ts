@@ -55,7 +55,7 @@ describe("a mistake names the path, and never the value", () => {
     ["AssumeRole.RoleArn[0]=CANARY", "--set AssumeRole.RoleArn[0] is no list"],
     [
       "CANARY KEY=x",
-      "--set (not a plain word) is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Sign, Meta, pin",
+      "--set (not a plain word) is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, Source, STS, MFA, Session, Sign, Meta, pin",
     ],
     ["AssumeRole.DurationSeconds=CANARY", "AssumeRole.DurationSeconds must be a whole number"],
     ["STS.use_ssl=CANARY", "STS.use_ssl must be true or false"],
@@ -63,7 +63,7 @@ describe("a mistake names the path, and never the value", () => {
     ["AssumeRole.Tags=[CANARY", "AssumeRole.Tags: a bracket that does not close"],
     [
       "constructor=CANARY",
-      "--set constructor is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Sign, Meta, pin",
+      "--set constructor is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, Source, STS, MFA, Session, Sign, Meta, pin",
     ],
   ])("%s", (setting, message) => {
     expect(() => parseChanges([setting], [])).toThrow(new Error(message));

@@ -203,11 +203,11 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["Metta: {}", "Metta is no key of the schema; did you mean Meta"],
     [
       "constructor: {}",
-      "constructor is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Sign, Meta, pin",
+      "constructor is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, Source, STS, MFA, Session, Sign, Meta, pin",
     ],
     [
       "__proto__: {}",
-      "__proto__ is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Sign, Meta, pin",
+      "__proto__ is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, Source, STS, MFA, Session, Sign, Meta, pin",
     ],
     ["pin: please", "pin must be true or false"],
   ])("%s", (section, problem) => {
@@ -323,7 +323,7 @@ test("an error names the file on every line", () => {
     new KeyholeError(
       "invalid-config",
       "dev.yaml: line 1: AssumeRole.RoleArn is required\n" +
-        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, STS, MFA, Session, Sign, Meta, pin",
+        "dev.yaml: line 2: x is no key of the schema; known here: AssumeRole, GetSessionToken, WebIdentity, Source, STS, MFA, Session, Sign, Meta, pin",
     ),
   );
 });

@@ -228,6 +228,61 @@ test.skipIf(!canBeOthers)("without HOME and without an account children have a h
   }
 });
 
+test("a config whose Source is another is assumed with that one's credentials, any number deep", async () => {
+  await using machine = await createMachine();
+  await machine.addConfig("base");
+  const add = (name: string, ...settings: string[]) =>
+    machine.run([
+      "config",
+      "add",
+      "-n",
+      name,
+      "--role-arn",
+      roleArn(name),
+      ...[`STS.endpoint_url=${machine.sts.url}`, ...settings].flatMap((setting) => ["--set", setting]),
+    ]);
+  expect(await add("mid", "Source=base")).toMatchObject({ exitCode: 0 });
+  expect(await add("top", "Source=mid")).toMatchObject({ exitCode: 0 });
+  expect(await machine.run(["export", "-n", "top"])).toMatchObject({ exitCode: 0 });
+  const calls = machine.sts.calls.map(({ parameters }) => parameters["RoleArn"]!.split("/")[1]);
+  expect(calls).toEqual(["base", "mid", "top"]);
+  const [, , top] = machine.sts.calls;
+  expect(top!.accessKeyId).toBe(machine.sts.calls[1]!.issuedKeyId);
+  const [listed] = JSON.parse(await machine.keyhole("daemon list --json")) as { source: string }[];
+  expect(listed).toMatchObject({ config: "top", source: "config mid" });
+  const granted = await machine.run(["grant", "add", "box", "--config", "top", "--tag", "a=b"]);
+  expect(granted).toMatchObject({ exitCode: 0 });
+  // What changes in a source is another identity for all above it.
+  expect(await machine.run(["config", "update", "-n", "base", "--set", "AssumeRole.ExternalId=x1"])).toMatchObject({
+    exitCode: 0,
+  });
+  const before = machine.sts.calls.length;
+  expect(await machine.run(["export", "-n", "top"])).toMatchObject({ exitCode: 0 });
+  expect(machine.sts.calls.slice(before)[0]!.parameters).toMatchObject({ ExternalId: "x1" });
+  for (const [words, what] of [
+    [["update", "-n", "base", "--set", "Source=top"], "form a loop: base -> top -> mid -> base"],
+    [["update", "-n", "mid", "--set", "Source=mid"], "form a loop: mid -> mid"],
+    [["update", "-n", "mid", "--set", "Source=nothing"], "the Source of config mid is nothing, which is no config"],
+    [["update", "-n", "mid", "--set", "AssumeRole.DurationSeconds=7200"], "must be at most 3600"],
+    [["update", "-n", "mid", "--set", "Session.profile_name=p"], "Session.profile_name goes with no Source"],
+  ] as const) {
+    const refused = await machine.run(["config", ...words]);
+    expect({ words, ...refused }).toMatchObject({ words, exitCode: 1, stderr: expect.stringContaining(what) });
+  }
+  // A loop that a person has written, past the commands.
+  const path = join(machine.paths.configs, "base.yaml");
+  writeFileSync(path, `${readFileSync(path, "utf8")}Source: top\n`);
+  expect(await machine.run(["config", "validate", "-n", "top"])).toMatchObject({
+    exitCode: 1,
+    stdout: expect.stringContaining("form a loop"),
+  });
+  await machine.keyhole("daemon remove -n top");
+  expect(await machine.run(["export", "-n", "top"])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("form a loop: top -> mid -> base -> top"),
+  });
+});
+
 /** Of a user without a line in passwd(5), as a container's may be. */
 const NUMBER = 54_321;
 

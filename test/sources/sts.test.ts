@@ -61,6 +61,36 @@ describe("a user's own session", () => {
   });
 });
 
+const configOf = (name: string): Config => ({ AssumeRole: { RoleArn: `arn:aws:iam::111122223333:role/${name}` } });
+
+describe("another config as the source", () => {
+  test("is assumed first, however deep, and once for all of a minute", async () => {
+    const sources = [
+      { name: "mid", config: { ...configOf("mid"), Source: "base" } },
+      { name: "base", config: configOf("base") },
+    ];
+    const request = sessionRequest({ ...configOf("top"), Source: "mid", sources });
+    const assumed = await world.source.assume(request);
+    expect(assumed).toMatchObject({ sourceDescription: "config mid", ungrantable: undefined });
+    await world.source.assume(request);
+    const names = world.sts.calls.map(({ parameters }) => parameters["RoleSessionName"]);
+    expect(names).toEqual(["base", "mid", "demo", "demo"].map((name) => `keyhole-tester-${name}`));
+    const [base, mid, top] = world.sts.calls;
+    expect([mid!.accessKeyId, top!.accessKeyId]).toEqual([base!.issuedKeyId, mid!.issuedKeyId]);
+  });
+
+  test("is refused by its own name, and where it was not read", async () => {
+    world.sts.roles.set("arn:aws:iam::111122223333:role/base", { deny: true });
+    const sources = [{ name: "base", config: configOf("base") }];
+    const refused = await rejectionOf(
+      world.source.assume(sessionRequest({ ...configOf("top"), Source: "base", sources })),
+    );
+    expect(refused).toMatchObject({ kind: "aws-refused", hint: expect.stringContaining("--role-name base") });
+    const unread = await rejectionOf(world.source.assume(sessionRequest({ ...configOf("top"), Source: "base" })));
+    expect(unread).toMatchObject({ kind: "internal" });
+  });
+});
+
 describe("assume", () => {
   test("gives what STS issued", async () => {
     const before = Date.now();

@@ -107,13 +107,13 @@ export function isLost(
     kind === "person-needed" &&
     message.startsWith("ExpiredToken") &&
     environment["AWS_SESSION_TOKEN"] !== undefined &&
-    stored.config.Session?.profile_name === undefined
+    lastOf(stored.config).Session?.profile_name === undefined
   );
 }
 
 /** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
 function sourceIn(config: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
-  const { Session } = config;
+  const { Session } = lastOf(config);
   if (isSourceSaid(config)) return {};
   const {
     HOME = "",
@@ -135,13 +135,19 @@ function sourceIn(config: Config, environment: SourceEnvironment): Readonly<Reco
   return { ...files, ...pick(environment, (name) => MACHINE.includes(name)) };
 }
 
-function isSourceSaid({ STS, Session, WebIdentity }: Config): boolean {
+/** The config that a requester's environment may have a say in. */
+function lastOf(config: Config): Config {
+  return config.sources?.at(-1)?.config ?? config;
+}
+
+function isSourceSaid(config: Config): boolean {
+  const { STS, Session, WebIdentity } = lastOf(config);
   return [STS?.aws_access_key_id, Session?.aws_access_key_id, WebIdentity].some((own) => own !== undefined);
 }
 
 /** Without keys that are no source of this config's, whose helper alone may have a use for them. */
 export function withoutForeignKeys(config: Config, environment: SourceEnvironment): SourceEnvironment {
-  if (!isSourceSaid(config) && config.Session?.profile_name === undefined) return environment;
+  if (!isSourceSaid(config) && lastOf(config).Session?.profile_name === undefined) return environment;
   return pick(environment, (name) => !KEYS.includes(name));
 }
 
@@ -243,6 +249,8 @@ function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
 export function createSessionConfigs(directory: string): ConfigReader {
   /** What was read last: an addition reads it for the session's name, and again for the session. */
   let latest: { readonly directory: string; readonly stored: StoredConfig } | undefined;
+  /** The names of the sources of those that have some, by their paths. */
+  const sourcesOf = new Map<string, readonly string[]>();
   /** The paths of all that were read: whoever uses one of them is told where it is gone, and takes nothing else for it. */
   const used = new Set<string>();
 
@@ -265,14 +273,23 @@ export function createSessionConfigs(directory: string): ConfigReader {
       const { place, reader, config } = found;
       const isLatest = latest?.directory === place && latest.stored.name === config;
       if (!isLatest || latest?.stored.revision !== reader.revision(config)) {
-        latest = { directory: place, stored: readUsed(reader, config, used.has(`${place}/${config}`)) };
-        used.add(`${place}/${config}`);
+        const path = `${place}/${config}`;
+        latest = { directory: place, stored: readUsed(reader, config, used.has(path)) };
+        used.add(path);
+        const sources = latest.stored.config.sources?.map((source) => source.name);
+        if (sources === undefined) sourcesOf.delete(path);
+        else sourcesOf.set(path, sources);
       }
       return { ...latest!.stored, name };
     },
     revision(name) {
       const found = find(name);
-      return found && profileOf(found.config) !== undefined ? name : found?.reader.revision(found.config);
+      if (found === undefined || profileOf(found.config) !== undefined) return found && name;
+      const { place, reader, config } = found;
+      const file = reader.revision(config);
+      const sources = sourcesOf.size === 0 ? undefined : sourcesOf.get(`${place}/${config}`);
+      if (file === undefined || sources === undefined) return file;
+      return [file, ...sources.map((source) => reader.revision(source))].join(" ");
     },
   };
 }

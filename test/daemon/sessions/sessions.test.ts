@@ -707,6 +707,8 @@ describe("a config file", () => {
     AssumeRole: { RoleArn: "arn:aws:iam::111122223333:role/other" },
     GetSessionToken: { DurationSeconds: 900 },
     WebIdentity: { token_file: "/token" },
+    Source: "base",
+    sources: [{ name: "base", config: {} }],
     STS: { region_name: "eu-west-1" },
     MFA: { command: "code" },
     Session: { profile_name: "other" },

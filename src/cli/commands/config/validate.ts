@@ -66,7 +66,10 @@ async function inspect(context: CommandContext<typeof args>): Promise<Inspected[
     return [inspectText(source.name ?? "stdin", source.text)];
   }
   const store = openConfigStore(context.settings.paths.configDir);
-  if (name !== undefined) return [inspectText(name, store.readText(name))];
+  if (name !== undefined) {
+    const finding = inspectText(name, store.readText(name));
+    return [finding.valid ? inspectStored(store, name) : finding];
+  }
   const names = store.list();
   if (names.length === 0) context.ui.notice("no configs found");
   return names.map((each) => inspectStored(store, each));
@@ -82,7 +85,10 @@ function inspectText(name: string, text: string): Inspected {
 /** A file that may not be read is a problem of its own, and no reason to leave the others unchecked. */
 function inspectStored(store: ConfigStore, name: string): Inspected {
   try {
-    return inspectText(name, store.readText(name));
+    const finding = inspectText(name, store.readText(name));
+    // With the configs that it takes its credentials from.
+    if (finding.valid) store.read(name);
+    return finding;
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     const advice = error.hint === undefined ? "" : ` (${error.hint})`;
