@@ -18,7 +18,8 @@ export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
   const unread = machine.refusals.map(({ message, hint }) => problem(message, hint ?? "aws configure list"));
   const wrong = readConfigs(machine).flatMap(([name, config]) => {
     const environment = definedVariables(machine.environment);
-    const profile = hasKeys(config) ? undefined : namedProfile(config, environment);
+    const isElsewhere = hasKeys(config) || config.Source !== undefined;
+    const profile = isElsewhere ? undefined : namedProfile(config, environment);
     if (!profile) return [];
     const refusal = profileRefusal({ shared: machine.shared, environment }, profile);
     return refusal === undefined ? [] : [problem(`${name}: ${refusal.message}`, remedyFor(refusal, config))];
@@ -59,8 +60,9 @@ function followSource(name: string, configs: ReadonlyMap<string, Config>, machin
   }
 }
 
-/** The config that a profile's `credential_process` asks keyhole for, also of the profile that another one is based on. */
+/** The one that it names, or the config that a profile's `credential_process` asks keyhole for, also of the profile that another one is based on. */
 function sourceConfigOf(config: Config, machine: HostMachine): string | undefined {
+  if (config.Source !== undefined) return config.Source;
   if (hasKeys(config)) return undefined;
   const seen = new Set<string>();
   // A profile of the environment that asks keyhole counts as not set.
