@@ -72,7 +72,9 @@ function pad(cell: string, width: number, column: number): string {
   return column >= 2 && column <= 5 ? cell.padStart(width) : cell.padEnd(width);
 }
 
-function format(value: number): string {
+/** Of no samples nothing is known. */
+function format(value: number | undefined): string {
+  if (value === undefined) return "none";
   if (value >= 1000) return Math.round(value).toString();
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
