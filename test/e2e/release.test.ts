@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, stat
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMachO, readSignature } from "../../src/build/macho.ts";
+import { resultOf } from "../processes.ts";
 import { createMachine } from "./machine.ts";
 
 const repository = join(import.meta.dir, "..", "..");
@@ -30,10 +31,10 @@ const inputs = [
 const sources = join(scratch, "sources");
 const elsewhere = join(scratch, "another", "place");
 
-function install(root: string) {
+async function install(root: string) {
   const words = ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"];
-  const child = Bun.spawnSync(words, { cwd: root, env: process.env, stdout: "ignore" });
-  expect({ exitCode: child.exitCode, stderr: child.stderr.toString() }).toMatchObject({ exitCode: 0 });
+  const child = Bun.spawn(words, { cwd: root, env: process.env, stdout: "pipe", stderr: "pipe" });
+  expect(await resultOf(child)).toMatchObject({ exitCode: 0 });
 }
 
 function tryRelease(root: string, cwd: string, target: string) {
@@ -50,11 +51,10 @@ function release(root: string, cwd: string, target: string) {
 
 const read = (file: string) => readFileSync(join(out, file));
 
-beforeAll(() => {
+beforeAll(async () => {
   for (const input of inputs) cpSync(join(repository, input), join(sources, input), { recursive: true });
   cpSync(sources, elsewhere, { recursive: true });
-  install(sources);
-  install(elsewhere);
+  await Promise.all([install(sources), install(elsewhere)]);
   release(sources, sources, out);
 }, 480_000);
 
