@@ -1,13 +1,15 @@
 // Each tool reads and writes S3 with what its `credential_process` gave it. The gateway (Ceph RGW) verifies signature,
 // session token, expiry and policy, so a call that succeeds was signed with what keyhole got from this gateway's STS.
 import { afterAll, beforeAll, expect } from "bun:test";
+import { S3Client } from "bun";
 import { writeFileSync } from "node:fs";
 import { type Broker, type ProcessCredentials, startBroker, writeProfiles } from "./broker.ts";
 import { type Cluster, startCeph } from "./ceph.ts";
 import { clients, resticInit } from "./clients.ts";
-import { isMissing, rigs, testWith } from "./rigs.ts";
+import { executables, isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch, until } from "./run.ts";
 import { bucket, keysOf, makeAccount, roleArn, source } from "./account.ts";
+import { bubblewrap, type SignedSandbox, signIn } from "./signed.ts";
 import { terraformPut } from "./terraform.ts";
 
 const directory = scratch("ceph");
@@ -18,6 +20,8 @@ let cluster: Cluster | undefined;
 let broker: Broker | undefined;
 let short: ProcessCredentials;
 let profile: (name: string) => Environment;
+let sandbox: SignedSandbox | undefined;
+const large = `${directory.path}/work/large`;
 
 beforeAll(async () => {
   if (isMissing(rigs.ceph)) return;
@@ -36,6 +40,11 @@ beforeAll(async () => {
   };
   profile = writeProfiles(home, cluster.endpoint, commands);
   writeFileSync(body, "out of the keyhole\n");
+  await broker.add("aws", roleArn, { "Sign.endpoint_url": cluster.endpoint });
+  const options = ["--config", "aws", "--allow", "s3:*", "--deny", "s3:Delete*", "--region", "us-east-1"];
+  if (!isMissing(bubblewrap))
+    sandbox = await signIn(broker, source, { name: "box", options, work: `${directory.path}/work` });
+  writeFileSync(large, Buffer.alloc(40 * 2 ** 20, "x"));
 }, 120_000);
 
 afterAll(async () => {
@@ -65,6 +74,19 @@ async function takeShortSession(from: Broker): Promise<ProcessCredentials> {
 function forge(credentials: ProcessCredentials): ProcessCredentials {
   const secret = credentials.SecretAccessKey;
   return { ...credentials, SecretAccessKey: secret.slice(0, -1) + (secret.endsWith("A") ? "B" : "A") };
+}
+
+async function sizesOf(prefix: string) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = source;
+  const client = new S3Client({
+    accessKeyId,
+    secretAccessKey,
+    region: "us-east-1",
+    endpoint: cluster!.endpoint,
+    bucket,
+  });
+  const { contents = [] } = await client.list({ prefix });
+  return { contents: contents.map(({ key, size }) => [key, size]) };
 }
 
 /** A `credential_process` that prints this document. */
@@ -116,6 +138,41 @@ for (const { rig, list, put } of clients) {
     90_000,
   );
 }
+
+for (const { rig, list, put } of clients) {
+  const key = `signed-${rig.name.replaceAll(" ", "-")}.txt`;
+
+  testWith([rigs.ceph, rig, bubblewrap])(
+    `${rig.name} writes and lists a bucket without a credential and without a network`,
+    async () => {
+      const endpoint = sandbox!.endpoint("s3");
+      const mounts = [`--ro-bind ${body} ${body}`];
+      expect(await sandbox!.run(put(endpoint, bucket, key, body), mounts)).toMatchObject({ exitCode: 0 });
+      expect(await sandbox!.run(put(endpoint, bucket, `${key}-large`, large))).toMatchObject({ exitCode: 0 });
+      const { contents } = await sizesOf(key);
+      expect(contents).toEqual([
+        [key, 19],
+        [`${key}-large`, 40 * 2 ** 20],
+      ]);
+      const listed = await sandbox!.run(list(endpoint, bucket));
+      expect(listed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(key) });
+    },
+    180_000,
+  );
+}
+
+testWith([rigs.ceph, rigs.awsV1, bubblewrap])(
+  "an operation that the grant denies is the tool's own error, and keyhole's words",
+  async () => {
+    const words = ["s3", "rm", `s3://${bucket}/signed-boto3.txt`];
+    const refusal = await sandbox!.run([executables.awsV1, ...words]);
+    expect(refusal).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("keyhole: this grant denies s3:DeleteObject (--deny 's3:Delete*')"),
+    });
+  },
+  60_000,
+);
 
 testWith([rigs.ceph, rigs.terraform])(
   "Terraform writes an object",
