@@ -302,6 +302,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/doctor/shadows.ts",
       "cli/foreign.ts",
       "cli/grants/terms.ts",
+      "cli/configs/accounts.ts",
       "cli/web.ts",
     ],
     because: "it may block its process for good, so that it is read in a child that can be left behind",

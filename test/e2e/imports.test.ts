@@ -118,10 +118,61 @@ test("a profile of the person's is not shadowed, and a file that the AWS CLI ref
 
 test.each([
   [["--profile", "nope"], 5, "there is no profile 'nope'"],
-  [[], 2, "one of --profile and --all is wanted"],
+  [[], 2, "one of --profile, --all and --sso-session is wanted"],
   [["--all", "--prefix", "a/b"], 2, "a config's name has"],
 ] as const)("config import %p is refused", async (words, exitCode, message) => {
   await using world = await makeWorld("[default]\n");
   const refused = await world.run(["config", "import", ...words]);
   expect(refused).toMatchObject({ exitCode, stdout: "", stderr: expect.stringContaining(message) });
+});
+
+test("the accounts and roles of a sign-in become profiles and configs, page by page, and again the same", async () => {
+  await using world = await makeWorld(SSO);
+  const { machine, aws } = world;
+  const path = join(machine.home, ".aws/config");
+  const before = readFileSync(path, "utf8");
+  aws.assignments = [
+    { accountId: "222222222222", accountName: "Dev Team", roles: ["PowerUser", "Admin", "bad\n[profile x]"] },
+    { accountId: "333333333333", accountName: "prod", roles: ["ReadOnly"] },
+    { accountId: "444444444444", accountName: "prod", roles: ["ReadOnly"] },
+  ];
+  let isBusy = true;
+  aws.intercept = ({ action }) => {
+    if (action !== "ListAccountRoles" || !isBusy) return undefined;
+    isBusy = false;
+    return new Response("", { status: 429 });
+  };
+  const words = ["config", "import", "--sso-session", "corp", "--prefix", "s-"];
+  const dry = await world.run([...words, "--dry-run"]);
+  expect(dry).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(readFileSync(path, "utf8")).toBe(before);
+  expect(existsSync(machine.paths.configs)).toBeFalse();
+  const done = await world.run(words);
+  expect(done.stdout).toBe(dry.stdout);
+  expect(done.stdout.trimEnd().split("\n")).toEqual([
+    expect.stringMatching(/^sso-dev +s-sso-dev +new +the profile as it is: SSO, account 222222222222, role PowerUser$/),
+    expect.stringMatching(/^Dev-Team-Admin +s-Dev-Team-Admin +new /),
+    expect.stringMatching(/^prod-ReadOnly +s-prod-ReadOnly +new .* account 333333333333, role ReadOnly$/),
+    expect.stringMatching(/^prod-ReadOnly-444444444444 +s-prod-ReadOnly-444444444444 +new /),
+  ]);
+  const after = readFileSync(path, "utf8");
+  expect(after).toStartWith(before);
+  expect(after).toContain(
+    "# BEGIN keyhole sso-session corp\n[profile Dev-Team-Admin]\nsso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Admin\n\n[profile prod-ReadOnly]",
+  );
+  const again = await world.run(words);
+  expect(again.stderr).toBe("");
+  expect(again.stdout.match(/ unchanged /g)).toHaveLength(4);
+  expect(readFileSync(path, "utf8")).toBe(after);
+  expect(await world.run(["export", "-n", "s-prod-ReadOnly"])).toMatchObject({ exitCode: 0, stderr: "" });
+  // The sign-in is over, or there is none.
+  aws.intercept = ({ action }) => (action === "ListAccounts" ? new Response("", { status: 401 }) : undefined);
+  for (const [session, message] of [
+    ["corp", "the sign-in of sso-session 'corp' is over\nkeyhole: hint: aws sso login --sso-session corp\n"],
+    ["nope", "there is no sso-session 'nope'"],
+  ] as const) {
+    const refused = await world.run(["config", "import", "--sso-session", session]);
+    expect(refused).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringContaining(message) });
+  }
+  expect(readFileSync(path, "utf8")).toBe(after);
 });

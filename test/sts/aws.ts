@@ -32,6 +32,12 @@ export interface Aws {
   readonly hosts: readonly string[];
   /** Answers by itself, where it gives an answer: a refusal, silence. */
   intercept: ((question: Question) => Response | undefined | Promise<Response | undefined>) | undefined;
+  /** What the portal lists. */
+  assignments: readonly {
+    readonly accountId: string;
+    readonly accountName: string;
+    readonly roles: readonly string[];
+  }[];
   stop(): Promise<void>;
 }
 
@@ -58,7 +64,7 @@ export async function startAws(): Promise<Aws> {
   shared ??= generateCertificate(NAMES);
   const issued = new Map<string, string>();
   const questions: Question[] = [];
-  const aws = { intercept: undefined as Aws["intercept"] };
+  const aws = { intercept: undefined as Aws["intercept"], assignments: [] as Aws["assignments"] };
 
   /** Keys of which the key id says where they came from. */
   function issue(lineage: string) {
@@ -78,6 +84,7 @@ export async function startAws(): Promise<Aws> {
     const host = request.headers.get("host")?.replace(/:443$/, "") ?? url.host;
     const text = await request.text();
     if (url.pathname === "/federation/credentials") return servePortal(host, url, request);
+    if (url.pathname.startsWith("/assignment/")) return serveAssignments(host, url, request);
     if (url.pathname === "/token" || url.pathname === "/v1/token") return serveToken(host, url.pathname, text);
     return serveQuery(host, new URLSearchParams(text === "" ? url.search : text), request);
   }
@@ -126,6 +133,23 @@ export async function startAws(): Promise<Aws> {
     return ask({ host, action: "GetRoleCredentials", of, by, region: "", parameters: {} }, () => {
       const { expiration, ...keys } = issue(`sso:${of}<-${by}`);
       return Response.json({ roleCredentials: { ...keys, expiration: expiration.getTime() } });
+    });
+  }
+
+  /** Pages of two. */
+  function serveAssignments(host: string, url: URL, request: Request): Promise<Response> {
+    const by = request.headers.get("x-amz-sso_bearer_token") ?? "";
+    const [account, from] = [url.searchParams.get("account_id"), Number(url.searchParams.get("next_token") ?? 0)];
+    const action = account === null ? "ListAccounts" : "ListAccountRoles";
+    return ask({ host, action, of: account ?? "", by, region: "", parameters: {} }, () => {
+      const all =
+        account === null
+          ? aws.assignments.map(({ accountId, accountName }) => ({ accountId, accountName }))
+          : aws.assignments
+              .filter(({ accountId }) => accountId === account)
+              .flatMap(({ accountId, roles }) => roles.map((roleName) => ({ roleName, accountId })));
+      const nextToken = from + 2 < all.length ? String(from + 2) : null;
+      return Response.json({ [account === null ? "accountList" : "roleList"]: all.slice(from, from + 2), nextToken });
     });
   }
 

@@ -3,11 +3,15 @@ import { checkConfigName } from "../../../config/name.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { inspectConfig } from "../../../config/parse.ts";
 import { KeyholeError } from "../../../errors.ts";
+import { replaceForeign } from "../../../files/writing.ts";
 import { formatJson, formatTable, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { type Import, planImports } from "../../configs/imports.ts";
 import { saveConfig } from "../../configs/text.ts";
-import { openAwsFiles } from "../../foreign.ts";
+import { findBlock, replaceBlock } from "../../configs/marks.ts";
+import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
+import type { Sources } from "../../../sources/plan.ts";
+import { parseSharedConfig } from "../../../sources/profile.ts";
 import { dryRunOption } from "../../programs/tools.ts";
 
 const args = {
@@ -18,6 +22,11 @@ const args = {
     description: "A profile to import; may be repeated",
   },
   all: { type: "boolean", description: "Import every profile" },
+  "sso-session": {
+    type: "string",
+    valueHint: "SESSION",
+    description: "Import every account and role that a sign-in gives, with a profile for each in ~/.aws/config",
+  },
   prefix: { type: "string", valueHint: "TEXT", description: "What the configs' names begin with" },
   "trust-commands": { type: "boolean", description: "Import profiles whose credentials a command prints, too" },
   "dry-run": dryRunOption,
@@ -47,9 +56,13 @@ export default defineCommand({
     if (given.prefix !== undefined) checkConfigName(`${given.prefix}x`);
     const files = await openAwsFiles(context);
     for (const refusal of files.refusals) throw refusal;
-    const { complaint, sources } = files;
-    if (complaint !== undefined) ui.warn(`the AWS CLI refuses ${files.config}: ${complaint}`);
-    const profiles = chooseProfiles(context, [...sources.shared.profiles.keys()]);
+    const isToWrite = given["sso-session"] !== undefined && !given["dry-run"];
+    if (files.complaint !== undefined) {
+      const message = `the AWS CLI refuses ${files.config}: ${files.complaint}`;
+      if (isToWrite) throw new KeyholeError("invalid-config", message, "aws configure list");
+      ui.warn(message);
+    }
+    const { sources, profiles } = await choose(context, files);
     const options = { prefix: given.prefix ?? "", trustsCommands: given["trust-commands"] };
     const store = openConfigStore(settings.paths.configDir);
     const rows = planImports(sources, profiles, options).map((each) => importOne(store, each, context));
@@ -61,21 +74,52 @@ export default defineCommand({
   },
 });
 
-/** @throws KeyholeError `usage`, `no-source-credentials` for a profile that is not there */
-function chooseProfiles({ args: { profile: named, all } }: Context, known: readonly string[]): readonly string[] {
-  if (all === named.length > 0)
-    throw new KeyholeError("usage", "one of --profile and --all is wanted", "keyhole config import --all --dry-run");
+/** @throws KeyholeError `usage`, `no-source-credentials` for a profile that is not there; and what accounts.ts throws */
+async function choose(
+  context: Context,
+  files: AwsFiles,
+): Promise<{ readonly sources: Sources; readonly profiles: readonly string[] }> {
+  const { profile: named, all, "sso-session": session } = context.args;
+  if ([all, named.length > 0, session !== undefined].filter(Boolean).length !== 1)
+    throw new KeyholeError(
+      "usage",
+      "one of --profile, --all and --sso-session is wanted",
+      "keyhole config import --all --dry-run",
+    );
+  const { sources } = files;
+  if (session !== undefined) return chooseRoles(session, context, files);
+  const known = [...sources.shared.profiles.keys()];
   const missing = named.find((profile) => !known.includes(profile));
   if (missing !== undefined)
     throw new KeyholeError("no-source-credentials", `there is no profile '${missing}'`, "aws configure list-profiles");
-  return all ? known : [...new Set(named)];
+  return { sources, profiles: all ? known : [...new Set(named)] };
+}
+
+/** Roles have profiles first: the AWS CLI, and what reads a config's source, know no other way to name one. */
+async function chooseRoles(session: string, context: Context, { sources, config: path, texts }: AwsFiles) {
+  const { listAccountRoles, profilesOf } = await import("../../configs/accounts.ts");
+  const roles = await listAccountRoles(session, sources, context);
+  const label = `sso-session ${session}`;
+  const { before, after } = findBlock(texts[0], label);
+  const { text, profiles } = profilesOf(session, roles, parseSharedConfig(before + after, texts[1]));
+  const changed = replaceBlock(texts[0], label, text);
+  if (changed !== texts[0] && path !== undefined && !context.args["dry-run"]) {
+    replaceForeign(path, texts[0], changed);
+    context.ui.notice(`wrote ${path}`);
+  }
+  return { sources: { ...sources, shared: parseSharedConfig(changed, texts[1]) }, profiles };
 }
 
 function importOne(store: ConfigStore, { profile, config, what }: Import, context: Context): Row {
   if (config === undefined) return { profile, config: undefined, result: "skipped", what };
   const { name, text } = config;
   if (!store.exists(name)) {
-    if (!context.args["dry-run"]) saveConfig(store, name, { text, name: undefined }, false, context);
+    try {
+      if (!context.args["dry-run"]) saveConfig(store, name, { text, name: undefined }, false, context);
+    } catch (error) {
+      if (!(error instanceof KeyholeError)) throw error;
+      return { profile, config: undefined, result: "skipped", what: error.message };
+    }
     return { profile, config: name, result: "new", what };
   }
   if (saysTheSame(store, name, text)) return { profile, config: name, result: "unchanged", what };
