@@ -34,8 +34,8 @@ const wanted: Readonly<
 > = {
   "03-role-from-default private": { reason: "`output` is of the CLI, which knows no yaml-stream", answered: true },
   "05-bastion-mfa-on-source prod": {
-    reason: "the CLI asks a terminal for the code",
-    refused: /profile 'prod' asks for an MFA code/,
+    reason: "the CLI asks stdin for the code, keyhole a person alone",
+    refused: /config 'c' wants the code of arn:aws:iam::/,
   },
 };
 

@@ -152,6 +152,27 @@ describe("vend", () => {
     expect(it.source.calls.map((call) => call.surroundings)).toEqual([surroundings]);
   });
 
+  test("a renewal that wants a code is tried a few times, and what was given is served to its end", async () => {
+    const it = world();
+    await it.add("a");
+    await it.vend("a");
+    let tries = 0;
+    it.source.resolve = async () => {
+      tries += 1;
+      throw new KeyholeError("code-wanted", "config 'a' wants the code of d", "keyhole answer 7");
+    };
+    for (let minute = 0; minute < 58; minute += 1) {
+      await it.clock.advance(60 * SECOND);
+      await it.vend("a");
+    }
+    expect(tries).toBeWithin(1, 200);
+    await it.clock.advance(120 * SECOND);
+    expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "code-wanted", hint: "keyhole answer 7" });
+    it.source.resolve = async () => {};
+    // At once: who gave the code does not wait for the end of a pause.
+    await it.vend("a");
+  });
+
   test("source credentials that never come are given up after 45 s beside those of a helper", async () => {
     const it = world();
     await it.add("a");
