@@ -41,6 +41,7 @@ import {
   checkKeys,
   checkMetadata,
   checkProfile,
+  checkSigning,
   checkWebIdentity,
 } from "./shadows.ts";
 import {
@@ -94,6 +95,7 @@ export const insideChecks: CheckTable<InsideMachine> = {
   "environment-keys": checkKeys,
   "environment-expiration": checkExpiration,
   profile: checkProfile,
+  signing: checkSigning,
   "web-identity": checkWebIdentity,
   "container-endpoint": checkContainer,
   "bearer-token": checkBearerToken,

@@ -47,6 +47,16 @@ export function checkWebIdentity({ environment }: Machine): readonly Verdict[] {
   return [problem(`${set.join(", ")} (IRSA) ${wins(set)} over the grant`, unset(set))];
 }
 
+/** A grant that signs is found by the endpoints of its file alone. */
+export function checkSigning({ grant, environment }: Machine): readonly Verdict[] {
+  if (grant?.deliver !== "sign") return [];
+  const set = Object.keys(environment).filter((name) => /^AWS_ENDPOINT_URL(?:_|$)/.test(name) && environment[name]);
+  const ignoring = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
+  if (environment[ignoring]?.toLowerCase() === "true") set.push(ignoring);
+  if (set.length === 0) return [ok("requests go to the grant's own endpoints")];
+  return [problem(`${set.join(", ")} leads requests past the grant, which signs them`, unset(set))];
+}
+
 /** Amazon ECS's and EKS Pod Identity's. A relay's is none of them. */
 export function checkContainer(machine: Machine): readonly Verdict[] {
   const { environment } = machine;

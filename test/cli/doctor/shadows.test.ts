@@ -12,6 +12,7 @@ import {
   checkKeys,
   checkMetadata,
   checkProfile,
+  checkSigning,
   checkWebIdentity,
 } from "../../../src/cli/doctor/shadows.ts";
 import { grantVariables } from "../../../src/grants/mount.ts";
@@ -83,6 +84,26 @@ test("a container's endpoint behind the grant's profile is a warning, and a rela
 /** Of a machine with a grant, unless it is left out. */
 const of = (home: Home, environment: Record<string, string>, grant: GrantDirectory | undefined = mountGrant(home)) =>
   insideMachine(home, { grant, environment });
+
+test("what leads requests past a grant that signs is named; to others it means nothing", () => {
+  using home = new Home();
+  const environment = {
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "True",
+    AWS_ENDPOINT_URL_S3: "https://x",
+    AWS_ENDPOINT_URL: "",
+  };
+  const grant = mountGrant(home, "sign");
+  expect(checkSigning(of(home, environment, grant))).toEqual([
+    {
+      level: "problem",
+      message:
+        "AWS_ENDPOINT_URL_S3, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS leads requests past the grant, which signs them",
+      fix: "unset AWS_ENDPOINT_URL_S3 AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    },
+  ]);
+  expect(checkSigning(of(home, { ...grantVariables(grant.path, grant) }, grant))).toMatchObject([{ level: "ok" }]);
+  expect(checkSigning(of(home, environment))).toEqual([]);
+});
 
 describe("files", () => {
   const BAKED = `[default]\naws_access_key_id = ${SECRET}\naws_secret_access_key = ${SECRET}\n`;
