@@ -12,7 +12,10 @@ packages=(
   python3-venv ripgrep runc runsc slirp4netns socat systemd systemd-container uidmap util-linux
 )
 # sandbox-runtime is Claude Code's sandbox.
-agents=(@anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197)
+agents=(
+  @anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197
+  @devcontainers/cli@0.89.0
+)
 modules=(github.com/Use-Tusk/fence/cmd/fence@v0.1.5)
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='

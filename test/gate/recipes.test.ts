@@ -1,6 +1,6 @@
 // The recipes of tools that do not run here, taken apart as their tools would and done by bubblewrap: what is printed
-// must be enough for an SDK. Those of docker, podman and bwrap (grants.test.ts) and of agents (agents.test.ts) are run as
-// they are.
+// must be enough for an SDK. Those of docker, podman, bwrap and devcontainer (grants.test.ts) and of agents
+// (agents.test.ts) are run as they are.
 import { afterAll, expect } from "bun:test";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { run, scratch } from "../interop/run.ts";
@@ -28,8 +28,6 @@ interface Instructions {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-const fieldsOf = (line: string) => Object.fromEntries(line.split(",").map((field) => field.split("=", 2)));
-
 /** `NAME="VALUE"` lines of a unit, by name. */
 function settingsOf(unit: string, name: string): string[] {
   return [...unit.matchAll(new RegExp(`^${name}=(".*")$`, "gm"))].map(([, word]) => JSON.parse(word!) as string);
@@ -40,12 +38,6 @@ const readers: Readonly<Record<string, (recipe: string) => Instructions>> = {
     const { services, volumes } = Bun.YAML.parse(recipe) as any;
     const [{ source, target, read_only: isReadOnly }] = services.app.volumes;
     return { source: volumes[source].driver_opts.device, target, isReadOnly, variables: services.app.environment };
-  },
-  devcontainer(recipe) {
-    const { mounts, containerEnv } = JSON.parse(recipe);
-    const { type, source, target, ...rest } = fieldsOf(mounts[0]);
-    expect(type).toBe("bind");
-    return { source: source!, target: target!, isReadOnly: "readonly" in rest, variables: containerEnv };
   },
   kubernetes(recipe) {
     const { spec } = Bun.YAML.parse(recipe) as any;

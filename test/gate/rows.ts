@@ -26,6 +26,7 @@ const versions = {
   fence: ["cat", `${places.go}/../pins.txt`],
   Docker: ["dockerd", "--version"],
   "Podman, rootful and rootless": ["podman", "--version"],
+  "devcontainer CLI": [`${places.agents}/node_modules/.bin/devcontainer`, "--version"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Tool = keyof typeof versions;

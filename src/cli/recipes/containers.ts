@@ -97,7 +97,6 @@ export const devcontainer: MakeRecipe = (grant) => {
   return {
     text: JSON.stringify(settings, undefined, 2),
     remarks: [
-      untried("devcontainer"),
       "these keys belong into devcontainer.json; the path is of this machine: keep it out of shared repositories",
     ],
   };

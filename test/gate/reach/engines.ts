@@ -7,7 +7,7 @@ import type { AgentHost } from "../agenthost.ts";
 import { type Docker, docker, type DockerOptions } from "../rigs/docker.ts";
 import { guard } from "../rigs/namespaces.ts";
 import { type Podman, podman } from "../rigs/podman.ts";
-import { rigs } from "../rigs/rigs.ts";
+import { places, rigs } from "../rigs/rigs.ts";
 import type { Roots } from "../rigs/roots.ts";
 import type { RootName } from "../sandbox.ts";
 import { openShell, type Shell } from "../shell.ts";
@@ -52,6 +52,41 @@ export interface EngineReach extends Reach {
 export function dockerReach(roots: Roots, options: DockerOptions): EngineReach {
   const engine = docker(roots, options);
   return { ...engineReach("docker", engine, engine.client, options.images ?? []), uid: 0 };
+}
+
+/**
+ * A devcontainer.json in the directory of work has the recipe, an image, and options of the engine's `run`. The CLI runs
+ * in the engine's network, where it goes on without the list that it looks for.
+ *
+ * @param engine of Docker, once open
+ */
+export function devcontainerReach(engine: EngineReach): Reach {
+  return {
+    ...engine,
+    needs: [...engine.needs, rigs.devcontainer],
+    async start(host, grant, options = []) {
+      const { home } = host.machine;
+      const settings = {
+        ...(JSON.parse(await host.recipe(grant, "devcontainer")) as object),
+        image: "keyhole-gate/debian",
+        runArgs: ["--network=host", ...options],
+      };
+      writeFileSync(`${home}/work/.devcontainer.json`, JSON.stringify(settings));
+      const own = { ...environment, HOME: home, DOCKER_HOST: engine.engine[2]! };
+      const command = (name: string, ...words: string[]) => [
+        ...engine.network(),
+        ...guard,
+        `${places.agents}/node_modules/.bin/devcontainer`,
+        name,
+        `--workspace-folder=${home}/work`,
+        `--user-data-folder=${home}/devcontainer`,
+        ...words,
+      ];
+      const { containerId } = JSON.parse(await must(command("up"), own)) as { containerId: string };
+      const end = async () => void (await must([...engine.engine, "rm", "--force", containerId], environment));
+      return withSts(host, openShell(command("exec", "sh"), own, { end }));
+    },
+  };
 }
 
 /** @param uid whose it is */

@@ -43,6 +43,11 @@ export const rigs = {
     files: ["srt", "codex", "claude"].map((name) => `${cache}/agents/node_modules/.bin/${name}`),
     install,
   },
+  devcontainer: {
+    name: "the devcontainer CLI",
+    files: [`${cache}/agents/node_modules/.bin/devcontainer`],
+    install,
+  },
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
   node: { name: "Node.js", files: [existsSync(NODE) ? NODE : null], install },
   ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
