@@ -1,17 +1,20 @@
 // What the code of an MFA device opens. GetSessionToken makes a session of its user, which serves every role of the
 // device for 12 h; a role that wants more than that allows takes the code in its own AssumeRole.
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
-import type { Clock } from "../clock.ts";
-import type { CredentialFields, Credentials } from "../credentials.ts";
+import { LONGEST_CHAINED } from "../config/config.ts";
+import { type CredentialFields, Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { surroundingsWanted } from "../surroundings.ts";
 import { createFlightCache } from "./cache.ts";
 import type { ClockReading } from "./clocks.ts";
 import { CodeRefused, type Codes, STEP, type UsedCodes } from "./codes.ts";
-import { isCodeRefusal } from "./refusal.ts";
+import { runMfaCommand } from "./mfa.ts";
+import { createPlaces } from "./places.ts";
+import { isCodeRefusal, isStaleSource } from "./refusal.ts";
 import type { AssumeRequest } from "./source.ts";
+import { helperSetting, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import type { Target } from "./target.ts";
-import type { IssuedRole } from "./transport.ts";
+import type { IssuedRole, OperationName, Operations } from "./transport.ts";
 
 /** One use of a device. */
 export interface DeviceUse extends Pick<AssumeRequest, "signal"> {
@@ -39,36 +42,75 @@ export interface Opened extends ClockReading {
 export interface Devices {
   /** @throws KeyholeError `code-wanted`, `surroundings-wanted`, why there is no code; and what the call throws */
   open(use: DeviceUse): Promise<Opened>;
+  /** A call with the session of a device, and with another one where AWS does not take it any more. */
+  withSession<Result>(use: DeviceUse, send: (credentials: Credentials) => Promise<Result>): Promise<Result>;
   /** Forgets what AWS no longer takes. Returns whether it was kept. */
   drop(use: DeviceUse, opened: Opened): boolean;
 }
 
-export interface DevicesOptions {
-  readonly clock: Clock;
+export interface DevicesOptions extends SpawnOptions {
   readonly codes: Codes;
   readonly used: UsedCodes;
-  /** The code that MFA.command prints. */
-  readonly runCommand: (use: DeviceUse) => Promise<string>;
-  readonly send: (use: DeviceUse, code: string) => Promise<Opened>;
+  readonly call: MeasuredCall;
 }
 
+/** A call to STS, by whose answer its clock is measured. */
+export type MeasuredCall = <Name extends OperationName>(
+  name: Name,
+  input: Operations[Name]["input"],
+  target: Target,
+  credentials: Credentials,
+  signal: AbortSignal,
+) => Promise<{ readonly output: Operations[Name]["output"] } & ClockReading>;
+
+/** Commands at once. */
+const MAX_CHILDREN = 32;
+/** Seconds for which one code of a device serves; GetSessionToken's default. */
+export const DEVICE_SESSION = 43_200;
 /** Milliseconds before its end at which a session is not used any more: what it is used for takes its time. */
 const MARGIN = 300_000;
 /** Milliseconds for which who wanted something that is opened once has time to fetch it. */
 const FETCH = 60_000;
 
-export function createDevices({ clock, codes, used, runCommand, send }: DevicesOptions): Devices {
+export function createDevices(options: DevicesOptions): Devices {
+  const { clock, codes, used, call } = options;
+  const commands = createPlaces(MAX_CHILDREN, clock);
   const cache = createFlightCache<DeviceUse, Opened>({
     clock,
     keyOf,
     keepFor: ({ credentials: { expiresAt = 0 }, isOnce }, now) =>
       isOnce ? FETCH : Math.max(0, expiresAt - MARGIN - now),
     async work(use) {
-      const opened = await send(use, await nextCode(use));
+      const opened = await sendCode(use, await nextCode(use));
       codes.given(keyOf(use));
       return opened;
     },
   });
+
+  async function runCommand({ request, serial, signal }: DeviceUse): Promise<string> {
+    const { name, config, surroundings } = request;
+    const { MFA: mfa } = config;
+    if (mfa === undefined) throw new KeyholeError("internal", "there is no MFA.command");
+    const environment = spawnEnvironment(options, request);
+    const helper = helperSetting(options, surroundings, environment);
+    return commands({ ...request, signal }, () =>
+      runMfaCommand({ name, mfa, serial, environment, helper, clock, signal }),
+    );
+  }
+
+  async function sendCode(
+    { serial, credentials, target, duration, role, isOnce, signal }: DeviceUse,
+    code: string,
+  ): Promise<Opened> {
+    const proof = { SerialNumber: serial, TokenCode: code };
+    if (role === undefined) {
+      const input = { DurationSeconds: duration, ...proof };
+      const { output, ...reading } = await call("GetSessionToken", input, target, credentials, signal);
+      return { ...reading, credentials: output, issued: undefined, isOnce };
+    }
+    const { output, ...reading } = await call("AssumeRole", { ...role, ...proof }, target, credentials, signal);
+    return { ...reading, credentials: output.credentials, issued: output, isOnce };
+  }
 
   async function nextCode(use: DeviceUse): Promise<string> {
     const code = await runCommand(use);
@@ -93,7 +135,7 @@ export function createDevices({ clock, codes, used, runCommand, send }: DevicesO
 
   async function answer(use: DeviceUse, code: string): Promise<void> {
     try {
-      cache.put(use, await send(use, code));
+      cache.put(use, await sendCode(use, code));
     } catch (error) {
       const told = use.explain(error);
       throw isCodeRefusal(error) ? new CodeRefused(told.kind, told.message) : told;
@@ -101,27 +143,44 @@ export function createDevices({ clock, codes, used, runCommand, send }: DevicesO
     codes.given(keyOf(use));
   }
 
-  return {
-    async open(use) {
-      const { request, serial, credentials } = use;
-      const kept = cache.kept(use);
-      if (kept !== undefined) return kept;
-      if (request.config.MFA === undefined) {
-        // Whoever answers may do so when this request is long over.
-        const later = { ...use, signal: new AbortController().signal };
-        throw codes.want({
-          key: keyOf(use),
-          config: request.name,
-          serial,
-          keyId: credentials.accessKeyId,
-          use: (code) => answer(later, code),
-        });
-      }
-      if (request.asksSurroundings) throw surroundingsWanted(`MFA.command of config '${request.name}'`);
-      return cache.get(use);
-    },
-    drop: (use, opened) => cache.drop(use, opened),
-  };
+  async function open(use: DeviceUse): Promise<Opened> {
+    const { request, serial, credentials } = use;
+    const kept = cache.kept(use);
+    if (kept !== undefined) return kept;
+    if (request.config.MFA === undefined) {
+      // Whoever answers may do so when this request is long over.
+      const later = { ...use, signal: new AbortController().signal };
+      throw codes.want({
+        key: keyOf(use),
+        config: request.name,
+        serial,
+        keyId: credentials.accessKeyId,
+        use: (code) => answer(later, code),
+      });
+    }
+    if (request.asksSurroundings) throw surroundingsWanted(`MFA.command of config '${request.name}'`);
+    return cache.get(use);
+  }
+
+  async function withSession<Result>(
+    use: DeviceUse,
+    send: (credentials: Credentials) => Promise<Result>,
+  ): Promise<Result> {
+    const opened = await open(use);
+    try {
+      return await send(new Credentials(opened.credentials));
+    } catch (error) {
+      if (!isStaleSource(error) || !cache.drop(use, opened)) throw error;
+    }
+    return send(new Credentials((await open(use)).credentials));
+  }
+
+  return { open, withSession, drop: (use, opened) => cache.drop(use, opened) };
+}
+
+/** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */
+export function takesCodeItself(duration: number | undefined, { sessionToken }: Credentials): boolean {
+  return (duration ?? 0) > LONGEST_CHAINED || sessionToken !== undefined;
 }
 
 /** A hash, because a key need not keep secrets. The duration of a grant's session is another at each attempt. */

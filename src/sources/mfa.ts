@@ -5,6 +5,7 @@ import { type ErrorName, KeyholeError } from "../errors.ts";
 import type { HelperSetting } from "./helper.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";
+import type { Sent } from "./refusal.ts";
 import { splitWords } from "../text/quoting.ts";
 
 export interface MfaRequest {
@@ -71,4 +72,12 @@ function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): Keyh
 
 function failure(request: MfaRequest, kind: ErrorName, message: string, said = ""): KeyholeError {
   return new KeyholeError(kind, message, `keyhole config update -n ${request.name}`, said);
+}
+
+/** Where the code of a config comes from, for the hint of a refusal. */
+export function mfaOf({ MFA, AssumeRole, GetSessionToken }: Config): Sent["mfa"] {
+  if (MFA !== undefined) return "command";
+  const { SerialNumber: serial, TokenCode: code } = GetSessionToken ?? AssumeRole ?? {};
+  if (code !== undefined) return "code";
+  return serial === undefined ? "none" : "person";
 }

@@ -9,19 +9,19 @@ import {
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
-import { createFlightCache, createSourceCache, keepUntil, LONGEST_KEEP, type SourceRequest } from "./cache.ts";
+import { createFlightCache, createSourceCache, keepUntil, type SourceRequest } from "./cache.ts";
 import type { Chain } from "./chain.ts";
 import { type ClockReading, createClocks } from "./clocks.ts";
 import type { Codes, UsedCodes } from "./codes.ts";
 import { StsFailed } from "./failure.ts";
 import { HELPER_PATIENCE } from "./helper.ts";
 import { readKnownSource, type ResolvedSource, UNSIGNED } from "./known.ts";
-import { createDevices, type DeviceUse, type Opened } from "./devices.ts";
-import { mfaPatience, runMfaCommand } from "./mfa.ts";
-import { buildParameters, defaultSessionName, hopParameters } from "./parameters.ts";
+import { createDevices, DEVICE_SESSION, type DeviceUse, takesCodeItself } from "./devices.ts";
+import { createHops } from "./hops.ts";
+import { mfaOf, mfaPatience } from "./mfa.ts";
+import { buildParameters, defaultSessionName } from "./parameters.ts";
 import { createPlaces } from "./places.ts";
-import type { Hop } from "./plan.ts";
-import { explainFailure, explainHop, isChainingRefusal, isStaleSource, type Sent } from "./refusal.ts";
+import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
 import type {
   AssumedRole,
   AssumeRequest,
@@ -31,8 +31,8 @@ import type {
   SourceEnvironment,
 } from "./source.ts";
 import { createStamps } from "./stamp.ts";
-import { helperSetting, resolveInChild, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import { hopTarget, type Target, targetOf, type Way } from "./target.ts";
+import { resolveInChild, type SpawnOptions } from "./spawn.ts";
+import { type Target, targetOf } from "./target.ts";
 import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
@@ -40,9 +40,6 @@ export interface StsSourceOptions extends SpawnOptions {
   readonly codes: Codes;
   readonly used: UsedCodes;
 }
-
-/** Seconds for which one code of a device serves; GetSessionToken's default. */
-const DEVICE_SESSION = 43_200;
 
 /** Children of each kind at once, so that a thousand renewals do not become a thousand processes. */
 const MAX_CHILDREN = 32;
@@ -52,15 +49,6 @@ interface Attempt {
   readonly source: ResolvedSource;
   /** Overrides the config's; seconds. */
   readonly duration: number | undefined;
-}
-
-/** A role that a profile names, on the way to source credentials. */
-interface HopUse {
-  readonly request: AssumeRequest;
-  readonly hop: Hop;
-  readonly credentials: Credentials;
-  readonly way: Way;
-  readonly signal: AbortSignal;
 }
 
 /** A config that another one names as its `Source`. */
@@ -75,18 +63,12 @@ interface OtherUse {
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
   const resolvers = createPlaces(MAX_CHILDREN, clock);
-  const commands = createPlaces(MAX_CHILDREN, clock);
   const sources = createSourceCache(clock, (request, onLeft) =>
     resolvers(request, () => resolveInChild(options, request, onLeft)),
   );
   const clocks = createClocks();
-  const devices = createDevices({ ...options, runCommand, send: sendCode });
-  const hops = createFlightCache<HopUse, Credentials>({
-    clock,
-    keyOf: keyOfHop,
-    keepFor: () => LONGEST_KEEP,
-    work: assumeHop,
-  });
+  const devices = createDevices({ ...options, call });
+  const walkOn = createHops({ clock, user: options.user, devices, call });
   const others = createFlightCache<OtherUse, AssumedRole>({
     clock,
     keyOf: keyOfOther,
@@ -293,88 +275,11 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       isOnce: isDirect,
       explain: (error) => explain(error, request, target, source),
     };
-    if (!isDirect) return withSession(use, send);
+    if (!isDirect) return devices.withSession(use, send);
     const opened = await devices.open(use);
     devices.drop(use, opened);
     if (opened.issued === undefined) throw new KeyholeError("internal", "the device opened no role");
     return { output: opened.issued, clockSkew: opened.clockSkew, clock: opened.clock };
-  }
-
-  /** A call with the session of a device, and with another one where AWS does not take it any more. */
-  async function withSession<Result>(
-    use: DeviceUse,
-    send: (credentials: Credentials) => Promise<Result>,
-  ): Promise<Result> {
-    const opened = await devices.open(use);
-    try {
-      return await send(new Credentials(opened.credentials));
-    } catch (error) {
-      if (!isStaleSource(error) || !devices.drop(use, opened)) throw error;
-    }
-    return send(new Credentials((await devices.open(use)).credentials));
-  }
-
-  async function runCommand({ request, serial, signal }: DeviceUse): Promise<string> {
-    const { name, config, surroundings } = request;
-    const { MFA: mfa } = config;
-    if (mfa === undefined) throw new KeyholeError("internal", "there is no MFA.command");
-    const environment = spawnEnvironment(options, request);
-    const helper = helperSetting(options, surroundings, environment);
-    return commands({ ...request, signal }, () =>
-      runMfaCommand({ name, mfa, serial, environment, helper, clock, signal }),
-    );
-  }
-
-  async function sendCode(
-    { serial, credentials, target, duration, role, isOnce, signal }: DeviceUse,
-    code: string,
-  ): Promise<Opened> {
-    const proof = { SerialNumber: serial, TokenCode: code };
-    if (role === undefined) {
-      const input = { DurationSeconds: duration, ...proof };
-      const { output, ...reading } = await call("GetSessionToken", input, target, credentials, signal);
-      return { ...reading, credentials: output, issued: undefined, isOnce };
-    }
-    const { output, ...reading } = await call("AssumeRole", { ...role, ...proof }, target, credentials, signal);
-    return { ...reading, credentials: output.credentials, issued: output, isOnce };
-  }
-
-  /** The roles of profiles that the walk has left: the first of them asks for a code. */
-  async function walkOn(request: AssumeRequest, way: Way, source: ResolvedSource): Promise<ResolvedSource> {
-    let { credentials } = source;
-    for (const hop of source.rest)
-      credentials = await hops.get({ request, hop, credentials, way, signal: request.signal });
-    return { ...source, credentials };
-  }
-
-  async function assumeHop({ request, hop, credentials, way, signal }: HopUse): Promise<Credentials> {
-    const target = hopTarget(way, hop.roleArn);
-    const input = hopParameters(hop, options.user);
-    const serial = hop.mfaSerial;
-    const isDirect = takesCodeItself(hop.durationSeconds, credentials);
-    const sent: Sent["mfa"] = serial === undefined ? "none" : mfaOf(request.config);
-    const explainIt = (error: unknown): KeyholeError =>
-      explainHop(error, {
-        name: request.name,
-        roleArn: hop.roleArn,
-        region: target.region,
-        renewal: undefined,
-        secrets: [credentials.secretAccessKey, credentials.sessionToken, hop.externalId],
-        server: "STS",
-        sent: { mfa: sent, hasExternalId: hop.externalId !== undefined, profile: hop.profile },
-      });
-    const send = async (by: Credentials) =>
-      new Credentials((await call("AssumeRole", input, target, by, signal)).output.credentials);
-    try {
-      if (serial === undefined) return await send(credentials);
-      const role = isDirect ? input : undefined;
-      const base = { request, signal, serial, credentials, target, duration: DEVICE_SESSION };
-      const use = { ...base, role, isOnce: false, explain: explainIt };
-      return isDirect ? new Credentials((await devices.open(use)).credentials) : await withSession(use, send);
-    } catch (error) {
-      // What the daemon asks for is no failure.
-      throw isErrorOf(error, "code-wanted", "surroundings-wanted") ? error : explainIt(error);
-    }
   }
 
   async function reach(request: RoleRequest): Promise<Target> {
@@ -488,22 +393,6 @@ function sourceOf({ source }: Chain): ResolvedSource {
   return source;
 }
 
-/** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */
-function takesCodeItself(duration: number | undefined, { sessionToken }: Credentials): boolean {
-  return (duration ?? 0) > LONGEST_CHAINED || sessionToken !== undefined;
-}
-
-/** Requests that differ in nothing else ask once. */
-function keyOfHop({ request, hop, credentials, way }: HopUse): string {
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  const { MFA, Session } = request.config;
-  return new Bun.CryptoHasher("sha256")
-    .update(
-      JSON.stringify([hop, accessKeyId, secretAccessKey, sessionToken, way, MFA, Session, request.asksSurroundings]),
-    )
-    .digest("base64");
-}
-
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
 function keyOfOther({ request: { config, surroundings, asksSurroundings }, environment }: OtherUse): string {
   return new Bun.CryptoHasher("sha256")
@@ -519,13 +408,6 @@ async function untilOwn<Result>(ask: () => Promise<Result>, signal: AbortSignal)
     if (signal.aborted || !isErrorOf(error, "interrupted")) throw error;
     return ask();
   }
-}
-
-function mfaOf({ MFA, AssumeRole, GetSessionToken }: Config): Sent["mfa"] {
-  if (MFA !== undefined) return "command";
-  const { SerialNumber: serial, TokenCode: code } = GetSessionToken ?? AssumeRole ?? {};
-  if (code !== undefined) return "code";
-  return serial === undefined ? "none" : "person";
 }
 
 function codeNotes({ MFA, AssumeRole, GetSessionToken }: Config): string[] {
