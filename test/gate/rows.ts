@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { must } from "../interop/run.ts";
+import { must, scratch } from "../interop/run.ts";
 import { places } from "./rigs/rigs.ts";
 
 /** What a test did: what stands in the fourth column. */
@@ -54,7 +54,10 @@ export function readRows(): ReadonlyMap<string, readonly string[]> {
 
 /** @throws where the table does not say it */
 export async function expectRow(tool: Tool, { deliver, tried, open }: Sight): Promise<void> {
-  const said = await must([...versions[tool]], { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/nonexistent" });
+  // Codex makes its home, even to say its version.
+  const home = scratch("version");
+  const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: home.path };
+  const said = await must([...versions[tool]], environment).finally(() => home.remove());
   const pin = tool === "fence" ? said.slice(said.indexOf("fence@")) : said;
   const version = /\d+(?:\.\d+)*/.exec(pin)![0];
   const cells = readRows().get(tool) ?? [];
