@@ -17,12 +17,14 @@ interface Way {
   readonly status: number | undefined;
 }
 
+const UNKNOWN_WAY: Way = { host: undefined, proxy: undefined, status: undefined };
+
 export type StsFailure =
   | ({ readonly kind: "refused" } & ServiceError)
   /** Nothing usable came back; the message is in our words. */
   | ({ readonly kind: "unanswered"; readonly message: string } & Way)
-  /** The certificate; the code is OpenSSL's. */
-  | { readonly kind: "untrusted"; readonly code: string }
+  /** The certificate; the code is OpenSSL's, the issuer what the certificate itself says. */
+  | { readonly kind: "untrusted"; readonly code: string; readonly issuer: string | undefined; readonly way: Way }
   /** The SDK finds no endpoint; its message only quotes what the config or the requester said. */
   | { readonly kind: "no-endpoint"; readonly message: string }
   /** An answer of STS in which something is missing, or is nothing that it could be. */
@@ -59,8 +61,23 @@ export class Unanswered extends Error {
   override readonly name = "TimeoutError";
   readonly way: Way;
 
-  constructor(message: string, way: Way = { host: undefined, proxy: undefined, status: undefined }) {
+  constructor(message: string, way: Way = UNKNOWN_WAY) {
     super(message);
+    this.way = way;
+  }
+}
+
+/** The certificate that a host, or a proxy in its place, showed is not trusted. */
+export class Untrusted extends Error {
+  override readonly name = "Untrusted";
+  readonly code: string;
+  readonly issuer: string | undefined;
+  readonly way: Way;
+
+  constructor(code: string, issuer: string | undefined, way: Way) {
+    super(code);
+    this.code = code;
+    this.issuer = issuer;
     this.way = way;
   }
 }
@@ -71,7 +88,9 @@ export function failureOf(error: unknown): StsFailure {
   const refused = readServiceError(error);
   if (refused) return { kind: "refused", ...refused };
   if (error instanceof Unanswered) return { kind: "unanswered", message: error.message, ...error.way };
-  if (isCertificateError(error)) return { kind: "untrusted", code: codeOf(error) ?? "" };
+  if (error instanceof Untrusted) return { kind: "untrusted", code: error.code, issuer: error.issuer, way: error.way };
+  if (isCertificateError(error))
+    return { kind: "untrusted", code: codeOf(error) ?? "", issuer: undefined, way: UNKNOWN_WAY };
   if (!(error instanceof Error)) return { kind: "unreadable" };
   // The SDK's ruleset and its check of the region.
   if (/^(Invalid Configuration|Region not accepted|FIPS |DualStack )/.test(error.message))

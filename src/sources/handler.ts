@@ -4,9 +4,9 @@ import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../clock.ts";
 import { codeOf } from "../errors.ts";
-import { type Exchange, isCertificateError, Unanswered } from "./failure.ts";
+import { type Exchange, isCertificateError, Unanswered, Untrusted } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
-import { canConnect } from "./reach.ts";
+import { canConnect, issuerOf } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
 /** An attempt in all, in milliseconds: connecting, asking and the whole answer. */
@@ -59,7 +59,9 @@ async function attempt(request: Request, options: HandlerOptions): Promise<Respo
     return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers });
   } catch (error) {
     if (request.signal.aborted) throw error;
-    const failure = isCertificateError(error) ? error : asUnanswered(error, new URL(request.url).hostname, proxy);
+    const failure = isCertificateError(error)
+      ? await asUntrusted(error, new URL(request.url), proxy, clock)
+      : asUnanswered(error, new URL(request.url).hostname, proxy);
     onFailure?.(failure);
     throw failure;
   } finally {
@@ -105,6 +107,13 @@ function asUnanswered(error: unknown, host: string, used: string | undefined): U
   // Bun's, of a proxy that answers and makes no tunnel.
   const { status } = (what === "ERR_PROXY_TUNNEL" ? error : {}) as { readonly status?: number };
   return new Unanswered(proxy === undefined ? what : `${what} through the proxy ${proxy}`, { host, proxy, status });
+}
+
+/** Bun says what is wrong with a certificate, and nothing of the certificate: it is looked at again. */
+async function asUntrusted(error: unknown, url: URL, used: string | undefined, clock: Clock): Promise<Untrusted> {
+  const proxy = used === undefined ? undefined : hostOf(used);
+  const issuer = await issuerOf(url, used, PROBE_DEADLINE, clock);
+  return new Untrusted(codeOf(error) ?? "", issuer, { host: url.hostname, proxy, status: undefined });
 }
 
 /** Without user and password. */

@@ -61,7 +61,7 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
     case "untrusted":
       return new KeyholeError(
         "network",
-        `the certificate of ${context.server} is not trusted: ${failure.code}`,
+        explainCertificate(failure, context),
         "export AWS_CA_BUNDLE=/path/to/the/ca.pem, and add the session again",
       );
     case "no-endpoint":
@@ -86,6 +86,15 @@ export function explainHop(error: unknown, context: RefusalContext): KeyholeErro
   if (profile === undefined) return new KeyholeError(kind, `web identity: ${message}`, hint);
   const look = `aws sts get-caller-identity --profile ${quotePosix(profile)}`;
   return new KeyholeError(kind, `profile '${profile}': ${message}`, hint ?? look);
+}
+
+function explainCertificate(
+  { code, issuer, way: { host, proxy } }: Extract<StsFailure, { kind: "untrusted" }>,
+  { server, secrets }: RefusalContext,
+): string {
+  const place = `${server}${host === undefined ? "" : ` at ${host}`}`;
+  const by = issuer === undefined ? "" : `, issued by ${redact(issuer, secrets)},`;
+  return `the certificate of ${place}${by} is not trusted: ${code}${proxy === undefined ? "" : ` through the proxy ${proxy}`}`;
 }
 
 function explainSilence(

@@ -193,7 +193,25 @@ const failures: readonly Failure[] = [
     title: "an authority that is not known",
     env: { AWS_CA_BUNDLE: "/etc/ssl/certs/ca-certificates.crt" },
     exit: 7,
-    error: "the certificate of STS is not trusted: DEPTH_ZERO_SELF_SIGNED_CERT",
+    error:
+      "the certificate of STS at sts.eu-west-1.amazonaws.com, issued by localhost, is not trusted: " +
+      "DEPTH_ZERO_SELF_SIGNED_CERT through the proxy 127.0.0.1:",
+    hint: "export AWS_CA_BUNDLE=/path/to/the/ca.pem",
+  },
+  {
+    title: "an authority of a hop that is not known",
+    profile: "hop",
+    env: { AWS_CA_BUNDLE: "/etc/ssl/certs/ca-certificates.crt" },
+    exit: 7,
+    error: "the certificate of STS at sts.eu-west-1.amazonaws.com, issued by localhost, is not trusted",
+    hint: "export AWS_CA_BUNDLE=/path/to/the/ca.pem",
+  },
+  {
+    title: "an authority of a sign-in that is not known",
+    profile: "sso-dev",
+    env: { AWS_CA_BUNDLE: "/etc/ssl/certs/ca-certificates.crt" },
+    exit: 7,
+    error: "the certificate of the sign-in's server at ",
     hint: "export AWS_CA_BUNDLE=/path/to/the/ca.pem",
   },
   {
