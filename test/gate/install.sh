@@ -16,7 +16,9 @@ agents=(
   @anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197
   @devcontainers/cli@0.89.0
 )
-modules=(github.com/Use-Tusk/fence/cmd/fence@v0.1.5)
+modules=(github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 github.com/Use-Tusk/fence/cmd/fence@v0.1.5)
+# Its source says what a manifest may have.
+kubernetes=k8s.io/kubernetes@v1.34.4
 # Of the packages that test/interop pins, those that the AWS CLI imports.
 sdk='^(awscli|boto3|botocore|colorama|docutils|jmespath|pyasn1|python-dateutil|PyYAML|rsa|s3transfer|six|urllib3)=='
 
@@ -52,12 +54,13 @@ install_agents() {
 # Of those that are written in Go each is built once.
 install_go() {
   local target=$cache/go
-  [[ $(cat "$target/pins.txt" 2>/dev/null) == "${modules[*]}" ]] && return 0
+  [[ $(cat "$target/pins.txt" 2>/dev/null) == "$kubernetes ${modules[*]}" ]] && return 0
   rm -rf "$target"
   mkdir -p "$target"
   local module
   for module in "${modules[@]}"; do CGO_ENABLED=0 GOBIN="$target/bin" go install "$module"; done
-  echo "${modules[*]}" >"$target/pins.txt"
+  cp "$(go mod download -json "$kubernetes" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')/api/openapi-spec/swagger.json" "$target/kubernetes.json"
+  echo "$kubernetes ${modules[*]}" >"$target/pins.txt"
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.

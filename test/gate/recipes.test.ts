@@ -12,7 +12,7 @@ import { plainReach } from "./reach/machines.ts";
 import { useReach } from "./reach/fixture.ts";
 import { createBox } from "./rigs/booted.ts";
 import { forward } from "./rigs/network.ts";
-import { rigs, testWith } from "./rigs/rigs.ts";
+import { places, rigs, testWith } from "./rigs/rigs.ts";
 
 const units = scratch("units");
 afterAll(() => units.remove());
@@ -121,6 +121,39 @@ testWith([...docker.needs, rigs.compose])(
     }
   },
 );
+
+/** What a document of this kind may have, and nothing else, as JSON Schema. @param source Kubernetes' own, with references */
+async function schemaOf(kind: string, source: string): Promise<unknown> {
+  const { definitions } = (await Bun.file(source).json()) as { definitions: Record<string, unknown> };
+  const inline = (node: any): any => {
+    if (Array.isArray(node)) return node.map(inline);
+    if (typeof node !== "object" || node === null) return node;
+    if (typeof node.$ref === "string") return inline(definitions[node.$ref.replace("#/definitions/", "")]);
+    if (node.format === "int-or-string") return { type: ["string", "integer"] };
+    const entries = Object.entries(node).map(([key, value]) => [key, inline(value)]);
+    const isClosed = node.type === "object" && typeof node.properties === "object";
+    return { ...Object.fromEntries(entries), ...(isClosed && { additionalProperties: false }) };
+  };
+  return inline(definitions[kind]);
+}
+
+testWith([...open.needs, rigs.kubeconform])("kubernetes: the recipe is a Pod as Kubernetes defines it", async () => {
+  const host = hostOf(open);
+  await host.addGrant("conforming");
+  const recipe = await host.recipe("conforming", "kubernetes");
+  const schema = `${units.path}/pod.json`;
+  await Bun.write(schema, JSON.stringify(await schemaOf("io.k8s.api.core.v1.Pod", `${places.go}/../kubernetes.json`)));
+  const check = async (manifest: string) => {
+    writeFileSync(`${units.path}/pod.yaml`, manifest);
+    const words = ["-strict", "-verbose", "-schema-location", schema, `${units.path}/pod.yaml`];
+    return run([`${places.go}/kubeconform`, ...words], { PATH: "/usr/bin:/bin", HOME: units.path });
+  };
+  expect(await check(recipe)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("Pod conforming is valid"),
+  });
+  expect((await check(recipe.replace("readOnly", "readonly"))).exitCode).toBe(1);
+});
 
 testWith([...open.needs, rigs.analyze])("systemd: the manager finds nothing wrong with the drop-in", async () => {
   const host = hostOf(open);

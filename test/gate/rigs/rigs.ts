@@ -48,6 +48,7 @@ export const rigs = {
     files: [`${cache}/agents/node_modules/.bin/devcontainer`],
     install,
   },
+  kubeconform: { name: "kubeconform", files: [`${places.go}/kubeconform`, `${places.go}/../kubernetes.json`], install },
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
   node: { name: "Node.js", files: [existsSync(NODE) ? NODE : null], install },
   ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
