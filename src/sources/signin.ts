@@ -1,7 +1,7 @@
 // A cached sign-in that is to be renewed: by one process at a time, under a lock beside it, and written back as the AWS
 // CLI does, whole or not at all. A refresh token counts once: who renews and does not write takes the sign-in away.
 import * as fs from "node:fs";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { codeOf, KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
 import { openOwnFile, writeAtomically } from "../files/writing.ts";
@@ -87,30 +87,63 @@ async function renew<Result>(
   use: (directory: string) => Promise<Result>,
   descriptor: number,
 ): Promise<Result> {
-  const path = `${cache}/${file}`;
-  const room = makeRoom(cache, what);
+  const room = makeRoom(cache, file, what);
   const copy = `${room}/${below}${file}`;
+  let known = before;
+  let timer: Timer | undefined;
+
+  function keep(): void {
+    const text = fs.readFileSync(copy, "utf8");
+    if (text === known || !isWhole(text)) return;
+    writeAtomically(`${cache}/${file}`, text, { exclusive: false, durable: true });
+    known = text;
+  }
+
+  /** At once: the old refresh token is spent, and this process is killed where what comes next does not answer. */
+  function watch(): void {
+    try {
+      keep();
+    } catch {
+      // At the end it is tried again, and said.
+    }
+    timer = clock.after(PAUSE, watch);
+  }
+
   try {
     fs.mkdirSync(`${room}/${below}`, { recursive: true, mode: 0o700 });
     fs.writeFileSync(copy, before, { mode: 0o600, flag: "wx" });
+    watch();
     try {
       return await use(room);
     } catch (error) {
       if (error instanceof KeyholeError && error.kind === "person-needed") noteRefusal(descriptor, before, clock);
       throw error;
     } finally {
-      // Also where what came after the renewal failed: the old refresh token is spent.
-      const after = await readForeign(copy);
-      if (after !== undefined && after !== before) writeAtomically(path, after, { exclusive: false, durable: true });
+      keep();
     }
   } finally {
+    timer?.cancel();
     fs.rmSync(room, { recursive: true, force: true });
   }
 }
 
-function makeRoom(cache: string, what: string): string {
+/** The SDK writes it in place. */
+function isWhole(text: string): boolean {
   try {
-    return fs.mkdtempSync(`${cache}/.keyhole-`);
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What has the lock removes what one before it left that was killed. */
+function makeRoom(cache: string, file: string, what: string): string {
+  const prefix = `.keyhole-${file}-`;
+  try {
+    for (const name of fs.readdirSync(cache))
+      if (name.startsWith(prefix)) fs.rmSync(`${cache}/${name}`, { recursive: true, force: true });
+    return fs.mkdtempSync(`${cache}/${prefix}`);
   } catch (error) {
     const message = `${what} cannot be renewed: nothing can be written to ${cache} (${codeOf(error) ?? "unknown"})`;
     throw new KeyholeError("person-needed", message, `ls -ld ${quotePosix(cache)}`);

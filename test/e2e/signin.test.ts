@@ -98,6 +98,29 @@ test("ten roles of one sign-in that is over renew it once, and what they write i
   expect(counted(world, "CreateToken")).toBe(1);
 }, 60_000);
 
+test("a renewed sign-in is kept where what comes after it never answers", async () => {
+  await using world = await makeWorld(profiles(1));
+  const { machine, aws } = world;
+  putToken(world, -60, "canary-refresh");
+  const hangs = Promise.withResolvers<undefined>();
+  aws.intercept = async ({ action }) => (action === "GetRoleCredentials" ? hangs.promise : undefined);
+  try {
+    expect(await world.run(["export", "--profile", "p0"])).not.toMatchObject({ exitCode: 0 });
+    expect(counted(world, "CreateToken")).toBe(1);
+    const cached = JSON.parse(readFileSync(join(machine.home, CACHE, FILE), "utf8")) as Record<string, string>;
+    expect(cached).toMatchObject({ accessToken: "fresh-canary-refresh", refreshToken: "canary-refresh+" });
+  } finally {
+    hangs.resolve(undefined);
+  }
+  aws.intercept = undefined;
+  putToken(world, -60, "another");
+  await world.run(["daemon", "restart"]);
+  expect(await world.run(["export", "--profile", "p0"])).toMatchObject({ exitCode: 0 });
+  // What the process left that was killed had the sign-in in it.
+  const left = readdirSync(join(machine.home, CACHE)).toSorted((a, b) => (a < b ? -1 : 1));
+  expect(left).toEqual([FILE, `${FILE}.lock`]);
+}, 90_000);
+
 test("a refresh that is refused is asked for once by all who wait, and leaves the sign-in as it is", async () => {
   await using world = await makeWorld(profiles(4));
   const { machine, aws } = world;
