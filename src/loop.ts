@@ -2,8 +2,10 @@
 // for it. A marker in the environment of everything the daemon spawns finds them: the sessions that wait for the
 // answer, from the first to the latest, as `name@socket,name@socket`. The socket is percent-encoded except for its
 // slashes; it is there because two daemons may have configs of one name.
+import { profileOf } from "./config/name.ts";
 import { CHAIN_VARIABLE, type Environment } from "./environment.ts";
 import { KeyholeError } from "./errors.ts";
+import { quotePosix } from "./text/quoting.ts";
 
 /** The sessions that wait for whatever runs in this environment, as they stand in the marker. */
 export function chainOf(environment: Environment): readonly string[] {
@@ -70,7 +72,12 @@ export function findLoop(text: string): KeyholeError | undefined {
 
 function loopError(loop: string): KeyholeError {
   const first = loop.slice(0, loop.indexOf(" "));
-  return new KeyholeError("credential-loop", `${LOOP_PHRASE}${loop}`, `keyhole config get -n ${first}`);
+  const profile = profileOf(first);
+  const hint =
+    profile === undefined
+      ? `keyhole config get -n ${first}`
+      : `aws configure get credential_process --profile ${quotePosix(profile)}`;
+  return new KeyholeError("credential-loop", `${LOOP_PHRASE}${loop}`, hint);
 }
 
 function formatLink(name: string, socket: string): string {

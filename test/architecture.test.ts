@@ -28,7 +28,11 @@ const walls: readonly Wall[] = [
     may: ["environment.ts", "errors.ts"],
     because: "a client tells them, and a source gets them",
   },
-  { of: "loop.ts", may: ["environment.ts", "errors.ts"], because: "client and daemon refuse a loop alike" },
+  {
+    of: "loop.ts",
+    may: ["config/name.ts", "environment.ts", "errors.ts", "text/quoting.ts"],
+    because: "client and daemon refuse a loop alike, and name the config or the profile where it begins",
+  },
   {
     of: "files/",
     may: ["environment.ts", "errors.ts", "paths.ts", "text/", "node:"],

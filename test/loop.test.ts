@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { appendChain, chainOf, findLoop, refuseLoop } from "../src/loop.ts";
+import { profileConfigName } from "../src/config/name.ts";
 import { thrownBy } from "./thrown.ts";
 
 const SOCKET = "/home/a, b/.keyhole/sock/daemon.sock";
@@ -29,6 +30,12 @@ test.each([
   const refused = thrownBy(() => refuseLoop(environment, asked, SOCKET));
   expect(refused).toMatchObject({ kind: "credential-loop", exitStatus: 1 });
   expect(refused.message).toEndWith(loop);
+});
+
+test("a loop that begins at a profile is looked for in the profile, which no config has", () => {
+  const name = profileConfigName("my dev");
+  const refused = thrownBy(() => refuseLoop(appendChain({}, name, SOCKET), name, SOCKET));
+  expect(refused).toMatchObject({ hint: "aws configure get credential_process --profile 'my dev'" });
 });
 
 test("the refusal of a loop is found in what a program said", () => {

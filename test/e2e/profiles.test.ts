@@ -284,6 +284,14 @@ test("-n falls back to the profile of that name, and never to another identity",
   ]) {
     expect({ words, ...(await world.run(words)) }).toMatchObject({ words, exitCode: 4, stdout: "" });
   }
+  const mistyped = { KEYHOLE_HOME: join(world.machine.home, "mistyped") };
+  const started = await world.run(["daemon", "start"], mistyped);
+  try {
+    const refused = { started: { exitCode: 0 }, exitCode: 4, stdout: "" };
+    expect({ started, ...(await world.run(["export", "-n", "plain"], mistyped)) }).toMatchObject(refused);
+  } finally {
+    await world.run(["daemon", "stop"], mistyped);
+  }
   // A config of that name was used, and has been removed since.
   await world.run(["config", "add", "-n", "held", "--set", "Session.profile_name=plain"]);
   expect(await world.run(["export", "-n", "held"])).toMatchObject({ exitCode: 0 });

@@ -1,4 +1,5 @@
 // `-n NAME` where no config has the name: the profile of that name, as `--profile NAME` has it.
+import { existsSync } from "node:fs";
 import { selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { planSource } from "../../sources/plan.ts";
@@ -14,6 +15,8 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 export async function mayStandIn(caller: Caller, name: string): Promise<boolean> {
   const { settings, environment, host } = caller;
   if (settings.isConfigDirNamed || settings.isSocketNamed) return false;
+  // A mistyped KEYHOLE_HOME is where no config is; the one that is meant may have it.
+  if (environment["KEYHOLE_HOME"] && !existsSync(settings.paths.configDir)) return false;
   const outside = selectSourceEnvironment(environmentOutside(environment), () => host.cwd());
   const { shared } = await readSharedFiles(host, outside);
   if (!shared.profiles.has(name)) return false;
