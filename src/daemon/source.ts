@@ -53,6 +53,8 @@ function byConfig(source: CredentialSource): CredentialSource {
     identify: (request, credentials) => source.identify(withConfigName(request), credentials),
     regionOf: (request) => source.regionOf(withConfigName(request)),
     stamp: (environment) => source.stamp(environment),
+    stampOf: (files) => source.stampOf(files),
+    reread: (request) => source.reread(withConfigName(request)),
   };
 }
 

@@ -29,6 +29,8 @@ export interface FlightCache<Request, Result> {
   put(request: Request, result: Result): void;
   /** Forgets `result` if it is what is kept; what came since then stays. Returns whether it was. */
   drop(request: Request, result: Result): boolean;
+  /** Forgets every result of which this is true. */
+  dropWhere(isOver: (result: Result) => boolean): void;
 }
 
 export interface FlightCacheOptions<Request, Result> {
@@ -133,6 +135,9 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
     drop(request, result) {
       const key = keyOf(request);
       return entries.get(key)?.result === result && entries.delete(key);
+    },
+    dropWhere(isOver) {
+      for (const [key, { result }] of entries) if (result !== undefined && isOver(result)) entries.delete(key);
     },
   };
 }

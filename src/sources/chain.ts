@@ -10,8 +10,9 @@ import { CallsKeyhole, type HelperSetting } from "./helper.ts";
 import { obtainToken } from "./token.ts";
 import type { ResolvedSource } from "./known.ts";
 import { planSource, profileRefusal } from "./plan.ts";
-import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
-import type { SourceEnvironment } from "./source.ts";
+import { DEFAULT_PROFILE, digestOf, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
+import type { ReadFiles, SourceEnvironment } from "./source.ts";
+import { createStamps } from "./stamp.ts";
 import { readWay, type Way } from "./target.ts";
 import { walk, type WalkContext } from "./walk.ts";
 
@@ -24,9 +25,9 @@ export interface ChainRequest {
   readonly profile: string | undefined;
   /**
    * `way`: no more than how AWS is reached. `check`: and that a profile the environment names gives credentials, for who
-   * has keys beside it. `source`: and source credentials.
+   * has keys beside it. `source`: and source credentials. `files`: nothing but what the files say.
    */
-  readonly wants: "way" | "check" | "source" | "token";
+  readonly wants: "files" | "way" | "check" | "source" | "token";
   /** Where the token is that `token` asks for, beside the way. */
   readonly webIdentity: WebIdentitySection | undefined;
   readonly verify: NonNullable<Config["STS"]>["verify"];
@@ -43,7 +44,11 @@ export interface ChainRequest {
 }
 
 /** Plain data but for the credentials. */
-export interface Chain {
+export interface Chain extends Resolved {
+  readonly files: ReadFiles;
+}
+
+interface Resolved {
   readonly way: Way;
   readonly source: ResolvedSource | undefined;
   readonly token: string | undefined;
@@ -54,8 +59,27 @@ export interface Chain {
  *   `network`, `invalid-config`.
  */
 export async function resolveChain(request: ChainRequest): Promise<Chain> {
-  const { name, profile, environment } = request;
+  const { shared, files } = await readFiles(request);
+  return { ...(await resolveIn(request, shared)), files };
+}
+
+/** The files, without anything that they name. Throws as `resolveChain`. */
+export async function readFiles({
+  profile,
+  environment,
+  clock,
+}: ChainRequest): Promise<{ readonly shared: SharedConfig; readonly files: ReadFiles }> {
+  const paths = sharedPaths(environment).filter((path) => path !== undefined);
+  // Without a stamp it will differ.
+  const stamp = (await createStamps(clock).stampPaths(paths)) ?? "";
   const shared = await readSharedConfig(environment);
+  // Where the environment's calls keyhole, the default one counts.
+  const counting = profile === undefined ? [namedIn(environment) ?? DEFAULT_PROFILE, DEFAULT_PROFILE] : [profile];
+  return { shared, files: { paths, stamp, digest: digestOf(shared, counting) } };
+}
+
+async function resolveIn(request: ChainRequest, shared: SharedConfig): Promise<Resolved> {
+  const { name, profile, environment } = request;
   try {
     if (request.webIdentity !== undefined) {
       const way = await readWay(shared, environment, undefined, request.verify);
@@ -80,9 +104,9 @@ export async function resolveChain(request: ChainRequest): Promise<Chain> {
  * A profile of the environment that calls keyhole counts as not set: an SDK that was told to use one hands its name on
  * to keyhole. So does a default profile that does. Only a config chains one session to another.
  */
-async function resolveEnvironment(request: ChainRequest, shared: SharedConfig): Promise<Chain> {
+async function resolveEnvironment(request: ChainRequest, shared: SharedConfig): Promise<Resolved> {
   const { environment } = request;
-  const chosen = environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
+  const chosen = namedIn(environment);
   const ways = [
     ...(chosen === undefined ? [] : [() => resolveProfile(request, shared, chosen)]),
     () => resolveProfile(request, shared, undefined),
@@ -115,7 +139,7 @@ async function resolveProfile(
   shared: SharedConfig,
   profile: string | undefined,
   planned: SharedConfig = shared,
-): Promise<Chain> {
+): Promise<Resolved> {
   const { wants, verify, environment } = request;
   const way = await readWay(shared, environment, profile, verify);
   const sources = { shared: planned, environment };
@@ -124,6 +148,10 @@ async function resolveProfile(
   if (wants !== "source") return { way, source: undefined, token: undefined };
   const plan = planSource(sources, profile);
   return { way, token: undefined, source: await walk(plan, { ...request, profile, shared: planned, way }) };
+}
+
+function namedIn(environment: SourceEnvironment): string | undefined {
+  return environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
 }
 
 function withoutDefault(shared: SharedConfig): SharedConfig {

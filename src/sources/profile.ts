@@ -52,6 +52,26 @@ export function parseSharedConfig(config: string, credentials: string): SharedCo
   return { profiles, credentials: own, services, signIns };
 }
 
+/** What the files say of these profiles, and of those that they name: a hash, because it may be keys. */
+export function digestOf({ profiles, credentials, services, signIns }: SharedConfig, names: readonly string[]): string {
+  const all = new Set(names);
+  for (const name of all) {
+    const source = profiles.get(name)?.get("source_profile");
+    if (source !== undefined) all.add(source);
+  }
+  const said = [...all].map((name) => {
+    const own = profiles.get(name);
+    const sections = [
+      own,
+      credentials.get(name),
+      services.get(own?.get("services") ?? ""),
+      signIns.get(own?.get("sso_session") ?? ""),
+    ];
+    return [name, sections.map((section) => (section === undefined ? null : [...section]))];
+  });
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(said)).digest("base64");
+}
+
 /** The keys that say which sign-in it is; how its servers are reached, the profile that was asked for says. */
 const SIGN_IN_KEY = /^(?:sso_\w+|login_session)$/;
 

@@ -5,7 +5,7 @@ import { systemClock } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 import { loadHardened } from "../native/load.ts";
 import { build } from "../version.ts";
-import { type ChainRequest, resolveChain } from "./chain.ts";
+import { type ChainRequest, readFiles, resolveChain } from "./chain.ts";
 import { HelperLate } from "./helper.ts";
 import { OTHER_BUILD } from "./protocol.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
@@ -46,10 +46,13 @@ async function resolve(
 async function ask(waitsFor: ChainRequest["waitsFor"]): Promise<ResolveAnswer> {
   const request = (await Bun.stdin.json()) as ResolveRequest;
   adopt(request.environment);
-  const { way, source, token } = await resolveChain({ ...request, clock: systemClock, waitsFor });
-  if (source === undefined) return { way, token };
+  const asked = { ...request, clock: systemClock, waitsFor };
+  if (request.wants === "files") return { files: (await readFiles(asked)).files };
+  const { files, way, source, token } = await resolveChain(asked);
+  if (source === undefined) return { files, way, token };
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = source.credentials;
   return {
+    files,
     way,
     source: { ...source, credentials: { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } },
   };

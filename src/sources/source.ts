@@ -41,6 +41,15 @@ export interface AssumeRequest extends RoleRequest {
  */
 export type ClockStanding = "aws" | "doubtful" | "foreign";
 
+/** The shared config files that a source was read from, and what they said. */
+export interface ReadFiles {
+  readonly paths: readonly string[];
+  /** Changes when one of them does; of before they were read. */
+  readonly stamp: string;
+  /** Changes when they say anything else of the profiles that count. */
+  readonly digest: string;
+}
+
 /** What STS gave. */
 export interface AssumedRole {
   /** With session token and expiry, always. */
@@ -62,6 +71,7 @@ export interface AssumedRole {
   readonly notes: readonly string[];
   /** Why a sandbox may not have them, as a verb and more; undefined where it may. */
   readonly ungrantable: string | undefined;
+  readonly files: ReadFiles;
 }
 
 /** What GetCallerIdentity says. */
@@ -89,6 +99,12 @@ export interface CredentialSource {
    * Never rejects.
    */
   stamp(environment: SourceEnvironment): Promise<string | undefined>;
+
+  /** The stamp that these files have now; undefined where that is not known. Never rejects. */
+  stampOf(files: ReadFiles): Promise<string | undefined>;
+
+  /** What the files say now; nobody is asked, and no helper is run. Throws as `assume` does. */
+  reread(request: RoleRequest): Promise<ReadFiles>;
 
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
   identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity>;

@@ -13,6 +13,7 @@ import type { ResolvedSource } from "./known.ts";
 import { OTHER_BUILD, replaced } from "./protocol.ts";
 import { givenUp } from "./places.ts";
 import { runProgram } from "./program.ts";
+import type { ReadFiles } from "./source.ts";
 import { describeLeftOut, helperVariables, type Surroundings } from "../surroundings.ts";
 import type { Way } from "./target.ts";
 
@@ -30,7 +31,9 @@ export type ResolveRequest = Omit<ChainRequest, "clock" | "waitsFor">;
 export type ResolveAnswer = ResolveSuccess | ResolveFailure;
 
 interface ResolveSuccess {
-  readonly way: Way;
+  readonly files: ReadFiles;
+  /** Where it was asked for. */
+  readonly way?: Way;
   readonly token?: string | undefined;
   readonly source?: (Omit<ResolvedSource, "credentials"> & { readonly credentials: CredentialFields }) | undefined;
   readonly error?: undefined;
@@ -99,6 +102,23 @@ export async function resolveInChild(
   request: SourceRequest,
   onLeft?: (ended: Promise<unknown>) => void,
 ): Promise<Chain> {
+  const { way, source, token, files } = await askChild(options, request, onLeft);
+  if (!way) throw broken();
+  if (source === undefined) return { files, way, source, token };
+  if (!source.credentials?.accessKeyId || !source.credentials.secretAccessKey) throw broken();
+  return { files, way, token, source: { ...source, credentials: new Credentials(source.credentials) } };
+}
+
+/** What the files say that count for this request. Throws as `resolveInChild`. */
+export async function rereadInChild(options: SpawnOptions, request: SourceRequest): Promise<ReadFiles> {
+  return (await askChild(options, { ...request, wants: "files" })).files;
+}
+
+async function askChild(
+  options: SpawnOptions,
+  request: SourceRequest,
+  onLeft?: (ended: Promise<unknown>) => void,
+): Promise<ResolveSuccess> {
   const { surroundings, signal, environment: _, ...told } = request;
   const environment = spawnEnvironment(options, request);
   const { HOME, PATH } = environment;
@@ -126,17 +146,14 @@ export async function resolveInChild(
   throw broken();
 }
 
-function readAnswer(text: string): Chain {
+function readAnswer(text: string): ResolveSuccess {
   const answer = parseAnswer(text);
   if (answer?.error) {
     const { kind, message, hint, said } = answer.error;
     throw new KeyholeError(Object.hasOwn(errors, kind) ? kind : "internal", message, hint, said);
   }
-  if (!answer?.way) throw broken();
-  const { way, source, token } = answer;
-  if (source === undefined) return { way, source, token };
-  if (!source.credentials?.accessKeyId || !source.credentials.secretAccessKey) throw broken();
-  return { way, token, source: { ...source, credentials: new Credentials(source.credentials) } };
+  if (!answer?.files) throw broken();
+  return answer;
 }
 
 /** The child is this executable: its answer is trusted to be what it says, once it is JSON at all. */

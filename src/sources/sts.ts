@@ -27,11 +27,12 @@ import type {
   AssumeRequest,
   CallerIdentity,
   CredentialSource,
+  ReadFiles,
   RoleRequest,
   SourceEnvironment,
 } from "./source.ts";
 import { createStamps } from "./stamp.ts";
-import { resolveInChild, type SpawnOptions } from "./spawn.ts";
+import { rereadInChild, resolveInChild, type SpawnOptions } from "./spawn.ts";
 import { type Target, targetOf } from "./target.ts";
 import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
 
@@ -59,6 +60,8 @@ interface OtherUse {
   readonly signal: AbortSignal;
 }
 
+type Given = Omit<AssumedRole, "files">;
+
 /** Holds the source credentials of a minute, and sessions of MFA devices; nothing else that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
@@ -67,6 +70,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     resolvers(request, () => resolveInChild(options, request, onLeft)),
   );
   const clocks = createClocks();
+  const { stamp, stampPaths } = createStamps(clock);
   const devices = createDevices({ ...options, call });
   const walkOn = createHops({ clock, user: options.user, devices, call });
   const others = createFlightCache<OtherUse, AssumedRole>({
@@ -77,10 +81,19 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   });
 
   async function assume(request: AssumeRequest): Promise<AssumedRole> {
+    // Keys of an environment, or of a config, are not the files'.
+    let files: ReadFiles = { paths: [], stamp: "", digest: "" };
+    const given = await assumeReading(request, (read) => (files = read));
+    return { ...given, files };
+  }
+
+  /** @param onRead told of the files that the source was read from */
+  async function assumeReading(request: AssumeRequest, onRead: (files: ReadFiles) => void): Promise<Given> {
     if (request.config.WebIdentity !== undefined) return assumeWithToken(request, request.config.WebIdentity);
     const known = (await otherConfig(request)) ?? readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
     let found = await sources.get(wanted);
+    if (known === undefined) onRead(found.files);
     const target = targetOf(request.config, found.way);
     let source = await walkOn(request, found.way, known ?? sourceOf(found));
     let duration = source.chained ? chainedDuration(request) : undefined;
@@ -101,6 +114,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         if (renewed) throw explain(error, request, target, source);
         renewed = true;
         found = await sources.get(wanted);
+        onRead(found.files);
         const fresh = await walkOn(request, found.way, sourceOf(found));
         if (sameKeys(fresh.credentials, source.credentials)) throw explain(error, request, target, source);
         source = fresh;
@@ -124,10 +138,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   }
 
   /** The token is the source: no call more than the one. */
-  async function assumeWithToken(
-    request: AssumeRequest,
-    { token_file: file }: WebIdentitySection,
-  ): Promise<AssumedRole> {
+  async function assumeWithToken(request: AssumeRequest, { token_file: file }: WebIdentitySection): Promise<Given> {
     const { name, config, signal } = request;
     const { AssumeRole: role } = config;
     const { way, token } = await sources.get({ ...sourceRequest(request), wants: "token" });
@@ -167,7 +178,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     role: AssumeRoleSection,
     target: Target,
     attempt: Attempt,
-  ): Promise<AssumedRole> {
+  ): Promise<Given> {
     const { name, config, signal } = request;
     const { source } = attempt;
     const {
@@ -204,7 +215,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     { DurationSeconds, SerialNumber: serial, TokenCode: code }: GetSessionTokenSection,
     target: Target,
     source: ResolvedSource,
-  ): Promise<AssumedRole> {
+  ): Promise<Given> {
     const { credentials } = source;
     const isAsked = serial !== undefined && (request.config.MFA !== undefined || code === undefined);
     const input = { DurationSeconds, SerialNumber: serial, TokenCode: code };
@@ -296,6 +307,13 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     }
   }
 
+  async function reread(request: RoleRequest): Promise<ReadFiles> {
+    const wanted = sourceRequest(request);
+    const read = await resolvers(wanted, () => rereadInChild(options, wanted));
+    sources.dropWhere(({ files }) => files.stamp !== read.stamp && Bun.deepEquals(files.paths, read.paths));
+    return read;
+  }
+
   /** Measures AWS's clock by every answer, a refusal as well. */
   async function call<Name extends OperationName>(
     name: Name,
@@ -317,7 +335,9 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   return {
     assume,
     identify,
-    stamp: createStamps(clock),
+    stamp,
+    stampOf: ({ paths }) => stampPaths(paths),
+    reread,
     regionOf: async (request) => (await reach(request)).namedRegion,
   };
 }
@@ -352,7 +372,7 @@ function sourceRequest({ name, config, environment, signal, ...told }: RoleReque
 const ENDLESS = 30 * 60_000;
 
 /** A source's credentials, as they are. */
-function passThrough({ credentials, ...source }: ResolvedSource, region: string | undefined, now: number): AssumedRole {
+function passThrough({ credentials, ...source }: ResolvedSource, region: string | undefined, now: number): Given {
   const { accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt = now + ENDLESS } = credentials;
   return {
     credentials: new Credentials({ accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt }),

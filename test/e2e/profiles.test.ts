@@ -60,6 +60,49 @@ test("a profile is that of the asker's own files, whoever asked first", async ()
   expect(names.toSorted()).toEqual(["aws:p", `aws:p (${world.machine.home}/.aws/config:${other})`]);
 });
 
+function hopOf(role: string): string {
+  return `[profile hop]\nregion = us-west-2\nsource_profile = p\nrole_arn = arn:aws:iam::123456789012:role/${role}\n`;
+}
+
+test("an edited file counts from the next command on, and an error in it leaves what is there", async () => {
+  await using world = await makeWorld(hopOf("first"), keysOf("AKIAFIRST00000000000"));
+  const [config, credentials] = ["config", "credentials"].map((name) => join(world.machine.home, ".aws", name));
+  const roles = ["--set", "Session.profile_name=p", "--role-arn", "arn:aws:iam::123456789012:role/x"];
+  await world.run(["config", "add", "-n", "role", ...roles]);
+  const given = async (words: readonly string[]) => {
+    const { stdout } = await world.run(["export", ...words, "-f", "credential-process"]);
+    return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
+  };
+  const [passed, hopped, assumed] = [
+    ["--profile", "p"],
+    ["--profile", "hop"],
+    ["-n", "role"],
+  ] as const;
+  const firstHop = await given(hopped);
+  const firstRole = await given(assumed);
+  expect(await given(passed)).toBe("AKIAFIRST00000000000");
+  expect(world.aws.questions).toHaveLength(2);
+
+  writeFileSync(config!, hopOf("second"));
+  const secondHop = await given(hopped);
+  expect(secondHop).not.toBe(firstHop);
+  expect(await given(assumed)).toBe(firstRole);
+  expect(world.aws.questions).toHaveLength(3);
+
+  writeFileSync(credentials!, keysOf("AKIASECOND0000000000"));
+  expect(await given(passed)).toBe("AKIASECOND0000000000");
+  const secondRole = await given(assumed);
+  expect(world.aws.questions.at(-1)).toMatchObject({ action: "AssumeRole", by: "AKIASECOND0000000000" });
+
+  writeFileSync(credentials!, "");
+  for (const [words, id] of [
+    [passed, "AKIASECOND0000000000"],
+    [assumed, secondRole],
+  ] as const) {
+    expect(await given(words)).toBe(id);
+  }
+});
+
 test("a config without a role hands out what its profile has, and is renewed by itself", async () => {
   await using world = await makeWorld(SSO);
   const added = await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=sso-dev"]);

@@ -35,6 +35,7 @@ beforeEach(() => {
     const accessKeyId = `AKIA${flights.length}`;
     const land = (expiresAt?: number) =>
       resolve({
+        files: { paths: ["/h/.aws/config"], stamp: "1", digest: "a" },
         way: WAY,
         token: undefined,
         source: {

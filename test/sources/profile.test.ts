@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
-import { namedProfile, parseSharedConfig, type SharedConfig, sharedPaths } from "../../src/sources/profile.ts";
+import {
+  digestOf,
+  namedProfile,
+  parseSharedConfig,
+  type SharedConfig,
+  sharedPaths,
+} from "../../src/sources/profile.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 let home: Home;
@@ -60,4 +66,27 @@ test.each([
 ])("names profile $is", ({ session, environment, is }) => {
   const config: Config = { AssumeRole: { RoleArn: ROLE }, Session: { profile_name: session } };
   expect(namedProfile(config, environment as Record<string, string>)).toBe(is);
+});
+
+function digestOfP(text: string, credentials = ""): string {
+  return digestOf(parseSharedConfig(text, credentials), ["p"]);
+}
+
+test("a digest changes with what counts for a profile, and with nothing else", () => {
+  const own = "[profile p]\nsource_profile = q\nservices = s\nsso_session = t\n";
+  const before = digestOfP(own);
+  for (const same of [`${own}# more\n`, `${own}[profile other]\nregion = r\n`, `[services x]\n${own}`])
+    expect(digestOfP(same)).toBe(before);
+  const seen = [
+    before,
+    digestOfP(`${own}region = r\n`),
+    digestOfP(`${own}[profile q]\nsource_profile = p\n`),
+    digestOfP(`${own}[profile q]\nregion = r\n`),
+    digestOfP(`${own}[services s]\nsts =\n  endpoint_url = http://x\n`),
+    digestOfP(`${own}[sso-session t]\nsso_region = r\n`),
+    digestOfP(own, "[q]\naws_access_key_id = k\n"),
+    digestOfP(`${own}[profile q]\naws_access_key_id = k\n`),
+    digestOfP(""),
+  ];
+  expect(new Set(seen).size).toBe(seen.length);
 });

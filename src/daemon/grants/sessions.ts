@@ -228,6 +228,8 @@ export function nameConfigs(source: CredentialSource, find: FindGrant): Credenti
       return assumed.clock === "doubtful" ? { ...assumed, clock: "foreign" } : assumed;
     },
     stamp: (environment) => source.stamp(environment),
+    stampOf: (files) => source.stampOf(files),
+    reread: (request) => source.reread(request),
     regionOf: (request) => source.regionOf({ ...request, name: configOf(request.name) }),
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };

@@ -5,7 +5,7 @@ import { type Credentials, formatExpiration, formatProcessLine } from "../../cre
 import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Grant } from "../../grants/grant.ts";
-import type { AssumedRole } from "../../sources/source.ts";
+import type { AssumedRole, ReadFiles } from "../../sources/source.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { FLOOR, type Lifespan, renewalPoint } from "./refresh.ts";
 import { encode } from "../../wire/codec.ts";
@@ -41,6 +41,7 @@ export interface Issue extends Lifespan {
   /** What the source credentials were, in words. */
   readonly source: string;
   readonly notes: readonly string[];
+  readonly files: ReadFiles;
 }
 
 /**
@@ -85,6 +86,7 @@ export function issueOf(
     packedPolicySize: assumed.packedPolicySize,
     source: assumed.sourceDescription,
     notes: assumed.notes,
+    files: assumed.files,
   };
 }
 

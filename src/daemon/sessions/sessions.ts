@@ -1,12 +1,13 @@
 // Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is lifecycle.ts's.
 import type { ConfigReader } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
 import type { Surroundings } from "../../surroundings.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";
+import { Edits } from "./edits.ts";
 import type { Flight } from "./flight.ts";
 import { Identities } from "./flight.ts";
 import type { Issue } from "./issue.ts";
@@ -47,6 +48,8 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #configs: ConfigReader;
   readonly #identities: Identities;
+  /** Undefined where a session keeps what it was made with until it is renewed. */
+  readonly #edits: Edits | undefined;
   #stopped = false;
 
   constructor(dependencies: SessionsDependencies) {
@@ -55,6 +58,7 @@ export class Sessions {
     this.#configs = configs;
     this.#lifecycle = new Lifecycle(dependencies);
     this.#identities = new Identities(source, clock);
+    this.#edits = dependencies.isSelectionFixed === true ? undefined : new Edits(source);
   }
 
   /**
@@ -68,7 +72,7 @@ export class Sessions {
   vend(name: string, canTell = false): Issue | Promise<Issue> {
     const session = this.#find(name);
     session.isAskedBy(canTell);
-    const given = this.#give(session, canTell);
+    const given = this.#giveLatest(session, canTell);
     if (!(given instanceof Promise)) {
       this.#lifecycle.counters.vends += 1;
       return given;
@@ -104,7 +108,7 @@ export class Sessions {
     session.isAskedBy(isToTell);
     if (surroundings !== undefined) session.surround(surroundings);
     try {
-      if (verify) await (renew || differs ? this.#fetch(session, isToTell) : this.#give(session, isToTell));
+      if (verify) await (renew || differs ? this.#fetch(session, isToTell) : this.#giveLatest(session, isToTell));
       else if (renew || (differs && session.issue !== undefined)) this.#lifecycle.renewals.fly(session, false);
     } catch (error) {
       // The environment that had worked is better than one that does not.
@@ -184,7 +188,7 @@ export class Sessions {
   async identity(name: string): Promise<CallerIdentity> {
     const session = this.#find(name);
     session.isAskedBy(true);
-    const issue = await this.#unlessOpen(session, this.#give(session, true));
+    const issue = await this.#unlessOpen(session, this.#giveLatest(session, true));
     return this.#identities.of(session, issue);
   }
 
@@ -216,6 +220,27 @@ export class Sessions {
     this.#stopped = true;
     this.#identities.stop(shuttingDown());
     this.#lifecycle.stop(shuttingDown());
+  }
+
+  /** As `#give`; new credentials where the files of the source say something else by now, if there are any. */
+  #giveLatest(session: Session, canTell: boolean): Issue | Promise<Issue> {
+    const areEdited = this.#edits?.arePresent(session, this.#lifecycle.time.monotonic) ?? false;
+    return areEdited === false ? this.#give(session, canTell) : this.#giveEdited(session, areEdited, canTell);
+  }
+
+  async #giveEdited(session: Session, areEdited: boolean | Promise<boolean>, canTell: boolean): Promise<Issue> {
+    const isNew = await areEdited;
+    let current = this.#find(session.name);
+    if (isNew && current.current !== undefined) {
+      try {
+        return await this.#fetch(current, canTell);
+      } catch (error) {
+        // Credentials that are good are not traded for another error.
+        if (isErrorOf(error, "surroundings-wanted") || this.#stopped) throw error;
+        current = this.#find(session.name);
+      }
+    }
+    return this.#give(current, canTell);
   }
 
   /** What a caller gets who asks now (the clocks were just read). */

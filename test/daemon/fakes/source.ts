@@ -8,6 +8,7 @@ import type {
   CallerIdentity,
   ClockStanding,
   CredentialSource,
+  ReadFiles,
   RoleRequest,
 } from "../../../src/sources/source.ts";
 import type { FakeClock } from "./clock.ts";
@@ -64,6 +65,20 @@ export class FakeSource implements CredentialSource {
 
   /** Of the files that it would read. */
   files: string | undefined = "unchanged";
+
+  /** What the shared config files say. */
+  shared: ReadFiles = { paths: [], stamp: "1", digest: "a" };
+  /** How often a child has read them without being asked for credentials. */
+  rereads = 0;
+
+  stampOf(): Promise<string | undefined> {
+    return Promise.resolve(this.shared.stamp);
+  }
+
+  reread(): Promise<ReadFiles> {
+    this.rereads += 1;
+    return Promise.resolve(this.shared);
+  }
 
   stamp(): Promise<string | undefined> {
     return Promise.resolve(this.files);
@@ -147,6 +162,7 @@ export class FakeSource implements CredentialSource {
       clock: this.clock,
       notes: [],
       ungrantable: this.ungrantable,
+      files: this.shared,
     };
   }
 }

@@ -231,6 +231,8 @@ test("a grant that no answer can tell of leaves nothing behind", async () => {
     source: {
       assume,
       regionOf: (request) => source.regionOf(request),
+      stampOf: () => source.stampOf(),
+      reread: () => source.reread(),
       stamp: () => source.stamp(),
       identify: (...words) => source.identify(...words),
     },
@@ -560,6 +562,8 @@ test("an STS that is years ahead makes no grant that lives for years, and none t
   const hostile = {
     assume,
     stamp: source.stamp.bind(source),
+    stampOf: source.stampOf.bind(source),
+    reread: source.reread.bind(source),
     regionOf: source.regionOf.bind(source),
     identify: source.identify.bind(source),
   };
@@ -584,6 +588,8 @@ test("a grant that was made by a clock 23 hours ahead ends when it should, whoev
   const skewed = {
     assume,
     stamp: source.stamp.bind(source),
+    stampOf: source.stampOf.bind(source),
+    reread: source.reread.bind(source),
     regionOf: source.regionOf.bind(source),
     identify: source.identify.bind(source),
   };

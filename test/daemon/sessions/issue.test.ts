@@ -29,6 +29,7 @@ function issueAt(clock: FakeClock, { lasts, clockSkew = 0, durationSeconds }: An
     clock: "aws",
     notes: [],
     ungrantable: undefined,
+    files: { paths: [], stamp: "", digest: "" },
   };
   return issueOf({ name: "a", roleArn: "arn:r", durationSeconds }, assumed, time, 0);
 }
@@ -50,6 +51,7 @@ test.each([-2 * HOUR, 2 * HOUR])("a lifetime by another clock, off by %d ms, is 
     sourceDescription: "",
     notes: [],
     ungrantable: undefined,
+    files: { paths: [], stamp: "", digest: "" },
   };
   const assumed = { credentials, ...shown, clockSkew: offset, clock: "foreign" as const };
   const issue = issueOf({ name: "a", roleArn: "arn:r", durationSeconds: undefined }, assumed, time, 0);
