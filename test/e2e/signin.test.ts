@@ -205,3 +205,18 @@ test("login runs the AWS CLI on this terminal, and what failed goes on at once",
   const missing = await world.run(["login", "p0"], { PATH: "/nowhere" });
   expect(missing).toMatchObject({ exitCode: 127, stderr: expect.stringContaining("aws: command not found") });
 });
+
+test.each([
+  ["that another config names", ["--set", "Source=me"], {}],
+  ["of the shell, where no config names one", [], { AWS_PROFILE: "p0" }],
+])("login of a config is for the profile %s", async (_, source, variables) => {
+  await using world = await makeWorld(`[default]\nregion = eu-west-1\n${profiles(1)}`);
+  const PATH = putFakeAws(world);
+  await world.run(["config", "add", "-n", "me", "--set", "Session.profile_name=p0"]);
+  const role = ["--set", "AssumeRole.RoleArn=arn:aws:iam::123456789012:role/far"];
+  expect(await world.run(["config", "add", "-n", "far", ...role, ...source])).toMatchObject({ exitCode: 0 });
+  expect(await world.run(["login", "far"], { PATH, ...variables })).toMatchObject({
+    exitCode: 3,
+    stdout: "aws sso login --profile p0, file none\n",
+  });
+});

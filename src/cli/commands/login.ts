@@ -2,7 +2,7 @@
 import { openConfigStore } from "../../config/store.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { planPlace, renewalWords, type Sources } from "../../sources/plan.ts";
-import { DEFAULT_PROFILE } from "../../sources/profile.ts";
+import { DEFAULT_PROFILE, namedProfile } from "../../sources/profile.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { openAwsFiles } from "../foreign.ts";
@@ -43,11 +43,14 @@ export default defineCommand({
 });
 
 /** @throws KeyholeError `no-source-credentials` for a name that is neither's */
-function profileMeant({ args: { profile }, settings }: CommandContext<typeof args>, { shared }: Sources): string {
+function profileMeant(
+  { args: { profile }, settings }: CommandContext<typeof args>,
+  { shared, environment }: Sources,
+): string {
   if (shared.profiles.has(profile)) return profile;
   try {
-    const { Session } = openConfigStore(settings.paths.configDir).parse(profile).config;
-    return Session?.profile_name ?? DEFAULT_PROFILE;
+    const { config } = openConfigStore(settings.paths.configDir).read(profile);
+    return namedProfile(config.sources?.at(-1)?.config ?? config, environment) ?? DEFAULT_PROFILE;
   } catch (error) {
     if (!isErrorOf(error, "no-such-config", "usage")) throw error;
     const message = `there is no profile and no config '${profile}'`;
