@@ -151,3 +151,17 @@ test("a profile with mfa_serial is asked for as well, and its next role is not",
   expect(await machine.run(["exec", "--profile", "b", "--", "true"], { env })).toMatchObject({ exitCode: 0 });
   expect(machine.sts.count("GetSessionToken")).toBe(1);
 });
+
+test("a grant whose role takes the code itself is made with the code that was given for it", async () => {
+  await using machine = await createWorld();
+  machine.sts.roles.set(roleArn("a"), { requireMfa: true });
+  await machine.addConfig("a", `AssumeRole.SerialNumber=${SERIAL}`, "AssumeRole.DurationSeconds=7200");
+  await machine.keyhole("daemon start");
+  const add = () => machine.run(["grant", "add", "--config", "a", "agent"]);
+  const { exitCode, stderr } = await add();
+  expect(exitCode).toBe(5);
+  const id = /keyhole answer (\d+)/.exec(stderr)?.[1] ?? "";
+  expect(await machine.run(["answer", id], { stdin: `${CODE}\n` })).toMatchObject({ exitCode: 0 });
+  expect(await add()).toMatchObject({ exitCode: 0 });
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+});

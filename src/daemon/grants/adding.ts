@@ -1,7 +1,7 @@
 // Making a grant: everything is checked and the role assumed before anything is made, and whatever fails after that
 // takes back what was.
 import { type Config, type ConfigReader, SHORTEST_DURATION } from "../../config/config.ts";
-import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
+import { isErrorOf, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { splitEnvironment } from "../../grants/environment.ts";
 import { isRate } from "../../grants/formats.ts";
 import {
@@ -60,6 +60,8 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
   const { served, life, names, store, configs, log, mostGrants, socketPath, machine, askpassOf, isClosed } =
     dependencies;
   const { lives, pending } = served;
+  /** The sessions of grants that wait for a code, which opens that session and no other; by the names of grants. */
+  const begun = new Map<string, string>();
 
   async function add(request: GrantRequest): Promise<LiveGrant> {
     const { name } = request;
@@ -67,15 +69,27 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     refuseLoop(given, request.config, socketPath);
     const { config } = configs.read(configNameOf({ config: request.config, configDir: request.directory }));
     const environment = selectionOf(config, given);
-    const planned = planGrant(request, config, environment, life.sessions.clocks, names.create(), machine);
+    const drawn = planGrant(request, config, environment, life.sessions.clocks, names.create(), machine);
+    const planned = { ...drawn, sessionName: begun.get(name) ?? drawn.sessionName };
     if (lives.has(name) || pending.has(name) || store.revision(name) !== undefined) throw taken(name);
     if (lives.size + pending.size >= mostGrants) throw full(mostGrants);
     pending.set(name, () => ({ ...planned, ...lifeOf(request, life.sessions.clocks) }));
     try {
-      return await make(planned, request, environment, config.AssumeRole === undefined);
+      const live = await make(planned, request, environment, config.AssumeRole === undefined);
+      begun.delete(name);
+      return live;
+    } catch (error) {
+      if (isErrorOf(error, "code-wanted")) begin(name, planned.sessionName);
+      throw error;
     } finally {
       pending.delete(name);
     }
+  }
+
+  function begin(name: string, sessionName: string): void {
+    begun.set(name, sessionName);
+    const [oldest] = begun.keys();
+    if (begun.size > MOST_BEGUN && oldest !== undefined) begun.delete(oldest);
   }
 
   async function make(
@@ -130,6 +144,9 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
 
   return add;
 }
+
+/** As many as wait for codes (sources/codes.ts). */
+const MOST_BEGUN = 64;
 
 function withoutProfile(environment: SourceEnvironment): SourceEnvironment {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !PROFILES.has(name)));
