@@ -75,6 +75,31 @@ export class HashGuard extends Transform {
   }
 }
 
+export class WrongLength extends Error {}
+
+/** Ends a body that is not as long as its head says: what is more would be another request to who reads it. */
+export class LengthGuard extends Transform {
+  #left: number;
+  readonly #expected: number | undefined;
+
+  constructor(expected: number | undefined) {
+    super();
+    this.#expected = expected;
+    this.#left = expected ?? Infinity;
+  }
+
+  override _transform(part: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.#left -= part.length;
+    if (this.#left < 0) done(new WrongLength("the body is longer than its head says"));
+    else done(null, part);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#expected !== undefined && this.#left > 0) done(new WrongLength("the body is shorter than its head says"));
+    else done();
+  }
+}
+
 /** Passes chunks on, each with its new signature. */
 export class Resigned extends Transform {
   readonly #chunks: ChunkSigner;

@@ -44,6 +44,10 @@ const bad = (message: string) => refused("signature", 400, "InvalidRequest", mes
 export function checkForm({ path, headers, method }: Request): void {
   if (!path.startsWith("/")) throw bad("the request's target is not a path");
   if (!/^(?:GET|HEAD|PUT|POST|DELETE|PATCH|OPTIONS)$/.test(method)) throw bad("the request's method is none of AWS's");
+  const override = headers.find(([name]) =>
+    /^x-(?:http-)?method(?:-override)?$|^x-(?:original|rewrite)-url$/.test(name),
+  );
+  if (override !== undefined) throw bad(`the header ${override[0]} would make it another request`);
   const counts = new Map<string, number>();
   for (const [name] of headers) counts.set(name, (counts.get(name) ?? 0) + 1);
   for (const name of [

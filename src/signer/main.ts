@@ -21,6 +21,10 @@ const FRESH = 30_000;
 /** Milliseconds for which records are gathered. */
 const GATHERED = 50;
 const MOST_WAITING = 256;
+/** Characters of a resource in a question: a bucket's name and a key. */
+const MOST_SHOWN = 1_100;
+/** Records in one line, which may be as long as `LARGEST_LINE` and no longer. */
+const MOST_RECORDS = 100;
 const LONGEST_WAIT = 5_000;
 /** Milliseconds for clients that connected before it was told to end. */
 const LINGERING = 250;
@@ -80,6 +84,7 @@ async function serveGrant(): Promise<void> {
     if ("id" in message) questions.answer(message);
     else {
       isDraining = true;
+      for (const server of servers) server.close();
       setTimeout(() => open === 0 && gathered.flushThen(() => process.exit(0)), LINGERING);
     }
   }
@@ -121,7 +126,9 @@ function signerOf(
       return isFresh ? known!.keys : (asking ??= askForKeys());
     },
     confirm: async (operation, resource) => {
-      const about = resource === undefined ? "" : ` on ${JSON.stringify(resource.slice(0, 200))}`;
+      // What cannot be shown whole is not asked: a person would say yes to another one.
+      if (resource !== undefined && resource.length > MOST_SHOWN) return false;
+      const about = resource === undefined ? "" : ` on ${JSON.stringify(resource)}`;
       const answer = await questions.ask((id) => say({ confirm: id, text: `${operation}${about}` }));
       return "confirmed" in answer && answer.confirmed;
     },
@@ -169,7 +176,7 @@ function gather(send: (entries: readonly Entry[]) => void) {
   return {
     add: (entry: Entry): void => {
       entries.push(entry);
-      if (entries.length >= 500) flush();
+      if (entries.length >= MOST_RECORDS) flush();
       else timer ??= setTimeout(flush, GATHERED);
     },
     flushThen: (next: () => void): void => {

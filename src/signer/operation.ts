@@ -17,7 +17,7 @@ export interface Named {
 
 /** Whether the operation stands in the body: it must be read before it can be named. */
 export function needsBody(request: Request, services: readonly Service[]): boolean {
-  return services.some(({ protocol }) => isForm(protocol)) && isFormBody(request);
+  return services.some(takesForms) && mayBeForm(request);
 }
 
 /**
@@ -33,10 +33,13 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   };
   const targets = request.headers.filter(([name]) => name === "x-amz-target").map(([, value]) => value);
   for (const target of targets) add(byTarget(target, services));
-  const actions = actionsOf(request);
-  if (actions.length > 0 && services.some(({ protocol }) => isForm(protocol)))
-    for (const action of actions) add(byName(action, services, versionOf(request)));
-  const rpc = /^\/service\/([^/]+)\/operation\/([^/]+)$/.exec(request.path);
+  if (services.some(takesForms)) {
+    if (isUnreadable(request)) isUnclear = true;
+    for (const action of actionsOf(request)) add(byName(action, services, versionOf(request)));
+  }
+  // Whatever is before it: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html. A key of S3 is no path.
+  const path = decodeURIComponentLoosely(request.path);
+  const rpc = services[0]?.name === "s3" ? null : /\/service\/([^/]+)\/operation\/([^/]+)\/?$/.exec(path);
   if (rpc !== null) add(byName(rpc[2]!, services));
   const isNamed = found.length > 0 || isUnclear;
   const byPath = nameByPath(request, services);
@@ -44,22 +47,37 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   return isUnclear ? [] : found;
 }
 
-const isForm = (protocol: string) => protocol === "query" || protocol === "ec2";
+/** Services that had forms before they had JSON and CBOR take them still, as SQS and CloudWatch. */
+const takesForms = ({ protocol, name }: Service) =>
+  protocol === "query" || protocol === "ec2" || name === "sqs" || name === "cloudwatch";
 
-function isFormBody({ headers, method }: Request): boolean {
-  const type = headers.find(([name]) => name === "content-type")?.[1] ?? "";
-  return method === "POST" && (type === "" || type.startsWith("application/x-www-form-urlencoded"));
+const headerOf = ({ headers }: Request, wanted: string) =>
+  (headers.find(([name]) => name === wanted)?.[1] ?? "").toLowerCase();
+
+/** All but what says that it is another. */
+function mayBeForm(request: Request): boolean {
+  return !/^application\/(?:x-amz-json-1\.[01]|json|cbor|x-amz-cbor-1\.1)\s*(?:;|$)/.test(
+    headerOf(request, "content-type"),
+  );
+}
+
+/** A form that AWS may read as other text than we do. */
+function isUnreadable(request: Asked): boolean {
+  if (request.body === undefined || request.body.length === 0 || !mayBeForm(request)) return false;
+  const type = headerOf(request, "content-type");
+  const isPlain = /^(?:application\/x-www-form-urlencoded\s*(?:;\s*charset="?utf-?8"?\s*)?)?$/.test(type);
+  return !isPlain || headerOf(request, "content-encoding") !== "";
 }
 
 /** `+` is a space in a form. */
 const formOf = (request: Asked) =>
-  request.body !== undefined && isFormBody(request)
+  request.body !== undefined && mayBeForm(request)
     ? parseQuery(Buffer.from(request.body).toString("latin1").replaceAll("+", "%20"))
     : [];
 
 function actionsOf(request: Asked): string[] {
   return [...parseQuery(request.query), ...formOf(request)]
-    .filter(([name]) => name === "Action")
+    .filter(([name]) => name.toLowerCase() === "action")
     .map(([, value]) => value);
 }
 
@@ -85,6 +103,8 @@ function byName(name: string, services: readonly Service[], version?: string): N
 
 function nameByPath(request: Asked, services: readonly Service[]): Named[] {
   const query = new Map(parseQuery(request.query));
+  // S3 takes some of its headers from the query as well: what stands there would not be judged.
+  if ([...query.keys()].some((name) => /^x-amz-(?:copy|rename)-source/i.test(name))) return [];
   const headers = new Set(request.headers.map(([name]) => name));
   const fitting: Named[] = [];
   for (const service of services) {
@@ -106,6 +126,8 @@ function nameByPath(request: Asked, services: readonly Service[]): Named[] {
 function segmentsOf(path: string, service: Service): string[] | undefined {
   const segments = path.split("/").slice(1);
   // The key of an object is what it is, dots and slashes included. A bucket's path may end with a slash.
+  // A bucket's name needs no encoding: `b%2Fk` is a bucket to one reader, and an object to another.
+  if (service.name === "s3" && segments[0]!.includes("%")) return undefined;
   if (service.name === "s3") return segments.length === 2 && segments[1] === "" ? segments.slice(0, 1) : segments;
   const decoded = segments.map((segment) => segment.replaceAll(/%2e/gi, "."));
   if (decoded.some((segment) => segment === "." || segment === "..")) return undefined;

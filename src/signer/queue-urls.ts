@@ -20,7 +20,7 @@ export class QueueUrls {
   }
 }
 
-const slashed = (text: string) => text.replaceAll("/", "\\/");
+export const slashed = (text: string) => text.replaceAll("/", "\\/");
 
 /** As it stands in JSON and XML, as JSON may have its slashes, and as in a form. */
 function replace(body: Buffer, from: string, to: string): Buffer {

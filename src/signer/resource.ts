@@ -31,9 +31,13 @@ function objectsOf(
 ): readonly string[] | undefined {
   if (bucket === undefined) return undefined;
   if (key !== undefined) {
-    const source = request.headers.filter(([name]) => name === "x-amz-copy-source").map(([, value]) => sourceOf(value));
-    return [`${bucket}/${key}`, ...source];
+    const valuesOf = (wanted: string) => request.headers.filter(([name]) => name === wanted).map(([, value]) => value);
+    const copied = valuesOf("x-amz-copy-source").map(sourceOf);
+    const renamed = valuesOf("x-amz-rename-source").map((value) => `${bucket}/${sourceOf(value)}`);
+    return [`${bucket}/${key}`, ...copied, ...renamed];
   }
+  // Its body names them.
+  if (operation === "DeleteObjects") return [`${bucket}/*`];
   // A listing is of what its prefix says.
   const lists = ["ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"].includes(operation);
   if (!lists) return [bucket];
@@ -52,11 +56,9 @@ function sourceOf(value: string): string {
   }
 }
 
-/** `name`, `name:qualifier`, `account:function:name` or an ARN. */
+/** `name` or `name:qualifier`. What names an account, as an ARN, is what it is: it may be another one's. */
 function functionOf(text: string): string {
-  const parts = text.split(":");
-  const at = parts.lastIndexOf("function");
-  return parts[at === -1 ? 0 : at + 1] ?? text;
+  return text.includes(":function:") ? text : text.split(":", 1)[0]!;
 }
 
 const OF_ONE_TABLE: ReadonlySet<string> = new Set([
@@ -97,7 +99,8 @@ function tablesOf(operation: string, { body }: Asked): readonly string[] | undef
       for (const action of Object.values((item as object | null) ?? {})) names.push(member(action, "TableName"));
   } else return undefined;
   if (names.length === 0 || !names.every((name) => typeof name === "string")) return undefined;
-  return names.map((name) => name.replace(/^arn:[^/]*:table\//, ""));
+  // An ARN is what it is: the table may be another account's.
+  return names;
 }
 
 function member(value: unknown, name: string): unknown {

@@ -3,12 +3,12 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { HashGuard, Resigned, WrongHash } from "./body.ts";
+import { HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
 import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkError, ChunkSigner } from "./chunks.ts";
 import { type Exchange, HOP_BY_HOP } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
 import type { Asked } from "./operation.ts";
-import { QueueUrls } from "./queue-urls.ts";
+import { QueueUrls, slashed } from "./queue-urls.ts";
 import type { Progress, Signer } from "./serve.ts";
 import {
   type Claim,
@@ -24,6 +24,8 @@ import {
 } from "./sigv4.ts";
 import type { Service } from "./table.ts";
 
+/** Bytes of an answer that is read whole: an error, or one about queues. */
+const MOST_ANSWERED = 16 * 2 ** 20;
 const UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 export interface Sending {
@@ -43,6 +45,7 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
     urls === undefined || sending.asked.body === undefined ? sending.asked.body : urls.outwards(sending.asked.body);
   const authority = `${upstream.host}${upstream.port === undefined ? "" : `:${upstream.port}`}`;
   const passed = sending.asked.headers.filter(([name]) => !HOP_BY_HOP.has(name) && !REPLACED.has(name));
+  const isFramed = sending.asked.headers.some(([name]) => name === "transfer-encoding");
   const length = body === undefined ? only(sending.asked.headers, "content-length") : String(body.length);
   const payloadHash =
     body !== undefined && (payload === undefined || /^[0-9a-f]{64}$/.test(payload)) ? sha256(body) : payload!;
@@ -65,6 +68,8 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   });
   const headers = [...signed.headers, ...passed.filter((header) => !isSigned(header))];
   if (length !== undefined) headers.push(["content-length", length]);
+  // Node frames no body of a GET or DELETE by itself.
+  else if (isFramed) headers.push(["transfer-encoding", "chunked"]);
   const out = (upstream.isTls ? https : http).request({
     agent: upstream.isTls ? signer.agents.https : signer.agents.http,
     host: upstream.host,
@@ -81,9 +86,9 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
     out.once("error", reject);
   });
   answered.catch(() => {});
-  const uploaded = upload(exchange, out, body, { payload, verified, claim, signed }, progress);
+  const uploaded = upload(exchange, out, body, { payload, verified, claim, signed, length, isFramed }, progress);
   const answer = await firstOf(answered, uploaded);
-  await download(exchange, answer, progress, urls);
+  await download(exchange, answer, progress, { urls, keys });
 }
 
 const isSigned = ([name]: Header) => name.startsWith("x-amz-") || name === "content-type" || name === "content-md5";
@@ -95,7 +100,7 @@ async function firstOf<Answer>(answered: Promise<Answer>, uploaded: Promise<void
   } catch (error) {
     const [end] = await Promise.allSettled([uploaded]);
     const reason: unknown = end.status === "rejected" ? end.reason : undefined;
-    throw reason instanceof WrongHash || reason instanceof ChunkError ? reason : error;
+    throw reason instanceof WrongHash || reason instanceof WrongLength || reason instanceof ChunkError ? reason : error;
   }
 }
 
@@ -108,13 +113,26 @@ const REPLACED: ReadonlySet<string> = new Set([
   "content-length",
   "expect",
   "date",
+  // What is in an error must be seen.
+  "accept-encoding",
 ]);
 
 async function upload(
   exchange: Exchange,
   out: http.ClientRequest,
   body: Buffer | undefined,
-  { payload, verified, claim, signed }: Pick<Sending, "payload" | "verified" | "claim"> & { readonly signed: Signed },
+  {
+    payload,
+    verified,
+    claim,
+    signed,
+    length,
+    isFramed,
+  }: Pick<Sending, "payload" | "verified" | "claim"> & {
+    readonly signed: Signed;
+    readonly length: string | undefined;
+    readonly isFramed: boolean;
+  },
   progress: Progress,
 ): Promise<void> {
   if (body !== undefined) {
@@ -122,15 +140,18 @@ async function upload(
     return;
   }
   const counted = (stream: Readable) => stream.on("data", (part: Buffer) => (progress.bytesUp += part.length));
+  // Of a GET without either, Node would write a body without a frame.
+  const hasNone = length === undefined && !isFramed && /^(?:GET|HEAD|DELETE|OPTIONS)$/.test(out.method);
+  const guard = new LengthGuard(hasNone ? 0 : length === undefined ? undefined : Number(length));
   const isChunked = payload === CHUNKED || payload === CHUNKED_WITH_TRAILER;
   try {
     if (isChunked) {
       const from = { ...verified, ...claim };
       const chunks = new ChunkSigner(from, signed, payload === CHUNKED_WITH_TRAILER);
-      await pipeline(counted(exchange.body), new Resigned(chunks), out);
+      await pipeline(counted(exchange.body), new Resigned(chunks), guard, out);
     } else if (payload === UNSIGNED_PAYLOAD || payload === UNSIGNED_TRAILER)
-      await pipeline(counted(exchange.body), out);
-    else await pipeline(counted(exchange.body), new HashGuard(payload!), out);
+      await pipeline(counted(exchange.body), guard, out);
+    else await pipeline(counted(exchange.body), new HashGuard(payload!), guard, out);
   } catch (error) {
     // A server may answer before it has read all.
     out.destroy(error as Error);
@@ -142,7 +163,7 @@ async function download(
   exchange: Exchange,
   answer: http.IncomingMessage,
   progress: Progress,
-  urls: QueueUrls | undefined,
+  { urls, keys }: { readonly urls: QueueUrls | undefined; readonly keys: Keys },
 ): Promise<void> {
   progress.status = answer.statusCode ?? 502;
   const headers: Header[] = [];
@@ -154,19 +175,39 @@ async function download(
     // A client that followed it would go past us, with keys that are good for nothing there.
     ([name]) => !HOP_BY_HOP.has(name) && !(isRedirect && name === "location"),
   );
-  if (urls === undefined) {
+  const isError = progress.status >= 400;
+  if (urls === undefined && !isError) {
     const out = exchange.answer(progress.status, passed);
     answer.on("data", (part: Buffer) => (progress.bytesDown += part.length));
     await pipeline(answer, out);
     return;
   }
   const parts: Buffer[] = [];
-  for await (const part of answer as AsyncIterable<Buffer>) parts.push(part);
-  const body = urls.inwards(Buffer.concat(parts));
+  let length = 0;
+  for await (const part of answer as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > MOST_ANSWERED) throw new Error("the answer is too large");
+    parts.push(part);
+  }
+  const whole = isError ? withoutKeys(Buffer.concat(parts), keys) : Buffer.concat(parts);
+  const body = urls === undefined ? whole : urls.inwards(whole);
   progress.bytesDown = body.length;
   const out = exchange.answer(progress.status, [
     ...passed.filter(([name]) => name !== "content-length"),
-    ["content-length", String(body.length)],
+    // Of HEAD, it is the length of what GET would answer.
+    ...(exchange.request.method === "HEAD" ? [] : [["content-length", String(body.length)] as const]),
   ]);
   await new Promise<void>((resolve) => out.end(body, () => resolve()));
+}
+
+/**
+ * AWS quotes keys where it refuses them: S3 the key's id and, of a signature that does not match or a token that has
+ * expired, the session token.
+ */
+function withoutKeys(body: Buffer, { accessKeyId, secretAccessKey, sessionToken }: Keys): Buffer {
+  let text = body.toString("latin1");
+  for (const secret of [accessKeyId, secretAccessKey, sessionToken])
+    for (const form of secret === undefined ? [] : [secret, slashed(secret), encodeURIComponent(secret)])
+      text = text.replaceAll(form, "-");
+  return Buffer.from(text, "latin1");
 }

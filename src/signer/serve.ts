@@ -1,7 +1,7 @@
 // What happens to a request: its signature is checked, its operation judged, and what may pass is signed anew.
 import type http from "node:http";
 import type https from "node:https";
-import { type Budget, readWhole, TooLarge, WrongHash } from "./body.ts";
+import { type Budget, readWhole, TooLarge, WrongHash, WrongLength } from "./body.ts";
 import { ChunkError } from "./chunks.ts";
 import { bareQuery, check, checkForm, claimOf, payloadOf, Refused, refused } from "./claim.ts";
 import type { Exchange } from "./exchange.ts";
@@ -16,6 +16,8 @@ import { type Service, servicesAt } from "./table.ts";
 
 /** Milliseconds without a byte of a body. */
 const PATIENCE = 60_000;
+/** Characters of a text in a record: a bucket's name and a key. */
+const MOST_RECORDED = 1_100;
 
 /** One line of the audit. */
 export interface Entry {
@@ -87,18 +89,21 @@ export async function serve(signer: Signer, exchange: Exchange): Promise<void> {
     else await refuse(exchange, failure, progress.services[0]);
   } finally {
     signer.record({
-      operation: progress.named.map(({ operation }) => operation.title).join(" or ") || undefined,
-      resource: progress.resources?.join(" "),
-      region: progress.region,
+      operation: cut(progress.named.map(({ operation }) => operation.title).join(" or ") || undefined),
+      resource: cut(progress.resources?.join(" ")),
+      region: cut(progress.region),
       status: progress.status,
       bytesUp: progress.bytesUp,
       bytesDown: progress.bytesDown,
       ms: signer.now() - began,
-      requestId: progress.requestId,
+      requestId: cut(progress.requestId),
       refused: progress.refused,
     });
   }
 }
+
+/** A hundred records must fit into a line, and a client chooses how long their texts are. */
+const cut = (text: string | undefined) => text?.slice(0, MOST_RECORDED);
 
 function failureOf(error: unknown): Failure {
   if (error instanceof Refused) return error.failure;
@@ -109,6 +114,7 @@ function failureOf(error: unknown): Failure {
       message: `${error.message}; send its hash (x-amz-content-sha256), or less`,
     };
   if (error instanceof WrongHash) return { status: 400, code: "XAmzContentSHA256Mismatch", message: error.message };
+  if (error instanceof WrongLength) return { status: 400, code: "IncompleteBody", message: error.message };
   if (error instanceof ChunkError) return { status: 403, code: "SignatureDoesNotMatch", message: error.message };
   const said = error instanceof Error && "code" in error ? String(error.code) : "the connection failed";
   return { status: 503, code: "ServiceUnavailable", message: `AWS cannot be reached: ${said}` };

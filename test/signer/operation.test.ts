@@ -54,6 +54,47 @@ describe("the operation of a request", () => {
       },
       ["sts:AssumeRole", "sts:GetCallerIdentity"],
     ],
+    ...["APPLICATION/X-WWW-FORM-URLENCODED", "application/x-www-form-urlencoded ; charset=UTF-8", ""].map(
+      (type): [string, Form, readonly string[]] => [
+        "sts",
+        {
+          method: "PUT",
+          query: "Action=GetCallerIdentity",
+          headers: [["content-type", type]],
+          body: "Action=AssumeRole",
+        },
+        ["sts:AssumeRole", "sts:GetCallerIdentity"],
+      ],
+    ),
+    ...["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded; charset=utf-16"].map(
+      (type): [string, Form, readonly string[]] => [
+        "sts",
+        { method: "POST", query: "Action=GetCallerIdentity", headers: [["content-type", type]], body: "x" },
+        [],
+      ],
+    ),
+    [
+      "sts",
+      { method: "POST", query: "Action=GetCallerIdentity", headers: [["content-encoding", "gzip"]], body: "x" },
+      [],
+    ],
+    ["sts", { query: "Action=GetCallerIdentity&action=AssumeRole" }, ["sts:AssumeRole", "sts:GetCallerIdentity"]],
+    [
+      "sqs",
+      { method: "POST", headers: [target("AmazonSQS.ListQueues")], body: "Action=DeleteQueue&Version=2012-11-05" },
+      ["sqs:DeleteQueue", "sqs:ListQueues"],
+    ],
+    ...[
+      "/x/service/GraniteServiceVersion20100801/operation/PutMetricData",
+      "/%73ervice/x/operation/PutMetricData/",
+    ].map((path): [string, Form, readonly string[]] => [
+      "monitoring",
+      { method: "POST", path, headers: [target("GraniteServiceVersion20100801.ListMetrics")] },
+      ["cloudwatch:ListMetrics", "cloudwatch:PutMetricData"],
+    ]),
+    ["s3", { path: "/service/x/operation/y" }, ["s3:GetObject"]],
+    ["s3", { path: "/b%2Fk" }, []],
+    ["s3", { path: "/b/k", method: "PUT", query: "X-Amz-Copy-Source=other%2Fk" }, []],
     ["iam", { method: "POST", body: "Action=Create%41ccessKey&Version=2010-05-08" }, ["iam:CreateAccessKey"]],
     ["lambda", { path: "/2015-03-31/functions/f/invocations", method: "POST" }, ["lambda:Invoke"]],
     ["lambda", { path: "/2015-03-31/functions/x/../f/invocations", method: "POST" }, []],
@@ -107,7 +148,13 @@ describe("what a request is about", () => {
     [
       "lambda",
       { path: "/2015-03-31/functions/arn%3Aaws%3Alambda%3Ar%3A1%3Afunction%3Af%3A2/invocations", method: "POST" },
-      ["f"],
+      ["arn:aws:lambda:r:1:function:f:2"],
+    ],
+    ["s3", { path: "/b", method: "POST", query: "delete" }, ["b/*"]],
+    [
+      "s3",
+      { path: "/b/k", method: "PUT", query: "renameObject", headers: [["x-amz-rename-source", "/other/k"]] },
+      ["b/k", "b/other/k"],
     ],
   ])("%s %j is %j", (prefix, form, resources) => {
     const request = asked(form);
@@ -117,7 +164,7 @@ describe("what a request is about", () => {
 
   test.each([
     ["GetItem", '{"TableName":"t"}', ["t"]],
-    ["GetItem", '{"TableName":"arn:aws:dynamodb:r:1:table/t"}', ["t"]],
+    ["GetItem", '{"TableName":"arn:aws:dynamodb:r:1:table/t"}', ["arn:aws:dynamodb:r:1:table/t"]],
     ["GetItem", '{"TableName":"t","TableName":"u"}', undefined],
     ["GetItem", '{"TableName":"t","Table\\u004eame":"u"}', undefined],
     ["GetItem", "{", undefined],
