@@ -255,6 +255,52 @@ test("a question is asked where the policy says so, and a no is an answer", asyn
   expect(it.upstream.arrived.map(({ request }) => request.method)).toEqual(["GET"]);
 }, 30_000);
 
+test("a yes is to the one request that was shown", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "keyhole-asked-"));
+  const [askpass, asked, go] = ["askpass", "asked", "go"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(
+    askpass,
+    `#!/bin/sh\necho "$1" >>${asked}\nwhile [ ! -e ${go} ]; do sleep 0.05; done\ncase "$1" in *good*) exit 0;; esac; exit 1\n`,
+    { mode: 0o700 },
+  );
+  await using it = await begin("--confirm s3:Delete*", undefined, { KEYHOLE_ASKPASS: askpass });
+  const good = it.send({ method: "DELETE", path: "/s3/bucket/good" });
+  await until(() => existsSync(asked));
+  const evil = it.send({ method: "DELETE", path: "/s3/bucket/evil" });
+  const same = it.send({ method: "DELETE", path: "/s3/bucket/good" });
+  await it.send({ method: "GET" });
+  writeFileSync(go, "");
+  expect([(await good).status, (await evil).status, (await same).status]).toEqual([200, 403, 200]);
+  expect(readFileSync(asked, "utf8").match(/good|evil/g)).toEqual(["good", "evil"]);
+  rmSync(directory, { recursive: true });
+}, 30_000);
+
+test("a first upload that is larger than what may be sent again arrives", async () => {
+  await using it = await begin();
+  const body = "x".repeat(20 * 2 ** 20);
+  const answer = await it.send({ body, headers: { "x-amz-content-sha256": "UNSIGNED-PAYLOAD" } });
+  expect(answer.status).toBe(200);
+  expect(it.upstream.arrived.map((one) => one.body.length)).toEqual([body.length]);
+}, 30_000);
+
+test("one that is served on the host is there before anybody asks for it", async () => {
+  await using machine = await createHost();
+  await machine.addConfig("aws", "STS.region_name=eu-west-1");
+  const directory = await addGrant(machine, "box --config aws --mount-at host --sign --listen");
+  const config = readFileSync(join(directory, "aws-config"), "utf8");
+  const port = Number(/127\.0\.0\.1:(\d+)\/s3$/m.exec(config)![1]);
+  const answers = async () => (await raw(port, "GET /s3/b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")) !== "";
+  await until(answers);
+  process.kill(childrenOf(machine.daemonPid()!, "--signer")[0]!, "SIGKILL");
+  await until(answers);
+  await machine.keyhole("grant revoke box");
+  await until(async () => !(await answers()));
+});
+
 test("a redirect leads nobody past it", async () => {
   await using it = await begin(
     "",

@@ -5,7 +5,7 @@ import { codeOf, KeyholeError } from "../../errors.ts";
 
 const ADDRESS = "127.0.0.1";
 /** Bytes that are sent again until the first answer: who listens there may hand over to another, and has read none of them. */
-const KEPT = 256 * 1024;
+const KEPT = 1024 * 1024;
 /** Attempts, and milliseconds between them: a signer needs some 50 ms to start. */
 const ATTEMPTS = 100;
 const PAUSE = 50;
@@ -62,13 +62,14 @@ function connect(client: net.Socket, path: string): void {
   client.on("error", () => client.destroy());
   client.on("close", () => upstream?.destroy());
   attempt();
-  client.resume();
 
   function attempt(): void {
     attempts += 1;
     const socket = net.connect(path);
     upstream = socket;
-    for (const bytes of kept ?? []) socket.write(bytes);
+    // One who has read nothing yet is sent no more than its kernel takes.
+    const isFull = (kept ?? []).map((bytes) => socket.write(bytes)).includes(false);
+    if (!isFull) client.resume();
     if (client.readableEnded) socket.end();
     socket.on("drain", () => client.resume());
     socket.on("data", (bytes) => {

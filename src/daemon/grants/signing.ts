@@ -49,6 +49,8 @@ const IDLE = 30_000;
 const PATIENCE = 10_000;
 /** Connections that wait for the first signer. */
 const MOST_HELD = 64;
+/** Milliseconds between the beginnings of two signers, of which the first ended at once. */
+const PAUSE = 1_000;
 /** Different operations that are counted by name. */
 const MOST_COUNTED = 200;
 const SOCKET_MODE = 0o666;
@@ -64,24 +66,34 @@ export async function openSigning(
   const held = new Set<Bun.Socket>();
   const counted = new Map<string, number>();
   let child: Child | undefined;
+  /** With those that end when their connections have: they too have keys. */
+  const children = new Set<Child>();
+  let notBefore = -Infinity;
+  let asking: { readonly text: string; readonly outcome: Promise<void> } | undefined;
   /** The signer's socket, where it has taken the place of ours. */
   let theirs: FileIdentity | undefined;
   let connections = 0;
   let idle: Timer | undefined;
   let late: Timer | undefined;
+  let again: Timer | undefined;
   let isClosed = false;
 
   const binding = await openBinding<undefined>(
     { path: live.mount.makeWay("sign"), mode: SOCKET_MODE, replaces: true, clock, log },
     {
       open: (socket) => {
-        const state = stateOf(live.grant, dependencies.now(live));
-        if (state !== "active") return;
-        if (held.size >= MOST_HELD) socket.terminate();
-        else {
-          held.add(socket);
-          start();
+        const isActive = stateOf(live.grant, dependencies.now(live)) === "active";
+        // It was in the queue of our socket when the signer's took its place, or comes too soon: it connects again.
+        const isLost = isActive && (theirs !== undefined || clock.monotonic() < notBefore);
+        if (isLost || held.size >= MOST_HELD) {
+          socket.terminate();
+          return;
         }
+        held.add(socket);
+        if (!isActive) return;
+        // What it sends stays with the one that will send it again.
+        socket.pause();
+        start();
       },
       data: (socket) => {
         const state = stateOf(live.grant, dependencies.now(live));
@@ -112,6 +124,8 @@ export async function openSigning(
       });
       started.unref();
       child = started;
+      children.add(started);
+      notBefore = clock.monotonic() + PAUSE;
       late = clock.after(PATIENCE, () => {
         started.kill("SIGKILL");
         fail(new KeyholeError("internal", "its signer does not begin"));
@@ -153,6 +167,7 @@ export async function openSigning(
       own.kill("SIGKILL");
     }
     await own.exited;
+    children.delete(own);
     rmSync(`${signerDirectory}/${socket}`, { force: true });
     if (child === own) await restore();
   }
@@ -189,7 +204,8 @@ export async function openSigning(
 
   function watchIdleness(): void {
     idle?.cancel();
-    idle = connections > 0 ? undefined : clock.after(IDLE, () => void retire());
+    const isWanted = connections > 0 || live.grant.sign?.listen === true;
+    idle = isWanted ? undefined : clock.after(IDLE, () => void retire());
   }
 
   /** Ours is back before it ends, so that nobody finds a socket where nobody listens. */
@@ -214,11 +230,20 @@ export async function openSigning(
     } catch (error) {
       fail(error);
     }
+    serveHost();
+  }
+
+  /** At its port of the host nobody else listens who could start a signer. */
+  function serveHost(): void {
+    if (live.grant.sign?.listen !== true) return;
+    again?.cancel();
+    again = clock.after(Math.max(0, notBefore - clock.monotonic()), () => {
+      if (stateOf(live.grant, dependencies.now(live)) === "active") start();
+    });
   }
 
   function end(): void {
-    const own = child;
-    own?.kill("SIGKILL");
+    for (const own of children) own.kill("SIGKILL");
     release();
   }
 
@@ -238,15 +263,30 @@ export async function openSigning(
   async function ask(own: Child, id: number, text: string): Promise<void> {
     let confirmed = true;
     try {
-      await dependencies.confirm(live, `let grant ${name} call ${text}?`);
+      await confirm(`let grant ${name} call ${text}?`);
     } catch {
       confirmed = false;
     }
     tell(own, { id, confirmed });
   }
 
+  /** A yes is to what was asked, and to nothing that came meanwhile: one after the other, up to the first no. */
+  async function confirm(text: string): Promise<void> {
+    for (let other = asking; other !== undefined; other = asking) {
+      if (other.text === text) return other.outcome;
+      await other.outcome;
+    }
+    const outcome = dependencies.confirm(live, text);
+    asking = { text, outcome };
+    try {
+      await outcome;
+    } finally {
+      asking = undefined;
+    }
+  }
+
   function write(entry: Entry): void {
-    const { refused, operation, ...rest } = entry;
+    const { refused, operation, resource, region, status, bytesUp, bytesDown, ms, requestId } = entry;
     if (refused !== undefined) live.refusals += 1;
     else live.grant = { ...live.grant, uses: live.grant.uses + 1 };
     const counts = [operation, refused && `refused: ${refused}`].flatMap((each) => each ?? []);
@@ -264,7 +304,13 @@ export async function openSigning(
       roleArn: live.roleArn,
       sessionName,
       operation,
-      ...rest,
+      resource,
+      region,
+      status,
+      bytesUp,
+      bytesDown,
+      ms,
+      requestId,
       note: refused,
     });
   }
@@ -275,6 +321,7 @@ export async function openSigning(
     release();
   }
 
+  serveHost();
   return {
     signing: {
       counts: () =>
@@ -298,6 +345,7 @@ export async function openSigning(
       close: async () => {
         isClosed = true;
         idle?.cancel();
+        again?.cancel();
         end();
         binding.close();
         binding.terminate();
