@@ -82,7 +82,7 @@ export function createDevices(options: DevicesOptions): Devices {
       isOnce ? FETCH : Math.max(0, expiresAt - MARGIN - now),
     async work(use) {
       const opened = await sendCode(use, await nextCode(use));
-      codes.given(keyOf(use));
+      codes.given(codeKeyOf(use));
       return opened;
     },
   });
@@ -140,7 +140,7 @@ export function createDevices(options: DevicesOptions): Devices {
       const told = use.explain(error);
       throw isCodeRefusal(error) ? new CodeRefused(told.kind, told.message) : told;
     }
-    codes.given(keyOf(use));
+    codes.given(codeKeyOf(use));
   }
 
   async function open(use: DeviceUse): Promise<Opened> {
@@ -151,7 +151,7 @@ export function createDevices(options: DevicesOptions): Devices {
       // Whoever answers may do so when this request is long over.
       const later = { ...use, signal: new AbortController().signal };
       throw codes.want({
-        key: keyOf(use),
+        key: codeKeyOf(use),
         config: request.name,
         serial,
         keyId: credentials.accessKeyId,
@@ -181,6 +181,14 @@ export function createDevices(options: DevicesOptions): Devices {
 /** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */
 export function takesCodeItself(duration: number | undefined, { sessionToken }: Credentials): boolean {
   return (duration ?? 0) > LONGEST_CHAINED || sessionToken !== undefined;
+}
+
+/**
+ * Of what waits for one code. What is left of a grant is less at each of its holder's attempts, which must not become as
+ * many questions: each would push another out.
+ */
+function codeKeyOf(use: DeviceUse): string {
+  return use.role === undefined ? keyOf({ ...use, duration: 0 }) : keyOf(use);
 }
 
 /** A hash, because a key need not keep secrets. The duration of a grant's session is another at each attempt. */

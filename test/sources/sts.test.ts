@@ -45,6 +45,18 @@ describe("a user's own session", () => {
     expect(lastParameters()).toMatchObject({ DurationSeconds: "129600", SerialNumber: DEVICE });
   });
 
+  test("wants one code, however much of its grant is left at each attempt", async () => {
+    const SerialNumber = "arn:aws:iam::111122223333:mfa/left";
+    world.sts.mfa = { serialNumber: SerialNumber, code: "135791" };
+    const attempt = (seconds: number) =>
+      sessionRequest({ GetSessionToken: { DurationSeconds: seconds, SerialNumber } });
+    for (const seconds of [3_000, 2_999, 2_998])
+      expect(await rejectionOf(world.source.assume(attempt(seconds)))).toMatchObject({ kind: "code-wanted" });
+    expect(await world.codes.answer(wantedOf(SerialNumber).id, "135791")).toBeUndefined();
+    expect(lastParameters()).toMatchObject({ DurationSeconds: "3000" });
+    expect(world.codes.pending()).toEqual([]);
+  });
+
   test("is refused to who has a session already, with the way out", async () => {
     const { credentials } = await world.source.assume(world.request());
     const { accessKeyId, secretAccessKey, sessionToken } = credentials;
