@@ -51,11 +51,13 @@ export function upstreamOf(service: Service, region: string, settings: EndpointS
 
 /** What an operation puts before its host; a sentence where the request does not say it. */
 export function hostPrefixOf(
-  { hostPrefix, title }: Operation,
+  { hostPrefix, title, service }: Operation,
   labels: Labels,
   headers: readonly Header[],
 ): { readonly prefix: string } | string {
   if (hostPrefix === undefined) return { prefix: "" };
+  // Of S3, what is before its host is a bucket: a route would lead to any of them.
+  if (service.name === "s3") return `${title} has a host of its own, which keyhole does not serve`;
   let missing: string | undefined;
   const prefix = hostPrefix.replaceAll(/\{([:/=])([\w-]+)\}/g, (_, place: string, name: string) => {
     const value =

@@ -205,6 +205,8 @@ describe("the host of a request", () => {
   test("a prefix comes from the table, and what goes into it is a label of a name", () => {
     const states = serviceOf("stepfunctions")!.operations.get("StartSyncExecution")!;
     expect(hostPrefixOf(states, {}, [])).toEqual({ prefix: "sync-" });
+    const response = serviceOf("s3")!.operations.get("WriteGetObjectResponse")!;
+    expect(hostPrefixOf(response, {}, [["x-amz-request-route", "another-bucket"]])).toContain("does not serve");
     const control = serviceOf("s3control")!.operations.get("ListAccessPoints")!;
     expect(hostPrefixOf(control, {}, [["x-amz-account-id", "111122223333"]])).toEqual({ prefix: "111122223333." });
     expect(hostPrefixOf(control, {}, [["x-amz-account-id", "evil.example/"]])).toContain("needs its");
