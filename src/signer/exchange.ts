@@ -59,12 +59,17 @@ export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolea
     },
     onGone: (listener) => void outgoing.once("close", listener),
     limitBody: (patience) => {
-      if (isOne)
-        (incoming as IncomingMessage).socket.setTimeout(patience, () => (incoming as IncomingMessage).socket.destroy());
-      else
-        (incoming as Http2ServerRequest).stream.setTimeout(patience, () =>
-          (outgoing as Http2ServerResponse).stream.close(8),
-        );
+      const limited = isOne ? (incoming as IncomingMessage).socket : (incoming as Http2ServerRequest).stream;
+      const late = () => {
+        if (isOne) (incoming as IncomingMessage).socket.destroy();
+        else (outgoing as Http2ServerResponse).stream.close(8);
+      };
+      limited.setTimeout(patience, late);
+      // An answer may take as long as it takes.
+      (incoming as Readable).once("end", () => {
+        limited.setTimeout(0);
+        limited.off("timeout", late);
+      });
     },
   };
 }

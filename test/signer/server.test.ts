@@ -4,6 +4,7 @@ import http from "node:http";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
 import { Budget } from "../../src/signer/body.ts";
+import { exchangeOf } from "../../src/signer/exchange.ts";
 import type { Entry, Signer } from "../../src/signer/serve.ts";
 import { createServer } from "../../src/signer/server.ts";
 import { type Keys, signRequest, type Header } from "../../src/signer/sigv4.ts";
@@ -138,4 +139,17 @@ test("the connection of an upload that was answered early is not used again", as
   const withSmall = connections.filter((each) => each.includes("small"));
   expect(withSmall).toHaveLength(1);
   expect(withSmall[0]).not.toContain("large");
+});
+
+test("only the body of a request must come in time, and not its answer", async () => {
+  const port = await listen(
+    http.createServer((incoming, outgoing) => {
+      const one = exchangeOf(incoming, outgoing, false);
+      one.limitBody(100);
+      one.body.on("end", () => setTimeout(() => one.answer(200, []).end("late"), 500)).resume();
+    }),
+  );
+  const answer = await exchange(port, "PUT / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx");
+  expect(answer).toEndWith("\r\n\r\nlate");
+  expect(await exchange(port, "PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nx")).toBe("");
 });
