@@ -17,7 +17,7 @@ if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
 else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
 else if (role === "--signer") await (await import("./signer/main.ts")).main(rest[0]);
-else if (role === "--read-files") await (await import("./files/reader.ts")).main();
+else if (role === "--read-files") await (await import("./files/reader.ts")).main(rest[0]);
 else {
   const answer = await answerExpress(words, process.env, process.execPath);
   if (answer === "answered") process.exit(0);

@@ -40,6 +40,7 @@ export function createSource(
     transport,
     socketPath,
     command: [...ownCommand(), "--resolve-source", build],
+    reader: [...ownCommand(), "--read-files", "stamps"],
     base: children,
     clock: systemClock,
   });

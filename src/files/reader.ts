@@ -1,18 +1,32 @@
-// The hidden role `--read-files`: a child that reads what may never answer. Paths on stdin, as a JSON list; one line of
-// JSON on stdout. The other side is cli/foreign.ts.
+// The hidden role `--read-files`: a child that looks at what may never answer. Paths on stdin, as a JSON list; one line of
+// JSON on stdout. With the word `stamps` it answers questions, a line each, for as long as stdin is open. The other sides
+// are cli/foreign.ts and sources/stamp.ts.
+import { createInterface } from "node:readline";
 import { KeyholeError } from "../errors.ts";
-import { readForeign } from "./foreign.ts";
+import { readForeign, stampForeign } from "./foreign.ts";
 
 /** Of each path, in their order. */
 export type FileAnswer =
   { readonly text?: string | undefined } | { readonly refused: string; readonly hint: string | undefined };
 
-export async function main(): Promise<void> {
-  const paths = (await Bun.stdin.json()) as string[];
-  const answers = await Promise.all(paths.map(readOne));
-  await Bun.write(Bun.stdout, `${JSON.stringify(answers)}\n`);
+export async function main(word: string | undefined): Promise<void> {
+  if (word === "stamps") await answerStamps();
+  else {
+    const paths = (await Bun.stdin.json()) as string[];
+    const answers = await Promise.all(paths.map(readOne));
+    await Bun.write(Bun.stdout, `${JSON.stringify(answers)}\n`);
+  }
   // What is read of a file that does not answer is still under way.
   process.exit(0);
+}
+
+async function answerStamps(): Promise<void> {
+  const answer = async (line: string) => {
+    const { id, paths } = JSON.parse(line) as { readonly id: number; readonly paths: readonly string[] };
+    const stamp = await stampForeign(paths);
+    await Bun.write(Bun.stdout, `${JSON.stringify({ id, stamp })}\n`);
+  };
+  for await (const line of createInterface({ input: process.stdin })) void answer(line);
 }
 
 async function readOne(path: string): Promise<FileAnswer> {

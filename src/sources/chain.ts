@@ -12,7 +12,7 @@ import type { ResolvedSource } from "./known.ts";
 import { planSource, profileRefusal } from "./plan.ts";
 import { DEFAULT_PROFILE, digestOf, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
 import type { ReadFiles, SourceEnvironment } from "./source.ts";
-import { createStamps } from "./stamp.ts";
+import { stampHere } from "./stamp.ts";
 import { readWay, type Way } from "./target.ts";
 import { walk, type WalkContext } from "./walk.ts";
 
@@ -71,7 +71,7 @@ export async function readFiles({
 }: ChainRequest): Promise<{ readonly shared: SharedConfig; readonly files: ReadFiles }> {
   const paths = sharedPaths(environment).filter((path) => path !== undefined);
   // Without a stamp it will differ.
-  const stamp = (await createStamps(clock).stampPaths(paths)) ?? "";
+  const stamp = (await stampHere(paths, clock)) ?? "";
   const shared = await readSharedConfig(environment);
   // Where the environment's calls keyhole, the default one counts.
   const counting = profile === undefined ? [namedIn(environment) ?? DEFAULT_PROFILE, DEFAULT_PROFILE] : [profile];

@@ -38,6 +38,8 @@ import type { IssuedRole, OperationName, Operations, StsTransport } from "./tran
 
 export interface StsSourceOptions extends SpawnOptions {
   readonly transport: StsTransport;
+  /** What starts a reader of files that is asked for stamps. */
+  readonly reader: readonly string[];
   readonly codes: Codes;
   readonly used: UsedCodes;
 }
@@ -70,7 +72,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     resolvers(request, () => resolveInChild(options, request, onLeft)),
   );
   const clocks = createClocks();
-  const { stamp, stampPaths } = createStamps(clock);
+  const { stamp, stampPaths } = createStamps(clock, options.reader);
   const devices = createDevices({ ...options, call });
   const walkOn = createHops({ clock, user: options.user, devices, call });
   const others = createFlightCache<OtherUse, AssumedRole>({

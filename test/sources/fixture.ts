@@ -16,6 +16,7 @@ export const SOCKET = "/run/keyhole-test/daemon.sock";
 
 /** The resolver as the daemon runs it, from the sources. */
 export const RESOLVER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--resolve-source", build];
+export const READER = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "--read-files", "stamps"];
 
 /** A directory of its own; `write` makes files in it and gives their paths. */
 export interface Home {
@@ -82,6 +83,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
     socketPath: SOCKET,
     transport: createDirectTransport({ clock: systemClock }),
     command: RESOLVER,
+    reader: READER,
     base: {},
     ...options,
   });

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
 import { createStamps } from "../../src/sources/stamp.ts";
-import { makeHome } from "./fixture.ts";
+import { makeHome, READER } from "./fixture.ts";
 
 test("a stamp changes with the files that an environment names and with the sign-ins, and with nothing else", async () => {
   const home = makeHome();
   try {
-    const { stamp } = createStamps(systemClock);
+    const { stamp } = createStamps(systemClock, READER);
     const environment = { HOME: home.path, AWS_CONFIG_FILE: `${home.path}/other` };
     const seen = [await stamp(environment)];
     for (const [name, text] of [

@@ -23,8 +23,6 @@ export interface Flight {
   started: boolean;
   /** Who waits is to be asked for the surroundings of a helper, before one is run. */
   readonly asksSurroundings: boolean;
-  /** Of the files that its source is read from, from before that. */
-  stamp: Promise<string | undefined> | undefined;
   /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
   patience: Promise<void> | undefined;
 }
@@ -39,7 +37,6 @@ export function newFlight(urgent: boolean, asksSurroundings: boolean): Flight {
     urgent,
     started: false,
     asksSurroundings,
-    stamp: undefined,
     patience: undefined,
   };
 }

@@ -1,6 +1,6 @@
 // Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
 // state says how it went. Knows no callers and no timers but the guard.
-import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
+import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { sourcePatience } from "../../sources/sts.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun } from "./issue.ts";
@@ -122,7 +122,6 @@ export class Renewals {
       const { surroundings } = session;
       const { asksSurroundings } = flight;
       const request = { name, config, environment, surroundings, asksSurroundings, signal, turn };
-      flight.stamp = this.#with.source.stamp(environment);
       const work = this.#with.source.assume(request);
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
@@ -176,7 +175,9 @@ export class Renewals {
     counters.failures += 1;
     this.#with.readClocks();
     // Once per change of error: an outage of an hour is one line, not sixty.
-    if (session.fail(error, flight.stamp, time, random()))
+    // A child looks: only for what files may mend.
+    const stamp = errors[error.kind].mend === "nothing" ? undefined : this.#with.source.stamp(session.environment);
+    if (session.fail(error, stamp, time, random()))
       log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
     this.#end(session, flight, { error });

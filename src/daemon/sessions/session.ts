@@ -27,6 +27,9 @@ export interface Remembered {
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
 export type ConfigChange = "none" | "identity" | "gone";
 
+/** Of the files that a source is read from, when it has failed (sources/stamp.ts). */
+type FailedStamp = Promise<string | undefined> | undefined;
+
 /** Times without "since the epoch" are monotonic. */
 export class Session {
   readonly name: string;
@@ -48,7 +51,7 @@ export class Session {
   #askedAt: number;
   /** Attempts that failed since the last that succeeded. */
   #failures = 0;
-  #failedStamp: Flight["stamp"];
+  #failedStamp: FailedStamp;
   #lastError: KeyholeError | undefined;
   /** When the last attempt failed. */
   #failedAt = -Infinity;
@@ -107,7 +110,7 @@ export class Session {
   }
 
   /** Of the files of its source as they were before it failed. */
-  get failedStamp(): Flight["stamp"] {
+  get failedStamp(): FailedStamp {
     return this.#failedStamp;
   }
 
@@ -312,7 +315,7 @@ export class Session {
   }
 
   /** An attempt has failed. Returns whether that is news: the attempt before failed in another way, or did not. */
-  fail(error: KeyholeError, stamp: Flight["stamp"], now: Instant, random: number): boolean {
+  fail(error: KeyholeError, stamp: FailedStamp, now: Instant, random: number): boolean {
     const isNews = this.#lastError?.kind !== error.kind || this.#lastError.message !== error.message;
     this.#failures += 1;
     this.#lastError = error;
