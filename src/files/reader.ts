@@ -21,12 +21,13 @@ export async function main(word: string | undefined): Promise<void> {
 }
 
 async function answerStamps(): Promise<void> {
-  const answer = async (line: string) => {
-    const { id, paths } = JSON.parse(line) as { readonly id: number; readonly paths: readonly string[] };
-    const stamp = await stampForeign(paths);
-    await Bun.write(Bun.stdout, `${JSON.stringify({ id, stamp })}\n`);
-  };
-  for await (const line of createInterface({ input: process.stdin })) void answer(line);
+  for await (const line of createInterface({ input: process.stdin })) void answerStamp(line);
+}
+
+async function answerStamp(line: string): Promise<void> {
+  const { id, paths } = JSON.parse(line) as { readonly id: number; readonly paths: readonly string[] };
+  const stamp = await stampForeign(paths);
+  await Bun.write(Bun.stdout, `${JSON.stringify({ id, stamp })}\n`);
 }
 
 async function readOne(path: string): Promise<FileAnswer> {

@@ -67,7 +67,7 @@ export function createStamps(
     child?.kill("SIGKILL");
     child = undefined;
     idle?.cancel();
-    for (const settle of [...waiting.values()]) settle(undefined);
+    for (const settle of waiting.values()) settle(undefined);
   }
 
   function look(key: string, paths: readonly string[]): Promise<string | undefined> {
