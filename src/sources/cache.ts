@@ -66,7 +66,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
 }: FlightCacheOptions<Request, Result>): FlightCache<Request, Result> {
   const entries = new Map<string, Entry<Result>>();
   /** Failures whose child is still there, in the hands of a dead mount: another would only join it. */
-  const stuck = new Map<string, unknown>();
+  const stuck = new Map<string, { readonly error: unknown; readonly ended: Promise<unknown> }>();
 
   function forget(key: string, entry: Entry<Result>): void {
     if (entries.get(key) === entry) entries.delete(key);
@@ -90,7 +90,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
       forget(key, entry);
       const ended = left();
       if (ended === undefined || entry.controller.signal.aborted) return;
-      stuck.set(key, error);
+      stuck.set(key, { error, ended });
       void ended.then(() => stuck.delete(key));
     }
   }
@@ -111,7 +111,8 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
   return {
     async get(request) {
       const key = keyOf(request);
-      if (stuck.has(key)) throw stuck.get(key);
+      const left = stuck.get(key);
+      if (left !== undefined && !(await endsSoon(left.ended, clock))) throw left.error;
       const entry = usable(key) ?? start(key, request);
       entry.waiting += 1;
       try {
@@ -187,5 +188,18 @@ async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise
     return await Promise.race([flight, promise]);
   } finally {
     signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Milliseconds: a child that has answered ends in a few, on a busy machine in some more; one at a dead mount never. */
+const ENDING = 500;
+
+async function endsSoon(ended: Promise<unknown>, clock: Clock): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = clock.after(ENDING, () => late.resolve(false));
+  try {
+    return await Promise.race([ended.then(() => true), late.promise]);
+  } finally {
+    timer.cancel();
   }
 }

@@ -105,6 +105,29 @@ describe("a flight", () => {
     expect(flights).toHaveLength(2);
   });
 
+  test("whose child is still there counts for the next who ask, unless it ends a moment later", async () => {
+    for (const isStuck of [true, false]) {
+      const end = Promise.withResolvers<void>();
+      const failed = rejectionOf(cache.get(ask()), Error);
+      flights.at(-1)!.leave(end.promise);
+      flights.at(-1)!.fail(new Error("gone"));
+      await failed;
+      const count = flights.length;
+      const next = cache.get(ask());
+      next.catch(() => {});
+      await clock.advance(400);
+      expect(flights).toHaveLength(count);
+      if (isStuck) await clock.advance(200);
+      else end.resolve();
+      await settle();
+      expect(flights).toHaveLength(isStuck ? count : count + 1);
+      if (isStuck) expect((await rejectionOf(next, Error)).message).toBe("gone");
+      else flights.at(-1)!.land();
+      end.resolve();
+      await settle();
+    }
+  });
+
   test("goes on while anybody waits, and is ended by the last who leaves", async () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const asking = [first, second].map(({ signal }) => rejectionOf(cache.get(ask({ signal }))));

@@ -180,7 +180,12 @@ export class Renewals {
     if (session.fail(error, stamp, time, random()))
       log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
-    this.#end(session, flight, { error });
+    const end = (): void => {
+      if (session.flight === flight) this.#end(session, flight, { error });
+    };
+    // What is changed after somebody was told is seen to have changed.
+    if (stamp === undefined) end();
+    else void stamp.then(end);
   }
 
   /** Whether the files have changed that the source was read from which failed: what is remembered of it is over. */
