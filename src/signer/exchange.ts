@@ -23,14 +23,16 @@ type Outgoing = ServerResponse | Http2ServerResponse;
 
 export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolean): Exchange {
   const isOne = incoming.httpVersionMajor === 1;
-  const headers: Header[] = [];
-  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
-    const name = incoming.rawHeaders[at]!.toLowerCase();
-    if (name === ":authority") headers.push(["host", incoming.rawHeaders[at + 1]!]);
-    else if (!name.startsWith(":")) headers.push([name, incoming.rawHeaders[at + 1]!]);
-  }
+  const headers = pairsOf(incoming.rawHeaders).flatMap(([name, value]): Header[] => {
+    if (name === ":authority") return [["host", value]];
+    return name.startsWith(":") ? [] : [[name, value]];
+  });
   const url = incoming.url ?? "";
   const at = url.indexOf("?");
+  const cut = () => {
+    if (isOne) (incoming as IncomingMessage).socket.destroy();
+    else (outgoing as Http2ServerResponse).stream.close(8);
+  };
   return {
     request: {
       method: incoming.method ?? "",
@@ -53,25 +55,25 @@ export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolea
     get hasAnswered() {
       return outgoing.headersSent;
     },
-    cut: () => {
-      if (isOne) (incoming as IncomingMessage).socket.destroy();
-      else (outgoing as Http2ServerResponse).stream.close(8);
-    },
+    cut,
     onGone: (listener) => void outgoing.once("close", listener),
     limitBody: (patience) => {
       const limited = isOne ? (incoming as IncomingMessage).socket : (incoming as Http2ServerRequest).stream;
-      const late = () => {
-        if (isOne) (incoming as IncomingMessage).socket.destroy();
-        else (outgoing as Http2ServerResponse).stream.close(8);
-      };
-      limited.setTimeout(patience, late);
+      limited.setTimeout(patience, cut);
       // An answer may take as long as it takes.
       (incoming as Readable).once("end", () => {
         limited.setTimeout(0);
-        limited.off("timeout", late);
+        limited.off("timeout", cut);
       });
     },
   };
+}
+
+/** Of `rawHeaders`: names in lower case, in their order, each as often as it was sent. */
+export function pairsOf(raw: readonly string[]): Header[] {
+  const pairs: Header[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at]!.toLowerCase(), raw[at + 1]!]);
+  return pairs;
 }
 
 /** RFC 9110, 7.6.1: of one connection, never passed on. */

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
 import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkError, ChunkSigner } from "./chunks.ts";
-import { type Exchange, HOP_BY_HOP } from "./exchange.ts";
+import { type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
 import type { Asked } from "./operation.ts";
 import { QueueUrls, slashed } from "./queue-urls.ts";
@@ -166,9 +166,7 @@ async function download(
   { urls, keys }: { readonly urls: QueueUrls | undefined; readonly keys: Keys },
 ): Promise<void> {
   progress.status = answer.statusCode ?? 502;
-  const headers: Header[] = [];
-  for (let at = 0; at + 1 < answer.rawHeaders.length; at += 2)
-    headers.push([answer.rawHeaders[at]!.toLowerCase(), answer.rawHeaders[at + 1]!]);
+  const headers = pairsOf(answer.rawHeaders);
   progress.requestId = headers.find(([name]) => name === "x-amzn-requestid" || name === "x-amz-request-id")?.[1];
   const isRedirect = progress.status >= 300 && progress.status < 400;
   const passed = headers.filter(

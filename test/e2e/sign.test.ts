@@ -1,29 +1,17 @@
 // A grant that signs: what its sandbox sends is checked, judged, signed with the role's credentials, and sent on.
 import { describe, expect, test } from "bun:test";
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SignatureV4 } from "@smithy/signature-v4";
+import { Sha256 } from "../signer/sha256.ts";
 import { childrenOf } from "../processes.ts";
 import { addGrant, createHost, inside } from "./granthost.ts";
 import { isAlive, type Machine, until } from "./machine.ts";
 import { type Arrived, startUpstream } from "./upstream.ts";
-
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: string | Uint8Array) {
-    this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret);
-  }
-  update(data: string | Uint8Array) {
-    this.#hash.update(data);
-  }
-  digest() {
-    return Promise.resolve(new Uint8Array(this.#hash.digest()));
-  }
-}
 
 interface Keys {
   readonly accessKeyId: string;
