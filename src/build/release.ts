@@ -142,7 +142,7 @@ function git(root: string, ...words: readonly string[]): string | undefined {
 }
 
 /**
- * The commit that a release names. What anybody can build again is a commit, and nothing else.
+ * The commit that a release names. What can be built again is a commit, and nothing else.
  * @param where there is no git, or the files of a commit are built in another place
  * @throws Error without git, or where files differ from the commit
  */

@@ -17,7 +17,7 @@ const ATTEMPTS = 10;
 
 /**
  * Takes the lock file's lock, without waiting, and writes our pid into it. The file is never removed: a lock on a name
- * that someone else may re-create locks nothing.
+ * that another process may re-create locks nothing.
  *
  * @throws KeyholeError `already-running` with the holder's pid, `unsafe-path` as openOwnFile does.
  */

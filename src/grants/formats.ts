@@ -7,7 +7,7 @@ const DAY = 86_400;
 const HOUR = 3_600;
 const MINUTE = 60;
 
-/** Seconds: ten years. Nobody means more, and a u32 on the wire holds it. */
+/** Seconds: ten years. Enough for any grant, and a u32 on the wire holds it. */
 const LONGEST = 3_650 * DAY;
 
 const SPAN = /^(?:(\d{1,10})d)?(?:(\d{1,10})h)?(?:(\d{1,10})m)?(?:(\d{1,10})s?)?$/;

@@ -61,11 +61,11 @@ export interface Grant extends GrantTerms {
   readonly environment: Readonly<Record<string, string>>;
   /** The source credentials were keys in the environment, which a restart of the daemon forgets. */
   readonly hadKeys: boolean;
-  /** Of those keys: whoever has the same ones gives them back. */
+  /** Of those keys: a daemon start with the same keys gives them back. */
   readonly keyId: string | undefined;
   /** Where its config is; undefined for the default directory. */
   readonly configDir: string | undefined;
-  /** The process that it ends with; undefined for one that is nobody's. */
+  /** The process that it ends with; undefined for a grant that is bound to none. */
   readonly runner: Runner | undefined;
   /** Of a grant that signs: the keys that its sandbox has, which are good for this grant alone. */
   readonly dummy: DummyKeys | undefined;

@@ -43,7 +43,7 @@ export function leaseAdvice({ run, uid }: Pick<LeasePlaces, "run" | "uid">): str
   return `sudo mkdir -p ${path} && sudo mount -t tmpfs -o uid=${uid},mode=0700 tmpfs ${path}`;
 }
 
-/** The XDG base directory specification asks for 0700; what counts is that nobody else can write there. */
+/** The XDG base directory specification asks for 0700; what counts is that no other user can write there. */
 function isFit(runtime: string, { uid, devices }: LeasePlaces): boolean {
   if (!runtime.startsWith("/") || isBelow(runtime, devices)) return false;
   const stats = look(runtime);

@@ -1,6 +1,6 @@
 // The name of a grant: a word of the command line, a part of a file's path, of a role session's name and of what
 // sandboxes print; narrower than a config's name, because the grant's holder sees it. And the name of its directory, with
-// which anyone can use the grant: it stands in no file and no log. The grant's id does, by which the name is known again.
+// which any process can use the grant: it is in no file and no log. The grant's id is, by which the name is known again.
 import { KeyholeError } from "../errors.ts";
 import { baseOf } from "../paths.ts";
 import { didYouMean } from "../text/suggest.ts";

@@ -49,7 +49,7 @@ function readOnlyArn(roleArn: string): string {
 }
 
 /**
- * Whatever the role may do, except to become somebody else: to change or make identities and their permissions, to
+ * Whatever the role may do, except to become another identity: to change or make identities and their permissions, to
  * assume roles, to hand a role to a service. Actions of IAM that AWS will add are not allowed either. It does not stop
  * one who may change code or data that another role already runs with (a function's code, a shell in a container).
  */

@@ -47,7 +47,7 @@ export function openGrantStore(directory: string, uid: number = process.getuid?.
 
   function list(): string[] {
     checkDirectory(directory, uid);
-    // Nobody but the daemon writes definitions, and it makes no links.
+    // Only the daemon writes definitions, and it makes no links.
     const found = [EXTENSION, REVOKED].flatMap((extension) =>
       listNames(directory, { extension, isName: isGrantName, withLinks: false }),
     );

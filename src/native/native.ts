@@ -61,7 +61,7 @@ export interface Native {
   connectFailure(path: string): string | undefined;
 }
 
-// Who is at the other end of a socket of Bun's, and whether that is someone who may ask or answer.
+// Who is at the other end of a socket of Bun's, and whether it may ask or answer.
 
 /** Bun's sockets have a descriptor that its types do not mention. */
 interface WithDescriptor {

@@ -21,7 +21,7 @@ export interface RateLimiter {
    *   `close` after that. The promise rejects with the latter.
    */
   take(): Promise<void> | undefined;
-  /** Whoever waits, or asks later, gets this reason. */
+  /** Requests that wait, and later ones, get this reason. */
   close(reason: KeyholeError): void;
 }
 
@@ -52,7 +52,7 @@ export function createRateLimiter({ rate, clock, most, patience }: RateLimiterOp
     const now = clock.monotonic();
     const next = Math.max(fullAt, now) + interval;
     const at = next - rate.milliseconds - ROUNDING;
-    // Whoever comes while others wait goes behind them.
+    // First come, first served.
     if (at <= now && waiters.length === 0) {
       fullAt = next;
       return undefined;

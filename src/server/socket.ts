@@ -156,7 +156,7 @@ function listenAt<Data>(descriptor: number, handlers: Bun.SocketHandler<Data | u
 
 /**
  * Makes way for bind: removes a socket on which no server listens. Only the holder of the lock may call it. Between the
- * proof and the removal someone without our lock could bind there; an honest keyhole never does.
+ * proof and the removal a process without our lock could bind there; an honest keyhole never does.
  *
  * @throws KeyholeError `already-running` if a server answers, `unsafe-path`
  */

@@ -37,7 +37,7 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
   try {
     await serveGrant();
   } catch {
-    // Not a daemon's lines: whoever typed them learns nothing of what stands here.
+    // Not a daemon's lines: a person who typed them learns nothing of what stands here.
     process.exit(1);
   }
   process.exit(0);

@@ -120,7 +120,7 @@ function failureOf(error: unknown): Failure {
   return { status: 503, code: "ServiceUnavailable", message: `AWS cannot be reached: ${said}` };
 }
 
-/** The connection is closed behind it where a body was not read: nobody must take the rest for a request. */
+/** The connection is closed behind it where a body was not read: the rest must not be taken for a request. */
 async function refuse(exchange: Exchange, failure: Failure, service: Service | undefined): Promise<void> {
   const { status, headers, body } = answerOf(failure, exchange.request, service);
   const hasBody = exchange.request.headers.some(([name]) => name === "content-length" || name === "transfer-encoding");

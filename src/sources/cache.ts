@@ -86,7 +86,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
     try {
       keep(key, entry, await entry.flight);
     } catch (error) {
-      // Whoever asked for the flight is told why; a failure is not kept here.
+      // The requests for the flight are told why; a failure is not kept here.
       forget(key, entry);
       const ended = left();
       if (ended === undefined || entry.controller.signal.aborted) return;
@@ -99,7 +99,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
     const time = keepFor(result, clock.wall());
     entry.result = result;
     entry.keepUntil = clock.wall() + time;
-    // Secrets leave when their time is over, not when somebody asks next.
+    // Secrets leave when their time is over, not with the next request.
     clock.after(time, () => forget(key, entry));
   }
 

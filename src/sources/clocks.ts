@@ -1,5 +1,5 @@
 // How far the clocks of those who are asked are from this machine's. All of AWS has one clock; an STS somewhere else (a
-// test server, a container whose clock stood still) has its own, and must not tell the time for anybody else.
+// test server, a container whose clock stood still) has its own, and must not tell the time for any other.
 import type { Exchange } from "./failure.ts";
 import type { AssumedRole, ClockStanding } from "./source.ts";
 import type { Target } from "./target.ts";
@@ -22,7 +22,7 @@ const MOST = 64;
 
 export function createClocks(): Clocks {
   const skews = new Map<string, number>();
-  /** Whose clock counts as AWS's: AWS's own; before AWS was ever asked, that of whoever was asked first. */
+  /** Whose clock counts as AWS's: AWS's own; before AWS was ever asked, that of the first one asked. */
   let reference: string | undefined;
 
   function remember(key: string, skew: number): void {

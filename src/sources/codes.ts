@@ -1,5 +1,5 @@
 // One-time codes that wait for a person: which are wanted, who is being asked, and what becomes of an answer. A person is
-// asked by a client, at its terminal or on its desktop; the daemon asks nobody.
+// asked by a client, at its terminal or on its desktop; the daemon asks no person.
 import type { Clock, Timer } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 
@@ -57,7 +57,7 @@ export interface Codes {
   left(connection: number): void;
 }
 
-/** Milliseconds after which nobody is taken to wait any more; secrets of who waits leave then. */
+/** Milliseconds after which a waiting client is taken to be gone; its secrets leave then. */
 const LONGEST_WAIT = 600_000;
 /** Milliseconds for which a client may ask without an answer before another that waits may. */
 const LONGEST_TURN = 120_000;
@@ -105,7 +105,7 @@ export function createCodes(clock: Clock, used: UsedCodes): Codes {
     release(entry);
   }
 
-  /** The turn is over: whoever waits looks again. */
+  /** The turn is over: requests that wait look again. */
   function release(entry: Entry): void {
     entry.turnEnds?.cancel();
     entry.asker = undefined;

@@ -148,7 +148,7 @@ export function createDevices(options: DevicesOptions): Devices {
     const kept = cache.kept(use);
     if (kept !== undefined) return kept;
     if (request.config.MFA === undefined) {
-      // Whoever answers may do so when this request is long over.
+      // The answer may come when this request is long over.
       const later = { ...use, signal: new AbortController().signal };
       throw codes.want({
         key: codeKeyOf(use),

@@ -29,7 +29,7 @@ export type StsFailure =
   | { readonly kind: "no-endpoint"; readonly message: string }
   /** An answer of STS in which something is missing, or is nothing that it could be. */
   | { readonly kind: "unusable"; readonly field: string }
-  /** Nobody wanted the answer any more. */
+  /** The answer was no longer wanted. */
   | { readonly kind: "aborted" }
   /** Something answered, and it was not STS. */
   | { readonly kind: "unreadable" };
@@ -42,7 +42,7 @@ export interface Exchange {
   readonly date: number | undefined;
 }
 
-/** What a StsTransport throws. The message is for nobody; refusal.ts makes one. */
+/** What a StsTransport throws. Its message is never shown; refusal.ts makes one. */
 export class StsFailed extends Error {
   override readonly name = "StsFailed";
   readonly failure: StsFailure;
@@ -82,7 +82,7 @@ export class Untrusted extends Error {
   }
 }
 
-/** What went wrong, whoever threw it: a transport, the SDK or handler.ts. */
+/** What went wrong, thrown by a transport, the SDK or handler.ts. */
 export function failureOf(error: unknown): StsFailure {
   if (error instanceof StsFailed) return error.failure;
   const refused = readServiceError(error);

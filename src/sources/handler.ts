@@ -47,7 +47,7 @@ async function attempt(request: Request, options: HandlerOptions): Promise<Respo
   try {
     const response = await fetch(request, {
       signal: AbortSignal.any([request.signal, late.signal]),
-      // A signed request is for one host only; whoever redirects it (a captive portal) is not STS.
+      // A signed request is for one host only; a server that redirects it (a captive portal) is not STS.
       redirect: "manual",
       // Otherwise BUN_CONFIG_VERBOSE_FETCH would print signed headers.
       verbose: false,

@@ -1,4 +1,4 @@
-// Source credentials that stand where everybody can read them without asking anyone: in the config, or in the
+// Source credentials that are read without a call: in the config, or in the
 // requester's environment.
 import type { Config, KeySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
@@ -20,7 +20,7 @@ export interface ResolvedSource {
   readonly renewal: string | undefined;
   /** Roles that are still to be assumed with them: the first asks for a code, which the daemon sees to. */
   readonly rest: readonly Hop[];
-  /** For `status`, and whoever asks from a terminal. */
+  /** For `status`, and for a person at a terminal. */
   readonly notes: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-// What STS answered, checked before any of it is shown, compared or kept: an STS may be anybody's, and a text that is no
+// What STS answered, checked before any of it is shown, compared or kept: any host may answer, and a text that is no
 // key id or too long for a message would break every list that it stands in. Wider than AWS's own patterns, because
 // other makers' STS have others.
 import type {

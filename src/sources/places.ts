@@ -80,7 +80,7 @@ export function createPlaces(limit: number, clock: Clock): Places {
   };
 }
 
-/** For whoever waits for source credentials that nobody needs any more. */
+/** For requests that wait for source credentials that are no longer needed. */
 export function givenUp(): KeyholeError {
   return new KeyholeError("timeout", "resolving the source credentials was given up");
 }

@@ -1,5 +1,5 @@
 // Where a profile's credentials come from, as far as its files say: botocore's order
-// (botocore/credentials.py, create_credential_resolver), and nothing but what a profile says of itself. Nobody is asked
+// (botocore/credentials.py, create_credential_resolver), and nothing but what a profile says of itself. Nothing is asked
 // and nothing is run: the resolver does what is planned here, doctor and `config validate` only look.
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { quotePosix } from "../text/quoting.ts";
@@ -80,7 +80,7 @@ export function planPlace(sources: Sources, profile: string): Place | undefined 
   }
 }
 
-/** Why a named profile gives no credentials, as far as can be seen without asking anyone; undefined where it may. */
+/** Why a named profile gives no credentials, as far as can be seen without a call; undefined where it may. */
 export function profileRefusal(sources: Sources, profile: string): KeyholeError | undefined {
   try {
     const { place } = planSource(sources, profile);

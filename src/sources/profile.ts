@@ -18,10 +18,10 @@ export interface SharedConfig {
   readonly signIns: Sections;
 }
 
-/** The profile that is used where nobody names one. */
+/** The profile that is used where none is named. */
 export const DEFAULT_PROFILE = "default";
 
-/** The profile somebody named: the config's, else the requester's environment's. */
+/** The profile that was named: the config's, else the requester's environment's. */
 export function namedProfile(config: Config, environment: SourceEnvironment): string | undefined {
   return config.Session?.profile_name ?? environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
 }

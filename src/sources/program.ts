@@ -40,7 +40,7 @@ export type ProgramEnd =
 type Child = Bun.Subprocess<"ignore" | "pipe", "pipe", "pipe">;
 
 /**
- * For a stream that nobody reads: /dev/null, and in an empty root, which has none, a pipe. What may say more than a
+ * For a stream that is not read: /dev/null, and in an empty root, which has none, a pipe. What may say more than a
  * pipe holds, 64 KiB, is a program, and an empty root has no others.
  */
 export function nowhere(): "ignore" | "pipe" {
@@ -172,6 +172,6 @@ function kill(child: Child, { sharesGroup }: ProgramOptions): void {
     if (sharesGroup === true) child.kill("SIGKILL");
     else process.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nobody is left in it.
+    // No process is left in it.
   }
 }

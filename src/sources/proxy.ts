@@ -1,4 +1,4 @@
-// Which proxy a URL is asked through, by the variables of whoever asks. Bun knows those of its own process alone, and
+// Which proxy a URL is asked through, by the requester's variables. Bun knows those of its own process alone, and
 // one process calls STS for many.
 import type { Environment } from "../environment.ts";
 

@@ -27,8 +27,8 @@ export interface SignIn {
 }
 
 /**
- * Runs `use` when nobody else renews the sign-in. Where it may be renewed it is in a directory of its own, that `use` is
- * given, and moved from there.
+ * Runs `use` when no other process renews the sign-in. Where it may be renewed it is in a directory of its
+ * own, that `use` is given, and moved from there.
  *
  * @param refused what to throw where the same sign-in was just refused to another; `use` throws the same
  */

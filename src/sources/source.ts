@@ -4,14 +4,14 @@ import type { Credentials } from "../credentials.ts";
 import type { Surroundings } from "../surroundings.ts";
 
 /**
- * The variables of whoever asked for a session that select its source credentials: AWS_*, PATH, HOME. Held in
+ * The requester's variables that select its source credentials: AWS_*, PATH, HOME. Held in
  * memory with the session, sent over the control socket alone, never logged.
  */
 export type SourceEnvironment = Readonly<Record<string, string>>;
 
 /**
  * Makes a call towards STS when it is its turn: only so many are made at once to each `endpoint` (a region or a URL), so
- * that one that hangs delays no other. Whoever waits for anything else, such as
+ * that one that hangs delays no other. A call that waits for anything else, such as
  * source credentials, waits outside, because what it waits for may need a turn of its own.
  */
 export type Turn = <Result>(endpoint: string, call: () => Promise<Result>) => Promise<Result>;
@@ -22,12 +22,12 @@ export interface RoleRequest {
   readonly name: string;
   readonly config: Config;
   readonly environment: SourceEnvironment;
-  /** Aborted when nobody needs the answer any more (the daemon ends, the session was removed). */
+  /** Aborted when the answer is no longer needed (the daemon ends, the session was removed). */
   readonly signal: AbortSignal;
 }
 
 export interface AssumeRequest extends RoleRequest {
-  /** For helpers; undefined where who asked has told none, or nobody asked. */
+  /** For helpers; undefined where the requester has sent none, or there is no requester. */
   readonly surroundings: Surroundings | undefined;
   /** Whether who asks is to be asked for them, with `surroundings-wanted`, before a helper is run. */
   readonly asksSurroundings: boolean;
@@ -103,7 +103,7 @@ export interface CredentialSource {
   /** The stamp that these files have now; undefined where that is not known. Never rejects. */
   stampOf(files: ReadFiles): Promise<string | undefined>;
 
-  /** What the files say now; nobody is asked, and no helper is run. Throws as `assume` does. */
+  /** What the files say now; no server is asked, and no helper is run. Throws as `assume` does. */
   reread(request: RoleRequest): Promise<ReadFiles>;
 
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */

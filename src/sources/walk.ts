@@ -26,7 +26,7 @@ export interface WalkContext {
   readonly name: string;
   /** For the names of sessions on the way. */
   readonly user: string;
-  /** Undefined: nobody named one. */
+  /** Undefined: none was named. */
   readonly profile: string | undefined;
   /** Must be what `process.env` holds: the SDK reads that. */
   readonly environment: SourceEnvironment;
@@ -232,7 +232,7 @@ async function assume(hop: Hop, credentials: Credentials, context: WalkContext):
   return call("AssumeRole", input, { roleArn, credentials, profile, secrets: [externalId] }, context);
 }
 
-/** The token is read anew each time: whoever makes it replaces it before it ends. */
+/** The token is read anew each time: its maker replaces it before it ends. */
 async function assumeWithToken(
   { roleArn, tokenFile, sessionName, profile }: Extract<Place, { kind: "web-identity" }>,
   context: WalkContext,

@@ -21,7 +21,7 @@ import { build } from "../version.ts";
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
   loadHardened();
-  // Nobody starts a worker without a call for it.
+  // A worker is only started with a call for it.
   void loadSdk();
   const transport = createDirectTransport({ clock: systemClock });
   const output = Bun.stdout.writer();
@@ -32,7 +32,7 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
       void Promise.allSettled([output.write(`${JSON.stringify(dated)}\n`), output.flush()]);
     });
   } catch {
-    // Not a daemon's lines: whoever typed them learns nothing of what stands here.
+    // Not a daemon's lines: a person who typed them learns nothing of what stands here.
     process.exit(1);
   }
   process.exit(0);

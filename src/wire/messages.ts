@@ -171,7 +171,7 @@ interface MessageRow {
 }
 
 export const messages = {
-  /** Is anyone there, and who. Answered whatever else is going on. */
+  /** Is a daemon there, and which. Answered whatever else is going on. */
   Hello: {
     number: 0x01,
     request: struct({ version: string }),

@@ -1,4 +1,4 @@
-// The options of `grant add` → the terms of a grant. Everything is read and checked before anybody is asked anything;
+// The options of `grant add` → the terms of a grant. Everything is read and checked before a person is asked anything;
 // what only STS's limits forbid, the daemon says.
 import type { ArgDef, ArgsDef, ArgValues } from "../../arguments.ts";
 import { checkConfigName, profileConfigName, profileOf } from "../../config/name.ts";
@@ -275,7 +275,7 @@ async function readPolicy(path: string, host: Pick<Host, "cwd" | "readForeign">)
   return text;
 }
 
-/** `<(jq …)` and `/dev/stdin`: what the caller has opened for us, nobody else can. */
+/** `<(jq …)` and `/dev/stdin`: what the caller has opened for us, no other process can. */
 const OWN_STREAM = /^\/dev\/(?:stdin|fd\/\d+)$/;
 
 async function readStream(path: string): Promise<string> {

@@ -33,7 +33,7 @@ export function openLog(path: string, kept = KEPT_LOGS): LogReader {
   function readOn(): string[] {
     if (current === undefined) return [];
     const { descriptor } = current;
-    // Someone emptied the file in place.
+    // The file was emptied in place.
     if (fstatSync(descriptor).size < offset) offset = 0;
     const buffer = new Uint8Array(CHUNK);
     for (let size = 0; (size = readSync(descriptor, buffer, 0, CHUNK, offset)) > 0; offset += size) {

@@ -53,7 +53,7 @@ function doubleSlash(path: string): string {
   return `/${path}`;
 }
 
-/** sandbox-runtime has no key for variables: they are those of whoever starts it. */
+/** sandbox-runtime has no key for variables: they are those of the process that starts it. */
 export function invokeSrt(grant: GrantInfo, host: RecipeHost): Invocation {
   const rules = runtimeRules(grant, host, "sandbox-runtime", (path) => path);
   return withSettings("srt", grant, rules, (words) => ["--", ...words]);
@@ -118,7 +118,7 @@ function runtimeRules(grant: GrantInfo, host: RecipeHost, tool: string, write: (
 
 /**
  * With its network on, as here, Codex forbids no Unix sockets on Linux. Whatever it denies hides all that is below, so
- * the grant's own place stays, whose other names nobody can list.
+ * the grant's own place stays, whose other names cannot be listed.
  */
 function codexRules(grant: GrantInfo, host: RecipeHost) {
   requireHostPaths(grant, "Codex's sandbox");

@@ -19,7 +19,7 @@ export interface Asked extends Omit<Choice, "name"> {
 
 type Context = Pick<CommandContext, "settings" | "host" | "ui">;
 
-/** @throws KeyholeError `usage` where nothing says it and nobody can be asked, and where image and options do not fit. */
+/** @throws KeyholeError `usage` where nothing says it and there is no terminal, and where image and options do not fit. */
 export async function choose(asked: Asked, context: Context): Promise<Choice> {
   const { paths } = context.settings;
   const defaults = readRunDefaults(paths.runFile, context.host.userId());

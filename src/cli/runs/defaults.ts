@@ -1,4 +1,4 @@
-// `~/.keyhole/run.yaml`: what `keyhole run` does where its options do not say. Nobody but its owner may write it.
+// `~/.keyhole/run.yaml`: what `keyhole run` does where its options do not say. Only its owner may write it.
 //
 //   in: docker
 //   image: my-agent

@@ -48,7 +48,7 @@ export interface AddingDependencies {
   readonly socketPath: string;
   /** This one. */
   readonly machine: GrantMachine;
-  /** The program that asks a person of whoever makes a grant. */
+  /** The program that asks a person, of the owner who makes a grant. */
   readonly askpassOf: (environment: SourceEnvironment) => Askpass | undefined;
   readonly isClosed: () => boolean;
 }

@@ -30,9 +30,9 @@ export interface Confirmer {
    *
    * @param grant its name
    * @param text what is asked, on one line, without a secret: it stands among the arguments of a process
-   * @param askpass of whoever made the grant; undefined where there is none
-   * @returns rejects with KeyholeError `denied`, also for a moment after a person's no, without a question: whoever asks
-   *   again at once must not get a yes by tiring somebody out.
+   * @param askpass of the owner who made the grant; undefined where there is none
+   * @returns rejects with KeyholeError `denied`, also for a moment after a person's no, without a question:
+   *   a holder that asks again at once must not get a yes by tiring the person out.
    */
   ask(grant: string, text: string, askpass: Askpass | undefined): Promise<void>;
   /** The oldest question that waits; waits for one, up to 10 s. */
@@ -175,11 +175,11 @@ export interface AskpassOptions {
   readonly clock: Clock;
   /** Milliseconds, after which it is killed. */
   readonly patience: number;
-  /** Aborted when somebody else has answered: it is killed then. */
+  /** Aborted when the question was answered elsewhere: it is killed then. */
   readonly signal: AbortSignal;
 }
 
-/** How a program reaches the desktop of whoever made a grant. */
+/** How a program reaches the desktop of the owner who made a grant. */
 const DESKTOP = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"] as const;
 
 /** Its output says nothing: the answer is the exit status. */
@@ -188,7 +188,7 @@ const LARGEST_OUTPUT = 64 * 1024;
 /**
  * The program that an environment names, KEYHOLE_ASKPASS before SSH_ASKPASS, with what it runs in; undefined if none.
  *
- * @param environment of whoever made the grant
+ * @param environment of the owner who made the grant
  * @param base what everything that the daemon spawns gets
  */
 export function selectAskpass(

@@ -40,7 +40,7 @@ export function notKept(name: string, error: unknown): KeyholeError {
   return new KeyholeError(kind, `grant ${name} is revoked: in force now, not yet kept: ${message}`, hint);
 }
 
-/** As `writeDefinition`, where nobody waits to be told that it failed. */
+/** As `writeDefinition`, where no request waits to be told that it failed. */
 export function tryToWriteDefinition(store: GrantStore, live: LiveGrant, log: Log): void {
   try {
     (live.grant.revokedAt === undefined ? writeDefinition : writeEnd)(store, live);

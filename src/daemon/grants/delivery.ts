@@ -80,7 +80,7 @@ export interface Lease {
   /**
    * Puts an error document in the place of the credentials: JSON whose `Version` is the reason. Every SDK refuses it,
    * and botocore shows the version that it does not know. Where that cannot be written, as on a
-   * file system that somebody has filled, there is no file.
+   * file system that is full, there is no file.
    *
    * @throws KeyholeError `unsafe-path`; the credentials are gone all the same, if they could be removed.
    */

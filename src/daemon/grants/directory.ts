@@ -134,7 +134,7 @@ export function openSocket(
 /** Connections of one grant. */
 const GRANT_CONNECTIONS = 32;
 
-/** Descriptors of a grant that nobody is connected to: its directory and its listener. */
+/** Descriptors of a grant without a connection: its directory and its listener. */
 const HELD_BY_GRANT = 2;
 
 /** Bounds the list of grants where descriptors do not. */
@@ -174,7 +174,7 @@ export function boundGrants(descriptors: number): GrantBounds {
   };
 }
 
-/** One connection more was accepted: if that is too many, whoever has the most of them gives one up. */
+/** One connection more was accepted: if that is too many, the grant with the most of them loses one. */
 export function dropFullest(listeners: readonly Crowded[], most: number): void {
   let total = 0;
   let fullest: Crowded | undefined;

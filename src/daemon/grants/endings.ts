@@ -50,7 +50,7 @@ const LOOK = 400;
 export function runnerOf({ pid, witness }: Caller, startOf: StartOf): Runner {
   try {
     const started = pid ? startOf(pid) : undefined;
-    // Read before the question: whoever called connect() had its pid all the time.
+    // Read before the question: the process that called connect() had its pid all the time.
     if (pid && started !== undefined && witness?.hasEnded() !== true) return { pid, started };
   } catch {
     // Nor can its end be seen.

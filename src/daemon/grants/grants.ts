@@ -44,7 +44,7 @@ export interface Grants {
   revoke(name: string, caller: Caller): GrantInfo;
   /** Revokes, and removes directory and definition. @throws KeyholeError `no-such-grant` */
   remove(name: string, caller: Caller): void;
-  /** The oldest question that nobody has answered; waits for one, up to 10 s. */
+  /** The oldest question without an answer; waits for one, up to 10 s. */
   question(): Promise<ResponseOf<"GrantQuestion">>;
   /** An answer that comes too late changes nothing. */
   answer(id: number, allow: boolean, caller: Caller): void;
@@ -99,7 +99,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
   const runners = watchRunners(() => (isClosed ? [] : lives.values()), endRun, options);
   const make = createGrantAdding({ ...options, served, life, mostGrants: bounds.mostGrants, isClosed: () => isClosed });
 
-  /** What happens unasked: ends, leases, sockets that somebody removed. */
+  /** What happens unasked: ends, leases, sockets that were removed. */
   function look(): void {
     if (isClosed) return;
     let next = Infinity;
@@ -250,7 +250,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     }
   }
 
-  /** A definition that does not parse is served by nobody, and can be removed all the same. */
+  /** A definition that does not parse is not served, and can be removed all the same. */
   function removeUnserved(name: string, caller: Caller): void {
     if (!isGrantName(name) || pending.has(name) || !store.remove(name)) throw noSuchGrant(name, [...lives.keys()]);
     record({ kind: "remove", transport: "control", outcome: "ok", grant: name, peer: peerOf(caller) });

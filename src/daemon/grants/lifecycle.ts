@@ -50,7 +50,7 @@ export interface Origin {
 export interface GrantLifecycle {
   readonly sessions: GrantSessions;
   /**
-   * Opens directory and socket. The executable follows with `equip`, the session when somebody asks, or with `tend`.
+   * Opens directory and socket. The executable follows with `equip`, the session with a request or with `tend`.
    *
    * @param origin of one that is made just now; the texts of another follow with `describe`
    * @throws KeyholeError `unsafe-path`, `usage`; what was made for a grant with an origin is removed again.
@@ -68,9 +68,9 @@ export interface GrantLifecycle {
   change(live: LiveGrant, terms: Pick<Grant, "executable" | "arch">): Promise<void>;
   /** Another definition is in force; its texts follow with `describe`. */
   adopt(live: LiveGrant, grant: Grant): void;
-  /** Puts its socket back if somebody removed it. */
+  /** Puts its socket back if it was removed. */
   mend(live: LiveGrant): Promise<void>;
-  /** Sees to what nobody asks for: the lease of a grant that is active. */
+  /** Sees to what no request asks for: the lease of a grant that is active. */
   tend(live: LiveGrant): void;
   /** It vends nothing any more; complete when this returns. Directory and socket stay, and say why. */
   end(live: LiveGrant, kind: "revoked" | "expired"): void;
@@ -110,7 +110,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
 
   function count(live: LiveGrant): void {
     countUse(store, live);
-    // Its line is not yet wiped: whoever was given it in this turn still has it.
+    // Its line is not yet wiped: a request that was given it in this turn still has it.
     if (stateOf(live.grant, sessions.nowOf(live)) === "used-up") sessions.remove(live.grant.name);
   }
 
@@ -207,7 +207,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     }
   }
 
-  /** Its session is pinned, and renews itself; that its config or definition changed shows to nobody who does not look. */
+  /** Its session is pinned, and renews itself; without a look a changed config or definition would not show. */
   function tend(live: LiveGrant): void {
     if (live.lease === undefined) return;
     try {

@@ -36,7 +36,7 @@ export interface LiveGrant {
   version: number;
   /** Of the definition's file as it was read or written last; undefined where it could not be written. */
   revision: string | undefined;
-  /** Of whoever made the grant, keys included: for as long as this daemon lives. */
+  /** Of the owner who made the grant, keys included: for as long as this daemon lives. */
   readonly environment: SourceEnvironment | undefined;
   /** The program that asks a person of theirs; a restart of the daemon forgets it. */
   readonly askpass: Askpass | undefined;
@@ -56,7 +56,7 @@ export interface LiveGrant {
   roleArn: string | undefined;
   outstanding: Outstanding | undefined;
   refusals: number;
-  /** For whoever made the grant: AWS's own words may be in it. */
+  /** For the owner who made the grant: AWS's own words may be in it. */
   lastError: KeyholeError | undefined;
   /** Its end was seen and acted upon. */
   hasExpired: boolean;

@@ -25,7 +25,7 @@ export interface LoadingDependencies {
 }
 
 export interface GrantLoading {
-  /** Takes the definitions for what they are now. One that cannot be served is logged, and stops nobody else. */
+  /** Takes the definitions for what they are now. One that cannot be served is logged, and stops no other. */
   load(): Promise<void>;
   /** Finds its region, and writes its texts. What prevents it is logged, and shown. */
   describe(live: LiveGrant): Promise<void>;
@@ -80,7 +80,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
 
   /**
    * Of a definition and its copy each would put its socket into the other's directory. Whose it is shows where one is
-   * served already; where none is, nobody knows.
+   * served already; where none is, it is not known.
    *
    * @throws KeyholeError `invalid-grant`
    */
@@ -136,7 +136,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     dismantle(live);
   }
 
-  /** Not waited for: the files that name the region may not answer, and nobody else's grant depends on them. */
+  /** Not waited for: the files that name the region may not answer, and no other grant depends on them. */
   async function describe(live: LiveGrant): Promise<void> {
     try {
       const region = await regionOf(live.grant);

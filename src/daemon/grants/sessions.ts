@@ -45,7 +45,7 @@ export interface GrantSessions {
   ensure(live: LiveGrant): void;
   /** Compares its session with config and definition: one that is pinned is renewed if they changed. Throws as `vend`. */
   follow(name: string): void;
-  /** Ends its session, if there is one; whoever waits is told. */
+  /** Ends its session, if there is one; requests that wait are told. */
   remove(name: string): void;
   /** Of a grant's session, if it has one just now. */
   infoOf(name: string): SessionInfo | undefined;
@@ -94,7 +94,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
   }
 
   /**
-   * The hint to a failure for want of good keys is to add the config again: where somebody has done so, with other keys,
+   * The hint to a failure for want of good keys is to add the config again: where the owner has done so, with other keys,
    * those are the grant's as well.
    */
   function otherEnvironment(

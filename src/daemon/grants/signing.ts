@@ -1,5 +1,5 @@
-// A grant that signs: its socket `sign`, and the process that listens there while somebody uses it. The first connection
-// starts that process, whose socket then takes the place of ours; `keyhole relay` connects again. When nobody has used it
+// A grant that signs: its socket `sign`, and the process that listens there while it is used. The first connection
+// starts that process, whose socket then takes the place of ours; `keyhole relay` connects again. When it was not used
 // for a while, or it has ended, ours is back.
 import { lstatSync, renameSync, rmSync } from "node:fs";
 import type { AuditEvent } from "../../audit/line.ts";
@@ -208,7 +208,7 @@ export async function openSigning(
     idle = isWanted ? undefined : clock.after(IDLE, () => void retire());
   }
 
-  /** Ours is back before it ends, so that nobody finds a socket where nobody listens. */
+  /** Ours is back before it ends, so that no client finds a socket without a listener. */
   async function retire(): Promise<void> {
     const own = child;
     if (own === undefined) return;
@@ -233,7 +233,7 @@ export async function openSigning(
     serveHost();
   }
 
-  /** At its port of the host nobody else listens who could start a signer. */
+  /** At its port of the host no other process listens that could start a signer. */
   function serveHost(): void {
     if (live.grant.sign?.listen !== true) return;
     again?.cancel();

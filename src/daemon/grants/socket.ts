@@ -69,7 +69,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
         refuseEnded(live.grant, now(live));
         await askPerson(caller);
       }
-      // All of it may have changed while nobody looked.
+      // All of it may have changed since the last look.
       admit(live.grant, caller);
       refuseEnded(live.grant, now(live));
       return await giveLater(vend(live), caller);
@@ -88,7 +88,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
 
   /** In one turn with what gave the issue: its bytes are wiped when it is replaced. */
   function give(issue: Issue, caller: Caller): Promise<Uint8Array> {
-    // The last use may have gone to somebody else, or the grant have ended, while this one waited.
+    // The last use may have gone to another request, or the grant have ended, while this one waited.
     refuseEnded(live.grant, now(live));
     count(live);
     const { accessKeyId } = issue.credentials;

@@ -1,5 +1,5 @@
 // Whether a peer may vend a config, by the policy file as it is at the moment of the question: read again when it, or who
-// the users are, has changed. A name that no account has allows nobody.
+// the users are, has changed. A name that no account has allows no user.
 import { decodeYaml, MalformedYaml, YAML_LIMIT } from "../../config/yaml.ts";
 import { KeyholeError } from "../../errors.ts";
 import { readTrusted } from "../../files/reading.ts";
@@ -23,7 +23,7 @@ export interface Member {
 /** Rules with numbers in place of names. */
 export interface Decision {
   allows(member: Member, config: string): boolean;
-  /** Rules that count for nobody, because their name is no user's or group's here: `user agent (line 3)`. */
+  /** Rules without effect, because their name is no user's or group's here: `user agent (line 3)`. */
   readonly unknown: readonly string[];
 }
 
@@ -58,7 +58,7 @@ function idOf({ subject, value }: Rule, accounts: Accounts): number | undefined 
 /** What the file says now. */
 export interface PolicyState {
   readonly decision: Decision;
-  /** What is wrong with it, in words for its owner; nobody may vend anything then, or not those who are named. */
+  /** What is wrong with it, in words for its owner; no member may vend anything then, or not those who are named. */
   readonly problems: readonly string[];
 }
 
@@ -113,7 +113,7 @@ function readState(path: string, uid: number, files: AccountFiles): PolicyState 
   }
 }
 
-/** Whatever it was, nobody is served. */
+/** Whatever it was, no member is served. */
 function reasonOf(error: unknown, path: string): string {
   if (error instanceof KeyholeError) return error.message;
   return `${path}: ${error instanceof MalformedYaml ? error.message : "cannot be read"}`;

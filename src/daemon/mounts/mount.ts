@@ -1,4 +1,4 @@
-// A grant's directory, which a sandbox sees. Whoever was given it writable (the sandbox's root, a process of this
+// A grant's directory, which a sandbox sees. A holder that was given it writable (the sandbox's root, a process of this
 // user) may put anything anywhere in it at any moment: nothing is written, removed or given a mode through what stands
 // there, nothing waits for it, and what can be put right is put right.
 import * as fs from "node:fs";

@@ -66,7 +66,7 @@ export function discard(directory: Pinned, name: string): void {
   }
 }
 
-/** A file that is there, open for reading; undefined for what is none. It may be anybody's. */
+/** A file that is there, open for reading; undefined for what is none. Any user may own it. */
 export function openEntry(path: string): number | undefined {
   // Looked at before it is opened: opening a device may do something.
   if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;

@@ -7,17 +7,17 @@ import type { Issue } from "./issue.ts";
 import type { Session } from "./session.ts";
 import type { Semaphore, Ticket } from "./semaphore.ts";
 
-/** `superseded`: thrown away because config or environment changed; whoever waited asks again. */
+/** `superseded`: thrown away because config or environment changed; requests that waited ask again. */
 export type Outcome = { readonly issue: Issue } | { readonly error: KeyholeError } | { readonly superseded: true };
 
 export interface Flight {
-  /** Never rejects, so that a renewal that nobody waits for is nobody's unhandled rejection. */
+  /** Never rejects, so that a renewal without waiters is no unhandled rejection. */
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
   readonly abort: AbortController;
   /** Its place in a queue, from the moment it asks for its turn. */
   place: { readonly semaphore: Semaphore; readonly ticket: Ticket } | undefined;
-  /** Somebody waits, or waited. */
+  /** A request waits, or waited. */
   urgent: boolean;
   /** Its config and environment are fixed from here on. */
   started: boolean;
@@ -86,7 +86,7 @@ export class Identities {
     return answer;
   }
 
-  /** Ends every call; whoever waits is told why. */
+  /** Ends every call; requests that wait are told why. */
   stop(reason: KeyholeError): void {
     for (const call of this.#calls) call.abort(reason);
   }

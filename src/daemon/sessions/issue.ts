@@ -75,7 +75,7 @@ export function issueOf(
     answer: undefined,
     region: assumed.region,
     issuedAt: time.wall,
-    // On AWS's clock, like every time here; the credentials say it on the clock of whoever gave them.
+    // On AWS's clock, like every time here; the credentials say it on the clock of the STS that gave them.
     expiresAt: time.wall + measured,
     lifetime,
     arrivedAt: time.monotonic,

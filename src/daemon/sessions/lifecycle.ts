@@ -1,4 +1,4 @@
-// Keeps the sessions: who is in memory, what file each follows, who is renewed unasked, who has to leave. Answers nobody.
+// Keeps the sessions: who is in memory, what file each follows, who is renewed unasked, who has to leave.
 import type { ConfigReader, StoredConfig } from "../../config/config.ts";
 import { configGone } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
@@ -130,7 +130,7 @@ export class Lifecycle {
     return this.#cache.byUse().filter((session) => !session.isFailedAttempt);
   }
 
-  /** Ends a session, and forgets one that was evicted; whoever waits is told. Returns whether there was one. */
+  /** Ends a session, and forgets one that was evicted; requests that wait are told. Returns whether there was one. */
   remove(name: string, reason: KeyholeError): boolean {
     const session = this.#cache.get(name);
     if (session === undefined) return this.#cache.forget(name);
@@ -155,7 +155,7 @@ export class Lifecycle {
     if (this.#cache.size > 0) this.#wakeTimer.wakeIn(0);
   }
 
-  /** With the config of before, so that an eviction shows to nobody; whether it still holds is `find`'s next question. */
+  /** With the config of before, so that an eviction does not show; whether it still holds is `find`'s next question. */
   #revive(name: string): Session | undefined {
     const remembered = this.#cache.remembered(name);
     return remembered && this.#enter(remembered, -Infinity);
@@ -181,7 +181,7 @@ export class Lifecycle {
     this.#with.log("info", "config changed", { config: session.name, change });
     if (change === "identity") {
       this.renewals.supersede(session);
-      // Nobody may have waited for the flight, and nobody may ask: the next one is the sweep's.
+      // No request may have waited for the flight, and none may come: the next one is the sweep's.
       this.#wakeFor(session);
     } else this.#drop(session, configGone(session.name));
   }
@@ -194,7 +194,7 @@ export class Lifecycle {
     this.#with.log("info", "session removed", { config: session.name, reason: reason.kind });
   }
 
-  /** Whoever was given an issue of theirs in this turn still has it: the session is not closed, its line not yet wiped. */
+  /** A request of this turn may still have an issue of theirs: the session is not closed, its line not yet wiped. */
   #evict(): void {
     for (const session of this.#cache.evict()) {
       this.counters.evictions += 1;

@@ -55,7 +55,7 @@ export function memoryPath({ home, runDir, socket }: Paths): string {
   return `${runDir}/sessions${suffix}.json`;
 }
 
-/** Brings back the sessions of the last time: no call to AWS before somebody asks, except for pinned ones. */
+/** Brings back the sessions of the last time: no call to AWS before a request, except for pinned ones. */
 export function openMemory(options: MemoryOptions): Memory {
   const { path, home, sessions, keyring, clock, log } = options;
   let timer: Timer | undefined;
@@ -172,7 +172,7 @@ function bringBack(options: MemoryOptions): Entry[] {
   return entries.filter(({ keyId }) => keyId !== undefined);
 }
 
-/** Only its file is read, at once; what is wrong with it shows to whoever asks for it. */
+/** Only its file is read, at once; what is wrong with it shows when it is asked for. */
 function restore({ sessions, log }: MemoryOptions, { config, environment, way }: Entry): void {
   try {
     sessions.restore(config, environment, way);

@@ -77,7 +77,7 @@ export function ageOf(remaining: number, lifetime: number, renewsAt: number): Ag
   return remaining <= renewsAt ? "due" : "fresh";
 }
 
-/** Between two attempts, whoever asks. */
+/** Between two attempts, for all requesters together. */
 export const LEAST_DELAY = SECOND;
 
 /**
@@ -88,7 +88,7 @@ export function retryDelay(failures: number, random: number): number {
   return LEAST_DELAY + random * (Math.min(60 * SECOND, SECOND * 2 ** failures) - LEAST_DELAY);
 }
 
-/** Nobody asked for two lifetimes: stop renewing until somebody does. */
+/** No request for two lifetimes: stop renewing until the next one. */
 export function isIdle(sinceUse: number, lifetime: number): boolean {
   return sinceUse > 2 * lifetime;
 }

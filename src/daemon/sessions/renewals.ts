@@ -46,7 +46,7 @@ export class Renewals {
     this.#with = dependencies;
   }
 
-  /** The session's flight: the one under way, or a new one. `urgent` if somebody will wait for it. */
+  /** The session's flight: the one under way, or a new one. `urgent` if a request will wait for it. */
   fly(session: Session, urgent: boolean): Flight {
     const { flight } = session;
     if (flight !== undefined) {
@@ -90,7 +90,7 @@ export class Renewals {
     const { clock, time, counters } = this.#with;
     const { signal } = flight.abort;
     const last = { took: 0, jumps: time.jumps };
-    // Runs before the turn and from its beginning on; whoever stands in the queue is nobody's fault.
+    // Runs before the turn and from its beginning on; who stands in the queue has no fault in it.
     let timer = guard(clock, flight.abort, sourcePatience(session.stored.config));
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
@@ -154,7 +154,7 @@ export class Renewals {
       refuseOverrun(session.stored, issue.expiresAt);
     } catch (error) {
       wiper.drop(issue);
-      // Asked for by a clock that nobody had compared with AWS's: the next attempt knows better.
+      // Asked for by a clock that was not yet compared with AWS's: the next attempt knows better.
       if (!wasMeasured && time.skew !== undefined) return this.abandon(session, { superseded: true });
       throw error;
     }
@@ -183,7 +183,7 @@ export class Renewals {
     const end = (): void => {
       if (session.flight === flight) this.#end(session, flight, { error });
     };
-    // What is changed after somebody was told is seen to have changed.
+    // What is changed after a request was told is seen to have changed.
     if (stamp === undefined) end();
     else void stamp.then(end);
   }

@@ -11,7 +11,7 @@
 // | directory of configs               | of the request: a session for each                                  |
 // | files of a profile without a config| of the request: a session for each                                  |
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
-// |                                    | renewed for nobody                                                  |
+// |                                    | not renewed unasked                                                 |
 // | proxies and certificates           | of who asked last, where the session does not work                  |
 // | ... after a restart                | of who asks next: they are not kept                                 |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
@@ -102,7 +102,7 @@ export function isLost(
   if (kind === "no-source-credentials") return true;
   if (kind === "aws-refused")
     return /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\b/.test(message);
-  // Nobody renews keys in an environment.
+  // Keys in an environment are never renewed.
   return (
     kind === "person-needed" &&
     message.startsWith("ExpiredToken") &&
@@ -251,7 +251,7 @@ export function createSessionConfigs(directory: string): ConfigReader {
   let latest: { readonly directory: string; readonly stored: StoredConfig } | undefined;
   /** The names of the sources of those that have some, by their paths. */
   const sourcesOf = new Map<string, readonly string[]>();
-  /** The paths of all that were read: whoever uses one of them is told where it is gone, and takes nothing else for it. */
+  /** The paths of all that were read: a requester of one that is gone is told so, and takes nothing else for it. */
   const used = new Set<string>();
 
   const own = createConfigReader(directory);

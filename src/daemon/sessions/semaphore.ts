@@ -1,4 +1,4 @@
-// A bounded number of things at once: first come, first served, and those whom somebody waits for go first.
+// A bounded number of things at once: first come, first served, and those that a request waits for go first.
 import type { Clock } from "../../clock.ts";
 
 /** Gives a slot back. */
@@ -7,7 +7,7 @@ export type Release = () => void;
 /** Called with its slot when its turn has come. */
 export type Ticket = (release: Release) => void;
 
-/** Who goes before whom: what somebody waits for, what nobody waits for, and what hung the last time. */
+/** Who goes before whom: what a request waits for, what none waits for, and what hung the last time. */
 export type Rank = "urgent" | "background" | "suspect";
 
 /**
@@ -36,7 +36,7 @@ export class Semaphore {
     this.#clock = clock;
   }
 
-  /** Nobody has a slot, and so nobody waits. */
+  /** All slots are free, and so nothing waits. */
   get isIdle(): boolean {
     return this.#held === 0;
   }
@@ -47,7 +47,7 @@ export class Semaphore {
     this.#fill();
   }
 
-  /** Somebody waits for a ticket that was queued as background. */
+  /** A request waits for a ticket that was queued as background. */
   hurry(ticket: Ticket): void {
     if (this.#queues.background.delete(ticket)) this.#queues.urgent.add(ticket);
   }

@@ -57,7 +57,7 @@ export class Session {
   #failedAt = -Infinity;
   /** No attempt before this: `lastError` answers for AWS where there are no credentials. */
   #retryAt = -Infinity;
-  /** No renewal that nobody asked for before this: the clocks have jumped, and every session may be due. */
+  /** No renewal unasked before this: the clocks have jumped, and every session may be due. */
   #spreadUntil = -Infinity;
   #closed: KeyholeError | undefined;
   #surroundings: Surroundings | undefined;

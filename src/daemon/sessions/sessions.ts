@@ -120,7 +120,7 @@ export class Sessions {
   }
 
   /**
-   * Brings back a session that had given credentials; AWS is asked when somebody asks for some. Throws as `add`.
+   * Brings back a session that had given credentials; AWS is asked with the first request for them. Throws as `add`.
    *
    * @param lacksWay its environment reached AWS by proxies or certificates that were not kept
    */
@@ -150,13 +150,13 @@ export class Sessions {
     return describeDifference(stored.config, own!, other!);
   }
 
-  /** Compares a session with its config's file, for those that nobody asks for. Throws as `vend` does at once. */
+  /** Compares a session with its config's file, for those that no request asks for. Throws as `vend` does at once. */
   follow(name: string): void {
     this.#find(name);
   }
 
   /**
-   * Drops a session and its credentials; whoever waits for it gets `no-such-session`.
+   * Drops a session and its credentials; requests that wait for it get `no-such-session`.
    *
    * @throws KeyholeError `no-such-session`.
    */
@@ -213,7 +213,7 @@ export class Sessions {
   }
 
   /**
-   * Ends everything: flights are aborted, whoever waits gets `shutting-down`, every line is zeroed at once. To be
+   * Ends everything: flights are aborted, requests that wait get `shutting-down`, every line is zeroed at once. To be
    * called when no answer is being written any more.
    */
   stop(): void {
@@ -290,7 +290,7 @@ export class Sessions {
     if (session.reachAs(environment, this.#lifecycle.time)) this.#lifecycle.renewals.supersede(session);
   }
 
-  /** Whoever has a selection of its own adds the session with it. */
+  /** A requester with a selection of its own adds the session with it. */
   async #unlessOpen(session: Session, given: Issue | Promise<Issue>): Promise<Issue> {
     try {
       return await given;
@@ -320,7 +320,7 @@ export class Sessions {
   #find(name: string): Session {
     this.#refuseWhenStopped();
     const session = this.#lifecycle.find(name);
-    // One that was added and not asked for yet has failed nobody.
+    // One that was added and not asked for yet has failed no request.
     if (session.isVacant) throw noSuchSession(name);
     return session;
   }
