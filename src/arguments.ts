@@ -11,12 +11,17 @@ import { didYouMean } from "./text/suggest.ts";
  * One option or operand. Names are written as they are typed (`role-arn`); every boolean can be negated (`--no-x`);
  * as in citty an operand is required unless it says `required: false`, an option only if it says `required: true`.
  */
-export type ArgDef = { readonly description: string } & (
+export type ArgDef = {
+  readonly description: string;
+  /** What people type for it who know other programs: never understood, and named in the error. */
+  readonly slips?: readonly string[];
+} & (
   | (BooleanArgDef & { readonly type: "boolean" })
   | (StringArgDef & {
       readonly type: "string";
       /** May be given more than once. */ readonly multiple?: true;
       /** May stand without a value, which is "" then; one that follows has a `:`. */ readonly bare?: true;
+      /** May also be given as an operand: `exec dev` for `exec -n dev`. */ readonly operand?: true;
     })
   | (EnumArgDef & { readonly type: "enum"; readonly options: string[] })
   | (PositionalArgDef & { readonly type: "positional" })
@@ -147,6 +152,21 @@ function unknownOption(word: string, defs: ArgsDef, where = ""): string {
   return `unknown option ${typed}${where}${typed.length === 2 ? "" : didYouMean(meant, known)}`;
 }
 
+/** A word that people type for one of these options, that option, and the words with it; undefined if there is none. */
+export function findSlip(
+  words: readonly string[],
+  defs: ArgsDef,
+): { readonly slip: string; readonly option: string; readonly meant: readonly string[] } | undefined {
+  for (const [at, word] of words.entries()) {
+    const [slip = "", ...value] = word.split("=");
+    const name = Object.keys(defs).find((each) => defs[each]!.slips?.includes(slip));
+    if (name === undefined || findOption(word, defs) !== undefined) continue;
+    const option = `--${name}`;
+    return { slip, option, meant: words.with(at, [option, ...value].join("=")) };
+  }
+  return undefined;
+}
+
 /** Where the first operand stands among the words; undefined if there is none, or an unknown option before it. */
 export function findOperand(words: readonly string[], defs: ArgsDef): number | undefined {
   for (let at = 0; at < words.length; at++) {
@@ -181,12 +201,17 @@ function store(values: Values, use: OptionUse, value: string | undefined, fail: 
 }
 
 function assignOperands(values: Values, operands: readonly string[], defs: ArgsDef, fail: Fail): void {
-  const names = Object.keys(defs).filter((name) => defs[name]!.type === "positional");
+  const names = Object.keys(defs).filter((name) => isOperand(defs[name]!));
   for (const [index, operand] of operands.entries()) {
     const name = names[index];
     if (name === undefined) throw fail(`unexpected argument ${operand}`);
+    if (values.has(name)) throw fail(`${name.toUpperCase()} is given twice: ${operand}, and --${name}`);
     values.set(name, operand);
   }
+}
+
+function isOperand(def: ArgDef): boolean {
+  return def.type === "positional" || (def.type === "string" && def.operand === true);
 }
 
 function applyDefault(values: Values, name: string, def: ArgDef, fail: Fail): void {
@@ -207,6 +232,8 @@ function aliasesOf(def: ArgDef): string[] {
 export interface CommandTree<Loader extends () => unknown> {
   readonly meta: { readonly name: string; readonly description: string };
   readonly subCommands: Readonly<Record<string, Loader | CommandTree<Loader>>>;
+  /** Of the root: other words for a command, and the words that are meant: `config ls`. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -236,7 +263,9 @@ export function findCommand<Loader extends () => unknown>(
     }
     const next = Object.hasOwn(target.subCommands, word) ? target.subCommands[word] : undefined;
     name.push(word);
-    if (next === undefined) throw unknownCommand(name, Object.keys(target.subCommands), options, defs);
+    const meant = new Map(Object.entries(root.aliases ?? {})).get(name.join(" "));
+    if (meant !== undefined) return findCommand(root, [...meant, ...options, ...argv.slice(at + 1)], defs);
+    if (next === undefined) throw unknownCommand(name, root, target, options, defs);
     if (typeof next === "function") {
       return { target: next, name: name.join(" "), words: [...options, ...argv.slice(at + 1)] };
     }
@@ -246,14 +275,27 @@ export function findCommand<Loader extends () => unknown>(
 }
 
 /** An unknown option in front may be the real mistake: its value was then taken for the command. */
-function unknownCommand(
+function unknownCommand<Loader extends () => unknown>(
   words: readonly string[],
-  known: readonly string[],
+  root: CommandTree<Loader>,
+  { subCommands }: CommandTree<Loader>,
   options: readonly string[],
   defs: ArgsDef,
 ): KeyholeError {
   const help = ["keyhole", ...words.slice(0, -1), "--help"].join(" ");
   const stray = options.find((option) => isOption(option) && findOption(option, defs) === undefined);
   if (stray !== undefined) return new KeyholeError("usage", unknownOption(stray, defs, " before the command"), help);
-  return new KeyholeError("usage", `unknown command ${words.join(" ")}${didYouMean(words.at(-1)!, known)}`, help);
+  const word = words.at(-1)!;
+  const group = words.slice(0, -1).join(" ");
+  // `keyhole start` is `keyhole daemon start`, and `keyhole add` one of several.
+  const elsewhere = Object.entries(group === "" ? root.subCommands : {}).flatMap(([other, entry]) =>
+    typeof entry !== "function" && Object.hasOwn(entry.subCommands, word) ? [`${other} ${word}`] : [],
+  );
+  const aliases = Object.keys(root.aliases ?? {}).filter(
+    (alias) => alias.startsWith(group) && alias.split(" ").length === words.length,
+  );
+  const known = [...Object.keys(subCommands), ...aliases.map((alias) => alias.slice(group.length).trim())];
+  const suggestion = elsewhere.length > 0 ? `, did you mean ${elsewhere.join(" or ")}` : didYouMean(word, known);
+  const hint = elsewhere.length === 1 ? `keyhole ${elsewhere[0]}` : help;
+  return new KeyholeError("usage", `unknown command ${words.join(" ")}${suggestion}`, hint);
 }

@@ -107,6 +107,17 @@ test("nothing behind -- is ours", () => {
   expect(splitRest(["exec", "--"]).rest).toEqual([]);
 });
 
+test("an option that may be an operand is given once", () => {
+  const named = { name: { type: "string", alias: "n", operand: true, description: "Name" } } as const;
+  expect([["a"], ["-n", "a"]].map((words) => parseArguments(words, named).name)).toEqual(["a", "a"]);
+  for (const words of [
+    ["a", "-n", "b"],
+    ["-n", "b", "a"],
+    ["a", "-n", "a"],
+  ])
+    expect(failure(words, named).message).toBe("NAME is given twice: a, and --name");
+});
+
 test("an operand's name is no option", () => {
   expect(findOption("--file", defs)).toBeUndefined();
 });

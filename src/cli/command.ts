@@ -64,7 +64,7 @@ export interface CommandContext<Args extends ArgsDef = ArgsDef> {
 export const commonOptions = {
   ...settingOptions,
   help: { type: "boolean", alias: "h", description: "Print this help" },
-  version: { type: "boolean", description: "Print the version" },
+  version: { type: "boolean", description: "Print the version", slips: ["-v", "-V"] },
 } as const satisfies ArgsDef;
 
 /** Of commands that start a daemon. */

@@ -31,7 +31,9 @@ async function renderCommand(command: AnyCommand): Promise<string> {
   const shown = Object.fromEntries(args.map(([name, def]) => [name, withShortHint(def)]));
   const usage = await renderPlainUsage({ meta: named(command), args: shown });
   const rest = command.rest === "optional" ? "[-- COMMAND [ARGUMENT...]]" : "-- COMMAND [ARGUMENT...]";
-  const text = command.rest === undefined ? usage : usage.replace(/(USAGE.*?) *$/m, `$1 ${rest}`);
+  const operand = args.some(([, def]) => "operand" in def && def.operand) ? " [NAME]" : "";
+  const after = command.rest === undefined ? operand : `${operand} ${rest}`;
+  const text = usage.replace(/(USAGE.*?) *$/m, `$1${after}`);
   const notes = (command.notes ?? []).map((line) => `${line}\n`).join("");
   return `${text.trimEnd()}\n\n${notes === "" ? "" : `${notes}\n`}Options of all commands: keyhole --help`;
 }

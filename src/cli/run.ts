@@ -1,10 +1,18 @@
 // One command from its words to its exit status, in a given world. main.ts gives the real one, tests their own.
-import { type ArgsDef, findCommand, findOperand, findOption, parseArguments, splitRest } from "../arguments.ts";
+import {
+  type ArgsDef,
+  findCommand,
+  findOperand,
+  findOption,
+  findSlip,
+  parseArguments,
+  splitRest,
+} from "../arguments.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
-import { resolveSettings, settingOptions } from "../settings.ts";
+import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
 import { type AnyCommand, type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
 import { environmentFor, lazyTarget, ownGrantDirectory, refuseElsewhere } from "./where.ts";
 import type { Ui } from "./ui.ts";
@@ -65,12 +73,43 @@ function refuseElhazWords(own: readonly string[], { SHELL: shell = "" }: Environ
   throw new KeyholeError("usage", message, `keyhole completion ${known}`);
 }
 
-/** @throws KeyholeError `usage` with the line that was meant, where the program to run stands without `--` before it. */
-function requireDashes({ meta, args }: AnyCommand, words: readonly string[]): void {
-  const at = findOperand(words, { ...(args as ArgsDef), ...commonOptions });
-  if (at === undefined) return;
-  const line = [...words.slice(0, at), "--", ...words.slice(at)].map(quotePosix).join(" ");
+/**
+ * @throws KeyholeError `usage` with the line that was meant, where the program to run stands without `--` before it. The
+ *   first operand is a NAME where none is given otherwise and one is called that, or no program is.
+ */
+function requireDashes({ meta, args }: AnyCommand, words: readonly string[], { host, environment }: World): void {
+  const defs: ArgsDef = { ...(args as ArgsDef), ...commonOptions };
+  const first = findOperand(words, defs);
+  if (first === undefined) return;
+  const before = parseArguments(words.slice(0, first), defs, `keyhole ${meta.name} --help`);
+  const takesName = defs["name"] !== undefined && before["name"] === undefined && before["profile"] === undefined;
+  const isName =
+    takesName &&
+    isNameOf(
+      words[first]!,
+      resolveSettings(before, environment, () => host.cwd()),
+      environment,
+    );
+  const second = isName ? findOperand(words.slice(first + 1), defs) : undefined;
+  if (isName && second === undefined) return;
+  const at = second === undefined ? first : first + 1 + second;
+  const missing = takesName && !isName ? ["-n", "NAME"] : [];
+  const line = [...missing, ...words.slice(0, at), "--", ...words.slice(at)].map(quotePosix).join(" ");
   throw new KeyholeError("usage", "the program to run and its arguments come after --", `keyhole ${meta.name} ${line}`);
+}
+
+function isNameOf(word: string, { paths }: Settings, { PATH = "" }: Environment): boolean {
+  const { existsSync } = require("node:fs") as typeof import("node:fs");
+  return Bun.which(word, { PATH }) === null || existsSync(`${paths.configDir}/${word}.yaml`);
+}
+
+/** @throws KeyholeError `usage` with the line that was meant, for an option as other programs call it */
+function refuseSlips(name: string, words: readonly string[], defs: ArgsDef, rest: readonly string[] | undefined): void {
+  const found = findSlip(words, defs);
+  if (found === undefined) return;
+  const line = [...name.split(" "), ...found.meant, ...(rest === undefined ? [] : ["--", ...rest])];
+  const command = ["keyhole", ...line.filter(Boolean).map(quotePosix)].join(" ");
+  throw new KeyholeError("usage", `unknown option ${found.slip}, did you mean ${found.option}`, command);
 }
 
 async function runCommand(
@@ -80,8 +119,10 @@ async function runCommand(
   world: World,
 ): Promise<number> {
   const help = `keyhole ${command.meta.name} --help`;
-  if (rest === undefined && command.rest === true) requireDashes(command, words);
-  const args = parseArguments(words, { ...command.args, ...commonOptions }, help);
+  const defs = { ...command.args, ...commonOptions };
+  refuseSlips(command.meta.name, words, defs, rest);
+  if (rest === undefined && command.rest === true) requireDashes(command, words, world);
+  const args = parseArguments(words, defs, help);
   if (args["version"] === true) return printVersion(false, world);
   if (rest !== undefined && command.rest === undefined) {
     throw new KeyholeError("usage", `keyhole ${command.meta.name} takes no arguments after --`, help);
@@ -95,6 +136,7 @@ async function runCommand(
 /** A group alone does nothing: its help, as after any mistake of usage on stderr. */
 async function runGroup(group: CommandGroup, words: readonly string[], world: World): Promise<number> {
   const json = { type: "boolean", description: "Print the version in JSON" } as const;
+  refuseSlips(group.meta.name, words, commonOptions, undefined);
   const args = parseArguments(words, { ...commonOptions, json });
   if (args.version) return printVersion(args.json, world);
   world.ui.notice(await renderHelp(group));

@@ -8,6 +8,17 @@ function load(file: () => Promise<{ readonly default: AnyCommand }>): CommandLoa
 
 export const root: CommandGroup = {
   meta: { name: "", description: "Short-lived AWS credentials for every tool on this machine, always fresh" },
+  aliases: {
+    status: ["daemon", "status"],
+    list: ["daemon", "list"],
+    ls: ["daemon", "list"],
+    version: ["--version"],
+    "daemon ls": ["daemon", "list"],
+    "config edit": ["config", "update", "--editor"],
+    "config show": ["config", "get"],
+    "config ls": ["config", "list"],
+    "grant ls": ["grant", "list"],
+  },
   subCommands: {
     export: load(() => import("./commands/export.ts")),
     exec: async () => (await import("./commands/exec.ts")).exec,

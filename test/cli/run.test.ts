@@ -103,6 +103,41 @@ describe("every command", () => {
   );
 });
 
+test.each([
+  [
+    ["config", "get", "dev"],
+    ["config", "get", "-n", "dev"],
+  ],
+  [
+    ["config", "show", "dev"],
+    ["config", "get", "-n", "dev"],
+  ],
+  [
+    ["--config-dir", "/x", "config", "ls", "--json"],
+    ["config", "list", "--config-dir", "/x", "--json"],
+  ],
+  [
+    ["config", "edit", "dev", "--help"],
+    ["config", "update", "--help"],
+  ],
+  [
+    ["help", "status"],
+    ["daemon", "status", "--help"],
+  ],
+  [
+    ["version", "--json"],
+    ["--version", "--json"],
+  ],
+  [
+    ["list", "-l", "-sp", "/no/sock"],
+    ["daemon", "list", "-l", "-sp", "/no/sock"],
+  ],
+])("%j is %j", async (words, same) => {
+  const result = await keyhole(words, { environment: HOME });
+  expect(result).toEqual(await keyhole(same, { environment: HOME }));
+  expect(result.stderr).not.toContain("unknown");
+});
+
 describe("a mistake is one error line and one hint line", () => {
   test.each([
     ["an unknown command", ["exprot"], "unknown command exprot, did you mean export", "keyhole --help"],
@@ -120,6 +155,59 @@ describe("a mistake is one error line and one hint line", () => {
       "keyhole --help",
     ],
     ["an unknown option alone", ["--bogus"], "unknown option --bogus", "keyhole --help"],
+    [
+      "a command without its group",
+      ["start"],
+      "unknown command start, did you mean daemon start",
+      "keyhole daemon start",
+    ],
+    [
+      "a command of several groups without its group",
+      ["add"],
+      "unknown command add, did you mean daemon add or config add or grant add",
+      "keyhole --help",
+    ],
+    ["a misspelt alias", ["stauts"], "unknown command stauts, did you mean status", "keyhole --help"],
+    [
+      "a misspelt alias of a group",
+      ["config", "shwo"],
+      "unknown command config shwo, did you mean show",
+      "keyhole config --help",
+    ],
+    ["-v", ["-v"], "unknown option -v, did you mean --version", "keyhole --version"],
+    [
+      "another program's -p",
+      ["exec", "-p", "my dev", "--", "aws", "s3", "ls"],
+      "unknown option -p, did you mean --profile",
+      "keyhole exec --profile 'my dev' -- aws s3 ls",
+    ],
+    [
+      "another program's option with its value behind =",
+      ["config", "add", "dev", "--role=arn:aws:iam::1:role/a"],
+      "unknown option --role, did you mean --role-arn",
+      "keyhole config add dev --role-arn=arn:aws:iam::1:role/a",
+    ],
+    ["NAME and -n", ["export", "dev", "-n", "prod"], "NAME is given twice: dev, and --name", "keyhole export --help"],
+    [
+      "NAME and --profile",
+      ["export", "dev", "--profile", "p"],
+      "--profile takes the name of a profile, and excludes NAME",
+      "aws configure list-profiles",
+    ],
+    ["two NAMEs", ["config", "get", "dev", "prod"], "unexpected argument prod", "keyhole config get --help"],
+    [
+      "exec NAME with its command without --",
+      ["exec", "no-program", "--refresh", "aws", "s3", "ls", "--recursive"],
+      "the program to run and its arguments come after --",
+      "keyhole exec no-program --refresh -- aws s3 ls --recursive",
+    ],
+    [
+      "exec without a name and without --",
+      ["exec", "sh", "-c", "true"],
+      "the program to run and its arguments come after --",
+      "keyhole exec -n NAME -- sh -c true",
+    ],
+    ["exec NAME alone", ["exec", "no-program"], "no command is given", "keyhole exec -n no-program -- COMMAND"],
     ["a bad setting", ["-ct", "x", "daemon", "status"], "-ct", undefined],
     [
       "something behind --",
@@ -127,8 +215,8 @@ describe("a mistake is one error line and one hint line", () => {
       "keyhole daemon status takes no arguments after --",
       "keyhole daemon status --help",
     ],
-    ["exec without a command", ["exec", "-n", "a"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
-    ["exec with an empty command", ["exec", "-n", "a", "--"], "no command is given", "keyhole exec -n NAME -- COMMAND"],
+    ["exec without a command", ["exec", "-n", "a"], "no command is given", "keyhole exec -n a -- COMMAND"],
+    ["exec with an empty command", ["exec", "-n", "a", "--"], "no command is given", "keyhole exec -n a -- COMMAND"],
     [
       "exec with its command before -- (E-098)",
       ["-sp", "/s", "exec", "-n", "a", "echo", "-n", "it's"],
@@ -172,7 +260,7 @@ describe("a mistake is one error line and one hint line", () => {
       "keyhole completion bash",
     ],
   ] as const)("%s", async (_, words, message, hint) => {
-    const result = await keyhole(words, { environment: HOME });
+    const result = await keyhole(words, { environment: { ...HOME, PATH: "/usr/bin:/bin" } });
     expect(result.exit).toBe(2);
     expect(result.stdout).toBe("");
     if (hint === undefined) expect(result.stderr).toStartWith("keyhole: error: --client-timeout must be");

@@ -28,7 +28,7 @@ test.each([
 test.each([
   ["exprot", "unknown command exprot, did you mean export"],
   ["daemon strat", "unknown command daemon strat, did you mean start"],
-  ["start", "unknown command start"],
+  ["start", "unknown command start, did you mean daemon start"],
   ["__proto__", "unknown command __proto__"],
   ["-n a export", "unknown option -n before the command"],
   ["--name=SECRET other", "unknown option --name before the command"],

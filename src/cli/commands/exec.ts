@@ -1,5 +1,6 @@
 // keyhole exec and shell: become a program, or a shell, that has the credentials of a config.
 import { KeyholeError } from "../../errors.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import { defineCommand } from "../command.ts";
 import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
 import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
@@ -16,7 +17,9 @@ export const exec = defineCommand({
   async run(context) {
     const { args, rest } = context;
     if (rest.length === 0) {
-      throw new KeyholeError("usage", "no command is given", "keyhole exec -n NAME -- COMMAND");
+      const whose =
+        args.profile === undefined ? `-n ${quotePosix(args.name ?? "NAME")}` : `--profile ${quotePosix(args.profile)}`;
+      throw new KeyholeError("usage", "no command is given", `keyhole exec ${whose} -- COMMAND`);
     }
     const name = nameOrProfile(args);
     return args.refresh ? executeRefreshing(context, name, rest) : executeWithKeys(context, name, rest);

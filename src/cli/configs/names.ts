@@ -4,19 +4,18 @@ import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
 import type { Ui } from "../ui.ts";
 
-/** The option of every command that is about one config. */
-export const nameOption = {
-  type: "string",
-  alias: "n",
-  valueHint: "NAME",
-  description: "Name of the config",
-} as const;
+/** `-n NAME` alone. */
+export const nameFlag = { type: "string", alias: "n", valueHint: "NAME", description: "Name of the config" } as const;
+
+/** Of every command that is about one config: `-n NAME`, or NAME. */
+export const nameOption = { ...nameFlag, operand: true, slips: ["--config", "--config-name"] } as const;
 
 /** Beside `nameOption`, of a command that needs no config. */
 export const profileOption = {
   type: "string",
   valueHint: "PROFILE",
   description: "A profile of ~/.aws, whose credentials are taken as they are, instead of a config",
+  slips: ["-p"],
 } as const;
 
 /** What stands for a profile in place of a name. @throws KeyholeError `usage` for both */
@@ -31,7 +30,7 @@ export function nameOrProfile({
   if (name === undefined && profile !== "") return profileConfigName(profile);
   throw new KeyholeError(
     "usage",
-    "--profile takes the name of a profile, and excludes -n",
+    "--profile takes the name of a profile, and excludes NAME",
     "aws configure list-profiles",
   );
 }

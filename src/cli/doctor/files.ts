@@ -12,8 +12,10 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import { findOperand } from "../../arguments.ts";
 import { isSameFile } from "../../files/identity.ts";
 import { baseOf } from "../../paths.ts";
+import { settingOptions } from "../../settings.ts";
 import { splitWords } from "../../text/quoting.ts";
 
 /** Empty for what is no directory, or may not be listed. */
@@ -101,6 +103,13 @@ export function keyholeProcessOf(line: string): KeyholeProcess | undefined {
   if (!baseOf(executable).startsWith("keyhole")) return undefined;
   const at = words.findIndex((word) => word === "-n" || word === "--name");
   const inline = words.find((word) => /^(?:-n|--name)=/.test(word));
-  const config = at === -1 ? inline?.slice(inline.indexOf("=") + 1) : words[at + 1];
+  const config = at === -1 ? (inline?.slice(inline.indexOf("=") + 1) ?? exportedOf(words)) : words[at + 1];
   return { executable, config };
+}
+
+/** The NAME of `export NAME -f credential-process`. */
+function exportedOf(words: readonly string[]): string | undefined {
+  const own = words.slice(words.indexOf("export") + 1);
+  const at = findOperand(own, { ...settingOptions, format: { type: "string", alias: "f", description: "" } });
+  return at === undefined || own.length === words.length ? undefined : own[at];
 }

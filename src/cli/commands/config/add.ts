@@ -11,7 +11,7 @@ import { askConfig } from "../../configs/questions.ts";
 
 const args = {
   name: nameOption,
-  "role-arn": { type: "string", valueHint: "ARN", description: "The role to assume" },
+  "role-arn": { type: "string", valueHint: "ARN", description: "The role to assume", slips: ["--role", "--arn"] },
   ...changeOptions,
   force: { type: "boolean", description: "Replace a config of that name" },
 } as const;

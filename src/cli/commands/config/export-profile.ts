@@ -33,7 +33,7 @@ export default defineCommand({
   async run(context) {
     const { args, ui, output, settings, host, environment } = context;
     if (args.all && args.name !== undefined)
-      throw new KeyholeError("usage", "-n and --all exclude each other", "keyhole config export-profile --help");
+      throw new KeyholeError("usage", "NAME and --all exclude each other", "keyhole config export-profile --help");
     const store = openConfigStore(settings.paths.configDir);
     const name = args.all ? undefined : await requireName(args.name, ui, configChoices(settings.paths));
     const { config: path, texts, complaint, refusals } = await openAwsFiles(context);

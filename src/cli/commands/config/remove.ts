@@ -1,7 +1,7 @@
 // keyhole config remove and rename: a config that is gone takes its session with it.
 import { openConfigStore } from "../../../config/store.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { configChoices, nameOption, requireName, sessionOf } from "../../configs/names.ts";
+import { configChoices, nameFlag, nameOption, requireName, sessionOf } from "../../configs/names.ts";
 import { hasConsent, yesOption } from "../../ui.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";
@@ -30,7 +30,7 @@ export const rename = defineCommand({
   args: {
     old: { type: "positional", required: false, description: "The config, as -n NAME" },
     new: { type: "positional", required: false, description: "Its new name, as --to NAME" },
-    name: nameOption,
+    name: nameFlag,
     to: { type: "string", valueHint: "NAME", description: "The new name" },
   },
   async run(context) {

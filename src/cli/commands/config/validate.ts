@@ -60,7 +60,7 @@ export default defineCommand({
 async function inspect(context: CommandContext<typeof args>): Promise<Inspected[]> {
   const { name, all, "from-file": file } = context.args;
   if ([name !== undefined, all, file !== undefined].filter(Boolean).length > 1)
-    throw new KeyholeError("usage", "-n, --all and --from-file exclude each other", "keyhole config validate --help");
+    throw new KeyholeError("usage", "NAME, --all and --from-file exclude each other", "keyhole config validate --help");
   if (file !== undefined) {
     const source = await readSource(file, context);
     return [inspectText(source.name ?? "stdin", source.text)];
