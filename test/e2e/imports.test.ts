@@ -92,6 +92,43 @@ test("profiles are written between marks, twice to the same bytes, and an import
   expect(readFileSync(target, "utf8")).not.toContain("kh-base");
 });
 
+const role = (name: string) => `role_arn = arn:aws:iam::123456789012:role/${name}\n`;
+
+test("a role on an exported profile becomes a Source, vends, and is the same after another export and import", async () => {
+  await using world = await makeWorld(
+    `[profile top]\n${role("top")}source_profile = up\n[profile up]\n${role("up")}source_profile = kh-base\nregion = eu-west-1\n[profile base]\nregion = eu-west-2\n[profile astray]\n${role("astray")}source_profile = gone\n[profile gone]\ncredential_process = keyhole export -f credential-process -n gone\n`,
+    `[base]\n${KEYS}`,
+  );
+  const { machine, aws } = world;
+  const path = join(machine.home, ".aws/config");
+  await world.run(["config", "import", "--profile", "base", "--prefix", "kh-"]);
+  await world.run(["config", "export-profile", "--all", "--write"]);
+  const words = ["config", "import", "--all", "--prefix", "kh-"];
+  const dry = await world.run([...words, "--dry-run"]);
+  const done = await world.run(words);
+  expect(done).toEqual(dry);
+  expect(done.stdout).toMatch(/^top +kh-top +new +arn:aws:iam::123456789012:role\/top from config kh-up$/m);
+  expect(done.stdout).toMatch(/^astray +- +skipped +there is no config gone, its source$/m);
+  expect(readFileSync(join(machine.paths.configs, "kh-up.yaml"), "utf8")).toBe(
+    "AssumeRole:\n  RoleArn: arn:aws:iam::123456789012:role/up\nSource: kh-base\nSTS:\n  region_name: eu-west-1\n",
+  );
+  expect(await world.run(["export", "-n", "kh-top"])).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(aws.questions.filter(({ action }) => action === "AssumeRole").map(({ host }) => host)).toEqual([
+    "sts.eu-west-1.amazonaws.com",
+    expect.stringMatching(/^sts\./),
+  ]);
+  const configs = () =>
+    readdirSync(machine.paths.configs).map((name) => readFileSync(join(machine.paths.configs, name), "utf8"));
+  await world.run(["config", "export-profile", "--all", "--write"]);
+  const [text, before] = [readFileSync(path, "utf8"), configs()];
+  expect(text).toContain("[profile kh-top]");
+  const again = await world.run(words);
+  expect(again.stdout).toMatch(/^top +kh-top +unchanged /m);
+  await world.run(["config", "export-profile", "--all", "--write"]);
+  expect(readFileSync(path, "utf8")).toBe(text);
+  expect(configs()).toEqual(before);
+});
+
 test("a profile of the person's is not shadowed, and a file that the AWS CLI refuses is not written", async () => {
   await using world = await makeWorld("[profile a]\nregion = x\n");
   const { machine } = world;

@@ -35,7 +35,8 @@ export async function listAccountRoles(session: string, sources: Sources, contex
   const portal = `https://portal.sso.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}/assignment`;
   const ask = (path: string, key: string, parameters: Readonly<Record<string, string>>) =>
     listPages(new URL(`${portal}/${path}`), key, parameters, token, session, context);
-  const found: AccountRole[] = [];
+  // A page that is asked for again may have what came before.
+  const found = new Map<string, AccountRole>();
   for (const account of await ask("accounts", "accountList", {})) {
     const id = textIn(account, "accountId");
     // What is none would be another line of ~/.aws/config.
@@ -43,10 +44,10 @@ export async function listAccountRoles(session: string, sources: Sources, contex
     for (const each of await ask("roles", "roleList", { account_id: id })) {
       const role = textIn(each, "roleName");
       if (role !== undefined && /^[\w+=,.@-]+$/.test(role))
-        found.push({ account: id, accountName: textIn(account, "accountName") ?? id, role });
+        found.set(`${id} ${role}`, { account: id, accountName: textIn(account, "accountName") ?? id, role });
     }
   }
-  return found;
+  return [...found.values()];
 }
 
 /** What `aws sso login` left. */
@@ -125,26 +126,43 @@ export interface RoleProfiles {
  * A profile for each role: the one that is there, or a new one, `ACCOUNT-ROLE`.
  *
  * @param others the profiles that stand outside of what is written here
+ * @param written those that were written before: a role keeps its name, because configs name the profile
  */
-export function profilesOf(session: string, roles: readonly AccountRole[], others: Sources["shared"]): RoleProfiles {
-  const taken = new Set(others.profiles.keys());
-  const sections: string[] = [];
-  const profiles = roles.map(({ account, accountName, role }) => {
-    const there = [...others.profiles].find(
+export function profilesOf(
+  session: string,
+  roles: readonly AccountRole[],
+  others: Sources["shared"],
+  written: Sources["shared"],
+): RoleProfiles {
+  const profileIn = ({ profiles }: Sources["shared"], { account, role }: AccountRole) =>
+    [...profiles].find(
       ([, settings]) =>
         settings.get("sso_session") === session &&
         settings.get("sso_account_id") === account &&
         settings.get("sso_role_name") === role &&
         !settings.has("role_arn"),
-    );
-    if (there !== undefined) return there[0];
-    const plain = `${accountName}-${role}`.replaceAll(/[^\w.-]+/g, "-");
-    const name = taken.has(plain) ? `${plain}-${account}` : plain;
+    )?.[0];
+  const taken = new Set([...others.profiles.keys(), ...written.profiles.keys()]);
+  const sections = new Map<string, string>();
+  const profiles = roles.map((each) => {
+    const there = profileIn(others, each);
+    if (there !== undefined) return there;
+    const kept = profileIn(written, each);
+    const name = kept === undefined || others.profiles.has(kept) ? freeName(each, taken) : kept;
     taken.add(name);
-    sections.push(
+    const { account, role } = each;
+    sections.set(
+      name,
       `[profile ${name}]\nsso_session = ${session}\nsso_account_id = ${account}\nsso_role_name = ${role}\n`,
     );
     return name;
   });
-  return { text: sections.join("\n"), profiles };
+  return { text: [...sections.values()].join("\n"), profiles };
+}
+
+function freeName({ account, accountName, role }: AccountRole, taken: ReadonlySet<string>): string {
+  const plain = `${accountName}-${role}`.replaceAll(/[^\w.-]+/g, "-");
+  let name = taken.has(plain) ? `${plain}-${account}` : plain;
+  for (let count = 2; taken.has(name); count += 1) name = `${plain}-${account}-${count}`;
+  return name;
 }

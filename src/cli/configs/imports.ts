@@ -2,23 +2,39 @@
 // written here, and no key is copied: a config names the profile, which keeps what it has.
 import { dumpYaml } from "../../config/edit.ts";
 import { isConfigName } from "../../config/name.ts";
-import { inspectConfig } from "../../config/parse.ts";
+import { inspectConfig, parseConfig } from "../../config/parse.ts";
 import { KeyholeError } from "../../errors.ts";
+import type { Paths } from "../../paths.ts";
 import { type Place, planPlace, profileRefusal, type Sources } from "../../sources/plan.ts";
 import type { Settings } from "../../sources/profile.ts";
-import { keyholeProcessOf } from "../doctor/files.ts";
+import { type KeyholeProcess, keyholeProcessOf } from "../doctor/files.ts";
 
 /** What becomes of a profile. */
 export interface Import {
   readonly profile: string;
   /** Undefined for one that is skipped. */
-  readonly config: { readonly name: string; readonly text: string } | undefined;
+  readonly config: ImportedConfig | undefined;
   /** What the config is, or why there is none. */
   readonly what: string;
 }
 
+export interface ImportedConfig {
+  readonly name: string;
+  readonly text: string;
+  readonly source: ConfigSource | undefined;
+}
+
+/** The config that a role's source credentials are from. */
+export interface ConfigSource {
+  readonly config: string;
+  /** The profile that is imported as this config; undefined where the config has to be there. */
+  readonly profile: string | undefined;
+}
+
 export interface ImportOptions {
   readonly prefix: string;
+  /** The directory that is imported into, and the daemon that serves it. */
+  readonly paths: Pick<Paths, "configDir" | "defaultConfigDir" | "socket">;
   /** Whether a profile may be imported whose credentials are a command's. */
   readonly trustsCommands: boolean;
 }
@@ -28,8 +44,8 @@ export function planImports(sources: Sources, profiles: readonly string[], optio
   const names = configNames(profiles, options.prefix);
   return profiles.map((profile) => {
     try {
-      const { value, what } = configOf(sources, profile, options);
-      return { profile, config: { name: names.get(profile)!, text: dumpYaml(value) }, what };
+      const { value, what, source } = configOf(sources, profile, names, options);
+      return { profile, config: { name: names.get(profile)!, text: dumpYaml(value), source }, what };
     } catch (error) {
       if (error instanceof KeyholeError) return skipped(profile, error.message);
       throw error;
@@ -71,26 +87,70 @@ function plainName(profile: string): string {
 interface Imported {
   readonly value: Readonly<Record<string, unknown>>;
   readonly what: string;
+  readonly source: ConfigSource | undefined;
 }
 
+type Names = ReturnType<typeof configNames>;
+
 /** @throws KeyholeError that says why there is none */
-function configOf(sources: Sources, profile: string, { trustsCommands }: ImportOptions): Imported {
+function configOf(sources: Sources, profile: string, names: Names, options: ImportOptions): Imported {
   const settings = settingsOf(sources, profile);
   const place = planPlace(sources, profile);
   // What names the machine's may be meant for another one; what names nothing is not.
   const refusal = settings.has("credential_source") ? undefined : profileRefusal(sources, profile);
   if (refusal !== undefined) throw refusal;
   if (place?.kind === "process") {
-    if (keyholeProcessOf(place.command) !== undefined)
-      throw new KeyholeError(
-        "credential-loop",
-        settings.has("role_arn") ? "its source calls keyhole" : "it calls keyhole itself",
-      );
-    if (!trustsCommands)
+    const asked = keyholeProcessOf(place.command);
+    if (asked !== undefined) {
+      const source = sourceOf(asked, settings, place.profile === settings.get("source_profile"), names, options);
+      return roleOnConfig(settings, source);
+    }
+    if (!options.trustsCommands)
       throw new KeyholeError("usage", "its credentials come from a command: --trust-commands imports it");
   }
   const role = roleOf(sources, profile, settings);
-  return role ?? { value: { Session: { profile_name: profile } }, what: `the profile as it is${describe(place)}` };
+  if (role !== undefined) return role;
+  const value = { Session: { profile_name: profile } };
+  return { value, what: `the profile as it is${describe(place)}`, source: undefined };
+}
+
+/**
+ * The config that a role's source profile asks keyhole for; of one that is a role itself, the config it becomes.
+ *
+ * @param isDirect whether the source profile has no role between
+ */
+function sourceOf(
+  { config, configDir, socket }: KeyholeProcess,
+  settings: Settings,
+  isDirect: boolean,
+  names: Names,
+  { paths }: ImportOptions,
+): ConfigSource {
+  const profile = settings.get("source_profile");
+  if (profile === undefined || !settings.has("role_arn")) throw skip("it calls keyhole itself");
+  if (!isDirect) {
+    const name = names.get(profile);
+    if (name === undefined) throw skip(`its source, profile ${profile}, is not imported`);
+    return { config: name, profile };
+  }
+  const isElsewhere =
+    (configDir ?? paths.defaultConfigDir) !== paths.configDir || (socket ?? paths.socket) !== paths.socket;
+  if (config === undefined || isElsewhere)
+    throw skip("its source calls keyhole for what is no config of this directory");
+  return { config, profile: undefined };
+}
+
+function roleOnConfig(settings: Settings, source: ConfigSource): Imported {
+  const unsaid = WAY.find((key) => settings.has(key));
+  if (unsaid !== undefined) throw skip(`its source calls keyhole, and a config has no word for ${unsaid}`);
+  const [section, region] = [roleSection(settings), settings.get("region")];
+  const value = {
+    AssumeRole: section,
+    Source: source.config,
+    ...(region !== undefined && { STS: { region_name: region } }),
+  };
+  parseConfig(dumpYaml(value), undefined);
+  return { value, what: `${section["RoleArn"] as string} from config ${source.config}`, source };
 }
 
 /** The role that a profile assumes, in a config's own words; undefined where these say less, or something else. */
@@ -98,18 +158,26 @@ function roleOf(sources: Sources, profile: string, settings: Settings): Imported
   const roleArn = settings.get("role_arn");
   const source = settings.get("source_profile");
   if (roleArn === undefined || source === undefined || !isPlainRole(sources, profile, source)) return undefined;
+  const session = { profile_name: source, region_name: settings.get("region") };
+  const value = { AssumeRole: roleSection(settings), Session: defined(session) };
+  if (!("config" in inspectConfig(dumpYaml(value)))) return undefined;
+  return { value, what: `${roleArn} from profile ${source}`, source: undefined };
+}
+
+function roleSection(settings: Settings): Readonly<Record<string, unknown>> {
   const seconds = settings.get("duration_seconds") ?? "";
-  const section = {
-    RoleArn: roleArn,
+  return defined({
+    RoleArn: settings.get("role_arn"),
     RoleSessionName: settings.get("role_session_name"),
     ExternalId: settings.get("external_id"),
     // What is no number the AWS CLI ignores.
     DurationSeconds: /^\d+$/.test(seconds) ? Number(seconds) : undefined,
     SerialNumber: settings.get("mfa_serial"),
-  };
-  const session = { profile_name: source, region_name: settings.get("region") };
-  const value = { AssumeRole: defined(section), Session: defined(session) };
-  return "config" in inspectConfig(dumpYaml(value)) ? { value, what: `${roleArn} from profile ${source}` } : undefined;
+  });
+}
+
+function skip(why: string): KeyholeError {
+  return new KeyholeError("credential-loop", why);
 }
 
 /** Settings of the way to STS that a config has no words for; a role's are those of its own profile. */

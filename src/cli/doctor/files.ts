@@ -95,16 +95,22 @@ export interface KeyholeProcess {
   readonly executable: string;
   /** The config that is asked for; undefined for a grant. */
   readonly config: string | undefined;
+  /** The directory of configs, and the daemon's socket; undefined where the line names none. */
+  readonly configDir: string | undefined;
+  readonly socket: string | undefined;
 }
 
 /** Undefined for a line that runs something else. */
 export function keyholeProcessOf(line: string): KeyholeProcess | undefined {
   const [executable = "", ...words] = splitWords(line) ?? [];
   if (!baseOf(executable).startsWith("keyhole")) return undefined;
-  const at = words.findIndex((word) => word === "-n" || word === "--name");
-  const inline = words.find((word) => /^(?:-n|--name)=/.test(word));
-  const config = at === -1 ? (inline?.slice(inline.indexOf("=") + 1) ?? exportedOf(words)) : words[at + 1];
-  return { executable, config };
+  const valueOf = (...names: readonly string[]) => {
+    const at = words.findIndex((word) => names.includes(word));
+    const inline = words.find((word) => names.some((name) => word.startsWith(`${name}=`)));
+    return at === -1 ? inline?.slice(inline.indexOf("=") + 1) : words[at + 1];
+  };
+  const [configDir, socket] = [valueOf("--config-dir"), valueOf("--socket-path")];
+  return { executable, config: valueOf("-n", "--name") ?? exportedOf(words), configDir, socket };
 }
 
 /** The NAME of `export NAME -f credential-process`. */

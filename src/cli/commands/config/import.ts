@@ -6,7 +6,7 @@ import { KeyholeError } from "../../../errors.ts";
 import { replaceForeign } from "../../../files/writing.ts";
 import { formatJson, formatTable, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { type Import, planImports } from "../../configs/imports.ts";
+import { type ConfigSource, type Import, planImports } from "../../configs/imports.ts";
 import { saveConfig } from "../../configs/text.ts";
 import { findBlock, replaceBlock } from "../../configs/marks.ts";
 import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
@@ -49,7 +49,7 @@ export default defineCommand({
   args,
   notes: [
     "No key is copied: a config names its profile. What is there is not replaced, and a profile",
-    "that asks keyhole is skipped.",
+    "that asks keyhole is skipped; a role on top of one gets that config as its Source.",
   ],
   async run(context) {
     const { args: given, output, settings, ui } = context;
@@ -63,9 +63,9 @@ export default defineCommand({
       ui.warn(message);
     }
     const { sources, profiles } = await choose(context, files);
-    const options = { prefix: given.prefix ?? "", trustsCommands: given["trust-commands"] };
-    const store = openConfigStore(settings.paths.configDir);
-    const rows = planImports(sources, profiles, options).map((each) => importOne(store, each, context));
+    const { paths } = settings;
+    const options = { prefix: given.prefix ?? "", paths, trustsCommands: given["trust-commands"] };
+    const rows = importAll(openConfigStore(paths.configDir), planImports(sources, profiles, options), context);
     if (given.json) output.line(formatJson(rows));
     else if (rows.length === 0) ui.notice("no profiles found");
     else
@@ -100,8 +100,9 @@ async function chooseRoles(session: string, context: Context, { sources, config:
   const { listAccountRoles, profilesOf } = await import("../../configs/accounts.ts");
   const roles = await listAccountRoles(session, sources, context);
   const label = `sso-session ${session}`;
-  const { before, after } = findBlock(texts[0], label);
-  const { text, profiles } = profilesOf(session, roles, parseSharedConfig(before + after, texts[1]));
+  const { before, block = "", after } = findBlock(texts[0], label);
+  const [others, written] = [parseSharedConfig(before + after, texts[1]), parseSharedConfig(block, "")];
+  const { text, profiles } = profilesOf(session, roles, others, written);
   const changed = replaceBlock(texts[0], label, text);
   if (changed !== texts[0] && path !== undefined && !context.args["dry-run"]) {
     replaceForeign(path, texts[0], changed);
@@ -110,21 +111,45 @@ async function chooseRoles(session: string, context: Context, { sources, config:
   return { sources: { ...sources, shared: parseSharedConfig(changed, texts[1]) }, profiles };
 }
 
+/** In the order of the profiles; a config is saved after its source. */
+function importAll(store: ConfigStore, imports: readonly Import[], context: Context): Row[] {
+  const rows = new Map<string, Row>();
+  const isThere = ({ config, profile }: ConfigSource): boolean =>
+    profile === undefined
+      ? store.exists(config) || [...rows.values()].some((row) => row.config === config)
+      : rows.get(profile)?.config === config;
+  for (let before = -1; before < rows.size;) {
+    before = rows.size;
+    for (const each of imports) {
+      const source = each.config?.source;
+      if (!rows.has(each.profile) && (source === undefined || isThere(source)))
+        rows.set(each.profile, importOne(store, each, context));
+    }
+  }
+  return imports.map(
+    ({ profile, config }) =>
+      rows.get(profile) ?? skipped(profile, `there is no config ${config!.source!.config}, its source`),
+  );
+}
+
 function importOne(store: ConfigStore, { profile, config, what }: Import, context: Context): Row {
-  if (config === undefined) return { profile, config: undefined, result: "skipped", what };
+  if (config === undefined) return skipped(profile, what);
   const { name, text } = config;
   if (!store.exists(name)) {
     try {
       if (!context.args["dry-run"]) saveConfig(store, name, { text, name: undefined }, false, context);
     } catch (error) {
       if (!(error instanceof KeyholeError)) throw error;
-      return { profile, config: undefined, result: "skipped", what: error.message };
+      return skipped(profile, error.message);
     }
     return { profile, config: name, result: "new", what };
   }
   if (saysTheSame(store, name, text)) return { profile, config: name, result: "unchanged", what };
-  const other = `there is a config ${name} that says something else: --prefix gives other names`;
-  return { profile, config: undefined, result: "skipped", what: other };
+  return skipped(profile, `there is a config ${name} that says something else: --prefix gives other names`);
+}
+
+function skipped(profile: string, what: string): Row {
+  return { profile, config: undefined, result: "skipped", what };
 }
 
 function saysTheSame(store: ConfigStore, name: string, text: string): boolean {
