@@ -1,5 +1,5 @@
 // Which operation a request is of. It must be what AWS takes it for: where a request says two things, it is both.
-import { only, parseQuery, type Request } from "./sigv4.ts";
+import { type Header, only, parseQuery, type Request } from "./sigv4.ts";
 import type { Operation, Service } from "./table.ts";
 
 /** A request at one endpoint: its path without the endpoint's, and its body where that has been read. */
@@ -102,10 +102,10 @@ function byName(name: string, services: readonly Service[], version?: string): N
 }
 
 function nameByPath(request: Asked, services: readonly Service[]): Named[] {
-  const query = new Map(parseQuery(request.query));
+  const query = parseQuery(request.query);
   // S3 takes some of its headers from the query as well: what stands there would not be judged.
-  if ([...query.keys()].some((name) => /^x-amz-(?:copy|rename)-source/i.test(name))) return [];
-  const headers = new Set(request.headers.map(([name]) => name));
+  if (query.some(([name]) => /^x-amz-(?:copy|rename)-source/i.test(name))) return [];
+  const headers = new Set([...request.headers, ...query].map(([name]) => name.toLowerCase()));
   const fitting: Named[] = [];
   for (const service of services) {
     const segments = segmentsOf(request.path, service);
@@ -113,13 +113,45 @@ function nameByPath(request: Asked, services: readonly Service[]): Named[] {
     for (const operation of service.operations.values()) {
       if (operation.template === undefined || operation.method !== request.method) continue;
       if (!operation.template.query.every((part) => hasPart(query, part))) continue;
-      if (!operation.wanted.every((name) => query.has(name))) continue;
+      if (!operation.wanted.every((wanted) => hasPart(query, wanted))) continue;
       if (!operation.wantedHeaders.every((name) => headers.has(name))) continue;
       const labels = match(operation.template.segments, segments);
       if (labels !== undefined) fitting.push({ operation, labels });
     }
   }
-  return mostSpecific(fitting);
+  const named = mostSpecific(fitting);
+  if (services[0]?.name !== "s3") return named;
+  // What a later S3 takes for a part of an object's settings would be judged as the object.
+  const isKnown = query.every(([name]) => isParameter(name) || named.some(({ operation }) => takes(operation, name)));
+  return isKnown ? [...named, ...named.flatMap((one) => impliedBy(headers, one))] : [];
+}
+
+/** Of any request to S3: what SDKs add, and headers that a presigned one has in its query. */
+const isParameter = (name: string) => name === "" || name === "x-id" || /^x-amz-/i.test(name);
+
+function takes({ template, wanted, optional }: Operation, name: string): boolean {
+  return (
+    wanted.includes(name) || optional.includes(name) || template!.query.some((part) => part.split("=", 1)[0] === name)
+  );
+}
+
+/** Headers that do what another operation does: AWS asks for the permission of both. */
+const IMPLIED: readonly (readonly [headers: RegExp, ofObject: string, ofBucket: string])[] = [
+  [/^x-amz-(?:acl$|grant-)/, "PutObjectAcl", "PutBucketAcl"],
+  [/^x-amz-tagging$/, "PutObjectTagging", "PutBucketTagging"],
+  [/^x-amz-object-lock-(?:mode|retain-until-date)$/, "PutObjectRetention", "PutObjectLockConfiguration"],
+  [/^x-amz-object-lock-legal-hold$/, "PutObjectLegalHold", "PutObjectLockConfiguration"],
+  [/^x-amz-bucket-object-lock-enabled$/, "PutObjectLockConfiguration", "PutObjectLockConfiguration"],
+  [/^x-amz-object-ownership$/, "PutBucketOwnershipControls", "PutBucketOwnershipControls"],
+];
+
+function impliedBy(headers: ReadonlySet<string>, { operation, labels }: Named): Named[] {
+  if (operation.method !== "PUT" && operation.method !== "POST") return [];
+  return IMPLIED.flatMap(([pattern, ofObject, ofBucket]) => {
+    const name = labels["Key"] === undefined ? ofBucket : ofObject;
+    if (name === operation.name || ![...headers].some((header) => pattern.test(header))) return [];
+    return [{ operation: operation.service.operations.get(name)!, labels }];
+  });
 }
 
 /** undefined where AWS may see another path than we do. */
@@ -135,9 +167,10 @@ function segmentsOf(path: string, service: Service): string[] | undefined {
   return segments.at(-1) === "" && segments.length > 1 ? segments.slice(0, -1) : segments;
 }
 
-function hasPart(query: ReadonlyMap<string, string>, part: string): boolean {
-  const [name, value] = part.split("=", 2) as [string, string?];
-  return value === undefined ? query.has(name) : query.get(name) === value;
+/** Of a parameter that is there twice, AWS may read either. */
+function hasPart(query: readonly Header[], part: string): boolean {
+  const [wanted, text] = part.split("=", 2) as [string, string?];
+  return query.some(([name, value]) => name === wanted && (text === undefined || value === text));
 }
 
 /** @returns its labels, decoded; undefined where the path is not of this template */

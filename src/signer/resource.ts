@@ -1,7 +1,7 @@
 // What a request is about, for `--resource`: an object of S3 (`bucket/key`), a table of DynamoDB, a function of Lambda.
 // What cannot be told is not told: it is refused.
 import type { Asked, Labels, Named } from "./operation.ts";
-import { parseQuery } from "./sigv4.ts";
+import { normalize, parseQuery } from "./sigv4.ts";
 
 export const RESOURCE_SERVICES = ["dynamodb", "lambda", "s3"] as const;
 
@@ -34,7 +34,7 @@ function objectsOf(
     const valuesOf = (wanted: string) => request.headers.filter(([name]) => name === wanted).map(([, value]) => value);
     const copied = valuesOf("x-amz-copy-source").map(sourceOf);
     const renamed = valuesOf("x-amz-rename-source").map((value) => `${bucket}/${sourceOf(value)}`);
-    return [`${bucket}/${key}`, ...copied, ...renamed];
+    return [`${bucket}/${key}`, ...copied, ...renamed].flatMap(readingsOf);
   }
   // Its body names them.
   if (operation === "DeleteObjects") return [`${bucket}/*`];
@@ -44,6 +44,11 @@ function objectsOf(
   const prefixes = parseQuery(request.query).filter(([name]) => name === "prefix");
   if (prefixes.length > 1) return undefined;
   return [`${bucket}/${Buffer.from(prefixes[0]?.[1] ?? "", "latin1").toString()}`];
+}
+
+/** A key is what it is, for S3; a server that a config names may go where its dots lead. */
+function readingsOf(path: string): readonly string[] {
+  return /(?:^|\/)\.{1,2}(?:\/|$)/.test(path) ? [path, normalize(`/${path}`).slice(1)] : [path];
 }
 
 /** `bucket/key?versionId=…`, encoded, perhaps with a slash before it. */

@@ -37,6 +37,8 @@ export interface Operation {
   /** Of the query and of headers: what else a request of it has. */
   readonly wanted: readonly string[];
   readonly wantedHeaders: readonly string[];
+  /** Of the query: what it may have besides, of S3 alone. */
+  readonly optional: readonly string[];
   readonly hostPrefix: string | undefined;
   /** Its body is signed event by event. */
   readonly streamsUp: boolean;
@@ -100,6 +102,7 @@ function parse(service: Service, line: string): Operation {
         : { segments: path.split("/").slice(1), query: at === -1 ? [] : uri!.slice(at + 1).split("&") },
     wanted: marked("?"),
     wantedHeaders: marked(":"),
+    optional: marked("~"),
     hostPrefix: marked("^")[0],
     streamsUp: words.includes("!up"),
   };

@@ -146,7 +146,7 @@ test("an SDK works with the dummy keys, and none of the real ones is seen", asyn
 
 test("a request goes on as it was written, with the role's signature", async () => {
   await using it = await begin();
-  const path = "/s3/bucket/a%20b/%C3%BC%2B?list-type=2&x=%2F";
+  const path = "/s3/bucket/a%20b/%C3%BC%2B?x-id=PutObject&x-amz-x=%2F";
   expect(
     (await it.send({ path, body: "body", headers: { "x-amz-meta-note": "two  words", "content-type": "text/x" } }))
       .status,
@@ -156,7 +156,7 @@ test("a request goes on as it was written, with the role's signature", async () 
   expect(arrived!.request).toMatchObject({
     method: "PUT",
     path: "/bucket/a%20b/%C3%BC%2B",
-    query: "list-type=2&x=%2F",
+    query: "x-id=PutObject&x-amz-x=%2F",
   });
   expect(Object.fromEntries(arrived!.request.headers)).toMatchObject({
     host: it.upstream.url.slice("http://".length),
@@ -220,6 +220,12 @@ describe("what is refused reaches nobody", () => {
     ["--region us-east-1", {}, "this grant has no region eu-west-1 (--region)"],
     ["--resource s3:other/*", {}, "this grant does not allow s3:PutObject on bucket/key (--resource)"],
     ["", { path: "/s3/bucket?session", method: "GET" }, "s3:CreateSession hands out AWS credentials"],
+    [
+      "--allow s3:Put*",
+      { headers: { "x-amz-tagging": "a=b" }, path: "/s3/bucket/key?x" },
+      "keyhole knows no operation",
+    ],
+    ["--deny s3:PutObjectAcl", { headers: { "x-amz-acl": "public-read" } }, "this grant denies s3:PutObjectAcl"],
     ["", { path: "/s3/bucket?unheard-of", method: "PATCH" }, "keyhole knows no operation of AWS with this request"],
   ])("%s %j: %s", async (words, wish, message) => {
     await using it = await begin(words);

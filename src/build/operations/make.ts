@@ -89,12 +89,13 @@ function describe(model: Model, name: string, operation: Model["operations"][str
   const input = operation.input === undefined ? undefined : model.shapes[operation.input.shape];
   if (protocol!.startsWith("rest-")) {
     words.push(operation.http.method, operation.http.requestUri);
-    // S3 alone tells operations of one path apart by what else a request must have.
+    // S3 alone tells operations of one path apart by what else a request must have, and by what it may not have.
     if (model.metadata["endpointPrefix"] === "s3")
-      for (const member of input?.required ?? []) {
-        const { location, locationName } = input!.members![member]!;
-        if (location === "querystring") words.push(`?${locationName}`);
-        if (location === "header" && locationName!.startsWith("x-amz-copy-source")) words.push(`:${locationName}`);
+      for (const [member, { location, locationName }] of Object.entries(input?.members ?? {})) {
+        const isRequired = input!.required?.includes(member) === true;
+        if (location === "querystring") words.push(`${isRequired ? "?" : "~"}${locationName}`);
+        if (isRequired && location === "header" && locationName!.startsWith("x-amz-copy-source"))
+          words.push(`:${locationName}`);
       }
   }
   const hostPrefix = operation.endpoint?.hostPrefix;
