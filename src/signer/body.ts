@@ -127,3 +127,35 @@ export class Resigned extends Transform {
     }
   }
 }
+
+/** Blots out what must not pass. The length stays: it has been said already. */
+export class Blotter extends Transform {
+  readonly #secrets: readonly Buffer[];
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(secrets: readonly string[]) {
+    super();
+    this.#secrets = secrets.map((secret) => Buffer.from(secret));
+  }
+
+  override _transform(part: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    const all = this.#held.length === 0 ? part : Buffer.concat([this.#held, part]);
+    for (const secret of this.#secrets)
+      for (let at = all.indexOf(secret); at !== -1; at = all.indexOf(secret, at)) all.fill("-", at, at + secret.length);
+    const end = Math.min(...this.#secrets.map((secret) => beginningOf(secret, all)));
+    this.#held = all.subarray(end);
+    done(null, all.subarray(0, end));
+  }
+
+  override _flush(done: TransformCallback): void {
+    done(null, this.#held);
+  }
+}
+
+/** Where the end of some bytes may be the beginning of these; their length where it is not. */
+function beginningOf(secret: Buffer, bytes: Buffer): number {
+  let at = Math.max(0, bytes.length - secret.length + 1);
+  for (at = bytes.indexOf(secret[0]!, at); at !== -1; at = bytes.indexOf(secret[0]!, at + 1))
+    if (bytes.subarray(at).equals(secret.subarray(0, bytes.length - at))) return at;
+  return bytes.length;
+}

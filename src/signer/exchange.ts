@@ -10,6 +10,7 @@ export interface Exchange {
   /** Waits for `proceed` before it sends its body. */
   proceed(): void;
   answer(status: number, headers: readonly Header[]): Writable;
+  /** Or can no more. */
   readonly hasAnswered: boolean;
   /** Closes the connection, or resets the stream: the client cannot take what came for the whole. */
   cut(): void;
@@ -53,7 +54,7 @@ export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolea
       return outgoing as Writable;
     },
     get hasAnswered() {
-      return outgoing.headersSent;
+      return outgoing.headersSent || outgoing.destroyed;
     },
     cut,
     onGone: (listener) => void outgoing.once("close", listener),

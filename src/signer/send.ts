@@ -1,9 +1,10 @@
 // A request on its way to AWS, and the answer on its way back. Neither is held: a body of any size passes in constant memory.
 import http from "node:http";
 import https from "node:https";
-import type { Readable } from "node:stream";
+import { type Readable, type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
+import { createBrotliDecompress, createUnzip } from "node:zlib";
+import { Blotter, HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
 import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkError, ChunkSigner } from "./chunks.ts";
 import { type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
@@ -24,7 +25,7 @@ import {
 } from "./sigv4.ts";
 import type { Service } from "./table.ts";
 
-/** Bytes of an answer that is read whole: an error, or one about queues. */
+/** Bytes of an answer that is read whole: one about queues. */
 const MOST_ANSWERED = 16 * 2 ** 20;
 const UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
@@ -165,47 +166,89 @@ async function download(
   progress: Progress,
   { urls, keys }: { readonly urls: QueueUrls | undefined; readonly keys: Keys },
 ): Promise<void> {
-  progress.status = answer.statusCode ?? 502;
-  const headers = pairsOf(answer.rawHeaders);
+  const status = answer.statusCode ?? 502;
+  progress.status = status;
+  const forms = formsOf(keys, status >= 400);
+  const headers = pairsOf(answer.rawHeaders).map(([name, value]): Header => [name, blotted(value, forms)]);
   progress.requestId = headers.find(([name]) => name === "x-amzn-requestid" || name === "x-amz-request-id")?.[1];
-  const isRedirect = progress.status >= 300 && progress.status < 400;
+  const isRedirect = status >= 300 && status < 400;
+  // What is stored is what it is: its owner put it there, and its checksum stands in the headers.
+  const isObject = status < 300 && progress.named.every(({ operation }) => OBJECTS.has(operation.title));
+  const decoder = isObject || exchange.request.method === "HEAD" ? undefined : decoderOf(headers);
+  const changes = decoder !== undefined || urls !== undefined;
   const passed = headers.filter(
-    // A client that followed it would go past us, with keys that are good for nothing there.
-    ([name]) => !HOP_BY_HOP.has(name) && !(isRedirect && name === "location"),
+    ([name]) =>
+      !HOP_BY_HOP.has(name) &&
+      // A client that followed it would go past us, with keys that are good for nothing there.
+      !(isRedirect && name === "location") &&
+      !(changes && name === "content-length") &&
+      !(decoder !== undefined && name === "content-encoding"),
   );
-  const isError = progress.status >= 400;
-  if (urls === undefined && !isError) {
-    const out = exchange.answer(progress.status, passed);
-    answer.on("data", (part: Buffer) => (progress.bytesDown += part.length));
-    await pipeline(answer, out);
+  const ways = [...(decoder === undefined ? [] : [decoder]), ...(isObject ? [] : [new Blotter(forms)])];
+  const body = ways.at(-1) ?? answer;
+  body.on("data", (part: Buffer) => (progress.bytesDown += part.length));
+  if (urls === undefined) {
+    await pipeline([answer, ...ways, exchange.answer(status, passed)]);
     return;
   }
   const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of answer as AsyncIterable<Buffer>) {
-    length += part.length;
-    if (length > MOST_ANSWERED) throw new Error("the answer is too large");
-    parts.push(part);
-  }
-  const whole = isError ? withoutKeys(Buffer.concat(parts), keys) : Buffer.concat(parts);
-  const body = urls === undefined ? whole : urls.inwards(whole);
-  progress.bytesDown = body.length;
-  const out = exchange.answer(progress.status, [
-    ...passed.filter(([name]) => name !== "content-length"),
+  await pipeline([answer, ...ways, gather(parts)]);
+  const whole = urls.inwards(Buffer.concat(parts));
+  const out = exchange.answer(status, [
+    ...passed,
     // Of HEAD, it is the length of what GET would answer.
-    ...(exchange.request.method === "HEAD" ? [] : [["content-length", String(body.length)] as const]),
+    ...(exchange.request.method === "HEAD" ? [] : [["content-length", String(whole.length)] as const]),
   ]);
-  await new Promise<void>((resolve) => out.end(body, () => resolve()));
+  await new Promise<void>((resolve) => out.end(whole, () => resolve()));
+}
+
+function gather(parts: Buffer[]): Writable {
+  let length = 0;
+  return new Writable({
+    write(part: Buffer, _, done) {
+      parts.push(part);
+      length += part.length;
+      done(length > MOST_ANSWERED ? new Error("the answer is too large") : undefined);
+    },
+  });
+}
+
+const OBJECTS: ReadonlySet<string> = new Set(["s3:GetObject", "s3:HeadObject", "s3:GetObjectTorrent"]);
+
+/** Of an answer that is encoded though it was not asked for: what stands in it must be seen. @throws where it cannot be */
+function decoderOf(headers: readonly Header[]): Transform | undefined {
+  const encoding =
+    headers
+      .find(([name]) => name === "content-encoding")?.[1]
+      .trim()
+      .toLowerCase() ?? "";
+  if (["", "identity", "aws-chunked"].includes(encoding)) return undefined;
+  if (["gzip", "x-gzip", "deflate"].includes(encoding)) return createUnzip();
+  if (encoding === "br") return createBrotliDecompress();
+  throw new Error(`an answer is encoded as ${encoding}`);
 }
 
 /**
- * AWS quotes keys where it refuses them: S3 the key's id and, of a signature that does not match or a token that has
- * expired, the session token.
+ * Our keys, as they may stand in an answer. AWS quotes them where it refuses them: S3 the key's id and, of a signature that
+ * does not match or a token that has expired, the session token, and the bytes of what it signed itself.
  */
-function withoutKeys(body: Buffer, { accessKeyId, secretAccessKey, sessionToken }: Keys): Buffer {
-  let text = body.toString("latin1");
-  for (const secret of [accessKeyId, secretAccessKey, sessionToken])
-    for (const form of secret === undefined ? [] : [secret, slashed(secret), encodeURIComponent(secret)])
-      text = text.replaceAll(form, "-");
-  return Buffer.from(text, "latin1");
+function formsOf({ accessKeyId, secretAccessKey, sessionToken }: Keys, isError: boolean): readonly string[] {
+  const secrets = [accessKeyId, secretAccessKey, sessionToken].filter((secret) => secret !== undefined);
+  const forms = secrets.flatMap((secret) => {
+    const encoded = encodeURIComponent(secret);
+    const escaped = secret.replaceAll(
+      /[^A-Za-z0-9]/g,
+      (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+    const hex = Buffer.from(secret).toString("hex");
+    const inHex = isError ? [hex, hex.replaceAll(/..(?=.)/g, "$& ")] : [];
+    const inText = [secret, slashed(secret), encoded, lowerEscapes(encoded), escaped];
+    return [...inText, ...inHex, ...inHex.map((each) => each.toUpperCase())];
+  });
+  return [...new Set(forms)];
 }
+
+const lowerEscapes = (text: string) => text.replaceAll(/%../g, (each) => each.toLowerCase());
+
+const blotted = (text: string, forms: readonly string[]) =>
+  forms.reduce((left, form) => left.replaceAll(form, "-"), text);

@@ -1,8 +1,9 @@
 // A signer's server between a client and an upstream, either of which may be hostile.
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import http from "node:http";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { Budget } from "../../src/signer/body.ts";
 import { exchangeOf } from "../../src/signer/exchange.ts";
 import type { Entry, Signer } from "../../src/signer/serve.ts";
@@ -78,20 +79,84 @@ function exchange(port: number, bytes: string): Promise<string> {
 
 const CLOSE: Header = ["connection", "close"];
 
-test("what AWS quotes of the keys in an error goes no further", async () => {
-  const { head, port } = await begin((socket) => {
+/** Answers when it has the request's head. @param answer of what it has read, byte for byte */
+const answering = (answer: (seen: string) => readonly (string | Buffer)[]) =>
+  begin((socket) => {
     let seen = "";
     socket.on("data", (part) => {
       seen += part.toString("latin1");
       if (!seen.includes("\r\n\r\n")) return;
-      const body = `<Error>${seen} ${REAL.sessionToken!.replaceAll("/", "\\/")} ${encodeURIComponent(REAL.sessionToken!)}</Error>`;
-      socket.end(`HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      void (async () => {
+        for (const bytes of answer(seen)) await new Promise((resolve) => socket.write(bytes, resolve));
+        socket.end();
+      })();
     });
   });
-  const answer = await exchange(port, head("GET", "/s3/bucket/key", [CLOSE, ["accept-encoding", "gzip"]]));
-  expect(answer).toStartWith("HTTP/1.1 403");
-  expect(answer).toContain("x-amz-security-token");
-  expect(answer).not.toMatch(/ASIAREAL|real|gzip/);
+
+const request = (head: Awaited<ReturnType<typeof begin>>["head"]) =>
+  head("GET", "/s3/bucket", [CLOSE, ["accept-encoding", "gzip"]]);
+
+describe("what AWS quotes of the keys", () => {
+  const { sessionToken } = REAL;
+  const hex = Buffer.from(sessionToken!).toString("hex");
+  const quoted = [
+    sessionToken!,
+    sessionToken!.replaceAll("/", "\\/"),
+    sessionToken!.replaceAll("=", "\\u003d").replaceAll("+", "\\u002b").replaceAll("/", "\\u002f"),
+    encodeURIComponent(sessionToken!),
+    encodeURIComponent(sessionToken!).toLowerCase(),
+    hex,
+    hex.toUpperCase().replaceAll(/..(?=.)/g, "$& "),
+  ].join(" ");
+
+  test("in an error, encoded or not, and in its headers", async () => {
+    for (const encode of [undefined, gzipSync, deflateSync, brotliCompressSync]) {
+      const { head, port } = await answering((seen) => {
+        const text = `<Error>${seen} ${quoted}</Error>`;
+        const body = encode === undefined ? Buffer.from(text) : encode(text);
+        const encoding = encode === brotliCompressSync ? "br" : encode === deflateSync ? "deflate" : "gzip";
+        return [
+          `HTTP/1.1 403 Forbidden\r\nconnection: close\r\nx-said: ${REAL.accessKeyId} ${quoted}\r\n`,
+          `${encode === undefined ? "" : `content-encoding: ${encoding}\r\n`}content-length: ${body.length}\r\n\r\n`,
+          body,
+        ];
+      });
+      const answer = await exchange(port, request(head));
+      expect(answer).toStartWith("HTTP/1.1 403");
+      expect(answer).toContain("x-amz-security-token");
+      expect(answer).toContain("</Error>");
+      expect(answer).not.toMatch(/ASIAREAL|real|gzip|deflate|7265616c|72 65 61 6C/);
+    }
+  });
+
+  test("goes no further in an answer that comes byte by byte, whose length stays", async () => {
+    const body = `<a>${REAL.accessKeyId} ASIAREAL ${sessionToken} </a>`;
+    const { head, port } = await answering(() => [
+      `HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`,
+      ...body.split(""),
+    ]);
+    const answer = await exchange(port, request(head));
+    expect(answer).toEndWith(`<a>${"-".repeat(16)} ASIAREAL ${"-".repeat(sessionToken!.length)} </a>`);
+  });
+
+  test("an object is what it is", async () => {
+    const body = gzipSync(REAL.accessKeyId);
+    const { head, port } = await answering(() => [
+      `HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`,
+      body,
+    ]);
+    const answer = await exchange(port, head("GET", "/s3/bucket/key", [CLOSE]));
+    expect(answer).toContain("content-encoding: gzip");
+    expect(answer).toEndWith(body.toString("latin1"));
+  });
+
+  test("what cannot be read is cut", async () => {
+    const { head, port, entries } = await answering(() => [
+      "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-encoding: zstd\r\ncontent-length: 1\r\n\r\nx",
+    ]);
+    expect(await exchange(port, request(head))).toStartWith("HTTP/1.1 503");
+    expect(entries.map(({ status }) => status)).toEqual([503]);
+  });
 });
 
 test("a body without a frame of its own is framed, and is no request", async () => {
