@@ -4,7 +4,7 @@
 interface ErrorRow {
   /** The number in an error reply (wire/PROTOCOL.md#6-errors). Never reused, never changed. */
   readonly number: number;
-  /** The exit status of the client (README.md#exit-statuses). */
+  /** The exit status of the client (help/statuses.md). */
   readonly exit: number;
   /**
    * Whether it goes away by itself: `at-once` while one daemon replaces another, and clients ask again; `soon`;

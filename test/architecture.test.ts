@@ -38,6 +38,7 @@ const walls: readonly Wall[] = [
     may: ["environment.ts", "errors.ts", "paths.ts", "text/", "node:"],
     because: "whom keyhole trusts with files is one question, for the client and the daemon alike",
   },
+  { of: "help/", may: [], because: "it is text" },
   { of: "wire/", may: ["errors.ts"], because: "bytes and values; both sides load it, neither side's parts" },
   {
     of: "client/",
@@ -60,6 +61,7 @@ const walls: readonly Wall[] = [
       "errors.ts",
       "files/",
       "grants/",
+      "help/",
       "loop.ts",
       "native/",
       "paths.ts",

@@ -42,8 +42,11 @@ test("comments and tests cite documents that are here, and sections that they ha
     // What stands in quotes is a file's name, and need be none of ours.
     const cited = read(file).matchAll(/(?<![\w/.$}"`-])((?:[\w.-]+\/)*[A-Z][\w-]*\.md)(#[\w-]+)?/g);
     const bases = [".", "src", dirname(file), join(dirname(file), "..")];
+    const topics = read(file).matchAll(/\b(help\/\w+\.md)(#[\w-]+)?/g);
     const reasons = read(file).matchAll(/"((?:src\/)?(?:DESIGN|README)\.md)(#[\w-]+)/g);
-    return [...cited, ...reasons].flatMap(([, path, anchor = ""]) => brokenness(file, path! + anchor, bases) ?? []);
+    return [...cited, ...topics, ...reasons].flatMap(
+      ([, path, anchor = ""]) => brokenness(file, path! + anchor, bases) ?? [],
+    );
   });
   expect(broken).toEqual([]);
 });

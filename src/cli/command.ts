@@ -24,6 +24,11 @@ export interface Host {
   readStdin(): Promise<string>;
   /** Files that are not keyhole's own, in their order. */
   readForeign(paths: readonly string[]): Promise<readonly ForeignText[]>;
+  /**
+   * Shows a long text to a person by $PAGER, in colours where they are wanted; false where nothing was shown: stdout is
+   * no terminal, or no pager wanted or there.
+   */
+  page(render: (colors: boolean) => string): Promise<boolean>;
   /** Sends a signal; false if there is no such process. */
   signal(pid: number, signal: NodeJS.Signals): boolean;
   readonly platform: NodeJS.Platform;

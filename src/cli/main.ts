@@ -71,6 +71,7 @@ const host: Omit<Host, "openInProcess"> = {
     const { readInChild } = await import("./foreign.ts");
     return readInChild(host.command, paths, host.wait);
   },
+  page: async (render) => (await import("./pager.ts")).page(render, process.env),
   signal: (pid, signal) => {
     try {
       return process.kill(pid, signal);

@@ -45,9 +45,7 @@ function meantWords(words: readonly string[], { host }: World): readonly string[
 }
 
 async function dispatch(words: readonly string[], world: World): Promise<number> {
-  const { own: typed, rest } = splitRest(words);
-  // `keyhole help config add`, as git and docker have it.
-  const own = typed[0] === "help" ? [...typed.slice(1), "--help"] : typed;
+  const { own, rest } = splitRest(words);
   const found = findCommand(world.root, own, commonOptions);
   const target = typeof found.target === "function" ? await found.target() : found.target;
   refuseElhazWords(own, world.environment);
@@ -56,6 +54,7 @@ async function dispatch(words: readonly string[], world: World): Promise<number>
     return 0;
   }
   if ("subCommands" in target) return runGroup(target, found.words, world);
+  if (found.name === "help") return runHelp(target, found.words, world);
   return runCommand(target, found.words, rest, world);
 }
 
@@ -131,6 +130,13 @@ async function runCommand(
   const target = lazyTarget(settings, world.host);
   await refuseElsewhere(command, target, settings);
   return (await command.run({ ...world, args, rest: rest ?? [], settings, target })) ?? 0;
+}
+
+/** As `--help`, it is there whatever the settings are. */
+async function runHelp({ args }: AnyCommand, words: readonly string[], world: World): Promise<number> {
+  const { showHelp } = await import("./commands/help.ts");
+  await showHelp(parseArguments(words, { ...args, ...commonOptions }, "keyhole help --help"), world);
+  return 0;
 }
 
 /** A group alone does nothing: its help, as after any mistake of usage on stderr. */

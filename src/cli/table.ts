@@ -88,5 +88,6 @@ export const root: CommandGroup = {
       },
     },
     completion: load(() => import("./commands/completion.ts")),
+    help: load(() => import("./commands/help.ts")),
   },
 };

@@ -57,7 +57,8 @@ describe("inside a sandbox that has a grant", async () => {
 
   test("only these commands run", () => {
     const inside = commands.filter(({ where }) => where !== "host").map(({ meta }) => meta.name);
-    expect(inside.toSorted()).toEqual(["bridge", "completion", "doctor", "exec", "export", "relay", "shell", "whoami"]);
+    const wanted = ["bridge", "completion", "doctor", "exec", "export", "help", "relay", "shell", "whoami"];
+    expect(inside.toSorted()).toEqual(wanted);
   });
 
   test.each(commands.filter(({ where }) => where === "host").map((command) => [command.meta.name, command] as const))(

@@ -75,7 +75,7 @@ describe("elhaz's own files", () => {
     expect(readFileSync(file, "utf8")).toBe(ELHAZ.replace("from elhaz", "from keyhole"));
   });
 
-  test("mean what they mean to elhaz, or are refused by a sentence of the README (E-031, E-032)", async () => {
+  test("mean what they mean to elhaz, or are refused by a sentence of help/elhaz.md (E-031, E-032)", async () => {
     await using elhaz = await createElhazMachine();
     const env = { AWS_ENDPOINT_URL_STS: elhaz.machine.sts.url };
     const old = (command: string) => elhaz.machine.run(["-cd", elhaz.directory, ...command.split(" ")], { env });

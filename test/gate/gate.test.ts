@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { isReady, rigs } from "./rigs/rigs.ts";
 import { readRows, tools } from "./rows.ts";
 
-test("the README's table of sandboxes has a row for each tool whose test says what it saw", () => {
+test("the table of sandboxes in the help has a row for each tool whose test says what it saw", () => {
   expect([...readRows().keys()]).toEqual(tools);
 });
 

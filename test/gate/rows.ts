@@ -1,4 +1,4 @@
-// The README's table of sandboxes: each row is what a test saw, and a test that saw something else fails with the row that
+// The table of help/sandboxes.md: each row is what a test saw, and a test that saw something else fails with the row that
 // belongs there.
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -34,12 +34,13 @@ export type Tool = keyof typeof versions;
 /** Of each. */
 export const tools = Object.keys(versions) as Tool[];
 
-const readme = join(import.meta.dir, "..", "..", "README.md");
+const topic = join(import.meta.dir, "..", "..", "src", "help", "sandboxes.md");
 
 /** Rows of the table, by their first cells. */
 export function readRows(): ReadonlyMap<string, readonly string[]> {
-  const [, section = ""] = readFileSync(readme, "utf8").split("### Which sandbox takes what\n");
-  const [table = ""] = section.split("\n\n").filter((part) => part.startsWith("|"));
+  const [table = ""] = readFileSync(topic, "utf8")
+    .split("\n\n")
+    .filter((part) => part.startsWith("|"));
   const rows = table.split("\n").slice(2);
   return new Map(
     rows.map((row) => {

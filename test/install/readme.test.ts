@@ -1,15 +1,15 @@
-// The installer's lines in the README, each run as it stands there but for the address.
+// The installer's lines in the help, each run as it stands there but for the address.
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseTools, createHost, missing, run, stamped, whereIs } from "./host.ts";
 
-const readme = readFileSync(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+const topic = readFileSync(join(import.meta.dir, "..", "..", "src", "help", "install.md"), "utf8");
 const placeholder = "https://example.com/keyhole";
 const installer = `${placeholder}/install.sh`;
 
-const lines = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
-  .flatMap(([, block]) => block!.trimEnd().split("\n"))
+const lines = [...topic.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
+  .flatMap(([, block]) => block!.trimEnd().split(/(?<!\|)\n/))
   .filter((line) => line.includes(installer));
 
 const executable = ".local/bin/keyhole";
@@ -26,7 +26,7 @@ const results: readonly (readonly [RegExp, readonly string[]])[] = [
   [/./, [executable]],
 ];
 
-test("the README shows how to install, another version, another directory, completions and uninstalling", () => {
+test("the help shows how to install, another version, another directory, completions and uninstalling", () => {
   expect(lines).toHaveLength(5);
   for (const [pattern] of results) expect(lines.some((line) => pattern.test(line))).toBeTrue();
 });
@@ -50,11 +50,11 @@ test.skipIf(missing("curl")).each(lines)("%s", async (line) => {
   else if (wanted.includes(executable)) expect(await host.ask("--version")).toBe("keyhole 0.2.0");
 });
 
-test("the sums are compared as the README says", async () => {
+test("the sums are compared as the help says", async () => {
   using host = createHost();
   host.publishFile("0.1.0", "keyhole-linux-x64", "an executable");
   host.publishFile("0.1.0", "keyhole-linux-arm64", "another");
-  const line = readme.match(/^sha256sum .*?(?= +#)/m)![0];
+  const line = topic.match(/^sha256sum .*?(?= +#)/m)![0];
   const cwd = join(host.paths.releases, "latest");
   const compare = () =>
     run(["sh", "-c", `rm -f keyhole-linux-arm64 *.gz; ${line}`], { env: { PATH: "/usr/bin:/bin" }, cwd });

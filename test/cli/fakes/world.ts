@@ -64,6 +64,7 @@ const quietHost: Host = {
   wait: () => Promise.resolve(),
   readStdin: () => Promise.resolve(""),
   readForeign: (paths) => Promise.all(paths.map((path) => readForeign(path).catch(keyholeError))),
+  page: () => Promise.resolve(false),
   signal: () => false,
   platform: "linux",
   isContainer: () => false,

@@ -144,7 +144,7 @@ export const quiet: readonly Row[] = [
     return [names.includes("dev"), names.includes("second")];
   }),
   onPurpose(
-    ...(["E-031", "names: letters, digits, - and _, here ASCII's", "README.md#coming-from-elhaz"] as const),
+    ...(["E-031", "names: letters, digits, - and _, here ASCII's", "src/help/elhaz.md"] as const),
     [1, 0],
     [2, 2],
     async (side) => {

@@ -317,7 +317,7 @@ export const served: readonly Row[] = [
   onPurpose(
     "E-039",
     "MFA.command without a serial number is an error; a serial number without a command is asked for",
-    "README.md#configs: a person may be asked for the code",
+    "src/help/configs.md: a person may be asked for the code",
     [1, 1],
     [1, 5],
     async (side) => {
