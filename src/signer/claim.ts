@@ -1,4 +1,5 @@
 // Whether a request is this grant's sandbox's: of one form alone, and signed with the dummy keys a moment ago.
+import { AUTHORITY } from "./exchange.ts";
 import type { Entry } from "./serve.ts";
 import type { Failure } from "./refusal.ts";
 import {
@@ -88,7 +89,7 @@ export function claimOf(request: Request, services: readonly Service[], { dummy,
       "RequestTimeTooSkewed",
       "the request was not signed within the last five minutes; look at the clock",
     );
-  if (!claim.signedHeaders.includes("host"))
+  if (!claim.signedHeaders.includes("host") && !claim.signedHeaders.includes(AUTHORITY))
     throw refused("signature", 403, "SignatureDoesNotMatch", "the header host is not signed");
   const unsigned = request.headers.find(
     ([name]) =>

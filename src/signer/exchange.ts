@@ -19,13 +19,21 @@ export interface Exchange {
   limitBody(patience: number): void;
 }
 
+/** What is the host of HTTP/2: RFC 9113, 8.3.1. */
+export const AUTHORITY = ":authority";
+
 type Incoming = IncomingMessage | Http2ServerRequest;
 type Outgoing = ServerResponse | Http2ServerResponse;
 
 export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolean): Exchange {
   const isOne = incoming.httpVersionMajor === 1;
   const headers = pairsOf(incoming.rawHeaders).flatMap(([name, value]): Header[] => {
-    if (name === ":authority") return [["host", value]];
+    // The JavaScript SDK signs it by this name.
+    if (name === AUTHORITY)
+      return [
+        [name, value],
+        ["host", value],
+      ];
     return name.startsWith(":") ? [] : [[name, value]];
   });
   const url = incoming.url ?? "";

@@ -1,12 +1,13 @@
 // A request on its way to AWS, and the answer on its way back. Neither is held: a body of any size passes in constant memory.
 import http from "node:http";
 import https from "node:https";
+import { isIP } from "node:net";
 import { type Readable, type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createUnzip } from "node:zlib";
 import { Blotter, HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
 import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkError, ChunkSigner } from "./chunks.ts";
-import { type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
+import { AUTHORITY, type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
 import type { Asked } from "./operation.ts";
 import { QueueUrls, slashed } from "./queue-urls.ts";
@@ -45,6 +46,7 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   const body =
     urls === undefined || sending.asked.body === undefined ? sending.asked.body : urls.outwards(sending.asked.body);
   const authority = `${upstream.host}${upstream.port === undefined ? "" : `:${upstream.port}`}`;
+  const address = upstream.host.replaceAll(/^\[|\]$/g, "");
   const passed = sending.asked.headers.filter(([name]) => !HOP_BY_HOP.has(name) && !REPLACED.has(name));
   const isFramed = sending.asked.headers.some(([name]) => name === "transfer-encoding");
   const length = body === undefined ? only(sending.asked.headers, "content-length") : String(body.length);
@@ -73,8 +75,9 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   else if (isFramed) headers.push(["transfer-encoding", "chunked"]);
   const out = (upstream.isTls ? https : http).request({
     agent: upstream.isTls ? signer.agents.https : signer.agents.http,
-    host: upstream.host,
-    servername: upstream.host,
+    host: address,
+    // An address is no name of a server: RFC 6066, 3.
+    ...(isIP(address) === 0 && { servername: address }),
     port: upstream.port ?? (upstream.isTls ? 443 : 80),
     method: request.method,
     path: `${request.path}${request.query === "" ? "" : `?${request.query}`}`,
@@ -108,6 +111,7 @@ async function firstOf<Answer>(answered: Promise<Answer>, uploaded: Promise<void
 /** What we write ourselves. */
 const REPLACED: ReadonlySet<string> = new Set([
   "host",
+  AUTHORITY,
   "authorization",
   "x-amz-date",
   "x-amz-security-token",

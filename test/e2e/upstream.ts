@@ -1,7 +1,9 @@
 // A server of AWS's kind that checks every signature against the keys that the tests' STS has issued.
 import http from "node:http";
+import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Header, readClaim, type Request, sha256, verify } from "../../src/signer/sigv4.ts";
+import type { Certificate } from "../sts/tls.ts";
 import type { Machine } from "./machine.ts";
 
 export interface Arrived {
@@ -12,14 +14,15 @@ export interface Arrived {
   readonly accessKeyId: string;
 }
 
-/** Use with `await using`. @param answer of a request that has arrived whole */
+/** Use with `await using`. @param answer of a request that has arrived whole @param certificate of https */
 export async function startUpstream(
   { sts }: Pick<Machine, "sts">,
   answer: (arrived: Arrived, response: http.ServerResponse) => void = (_, response) => void response.end("ok"),
+  certificate?: Certificate,
 ) {
   const arrived: Arrived[] = [];
   let begun = 0;
-  const server = http.createServer((incoming, response) => {
+  const handle: http.RequestListener = (incoming, response) => {
     begun += 1;
     const parts: Buffer[] = [];
     incoming.on("data", (part: Buffer) => parts.push(part));
@@ -40,11 +43,12 @@ export async function startUpstream(
       arrived.push(one);
       answer(one, response);
     });
-  });
+  };
+  const server = certificate === undefined ? http.createServer(handle) : https.createServer({ ...certificate }, handle);
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${certificate === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     arrived,
     /** Requests whose headers have arrived. */
     begun: () => begun,

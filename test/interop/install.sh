@@ -49,7 +49,7 @@ install_python() {
 install_node() {
   local target=$cache/node
   mkdir -p "$target"
-  cp "$here/node/client.mjs" "$here/node/v2.cjs" "$target/"
+  cp "$here"/node/*.{mjs,cjs} "$target/"
   cmp -s "$here/node/package.json" "$target/installed.json" && return 0
   cp "$here/node/package.json" "$target/"
   local newer=()

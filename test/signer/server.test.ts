@@ -1,6 +1,7 @@
 // A signer's server between a client and an upstream, either of which may be hostile.
 import { afterEach, describe, expect, test } from "bun:test";
 import http from "node:http";
+import http2 from "node:http2";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
@@ -41,17 +42,9 @@ async function begin(upstream: (socket: net.Socket) => void) {
     agents: { http: new http.Agent({ keepAlive: true }), https: new https.Agent() },
   };
   const port = await listen(createServer(signer));
-  const head = (method: string, path: string, more: readonly Header[] = []): string => {
-    const { headers } = signRequest(
-      {
-        method,
-        path,
-        query: "",
-        headers: [
-          ["host", "127.0.0.1"],
-          ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"],
-        ],
-      },
+  const signed = (method: string, path: string, host: Header = ["host", "127.0.0.1"]) =>
+    signRequest(
+      { method, path, query: "", headers: [host, ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"]] },
       {
         keys: DUMMY,
         scope: { region: "eu-west-1", service: "s3" },
@@ -59,11 +52,12 @@ async function begin(upstream: (socket: net.Socket) => void) {
         pathForm: "as-is",
         payloadHash: "UNSIGNED-PAYLOAD",
       },
-    );
-    const lines = [...headers, ...more].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    ).headers;
+  const head = (method: string, path: string, more: readonly Header[] = []): string => {
+    const lines = [...signed(method, path), ...more].map(([name, value]) => `${name}: ${value}\r\n`).join("");
     return `${method} ${path} HTTP/1.1\r\n${lines}\r\n`;
   };
-  return { head, port, entries };
+  return { signed, head, port, entries };
 }
 
 /** What comes back, until the connection is closed. */
@@ -218,4 +212,27 @@ test("only the body of a request must come in time, and not its answer", async (
   const answer = await exchange(port, "PUT / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx");
   expect(answer).toEndWith("\r\n\r\nlate");
   expect(await exchange(port, "PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nx")).toBe("");
+});
+
+test("the host of HTTP/2 is signed by its name there, as the JavaScript SDK does", async () => {
+  let seen = "";
+  const { signed, port } = await begin((socket) => {
+    socket.on("data", (part) => {
+      seen += part.toString("latin1");
+      socket.end("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    });
+  });
+  const authority = `127.0.0.1:${port}`;
+  const client = http2.connect(`http://${authority}`);
+  const statusOf = async (host: string) => {
+    const headers = Object.fromEntries(signed("GET", "/s3/bucket/key", [":authority", host]));
+    const stream = client.request({ ...headers, ":authority": authority, ":method": "GET", ":path": "/s3/bucket/key" });
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    stream.once("response", (answer) => resolve(answer[":status"])).resume();
+    return promise;
+  };
+  expect([await statusOf(authority), await statusOf("other")]).toEqual([200, 403]);
+  client.close();
+  expect(seen).toStartWith("GET /bucket/key HTTP/1.1\r\n");
+  expect(seen).not.toContain(":authority");
 });
