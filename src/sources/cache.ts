@@ -25,6 +25,8 @@ export interface FlightCache<Request, Result> {
   get(request: Request): Promise<Result>;
   /** What is kept; undefined where a flight would have to be made, or waited for. */
   kept(request: Request): Result | undefined;
+  /** Any that is kept and of which this is true. */
+  find(isIt: (result: Result) => boolean): Result | undefined;
   /** Keeps what was obtained without a flight. */
   put(request: Request, result: Result): void;
   /** Forgets `result` if it is what is kept; what came since then stays. Returns whether it was. */
@@ -126,6 +128,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
       }
     },
     kept: (request) => usable(keyOf(request))?.result,
+    find: (isIt) => [...entries.keys()].flatMap((key) => usable(key)?.result ?? []).find(isIt),
     put(request, result) {
       const key = keyOf(request);
       const flight = Promise.resolve(result);

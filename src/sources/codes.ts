@@ -58,7 +58,7 @@ export interface Codes {
 }
 
 /** Milliseconds after which a waiting client is taken to be gone; its secrets leave then. */
-const LONGEST_WAIT = 600_000;
+export const LONGEST_WAIT = 600_000;
 /** Milliseconds for which a client may ask without an answer before another that waits may. */
 const LONGEST_TURN = 120_000;
 /** Milliseconds that `turn` waits. */

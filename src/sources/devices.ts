@@ -7,11 +7,11 @@ import { KeyholeError } from "../errors.ts";
 import { surroundingsWanted } from "../surroundings.ts";
 import { createFlightCache } from "./cache.ts";
 import type { ClockReading } from "./clocks.ts";
-import { CodeRefused, type Codes, STEP, type UsedCodes } from "./codes.ts";
+import { CodeRefused, type Codes, LONGEST_WAIT, STEP, type UsedCodes } from "./codes.ts";
 import { runMfaCommand } from "./mfa.ts";
 import { createPlaces } from "./places.ts";
 import { isCodeRefusal, isStaleSource } from "./refusal.ts";
-import type { AssumeRequest } from "./source.ts";
+import type { AssumeRequest, Bound } from "./source.ts";
 import { helperSetting, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
 import type { Target } from "./target.ts";
 import type { IssuedRole, OperationName, Operations } from "./transport.ts";
@@ -25,6 +25,8 @@ export interface DeviceUse extends Pick<AssumeRequest, "signal"> {
   readonly target: Target;
   /** Of a session, in seconds. */
   readonly duration: number;
+  /** Of what is handed on; undefined for what only opens roles. */
+  readonly bound: Bound | undefined;
   /** The role whose own call takes the code; undefined for a session of the user. */
   readonly role: AssumeRoleCommandInput | undefined;
   /** What is opened is handed on: who uses the device again wants another. */
@@ -33,6 +35,8 @@ export interface DeviceUse extends Pick<AssumeRequest, "signal"> {
 }
 
 export interface Opened extends ClockReading {
+  /** See `codeKeyOf`. */
+  readonly device: string;
   readonly credentials: CredentialFields;
   /** Of a role. */
   readonly issued: IssuedRole | undefined;
@@ -67,6 +71,8 @@ export type MeasuredCall = <Name extends OperationName>(
 const MAX_CHILDREN = 32;
 /** Seconds for which one code of a device serves; GetSessionToken's default. */
 export const DEVICE_SESSION = 43_200;
+/** Seconds: AssumeRole's own. */
+const DEFAULT_DURATION = 3_600;
 /** Milliseconds before its end at which a session is not used any more: what it is used for takes its time. */
 const MARGIN = 300_000;
 /** Milliseconds for which who wanted something that is opened once has time to fetch it. */
@@ -98,18 +104,18 @@ export function createDevices(options: DevicesOptions): Devices {
     );
   }
 
-  async function sendCode(
-    { serial, credentials, target, duration, role, isOnce, signal }: DeviceUse,
-    code: string,
-  ): Promise<Opened> {
+  async function sendCode(use: DeviceUse, code: string): Promise<Opened> {
+    const { serial, credentials, target, duration, bound, role, isOnce, signal } = use;
+    const device = codeKeyOf(use);
     const proof = { SerialNumber: serial, TokenCode: code };
     if (role === undefined) {
-      const input = { DurationSeconds: duration, ...proof };
+      const input = { DurationSeconds: within(bound, duration), ...proof };
       const { output, ...reading } = await call("GetSessionToken", input, target, credentials, signal);
-      return { ...reading, credentials: output, issued: undefined, isOnce };
+      return { ...reading, device, credentials: output, issued: undefined, isOnce };
     }
-    const { output, ...reading } = await call("AssumeRole", { ...role, ...proof }, target, credentials, signal);
-    return { ...reading, credentials: output.credentials, issued: output, isOnce };
+    const input = { ...role, DurationSeconds: within(bound, role.DurationSeconds), ...proof };
+    const { output, ...reading } = await call("AssumeRole", input, target, credentials, signal);
+    return { ...reading, device, credentials: output.credentials, issued: output, isOnce };
   }
 
   async function nextCode(use: DeviceUse): Promise<string> {
@@ -145,7 +151,7 @@ export function createDevices(options: DevicesOptions): Devices {
 
   async function open(use: DeviceUse): Promise<Opened> {
     const { request, serial, credentials } = use;
-    const kept = cache.kept(use);
+    const kept = cache.kept(use) ?? keptUntil(use);
     if (kept !== undefined) return kept;
     if (request.config.MFA === undefined) {
       // The answer may come when this request is long over.
@@ -160,6 +166,16 @@ export function createDevices(options: DevicesOptions): Devices {
     }
     if (request.asksSurroundings) throw surroundingsWanted(`MFA.command of config '${request.name}'`);
     return cache.get(use);
+  }
+
+  /** Of a user's own session, one that ends with the grant, or little before: the duration is another at each attempt. */
+  function keptUntil({ bound, ...use }: DeviceUse): Opened | undefined {
+    if (bound === undefined || use.role !== undefined) return undefined;
+    const device = codeKeyOf({ bound, ...use });
+    return cache.find((opened) => {
+      const early = bound.until - (opened.credentials.expiresAt ?? 0);
+      return opened.device === device && early >= 0 && early < LONGEST_WAIT;
+    });
   }
 
   async function withSession<Result>(
@@ -181,6 +197,11 @@ export function createDevices(options: DevicesOptions): Devices {
 /** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */
 export function takesCodeItself(duration: number | undefined, { sessionToken }: Credentials): boolean {
   return (duration ?? 0) > LONGEST_CHAINED || sessionToken !== undefined;
+}
+
+/** Seconds: a code may be given long after it was wanted, and less is left of a grant then. */
+function within(bound: Bound | undefined, seconds: number | undefined): number | undefined {
+  return bound === undefined ? seconds : Math.min(seconds ?? DEFAULT_DURATION, bound.left());
 }
 
 /**

@@ -61,7 +61,7 @@ export function createHops({ clock, user, devices, call }: HopsOptions): WalkOn 
     try {
       if (serial === undefined) return await send(credentials);
       const role = isDirect ? input : undefined;
-      const base = { request, signal, serial, credentials, target, duration: DEVICE_SESSION };
+      const base = { request, signal, serial, credentials, target, duration: DEVICE_SESSION, bound: undefined };
       const use = { ...base, role, isOnce: false, explain: explainIt };
       return isDirect ? new Credentials((await devices.open(use)).credentials) : await devices.withSession(use, send);
     } catch (error) {

@@ -32,6 +32,15 @@ export interface AssumeRequest extends RoleRequest {
   /** Whether who asks is to be asked for them, with `surroundings-wanted`, before a helper is run. */
   readonly asksSurroundings: boolean;
   readonly turn: Turn;
+  /** The end of a grant, which what it is given must not outlive; the config's duration is short enough at this moment. */
+  readonly bound: Bound | undefined;
+}
+
+export interface Bound {
+  /** Milliseconds since the epoch, on AWS's clock. */
+  readonly until: number;
+  /** Seconds that a session may last which is asked for now. @throws KeyholeError `expired` where STS issues none that short */
+  readonly left: () => number;
 }
 
 /**

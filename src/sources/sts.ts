@@ -133,7 +133,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const config = { ...source.config, sources: further };
     // A helper of the other config that asks for this one waits for itself.
     const marked = appendChain(environment, request.name, options.socketPath);
-    const use = { request: { ...request, name: named, config, environment: marked }, environment, signal };
+    const inner = { ...request, name: named, config, environment: marked, bound: undefined };
+    const use = { request: inner, environment, signal };
     const { credentials, notes } = await untilOwn(() => others.get(use), signal);
     const chained = config.AssumeRole !== undefined;
     return { credentials, description: `config ${named}`, chained, renewal: undefined, notes, rest: [] };
@@ -254,6 +255,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       credentials: source.credentials,
       target,
       duration: duration ?? DEVICE_SESSION,
+      bound: request.bound,
       role: undefined,
       isOnce: false,
       explain: (error) => explain(error, request, target, source),
@@ -284,6 +286,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       credentials: source.credentials,
       target,
       duration: DEVICE_SESSION,
+      bound: isDirect ? request.bound : undefined,
       role: isDirect ? input : undefined,
       isOnce: isDirect,
       explain: (error) => explain(error, request, target, source),

@@ -2,7 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { Person } from "../cli/fakes/person.ts";
-import { createMachine, executable, type Machine, roleArn } from "./machine.ts";
+import { runIn } from "./granthost.ts";
+import { createMachine, executable, type Machine, type Result, roleArn } from "./machine.ts";
 
 const SERIAL = "arn:aws:iam::111122223333:mfa/jane";
 const CODE = "918273";
@@ -164,4 +165,28 @@ test("a grant whose role takes the code itself is made with the code that was gi
   expect(await machine.run(["answer", id], { stdin: `${CODE}\n` })).toMatchObject({ exitCode: 0 });
   expect(await add()).toMatchObject({ exitCode: 0 });
   expect(machine.sts.count("AssumeRole")).toBe(1);
+});
+
+test("a grant of a user's own session asks once when it is made, and once after the daemon is started anew", async () => {
+  await using machine = await createWorld();
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  mkdirSync(join(machine.home, ".aws"));
+  const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+  writeFileSync(join(machine.home, ".aws", "credentials"), `[keys]\n${keys}`);
+  const text = `STS:\n  endpoint_url: ${machine.sts.url}\nSession:\n  profile_name: keys\nGetSessionToken:\n  SerialNumber: ${SERIAL}\n`;
+  await machine.run(["config", "add", "-n", "me", "--from-file", "-"], { stdin: text });
+  const add = "grant add --config me --ttl 8h --mount-at host agent".split(" ");
+  const answered = async (code: string, run: () => Promise<Result>) => {
+    machine.sts.mfa = { serialNumber: SERIAL, code, once: true };
+    expect(await run()).toMatchObject({ exitCode: 5, stdout: "" });
+    const id = /^(\d+) /m.exec(await machine.keyhole("pending"))?.[1] ?? "";
+    expect(await machine.run(["answer", id], { stdin: `${code}\n` })).toMatchObject({ exitCode: 0 });
+    const done = await run();
+    expect(done.exitCode).toBe(0);
+    return done.stdout.trimEnd();
+  };
+  const directory = await answered(CODE, () => machine.run(add));
+  await machine.keyhole("daemon restart");
+  await answered(WRONG, () => runIn(directory, machine));
+  expect(machine.sts.count("GetSessionToken")).toBe(2);
 });

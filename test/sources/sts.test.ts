@@ -48,13 +48,24 @@ describe("a user's own session", () => {
   test("wants one code, however much of its grant is left at each attempt", async () => {
     const SerialNumber = "arn:aws:iam::111122223333:mfa/left";
     world.sts.mfa = { serialNumber: SerialNumber, code: "135791" };
-    const attempt = (seconds: number) =>
-      sessionRequest({ GetSessionToken: { DurationSeconds: seconds, SerialNumber } });
-    for (const seconds of [3_000, 2_999, 2_998])
-      expect(await rejectionOf(world.source.assume(attempt(seconds)))).toMatchObject({ kind: "code-wanted" });
+    let left = 3_000;
+    // Later with each `grant add`, until one makes the grant.
+    let end = Date.now() + 3_010_000;
+    const attempt = (): AssumeRequest => ({
+      ...sessionRequest({ GetSessionToken: { DurationSeconds: left, SerialNumber } }),
+      bound: { until: end, left: () => left },
+    });
+    for (; left > 2_997; left -= 1)
+      expect(await rejectionOf(world.source.assume(attempt()))).toMatchObject({ kind: "code-wanted" });
+    left = 2_900;
     expect(await world.codes.answer(wantedOf(SerialNumber).id, "135791")).toBeUndefined();
-    expect(lastParameters()).toMatchObject({ DurationSeconds: "3000" });
+    // What was left at the first attempt would outlive the grant.
+    expect(lastParameters()).toMatchObject({ DurationSeconds: "2900" });
+    left = 2_890;
+    end += 100_000;
+    await world.source.assume(attempt());
     expect(world.codes.pending()).toEqual([]);
+    expect(world.sts.calls.filter(({ action }) => action === "GetSessionToken")).toHaveLength(1);
   });
 
   test("is refused to who has a session already, with the way out", async () => {
@@ -421,6 +432,21 @@ describe("MFA", () => {
     expect((await world.source.assume(request)).arn).toContain("/demo/");
     expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
     expect(world.sts.count("GetSessionToken")).toBe(0);
+  });
+
+  test("of a person opens a role of a grant, up to the grant's end at the time of the answer", async () => {
+    const { SerialNumber, code } = useDevice({ maxSessionDuration: 7_200 });
+    let left = 6_000;
+    const attempt = () => ({
+      ...world.request({ assume: { SerialNumber, DurationSeconds: left } }),
+      bound: { until: Date.UTC(2040, 0), left: () => left },
+    });
+    await rejectionOf(world.source.assume(attempt()));
+    left = 5_900;
+    expect(await world.codes.answer(wantedOf(SerialNumber).id, code)).toBeUndefined();
+    expect(lastParameters()).toMatchObject({ DurationSeconds: "5900" });
+    left = 5_800;
+    expect((await world.source.assume(attempt())).arn).toContain("/demo/");
   });
 
   test("of a profile's device is asked for as that of a config's", async () => {

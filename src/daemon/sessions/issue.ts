@@ -141,13 +141,19 @@ const MARGIN = 10;
 export function boundConfig({ config, until }: Pick<StoredConfig, "config" | "until">, now: number): Config {
   const { AssumeRole, GetSessionToken } = config;
   if (until === undefined || (AssumeRole === undefined && GetSessionToken === undefined)) return config;
-  const left = Math.floor((until - now) / 1000) - MARGIN;
-  if (left < SHORTEST_DURATION) throw expired();
+  const left = secondsLeft(until, now);
   return {
     ...config,
     AssumeRole: AssumeRole && shorten(AssumeRole, DEFAULT_DURATION, left),
     GetSessionToken: GetSessionToken && shorten(GetSessionToken, DEFAULT_TOKEN_DURATION, left),
   };
+}
+
+/** @throws KeyholeError `expired` where STS issues nothing that short. */
+export function secondsLeft(until: number, now: number): number {
+  const left = Math.floor((until - now) / 1000) - MARGIN;
+  if (left < SHORTEST_DURATION) throw expired();
+  return left;
 }
 
 function shorten<Section extends { readonly DurationSeconds?: number | undefined }>(

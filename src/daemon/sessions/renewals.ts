@@ -3,7 +3,7 @@
 import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { sourcePatience } from "../../sources/sts.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
-import { boundConfig, refuseOverrun } from "./issue.ts";
+import { boundConfig, refuseOverrun, secondsLeft } from "./issue.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";
 import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
@@ -121,7 +121,9 @@ export class Renewals {
       const config = boundConfig(stored, time.wall);
       const { surroundings } = session;
       const { asksSurroundings } = flight;
-      const request = { name, config, environment, surroundings, asksSurroundings, signal, turn };
+      const { until } = stored;
+      const bound = until === undefined ? undefined : { until, left: () => secondsLeft(until, time.wall) };
+      const request = { name, config, environment, surroundings, asksSurroundings, signal, turn, bound };
       const work = this.#with.source.assume(request);
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
