@@ -24,7 +24,8 @@ export function createSource(
   uid: number,
   base: Readonly<Record<string, string>>,
 ): { readonly source: CredentialSource; readonly transport: StsTransport; readonly codes: Codes } {
-  const children = { HOME: homeOf(uid), ...base };
+  const children = { ...(base["HOME"] === undefined && { HOME: homeOf(uid) }), ...base };
+  let user: string | undefined;
   const transport = createRemoteTransport({
     command: [...ownCommand(), "--sts-worker", build],
     // Each call brings the way of whom it is made for.
@@ -36,7 +37,8 @@ export function createSource(
   const sts = createStsSource({
     codes,
     used,
-    user: userName(uid, base),
+    // At the first question: no daemon need read the user database to start.
+    user: () => (user ??= userName(uid, base)),
     transport,
     socketPath,
     command: [...ownCommand(), "--resolve-source", build],

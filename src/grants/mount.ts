@@ -3,7 +3,7 @@
 import { formatAwsConfig } from "../text/awsconfig.ts";
 import { rivals } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
-import { services } from "../signer/services.ts";
+import { readServices } from "../signer/services.ts";
 import { type Grant, HOST_MOUNT } from "./grant.ts";
 
 /** What of a grant decides about the texts. */
@@ -79,7 +79,11 @@ export function mountFiles(grant: MountedGrant, { directory, region, command }: 
  */
 function signingSettings({ accessKeyId, secretAccessKey }: NonNullable<Grant["dummy"]>, port: number) {
   // Two of AWS's models have one name; a name that stands twice is an error to botocore.
-  const prefixes = new Map(Object.values(services).map(({ id, prefix }) => [id, prefix]));
+  const prefixes = new Map(
+    readServices()
+      .values()
+      .map(({ id, prefix }) => [id, prefix]),
+  );
   const endpoints = [...prefixes].map(
     ([id, prefix]) => `${id} =\n  endpoint_url = http://127.0.0.1:${port}/${prefix}\n`,
   );

@@ -8,9 +8,8 @@ export interface Endpoint {
   readonly prefix: string;
 }
 
-/** By botocore's name, which is the AWS CLI's command. */
-export const services: Readonly<Record<string, Endpoint>> = Object.fromEntries(
-  Object.entries(JSON.parse(text) as Readonly<Record<string, readonly [string, string]>>).map(
-    ([name, [id, prefix]]) => [name, { id, prefix }],
-  ),
-);
+/** By botocore's name, which is the AWS CLI's command. Read when asked for: a daemon need not do so to start. */
+export function readServices(): ReadonlyMap<string, Endpoint> {
+  const services = JSON.parse(text) as Readonly<Record<string, readonly [string, string]>>;
+  return new Map(Object.entries(services).map(([name, [id, prefix]]) => [name, { id, prefix }]));
+}

@@ -1,6 +1,6 @@
 // Which operations AWS has, and at which host each is served: facts of botocore's models. Made by build/operations/make.ts.
 import text from "./operations.txt" with { type: "text" };
-import { type Endpoint, services as endpoints } from "./services.ts";
+import { type Endpoint, readServices } from "./services.ts";
 
 /** What `operations.txt` says of a service. */
 export interface ServiceFacts {
@@ -58,6 +58,7 @@ export interface Service extends Omit<ServiceFacts, "operations">, Endpoint {
 const { partitions, services: facts } = JSON.parse(text) as OperationsFile;
 export { partitions };
 
+const endpoints = readServices();
 const read = new Map<string, Service>();
 
 /** @returns undefined where AWS has no such service */
@@ -66,7 +67,7 @@ export function serviceOf(name: string): Service | undefined {
   const found = known === undefined && Object.hasOwn(facts, name) ? facts[name] : undefined;
   if (found === undefined) return known;
   const operations = new Map<string, Operation>();
-  const service: Service = { ...found, ...endpoints[name]!, name, operations };
+  const service: Service = { ...found, ...endpoints.get(name)!, name, operations };
   for (const line of found.operations) {
     const operation = parse(service, line);
     operations.set(operation.name, operation);
@@ -77,7 +78,7 @@ export function serviceOf(name: string): Service | undefined {
 
 export const serviceNames: readonly string[] = Object.keys(facts);
 
-const byPrefix = Map.groupBy(Object.entries(endpoints), ([, { prefix }]) => prefix);
+const byPrefix = Map.groupBy(endpoints, ([, { prefix }]) => prefix);
 
 /** Those whose endpoint has this path: of some there are several, as of `email`. */
 export function servicesAt(prefix: string): readonly Service[] {

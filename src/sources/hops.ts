@@ -24,7 +24,7 @@ interface HopUse {
 interface HopsOptions {
   readonly clock: Clock;
   /** For the names of sessions. */
-  readonly user: string;
+  readonly user: () => string;
   readonly devices: Devices;
   readonly call: MeasuredCall;
 }
@@ -42,7 +42,7 @@ export function createHops({ clock, user, devices, call }: HopsOptions): WalkOn 
 
   async function assumeHop({ request, hop, credentials, way, signal }: HopUse): Promise<Credentials> {
     const target = hopTarget(way, hop.roleArn);
-    const input = hopParameters(hop, user);
+    const input = hopParameters(hop, user());
     const serial = hop.mfaSerial;
     const isDirect = takesCodeItself(hop.durationSeconds, credentials);
     const sent: Sent["mfa"] = serial === undefined ? "none" : mfaOf(request.config);

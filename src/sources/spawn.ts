@@ -51,7 +51,7 @@ export interface SpawnOptions {
   /** The daemon's control socket, for the chain marker. */
   readonly socketPath: string;
   /** The name of the user the daemon runs as, for role session names. */
-  readonly user: string;
+  readonly user: () => string;
   readonly clock: Clock;
 }
 
@@ -123,8 +123,7 @@ async function askChild(
   const environment = spawnEnvironment(options, request);
   const { HOME, PATH } = environment;
   const helper = helperSetting(options, surroundings, environment);
-  const { user } = options;
-  const asked: ResolveRequest = { ...told, user, environment, helper };
+  const asked: ResolveRequest = { ...told, user: options.user(), environment, helper };
   const end = await runProgram({
     command: options.command,
     // No secret: any process of this user may look at it.

@@ -149,7 +149,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const target = targetOf(config, way);
     const parameters = {
       RoleArn: role.RoleArn,
-      RoleSessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
+      RoleSessionName: role.RoleSessionName ?? defaultSessionName(options.user(), name),
       WebIdentityToken: token,
       Policy: role.Policy,
       PolicyArns: role.PolicyArns?.map((arn) => ({ arn })),
@@ -189,7 +189,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       TokenCode: code,
       ...input
     } = buildParameters(role, {
-      sessionName: role.RoleSessionName ?? defaultSessionName(options.user, name),
+      sessionName: role.RoleSessionName ?? defaultSessionName(options.user(), name),
       duration: attempt.duration,
       tokenCode: config.MFA === undefined ? role.TokenCode : undefined,
     });

@@ -79,7 +79,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
     codes,
     used,
     clock,
-    user: "tester",
+    user: () => "tester",
     socketPath: SOCKET,
     transport: createDirectTransport({ clock: systemClock }),
     command: RESOLVER,

@@ -130,7 +130,7 @@ async function resolve(change: Change) {
   const { name = "demo", profile, environment, clock = systemClock, signal, command = RESOLVER } = change;
   const { surroundings, asksSurroundings = false, timeout = 60_000 } = change;
   const { source } = await resolveInChild(
-    { command, base: {}, socketPath: SOCKET, user: "tester", clock },
+    { command, base: {}, socketPath: SOCKET, user: () => "tester", clock },
     {
       name,
       profile,
