@@ -1,5 +1,5 @@
-// The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock, no
-// file but the configs; what it knows ends with it. STS is called by a worker, as for a daemon.
+// The broker without a daemon: for one command of a client, in its process (KEYHOLE_DISABLE). No socket, no lock;
+// it writes no file, and what it knows ends with it. STS is called by a worker, as for a daemon.
 import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
@@ -12,6 +12,7 @@ import { systemClock } from "../clock.ts";
 import { type Caller, createDispatch } from "../server/dispatch.ts";
 import type { Grants } from "./grants/grants.ts";
 import { createHandlers } from "./handlers.ts";
+import { memoryPath, readLoaded } from "./sessions/memory.ts";
 import { Keyring } from "./sessions/static-keys.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { createSource, MAX_FLIGHTS } from "./source.ts";
@@ -28,7 +29,8 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
   loadNative();
   const uid = process.geteuid?.() ?? -1;
   const { source, transport, codes } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
-  const configs = createSessionConfigs(paths.defaultConfigDir);
+  const configs = createSessionConfigs(paths.defaultConfigDir, () => {});
+  configs.know(readLoaded(memoryPath(paths)));
   const sessions = new Sessions({
     source,
     configs,

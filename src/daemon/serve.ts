@@ -101,8 +101,8 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   const sockets = [paths.socket, ...(place.sharedSocket === undefined ? [] : [place.sharedSocket])];
   place.notices.ready(`serving at ${sockets.join(" and ")}`);
   // After the line, because a client that waits for it need not wait for this; no request is read before it is done.
-  const { home, sessions, keyring, memory, peerLog } = core;
-  memory.current ??= openMemory({ path: memoryPath(paths), home, sessions, keyring, clock: systemClock, log: peerLog });
+  const { sessions, memory, peerLog } = core;
+  memory.current ??= openMemory({ ...core, path: memoryPath(paths), clock: systemClock, log: peerLog });
   image.sweep();
   const swept = sweep(litteredPlaces(paths));
   if (swept > 0) log("info", "unfinished files removed", { count: swept });
@@ -177,11 +177,11 @@ function openCore({ paths, maxSessions, hasDiskLogs }: Settings, { owner, base }
   }
   const peerLog = limitLog(logFile.log, systemClock);
   const auditFile = openAuditFile({ ...files, path: paths.audit });
-  const configs = createSessionConfigs(paths.defaultConfigDir);
-  const counters = new Counters();
-  const { source, transport, codes } = createSource(paths.socket, owner, base);
   // It is opened when the daemon serves: it brings sessions back, for which no client that starts a daemon need wait.
   const memory: { current: Memory | undefined } = { current: undefined };
+  const configs = createSessionConfigs(paths.defaultConfigDir, () => memory.current?.changed());
+  const counters = new Counters();
+  const { source, transport, codes } = createSource(paths.socket, owner, base);
   const keyring = new Keyring(() => memory.current?.heal());
   const recordIssue = recordIssues(auditFile.record);
   const sessions = new Sessions({

@@ -343,6 +343,19 @@ test("-n falls back to the profile of that name, and never to another identity",
   const gone = { exitCode: 4, stderr: expect.stringContaining('no config "held" any more') as unknown };
   for (const variables of [{}, {}, { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" }])
     expect(await world.run(["export", "-n", "held"], variables)).toMatchObject(gone);
+  // Nor do the daemons after that one take the profile for it, nor a command without one.
+  for (let restart = 0; restart < 2; restart += 1) {
+    await world.run(["daemon", "restart"]);
+    expect(await world.run(["export", "-n", "held"])).toMatchObject(gone);
+  }
+  await world.run(["daemon", "stop"]);
+  expect(await world.run(["export", "-n", "held"], { KEYHOLE_DISABLE: "1" })).toMatchObject(gone);
+  await world.run(["config", "add", "-n", "plain", "--set", "Session.profile_name=held"]);
+  expect(await world.run(["export", "-n", "plain"])).toMatchObject({ exitCode: 0 });
+  await world.run(["daemon", "stop"]);
+  rmSync(join(world.machine.paths.configs, "plain.yaml"));
+  await world.run(["daemon", "start"]);
+  expect(await world.run(["export", "-n", "plain"])).toMatchObject({ exitCode: 4 });
   // A grant was made of a config of that name, which has been removed since.
   const role = ["--role-arn", "arn:aws:iam::111122223333:role/held", "--set", "Session.profile_name=held"];
   await world.run(["config", "add", "-n", "held", ...role]);

@@ -2,8 +2,10 @@
 // and what selects their source credentials; no credentials, and nothing that is a secret. Of keys in an environment the
 // id: the session is back when a requester has them, or adds it with its own environment. Of one shell's proxy and
 // certificates that there were some: they would be everybody's from then on, also where that shell was a hostile one.
+// And the names of the configs that were used: where one of them is gone, a profile of its name is not taken for it.
 import { existsSync } from "node:fs";
 import { isWayVariable } from "../../environment.ts";
+import { isConfigName } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { readTrusted } from "../../files/reading.ts";
@@ -16,12 +18,15 @@ import type { Handlers } from "../../server/dispatch.ts";
 import type { Keyring } from "./static-keys.ts";
 import type { Log } from "../../server/log.ts";
 import type { PinnedHome } from "../../server/watch-socket.ts";
+import type { SessionConfigs } from "./selection.ts";
 import type { Proven, Sessions } from "./sessions.ts";
 
 /** Milliseconds after a change, so that a burst of them is one write. */
 const DELAY = 100;
 /** Sessions, the most recently used. */
 const MOST = 1024;
+/** Names of configs, the last ones. */
+const MOST_LOADED = 8192;
 /** Bytes of a file that is read: MOST names with variables such as a PATH of several KiB are below this. */
 const LIMIT = 8 * 2 ** 20;
 const FORMAT = 2;
@@ -32,6 +37,7 @@ export interface MemoryOptions {
   readonly home: PinnedHome;
   readonly sessions: Pick<Sessions, "restore" | "proven">;
   readonly keyring: Pick<Keyring, "complete">;
+  readonly configs: Pick<SessionConfigs, "loaded" | "know">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,7 +63,7 @@ export function memoryPath({ home, runDir, socket }: Paths): string {
 
 /** Brings back the sessions of the last time: no call to AWS before a request, except for pinned ones. */
 export function openMemory(options: MemoryOptions): Memory {
-  const { path, home, sessions, keyring, clock, log } = options;
+  const { path, home, sessions, keyring, configs, clock, log } = options;
   let timer: Timer | undefined;
   let isOurs = true;
   let written: string | undefined;
@@ -86,7 +92,8 @@ export function openMemory(options: MemoryOptions): Memory {
       // A home that was removed is not made again, and another one has sessions of its own.
       if (home.isReplaced || !existsSync(directoryOf(directory))) return;
       ensurePrivateDirectory(directory);
-      const text = JSON.stringify({ format: FORMAT, sessions: remembered });
+      const loaded = [...configs.loaded].slice(-MOST_LOADED);
+      const text = JSON.stringify({ format: FORMAT, sessions: remembered, loaded });
       if (text === written) return;
       writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
       written = text;
@@ -165,7 +172,8 @@ const KEYS: ReadonlySet<string> = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCE
 
 /** @returns those whose keys are not there */
 function bringBack(options: MemoryOptions): Entry[] {
-  const entries = readEntries(options.path, options.log);
+  const { entries, loaded } = readMemory(options.path, options.log);
+  options.configs.know(loaded);
   const whole = entries.filter(({ keyId }) => keyId === undefined);
   for (const entry of whole) restore(options, entry);
   if (whole.length > 0) options.log("info", "sessions brought back", { sessions: whole.length });
@@ -181,22 +189,32 @@ function restore({ sessions, log }: MemoryOptions, { config, environment, way }:
   }
 }
 
-function readEntries(path: string, log: Log): Entry[] {
+/** The names of the configs that daemons with this memory have used. */
+export function readLoaded(path: string): readonly string[] {
+  return readMemory(path, () => {}).loaded;
+}
+
+function readMemory(path: string, log: Log): { readonly entries: Entry[]; readonly loaded: string[] } {
   try {
     const file = readTrusted(path, process.geteuid?.() ?? 0, LIMIT);
-    if (file === undefined) return [];
+    if (file === undefined) return { entries: [], loaded: [] };
     const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
     if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
-    return content.sessions.slice(-MOST).map(checkEntry);
+    const entries = content.sessions.slice(-MOST).map(checkEntry);
+    // Former daemons wrote no more than the sessions down.
+    const { loaded = entries.map(({ config }) => config) } = content;
+    if (!Array.isArray(loaded)) throw malformed();
+    return { entries, loaded: loaded.filter((name) => typeof name === "string" && isConfigName(name)) as string[] };
   } catch (error) {
     log("warn", "memory of sessions not used", { path, error: messageOf(error) });
-    return [];
+    return { entries: [], loaded: [] };
   }
 }
 
 interface Content {
   readonly format: unknown;
   readonly sessions: unknown[];
+  readonly loaded: unknown;
 }
 
 function checkEntry(entry: unknown): Entry {

@@ -241,18 +241,28 @@ function withoutEndpoint(environment: SourceEnvironment): SourceEnvironment {
   return pick(environment, (name) => !names.includes(name));
 }
 
+export interface SessionConfigs extends ConfigReader {
+  /** The configs of the default directory that were ever read, the latest last. */
+  readonly loaded: ReadonlySet<string>;
+  /** Counts them among those that were: a daemon before this one has read them. */
+  know(names: Iterable<string>): void;
+}
+
 /**
- * The configs that sessions are of, by the sessions' names: of the default directory and of any other.
+ * The configs that sessions are of, by the sessions' names: of the default directory and of any other. A requester of one
+ * that was read, and is gone, is told so, and takes nothing else for it.
  *
  * @param directory the default one
+ * @param onLoaded called when one of the default directory is read for the first time
  */
-export function createSessionConfigs(directory: string): ConfigReader {
+export function createSessionConfigs(directory: string, onLoaded: () => void): SessionConfigs {
   /** What was read last: an addition reads it for the session's name, and again for the session. */
   let latest: { readonly directory: string; readonly stored: StoredConfig } | undefined;
   /** The names of the sources of those that have some, by their paths. */
   const sourcesOf = new Map<string, readonly string[]>();
-  /** The paths of all that were read: a requester of one that is gone is told so, and takes nothing else for it. */
-  const used = new Set<string>();
+  const loaded = new Set<string>();
+  /** The paths of those of other directories. */
+  const elsewhere = new Set<string>();
 
   const own = createConfigReader(directory);
   const find = (name: string) => {
@@ -263,7 +273,24 @@ export function createSessionConfigs(directory: string): ConfigReader {
     );
   };
 
+  function readIn(reader: ConfigReader, place: string, config: string): StoredConfig {
+    const [used, prefix] = place === directory ? [loaded, ""] : [elsewhere, `${place}/`];
+    try {
+      const stored = reader.read(config);
+      const before = loaded.size;
+      for (const name of [config, ...namesOfSources(stored)]) used.add(prefix + name);
+      if (loaded.size > before) onLoaded();
+      return stored;
+    } catch (error) {
+      throw used.has(prefix + config) && isErrorOf(error, "no-such-config") ? configGone(config) : error;
+    }
+  }
+
   return {
+    loaded,
+    know: (names) => {
+      for (const name of names) loaded.add(name);
+    },
     read(name) {
       const profile = profileIn(name);
       // Its files are read when its credentials are renewed: until then a change of them is not seen.
@@ -273,11 +300,9 @@ export function createSessionConfigs(directory: string): ConfigReader {
       const { place, reader, config } = found;
       const isLatest = latest?.directory === place && latest.stored.name === config;
       if (!isLatest || latest?.stored.revision !== reader.revision(config)) {
-        const path = `${place}/${config}`;
-        latest = { directory: place, stored: readUsed(reader, config, used.has(path)) };
-        used.add(path);
-        const sources = latest.stored.config.sources?.map((source) => source.name);
-        if (sources === undefined) sourcesOf.delete(path);
+        latest = { directory: place, stored: readIn(reader, place, config) };
+        const [path, sources] = [`${place}/${config}`, namesOfSources(latest.stored)];
+        if (sources.length === 0) sourcesOf.delete(path);
         else sourcesOf.set(path, sources);
       }
       return { ...latest!.stored, name };
@@ -294,15 +319,11 @@ export function createSessionConfigs(directory: string): ConfigReader {
   };
 }
 
+function namesOfSources({ config }: StoredConfig): readonly string[] {
+  return (config.sources ?? []).map(({ name }) => name);
+}
+
 /** The profile that a session is of, in place of a config. */
 function profileIn(session: string): string | undefined {
   return profileOf(parseSessionName(session)?.config ?? "");
-}
-
-function readUsed(reader: ConfigReader, config: string, wasUsed: boolean): StoredConfig {
-  try {
-    return reader.read(config);
-  } catch (error) {
-    throw wasUsed && isErrorOf(error, "no-such-config") ? configGone(config) : error;
-  }
 }

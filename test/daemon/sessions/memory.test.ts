@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Handlers } from "../../../src/server/dispatch.ts";
 import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
-import { memoryPath, openMemory, rememberChanges } from "../../../src/daemon/sessions/memory.ts";
+import { memoryPath, openMemory, readLoaded, rememberChanges } from "../../../src/daemon/sessions/memory.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { pinHome } from "../../../src/server/watch-socket.ts";
 import { resolvePaths } from "../../../src/paths.ts";
@@ -39,16 +39,23 @@ function begin(configs: readonly string[] = ["dev", "ops"]) {
   const world = newWorld();
   for (const name of configs) world.configs.write(name, roleConfig(name));
   const log: string[] = [];
+  const used = {
+    loaded: new Set<string>(),
+    know: (names: Iterable<string>) => {
+      for (const name of names) used.loaded.add(name);
+    },
+  };
   const keyring = new Keyring(() => memory.heal());
   const memory = openMemory({
     path,
     home: pinHome(directory),
     sessions: world.sessions,
     keyring,
+    configs: used,
     clock: world.clock,
     log: (_, event) => void log.push(event),
   });
-  return { ...world, memory, keyring, events: log };
+  return { ...world, memory, keyring, loaded: used.loaded, events: log };
 }
 
 const namesOf = ({ sessions }: Pick<World, "sessions">) => sessions.list().map(({ config }) => config);
@@ -75,6 +82,18 @@ test("sessions come back in their order, with what selects their source, and wit
   expect(second.source.count).toBe(0);
   expect((await second.vend("ops")).config).toBe("ops");
   expect(second.source.count).toBe(1);
+});
+
+test("the names of the configs that were used come back, those of a file without them as its sessions", async () => {
+  const first = begin();
+  first.loaded.add("held");
+  await add(first, "dev");
+  first.memory.close();
+  expect([...begin().loaded]).toEqual(["held"]);
+  const { loaded: _, ...former } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  writeFileSync(path, JSON.stringify(former));
+  expect(readLoaded(path)).toEqual(["dev"]);
+  expect([...begin([]).loaded]).toEqual(["dev"]);
 });
 
 test("nothing is written into another home", async () => {
@@ -175,6 +194,7 @@ test("a pinned session is renewed unasked, as it was", async () => {
     home,
     sessions: world.sessions,
     keyring: new Keyring(() => {}),
+    configs: { loaded: new Set(), know: () => {} },
     clock: world.clock,
     log: () => {},
   });

@@ -18,7 +18,7 @@ test("a session's config is that of its directory, as its file is now", () => {
     const [own, alt] = [join(home, "own"), join(home, "alt")];
     write(own, "one");
     write(alt, "two");
-    const configs = createSessionConfigs(own);
+    const configs = createSessionConfigs(own, () => {});
     const roleOf = (name: string) => configs.read(name).config.AssumeRole?.RoleArn.split("/")[1];
     const names = ["dev", `dev (${alt})`, "dev (http://127.0.0.1:1)", `dev (${alt}, http://127.0.0.1:1)`];
     expect(names.map(roleOf)).toEqual(["one", "two", "one", "two"]);

@@ -52,13 +52,13 @@ describe("which session a requester means", () => {
     [{ AWS_CONFIG_FILE: "/x", AWS_ENDPOINT_URL: LOCAL }, `aws:p (/x:/h/.aws/credentials, ${LOCAL})`],
   ])("a profile without a config with %j is %s", (environment, expected) => {
     const { name } = select(
-      createSessionConfigs("/h/configs"),
+      createSessionConfigs("/h/configs", () => {}),
       { config: "aws:p", directory: undefined },
       environment,
       "/h",
     );
     expect(name).toBe(expected);
-    expect(createSessionConfigs("/h/configs").read(name).config).toEqual({ Session: { profile_name: "p" } });
+    expect(createSessionConfigs("/h/configs", () => {}).read(name).config).toEqual({ Session: { profile_name: "p" } });
   });
 
   test.each(["", "127.0.0.1", "file:///x", "http://user:secret@host", "http://host?token=secret", "http://host#x"])(
