@@ -1,4 +1,4 @@
-// argv → a command and its options. Both are defined in citty's terms, and citty prints their help; the parser is ours, and
+// argv → a command and its options. Both are defined in citty's terms; parser and help (cli/help.ts) are ours, and
 // test/cli/citty.test.ts compares the two. citty 0.2.2 accepts unknown options, missing values and
 // superfluous operands, knows neither aliases of two letters (`-sp`) nor repeated options, and gives words after `--` to
 // operands. Its search for the command is no export, drops the options before the command, takes \`toString\` for one,

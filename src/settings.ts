@@ -58,7 +58,10 @@ export const settingOptions = {
 
 /** What only `keyhole --daemon` takes. */
 export const daemonOptions = {
-  shared: { type: "boolean", description: "Serve the shared socket (/var/run/keyhole/keyhole.sock), too" },
+  shared: {
+    type: "boolean",
+    description: "With --daemon: serve the shared socket (/var/run/keyhole/keyhole.sock), too",
+  },
 } as const;
 
 /** Those with a value. */

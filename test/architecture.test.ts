@@ -77,7 +77,6 @@ const walls: readonly Wall[] = [
       "text/",
       "version.ts",
       "wire/",
-      "citty",
       "consola",
       "node:",
     ],

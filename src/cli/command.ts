@@ -82,6 +82,8 @@ export const ownOption = {
 export interface Command<Args extends ArgsDef = ArgsDef> {
   /** `name` with its group, as typed: `daemon start`. The description is one line without a period. */
   readonly meta: { readonly name: string; readonly description: string };
+  /** Command lines to copy: at least two. */
+  readonly examples: readonly [string, string, ...string[]];
   /**
    * Where it may run. Inside a sandbox that has a grant, a command of the `host` is refused: it is about a daemon and its
    * files, and a grant gives credentials alone. One of the `sandbox` needs a grant's socket.

@@ -155,7 +155,7 @@ async function printVersion(asJson: boolean, { output }: World): Promise<number>
   return 0;
 }
 
-/** citty costs 2 ms, so only a command line that asks for help pays for it. */
+/** Only a command line that asks for help pays for it. */
 async function renderHelp(target: AnyCommand | CommandGroup): Promise<string> {
   const help = await import("./help.ts");
   return help.renderHelp(target);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ArgDef } from "../../src/arguments.ts";
+import { type ArgDef, type ArgsDef, findCommand, parseArguments, splitRest } from "../../src/arguments.ts";
 import { type AnyCommand, type CommandGroup, commonOptions } from "../../src/cli/command.ts";
 import { renderHelp } from "../../src/cli/help.ts";
 import { root } from "../../src/cli/table.ts";
@@ -16,6 +16,16 @@ async function everything(group: CommandGroup, path: string): Promise<[string, A
     else found.push(...(await everything(entry, words)));
   }
   return found;
+}
+
+/** The command lines of keyhole that a shell makes of a line, their words separated by NUL; it finds no other program. */
+async function wordsOf(line: string): Promise<string[]> {
+  const shell = Bun.spawn(["/bin/sh", "-c", `keyhole() { printf '%s\\0' "$@" >&3; printf '\\n' >&3; }; ${line}`], {
+    env: { PATH: "/nowhere", HOME: "/home/a" },
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  const said = await Bun.file(shell.stdio[3] as number).text();
+  return said.split("\0\n").slice(0, -1);
 }
 
 const all = await everything(root, "");
@@ -37,8 +47,24 @@ describe("help", () => {
     expect(await renderHelp(target)).toMatchSnapshot();
   });
 
-  test("has no colours and no trailing blanks, whatever the terminal", async () => {
-    for (const [, target] of all) expect(await renderHelp(target)).not.toMatch(/\p{Cc}\[|[ \t]$/mu);
+  test("has no colours, no trailing blanks and at most 80 columns, whatever the terminal", async () => {
+    for (const [, target] of all) {
+      const help = await renderHelp(target);
+      expect(help).not.toMatch(/\p{Cc}\[|[ \t]$/mu);
+      expect(help.split("\n").filter((line) => Bun.stringWidth(line) > 80)).toEqual([]);
+    }
+  });
+
+  test.each(commands)("of '%s' has examples of it, which it understands", async (words, { args, examples, rest }) => {
+    for (const example of examples) {
+      const [typed = "", ...others] = await wordsOf(example);
+      expect([example, others]).toEqual([example, []]);
+      const { own, rest: program } = splitRest(typed.split("\0"));
+      const found = findCommand(root, own, commonOptions);
+      expect([example, found.name]).toEqual([example, words]);
+      parseArguments(found.words, { ...(args as ArgsDef), ...commonOptions });
+      expect([example, program === undefined]).toEqual([example, rest !== true && !example.includes(" -- ")]);
+    }
   });
 
   test.each(["", "daemon"])(

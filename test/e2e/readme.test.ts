@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { cpSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import { settingOptions } from "../../src/settings.ts";
 import { createMachine, executable } from "./machine.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -88,10 +89,9 @@ test("the README is short", () => {
   expect(Buffer.byteLength(read("README.md"))).toBeLessThanOrEqual(12 * 1024);
 });
 
-test("the tables of help/environment.md have every option and variable of all commands (A-043)", async () => {
-  await using machine = await createMachine();
-  const help = await machine.keyhole("--help");
+test("help/environment.md has every option and variable of all commands (A-043)", () => {
   const topic = read("src/help/environment.md");
-  for (const [option] of help.matchAll(/--[a-z-]+(?==<)/g)) expect(topic).toContain(`\`${option}\``);
-  for (const [variable] of help.matchAll(/KEYHOLE_[A-Z_]+/g)) expect(topic).toContain(`\`${variable}\``);
+  for (const [name, { variable }] of Object.entries(settingOptions)) {
+    expect(topic).toMatch(new RegExp(`^\\| .*\`--${name}\`.*\`${variable}\``, "m"));
+  }
 });

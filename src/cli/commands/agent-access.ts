@@ -9,6 +9,10 @@ import { dryRunOption, formatCommand, renderCommands, runTools, type ToolCommand
 
 export default defineCommand({
   meta: { name: "setup agent-access", description: "Let another user reach a shared daemon, by a group; needs root" },
+  examples: [
+    "keyhole setup agent-access --agent-user agent --dry-run",
+    "keyhole setup agent-access --agent-user agent --daemon-user operator",
+  ],
   where: "host",
   args: {
     "agent-user": { type: "string", required: true, valueHint: "USER", description: "Who is to be served" },

@@ -30,6 +30,7 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "audit", description: "Show who was given which credentials, and who was refused" },
+  examples: ["keyhole audit --grant agent -f", "keyhole audit who ASIAIOSFODNN7EXAMPLE"],
   where: "host",
   args,
   run: (context) => {

@@ -10,6 +10,10 @@ const HELP = "keyhole bridge --help";
 
 export default defineCommand({
   meta: { name: "bridge", description: "Carry a grant through a pipe, such as docker exec -i or ssh" },
+  examples: [
+    "keyhole bridge agent -- docker exec -i app keyhole bridge --stdio --at /tmp/kh",
+    "keyhole bridge agent -- ssh HOST keyhole bridge --stdio --at /tmp/kh",
+  ],
   where: "both",
   args: {
     grant: { type: "positional", required: false, description: "The grant, on the side that has it" },
@@ -18,10 +22,8 @@ export default defineCommand({
   },
   rest: "optional",
   notes: [
-    "On the side that has the grant: keyhole bridge GRANT -- COMMAND runs COMMAND, which must lead to the other end:",
-    "  keyhole bridge agent -- docker exec -i CONTAINER /opt/keyhole bridge --stdio --at /tmp/keyhole",
-    "  keyhole bridge agent -- ssh HOST keyhole bridge --stdio --at /tmp/keyhole",
-    "There DIR is what a mounted grant is: export AWS_CONFIG_FILE=DIR/aws-config, or all of DIR/env.",
+    "On the side that has the grant: keyhole bridge GRANT -- COMMAND runs COMMAND, which must lead to the other end,",
+    "keyhole bridge --stdio. There DIR is what a mounted grant is: export AWS_CONFIG_FILE=DIR/aws-config, or all of DIR/env.",
     "It is gone when the pipe ends. Inside a sandbox that has a grant, GRANT is left out.",
   ],
   async run(context) {

@@ -8,6 +8,7 @@ import { withDaemon } from "../daemon/broker.ts";
 
 export const pending = defineCommand({
   meta: { name: "pending", description: "List the MFA codes that something waits for" },
+  examples: ["keyhole pending", "keyhole pending --json"],
   where: "host",
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
@@ -27,12 +28,10 @@ export const pending = defineCommand({
 
 export const answer = defineCommand({
   meta: { name: "answer", description: "Give an MFA code that something waits for, from the terminal or stdin" },
+  examples: ["keyhole answer 1", "ykman oath accounts code --single NAME | keyhole answer 1"],
   where: "host",
   args: { id: { type: "positional", description: "As keyhole pending has it" } },
-  notes: [
-    "Never an argument: those of a process can be read by others. From a program:",
-    "  ykman oath accounts code --single NAME | keyhole answer ID",
-  ],
+  notes: ["The code is never an argument: those of a process can be read by others."],
   async run({ args, settings, ui, host }) {
     await withDaemon(settings, async (link) => {
       const { codes } = await link.request("Codes", {});

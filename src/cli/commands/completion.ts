@@ -47,6 +47,7 @@ const shells = Object.keys(completionScripts) as CompletionShell[];
 
 export default defineCommand({
   meta: { name: "completion", description: "Print a script for the completion of bash, zsh, fish or PowerShell" },
+  examples: ['eval "$(keyhole completion bash)"', "keyhole completion fish"],
   where: "both",
   args: {
     shell: { type: "positional", description: `Which shell: ${shells.join(", ")}` },

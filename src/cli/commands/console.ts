@@ -25,6 +25,7 @@ const args = {
 
 export default defineCommand({
   meta: { name: "console", description: "Open AWS's console in a browser, as the role of a config" },
+  examples: ["keyhole console dev --service s3", "keyhole console dev --print"],
   where: "host",
   args,
   notes: [

@@ -7,6 +7,7 @@ import { environmentOutside } from "../programs/nesting.ts";
 
 export default defineCommand({
   meta: { name: "doctor", description: "Check this machine, or the sandbox that this runs in, and say what mends it" },
+  examples: ["keyhole doctor", "keyhole doctor --inside"],
   where: "both",
   args: {
     inside: { type: "boolean", description: "Check the sandbox that this runs in, as in a grant's directory" },

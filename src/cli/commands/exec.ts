@@ -7,6 +7,7 @@ import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
 export const exec = defineCommand({
   meta: { name: "exec", description: "Run a program with credentials of a config" },
+  examples: ["keyhole exec dev -- aws s3 ls", "keyhole exec --profile work --refresh -- terraform apply"],
   where: "both",
   args: {
     name: nameOption,
@@ -28,6 +29,7 @@ export const exec = defineCommand({
 
 export const shell = defineCommand({
   meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },
+  examples: ["keyhole shell dev", "keyhole shell --profile work"],
   where: "both",
   args: { name: nameOption, profile: profileOption },
   async run(context) {

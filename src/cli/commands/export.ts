@@ -8,6 +8,7 @@ import { vend } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "export", description: "Print credentials of a config" },
+  examples: ['eval "$(keyhole export dev -f env)"', "keyhole export dev -f credential-process"],
   where: "both",
   args: {
     name: nameOption,

@@ -13,6 +13,7 @@ const args = {
 
 const help = defineCommand({
   meta: { name: "help", description: "Read about a topic or a command; alone, list the topics" },
+  examples: ["keyhole help agents", "keyhole help config add"],
   where: "both",
   args,
   run: (context) => showHelp(context.args, context),

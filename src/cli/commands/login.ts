@@ -16,6 +16,7 @@ const args = {
 
 export default defineCommand({
   meta: { name: "login", description: "Sign in again for a profile, by the AWS CLI on this terminal" },
+  examples: ["keyhole login work", "keyhole login dev"],
   where: "host",
   args,
   notes: ["Runs `aws sso login` or `aws login`, whichever the profile wants. The daemon opens no browser."],

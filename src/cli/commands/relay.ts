@@ -17,6 +17,7 @@ const HIGHEST_PORT = 65_535;
 
 export default defineCommand({
   meta: { name: "relay", description: "Serve a grant's credentials on 127.0.0.1, as containers get them from AWS" },
+  examples: ["keyhole relay -- python app.py", "keyhole relay --port 8765"],
   where: "sandbox",
   args: {
     port: { type: "string", default: "0", valueHint: "N", description: "Port of 127.0.0.1 (0: any that is free)" },

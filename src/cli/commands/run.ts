@@ -46,6 +46,10 @@ type Context = Pick<CommandContext, "settings" | "target" | "environment" | "hos
 
 export default defineCommand({
   meta: { name: "run", description: "Run a program in a sandbox, with a grant that ends with it" },
+  examples: [
+    "keyhole run --config dev --in srt -- claude",
+    "keyhole run --config dev --in docker --image python:3 -- python app.py",
+  ],
   where: "host",
   args: runOptions,
   rest: true,

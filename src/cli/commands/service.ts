@@ -19,6 +19,7 @@ const UNIT_MODE = 0o644;
 
 export const install = defineCommand({
   meta: { name: "service install", description: "Let systemd or launchd start the daemon, and keep it" },
+  examples: ["keyhole service install", "keyhole service install --dry-run"],
   where: "host",
   args: changeOptions,
   async run(context) {
@@ -58,6 +59,7 @@ export const install = defineCommand({
 
 export const uninstall = defineCommand({
   meta: { name: "service uninstall", description: "End the service of the daemon, and remove it" },
+  examples: ["keyhole service uninstall", "keyhole service uninstall --dry-run"],
   where: "host",
   args: changeOptions,
   async run(context) {
@@ -89,6 +91,7 @@ export const uninstall = defineCommand({
 
 export const status = defineCommand({
   meta: { name: "service status", description: "Show the service of the daemon; exit status 3 if it is not running" },
+  examples: ["keyhole service status", "keyhole service status --shared"],
   where: "host",
   args: { ...serviceOptions, json: jsonOption },
   async run(context) {

@@ -8,6 +8,7 @@ import { orProfile, type Vended, vendElsewhere } from "../vending/vend.ts";
 
 export default defineCommand({
   meta: { name: "whoami", description: "Print the identity that AWS sees, as JSON" },
+  examples: ["keyhole whoami dev", "keyhole whoami --profile work"],
   where: "both",
   args: {
     name: nameOption,

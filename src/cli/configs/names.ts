@@ -5,7 +5,12 @@ import type { Paths } from "../../paths.ts";
 import type { Ui } from "../ui.ts";
 
 /** `-n NAME` alone. */
-export const nameFlag = { type: "string", alias: "n", valueHint: "NAME", description: "Name of the config" } as const;
+export const nameFlag = {
+  type: "string",
+  alias: "n",
+  valueHint: "NAME",
+  description: "Name of the config; without it a terminal lists them, and a script fails",
+} as const;
 
 /** Of every command that is about one config: `-n NAME`, or NAME. */
 export const nameOption = { ...nameFlag, operand: true, slips: ["--config", "--config-name"] } as const;

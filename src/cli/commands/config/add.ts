@@ -10,7 +10,7 @@ import { nameOption } from "../../configs/names.ts";
 import { askConfig } from "../../configs/questions.ts";
 
 const args = {
-  name: nameOption,
+  name: { ...nameOption, description: "Name of the config; without it a terminal is asked" },
   "role-arn": { type: "string", valueHint: "ARN", description: "The role to assume", slips: ["--role", "--arn"] },
   ...changeOptions,
   force: { type: "boolean", description: "Replace a config of that name" },
@@ -20,6 +20,10 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "config add", description: "Save the parameters of a role under a name" },
+  examples: [
+    "keyhole config add dev --role-arn arn:aws:iam::111122223333:role/dev",
+    "keyhole config add ci --from-file ci.yaml",
+  ],
   where: "host",
   args,
   notes: [

@@ -20,6 +20,7 @@ export default defineCommand({
     name: "config export-profile",
     description: "Print, or write, a profile for ~/.aws/config that asks keyhole",
   },
+  examples: ["keyhole config export-profile dev", "keyhole config export-profile --all --write"],
   where: "host",
   args: {
     name: nameOption,

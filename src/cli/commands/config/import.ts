@@ -45,6 +45,7 @@ interface Row {
 
 export default defineCommand({
   meta: { name: "config import", description: "Make configs of the profiles of ~/.aws" },
+  examples: ["keyhole config import --all --dry-run", "keyhole config import --profile work --prefix aws-"],
   where: "host",
   args,
   notes: [

@@ -8,6 +8,7 @@ import { withDaemonIfAny } from "../../daemon/broker.ts";
 
 export const remove = defineCommand({
   meta: { name: "config remove", description: "Remove a config and its session" },
+  examples: ["keyhole config remove dev", "keyhole config remove dev --yes"],
   where: "host",
   args: { name: nameOption, yes: yesOption },
   async run(context) {
@@ -26,6 +27,7 @@ export const remove = defineCommand({
 
 export const rename = defineCommand({
   meta: { name: "config rename", description: "Give a config another name" },
+  examples: ["keyhole config rename dev staging", "keyhole config rename -n dev --to staging"],
   where: "host",
   args: {
     old: { type: "positional", required: false, description: "The config, as -n NAME" },

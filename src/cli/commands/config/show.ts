@@ -7,6 +7,7 @@ import { formatJson, jsonOption } from "../../answers.ts";
 
 export const get = defineCommand({
   meta: { name: "config get", description: "Print a config as JSON" },
+  examples: ["keyhole config get dev", "keyhole config get dev --obscure"],
   where: "host",
   args: {
     name: nameOption,
@@ -33,6 +34,7 @@ export const get = defineCommand({
 
 export const list = defineCommand({
   meta: { name: "config list", description: "Print the names of the configs" },
+  examples: ["keyhole config list", "keyhole config list --json"],
   where: "host",
   args: { json: jsonOption },
   async run({ args, output, ui, settings }) {
@@ -49,6 +51,7 @@ export const list = defineCommand({
 
 export const meta = defineCommand({
   meta: { name: "config meta", description: "Print a config's description as JSON" },
+  examples: ["keyhole config meta dev", "keyhole config meta dev --json"],
   where: "host",
   args: { name: nameOption, json: jsonOption },
   async run({ args, output, ui, settings }) {

@@ -19,6 +19,7 @@ type Context = CommandContext<typeof args>;
 
 export default defineCommand({
   meta: { name: "config update", description: "Change a config" },
+  examples: ["keyhole config update dev --set AssumeRole.DurationSeconds=3600", "keyhole config update dev --editor"],
   where: "host",
   args,
   async run(context) {

@@ -11,8 +11,8 @@ import { formatJson, jsonOption } from "../../answers.ts";
 import { nameOption } from "../../configs/names.ts";
 
 const args = {
-  name: nameOption,
-  all: { type: "boolean", description: "Check all configs, as without -n" },
+  name: { ...nameOption, description: "Name of the config; without it all are checked" },
+  all: { type: "boolean", description: "Check all configs, as without NAME" },
   "from-file": changeOptions["from-file"],
   json: jsonOption,
 } as const;
@@ -45,6 +45,7 @@ async function withSource(
 
 export default defineCommand({
   meta: { name: "config validate", description: "Check configs without asking STS" },
+  examples: ["keyhole config validate", "keyhole config validate --from-file ci.yaml"],
   where: "host",
   args,
   async run(context) {

@@ -11,6 +11,7 @@ const INTERVAL = 200;
 
 export default defineCommand({
   meta: { name: "daemon logs", description: "Show the daemon's log" },
+  examples: ["keyhole daemon logs -f", "keyhole daemon logs --level warn -t 100"],
   where: "host",
   args: {
     tail: { type: "string", alias: "t", default: "50", valueHint: "N", description: "The last N lines, 0 for all" },

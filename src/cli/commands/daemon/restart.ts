@@ -18,6 +18,7 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host" | "ui">;
 
 export default defineCommand({
   meta: { name: "daemon restart", description: "Stop the daemon and start it again, with its sessions" },
+  examples: ["keyhole daemon restart", "keyhole daemon restart --json"],
   where: "host",
   args: { own: ownOption, json: jsonOption },
   async run(context) {

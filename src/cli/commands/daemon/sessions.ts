@@ -13,6 +13,7 @@ import { parseSessionName } from "../../../config/name.ts";
 
 export const list = defineCommand({
   meta: { name: "daemon list", description: "List the sessions, the most recently used last" },
+  examples: ["keyhole daemon list", "keyhole daemon list --long"],
   where: "host",
   args: {
     long: { type: "boolean", alias: "l", description: "With expiry, renewal, source and role" },
@@ -35,6 +36,7 @@ export const list = defineCommand({
 
 export const add = defineCommand({
   meta: { name: "daemon add", description: "Add a session of a config, or keep the one that is there" },
+  examples: ["keyhole daemon add dev", "keyhole daemon add dev --no-verify"],
   where: "host",
   args: {
     name: nameOption,
@@ -68,6 +70,7 @@ export const add = defineCommand({
 
 export const remove = defineCommand({
   meta: { name: "daemon remove", description: "Remove a session and forget its credentials" },
+  examples: ["keyhole daemon remove dev", "keyhole daemon remove dev --json"],
   where: "host",
   args: { name: nameOption, json: jsonOption },
   async run({ args, settings, output, ui }) {

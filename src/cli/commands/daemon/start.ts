@@ -8,6 +8,7 @@ import { requireDaemon } from "../../where.ts";
 
 export default defineCommand({
   meta: { name: "daemon start", description: "Start the daemon in the background" },
+  examples: ["keyhole daemon start", "keyhole daemon start --json"],
   where: "host",
   args: { own: ownOption, json: jsonOption },
   async run(context) {

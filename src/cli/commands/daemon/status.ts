@@ -17,6 +17,7 @@ const WAIT = { most: 86_400, mayBeZero: true };
 
 export default defineCommand({
   meta: { name: "daemon status", description: "Show the daemon and its sessions; exit status 3 if it is not running" },
+  examples: ["keyhole daemon status", "keyhole daemon status --wait 5"],
   where: "host",
   args: {
     wait: {

@@ -5,6 +5,7 @@ import { killDaemon, stopDaemon } from "../../daemon/lifecycle.ts";
 
 export const stop = defineCommand({
   meta: { name: "daemon stop", description: "Stop the daemon" },
+  examples: ["keyhole daemon stop", "keyhole daemon stop --json"],
   where: "host",
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {
@@ -16,6 +17,7 @@ export const stop = defineCommand({
 
 export const kill = defineCommand({
   meta: { name: "daemon kill", description: "Kill a daemon that does not stop" },
+  examples: ["keyhole daemon kill", "keyhole daemon kill --json"],
   where: "host",
   args: { json: jsonOption },
   async run({ args, settings, output, ui, host }) {

@@ -9,6 +9,10 @@ import { describeWeight, grantToJson } from "../../grants/view.ts";
 
 export default defineCommand({
   meta: { name: "grant add", description: "Make a directory that gives a sandbox one identity; prints its path" },
+  examples: [
+    "keyhole grant add agent --config dev --ttl 8h --policy read-only",
+    "keyhole grant add signer --config dev --sign --allow 's3:Get*'",
+  ],
   where: "host",
   args: { name: { type: "positional", description: "Name of the new grant" }, ...termOptions, json: jsonOption },
   async run(context) {

@@ -8,6 +8,7 @@ const LEAST_TIMEOUT = 20_000;
 
 export default defineCommand({
   meta: { name: "grant confirm", description: "Answer the questions of grants with --confirm, until Ctrl-C" },
+  examples: ["keyhole grant confirm", "keyhole grant confirm --socket-path ~/.keyhole/sock/daemon.sock"],
   where: "host",
   args: {},
   async run(context) {

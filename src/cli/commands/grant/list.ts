@@ -7,6 +7,7 @@ import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant list", description: "List the grants" },
+  examples: ["keyhole grant list", "keyhole grant list --json"],
   where: "host",
   args: {
     // For completions: without a daemon, and without what it knows.

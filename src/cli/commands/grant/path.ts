@@ -5,6 +5,7 @@ import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant path", description: "Print the directory of a grant" },
+  examples: ["keyhole grant path agent", "keyhole grant path agent --json"],
   where: "host",
   args: { name: grantOperand, json: jsonOption },
   async run(context) {

@@ -7,6 +7,7 @@ import { formatJson, jsonOption } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },
+  examples: ["keyhole grant remove agent", "keyhole grant remove agent --yes"],
   where: "host",
   args: { name: grantOperand, yes: yesOption, json: jsonOption },
   async run(context) {

@@ -11,6 +11,7 @@ import { grantToJson } from "../../grants/view.ts";
 
 export default defineCommand({
   meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },
+  examples: ["keyhole grant revoke agent", "keyhole grant revoke agent --print-iam"],
   where: "host",
   args: {
     name: grantOperand,

@@ -13,6 +13,7 @@ export default defineCommand({
     name: "grant set",
     description: "Put another executable into a grant's directory; sandboxes go on meanwhile",
   },
+  examples: ["keyhole grant set agent --executable full", "keyhole grant set agent --executable small --arch arm64"],
   where: "host",
   args: {
     name: grantOperand,

@@ -16,6 +16,7 @@ const SIGNING_TOOLS: ReadonlySet<string> = new Set(["docker", "podman", "gvisor"
 
 export default defineCommand({
   meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
+  examples: ["keyhole grant show agent", "keyhole grant show agent --for docker"],
   where: "host",
   args: {
     name: grantOperand,
