@@ -28,6 +28,17 @@ export function readSources(name: string, config: Config, readAlone: (name: stri
   return found;
 }
 
+/** The last of a config's sources, or the config itself: the one that a requester's profile may have a say in. */
+export function lastSource(config: Config): Config {
+  return config.sources?.at(-1)?.config ?? config;
+}
+
+/** The source credentials that stand in a config itself, in words; undefined where they are a profile's, or the requester's. */
+export function ownSource({ STS, Session, WebIdentity }: Config): "keys of its own" | "a web identity" | undefined {
+  if ((STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined) return "keys of its own";
+  return WebIdentity === undefined ? undefined : "a web identity";
+}
+
 function readOne(from: string, name: string, readAlone: (name: string) => StoredConfig): StoredConfig {
   try {
     return readAlone(name);

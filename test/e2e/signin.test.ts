@@ -196,7 +196,22 @@ test("login runs the AWS CLI on this terminal, and what failed goes on at once",
   renameSync(path, join(machine.home, "new.json"));
   expect(await world.run(["login", "me"], { PATH })).toMatchObject({ exitCode: 0 });
   expect(await world.run(["export", "-n", "me"])).toMatchObject({ exitCode: 0, stderr: "" });
+  const assumed = "AssumeRole.RoleArn=arn:aws:iam::123456789012:role/far";
+  const keys = ["Session.aws_access_key_id=A", "Session.aws_secret_access_key=s"];
+  for (const [name, ...set] of [
+    ["own", assumed, ...keys],
+    ["on", assumed, "Source=own"],
+    ["web", assumed, "WebIdentity.command=token"],
+  ] as const)
+    await world.run(["config", "add", "-n", name, ...set.flatMap((value) => ["--set", value])]);
   for (const [words, exitCode, message] of [
+    [
+      ["login", "own"],
+      2,
+      "config 'own' has no sign-in to renew: its source is keys of its own\nkeyhole: hint: keyhole config show -n own\n",
+    ],
+    [["login", "on"], 2, "its source is keys of its own"],
+    [["login", "web"], 2, "its source is a web identity\nkeyhole: hint: keyhole config show -n web\n"],
     [["login", "keys"], 2, "profile 'keys' has no sign-in to renew"],
     [["login", "nope"], 5, "there is no profile and no config 'nope'"],
     [["login"], 2, "keyhole login --help"],

@@ -1,4 +1,6 @@
 // keyhole login: the AWS CLI begins a sign-in on this terminal, and the daemon's sessions go on with it.
+import type { Config } from "../../config/config.ts";
+import { lastSource, ownSource } from "../../config/sources.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { planPlace, renewalWords, type Sources } from "../../sources/plan.ts";
@@ -43,18 +45,29 @@ export default defineCommand({
   },
 });
 
-/** @throws KeyholeError `no-source-credentials` for a name that is neither's */
+/** @throws KeyholeError `no-source-credentials` for a name that is neither's, `usage` for a config that no profile is behind */
 function profileMeant(
   { args: { profile }, settings }: CommandContext<typeof args>,
   { shared, environment }: Sources,
 ): string {
   if (shared.profiles.has(profile)) return profile;
+  const config = lastSource(readConfig(profile, settings));
+  const own = ownSource(config);
+  if (own !== undefined)
+    throw new KeyholeError(
+      "usage",
+      `config '${profile}' has no sign-in to renew: its source is ${own}`,
+      `keyhole config show -n ${profile}`,
+    );
+  return namedProfile(config, environment) ?? DEFAULT_PROFILE;
+}
+
+function readConfig(name: string, { paths }: CommandContext["settings"]): Config {
   try {
-    const { config } = openConfigStore(settings.paths.configDir).read(profile);
-    return namedProfile(config.sources?.at(-1)?.config ?? config, environment) ?? DEFAULT_PROFILE;
+    return openConfigStore(paths.configDir).read(name).config;
   } catch (error) {
     if (!isErrorOf(error, "no-such-config", "usage")) throw error;
-    const message = `there is no profile and no config '${profile}'`;
+    const message = `there is no profile and no config '${name}'`;
     throw new KeyholeError("no-source-credentials", message, "aws configure list-profiles");
   }
 }

@@ -12,13 +12,14 @@ import { keyholeProcessOf } from "./files.ts";
 import { parseSessionName } from "../../config/name.ts";
 import { type Proxies, proxiesOf } from "../../sources/proxy.ts";
 import { formatProblem, inspectConfig } from "../../config/parse.ts";
+import { ownSource } from "../../config/sources.ts";
 import { type ConfigStore, openConfigStore } from "../../config/store.ts";
 
 export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
   const unread = machine.refusals.map(({ message, hint }) => problem(message, hint ?? "aws configure list"));
   const wrong = readConfigs(machine).flatMap(([name, config]) => {
     const environment = definedVariables(machine.environment);
-    const isElsewhere = hasKeys(config) || config.Source !== undefined;
+    const isElsewhere = ownSource(config) !== undefined || config.Source !== undefined;
     const profile = isElsewhere ? undefined : namedProfile(config, environment);
     if (!profile) return [];
     const refusal = profileRefusal({ shared: machine.shared, environment }, profile);
@@ -63,7 +64,7 @@ function followSource(name: string, configs: ReadonlyMap<string, Config>, machin
 /** The one that it names, or the config that a profile's `credential_process` asks keyhole for, also of the profile that another one is based on. */
 function sourceConfigOf(config: Config, machine: HostMachine): string | undefined {
   if (config.Source !== undefined) return config.Source;
-  if (hasKeys(config)) return undefined;
+  if (ownSource(config) !== undefined) return undefined;
   const seen = new Set<string>();
   // A profile of the environment that asks keyhole counts as not set.
   let profile = config.Session?.profile_name;
@@ -77,10 +78,6 @@ function sourceConfigOf(config: Config, machine: HostMachine): string | undefine
     profile = settings.get("source_profile");
   }
   return undefined;
-}
-
-function hasKeys({ STS, Session }: Config): boolean {
-  return (STS?.aws_access_key_id ?? Session?.aws_access_key_id) !== undefined;
 }
 
 /** Requests of a shell go through its own proxies, if it names any, else through the daemon's; so do renewals. */

@@ -17,6 +17,7 @@
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
+import { lastSource, ownSource } from "../../config/sources.ts";
 import { createConfigReader } from "../../config/store.ts";
 import { checkConfigName, configGone, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
@@ -107,13 +108,13 @@ export function isLost(
     kind === "person-needed" &&
     message.startsWith("ExpiredToken") &&
     environment["AWS_SESSION_TOKEN"] !== undefined &&
-    lastOf(stored.config).Session?.profile_name === undefined
+    lastSource(stored.config).Session?.profile_name === undefined
   );
 }
 
 /** What of a requester's environment is the source, as far as the config leaves it open; by the names of variables. */
 function sourceIn(config: Config, environment: SourceEnvironment): Readonly<Record<string, string>> {
-  const { Session } = lastOf(config);
+  const { Session } = lastSource(config);
   if (isSourceSaid(config)) return {};
   const {
     HOME = "",
@@ -135,19 +136,13 @@ function sourceIn(config: Config, environment: SourceEnvironment): Readonly<Reco
   return { ...files, ...pick(environment, (name) => MACHINE.includes(name)) };
 }
 
-/** The config that a requester's environment may have a say in. */
-function lastOf(config: Config): Config {
-  return config.sources?.at(-1)?.config ?? config;
-}
-
 function isSourceSaid(config: Config): boolean {
-  const { STS, Session, WebIdentity } = lastOf(config);
-  return [STS?.aws_access_key_id, Session?.aws_access_key_id, WebIdentity].some((own) => own !== undefined);
+  return ownSource(lastSource(config)) !== undefined;
 }
 
 /** Without keys that are no source of this config's, whose helper alone may have a use for them. */
 export function withoutForeignKeys(config: Config, environment: SourceEnvironment): SourceEnvironment {
-  if (!isSourceSaid(config) && lastOf(config).Session?.profile_name === undefined) return environment;
+  if (!isSourceSaid(config) && lastSource(config).Session?.profile_name === undefined) return environment;
   return pick(environment, (name) => !KEYS.includes(name));
 }
 
