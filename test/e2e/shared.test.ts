@@ -11,7 +11,7 @@ import { createUsers, noUsers, type Users } from "./users.ts";
 if (noUsers !== undefined) console.error(`NOT TESTED, shared mode as three users: ${noUsers}`);
 
 const SOCKET = "/var/run/keyhole/keyhole.sock";
-const POLICY = "allow: [{ user: agent, configs: [dev, ci] }, { group: keyhole, configs: [readonly] }]\n";
+const POLICY = "allow: [{ user: agent, configs: [dev, ci, keys] }, { group: keyhole, configs: [readonly] }]\n";
 
 describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" : ` (skipped: ${noUsers})`}`, () => {
   let users: Users;
@@ -37,6 +37,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
     users = await createUsers(["oper", "agent", "stranger", "member"]);
     await users.write("oper", ".aws/credentials", credentialsFile(sts.root));
     for (const name of ["dev", "ci", "readonly", "admin"]) await config(name);
+    await users.write("oper", ".keyhole/configs/keys.yaml", "Session:\n  profile_name: default\n");
     await users.write("oper", ".keyhole/shared.yaml", POLICY);
   }, 60_000);
 
@@ -140,6 +141,19 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
       }
       expect((await users.keyhole("member", "export -n readonly")).exitCode).toBe(0);
       expect((await users.keyhole("member", "export -n dev")).exitCode).toBe(9);
+    });
+
+    test("the operator's own keys are no member's, though the policy names the config that hands them on", async () => {
+      // Of a session that is made, and of one that is there.
+      for (let attempt = 0; attempt < 2; attempt += 1)
+        expect(await users.keyhole("agent", "export -n keys")).toEqual({
+          exitCode: 1,
+          stdout: "",
+          stderr:
+            "keyhole: error: the daemon cannot give these credentials\nkeyhole: hint: ask the operator of the shared daemon\n",
+        });
+      expect((await users.keyhole("oper", "export -n keys")).stdout).toContain(sts.root.accessKeyId);
+      expect((await users.keyhole("oper", "daemon logs")).stdout).toContain("are long-lived keys: no member gets them");
     });
 
     test.skipIf(Bun.which("sudo") === null)("so it does by sudo -u agent keyhole export", async () => {

@@ -33,7 +33,9 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
   const { sessions, decision, configs, directory, environment, log, audit, self } = dependencies;
 
   function answer(issue: Issue, caller: Caller): Uint8Array {
-    const { config, credentials } = issue;
+    const { config, credentials, source, ungrantable } = issue;
+    if (ungrantable !== undefined)
+      throw new KeyholeError("invalid-grant", `the credentials of ${source} ${ungrantable}: no member gets them`);
     const { pid, uid, gid, connection } = caller;
     log("info", "credentials vended to a member", () => ({
       config,
@@ -86,14 +88,13 @@ export function createSharedHandlers(dependencies: SharedDependencies): Handlers
     Hello: () => self,
     Vend: ({ config }, caller) => {
       if (!isConfigName(config) || !decision().allows(caller, config)) throw refuse(notShared(config), config, caller);
-      let issue: Issue | Promise<Issue>;
       try {
-        issue = sessions.vend(formatSessionName({ config, directory, endpoint: undefined }));
+        const issue = sessions.vend(formatSessionName({ config, directory, endpoint: undefined }));
+        return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
       } catch (error) {
         if (error instanceof KeyholeError && error.kind === "no-such-session") return vendLate(config, caller);
         throw refuse(error, config, caller);
       }
-      return issue instanceof Promise ? answerLate(issue, config, caller) : answer(issue, caller);
     },
   };
 }

@@ -41,6 +41,8 @@ export interface Issue extends Lifespan {
   /** What the source credentials were, in words. */
   readonly source: string;
   readonly notes: readonly string[];
+  /** Why others than their owner may not have them: see `AssumedRole`. */
+  readonly ungrantable: string | undefined;
   readonly files: ReadFiles;
 }
 
@@ -86,6 +88,7 @@ export function issueOf(
     packedPolicySize: assumed.packedPolicySize,
     source: assumed.sourceDescription,
     notes: assumed.notes,
+    ungrantable: assumed.ungrantable,
     files: assumed.files,
   };
 }

@@ -65,6 +65,21 @@ test("a session that its owner added is vended as it is", async () => {
   expect(world.sessions.environmentOf("dev")).toEqual({ AWS_PROFILE: "owner" });
 });
 
+test("what a profile has and no grant may hand on, no member gets, and the log says why", async () => {
+  world.configs.write("keys", { Session: { profile_name: "me" } });
+  world.source.ungrantable = "are long-lived keys";
+  const refused = { kind: "internal", message: "the daemon cannot give these credentials" };
+  // Of a session that is made for the member, of one that is asked for the first time, and warm.
+  for (let attempt = 0; attempt < 3; attempt += 1)
+    expect(await errorOf(vend("keys"))).toMatchObject({ ...refused, hint: "ask the operator of the shared daemon" });
+  expect(world.log.at(-1)).toMatchObject({
+    level: "warn",
+    event: "not vended to a member",
+    fields: { kind: "invalid-grant", error: expect.stringContaining("are long-lived keys: no member gets them") },
+  });
+  expect(events).toMatchObject([{ kind: "vend", transport: "shared", outcome: "invalid-grant" }]);
+});
+
 /** Of a refusal, without the name that was asked for. */
 const wordsOf = async (config: string, caller?: Caller) => {
   const { kind, message, hint } = (await errorOf(vend(config, caller))) as KeyholeError;
