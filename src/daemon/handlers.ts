@@ -5,6 +5,7 @@ import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import type { Codes } from "../sources/codes.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
+import { configFileOf, OwnWay } from "../sources/target.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, GrantInfo, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
@@ -16,8 +17,8 @@ import type { Issue } from "./sessions/issue.ts";
 import type { Keyring } from "./sessions/static-keys.ts";
 import type { LimitedLog } from "../server/log.ts";
 import { completeKeys } from "./sessions/static-keys.ts";
-import { select, type Wanted, wantedOf } from "./sessions/selection.ts";
-import type { Sessions } from "./sessions/sessions.ts";
+import { select, type Selection, selectOwn, type Wanted, wantedOf } from "./sessions/selection.ts";
+import type { AddOptions, Sessions } from "./sessions/sessions.ts";
 
 export interface HandlerDependencies {
   readonly sessions: Sessions;
@@ -88,12 +89,24 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       refuseLoop(given, config, socketPath);
       const chosen = select(configs, { config, directory }, completeKeys(given, config, environmentOf), base["HOME"]);
       const surroundings = surrounding.take(caller.connection);
-      const session = await sessions.add(chosen.name, chosen.environment, { ...options, surroundings, canTell: true });
+      const session = await addOwn(chosen, { ...options, surroundings, canTell: true });
       audit.added(session, caller);
       return session;
     } catch (error) {
       if (!isErrorOf(error, "surroundings-wanted", "code-wanted")) audit.refused("session", config, error, caller);
       throw error;
+    }
+  }
+
+  async function addOwn(chosen: Selection, options: AddOptions): Promise<SessionInfo> {
+    const addAs = ({ name, environment }: Selection) => sessions.add(name, environment, options);
+    try {
+      return await addAs(chosen);
+    } catch (error) {
+      if (!(error instanceof OwnWay)) throw error;
+      // It may be about the files of another, who asked meanwhile.
+      const isAbout = error.file === configFileOf(chosen.environment, base["HOME"]);
+      return addAs(isAbout ? selectOwn(chosen, error.file) : chosen);
     }
   }
 

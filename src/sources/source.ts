@@ -31,6 +31,8 @@ export interface AssumeRequest extends RoleRequest {
   readonly surroundings: Surroundings | undefined;
   /** Whether who asks is to be asked for them, with `surroundings-wanted`, before a helper is run. */
   readonly asksSurroundings: boolean;
+  /** What comes of it is given to every requester: none whose files alone say how STS is reached may decide that. */
+  readonly isForAll: boolean;
   readonly turn: Turn;
   /** The end of a grant, which what it is given must not outlive; the config's duration is short enough at this moment. */
   readonly bound: Bound | undefined;

@@ -33,7 +33,7 @@ import type {
 } from "./source.ts";
 import { createStamps } from "./stamp.ts";
 import { rereadInChild, resolveInChild, type SpawnOptions } from "./spawn.ts";
-import { type Target, targetOf } from "./target.ts";
+import { refuseOwnWay, type Target, targetOf } from "./target.ts";
 import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
@@ -95,6 +95,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const known = (await otherConfig(request)) ?? readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
     let found = await sources.get(wanted);
+    if (request.isForAll) refuseOwnWay(found.way, request.environment, options.base["HOME"]);
     if (known === undefined) onRead(found.files);
     const target = targetOf(request.config, found.way);
     let source = await walkOn(request, found.way, known ?? sourceOf(found));
@@ -146,6 +147,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     const { AssumeRole: role } = config;
     const { way, token } = await sources.get({ ...sourceRequest(request), wants: "token" });
     if (role === undefined || token === undefined) throw new KeyholeError("internal", "there is no role, or no token");
+    if (request.isForAll) refuseOwnWay(way, request.environment, options.base["HOME"]);
     const target = targetOf(config, way);
     const parameters = {
       RoleArn: role.RoleArn,

@@ -5,7 +5,7 @@ import { regionOf } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { readForeign } from "../files/foreign.ts";
 import { quotePosix } from "../text/quoting.ts";
-import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig } from "./profile.ts";
+import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig, sharedPaths } from "./profile.ts";
 import { type Proxies, proxiesOf } from "./proxy.ts";
 import type { SourceEnvironment } from "./source.ts";
 
@@ -40,6 +40,8 @@ export interface Way {
   readonly endpoint: string | undefined;
   readonly useFips: boolean;
   readonly useDualstack: boolean;
+  /** A file names the endpoint, or the kind of endpoint, and no variable. */
+  readonly isOfFile: boolean;
   /** See Tls. */
   readonly ca: string | undefined;
   readonly extraCa: string | undefined;
@@ -75,16 +77,49 @@ export async function readWay(
 ): Promise<Way> {
   const settings = shared.profiles.get(profile) ?? new Map<string, string>();
   const setting = (variable: string, key: string): string | undefined => environment[variable] ?? settings.get(key);
+  const endpoint = configuredEndpoint(environment, settings, shared);
+  const useFips = isTrue(setting("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"));
+  const useDualstack = isTrue(setting("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"));
+  const isUnnamed = (variable: string) => environment[variable] === undefined;
   return {
     variableRegion: regionOf(environment),
     profileRegion: settings.get("region"),
-    endpoint: configuredEndpoint(environment, settings, shared),
-    useFips: isTrue(setting("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")),
-    useDualstack: isTrue(setting("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")),
+    endpoint,
+    useFips,
+    useDualstack,
+    isOfFile:
+      (endpoint !== undefined && isUnnamed("AWS_ENDPOINT_URL_STS") && isUnnamed("AWS_ENDPOINT_URL")) ||
+      (useFips && isUnnamed("AWS_USE_FIPS_ENDPOINT")) ||
+      (useDualstack && isUnnamed("AWS_USE_DUALSTACK_ENDPOINT")),
     ca: await readBundle(verify, environment, settings),
     extraCa: await readExtra(environment),
     proxies: proxiesOf(environment),
   };
+}
+
+/** Thrown where the files of a requester say how STS is reached, and those that everybody has do not. */
+export class OwnWay extends KeyholeError {
+  /** The one that says so. */
+  readonly file: string;
+
+  constructor(file: string) {
+    super("no-such-session", `${file} says how STS is reached, for those who name it alone`);
+    this.file = file;
+  }
+}
+
+/**
+ * @param home where the files are that everybody has
+ * @throws OwnWay
+ */
+export function refuseOwnWay({ isOfFile }: Way, environment: SourceEnvironment, home: string | undefined): void {
+  const file = isOfFile ? configFileOf(environment, home) : undefined;
+  if (file !== undefined && file !== configFileOf({}, home)) throw new OwnWay(file);
+}
+
+/** @param home for who has none */
+export function configFileOf(environment: SourceEnvironment, home: string | undefined): string | undefined {
+  return sharedPaths({ ...(home !== undefined && { HOME: home }), ...environment })[0];
 }
 
 /** The config's own words come first. */

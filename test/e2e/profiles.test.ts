@@ -60,6 +60,43 @@ test("a profile is that of the asker's own files, whoever asked first", async ()
   expect(names.toSorted()).toEqual(["aws:p", `aws:p (${world.machine.home}/.aws/config:${other})`]);
 });
 
+test("an endpoint in a file of one's own is no other requester's", async () => {
+  await using world = await makeWorld("[profile p]\nregion = eu-west-1\n", keysOf("AKIAHOME000000000000"));
+  const { machine, aws } = world;
+  const other = join(machine.home, "other");
+  const file = { AWS_CONFIG_FILE: other };
+  writeFileSync(other, `[profile p]\nendpoint_url = ${machine.sts.url}\n`);
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const keys = ["p", "default"].map(
+    (name) => `[${name}]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
+  );
+  writeFileSync(join(machine.home, ".aws", "credentials"), keys.join(""));
+  const role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
+  await world.run(["config", "add", "-n", "dev", ...role, "--set", "Session.profile_name=p"]);
+  const asked = () => [machine.sts.count("AssumeRole"), aws.questions.length];
+  const ask = async (env: Record<string, string>) => {
+    expect(await world.run(["export", "-n", "dev"], env)).toMatchObject({ exitCode: 0, stderr: "" });
+    return asked();
+  };
+  for (const [env, counts] of [
+    [file, [1, 0]],
+    [file, [1, 0]],
+    [{}, [1, 1]],
+    [{}, [1, 1]],
+  ] as const) {
+    expect(await ask(env)).toEqual([...counts]);
+  }
+  const names = async () =>
+    (JSON.parse((await world.run(["daemon", "list", "--json"])).stdout) as { config: string }[]).map(
+      ({ config }) => config,
+    );
+  expect(await names()).toEqual([`dev (as ${other} has it)`, "dev"]);
+  // Nor after a restart.
+  await world.run(["daemon", "restart"]);
+  expect(await names()).toEqual(["dev"]);
+  expect(await ask({})).toEqual([1, 2]);
+});
+
 function hopOf(role: string): string {
   return `[profile hop]\nregion = us-west-2\nsource_profile = p\nrole_arn = arn:aws:iam::123456789012:role/${role}\n`;
 }

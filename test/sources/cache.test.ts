@@ -16,6 +16,7 @@ const WAY = {
   variableRegion: undefined,
   profileRegion: undefined,
   endpoint: undefined,
+  isOfFile: false,
   useFips: false,
   useDualstack: false,
   ca: undefined,

@@ -101,6 +101,7 @@ export function makeWorld(server: StsServerOptions = {}, options: Partial<StsSou
       signal: signal ?? new AbortController().signal,
       surroundings: undefined,
       asksSurroundings: false,
+      isForAll: false,
       bound: undefined,
       turn: (_, call) => call(),
     }),

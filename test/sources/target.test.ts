@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/clock.ts";
 import { resolveChain } from "../../src/sources/chain.ts";
-import { type Target, targetOf } from "../../src/sources/target.ts";
-import { rejectionOf } from "../thrown.ts";
+import { refuseOwnWay, type Target, targetOf, type Way } from "../../src/sources/target.ts";
+import { rejectionOf, thrownBy } from "../thrown.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 let home: Home;
@@ -16,16 +16,20 @@ beforeAll(() => {
     ".aws/config",
     `[default]\n[profile regional]\nregion = from-profile\n[profile global]\nendpoint_url = http://profile\n` +
       `[profile served]\nservices = s\nendpoint_url = http://profile\n[services s]\nsts =\n  endpoint_url = http://services\n` +
-      `[profile deaf]\nignore_configured_endpoint_urls = true\nendpoint_url = http://profile\n[profile ca]\nca_bundle = ${bundle}\n`,
+      `[profile deaf]\nignore_configured_endpoint_urls = true\nendpoint_url = http://profile\n[profile fips]\nuse_fips_endpoint = true\n[profile ca]\nca_bundle = ${bundle}\n`,
   );
 });
 afterAll(() => home.remove());
 
 async function resolve(
-  { STS, Session }: Omit<Config, "AssumeRole">,
+  config: Omit<Config, "AssumeRole">,
   variables: Record<string, string> = {},
   RoleArn = ROLE,
 ): Promise<Target> {
+  return targetOf({ ...config, AssumeRole: { RoleArn } }, await wayOf(config, variables));
+}
+
+async function wayOf({ STS, Session }: Omit<Config, "AssumeRole">, variables: Record<string, string>): Promise<Way> {
   const environment = { HOME: home.path, ...variables };
   const { way } = await resolveChain({
     name: "demo",
@@ -41,8 +45,36 @@ async function resolve(
     clock: systemClock,
     waitsFor: () => {},
   });
-  return targetOf({ STS, Session, AssumeRole: { RoleArn } }, way);
+  return way;
 }
+
+describe("what a file says of the way is for those alone who name it", () => {
+  const file = "/elsewhere/config";
+  test.each<[boolean, Record<string, string>, string | undefined]>([
+    [true, { AWS_CONFIG_FILE: file }, file],
+    [true, { HOME: "/other" }, "/other/.aws/config"],
+    [true, {}, undefined],
+    [true, { HOME: "/h", AWS_CONFIG_FILE: "~/.aws/config" }, undefined],
+    [false, { AWS_CONFIG_FILE: file }, undefined],
+  ])("%p in %p: %p", (isOfFile, environment, is) => {
+    const refuse = () => refuseOwnWay({ isOfFile } as Way, environment, "/h");
+    if (is === undefined) refuse();
+    else expect(thrownBy(refuse)).toMatchObject({ kind: "no-such-session", file: is });
+  });
+
+  test.each<[string, Record<string, string>, boolean]>([
+    ["global", {}, true],
+    ["global", { AWS_ENDPOINT_URL: "http://variable" }, false],
+    ["served", {}, true],
+    ["deaf", {}, false],
+    ["fips", {}, true],
+    ["fips", { AWS_USE_FIPS_ENDPOINT: "true" }, false],
+    ["regional", {}, false],
+  ])("profile %s with %p: %p", async (profile, variables, is) => {
+    const way = await wayOf({ Session: { profile_name: profile } }, variables);
+    expect(way.isOfFile).toBe(is);
+  });
+});
 
 describe("the region", () => {
   const both = { AWS_REGION: "from-variable", AWS_DEFAULT_REGION: "from-default" };

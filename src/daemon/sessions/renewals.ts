@@ -2,6 +2,7 @@
 // state says how it went. Knows no callers and no timers but the guard.
 import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { sourcePatience } from "../../sources/sts.ts";
+import { OwnWay } from "../../sources/target.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun, secondsLeft } from "./issue.ts";
 import type { Clock } from "../../clock.ts";
@@ -11,6 +12,7 @@ import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import type { Session } from "./session.ts";
 import { OVERDUE, type Release, Semaphore } from "./semaphore.ts";
+import { isEverybodys } from "./selection.ts";
 import type { Time } from "./time.ts";
 
 interface Dependencies {
@@ -123,7 +125,8 @@ export class Renewals {
       const { asksSurroundings } = flight;
       const { until } = stored;
       const bound = until === undefined ? undefined : { until, left: () => secondsLeft(until, time.wall) };
-      const request = { name, config, environment, surroundings, asksSurroundings, signal, turn, bound };
+      const isForAll = !this.#with.isSelectionFixed && isEverybodys(name);
+      const request = { name, config, environment, surroundings, asksSurroundings, isForAll, signal, turn, bound };
       const work = this.#with.source.assume(request);
       const assumed = await unlessAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
@@ -174,12 +177,13 @@ export class Renewals {
     // Nothing was tried: who asked is asked first.
     if (error.kind === "surroundings-wanted") return this.#end(session, flight, { error });
     const { time, random, counters, log } = this.#with;
-    counters.failures += 1;
+    const isOwn = error instanceof OwnWay;
+    if (!isOwn) counters.failures += 1;
     this.#with.readClocks();
     // Once per change of error: an outage of an hour is one line, not sixty.
     // A child looks: only for what files may mend.
     const stamp = errors[error.kind].mend === "nothing" ? undefined : this.#with.source.stamp(session.environment);
-    if (session.fail(error, stamp, time, random()))
+    if (session.fail(error, stamp, time, random()) && !isOwn)
       log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
     const end = (): void => {

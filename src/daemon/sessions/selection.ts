@@ -12,6 +12,8 @@
 // | files of a profile without a config| of the request: a session for each                                  |
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
 // |                                    | not renewed unasked                                                 |
+// | ... endpoint, FIPS and dual-stack  | of who asks, where no session works: one for each file              |
+// |     of files other than ~/.aws     |                                                                     |
 // | proxies and certificates           | of who asked last, where the session does not work                  |
 // | ... after a restart                | of who asks next: they are not kept                                 |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
@@ -76,6 +78,19 @@ export function select(
   return { name, environment: selectionOf(stored.config, environment) };
 }
 
+/** The same for a requester whose files say how STS is reached (sources/target.ts): no other gets what comes of that. */
+export function selectOwn({ name, environment }: Selection, file: string): Selection {
+  const identity = parseSessionName(name);
+  const endpoint = `as ${file} has it`;
+  return { name: identity ? formatSessionName({ ...identity, endpoint }) : name, environment };
+}
+
+/** Whether who asks for this session need not have what it was made with: neither endpoint nor files of its own. */
+export function isEverybodys(session: string): boolean {
+  const { config, endpoint } = parseSessionName(session) ?? { config: session, endpoint: undefined };
+  return endpoint === undefined && profileOf(config) === undefined;
+}
+
 /** The two files in which a profile is looked up, as they stand in a session's name; undefined for the daemon's user's own. */
 function filesOf(environment: SourceEnvironment, home: string | undefined): string | undefined {
   const own = sharedPaths({ ...(home !== undefined && { HOME: home }) });
@@ -100,7 +115,8 @@ export function isLost(
   { environment, stored }: { readonly environment: SourceEnvironment; readonly stored: StoredConfig },
   { kind, message }: KeyholeError,
 ): boolean {
-  if (kind === "no-source-credentials") return true;
+  // By now its files say how STS is reached for those who name them.
+  if (kind === "no-source-credentials" || kind === "no-such-session") return true;
   if (kind === "aws-refused")
     return /\b(?:InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\b/.test(message);
   // Keys in an environment are never renewed.

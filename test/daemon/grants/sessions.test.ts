@@ -7,7 +7,7 @@ import { FakeConfigs, roleConfig } from "../fakes/configs.ts";
 import { clocksAt } from "../fakes/grants.ts";
 import { FakeSource } from "../fakes/source.ts";
 
-const untold = { surroundings: undefined, asksSurroundings: false, bound: undefined };
+const untold = { surroundings: undefined, asksSurroundings: false, isForAll: false, bound: undefined };
 
 const grant: Grant = {
   ...LEAST,
