@@ -28,7 +28,7 @@ main() {
         echo "usage: install.sh [--completions] [--restart] [--uninstall]"
         echo "  --completions  also write the completion files of bash, zsh and fish"
         echo "  --restart      have a daemon that runs the old executable run the new one"
-        echo "  --uninstall    stop the daemon, remove the executable and the completion files, leave ~/.keyhole"
+        echo "  --uninstall    stop the daemon, remove all that was installed, leave ~/.keyhole"
         echo "variables: KEYHOLE_INSTALL_DIR (~/.local/bin), KEYHOLE_VERSION (latest), KEYHOLE_BASE_URL"; exit ;;
       *) fail "unknown option $word" "sh install.sh --help" 2 ;;
     esac
@@ -39,6 +39,7 @@ main() {
   directory=${directory%/} executable=${directory%/}/keyhole data=${XDG_DATA_HOME:-$HOME/.local/share}
   bash_file=$data/bash-completion/completions/keyhole zsh_file=$data/zsh/site-functions/_keyhole
   fish_file=${XDG_CONFIG_HOME:-$HOME/.config}/fish/completions/keyhole.fish
+  man_file=${directory%/*}/share/man/man1/keyhole.1
   if [ "$action" = install ]; then install_keyhole; else uninstall_keyhole; fi
 }
 
@@ -64,6 +65,9 @@ install_keyhole() {
   say "$version is installed: $executable"
   [ "$(command -v keyhole || :)" = "$executable" ] ||
     say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""
+  # Not of a release that has no manual, nor beside a directory where man does not look, or nothing can be written.
+  if [ "${directory##*/}" = bin ] && "$executable" help --man </dev/null >/dev/null 2>&1 &&
+    mkdir -p "${man_file%/*}" 2>/dev/null && [ -w "${man_file%/*}" ]; then write_output "$man_file" help --man; fi
   if [ "$completions" = yes ]; then
     complete_in bash "$bash_file"
     complete_in zsh "$zsh_file"
@@ -155,16 +159,22 @@ create_beside() { # FILE
 daemon_runs() { "$executable" daemon status </dev/null >/dev/null 2>&1; }
 
 complete_in() { # SHELL, FILE
-  create_beside "$2"
-  "$executable" completion "$1" </dev/null >"$temporary" || fail "cannot write $2" "df -h $(quote "${2%/*}")"
-  chmod 644 "$temporary"
-  mv -f "$temporary" "$2" || fail "cannot replace $2" "ls -ld $(quote "$2")"
+  write_output "$2" completion "$1"
   say "completion for $1 is installed: $2"
+}
+
+write_output() { # FILE, words of keyhole
+  file=$1
+  shift
+  create_beside "$file"
+  "$executable" "$@" </dev/null >"$temporary" || fail "cannot write $file" "df -h $(quote "${file%/*}")"
+  chmod 644 "$temporary"
+  mv -f "$temporary" "$file" || fail "cannot replace $file" "ls -ld $(quote "$file")"
 }
 
 uninstall_keyhole() {
   if daemon_runs; then "$executable" daemon stop </dev/null || :; fi
-  for file in "$executable" "$bash_file" "$zsh_file" "$fish_file"; do
+  for file in "$executable" "$man_file" "$bash_file" "$zsh_file" "$fish_file"; do
     [ -e "$file" ] || continue
     rm -f "$file" || fail "cannot remove $file" "ls -ld $(quote "$file")"
     say "removed $file"

@@ -5,7 +5,7 @@ import { daemonOptions } from "../settings.ts";
 import { type AnyCommand, type CommandGroup, commonOptions } from "./command.ts";
 
 /** What a page says, whether it becomes a text or a manual page. */
-interface Page {
+export interface Page {
   /** `keyhole exec` */
   readonly name: string;
   readonly description: string;
@@ -14,7 +14,7 @@ interface Page {
   readonly sections: readonly Section[];
 }
 
-interface Section {
+export interface Section {
   readonly title: string;
   /** A term and what it means. */
   readonly rows?: readonly (readonly [string, string])[];
@@ -36,7 +36,7 @@ export async function renderHelp(target: AnyCommand | CommandGroup): Promise<str
 }
 
 /** What `keyhole help --man` and `--help` both say. */
-async function pageOf(target: AnyCommand | CommandGroup): Promise<Page> {
+export async function pageOf(target: AnyCommand | CommandGroup): Promise<Page> {
   const name = `keyhole ${target.meta.name}`.trim();
   const { description } = target.meta;
   if ("subCommands" in target) {
@@ -141,7 +141,7 @@ function renderRow(term: string, text: string, width: number): string {
 }
 
 /** Sentences that follow each other are one paragraph; command lines stay as they are. */
-function paragraphsOf(lines: readonly string[]): string[] {
+export function paragraphsOf(lines: readonly string[]): string[] {
   const found: string[] = [];
   for (const [at, line] of lines.entries()) {
     const isText = !line.startsWith("  ");

@@ -32,6 +32,7 @@ case "$*" in
   --version) echo "keyhole ${version}" ;;
   asset) echo "${asset}" ;;
   "daemon status") exit 3 ;;
+  help\\ *) exit 2 ;;
   completion\\ *) echo "# keyhole ${version} in $2" ;;
 esac
 `;

@@ -26,6 +26,8 @@ test("it installs, upgrades under a running daemon and uninstalls the product", 
   expect(fresh.stderr).not.toContain("daemon");
   expect(fresh.exitCode).toBe(0);
   expect(readFileSync(join(machine.home, ".local/share/zsh/site-functions/_keyhole"), "utf8")).toStartWith("#compdef ");
+  const manual = join(machine.home, ".local/share/man/man1/keyhole.1");
+  expect(readFileSync(manual, "utf8")).toStartWith('.TH "KEYHOLE" 1 ');
   // Nothing was started, and nothing asked of a home that has no keyhole yet.
   expect(existsSync(machine.paths.home)).toBe(false);
 
@@ -62,7 +64,7 @@ test("it installs, upgrades under a running daemon and uninstalls the product", 
   expect(removal.stderr).toContain(`removed ${program}\n`);
   expect(removal.exitCode).toBe(0);
   expect(machine.daemonPid()).toBeUndefined();
-  expect(existsSync(program)).toBe(false);
+  expect(existsSync(program) || existsSync(manual)).toBe(false);
   expect(existsSync(join(machine.paths.configs, "dev.yaml"))).toBe(true);
 }, 60_000);
 

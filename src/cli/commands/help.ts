@@ -9,6 +9,7 @@ import { renderHelp } from "../help.ts";
 const args = {
   topic: { type: "positional", required: false, description: "A topic of the index, or a command" },
   command: { type: "positional", required: false, description: "Which command of a group: help config add" },
+  man: { type: "boolean", description: "Print a manual page, of everything where no topic is named" },
 } as const;
 
 const help = defineCommand({
@@ -22,12 +23,19 @@ export default help;
 
 /** @throws KeyholeError `usage` for a word that is neither */
 export async function showHelp(
-  { topic, command }: ArgValues<typeof args>,
+  { topic, command, man }: ArgValues<typeof args>,
   { host, output, root }: Pick<CommandContext, "host" | "output" | "root">,
 ): Promise<void> {
-  if (topic === undefined) return output.line(index());
-  const text = command === undefined && Object.hasOwn(topics, topic) ? topics[topic]! : undefined;
-  if (text === undefined) return output.line(await renderHelp(await commandOf([topic, command ?? []].flat(), root)));
+  const isTopic = topic !== undefined && command === undefined && Object.hasOwn(topics, topic);
+  const target = topic === undefined || isTopic ? undefined : await commandOf([topic, command ?? []].flat(), root);
+  if (man) {
+    const manual = await import("../manual.ts");
+    if (isTopic) return output.line(manual.renderTopicPage(topic));
+    return output.line(await manual.renderPage(target ?? root));
+  }
+  if (target !== undefined) return output.line(await renderHelp(target));
+  if (!isTopic) return output.line(index());
+  const text = topics[topic]!;
   if (!(await host.page((colors) => render(text, colors)))) output.line(render(text, false));
 }
 
