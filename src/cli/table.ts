@@ -87,6 +87,7 @@ export const root: CommandGroup = {
         status: async () => (await import("./commands/service.ts")).status,
       },
     },
+    demo: load(() => import("./commands/demo.ts")),
     completion: load(() => import("./commands/completion.ts")),
     help: load(() => import("./commands/help.ts")),
   },
