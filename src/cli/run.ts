@@ -132,7 +132,6 @@ async function runCommand(
   return (await command.run({ ...world, args, rest: rest ?? [], settings, target })) ?? 0;
 }
 
-<<<<<<< HEAD
 /** As `--help`, it is there whatever the settings are. */
 async function runHelp({ args }: AnyCommand, words: readonly string[], world: World): Promise<number> {
   const { showHelp } = await import("./commands/help.ts");
@@ -140,10 +139,7 @@ async function runHelp({ args }: AnyCommand, words: readonly string[], world: Wo
   return 0;
 }
 
-/** A group alone does nothing: its help, as after any mistake of usage on stderr. */
-=======
 /** A group alone does nothing: its help, as after any mistake of usage on stderr. `keyhole` alone has one for a person. */
->>>>>>> 12b8914 (cli: show what is there with keyhole alone, and the demo as a command)
 async function runGroup(group: CommandGroup, words: readonly string[], world: World): Promise<number> {
   if (group === world.root && words.length === 0 && (await world.ui.isInteractive()))
     return runCommand((await import("./commands/welcome.ts")).default, [], undefined, world);

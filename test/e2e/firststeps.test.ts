@@ -64,6 +64,8 @@ test("keyhole alone shows configs and profiles, with account, role, state and ex
   expect(machine.sts.count("AssumeRole")).toBe(1);
 });
 
+const pidIn = (text: string) => Number(/started \(pid (\d+)\)/.exec(text)?.[1]);
+
 test("keyhole demo shows the main job, and leaves nothing behind, also when it is interrupted", async () => {
   await using machine = await createMachine();
   const places = `${machine.home}/t`;
@@ -72,7 +74,6 @@ test("keyhole demo shows the main job, and leaves nothing behind, also when it i
   const shown = await machine.keyhole("demo", { env });
   expect(shown).toContain("50 clients, 0 failures, 1 set of credentials, 1 AssumeRole call");
   expect(shown).toMatch(/^renewed credentials: ASIA/m);
-  const pidIn = (text: string) => Number(/started \(pid (\d+)\)/.exec(text)?.[1]);
   const child = machine.spawn(["demo"], { env });
   let seen = "";
   for await (const bytes of child.stdout) {

@@ -14,19 +14,20 @@ interface Result {
 
 interface Stage {
   readonly sts: Sts;
-  say(text: string): void;
-  print(text: string): void;
+  readonly say: (text: string) => void;
+  readonly print: (text: string) => void;
   /** Types a command, runs it, shows what it says; long values are cut. */
-  type(command: string): Promise<string>;
+  readonly type: (command: string) => Promise<string>;
   /** Runs keyhole behind the scenes. */
-  run(words: readonly string[]): Promise<Result>;
+  readonly run: (words: readonly string[]) => Promise<Result>;
   /** As `type`, in a sandbox that a grant's directory is mounted into. */
-  typeInside(directory: string, command: string, status?: number): Promise<void>;
+  readonly typeInside: (directory: string, command: string, status?: number) => Promise<void>;
 }
 
 export default defineCommand({
   meta: { name: "demo", description: "Show the main job in a few seconds, without an AWS account and a network" },
   where: "host",
+  examples: ["keyhole demo", "keyhole demo | less"],
   args: {},
   notes: ["Home, daemon and STS are the demo's own, on this machine, and gone when it ends."],
   async run({ output, host, environment }) {
@@ -56,13 +57,16 @@ export default defineCommand({
       ["SIGHUP", 129],
     ] as const)
       process.on(signal, () => stopped.resolve(status));
-    const performance = perform(openStage({ home, sts, output, environment, command: host.command, children }));
+    const performance = perform(openStage({ home, sts, output, environment, program: host.command, children }));
     return Promise.race([performance, stopped.promise]);
   },
 });
 
+function keyOf({ stdout }: Result): string {
+  return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
+}
+
 async function perform({ sts, say, print, type, run, typeInside }: Stage): Promise<void> {
-  const key = ({ stdout }: Result) => (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
   const exporting = (name: string) => run(["export", "-f", "credential-process", "-n", name]);
 
   say("a config is a role with a name");
@@ -76,7 +80,7 @@ async function perform({ sts, say, print, type, run, typeInside }: Stage): Promi
   say("50 clients at once ask for a role that no client has assumed yet");
   const clients = await Promise.all(Array.from({ length: 50 }, () => exporting("deploy")));
   const failures = clients.filter(({ status }) => status !== 0).length;
-  const keys = new Set(clients.filter(({ status }) => status === 0).map(key));
+  const keys = new Set(clients.filter(({ status }) => status === 0).map(keyOf));
   print(
     `${clients.length} clients, ${failures} failures, ${keys.size} set of credentials, ${sts.count("AssumeRole")} AssumeRole call`,
   );
@@ -104,10 +108,10 @@ async function perform({ sts, say, print, type, run, typeInside }: Stage): Promi
   say("a role whose sessions last 64 seconds: the daemon renews them before a client would notice");
   await type("config add short --role-arn arn:aws:iam::111122223333:role/short --set AssumeRole.DurationSeconds=64");
   await run(["config", "update", "-n", "short", "--set", `STS.endpoint_url=${sts.url}`]);
-  const first = key(await exporting("short"));
+  const first = keyOf(await exporting("short"));
   print(`first credentials:   ${first}`);
   let renewed = first;
-  for (; renewed === first; renewed = key(await exporting("short"))) await Bun.sleep(100);
+  for (; renewed === first; renewed = keyOf(await exporting("short"))) await Bun.sleep(100);
   print(`renewed credentials: ${renewed}`);
 
   say("the end");
@@ -118,12 +122,12 @@ async function perform({ sts, say, print, type, run, typeInside }: Stage): Promi
 interface Theatre extends Pick<CommandContext, "output" | "environment"> {
   readonly home: string;
   readonly sts: Sts;
-  readonly command: readonly string[];
+  readonly program: readonly string[];
   /** Those that run. */
   readonly children: Set<Bun.Subprocess>;
 }
 
-function openStage({ home, sts, output, environment, command, children }: Theatre): Stage {
+function openStage({ home, sts, output, environment, program, children }: Theatre): Stage {
   const { isatty } = require("node:tty") as typeof import("node:tty");
   const isPlain = !isatty(1) || Boolean(environment["NO_COLOR"]) || environment["TERM"] === "dumb";
   const style = (code: number, text: string) => (isPlain ? text : `\u001b[${code}m${text}\u001b[0m`);
@@ -158,7 +162,7 @@ function openStage({ home, sts, output, environment, command, children }: Theatr
     return result.stdout;
   }
 
-  const run = (words: readonly string[]) => spawn([...command, ...words]);
+  const run = (words: readonly string[]) => spawn([...program, ...words]);
   return {
     sts,
     print,
@@ -184,11 +188,14 @@ interface Sts {
   actions(): readonly string[];
 }
 
+function random(length: number): Buffer {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
+}
+
 /** Says yes to all: AssumeRole, and GetCallerIdentity of what it gave. */
 function startSts(now: () => number): Sts {
   const calls: string[] = [];
   const roles = new Map<string, { readonly arn: string; readonly id: string }>();
-  const random = (length: number) => Buffer.from(crypto.getRandomValues(new Uint8Array(length)));
   const assume = (parameters: URLSearchParams) => {
     const [, account = "", role = ""] = /^arn:aws:iam::(\d+):role\/(.+)$/.exec(parameters.get("RoleArn") ?? "") ?? [];
     const session = parameters.get("RoleSessionName") ?? "";

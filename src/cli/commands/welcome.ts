@@ -17,6 +17,7 @@ const FIRST = [
 
 export default defineCommand({
   meta: { name: "", description: "Show what is there" },
+  examples: ["keyhole", "keyhole --help"],
   where: "host",
   args: {},
   async run(context) {
