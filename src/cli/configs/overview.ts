@@ -53,7 +53,7 @@ export async function listUsable(
 }
 
 /** Profiles that may give credentials and do not ask keyhole for them, in the order of their files. */
-export function usableProfiles(sources: Sources): string[] {
+function usableProfiles(sources: Sources): string[] {
   return [...sources.shared.profiles.keys()].filter((name) => {
     const process = sources.shared.profiles.get(name)?.get("credential_process");
     return (
@@ -63,7 +63,7 @@ export function usableProfiles(sources: Sources): string[] {
 }
 
 /** `111122223333 deploy`, of an ARN. */
-export function describeRole(arn: string): string {
+function describeRole(arn: string): string {
   const [, account, role] = /^arn:[\w-]+:iam::(\d+):role\/(.+)$/.exec(arn) ?? [];
   return account === undefined ? arn : `${account} ${role}`;
 }
@@ -84,7 +84,7 @@ function roleOfConfig(
 }
 
 /** What a profile is, in a few words. */
-export function describeProfile(sources: Sources, profile: string): string {
+function describeProfile(sources: Sources, profile: string): string {
   try {
     const { place, hops } = planSource(sources, profile);
     const last = hops.at(-1)?.roleArn ?? (place.kind === "web-identity" ? place.roleArn : undefined);
