@@ -7,7 +7,11 @@ import { createMachine, type Machine } from "./machine.ts";
 export interface World extends AsyncDisposable {
   readonly machine: Machine;
   readonly aws: Aws;
-  run(words: readonly string[], env?: Readonly<Record<string, string | undefined>>): ReturnType<Machine["run"]>;
+  run(
+    words: readonly string[],
+    env?: Readonly<Record<string, string | undefined>>,
+    stdin?: string,
+  ): ReturnType<Machine["run"]>;
 }
 
 export const SSO = `[sso-session corp]
@@ -44,7 +48,8 @@ export async function makeWorld(config: string, credentials = ""): Promise<World
   return {
     machine,
     aws,
-    run: (words, env) => machine.run(words, { env: { ...environment, ...env } }),
+    run: (words, env, stdin) =>
+      machine.run(words, { env: { ...environment, ...env }, ...(stdin !== undefined && { stdin }) }),
     async [Symbol.asyncDispose]() {
       await machine[Symbol.asyncDispose]();
       await aws.stop();

@@ -48,8 +48,12 @@ export interface ProcessWatch {
 export function watchProcesses(inEnvironment: Canaries, inArguments: Canaries): ProcessWatch {
   const found = new Set<string>();
   const state = { isOver: false };
+  /** What was looked at; a process that runs something else has other arguments. */
+  const looked = new Map<string, string>();
   const look = (pid: string) => {
     const cmdline = attempt(() => readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? "";
+    if (cmdline === "" || looked.get(pid) === cmdline) return;
+    looked.set(pid, cmdline);
     for (const name of leaksIn(cmdline, inArguments)) found.add(`${pid}: ${name} in its arguments`);
     const environ = attempt(() => readFileSync(`/proc/${pid}/environ`, "latin1")) ?? "";
     const words = cmdline.replaceAll("\0", " ");
