@@ -163,7 +163,7 @@ function isStale(outfile: string): boolean {
   if (!existsSync(outfile)) return true;
   const built = statSync(outfile).mtimeMs;
   const sources = [
-    ...new Glob("src/**/*.{ts,md,txt,zst,bin}").scanSync(root),
+    ...new Glob("src/**/*.{ts,md,txt,bash,zsh,fish,ps1,zst,bin}").scanSync(root),
     "build.ts",
     "package.json",
     "package-lock.json",

@@ -55,7 +55,7 @@ export function splitRest(argv: readonly string[]): { own: readonly string[]; re
 }
 
 /** Whether a word is an option. A lone `-` is an operand: it stands for stdin. */
-function isOption(word: string): boolean {
+export function isOption(word: string): boolean {
   return word.length > 1 && word.startsWith("-");
 }
 
@@ -96,7 +96,7 @@ function findGlued(word: string, defs: ArgsDef): OptionUse | undefined {
 }
 
 /** Whether an option takes the following word for its value. */
-function takesNextWord({ def, inline }: OptionUse, next: string | undefined): boolean {
+export function takesNextWord({ def, inline }: OptionUse, next: string | undefined): boolean {
   if (def.type === "boolean" || inline !== undefined) return false;
   return !isBare(def) || next?.includes(":") === true;
 }

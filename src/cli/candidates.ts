@@ -1,0 +1,159 @@
+// What may stand for the word that is being typed: what the scripts of `keyhole completion` ask. Starts no daemon.
+import { type ArgDef, type ArgsDef, findCommand, findOption, isOption, takesNextWord } from "../arguments.ts";
+import { keysAt, kindAt, type Path } from "../config/fields.ts";
+import { openConfigStore } from "../config/store.ts";
+import { openGrantStore } from "../grants/store.ts";
+import { titleOf, topics } from "../help/topics.ts";
+import { resolveSettings, type Settings, settingOptions, type SettingValues } from "../settings.ts";
+import { type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
+import { openAwsFiles } from "./foreign.ts";
+import { grantOperand } from "./grants/grants.ts";
+
+export interface Candidate {
+  readonly word: string;
+  readonly description: string;
+}
+
+type World = Pick<CommandContext, "environment" | "host" | "root">;
+type Lister = (world: World, settings: Settings) => Promise<readonly Candidate[]> | readonly Candidate[];
+
+/** Words that a shell takes as they are. Others would have to be quoted, and may come from files of others. */
+const PLAIN = /^[\w.@+=/-]+$/;
+
+/**
+ * @param words those behind `keyhole`, the last being typed; `""` is an empty one, which Windows PowerShell cannot pass
+ * @returns none where the shell knows better: paths, and the words of another program
+ */
+export async function candidatesFor(words: readonly string[], world: World): Promise<readonly Candidate[]> {
+  const typed = words.at(-1) ?? "";
+  const current = typed === '""' ? "" : typed;
+  const before = words.slice(0, -1);
+  if (before.includes("--")) return [];
+  try {
+    const found = await offers(before, current, world);
+    return found.filter(({ word }) => word.startsWith(current) && PLAIN.test(word));
+  } catch {
+    // A command that is none, a directory that cannot be read: there is nothing to offer.
+    return [];
+  }
+}
+
+async function offers(before: readonly string[], current: string, world: World): Promise<readonly Candidate[]> {
+  const { target: found, words } = findCommand(world.root, before, commonOptions);
+  const target = typeof found === "function" ? await found() : found;
+  const isGroup = "subCommands" in target;
+  const defs: ArgsDef = { ...(isGroup ? {} : (target.args as ArgsDef)), ...commonOptions };
+  const { values, pending, operands } = understand(words, defs);
+  const listed = async (name: string, def: ArgDef) => {
+    const settings = resolveSettings(values, world.environment, () => world.host.cwd());
+    return def.type === "enum" ? plain(def.options) : ((await listerOf(name, def)?.(world, settings)) ?? []);
+  };
+
+  if (pending !== undefined) return listed(...pending);
+  const inline = /^--[\w-]+=/.exec(current)?.[0];
+  const use = inline === undefined ? undefined : findOption(current, defs);
+  if (use !== undefined) {
+    return (await listed(use.name, use.def)).map((each) => ({ ...each, word: `${inline}${each.word}` }));
+  }
+  if (isGroup) return current.startsWith("-") ? optionsOf(defs) : commandsOf(target);
+  const operand = Object.entries(target.args as ArgsDef).filter(
+    ([, def]) => def.type === "positional" || ("operand" in def && def.operand),
+  )[operands];
+  const fromOperand = operand === undefined || current.startsWith("-") ? [] : await listed(...operand);
+  if (fromOperand.length > 0) return fromOperand;
+  // Those of all commands are no news where nothing is typed.
+  return optionsOf(current === "" ? { ...(target.args as ArgsDef), help: commonOptions.help } : defs);
+}
+
+/** What a command's words say already: settings, the option whose value is next, and how many operands there are. */
+function understand(words: readonly string[], defs: ArgsDef) {
+  const values: Record<string, string> = {};
+  let operands = 0;
+  for (let at = 0; at < words.length; at++) {
+    const use = isOption(words[at]!) ? findOption(words[at]!, defs) : undefined;
+    if (!isOption(words[at]!)) operands += 1;
+    if (use === undefined) continue;
+    const takesNext = takesNextWord(use, words[at + 1]);
+    if (takesNext && at + 1 === words.length) return { values, operands, pending: [use.name, use.def] as const };
+    const value = takesNext ? words[++at] : use.inline;
+    if (value !== undefined && Object.hasOwn(settingOptions, use.name)) values[use.name] = value;
+  }
+  return { values: values as SettingValues, operands, pending: undefined };
+}
+
+function optionsOf(defs: ArgsDef): Candidate[] {
+  return Object.entries(defs).flatMap(([name, def]) => {
+    if (def.type === "positional") return [];
+    // What is on by default is an option where it is turned off.
+    const isOn = def.type === "boolean" && def.default === true;
+    const description = (isOn && def.negativeDescription) || def.description;
+    return [{ word: isOn ? `--no-${name}` : `--${name}`, description }];
+  });
+}
+
+async function commandsOf({ subCommands }: CommandGroup): Promise<Candidate[]> {
+  const found = Object.entries(subCommands).map(async ([word, entry]) => {
+    const { meta } = typeof entry === "function" ? await entry() : entry;
+    return { word, description: meta.description };
+  });
+  return Promise.all(found);
+}
+
+const plain = (words: readonly string[]) => words.map((word) => ({ word, description: "" }));
+
+const listConfigs: Lister = (_, { paths }) => {
+  const store = openConfigStore(paths.configDir);
+  return store.list().map((word) => ({ word, description: describeConfig(store, word) }));
+};
+
+/** Which role or profile it is; nothing for a file that is not valid. */
+function describeConfig(store: ReturnType<typeof openConfigStore>, name: string): string {
+  try {
+    const { config } = store.parse(name);
+    return config.Meta?.description ?? config.AssumeRole?.RoleArn ?? config.Session?.profile_name ?? "";
+  } catch {
+    return "";
+  }
+}
+
+const listGrants: Lister = (_, { paths }) => plain(openGrantStore(paths.grantDir).list());
+
+const listProfiles: Lister = async (world) => {
+  const { profiles } = (await openAwsFiles(world)).sources.shared;
+  return [...profiles].map(([word, settings]) => ({ word, description: settings.get("role_arn") ?? "" }));
+};
+
+const listTopics: Lister = async ({ root }) => [
+  ...Object.entries(topics).map(([word, text]) => ({ word, description: titleOf(text) })),
+  ...(await commandsOf(root)),
+];
+
+/** Where a value can be set in a config: `AssumeRole.RoleArn=`. */
+const listPaths: Lister = () =>
+  pathsBelow([]).map((path) => ({ word: `${path.join(".")}=`, description: kindAt(path) ?? "" }));
+
+function pathsBelow(path: Path): Path[] {
+  return keysAt(path).flatMap((key) => {
+    const below = [...path, key];
+    return kindAt(below) === "mapping" ? pathsBelow(below) : [below];
+  });
+}
+
+/** Options and operands whose values are names of something, by their own names. */
+const listers: Readonly<Record<string, Lister>> = {
+  config: listConfigs,
+  grant: listGrants,
+  old: listConfigs,
+  profile: listProfiles,
+  set: listPaths,
+  shell: () => plain(["bash", "zsh", "fish", "powershell"]),
+  topic: listTopics,
+  unset: listPaths,
+};
+
+function listerOf(name: string, def: ArgDef): Lister | undefined {
+  if (def === grantOperand) return listGrants;
+  // The operand NAME of another command is a new name.
+  if (name === "name") return def.type === "positional" ? undefined : listConfigs;
+  return Object.hasOwn(listers, name) ? listers[name] : undefined;
+}
