@@ -31,6 +31,12 @@ export function surroundingsOf(environment: Environment, workingDirectory: strin
   };
 }
 
+/** A hash: the same for the same variables in the same directory. */
+export function keyOfSurroundings({ variables, workingDirectory }: Surroundings): string {
+  const entries = Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify([workingDirectory, entries])).digest("base64");
+}
+
 /** As /proc/PID/environ has it. */
 export function encodeVariables(variables: Surroundings["variables"]): Uint8Array {
   return Buffer.from(
@@ -112,6 +118,11 @@ export function helperVariables({ variables }: Surroundings): Record<string, str
 /** Thrown where a helper is to be run and who asks has not told its surroundings. @param helper for a person */
 export function surroundingsWanted(helper: string): KeyholeError {
   return new KeyholeError("surroundings-wanted", `${helper} wants the environment of who asks`);
+}
+
+/** Whether an error tells of a helper that failed, or was late. */
+export function isOfHelper({ message }: KeyholeError): boolean {
+  return /(?:^|: )(?:the credential_process of|MFA\.command|WebIdentity\.command) /.test(message);
 }
 
 /** For the error of a helper that failed: what it had to do without. */

@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
 import { givenUp } from "./places.ts";
-import type { Surroundings } from "../surroundings.ts";
+import { keyOfSurroundings, type Surroundings } from "../surroundings.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */
 export const LONGEST_KEEP = 60_000;
@@ -167,18 +167,13 @@ function keyOfSource({
   asksSurroundings,
   webIdentity,
 }: SourceRequest): string {
-  const variables = [
-    sorted(environment),
-    sorted(surroundings?.variables),
-    surroundings?.workingDirectory,
-    asksSurroundings,
-  ];
+  const variables = [sorted(environment), surroundings && keyOfSurroundings(surroundings), asksSurroundings];
   return new Bun.CryptoHasher("sha256")
     .update(JSON.stringify([profile ?? null, wants, verify ?? null, variables, webIdentity ?? null]))
     .digest("base64");
 }
 
-function sorted(variables: Readonly<Record<string, string>> = {}): readonly (readonly [string, string])[] {
+function sorted(variables: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
   return Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 

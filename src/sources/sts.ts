@@ -31,6 +31,7 @@ import type {
   RoleRequest,
   SourceEnvironment,
 } from "./source.ts";
+import { keyOfSurroundings } from "../surroundings.ts";
 import { createStamps } from "./stamp.ts";
 import { rereadInChild, resolveInChild, type SpawnOptions } from "./spawn.ts";
 import { refuseOwnWay, type Target, targetOf } from "./target.ts";
@@ -423,7 +424,7 @@ function sourceOf({ source }: Chain): ResolvedSource {
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
 function keyOfOther({ request: { config, surroundings, asksSurroundings }, environment }: OtherUse): string {
   return new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([config, environment, surroundings ?? null, asksSurroundings]))
+    .update(JSON.stringify([config, environment, surroundings && keyOfSurroundings(surroundings), asksSurroundings]))
     .digest("base64");
 }
 

@@ -3,6 +3,7 @@
 import { KeyholeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import type { CallerIdentity, CredentialSource } from "../../sources/source.ts";
+import type { Surroundings } from "../../surroundings.ts";
 import type { Issue } from "./issue.ts";
 import type { Session } from "./session.ts";
 import type { Semaphore, Ticket } from "./semaphore.ts";
@@ -23,6 +24,8 @@ export interface Flight {
   started: boolean;
   /** Who waits is to be asked for the surroundings of a helper, before one is run. */
   readonly asksSurroundings: boolean;
+  /** What its helpers got; undefined until it starts. */
+  surroundings: Surroundings | undefined;
   /** Resolves when callers who could take the old credentials have waited long enough. Shared by all of them. */
   patience: Promise<void> | undefined;
 }
@@ -37,6 +40,7 @@ export function newFlight(urgent: boolean, asksSurroundings: boolean): Flight {
     urgent,
     started: false,
     asksSurroundings,
+    surroundings: undefined,
     patience: undefined,
   };
 }

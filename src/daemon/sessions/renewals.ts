@@ -122,6 +122,7 @@ export class Renewals {
       const { name, environment, stored } = session;
       const config = boundConfig(stored, time.wall);
       const { surroundings } = session;
+      flight.surroundings = surroundings;
       const { asksSurroundings } = flight;
       const { until } = stored;
       const bound = until === undefined ? undefined : { until, left: () => secondsLeft(until, time.wall) };
@@ -183,7 +184,7 @@ export class Renewals {
     // Once per change of error: an outage of an hour is one line, not sixty.
     // A child looks: only for what files may mend.
     const stamp = errors[error.kind].mend === "nothing" ? undefined : this.#with.source.stamp(session.environment);
-    if (session.fail(error, stamp, time, random()) && !isOwn)
+    if (session.fail({ error, stamp, tried: flight.surroundings }, time, random()) && !isOwn)
       log("warn", "renewal failed", { config: session.name, kind: error.kind, error: error.message });
     this.judge(session);
     const end = (): void => {

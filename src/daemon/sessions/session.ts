@@ -1,10 +1,10 @@
 // What the daemon knows about one session, what can happen to it, and how it is shown.
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
-import { KeyholeError } from "../../errors.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import type { Surroundings } from "../../surroundings.ts";
+import { isOfHelper, keyOfSurroundings, type Surroundings } from "../../surroundings.ts";
 import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Flight } from "./flight.ts";
@@ -29,6 +29,9 @@ export type ConfigChange = "none" | "identity" | "gone";
 
 /** Of the files that a source is read from, when it has failed (sources/stamp.ts). */
 type FailedStamp = Promise<string | undefined> | undefined;
+
+/** Surroundings that are tried beside the back-off. */
+const MOST_TRIED = 32;
 
 /** Times without "since the epoch" are monotonic. */
 export class Session {
@@ -61,6 +64,8 @@ export class Session {
   #spreadUntil = -Infinity;
   #closed: KeyholeError | undefined;
   #surroundings: Surroundings | undefined;
+  /** The surroundings, as `keyOfSurroundings`, with which it has failed since the last attempt that succeeded. */
+  readonly #failedWith = new Set<string>();
   /** Who asked last can be asked for them. */
   #canTell = false;
 
@@ -175,9 +180,21 @@ export class Session {
     this.#canTell = canTell;
   }
 
+  /** Other surroundings than have failed may have what a helper lacked: they are tried at once. */
   surround(surroundings: Surroundings): void {
     this.#surroundings = surroundings;
-    this.forgetFailures();
+    if (this.#areUntried(surroundings)) this.#retryAt = -Infinity;
+  }
+
+  #areUntried(surroundings: Surroundings): boolean {
+    return this.#failedWith.size < MOST_TRIED && !this.#failedWith.has(keyOfSurroundings(surroundings));
+  }
+
+  /** Whether it failed by a helper, or with what one gave: it may do better with the surroundings of another client. */
+  get mayLackSurroundings(): boolean {
+    const error = this.#lastError;
+    if (error === undefined || isErrorOf(error, "code-wanted", "no-such-session")) return false;
+    return this.#surroundings !== undefined || isOfHelper(error);
   }
 
   /** Whether the attempt that starts now asks for surroundings: once, and again where a helper may have lacked something. */
@@ -288,6 +305,7 @@ export class Session {
   /** So that the next request asks AWS: what they were about has changed. */
   forgetFailures(): void {
     this.#failures = 0;
+    this.#failedWith.clear();
     this.#lastError = undefined;
     this.#failedAt = -Infinity;
     this.#retryAt = -Infinity;
@@ -314,14 +332,21 @@ export class Session {
     return former;
   }
 
-  /** An attempt has failed. Returns whether that is news: the attempt before failed in another way, or did not. */
-  fail(error: KeyholeError, stamp: FailedStamp, now: Instant, random: number): boolean {
+  /** An attempt has failed, with the surroundings `tried`. Returns whether that is news: the attempt before failed in another way, or did not. */
+  fail(
+    { error, stamp, tried }: { error: KeyholeError; stamp: FailedStamp; tried: Surroundings | undefined },
+    now: Instant,
+    random: number,
+  ): boolean {
     const isNews = this.#lastError?.kind !== error.kind || this.#lastError.message !== error.message;
     this.#failures += 1;
+    if (tried !== undefined) this.#failedWith.add(keyOfSurroundings(tried));
     this.#lastError = error;
     this.#failedStamp = stamp;
     this.#failedAt = now.monotonic;
-    this.#retryAt = now.monotonic + retryDelay(this.#failures, random);
+    const isOver =
+      this.#surroundings !== tried && this.#surroundings !== undefined && this.#areUntried(this.#surroundings);
+    this.#retryAt = isOver ? -Infinity : now.monotonic + retryDelay(this.#failures, random);
     return isNews;
   }
 

@@ -3,7 +3,7 @@ import type { ConfigReader } from "../../config/config.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
-import type { Surroundings } from "../../surroundings.ts";
+import { type Surroundings, surroundingsWanted } from "../../surroundings.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";
@@ -101,8 +101,7 @@ export class Sessions {
     if (session.adopt(stored)) this.#lifecycle.renewals.supersede(session);
     const differs = keep && !session.isOpen ? false : this.#select(session, environment);
     if (keep) this.#reachAs(session, environment);
-    // Who asks next may have what a helper lacked, and nothing but a helper is asked too often by that.
-    if (urgent || session.surroundings !== undefined) session.hurry(this.#lifecycle.time);
+    if (urgent) session.hurry(this.#lifecycle.time);
     if (renew) session.forgetFailures();
     const isToTell = canTell && verify && surroundings === undefined;
     session.isAskedBy(isToTell);
@@ -264,7 +263,7 @@ export class Sessions {
       if (error !== undefined && error.kind !== "code-wanted" && current.isBackingOff(this.#lifecycle.time)) {
         if (!(await this.#lifecycle.renewals.hasNews(current))) {
           this.#lifecycle.renewals.judge(current);
-          throw error;
+          throw refusalOf(current, error, canTell);
         }
         if (current.lastError === error) current.forgetFailures();
         continue;
@@ -273,7 +272,7 @@ export class Sessions {
       if ("issue" in outcome) return outcome.issue;
       if (!("error" in outcome)) continue;
       // Another who waited was asked: this one cannot tell, or has told.
-      if (canTell || outcome.error.kind !== "surroundings-wanted") throw outcome.error;
+      if (canTell || outcome.error.kind !== "surroundings-wanted") throw refusalOf(current, outcome.error, canTell);
       session.isAskedBy(false);
     }
   }
@@ -328,6 +327,11 @@ export class Sessions {
   #refuseWhenStopped(): void {
     if (this.#stopped) throw shuttingDown();
   }
+}
+
+/** Who can tell surroundings is not refused for what a helper lacked with those of another. */
+function refusalOf({ name, mayLackSurroundings }: Session, error: KeyholeError, canTell: boolean): KeyholeError {
+  return canTell && mayLackSurroundings ? surroundingsWanted(`the source of ${name}`) : error;
 }
 
 function shuttingDown(): KeyholeError {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { rejectionOf } from "../../thrown.ts";
 import type { Config } from "../../../src/config/config.ts";
-import { KeyholeError } from "../../../src/errors.ts";
+import { isErrorOf, KeyholeError, keyholeErrorOf } from "../../../src/errors.ts";
 import type { Issue } from "../../../src/daemon/sessions/issue.ts";
 import { settle } from "../fakes/clock.ts";
 import { roleConfig } from "../fakes/configs.ts";
@@ -34,6 +34,35 @@ function vendAtOnce({ sessions }: World, name: string): Issue {
   const given = sessions.vend(name);
   if (given instanceof Promise) throw new Error("the vend waits");
   return given;
+}
+
+/** What a client does that polls: it tells its surroundings where it is asked for them. */
+async function poll(it: World, owner: string): Promise<KeyholeError | undefined> {
+  const ask = (told: object) =>
+    it.sessions.add("a", {}, { verify: true, renew: false, keep: true, canTell: true, ...told });
+  const surroundings = { variables: { OWNER: owner }, workingDirectory: "/", leftOut: [] };
+  try {
+    await ask({}).catch((error: unknown) => {
+      if (!isErrorOf(error, "surroundings-wanted")) throw error;
+      return ask({ surroundings });
+    });
+    return undefined;
+  } catch (error) {
+    return keyholeErrorOf(error);
+  }
+}
+
+function helped(): { readonly it: World; readonly runs: string[] } {
+  const it = world();
+  it.configs.write("a", roleConfig("a"));
+  const runs: string[] = [];
+  it.source.resolve = async ({ asksSurroundings, surroundings }) => {
+    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+    const owner = surroundings?.variables["OWNER"] ?? "none";
+    runs.push(owner);
+    if (owner !== "good") throw new KeyholeError("no-source-credentials", `MFA.command failed for ${owner}`);
+  };
+  return { it, runs };
 }
 
 describe("vend", () => {
@@ -150,6 +179,39 @@ describe("vend", () => {
       { value: { config: "a" } },
     ]);
     expect(it.source.calls.map((call) => call.surroundings)).toEqual([surroundings]);
+  });
+
+  describe("of a helper that fails", () => {
+    test("a client that asks again and again gets no more attempts than the back-off gives", async () => {
+      const { it, runs } = helped();
+      for (let second = 0; second < 600; second += 1) {
+        expect(await poll(it, "one")).toMatchObject({ message: "MFA.command failed for one" });
+        await it.clock.advance(SECOND);
+      }
+      expect(runs.length).toBeWithin(10, 40);
+      runs.length = 0;
+      for (let second = 0; second < 600; second += 1) {
+        await poll(it, second % 2 === 0 ? "one" : "two");
+        await it.clock.advance(SECOND);
+      }
+      expect(runs.length).toBeWithin(5, 40);
+    });
+
+    test("another client's own surroundings are tried at once", async () => {
+      const { it, runs } = helped();
+      await poll(it, "one");
+      expect(await poll(it, "two")).toMatchObject({ message: "MFA.command failed for two" });
+      expect(await poll(it, "good")).toBeUndefined();
+      expect(runs).toEqual(["one", "two", "good"]);
+    });
+
+    test("a renewal without surroundings fails for no client that can tell them", async () => {
+      const { it, runs } = helped();
+      it.sessions.restore("a", {});
+      expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "no-such-session" });
+      expect(await poll(it, "good")).toBeUndefined();
+      expect(runs).toEqual(["none", "good"]);
+    });
   });
 
   test("a renewal that wants a code is tried a few times, and what was given is served to its end", async () => {
