@@ -15,17 +15,22 @@ export interface Exchange {
   /** Closes the connection, or resets the stream: the client cannot take what came for the whole. */
   cut(): void;
   onGone(listener: () => void): void;
-  /** Milliseconds without a byte of the body. */
-  limitBody(patience: number): void;
+  /** Cuts it where its body stands still for too long; one that is held until it has come must come in that time. */
+  limitBody(isHeld: boolean): void;
 }
 
 /** What is the host of HTTP/2: RFC 9113, 8.3.1. */
 export const AUTHORITY = ":authority";
 
 type Incoming = IncomingMessage | Http2ServerRequest;
-type Outgoing = ServerResponse | Http2ServerResponse;
+export type Outgoing = ServerResponse | Http2ServerResponse;
 
-export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolean): Exchange {
+/** @param patience milliseconds */
+export function exchangeOf(
+  incoming: Incoming,
+  outgoing: Outgoing,
+  { waits, patience }: { readonly waits: boolean; readonly patience: number },
+): Exchange {
   const isOne = incoming.httpVersionMajor === 1;
   const headers = pairsOf(incoming.rawHeaders).flatMap(([name, value]): Header[] => {
     // The JavaScript SDK signs it by this name.
@@ -66,14 +71,18 @@ export function exchangeOf(incoming: Incoming, outgoing: Outgoing, waits: boolea
     },
     cut,
     onGone: (listener) => void outgoing.once("close", listener),
-    limitBody: (patience) => {
+    limitBody: (isHeld) => {
       const limited = isOne ? (incoming as IncomingMessage).socket : (incoming as Http2ServerRequest).stream;
-      limited.setTimeout(patience, cut);
+      const timer = isHeld ? setTimeout(cut, patience) : undefined;
+      if (!isHeld) limited.setTimeout(patience, cut);
       // An answer may take as long as it takes.
-      (incoming as Readable).once("end", () => {
+      const stop = () => {
+        clearTimeout(timer);
         limited.setTimeout(0);
         limited.off("timeout", cut);
-      });
+      };
+      (incoming as Readable).once("end", stop);
+      outgoing.once("close", stop);
     },
   };
 }

@@ -14,8 +14,6 @@ import { send } from "./send.ts";
 import { type Keys, sha256 } from "./sigv4.ts";
 import { type Service, servicesAt } from "./table.ts";
 
-/** Milliseconds without a byte of a body. */
-const PATIENCE = 60_000;
 /** Characters of a text in a record: a bucket's name and a key. */
 const MOST_RECORDED = 1_100;
 
@@ -155,7 +153,7 @@ async function pass(signer: Signer, exchange: Exchange, progress: Progress): Pro
   try {
     if (readsBody) {
       exchange.proceed();
-      exchange.limitBody(PATIENCE);
+      exchange.limitBody(true);
       body = await readWhole(exchange.body, signer.budget);
       held = body.length;
       progress.bytesUp = held;
@@ -172,7 +170,7 @@ async function pass(signer: Signer, exchange: Exchange, progress: Progress): Pro
     const keys = await keysOf(signer);
     if (!readsBody) {
       exchange.proceed();
-      exchange.limitBody(PATIENCE);
+      exchange.limitBody(false);
     }
     await send(signer, exchange, progress, { asked, upstream, keys, payload, verified: verified!, claim, service });
   } finally {

@@ -1,40 +1,49 @@
 // HTTP for a sandbox: each request is checked, judged, signed with the real credentials, and sent on.
-import http from "node:http";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
-import { type Exchange, exchangeOf } from "./exchange.ts";
+import type { Duplex } from "node:stream";
+import { codeOf } from "../errors.ts";
+import { type Exchange, exchangeOf, type Outgoing } from "./exchange.ts";
 import { type Signer, serve } from "./serve.ts";
 
 /** Connections of one grant at once; the SDKs' pools have 10 to 50. */
 const MAX_CONNECTIONS = 256;
-/** Milliseconds for a request's headers, and between two parts of a body. */
+/** Milliseconds for a request to begin, with all its headers, and for a body to go on. */
 const PATIENCE = 60_000;
 /** Of one request; AWS takes about as much. */
 const MAX_HEADERS = 64 * 1024;
 
-/** HTTP/1.1, and HTTP/2 with prior knowledge, on one socket. @returns a server that listens nowhere yet */
-export function createServer(signer: Signer): net.Server {
-  const handle = (exchange: Exchange) => {
+/**
+ * HTTP/1.1, and HTTP/2 with prior knowledge, on one socket. Bun's HTTP/2 ends a session by itself that floods it with pings,
+ * settings, resets or continued headers; of sockets that it has not accepted itself it ends none that is idle.
+ *
+ * @returns a server that listens nowhere yet
+ */
+export function createServer(signer: Signer, patience = PATIENCE): net.Server {
+  const begun = new WeakMap<object, (outgoing: Outgoing) => void>();
+  const handle = (connection: object | undefined, outgoing: Outgoing, exchange: Exchange) => {
+    if (connection !== undefined) begun.get(connection)?.(outgoing);
     serve(signer, exchange).catch(() => exchange.cut());
   };
-  const one = http.createServer({
-    maxHeaderSize: MAX_HEADERS,
-    headersTimeout: PATIENCE,
-    requestTimeout: 0,
-    keepAliveTimeout: PATIENCE,
-  });
-  one.on("request", (request, response) => handle(exchangeOf(request, response, false)));
-  one.on("checkContinue", (request, response) => handle(exchangeOf(request, response, true)));
+  const one = http.createServer({ maxHeaderSize: MAX_HEADERS, requestTimeout: 0, keepAliveTimeout: patience });
+  const begin = (request: IncomingMessage, response: ServerResponse, waits: boolean) =>
+    handle(request.socket, response, exchangeOf(request, response, { waits, patience }));
+  one.on("request", (request, response) => begin(request, response, false));
+  one.on("checkContinue", (request, response) => begin(request, response, true));
   one.on("checkExpectation", (_, response) => response.writeHead(417).end());
+  const refuse = (socket: Duplex, status: string) =>
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   for (const event of ["connect", "upgrade"] as const)
-    one.on(event, (_, socket) =>
-      socket.end("HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
-    );
-  one.on("clientError", (_, socket) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    one.on(event, (_, socket) => void refuse(socket, "501 Not Implemented"));
+  one.on("clientError", (error, socket) => {
+    const isTooLong = codeOf(error) === "HPE_HEADER_OVERFLOW";
+    if (socket.writable) refuse(socket, isTooLong ? "431 Request Header Fields Too Large" : "400 Bad Request");
   });
   const two = http2.createServer({ maxHeaderListPairs: 200, settings: { maxConcurrentStreams: 64 } });
-  two.on("request", (request, response) => handle(exchangeOf(request, response, false)));
+  two.on("request", (request, response) =>
+    handle(request.stream.session, response, exchangeOf(request, response, { waits: false, patience })),
+  );
   two.on("sessionError", () => {});
 
   let open = 0;
@@ -46,15 +55,34 @@ export function createServer(signer: Signer): net.Server {
       socket.destroy();
       return;
     }
-    socket.setTimeout(PATIENCE, () => socket.destroy());
+    const begins = endIdle(socket, patience);
+    begun.set(socket, begins);
     socket.once("data", (bytes) => {
-      socket.setTimeout(0);
       socket.pause();
       socket.unshift(bytes);
       // "PRI * HTTP/2.0": no request of HTTP/1.1 begins with these.
-      (bytes.toString("latin1", 0, 3) === "PRI" ? two : one).emit("connection", socket);
+      if (bytes.toString("latin1", 0, 3) === "PRI") {
+        two.once("session", (session) => begun.set(session, begins));
+        two.emit("connection", socket);
+      } else one.emit("connection", socket);
       socket.resume();
     });
   });
   return server;
+}
+
+/** Ends a connection on which no request is under way, nor begins in time. @returns what tells it of one, by its answer */
+function endIdle(socket: net.Socket, patience: number): (outgoing: Outgoing) => void {
+  let underWay = 0;
+  const wait = () => setTimeout(() => socket.destroy(), patience);
+  let timer = wait();
+  socket.once("close", () => clearTimeout(timer));
+  return (outgoing) => {
+    underWay += 1;
+    clearTimeout(timer);
+    outgoing.once("close", () => {
+      underWay -= 1;
+      if (underWay === 0 && !socket.destroyed) timer = wait();
+    });
+  };
 }

@@ -25,8 +25,8 @@ async function listen(server: net.Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** @param upstream what is done with a connection to it */
-async function begin(upstream: (socket: net.Socket) => void) {
+/** @param upstream what is done with a connection to it. @param patience milliseconds */
+async function begin(upstream: (socket: net.Socket) => void, patience?: number) {
   const upstreamPort = await listen(net.createServer(upstream));
   const entries: Entry[] = [];
   const signer: Signer = {
@@ -41,7 +41,7 @@ async function begin(upstream: (socket: net.Socket) => void) {
     budget: new Budget(),
     agents: { http: new http.Agent({ keepAlive: true }), https: new https.Agent() },
   };
-  const port = await listen(createServer(signer));
+  const port = await listen(createServer(signer, patience));
   const signed = (method: string, path: string, host: Header = ["host", "127.0.0.1"]) =>
     signRequest(
       { method, path, query: "", headers: [host, ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"]] },
@@ -57,19 +57,29 @@ async function begin(upstream: (socket: net.Socket) => void) {
     const lines = [...signed(method, path), ...more].map(([name, value]) => `${name}: ${value}\r\n`).join("");
     return `${method} ${path} HTTP/1.1\r\n${lines}\r\n`;
   };
-  return { signed, head, port, entries };
+  return { signed, head, port, entries, signer };
 }
 
-/** What comes back, until the connection is closed. */
-function exchange(port: number, bytes: string): Promise<string> {
+/** What comes back, until the connection is closed. @param more is sent every 20 ms */
+function exchange(port: number, bytes: string | Buffer, more?: string | Buffer): Promise<string> {
   return new Promise((resolve) => {
     let all = "";
     const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
+    const dripping = more === undefined ? undefined : setInterval(() => socket.write(more), 20);
     socket.on("data", (part) => (all += part.toString("latin1")));
     socket.on("error", () => {});
-    socket.on("close", () => resolve(all));
+    socket.on("close", () => {
+      clearInterval(dripping);
+      resolve(all);
+    });
   });
 }
+
+const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]);
+/** A field of HPACK that no table has: `x: y`. */
+const FIELD = Buffer.of(0, 1, 120, 1, 121);
+/** GET of http. */
+const REQUEST = Buffer.concat([Buffer.of(0x82, 0x86, 0x84), FIELD]);
 
 const CLOSE: Header = ["connection", "close"];
 
@@ -204,8 +214,8 @@ test("the connection of an upload that was answered early is not used again", as
 test("only the body of a request must come in time, and not its answer", async () => {
   const port = await listen(
     http.createServer((incoming, outgoing) => {
-      const one = exchangeOf(incoming, outgoing, false);
-      one.limitBody(100);
+      const one = exchangeOf(incoming, outgoing, { waits: false, patience: 100 });
+      one.limitBody(false);
       one.body.on("end", () => setTimeout(() => one.answer(200, []).end("late"), 500)).resume();
     }),
   );
@@ -236,3 +246,106 @@ test("the host of HTTP/2 is signed by its name there, as the JavaScript SDK does
   expect(seen).toStartWith("GET /bucket/key HTTP/1.1\r\n");
   expect(seen).not.toContain(":authority");
 });
+
+describe("a connection ends", () => {
+  const PATIENCE = 1_000;
+  const answering = (socket: net.Socket) =>
+    void socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+
+  test("whose request does not begin, or does not end to begin", async () => {
+    const { head, port, entries } = await begin(answering, PATIENCE);
+    const ok = head("GET", "/s3/bucket/key");
+    const [nothing, endless, preface, idle, second] = await Promise.all([
+      exchange(port, ""),
+      exchange(port, "GET / HTTP/1.1\r\n", "x: y\r\n"),
+      exchange(port, PREFACE),
+      exchange(port, ok),
+      exchange(port, `${ok}GET / HTTP/1.1\r\n`, "x: y\r\n"),
+    ]);
+    expect([nothing, endless]).toEqual(["", ""]);
+    expect(preface).not.toContain("HTTP/1.1");
+    expect(idle).toEndWith("ok");
+    expect(second).toEndWith("ok");
+    expect(entries.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  test("whose body stands still, or comes too slowly to be held", async () => {
+    const { head, port, entries, signer } = await begin(() => {}, PATIENCE);
+    const { headers } = signRequest(
+      { method: "POST", path: "/sts/", query: "", headers: [["host", "127.0.0.1"]] },
+      {
+        keys: DUMMY,
+        scope: { region: "eu-west-1", service: "sts" },
+        now: Date.now(),
+        pathForm: "twice",
+        payloadHash: "",
+      },
+    );
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const answers = await Promise.all([
+      exchange(port, `${head("PUT", "/s3/bucket/key", [["content-length", "9"]])}x`),
+      exchange(port, `POST /sts/ HTTP/1.1\r\n${lines}content-length: 100000\r\n\r\n`, "x"),
+    ]);
+    expect(answers).toEqual(["", ""]);
+    expect(entries).toHaveLength(2);
+    expect(() => signer.budget.take(96 * 2 ** 20)).not.toThrow();
+  });
+
+  test("whose body stands still in HTTP/2", async () => {
+    const { signed, port, entries } = await begin(() => {}, PATIENCE);
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const headers = signed("PUT", "/s3/bucket/key", ["host", `127.0.0.1:${port}`]).filter(([name]) => name !== "host");
+    const stream = session.request({ ":method": "PUT", ":path": "/s3/bucket/key", ...Object.fromEntries(headers) });
+    stream.on("error", () => {});
+    stream.write("x");
+    await new Promise<void>((resolve) => void session.once("close", () => resolve()));
+    expect(entries).toHaveLength(1);
+  });
+
+  test("whose headers are too long", async () => {
+    const { port } = await begin(answering);
+    const lines = "x: y\r\n".repeat(20_000);
+    for (const headers of [lines, `x: ${lines.replaceAll("\r\n", " ")}`])
+      expect(await exchange(port, `GET / HTTP/1.1\r\n${headers}\r\n\r\n`)).toStartWith("HTTP/1.1 431 ");
+  });
+
+  test("but not while an answer is awaited", async () => {
+    const { head, port } = await begin((socket) => {
+      socket.once("data", () =>
+        setTimeout(() => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), 2 * PATIENCE),
+      );
+    }, PATIENCE);
+    expect(await exchange(port, head("GET", "/s3/bucket/key", [CLOSE]))).toEndWith("ok");
+  });
+
+  test.each<[string, (stream: number) => Buffer]>([
+    ["pings", () => frame(6, 0, 0, Buffer.alloc(8))],
+    ["settings", () => frame(4, 0, 0)],
+    ["resets", (stream) => Buffer.concat([frame(1, 5, stream, REQUEST), frame(3, 0, stream, Buffer.alloc(4))])],
+    [
+      "continued headers",
+      (stream) => (stream === 1 ? frame(1, 1, 1, REQUEST) : frame(9, 0, 1, Buffer.alloc(2 ** 14, FIELD))),
+    ],
+    ["streams", (stream) => frame(1, 4, stream, REQUEST)],
+  ])(
+    "that floods it with %s",
+    async (_, make) => {
+      // All are of one connection, which has all the time it wants.
+      const { port } = await begin(() => {}, 60_000);
+      const flood = Array.from({ length: 10_000 }, (__, index) => make(2 * index + 1));
+      const answer = await exchange(port, Buffer.concat([PREFACE, ...flood]));
+      expect(answer.length).toBeLessThan(1_000_000);
+    },
+    30_000,
+  );
+});
+
+/** HTTP/2, by hand: https://www.rfc-editor.org/rfc/rfc9113 */
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
