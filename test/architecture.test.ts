@@ -201,6 +201,7 @@ const walls: readonly Wall[] = [
       "clock.ts",
       "grants/grant.ts",
       "native/load.ts",
+      "server/descriptors.ts",
       "server/ratelimiter.ts",
       // How the daemon speaks with its children.
       "sources/lines.ts",
@@ -278,7 +279,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "client/express.ts",
       "client/target.ts",
       "server/starts.ts",
-      "daemon/process.ts",
+      "server/descriptors.ts",
       "server/program.ts",
       "files/accounts.ts",
       "files/copies.ts",

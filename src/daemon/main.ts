@@ -1,5 +1,6 @@
 // `keyhole --daemon`: reads its words, hardens the process, and serves.
 import { parseArguments } from "../arguments.ts";
+import { descriptorLimit } from "../server/descriptors.ts";
 import { keyholeErrorOf } from "../errors.ts";
 import { loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
@@ -8,7 +9,7 @@ import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./systemd.ts";
 import { openImage, startAgain } from "./image.ts";
-import { descriptorLimit, harden } from "./process.ts";
+import { harden } from "./process.ts";
 
 /** What a daemon is told beside the settings. */
 const ownOptions = {

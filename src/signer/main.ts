@@ -5,6 +5,7 @@ import http from "node:http";
 import https from "node:https";
 import type net from "node:net";
 import { systemClock } from "../clock.ts";
+import { descriptorLimit } from "../server/descriptors.ts";
 import { createRateLimiter } from "../server/ratelimiter.ts";
 import { loadHardened } from "../native/load.ts";
 import { readLines } from "../sources/lines.ts";
@@ -21,6 +22,10 @@ const FRESH = 30_000;
 /** Milliseconds for which records are gathered. */
 const GATHERED = 50;
 const MOST_WAITING = 256;
+/** Connections of one grant at once, and as many to AWS; the SDKs' pools have 10 to 50. */
+const MOST_CONNECTIONS = 256;
+/** Descriptors for what is no connection. */
+const RESERVED = 32;
 /** Characters of a resource in a question: a bucket's name and a key. */
 const MOST_SHOWN = 1_100;
 /** Records in one line, which may be as long as `LARGEST_LINE` and no longer. */
@@ -33,9 +38,10 @@ const SOCKET_MODE = 0o666;
 /** @param daemonBuild the build of the daemon that started it */
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
+  const descriptors = descriptorLimit();
   loadHardened();
   try {
-    await serveGrant();
+    await serveGrant(Math.max(1, Math.min(MOST_CONNECTIONS, Math.floor((descriptors - RESERVED) / 2))));
   } catch {
     // Not a daemon's lines: a person who typed them learns nothing of what stands here.
     process.exit(1);
@@ -43,7 +49,8 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
   process.exit(0);
 }
 
-async function serveGrant(): Promise<void> {
+/** @param most connections at once */
+async function serveGrant(most: number): Promise<void> {
   const lines = readLines(Bun.stdin.stream(), LARGEST_LINE);
   const start = JSON.parse((await lines.next()).value as string) as SignerStart;
   const output = Bun.stdout.writer();
@@ -53,12 +60,12 @@ async function serveGrant(): Promise<void> {
   };
   const questions = createQuestions();
   const gathered = gather((entries) => say({ record: entries }));
-  const signer = signerOf(start, questions, say, gathered.add);
+  const signer = signerOf(start, most, questions, say, gathered.add);
   const servers: net.Server[] = [];
   let open = 0;
   const listen = (options: net.ListenOptions) =>
     new Promise<void>((resolve, reject) => {
-      const server = createServer(signer);
+      const server = createServer(signer, most);
       server.on("connection", (socket) => {
         say({ connections: (open += 1) });
         socket.on("close", () => {
@@ -92,6 +99,7 @@ async function serveGrant(): Promise<void> {
 
 function signerOf(
   { dummy, policy, endpoints, verify, rate }: SignerStart,
+  most: number,
   questions: ReturnType<typeof createQuestions>,
   say: (message: FromSigner) => void,
   record: (entry: Entry) => void,
@@ -133,10 +141,10 @@ function signerOf(
       return "confirmed" in answer && answer.confirmed;
     },
     agents: {
-      http: new http.Agent({ keepAlive: true, maxSockets: 256 }),
+      http: new http.Agent({ keepAlive: true, maxSockets: most }),
       https: new https.Agent({
         keepAlive: true,
-        maxSockets: 256,
+        maxSockets: most,
         rejectUnauthorized: verify !== false,
         ...(typeof verify === "string" && { ca: readFileSync(verify) }),
       }),

@@ -3,12 +3,9 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import type { Duplex } from "node:stream";
-import { codeOf } from "../errors.ts";
 import { type Exchange, exchangeOf, type Outgoing } from "./exchange.ts";
 import { type Signer, serve } from "./serve.ts";
 
-/** Connections of one grant at once; the SDKs' pools have 10 to 50. */
-const MAX_CONNECTIONS = 256;
 /** Milliseconds for a request to begin, with all its headers, and for a body to go on. */
 const PATIENCE = 60_000;
 /** Of one request; AWS takes about as much. */
@@ -18,9 +15,10 @@ const MAX_HEADERS = 64 * 1024;
  * HTTP/1.1, and HTTP/2 with prior knowledge, on one socket. Bun's HTTP/2 ends a session by itself that floods it with pings,
  * settings, resets or continued headers; of sockets that it has not accepted itself it ends none that is idle.
  *
+ * @param most connections at once
  * @returns a server that listens nowhere yet
  */
-export function createServer(signer: Signer, patience = PATIENCE): net.Server {
+export function createServer(signer: Signer, most: number, patience = PATIENCE): net.Server {
   const begun = new WeakMap<object, (outgoing: Outgoing) => void>();
   const handle = (connection: object | undefined, outgoing: Outgoing, exchange: Exchange) => {
     if (connection !== undefined) begun.get(connection)?.(outgoing);
@@ -32,12 +30,10 @@ export function createServer(signer: Signer, patience = PATIENCE): net.Server {
   one.on("request", (request, response) => begin(request, response, false));
   one.on("checkContinue", (request, response) => begin(request, response, true));
   one.on("checkExpectation", (_, response) => response.writeHead(417).end());
-  const refuse = (socket: Duplex, status: string) =>
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   for (const event of ["connect", "upgrade"] as const)
     one.on(event, (_, socket) => void refuse(socket, "501 Not Implemented"));
   one.on("clientError", (error, socket) => {
-    const isTooLong = codeOf(error) === "HPE_HEADER_OVERFLOW";
+    const isTooLong = "code" in error && error.code === "HPE_HEADER_OVERFLOW";
     if (socket.writable) refuse(socket, isTooLong ? "431 Request Header Fields Too Large" : "400 Bad Request");
   });
   const two = http2.createServer({ maxHeaderListPairs: 200, settings: { maxConcurrentStreams: 64 } });
@@ -51,7 +47,7 @@ export function createServer(signer: Signer, patience = PATIENCE): net.Server {
     open += 1;
     socket.on("close", () => (open -= 1));
     socket.on("error", () => socket.destroy());
-    if (open > MAX_CONNECTIONS) {
+    if (open > most) {
       socket.destroy();
       return;
     }
@@ -70,6 +66,9 @@ export function createServer(signer: Signer, patience = PATIENCE): net.Server {
   });
   return server;
 }
+
+const refuse = (socket: Duplex, status: string) =>
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 
 /** Ends a connection on which no request is under way, nor begins in time. @returns what tells it of one, by its answer */
 function endIdle(socket: net.Socket, patience: number): (outgoing: Outgoing) => void {

@@ -41,7 +41,7 @@ async function begin(upstream: (socket: net.Socket) => void, patience?: number) 
     budget: new Budget(),
     agents: { http: new http.Agent({ keepAlive: true }), https: new https.Agent() },
   };
-  const port = await listen(createServer(signer, patience));
+  const port = await listen(createServer(signer, 256, patience));
   const signed = (method: string, path: string, host: Header = ["host", "127.0.0.1"]) =>
     signRequest(
       { method, path, query: "", headers: [host, ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"]] },
@@ -247,13 +247,13 @@ test("the host of HTTP/2 is signed by its name there, as the JavaScript SDK does
   expect(seen).not.toContain(":authority");
 });
 
+const sayOk = (socket: net.Socket) =>
+  void socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+
 describe("a connection ends", () => {
   const PATIENCE = 1_000;
-  const answering = (socket: net.Socket) =>
-    void socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
-
   test("whose request does not begin, or does not end to begin", async () => {
-    const { head, port, entries } = await begin(answering, PATIENCE);
+    const { head, port, entries } = await begin(sayOk, PATIENCE);
     const ok = head("GET", "/s3/bucket/key");
     const [nothing, endless, preface, idle, second] = await Promise.all([
       exchange(port, ""),
@@ -303,7 +303,7 @@ describe("a connection ends", () => {
   });
 
   test("whose headers are too long", async () => {
-    const { port } = await begin(answering);
+    const { port } = await begin(sayOk);
     const lines = "x: y\r\n".repeat(20_000);
     for (const headers of [lines, `x: ${lines.replaceAll("\r\n", " ")}`])
       expect(await exchange(port, `GET / HTTP/1.1\r\n${headers}\r\n\r\n`)).toStartWith("HTTP/1.1 431 ");

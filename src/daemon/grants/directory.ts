@@ -137,6 +137,9 @@ const GRANT_CONNECTIONS = 32;
 /** Descriptors of a grant without a connection: its directory and its listener. */
 const HELD_BY_GRANT = 2;
 
+/** And of one that signs: the pipes of its signer, and one for its end. */
+const HELD_BY_SIGNER = 3;
+
 /** Bounds the list of grants where descriptors do not. */
 const MOST_GRANTS = 4_096;
 
@@ -148,8 +151,8 @@ export interface Crowded {
 
 export interface GrantBounds {
   readonly mostGrants: number;
-  /** Connections that grants may have at once. */
-  connections(grants: number): number;
+  /** Connections that grants may have at once. @param signing how many of them sign */
+  connections(grants: number, signing: number): number;
 }
 
 /**
@@ -170,7 +173,7 @@ export function boundGrants(descriptors: number): GrantBounds {
   const mostGrants = Math.max(0, Math.min(MOST_GRANTS, Math.floor(descriptors / (2 * HELD_BY_GRANT))));
   return {
     mostGrants,
-    connections: (grants) => Math.max(1, descriptors - HELD_BY_GRANT * grants),
+    connections: (grants, signing) => Math.max(1, descriptors - HELD_BY_GRANT * grants - HELD_BY_SIGNER * signing),
   };
 }
 

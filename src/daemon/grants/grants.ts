@@ -92,7 +92,10 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     find: served.find,
     liveOf: (name) => lives.get(name),
     maxSessions: Math.max(1, bounds.mostGrants),
-    accepted: () => dropFullest(served.listeners(), bounds.connections(lives.size)),
+    accepted: () => {
+      const signing = [...lives.values()].filter((live) => live.signing !== undefined).length;
+      dropFullest(served.listeners(), bounds.connections(lives.size, signing));
+    },
   });
   const { sessions } = life;
   const loader = createGrantLoading({ ...options, served, life });

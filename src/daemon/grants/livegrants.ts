@@ -145,7 +145,7 @@ export function grantInfoOf(live: LiveGrant, session: SessionInfo | undefined, n
     sessionName: sessionNameOf(live) ?? "",
     uses: grant.uses,
     refusals: live.refusals,
-    connections: live.listener?.connections ?? 0,
+    connections: (live.listener?.connections ?? 0) + (live.signing?.connections ?? 0),
     lastError: lastError && cut(lastError),
     notes: [...(session?.notes ?? []), ...notesOf(live)],
     executableBytes: live.mount.executableBytes(),

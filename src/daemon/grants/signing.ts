@@ -34,11 +34,15 @@ export interface SigningDependencies {
   readonly record: (event: AuditEvent) => void;
   readonly now: (live: LiveGrant) => number;
   readonly vend: (live: LiveGrant) => Issue | Promise<Issue>;
+  /** A connection more. */
+  readonly accepted: () => void;
   /** @throws KeyholeError `denied` */
   readonly confirm: (live: LiveGrant, question: string) => Promise<void>;
 }
 
 export interface Signing {
+  /** Those of the signer, which has descriptors of its own. */
+  readonly connections: number;
   /** Operations and refusals since the daemon began. */
   counts(): { name: string; value: number }[];
 }
@@ -90,10 +94,12 @@ export async function openSigning(
           return;
         }
         held.add(socket);
-        if (!isActive) return;
-        // What it sends stays with the one that will send it again.
-        socket.pause();
-        start();
+        if (isActive) {
+          // What it sends stays with the one that will send it again.
+          socket.pause();
+          start();
+        }
+        dependencies.accepted();
       },
       data: (socket) => {
         const state = stateOf(live.grant, dependencies.now(live));
@@ -104,10 +110,12 @@ export async function openSigning(
     },
   );
 
-  function release(): void {
-    for (const socket of held) socket.terminate();
-    held.clear();
+  function drop(socket: Bun.Socket): void {
+    held.delete(socket);
+    socket.terminate();
   }
+
+  const release = () => held.forEach(drop);
 
   function start(): void {
     if (child !== undefined || isClosed) return;
@@ -324,12 +332,15 @@ export async function openSigning(
   serveHost();
   return {
     signing: {
+      get connections() {
+        return connections;
+      },
       counts: () =>
         [...counted].map(([each, value]) => ({ name: each, value })).toSorted((one, other) => other.value - one.value),
     },
     listener: {
       get connections() {
-        return connections + held.size;
+        return held.size;
       },
       get isInPlace() {
         return theirs === undefined ? binding.isInPlace : isAt(live.mount.makeWay("sign"), theirs);
@@ -340,7 +351,9 @@ export async function openSigning(
         await restore();
         return undefined;
       },
-      yieldOne: end,
+      yieldOne: () => {
+        for (const socket of [...held].slice(0, 1)) drop(socket);
+      },
       hangUp: end,
       close: async () => {
         isClosed = true;

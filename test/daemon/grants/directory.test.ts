@@ -19,7 +19,7 @@ test.each([
 ])("%d descriptors have room for %d grants, and half of them stay for connections", (descriptors, most) => {
   const bounds = boundGrants(descriptors);
   expect(bounds.mostGrants).toBe(most);
-  expect(bounds.connections(most)).toBeGreaterThanOrEqual(descriptors === Infinity ? Infinity : descriptors / 2);
+  expect(bounds.connections(most, 0)).toBeGreaterThanOrEqual(descriptors === Infinity ? Infinity : descriptors / 2);
 });
 
 class FakeListener {
