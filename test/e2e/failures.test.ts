@@ -1,12 +1,14 @@
 // What a person is told where credentials are not to be had: exit status, AWS's words, and what to do about this very case.
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
 import { type Question, refusal } from "../sts/aws.ts";
 import { makeWorld, SSO, type World } from "./awsworld.ts";
 
 const KEYS = "aws_access_key_id = AKIAKEYS000000000000\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG+EXAMPLEKEY=\n";
 const HOP = "role_arn = arn:aws:iam::123456789012:role/hop\nsource_profile = keys\nregion = eu-west-1\n";
-const CONFIG = `[profile keys]\nregion = eu-west-1\n${KEYS}[profile hop]\n${HOP}[profile long]\n${HOP}duration_seconds = 7200\n${SSO}`;
+const CONFIG = `[profile empty]\nregion = eu-west-1\n[profile helper]\ncredential_process = HOME/helper\n[profile keys]\nregion = eu-west-1\n${KEYS}[profile hop]\n${HOP}[profile long]\n${HOP}duration_seconds = 7200\n${SSO}`;
 const SERIAL = "AssumeRole.SerialNumber=arn:aws:iam::123456789012:mfa/jo";
 const WITH_CODE = [SERIAL, "AssumeRole.TokenCode=123456"];
 
@@ -14,7 +16,10 @@ interface Failure {
   readonly title: string;
   /** Beside the role and the profile. */
   readonly set?: readonly string[];
-  readonly profile?: string;
+  /** `keys` if absent; null for none. */
+  readonly profile?: string | null;
+  /** A program of the home. */
+  readonly helper?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** AWS's answer to what matches; the rest is answered well. */
   readonly aws?: (question: Question) => Response | undefined | Promise<Response>;
@@ -38,6 +43,71 @@ const failures: readonly Failure[] = [
     exit: 5,
     error: "no source credentials found for config 'c': there is no profile 'none'",
     hint: "aws configure list-profiles",
+  },
+  {
+    title: "a profile that gives nothing",
+    profile: "empty",
+    exit: 5,
+    error:
+      "profile 'empty' gives none: no keys, role, web identity, sign-in or credential_process of its own, no container's " +
+      "(AWS_CONTAINER_CREDENTIALS_*), and instance metadata is turned off",
+    hint: "aws configure list --profile empty\n",
+  },
+  {
+    title: "nothing anywhere",
+    profile: null,
+    exit: 5,
+    error:
+      "no keys or web identity in the environment, nothing in profile 'default', no container's " +
+      "(AWS_CONTAINER_CREDENTIALS_*), and instance metadata is turned off",
+    hint: "in a shell that has source credentials: keyhole daemon add -n c\n",
+  },
+  {
+    title: "a credential_process that fails",
+    profile: "helper",
+    helper: "echo starting >&2; echo 'vault is sealed: key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' >&2; exit 3",
+    exit: 5,
+    error: "the credential_process of profile 'helper' failed with status 3: vault is sealed: key ***",
+    hint: "keyhole: hint: aws configure export-credentials --profile helper\n",
+  },
+  {
+    title: "a credential_process that prints something else",
+    profile: "helper",
+    helper: "echo canary",
+    exit: 5,
+    error: "the credential_process of profile 'helper' returned invalid JSON",
+    hint: "keyhole: hint: aws configure export-credentials --profile helper\n",
+  },
+  {
+    title: "a credential_process that is not there",
+    profile: "helper",
+    exit: 5,
+    error: "the credential_process of profile 'helper' failed with status 127: ",
+    hint: "keyhole: hint: aws configure export-credentials --profile helper\n",
+  },
+  {
+    title: "a web identity command that fails",
+    profile: null,
+    set: ["WebIdentity.command=HOME/helper"],
+    helper: "echo 'no token for you' >&2; exit 4",
+    exit: 5,
+    error: "status 4: no token for you",
+    hint: "keyhole config update -n c",
+  },
+  {
+    title: "an MFA command that fails",
+    set: [SERIAL, "MFA.command=HOME/helper"],
+    helper: "echo 'code 123456 is used up' >&2; exit 5",
+    exit: 5,
+    error: "MFA.command failed with status 5: code *** is used up",
+    hint: "keyhole config update -n c",
+  },
+  {
+    title: "an MFA code that no person is there to give",
+    set: [SERIAL],
+    exit: 5,
+    error: "config 'c' wants the code of arn:aws:iam::123456789012:mfa/jo",
+    hint: "keyhole answer ",
   },
   {
     title: "a sign-in that is refused",
@@ -176,9 +246,11 @@ const failures: readonly Failure[] = [
   },
   {
     title: "a name that is not known",
-    env: { NO_PROXY: "amazonaws.com" },
+    // RFC 6761: nobody's, whatever network this is.
+    set: ["STS.endpoint_url=https://sts.invalid"],
+    env: { NO_PROXY: "invalid" },
     exit: 7,
-    error: "no answer from STS at sts.eu-west-1.amazonaws.com: ",
+    error: "no answer from STS at sts.invalid: ",
     hint: "check the network, the proxy and AWS_ENDPOINT_URL_STS",
   },
   {
@@ -227,9 +299,12 @@ function json(status: number, type: string, body: object): Response {
   return Response.json(body, { status, headers: { "x-amzn-errortype": type } });
 }
 
-async function fail(world: World, { set = [], profile = "keys", env = {}, aws }: Partial<Failure>) {
+async function fail(world: World, { set = [], profile = "keys", helper, env = {}, aws }: Partial<Failure>) {
+  const { home } = world.machine;
   world.aws.intercept = aws;
-  const sets = [`Session.profile_name=${profile}`, ...set].flatMap((value) => ["--set", value]);
+  if (helper !== undefined) writeFileSync(join(home, "helper"), `#!/bin/sh\n${helper}\n`, { mode: 0o755 });
+  const source = profile === null ? [] : [`Session.profile_name=${profile}`];
+  const sets = [...source, ...set].flatMap((value) => ["--set", value.replace("HOME", home)]);
   const role = ["--role-arn", "arn:aws:iam::999999999999:role/target"];
   expect(await world.run(["config", "add", "-n", "c", ...role, ...sets])).toMatchObject({ exitCode: 0 });
   return world.run(["export", "-n", "c"], env);
