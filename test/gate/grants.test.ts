@@ -15,7 +15,6 @@ import type { Shell } from "./shell.ts";
 import { until } from "../interop/run.ts";
 
 const PODMAN = "Podman, rootful and rootless";
-const NOBODY = 65_534;
 /** Of no user of the machine. */
 const USER = 60_123;
 
@@ -25,7 +24,7 @@ const { kinds, hostOf } = useReach((roots) => [
   podmanReach(roots, 0, ["debian"]),
   podmanReach(roots, USER, ["debian"]),
   bubblewrapReach(USER),
-  gvisorReach(NOBODY, true),
+  gvisorReach(0, true),
 ]);
 const [docker, podman, rootless, bubblewrap, gvisor] = kinds;
 
@@ -34,7 +33,7 @@ testReach("Podman", podman, PODMAN);
 testReach("rootless Podman", rootless, PODMAN);
 testReach("devcontainer CLI", devcontainerReach(docker), "devcontainer CLI");
 testReach("bubblewrap", bubblewrap, undefined);
-testReach("gVisor", gvisor, undefined);
+testReach("gVisor", gvisor, "gVisor");
 
 /** @param tool of an engine, in whose container all attacks are tried */
 function testReach(title: string, kind: Reach, tool: Tool | undefined): void {

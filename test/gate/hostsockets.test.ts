@@ -11,8 +11,8 @@ const { kinds, hostOf } = useReach(() => [gvisorReach(0, false)]);
 const [gvisor] = kinds;
 
 const ADVICE =
-  "keyhole: error: this sandbox does not permit Unix sockets\n" +
-  "keyhole: hint: on the host: keyhole grant add NAME --config CONFIG --deliver file\n";
+  "keyhole: error: gVisor does not permit Unix sockets of the host\n" +
+  "keyhole: hint: on the host: runsc --host-uds=open, or keyhole grant add NAME --config CONFIG --deliver file\n";
 
 testWith(gvisor.needs)("SDKs read a lease, its renewal too, and nothing of it once it is revoked", async () => {
   const host = hostOf(gvisor);

@@ -8,15 +8,20 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../packages.sh"
 
 packages=(
-  bsdutils busybox-static bubblewrap debootstrap docker-compose docker.io firejail fuse-overlayfs gcc libc6-dev podman
-  python3-venv ripgrep runc runsc slirp4netns socat systemd systemd-container uidmap util-linux
+  bsdutils busybox-static bubblewrap debootstrap docker.io firejail fuse-overlayfs gcc libc6-dev podman
+  python3-venv ripgrep runc slirp4netns socat systemd systemd-container uidmap util-linux
 )
 # sandbox-runtime is Claude Code's sandbox.
 agents=(
   @anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197
   @devcontainers/cli@0.89.0
 )
-modules=(github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 github.com/Use-Tusk/fence/cmd/fence@v0.1.5)
+modules=(
+  github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 github.com/Use-Tusk/fence/cmd/fence@v0.1.5
+  # Of its branch `go`, whose name no proxy of modules resolves.
+  gvisor.dev/gvisor/runsc@v0.0.0-20260905035102-160fafc42237
+)
+compose=github.com/docker/compose/v2@v2.40.3
 # Its source says what a manifest may have.
 kubernetes=k8s.io/kubernetes@v1.34.4
 # Of the packages that test/interop pins, those that the AWS CLI imports.
@@ -54,13 +59,25 @@ install_agents() {
 # Of those that are written in Go each is built once.
 install_go() {
   local target=$cache/go
-  [[ $(cat "$target/pins.txt" 2>/dev/null) == "$kubernetes ${modules[*]}" ]] && return 0
+  [[ $(cat "$target/pins.txt" 2>/dev/null) == "$kubernetes $compose ${modules[*]}" ]] && return 0
   rm -rf "$target"
   mkdir -p "$target"
   local module
-  for module in "${modules[@]}"; do CGO_ENABLED=0 GOBIN="$target/bin" go install "$module"; done
   cp "$(go mod download -json "$kubernetes" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')/api/openapi-spec/swagger.json" "$target/kubernetes.json"
-  echo "$kubernetes ${modules[*]}" >"$target/pins.txt"
+  # gVisor and Compose take two minutes of the CPU each, while the suites before the gate run.
+  for module in "${modules[@]}"; do CGO_ENABLED=0 GOBIN="$target/bin" nice go install "$module"; done
+  build_compose "$target"
+  echo "$kubernetes $compose ${modules[*]}" >"$target/pins.txt"
+}
+
+# Its go.mod excludes versions of other modules, which `go install` takes from the module alone that it is called in.
+build_compose() {
+  local path=${compose%@*} version=${compose#*@}
+  mkdir "$1/compose"
+  cd "$1/compose" || return 1
+  { go mod init rig && go get "$path/cmd@$version"; } >go.log 2>&1 || { tail -n 20 go.log >&2; return 1; }
+  CGO_ENABLED=0 nice go build -ldflags "-X $path/internal.Version=$version" -o "$1/bin/docker-compose" "$path/cmd"
+  cd - >/dev/null || return 1
 }
 
 # From the mirror that this machine's apt uses; moved into place when it is whole, and made again when the pins change.

@@ -11,8 +11,8 @@ import type { Rig } from "../interop/rigs.ts";
 import { type Result, resultOf } from "../processes.ts";
 import { canDenyExecutableMemory, denyExecutableMemory, makeFilter, underFilter } from "../seccomp.ts";
 import { type Host, startHost } from "./host.ts";
-import { specification } from "./rigs/gvisor.ts";
-import { isReady, rigs, testWith } from "./rigs/rigs.ts";
+import { releaseState, specification } from "./rigs/gvisor.ts";
+import { isReady, places as installed, rigs, testWith } from "./rigs/rigs.ts";
 
 const install = "run test/gate/install.sh";
 const unified = "/sys/fs/cgroup/cgroup.subtree_control";
@@ -118,6 +118,7 @@ testWith([rigs.gvisor])("gVisor: both answer", async () => {
       uid: 0,
       args: [`/grant/${name}`],
       env: [],
+      cwd: "/",
       capabilities: [],
       root,
       scratch: "/state",
@@ -126,7 +127,8 @@ testWith([rigs.gvisor])("gVisor: both answer", async () => {
     };
     writeFileSync(join(bundle, "config.json"), JSON.stringify(specification(container)));
     const settings = ["--ignore-cgroups", "--network=none", "--platform=ptrace", "--host-uds=open"];
-    const runsc = ["runsc", "--root", join(work.path, "state"), ...settings];
+    const runsc = [`${installed.go}/runsc`, "--root", join(work.path, "state"), ...settings];
     expectAnswer(await run([...runsc, "run", "--bundle", bundle, `keyhole-narrow-${process.pid}-${name}`]));
   }
+  await releaseState(join(work.path, "state"));
 });

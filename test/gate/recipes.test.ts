@@ -103,7 +103,7 @@ testWith([...docker.needs, rigs.compose])(
       const app = { image: "keyhole-gate/empty", command: ["/run/keyhole/keyhole"], network_mode: "none" };
       writeFileSync(`${project.path}/compose.yaml`, JSON.stringify({ services: { app } }));
       writeFileSync(`${project.path}/compose.override.yaml`, await host.recipe("composed", "compose"));
-      const words = ["docker-compose", "--ansi", "never", "run", "--rm", "-T", "app"];
+      const words = [`${places.go}/docker-compose`, "--ansi", "never", "run", "--rm", "-T", "app"];
       const variables = { PATH: "/usr/bin:/bin", HOME: project.path, DOCKER_HOST: docker.engine[2]! };
       const { exitCode, stdout, stderr } = await run(words, variables, 30, project.path);
       expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });

@@ -16,6 +16,10 @@ export interface Sight {
   readonly open: readonly string[];
 }
 
+const pins = `${places.go}/../pins.txt`;
+/** Behind what the version stands in the pins; gVisor has the day of a commit. */
+const pinned: Partial<Record<string, string>> = { fence: "fence@", gVisor: "runsc@v0.0.0-" };
+
 /** What says the version of what is run, by what the table calls it. */
 const versions = {
   bubblewrap: ["bwrap", "--version"],
@@ -23,7 +27,8 @@ const versions = {
   "sandbox-runtime (`srt`)": [`${places.agents}/node_modules/.bin/srt`, "--version"],
   "Claude Code": [`${places.agents}/node_modules/.bin/claude`, "--version"],
   "Codex (`codex sandbox`, app server)": [`${places.agents}/node_modules/.bin/codex`, "--version"],
-  fence: ["cat", `${places.go}/../pins.txt`],
+  fence: ["cat", pins],
+  gVisor: ["cat", pins],
   Docker: ["dockerd", "--version"],
   "Podman, rootful and rootless": ["podman", "--version"],
   "devcontainer CLI": [`${places.agents}/node_modules/.bin/devcontainer`, "--version"],
@@ -59,8 +64,9 @@ export async function expectRow(tool: Tool, { deliver, tried, open }: Sight): Pr
   const home = scratch("version");
   const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: home.path };
   const said = await must([...versions[tool]], environment).finally(() => home.remove());
-  const pin = tool === "fence" ? said.slice(said.indexOf("fence@")) : said;
-  const version = /\d+(?:\.\d+)*/.exec(pin)![0];
+  const before = pinned[tool];
+  const pin = before === undefined ? said : said.slice(said.indexOf(before) + before.length);
+  const version = /\d{1,8}(?:\.\d+)*/.exec(pin)![0];
   const cells = readRows().get(tool) ?? [];
   expect({
     tool,

@@ -1,12 +1,13 @@
 // Starting a daemon because a command needs one: where it may not, the command fails as if no daemon answered.
-import { lstatSync, readdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Settings } from "../../settings.ts";
 import type { CommandContext } from "../command.ts";
+import { insideErrors, isGvisor } from "../vending/grant-socket.ts";
 
 /**
- * @throws KeyholeError `unreachable` where autostart is off, where the place of the socket is not safe to start a daemon
+ * @throws KeyholeError `blocked` where gVisor is what stands between; `unreachable` where autostart is off, where the place of the socket is not safe to start a daemon
  *   in, and inside a container whose keyhole is the host's, or has no configs and no profile is meant; what the daemon itself says otherwise.
  */
 export async function startDaemon(
@@ -16,6 +17,9 @@ export async function startDaemon(
   const { autostart, paths } = settings;
   const missing = `no daemon answers at ${paths.socket}`;
   if (autostart === "never") throw new KeyholeError("unreachable", `${missing} (autostart is off)`);
+  // gVisor refuses what it does not permit as the kernel refuses a socket without a listener.
+  if (!settings.isAutostartMeant && existsSync(paths.socket) && isGvisor() && isMounted(settings))
+    throw insideErrors.gvisor(paths.socket);
   if (!settings.isAutostartMeant && host.isContainer()) {
     const hint = adviceInside(settings, isProfileMeant);
     if (hint !== undefined)

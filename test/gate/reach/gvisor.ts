@@ -6,6 +6,12 @@ import { places, rigs } from "../rigs/rigs.ts";
 import { machineReach } from "./machines.ts";
 import { nextName, type Reach } from "./reach.ts";
 
+/** As Docker's `--volume` has it. */
+function volumeOf(option: string): (readonly [source: string, destination: string])[] {
+  const [, source, destination] = /^--volume=([^:]+):([^:]+)/.exec(option) ?? [];
+  return source === undefined ? [] : [[source, destination!]];
+}
+
 /**
  * gVisor as an engine's runtime gets it: what an engine makes of the options of Docker's recipe.
  *
@@ -16,8 +22,8 @@ export function gvisorReach(uid: number, hostSockets: boolean): Reach {
   const directory = scratch("gvisor");
   const settings = ["--ignore-cgroups", "--network=host", "--platform=ptrace"];
   if (hostSockets) settings.push("--host-uds=open");
-  const runsc = ["runsc", "--root", `${directory.path}/state`, ...settings];
-  const machine = machineReach([rigs.gvisor], async (host, grant) => {
+  const runsc = [`${places.go}/runsc`, "--root", `${directory.path}/state`, ...settings];
+  const machine = machineReach([rigs.gvisor], async (host, grant, options) => {
     const path = (await host.keyhole("grant", "path", grant)).trimEnd();
     const variables = readFileSync(`${path}/env`, "utf8").trim().split("\n");
     const name = nextName();
@@ -30,7 +36,8 @@ export function gvisorReach(uid: number, hostSockets: boolean): Reach {
       capabilities: [],
       root: places.debian,
       scratch: "/tmp",
-      binds: [[path, "/run/keyhole"]],
+      binds: [[path, "/run/keyhole"], ...options.flatMap(volumeOf)],
+      cwd: options.includes("--workdir=/work") ? "/work" : "/",
       // --network=host means the one that it is started in.
       namespaces: ["pid", "ipc", "uts", "mount"],
     });

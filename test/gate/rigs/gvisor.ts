@@ -1,9 +1,9 @@
 // gVisor: a kernel of its own, in front of the host's. The ptrace platform needs nothing of the machine.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { run, scratch } from "../../interop/run.ts";
 import type { Kind, Options } from "../sandbox.ts";
 import { insideEnvironment } from "../sandbox.ts";
-import { rigs } from "./rigs.ts";
+import { places, rigs } from "./rigs.ts";
 import type { Roots } from "./roots.ts";
 
 /** @param hostSockets whether the sandbox may connect to Unix sockets of the host: gVisor's default is no */
@@ -11,7 +11,7 @@ export function gvisor(roots: Roots, hostSockets: boolean): Kind {
   const directory = scratch("gvisor");
   const access = hostSockets ? ["--host-uds=open"] : [];
   const settings = ["--ignore-cgroups", "--network=none", "--platform=ptrace", ...access];
-  const runsc = ["runsc", "--root", `${directory.path}/state`, ...settings];
+  const runsc = [`${places.go}/runsc`, "--root", `${directory.path}/state`, ...settings];
   const names: string[] = [];
   return {
     needs: [rigs.gvisor],
@@ -31,9 +31,16 @@ export function gvisor(roots: Roots, hostSockets: boolean): Kind {
       const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
       // Only what a failed test has left.
       for (const name of names) await run([...runsc, "delete", "--force", name], environment);
+      await releaseState(`${directory.path}/state`);
       directory.remove();
     },
   };
+}
+
+/** With `--network=none` runsc mounts there the network of those that have none, for the next. */
+export async function releaseState(path: string): Promise<void> {
+  const mounted = `${path}/null-netns`;
+  if (existsSync(mounted)) await run(["umount", "--lazy", mounted], { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" });
 }
 
 /** A container, as far as these tests differ in it. */
@@ -41,6 +48,7 @@ export interface Container {
   readonly uid: number;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  readonly cwd: string;
   readonly capabilities: readonly string[];
   /** Read-only. */
   readonly root: string;
@@ -54,14 +62,14 @@ export interface Container {
 
 /** https://github.com/opencontainers/runtime-spec/blob/v1.0.2/config.md */
 export function specification(container: Container) {
-  const { uid, args, env, capabilities, root, scratch: path, binds, namespaces } = container;
+  const { uid, args, env, cwd, capabilities, root, scratch: path, binds, namespaces } = container;
   return {
     ociVersion: "1.0.2",
     process: {
       user: { uid, gid: uid },
       args,
       env,
-      cwd: "/",
+      cwd,
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     },
     root: { path: root, readonly: true },
@@ -79,6 +87,7 @@ function containerOf(roots: Roots, { host, root, uid, dropCapabilities }: Option
     uid,
     args,
     env: Object.entries(insideEnvironment).map(([name, value]) => `${name}=${value}`),
+    cwd: "/",
     capabilities: dropCapabilities || uid !== 0 ? [] : ["CAP_DAC_OVERRIDE"],
     root: roots.pathOf(root),
     scratch: "/state",

@@ -34,7 +34,7 @@ export const rigs = {
   analyze: { name: "systemd-analyze", files: [Bun.which("systemd-analyze")], install },
   firejail: { name: "firejail", files: [Bun.which("firejail")], install },
   docker: { name: "Docker", files: [Bun.which("docker"), Bun.which("dockerd")], install },
-  compose: { name: "docker-compose", files: [Bun.which("docker-compose")], install },
+  compose: { name: "Compose 2", files: [`${places.go}/docker-compose`], install },
   podman: { name: "Podman", files: [Bun.which("podman"), Bun.which("runc")], install },
   rootless: { name: "rootless Podman", files: [Bun.which("podman"), Bun.which("newuidmap")], install },
   bubblewrap: { name: "bubblewrap", files: [Bun.which("bwrap")], install },
@@ -52,7 +52,7 @@ export const rigs = {
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
   node: { name: "Node.js", files: [existsSync(NODE) ? NODE : null], install },
   ripgrep: { name: "ripgrep", files: [Bun.which("rg")], install },
-  gvisor: { name: "gVisor's runsc", files: [Bun.which("runsc")], install },
+  gvisor: { name: "gVisor's runsc", files: [`${places.go}/runsc`], install },
 } satisfies Record<string, Rig>;
 
 /**
