@@ -18,26 +18,31 @@ base_url='@BASE_URL@' # a release has its address here
 
 main() {
   set -eu
-  action=install completions=no restart=no temporary='' elsewhere='export KEYHOLE_INSTALL_DIR=/another/directory'
+  action=install completions=no restart=no purge=no temporary=''
+  elsewhere='export KEYHOLE_INSTALL_DIR=/another/directory'
   for word; do
     case $word in
       --completions) completions=yes ;;
       --restart) restart=yes ;;
       --uninstall) action=uninstall ;;
+      --purge) purge=yes ;;
       -h | --help)
-        echo "usage: install.sh [--completions] [--restart] [--uninstall]"
+        echo "usage: install.sh [--completions] [--restart] [--uninstall [--purge]]"
         echo "  --completions  also write the completion files of bash, zsh and fish"
         echo "  --restart      have a daemon that runs the old executable run the new one"
-        echo "  --uninstall    stop the daemon, remove all that was installed, leave ~/.keyhole"
+        echo "  --uninstall    end daemon and service, remove all that was installed, leave ~/.keyhole"
+        echo "  --purge        with --uninstall: remove ~/.keyhole, too, with its configs and grants"
         echo "variables: KEYHOLE_INSTALL_DIR (~/.local/bin), KEYHOLE_VERSION (latest), KEYHOLE_BASE_URL"; exit ;;
       *) fail "unknown option $word" "sh install.sh --help" 2 ;;
     esac
   done
+  [ "$purge$action" != yesinstall ] || fail "--purge goes with --uninstall" "sh install.sh --uninstall --purge" 2
   [ -n "${HOME:-}" ] || fail "HOME is not set" "export HOME=/path/to/your/home"
   directory=${KEYHOLE_INSTALL_DIR:-$HOME/.local/bin}
   case $directory in /*) ;; *) directory=$PWD/$directory ;; esac
   directory=${directory%/} executable=${directory%/}/keyhole data=${XDG_DATA_HOME:-$HOME/.local/share}
   bash_file=$data/bash-completion/completions/keyhole zsh_file=$data/zsh/site-functions/_keyhole
+  home=${KEYHOLE_HOME:-$HOME/.keyhole}
   fish_file=${XDG_CONFIG_HOME:-$HOME/.config}/fish/completions/keyhole.fish
   man_file=${directory%/*}/share/man/man1/keyhole.1
   if [ "$action" = install ]; then install_keyhole; else uninstall_keyhole; fi
@@ -63,8 +68,9 @@ install_keyhole() {
     mv -f "$temporary" "$executable" || fail "cannot replace $executable" "$elsewhere"
   fi
   say "$version is installed: $executable"
-  [ "$(command -v keyhole || :)" = "$executable" ] ||
-    say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""
+  next=keyhole
+  [ "$(command -v keyhole || :)" = "$executable" ] || { next=$(quote "$executable")
+    say "to find it by name, add to your shell's start-up file: export PATH=$(quote "$directory"):\"\$PATH\""; }
   # Not of a release that has no manual, nor beside a directory where man does not look, or nothing can be written.
   if [ "${directory##*/}" = bin ] && "$executable" help --man </dev/null >/dev/null 2>&1 &&
     mkdir -p "${man_file%/*}" 2>/dev/null && [ -w "${man_file%/*}" ]; then write_output "$man_file" help --man; fi
@@ -72,11 +78,24 @@ install_keyhole() {
     complete_in bash "$bash_file"
     complete_in zsh "$zsh_file"
     complete_in fish "$fish_file"
+    is_in_fpath ||
+      say "to have zsh look there, add to ~/.zshrc, above compinit: fpath=($(quote "${zsh_file%/*}") \$fpath)"
   fi
   # What the status of a daemon says that is older than the executable.
   case $("$executable" daemon status </dev/null 2>&1)$restart in
     *'keyhole daemon restart'*yes) "$executable" daemon restart </dev/null ;;
     *'keyhole daemon restart'*) say "a daemon still runs the old executable; to change that: keyhole daemon restart" ;;
+    *) say "next: $next    # shows what is there, and what to do" ;;
+  esac
+}
+
+# Asked without the files of its user, which are only read.
+is_in_fpath() {
+  has zsh || return 0
+  # shellcheck disable=SC2016 # zsh's variable
+  case $(zsh -fc 'print -rl -- $fpath' </dev/null 2>/dev/null; cat "${ZDOTDIR:-$HOME}/.zshrc" 2>/dev/null) in
+    *"${zsh_file%/*}"* | *'.local/share/zsh/site-functions'*) ;;
+    *) false ;;
   esac
 }
 
@@ -173,13 +192,34 @@ write_output() { # FILE, words of keyhole
 }
 
 uninstall_keyhole() {
-  if daemon_runs; then "$executable" daemon stop </dev/null || :; fi
+  if [ -x "$executable" ]; then
+    # A grant may have files outside of keyhole's home.
+    if [ "$purge" = yes ] && daemon_runs; then
+      for grant in $("$executable" grant list --names </dev/null); do
+        "$executable" grant remove --yes "$grant" </dev/null || :
+      done
+    fi
+    service=$("$executable" service uninstall </dev/null 2>&1) || :
+    case $service in '' | *' is not installed') ;; *) say "$service" ;; esac
+    if daemon_runs; then "$executable" daemon stop </dev/null || :; fi
+  fi
   for file in "$executable" "$man_file" "$bash_file" "$zsh_file" "$fish_file"; do
     [ -e "$file" ] || continue
     rm -f "$file" || fail "cannot remove $file" "ls -ld $(quote "$file")"
     say "removed $file"
   done
-  [ ! -d "${KEYHOLE_HOME:-$HOME/.keyhole}" ] || say "your configs stay in ${KEYHOLE_HOME:-$HOME/.keyhole}"
+  [ -d "$home" ] || return 0
+  # Grants lie in a directory that cannot be listed, and so not be removed.
+  [ ! -d "$home/g" ] || chmod 700 "$home/g" || :
+  if [ "$purge" = no ]; then say "your configs stay in $home; to remove them, too: rm -rf $(quote "$home")"
+  else
+    case $HOME/ in "${home%/}"/*) fail "$home is more than keyhole's, and stays" "ls $(quote "$home")" ;; esac
+    rm -rf "$home" || fail "cannot remove $home" "ls -la $(quote "$home")"
+    say "removed $home"
+  fi
+  case $(cat "${AWS_CONFIG_FILE:-$HOME/.aws/config}" 2>/dev/null) in
+    *keyhole*) say "lines that name keyhole stay in ${AWS_CONFIG_FILE:-$HOME/.aws/config}" ;;
+  esac
 }
 
 quote() { # WORD, as a shell reads it back

@@ -1,6 +1,6 @@
 // install.sh where all is well, with small stand-ins for the executable.
 import { describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseTools, createCheckout, createHost, fakeExecutable, missing, run, stamped, whereIs } from "./host.ts";
 
@@ -18,7 +18,8 @@ describe("every shell", () => {
       expect(stderr).toBe(
         `getting ${stderr.split(/[ \n]/)[1]}\n` +
           `keyhole 0.2.0 is installed: ${host.paths.executable}\n` +
-          `to find it by name, add to your shell's start-up file: export PATH=${host.paths.bin}:"$PATH"\n`,
+          `to find it by name, add to your shell's start-up file: export PATH=${host.paths.bin}:"$PATH"\n` +
+          `next: ${host.paths.executable}    # shows what is there, and what to do\n`,
       );
       expect(stdout).toBe("");
       expect(exitCode).toBe(0);
@@ -298,6 +299,9 @@ ${fakeExecutable("0.0.9", "built")}END
   });
 });
 
+/** One that says where it looks for functions. */
+const zsh = (directory: string) => `#!/bin/sh\n[ "$*" = "-fc print -rl -- \\$fpath" ] && echo ${directory}\n`;
+
 describe("options", () => {
   const completionFiles = [
     ".config/fish/completions/keyhole.fish",
@@ -322,10 +326,59 @@ describe("options", () => {
     for (const file of [executableFile, ...completionFiles]) {
       expect(second.stderr).toContain(`removed ${join(host.paths.home, file)}\n`);
     }
-    expect(second.stderr).toEndWith(`your configs stay in ${join(host.paths.home, ".keyhole")}\n`);
+    const kept = join(host.paths.home, ".keyhole");
+    expect(second.stderr).toEndWith(`your configs stay in ${kept}; to remove them, too: rm -rf ${kept}\n`);
     expect([second.stdout, second.exitCode]).toEqual(["", 0]);
     expect(host.files()).toEqual([]);
     expect(existsSync(join(host.paths.home, ".keyhole"))).toBe(true);
+  });
+
+  test.each([
+    ["no zsh here", undefined, undefined, false],
+    ["a zsh that looks elsewhere", "/usr/share/zsh/functions", "autoload -U compinit", true],
+    ["a zsh that looks there", "$HOME/.local/share/zsh/site-functions", undefined, false],
+    ["a .zshrc that names it", "/usr/share", "fpath=(~/.local/share/zsh/site-functions $fpath)", false],
+  ] as const)("--completions with %s", async (_, looks, rc, isSaid) => {
+    using host = createHost();
+    host.publish("0.2.0");
+    if (looks !== undefined) host.addTool("zsh", zsh(looks));
+    if (rc !== undefined) writeFileSync(join(host.paths.home, ".zshrc"), `${rc}\n`);
+    const { stderr } = await host.install({ words: ["--completions"] });
+    const line = `above compinit: fpath=(${join(host.paths.home, ".local/share/zsh/site-functions")} $fpath)\n`;
+    expect(stderr.includes(line)).toBe(isSaid);
+  });
+
+  test("the last line is the next command, as it is found", async () => {
+    using host = createHost();
+    host.publish("0.2.0");
+    const next = async (env: Readonly<Record<string, string>>) =>
+      (await host.install({ env })).stderr.trimEnd().split("\n").at(-1);
+    expect(await next({})).toBe(`next: ${host.paths.executable}    # shows what is there, and what to do`);
+    const { PATH } = host.command().env;
+    expect(await next({ PATH: `${host.paths.bin}:${PATH}` })).toBe(
+      "next: keyhole    # shows what is there, and what to do",
+    );
+  });
+
+  test("--uninstall --purge removes keyhole's home, and no home that is a person's", async () => {
+    using host = createHost();
+    host.installOld();
+    const home = join(host.paths.home, ".keyhole");
+    mkdirSync(join(home, "g", "grant"), { recursive: true });
+    chmodSync(join(home, "g"), 0o311);
+    mkdirSync(join(host.paths.home, ".aws"));
+    writeFileSync(join(host.paths.home, ".aws", "config"), "credential_process = keyhole export\n");
+    for (const KEYHOLE_HOME of [host.paths.home, `${host.paths.home}/`, host.paths.root, "/"]) {
+      const refused = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
+      expect([refused.exitCode, existsSync(home)]).toEqual([1, true]);
+      expect(refused.stderr).toContain("is more than keyhole's, and stays");
+    }
+    const { stderr, exitCode } = await host.install({ words: ["--purge", "--uninstall"] });
+    expect(stderr).toContain(`removed ${home}\n`);
+    expect(stderr).toEndWith(`lines that name keyhole stay in ${join(host.paths.home, ".aws/config")}\n`);
+    expect([exitCode, existsSync(home)]).toEqual([0, false]);
+    const alone = await host.install({ words: ["--purge"] });
+    expect([alone.exitCode, alone.stderr.split("\n")[0]]).toEqual([2, "keyhole: error: --purge goes with --uninstall"]);
   });
 
   test("completions follow XDG_DATA_HOME and XDG_CONFIG_HOME", async () => {

@@ -1,7 +1,8 @@
 // install.sh with the real executable.
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Glob } from "bun";
 import { createMachine, executable, isAlive } from "../e2e/machine.ts";
 import { createHost, fakeExecutable, run, usualTools, whereIs } from "./host.ts";
 
@@ -66,6 +67,36 @@ test("it installs, upgrades under a running daemon and uninstalls the product", 
   expect(machine.daemonPid()).toBeUndefined();
   expect(existsSync(program) || existsSync(manual)).toBe(false);
   expect(existsSync(join(machine.paths.configs, "dev.yaml"))).toBe(true);
+}, 60_000);
+
+test("--uninstall --purge leaves nothing, and after --uninstall alone rm -rf removes the rest", async () => {
+  using host = createHost();
+  host.publishFile("0.1.0", asset, readFileSync(executable));
+  for (const purge of [true, false]) {
+    await using machine = await createMachine();
+    await installInto(machine.home, host.fileUrl, "--completions");
+    const program = join(machine.home, ".local", "bin", "keyhole");
+    await machine.addConfig("dev");
+    await machine.keyhole("grant add agent --config dev --ttl 1h", { program });
+    const unit = join(machine.home, ".config/systemd/user/keyhole.service");
+    mkdirSync(dirname(unit), { recursive: true });
+    writeFileSync(unit, "# Written by: keyhole service install\n");
+    const { stderr, exitCode } = await installInto(
+      machine.home,
+      host.fileUrl,
+      "--uninstall",
+      ...(purge ? ["--purge"] : []),
+    );
+    expect([exitCode, machine.daemonPid()]).toEqual([0, undefined]);
+    expect(stderr).toContain(`removed ${unit}\n`);
+    if (!purge)
+      expect(await run(["rm", "-rf", machine.paths.home], { env: { PATH: "/usr/bin:/bin" }, cwd: "/" })).toMatchObject({
+        exitCode: 0,
+        stderr: "",
+      });
+    const left = [...new Glob("**/*").scanSync({ cwd: machine.home, dot: true })];
+    expect(left).toEqual([]);
+  }
 }, 60_000);
 
 test("a failed upgrade leaves the product and its daemon as they are", async () => {

@@ -27,7 +27,7 @@ const results: readonly (readonly [RegExp, readonly string[]])[] = [
 ];
 
 test("the help shows how to install, another version, another directory, completions and uninstalling", () => {
-  expect(lines).toHaveLength(5);
+  expect(lines).toHaveLength(6);
   for (const [pattern] of results) expect(lines.some((line) => pattern.test(line))).toBeTrue();
 });
 
