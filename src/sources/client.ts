@@ -26,6 +26,7 @@ export async function createClient(options: ClientOptions): Promise<STSClient> {
     ignoreConfiguredEndpointUrls: true,
     useFipsEndpoint: target.useFips,
     useDualstackEndpoint: target.useDualstack,
+    useGlobalEndpoint: target.useGlobal,
     credentials: {
       accessKeyId: credentials.accessKeyId,
       secretAccessKey: credentials.secretAccessKey,

@@ -18,6 +18,8 @@ export interface Target {
   readonly endpoint: string | undefined;
   readonly useFips: boolean;
   readonly useDualstack: boolean;
+  /** The one endpoint for the regions that were there before the others have theirs. */
+  readonly useGlobal: boolean;
   readonly tls: Tls;
   readonly proxies: Proxies;
 }
@@ -40,6 +42,7 @@ export interface Way {
   readonly endpoint: string | undefined;
   readonly useFips: boolean;
   readonly useDualstack: boolean;
+  readonly useGlobal: boolean;
   /** A file names the endpoint, or the kind of endpoint, and no variable. */
   readonly isOfFile: boolean;
   /** See Tls. */
@@ -87,6 +90,8 @@ export async function readWay(
     endpoint,
     useFips,
     useDualstack,
+    // https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html: `regional` is the default.
+    useGlobal: setting("AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints") === "legacy",
     isOfFile:
       (endpoint !== undefined && isUnnamed("AWS_ENDPOINT_URL_STS") && isUnnamed("AWS_ENDPOINT_URL")) ||
       (useFips && isUnnamed("AWS_USE_FIPS_ENDPOINT")) ||
@@ -143,12 +148,13 @@ export function hopTarget(way: Way, roleArn: string): Target {
 }
 
 function reach(way: Way, roleArn: string, region: string | undefined): Omit<Target, "namedRegion" | "tls"> {
-  const { variableRegion, profileRegion, endpoint, useFips, useDualstack, proxies } = way;
+  const { variableRegion, profileRegion, endpoint, useFips, useDualstack, useGlobal, proxies } = way;
   return {
     region: region ?? variableRegion ?? profileRegion ?? partitionRegion(roleArn),
     endpoint,
     useFips,
     useDualstack,
+    useGlobal,
     proxies,
   };
 }

@@ -39,7 +39,10 @@ const wanted: Readonly<
   },
 };
 
-/** The CLI v1 without a region asks `sts.amazonaws.com`, which keyhole never does: tokens of a region are good in all. */
+/**
+ * The CLI v1 without a region asks `sts.amazonaws.com`, which keyhole does where a profile says so alone: tokens of a
+ * region are good in all.
+ */
 const GLOBAL = "sts.amazonaws.com";
 
 for (const file of readdirSync(corpus).filter((name) => name.endsWith(".ini") && !name.includes(".credentials."))) {
@@ -65,6 +68,7 @@ for (const file of readdirSync(corpus).filter((name) => name.endsWith(".ini") &&
           environment,
         );
         const own = await askKeyhole(profile, environment);
+        const isSaid = /^sts_regional_endpoints/m.test(text);
         const difference = wanted[`${name} ${profile}`];
         if (difference?.refused !== undefined) {
           expect(own.stderr).toMatch(difference.refused);
@@ -72,7 +76,7 @@ for (const file of readdirSync(corpus).filter((name) => name.endsWith(".ini") &&
         } else if (difference?.answered !== undefined) {
           expect(own).toMatchObject({ exitCode: 0 });
         } else if (cli.exitCode === 0) {
-          expect(own).toEqual({ ...own, exitCode: 0, questions: cli.questions.map(regional) });
+          expect(own).toEqual({ ...own, exitCode: 0, questions: isSaid ? cli.questions : cli.questions.map(regional) });
         } else {
           // 1: a profile that is its own source is a mistake in the file.
           const exitCode = /^\s*Infinite loop/.test(cli.stderr) ? 1 : 5;

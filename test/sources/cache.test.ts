@@ -19,6 +19,7 @@ const WAY = {
   isOfFile: false,
   useFips: false,
   useDualstack: false,
+  useGlobal: false,
   ca: undefined,
   extraCa: undefined,
   proxies: { https: undefined, http: undefined, no: "" },

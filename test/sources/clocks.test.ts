@@ -7,7 +7,16 @@ const HOUR = 3_600_000;
 function targetAt(endpoint: string | undefined): Target {
   const proxies = { https: undefined, http: undefined, no: "" };
   const tls = { enabled: true, verify: true, ca: undefined, extraCa: undefined };
-  return { region: "us-east-1", namedRegion: undefined, endpoint, useFips: false, useDualstack: false, tls, proxies };
+  return {
+    region: "us-east-1",
+    namedRegion: undefined,
+    endpoint,
+    useFips: false,
+    useDualstack: false,
+    useGlobal: false,
+    tls,
+    proxies,
+  };
 }
 
 const aws = targetAt(undefined);

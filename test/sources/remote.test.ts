@@ -53,7 +53,15 @@ function newTransport({ command = WORKER, environment = {}, clock = systemClock 
 function caller(change: Partial<Caller["target"]> = {}): Caller {
   const tls = { enabled: true, verify: true, ca: undefined, extraCa: undefined };
   const proxies = { https: undefined, http: undefined, no: "" };
-  const target = { region: "us-east-1", namedRegion: undefined, useFips: false, useDualstack: false, tls, proxies };
+  const target = {
+    region: "us-east-1",
+    namedRegion: undefined,
+    useFips: false,
+    useDualstack: false,
+    useGlobal: false,
+    tls,
+    proxies,
+  };
   // As the daemon has them: they redact themselves where something serialises them.
   return {
     target: { ...target, endpoint: world.sts.url, ...change },

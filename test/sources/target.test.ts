@@ -177,6 +177,9 @@ describe("certificates", () => {
 test.each([
   [{ AWS_USE_FIPS_ENDPOINT: "true" }, { useFips: true, useDualstack: false }],
   [{ AWS_USE_DUALSTACK_ENDPOINT: "True" }, { useFips: false, useDualstack: true }],
+  [{ AWS_STS_REGIONAL_ENDPOINTS: "legacy" }, { useGlobal: true }],
+  [{ AWS_STS_REGIONAL_ENDPOINTS: "regional" }, { useGlobal: false }],
+  [{}, { useGlobal: false }],
 ])("takes the variant of the endpoint from %p", async (environment, variant) => {
   expect(await resolve({}, environment as Record<string, string>)).toMatchObject(variant);
 });

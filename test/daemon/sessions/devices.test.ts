@@ -20,6 +20,7 @@ const target: Target = {
   endpoint: undefined,
   useFips: false,
   useDualstack: false,
+  useGlobal: false,
   tls: { enabled: true, verify: true, ca: undefined, extraCa: undefined },
   proxies: { http: undefined, https: undefined, no: "" },
 };
