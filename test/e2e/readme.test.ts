@@ -83,7 +83,29 @@ test.skipIf(aws === null).each(documents.filter((document) => readSteps(document
       }
     }
   },
+  120_000,
 );
+
+test("the recording in the README is what keyhole demo prints", async () => {
+  await using machine = await createMachine();
+  const printed = (await machine.keyhole("demo")).split("\n");
+  const [, recording = ""] = /^```text\n([\s\S]*?)^```$/m.exec(read("README.md"))!;
+  // Where bubblewrap is missing or may not be used, the demo says so and shows no sandbox.
+  const isWhole = !printed.some((line) => line.includes("no sandbox is shown"));
+  const lines = recording.split("\n").filter((line) => line !== "" && line !== "…");
+  const shown = isWhole
+    ? lines
+    : lines.slice(
+        0,
+        lines.findIndex((line) => line.startsWith("sandbox$")),
+      );
+  let at = 0;
+  for (const line of shown) {
+    const found = printed.slice(at).findIndex((each) => patternOf(line).test(each));
+    expect([line, found]).not.toEqual([line, -1]);
+    at += found + 1;
+  }
+});
 
 test("the README is short", () => {
   expect(Buffer.byteLength(read("README.md"))).toBeLessThanOrEqual(12 * 1024);
