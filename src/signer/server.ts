@@ -8,6 +8,8 @@ import { type Signer, serve } from "./serve.ts";
 
 /** Milliseconds for a request to begin, with all its headers, and for a body to go on. */
 const PATIENCE = 60_000;
+/** Bytes of a body that have come and are not read. */
+const MOST_HELD = 256 * 1024;
 /** Of one request; AWS takes about as much. */
 const MAX_HEADERS = 64 * 1024;
 
@@ -24,9 +26,12 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
     if (connection !== undefined) begun.get(connection)?.(outgoing);
     serve(signer, exchange).catch(() => exchange.cut());
   };
+  const latestOn = new WeakMap<object, IncomingMessage>();
   const one = http.createServer({ maxHeaderSize: MAX_HEADERS, requestTimeout: 0, keepAliveTimeout: patience });
-  const begin = (request: IncomingMessage, response: ServerResponse, waits: boolean) =>
+  const begin = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
+    latestOn.set(request.socket, request);
     handle(request.socket, response, exchangeOf(request, response, { waits, patience }));
+  };
   one.on("request", (request, response) => begin(request, response, false));
   one.on("checkContinue", (request, response) => begin(request, response, true));
   one.on("checkExpectation", (_, response) => response.writeHead(417).end());
@@ -60,7 +65,14 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
       if (bytes.toString("latin1", 0, 3) === "PRI") {
         two.once("session", (session) => begun.set(session, begins));
         two.emit("connection", socket);
-      } else one.emit("connection", socket);
+      } else {
+        one.emit("connection", socket);
+        // Bun holds all that comes of a body that is not read; a request that is read again resumes its socket by itself.
+        socket.on("data", () => {
+          const latest = latestOn.get(socket);
+          if (latest !== undefined && latest.readableLength >= MOST_HELD) socket.pause();
+        });
+      }
       socket.resume();
     });
   });

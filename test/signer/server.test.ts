@@ -4,6 +4,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
+import type { Writable } from "node:stream";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { Budget } from "../../src/signer/body.ts";
 import { exchangeOf } from "../../src/signer/exchange.ts";
@@ -249,6 +250,60 @@ test("the host of HTTP/2 is signed by its name there, as the JavaScript SDK does
 
 const sayOk = (socket: net.Socket) =>
   void socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
+
+/** Writes until no more is taken for half a second. @returns how many bytes were */
+async function fill(stream: Writable, most: number): Promise<number> {
+  const part = Buffer.alloc(2 ** 18);
+  let sent = 0;
+  while (sent < most) {
+    sent += part.length;
+    if (stream.write(part)) continue;
+    const drained = new Promise<boolean>((resolve) => void stream.once("drain", () => resolve(true)));
+    const waited = new Promise<boolean>((resolve) => void setTimeout(resolve, 500, false));
+    if (!(await Promise.race([drained, waited]))) break;
+  }
+  return sent;
+}
+
+const ignore = (socket: net.Socket) => void socket.pause().on("error", () => {});
+
+describe("no more is held than passes", () => {
+  const MOST = 64 * 2 ** 20;
+
+  test("of an upload whose server does not read", async () => {
+    const { head, port } = await begin(ignore);
+    const socket = net.connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(head("PUT", "/s3/bucket/key", [["content-length", String(2 ** 30)]]));
+    expect(await fill(socket, MOST)).toBeLessThan(MOST);
+    socket.destroy();
+  });
+
+  test("of one of HTTP/2", async () => {
+    const { signed, port } = await begin(ignore);
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const headers = signed("PUT", "/s3/bucket/key", ["host", `127.0.0.1:${port}`]).filter(([name]) => name !== "host");
+    const stream = session.request({ ":method": "PUT", ":path": "/s3/bucket/key", ...Object.fromEntries(headers) });
+    stream.on("error", () => {});
+    expect(await fill(stream, MOST)).toBeLessThan(MOST);
+    session.destroy();
+  });
+
+  test("of an answer whose client does not read", async () => {
+    const taken = Promise.withResolvers<number>();
+    const { head, port } = await begin((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${2 ** 30}\r\n\r\n`);
+        taken.resolve(fill(socket, MOST));
+      });
+    });
+    const socket = net.connect(port, "127.0.0.1", () => socket.write(head("GET", "/s3/bucket/key")));
+    socket.pause().on("error", () => {});
+    expect(await taken.promise).toBeLessThan(MOST);
+    socket.destroy();
+  });
+});
 
 describe("a connection ends", () => {
   const PATIENCE = 1_000;
