@@ -109,7 +109,9 @@ function readServiceError(error: unknown): ServiceError | undefined {
   const status = (error.$metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode;
   // The SDK names an answer without an error code so.
   if (typeof status !== "number" || error.name === "Unknown" || error.name === "UnknownError") return undefined;
-  return { code: error.name.slice(0, LONGEST_CODE), message: error.message.slice(0, LONGEST_MESSAGE), status };
+  // Nor a message.
+  const message = error.message === "UnknownError" ? "" : error.message.slice(0, LONGEST_MESSAGE);
+  return { code: error.name.slice(0, LONGEST_CODE), message, status };
 }
 
 /** Characters; AWS's longest are about 40 and 2,000, and an answer may have 1 MiB. */

@@ -54,7 +54,7 @@ async function attempt(request: Request, options: HandlerOptions): Promise<Respo
       ...(proxy === undefined ? {} : { proxy }),
       tls: { rejectUnauthorized: tls.verify, ...trusted(tls) },
     });
-    const body = await readBody(response);
+    const body = asStsError(await readBody(response), response.status);
     onAnswer?.({ sentAt, receivedAt: clock.wall(), date: dateOf(response) }, response.status);
     return new Response(body.length === 0 ? null : body, { status: response.status, headers: response.headers });
   } catch (error) {
@@ -94,6 +94,13 @@ async function readBody(response: Response): Promise<Uint8Array<ArrayBuffer>> {
     chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Ceph RGW's STS refuses in S3's shape, in which the SDK's reader finds no code: put into STS's. */
+function asStsError(body: Uint8Array<ArrayBuffer>, status: number): Uint8Array<ArrayBuffer> {
+  if (status < 400) return body;
+  const [, error] = /^(?:<\?xml[^>]*\?>)?\s*(<Error>.*<\/Error>)\s*$/s.exec(new TextDecoder().decode(body)) ?? [];
+  return error === undefined ? body : new TextEncoder().encode(`<ErrorResponse>${error}</ErrorResponse>`);
 }
 
 function dateOf(response: Response): number | undefined {

@@ -127,7 +127,8 @@ const REGIONS: readonly string[] = (
 ).split(" ");
 
 function explainRefusal(refused: ServiceError, context: RefusalContext): KeyholeError {
-  const text = `${redact(refused.code, context.secrets)}: ${redact(refused.message, context.secrets)}`;
+  const { code, message } = refused;
+  const text = [code, ...(message === "" ? [] : [message])].map((each) => redact(each, context.secrets)).join(": ");
   return new KeyholeError(kindOf(refused), text, hintFor(refused, context));
 }
 

@@ -2,6 +2,8 @@
 // assume, and a bucket.
 import { S3Client } from "bun";
 import type { Cluster } from "./ceph.ts";
+import type { Provider } from "./provider.ts";
+import { must } from "./run.ts";
 
 /** The source credentials, as variables of the environment. */
 export const source = { AWS_ACCESS_KEY_ID: "AKIASOURCEEXAMPLE", AWS_SECRET_ACCESS_KEY: "source-secret-of-the-rig" };
@@ -17,10 +19,11 @@ export async function makeAccount(cluster: Cluster): Promise<void> {
   const trust = { Effect: "Allow", Principal: { AWS: ["arn:aws:iam:::user/source"] }, Action: ["sts:AssumeRole"] };
   const role = ["--role-name", "demo"];
   await cluster.admin("role", "create", ...role, "--assume-role-policy-doc", policy(trust));
-  const everything = { Effect: "Allow", Action: "s3:*", Resource: "arn:aws:s3:::*" };
   await cluster.admin("role-policy", "put", ...role, "--policy-name", "s3", "--policy-doc", policy(everything));
   await makeBucket(cluster);
 }
+
+const everything = { Effect: "Allow", Action: "s3:*", Resource: "arn:aws:s3:::*" };
 
 function policy(statement: object): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
@@ -50,4 +53,37 @@ function signer(credentials: Signer) {
   }
   const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = credentials;
   return { accessKeyId, secretAccessKey, sessionToken, region };
+}
+
+export const webRoleArn = "arn:aws:iam:::role/web";
+
+/** A role for whoever has a token of the provider for this audience. */
+export async function trustProvider(
+  cluster: Cluster,
+  { issuer, thumbprint }: Provider,
+  audience: string,
+): Promise<void> {
+  await cluster.admin("caps", "add", "--uid", "source", "--caps", "oidc-provider=*");
+  const form = { Action: "CreateOpenIDConnectProvider", Url: issuer };
+  const lists = { "ThumbprintList.member.1": thumbprint, "ClientIDList.member.1": audience };
+  const data = Object.entries({ ...form, ...lists }).flatMap(([name, value]) => [
+    "--data-urlencode",
+    `${name}=${value}`,
+  ]);
+  const keys = `${source.AWS_ACCESS_KEY_ID}:${source.AWS_SECRET_ACCESS_KEY}`;
+  const signed = ["--aws-sigv4", "aws:amz:us-east-1:iam", "--user", keys];
+  await must(
+    ["/usr/bin/curl", "--silent", "--show-error", "--fail-with-body", ...signed, ...data, cluster.endpoint],
+    {},
+  );
+  const name = issuer.replace("http://", "");
+  const trust = {
+    Effect: "Allow",
+    Principal: { Federated: [`arn:aws:iam:::oidc-provider/${name}`] },
+    Action: ["sts:AssumeRoleWithWebIdentity"],
+    Condition: { StringEquals: { [`${name}:app_id`]: audience } },
+  };
+  const role = ["--role-name", "web"];
+  await cluster.admin("role", "create", ...role, "--assume-role-policy-doc", policy(trust));
+  await cluster.admin("role-policy", "put", ...role, "--policy-name", "s3", "--policy-doc", policy(everything));
 }

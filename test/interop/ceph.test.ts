@@ -8,7 +8,8 @@ import { type Cluster, startCeph } from "./ceph.ts";
 import { clients, resticInit } from "./clients.ts";
 import { executables, isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch, until } from "./run.ts";
-import { bucket, keysOf, makeAccount, roleArn, source } from "./account.ts";
+import { bucket, keysOf, makeAccount, roleArn, source, trustProvider, webRoleArn } from "./account.ts";
+import { startProvider } from "./provider.ts";
 import { bubblewrap, type SignedSandbox, signIn } from "./signed.ts";
 import { terraformPut } from "./terraform.ts";
 
@@ -21,6 +22,7 @@ let broker: Broker | undefined;
 let short: ProcessCredentials;
 let profile: (name: string) => Environment;
 let sandbox: SignedSandbox | undefined;
+const AUDIENCE = "sts.amazonaws.com";
 const large = `${directory.path}/work/large`;
 
 beforeAll(async () => {
@@ -138,6 +140,42 @@ for (const { rig, list, put } of clients) {
     90_000,
   );
 }
+
+testWith([rigs.ceph])(
+  "a web identity of a file, or of a command, is the proof of a role, and the gateway verifies it",
+  async () => {
+    const provider = await startProvider();
+    try {
+      await trustProvider(cluster!, provider, AUDIENCE);
+      const [file, command] = [`${directory.path}/token.jwt`, `${directory.path}/token.sh`];
+      const good = await provider.token(AUDIENCE, 600);
+      writeFileSync(file, good);
+      writeFileSync(command, `#!/bin/sh\ncat ${file}\n`, { mode: 0o755 });
+      const sources = {
+        "web-file": { "WebIdentity.token_file": file },
+        "web-command": { "WebIdentity.command": command },
+      };
+      for (const [name, setting] of Object.entries(sources)) {
+        await broker!.add(name, webRoleArn, setting);
+        expect(await keysOf(cluster!, await broker!.export(name))).toBeArray();
+      }
+      const [head, body_, signature = ""] = good.split(".");
+      const forged = [head, body_, `${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`].join(".");
+      for (const bad of [forged, await provider.token(AUDIENCE, -30), await provider.token("another", 600)]) {
+        writeFileSync(file, bad);
+        // Read anew each time; what was issued is still vended.
+        for (const name of Object.keys(sources)) {
+          const told = await broker!.run(["daemon", "add", "--force", "-n", name], source).catch(String);
+          expect(told).toMatch(/exit status 6\nkeyhole: error: AccessDenied\nkeyhole: hint: /);
+          await broker!.export(name);
+        }
+      }
+    } finally {
+      await provider.stop();
+    }
+  },
+  60_000,
+);
 
 for (const { rig, list, put } of clients) {
   const key = `signed-${rig.name.replaceAll(" ", "-")}.txt`;

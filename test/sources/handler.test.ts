@@ -51,6 +51,20 @@ function ask(port: number, change: { protocol?: string; enabled?: boolean; signa
 }
 
 describe("an attempt", () => {
+  test.each([
+    [
+      403,
+      '<?xml version="1.0" encoding="UTF-8"?><Error><Code>A</Code></Error>',
+      "<ErrorResponse><Error><Code>A</Code></Error></ErrorResponse>",
+    ],
+    [403, "<ErrorResponse><Error><Code>A</Code></Error></ErrorResponse>", undefined],
+    [200, "<Error></Error>", undefined],
+    [400, '{"message":"<Error></Error>"}', undefined],
+  ])("gives a refusal of status %d in S3's shape back in STS's: %s", async (status, said, shape) => {
+    const { response } = await ask(serve(() => new Response(said, { status })));
+    expect(await new Response(response.body as ReadableStream).text()).toBe(shape ?? said);
+  });
+
   test("sends the body and gives status, headers and body back", async () => {
     const port = serve(async (request) => new Response(`you said ${await request.text()}`, { status: 418 }));
     const { response } = await ask(port);
