@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import { existsSync } from "node:fs";
 import { type AgentHost, clients, javaScriptClient } from "./agenthost.ts";
 import { examine, expectUnharmed, intrude, prepareIntrusion, workOptions } from "./intrusion.ts";
-import { devcontainerReach, dockerReach, podmanReach } from "./reach/engines.ts";
+import { devcontainerReach, dockerReach, geminiReach, podmanReach } from "./reach/engines.ts";
 import { gvisorReach } from "./reach/gvisor.ts";
 import { bubblewrapReach } from "./reach/machines.ts";
 import { type Reach } from "./reach/reach.ts";
@@ -32,6 +32,7 @@ testReach("Docker", docker, "Docker");
 testReach("Podman", podman, PODMAN);
 testReach("rootless Podman", rootless, PODMAN);
 testReach("devcontainer CLI", devcontainerReach(docker), "devcontainer CLI");
+testReach("Gemini CLI", geminiReach(docker), "Gemini CLI (Docker)");
 testReach("bubblewrap", bubblewrap, undefined);
 testReach("gVisor", gvisor, "gVisor");
 

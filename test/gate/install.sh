@@ -14,7 +14,7 @@ packages=(
 # sandbox-runtime is Claude Code's sandbox.
 agents=(
   @anthropic-ai/sandbox-runtime@0.0.78 @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.197
-  @devcontainers/cli@0.89.0
+  @devcontainers/cli@0.89.0 @google/gemini-cli@0.61.0
 )
 modules=(
   github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 github.com/Use-Tusk/fence/cmd/fence@v0.1.5

@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { must, scratch } from "../interop/run.ts";
-import { places } from "./rigs/rigs.ts";
+import { NODE, places } from "./rigs/rigs.ts";
 
 /** What a test did: what stands in the fourth column. */
 export type Trial = "SDKs" | "attacks" | "renewal" | "restart" | "revoke" | "validation";
@@ -32,6 +32,7 @@ const versions = {
   Docker: ["dockerd", "--version"],
   "Podman, rootful and rootless": ["podman", "--version"],
   "devcontainer CLI": [`${places.agents}/node_modules/.bin/devcontainer`, "--version"],
+  "Gemini CLI (Docker)": [NODE, `${places.agents}/node_modules/.bin/gemini`, "--version"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Tool = keyof typeof versions;

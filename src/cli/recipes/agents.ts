@@ -190,7 +190,7 @@ export const gemini: MakeRecipe = (grant) => {
     `SANDBOX_ENV=${quotePosix(pairs.join(","))}`,
     "gemini",
   ];
-  return { text: `# ${untried("Gemini CLI")}\n${lines.join(" \\\n")}`, remarks: [] };
+  return { text: lines.join(" \\\n"), remarks: [] };
 };
 
 /** Landlock lets every process connect to any socket, unless nono is told to look at paths. */

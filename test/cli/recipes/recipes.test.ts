@@ -312,5 +312,5 @@ test.each(recipeNames)("%s holds no key, and is marked where nothing here runs i
   const { text, remarks } = recipes[name](shared, host);
   expect(text).not.toContain("ASIA");
   const isMarked = [text.split("\n")[0], ...remarks].some((line) => line!.includes("documentation, not run here"));
-  expect(isMarked).toBe(["gvisor", "gemini", "nono", "kubernetes", "lima"].includes(name));
+  expect(isMarked).toBe(["gvisor", "nono", "kubernetes", "lima"].includes(name));
 });

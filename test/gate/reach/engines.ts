@@ -1,7 +1,7 @@
 // Docker and Podman, whose recipes are run as somebody pastes them.
 import { writeFileSync } from "node:fs";
 import { quotePosix } from "../../../src/text/quoting.ts";
-import { must, run } from "../../interop/run.ts";
+import { must, run, until } from "../../interop/run.ts";
 import type { Result } from "../../processes.ts";
 import type { AgentHost } from "../agenthost.ts";
 import { type Docker, docker, type DockerOptions } from "../rigs/docker.ts";
@@ -85,6 +85,55 @@ export function devcontainerReach(engine: EngineReach): Reach {
       const { containerId } = JSON.parse(await must(command("up"), own)) as { containerId: string };
       const end = async () => void (await must([...engine.engine, "rm", "--force", containerId], environment));
       return withSts(host, openShell(command("exec", "sh"), own, { end }));
+    },
+  };
+}
+
+/**
+ * Gemini CLI starts its image with a terminal and without a login. Instead of Google's image one that waits: what is tried
+ * comes beside, as into any container.
+ *
+ * @param engine of Docker, once open
+ */
+export function geminiReach(engine: EngineReach): Reach {
+  return {
+    ...engine,
+    needs: [...engine.needs, rigs.gemini],
+    async start(host, grant, options = []) {
+      const { home } = host.machine;
+      writeFileSync(`${home}/gemini`, "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+      await engine.build("gemini", "debian", ["COPY gemini /usr/local/bin/gemini"], home);
+      const own = {
+        ...environment,
+        HOME: home,
+        PATH: `${places.agents}/node_modules/.bin:${environment.PATH}`,
+        TERM: "xterm",
+        DOCKER_HOST: engine.engine[2]!,
+        GEMINI_SANDBOX_IMAGE: "keyhole-gate/gemini",
+        SANDBOX_FLAGS: ["--network=host", ...options.filter((option) => !option.startsWith("--workdir"))].join(" "),
+      };
+      const recipe = await host.recipe(grant, "gemini");
+      const paste = `cd ${quotePosix(`${home}/work`)}; ${recipe}`;
+      const cli = Bun.spawn([...engine.network(), ...guard, "script", "-qec", paste, "/dev/null"], {
+        env: own,
+        stdin: "pipe",
+        stdout: "ignore",
+        stderr: "ignore",
+      });
+      let container = "";
+      const listing = [...engine.engine, "ps", "--quiet", "--filter", "ancestor=keyhole-gate/gemini"];
+      await until(
+        "Gemini CLI's container",
+        60,
+        async () => (container = (await must(listing, environment)).trim()) !== "",
+      );
+      const end = async () => {
+        await must([...engine.engine, "rm", "--force", container], environment);
+        cli.kill("SIGKILL");
+        await cli.exited;
+      };
+      const enter = [...engine.engine, "exec", "--interactive", container, "sh"];
+      return withSts(host, openShell([...engine.network(), ...guard, ...enter], own, { end }));
     },
   };
 }

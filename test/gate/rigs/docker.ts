@@ -16,6 +16,8 @@ const NOTHING_OF_THE_HOST = [
   "--ip-forward=false",
   "--ip-masq=false",
   "--userland-proxy=false",
+  // Gemini CLI names it; without a bridge there is none.
+  "--host-gateway-ip=127.0.0.1",
 ];
 /** A machine without CAP_SYS_RESOURCE cannot give containers more than it has. */
 const LIMITS = ["--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096"];

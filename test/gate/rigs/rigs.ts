@@ -48,6 +48,7 @@ export const rigs = {
     files: [`${cache}/agents/node_modules/.bin/devcontainer`],
     install,
   },
+  gemini: { name: "Gemini CLI", files: [`${cache}/agents/node_modules/.bin/gemini`], install },
   kubeconform: { name: "kubeconform", files: [`${places.go}/kubeconform`, `${places.go}/../kubernetes.json`], install },
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },
   node: { name: "Node.js", files: [existsSync(NODE) ? NODE : null], install },
