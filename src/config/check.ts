@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { suggest } from "../text/suggest.ts";
 import { keysAt, kindAt, type Path, schemaAt, topLevelHome } from "./fields.ts";
 import { isMapping } from "./mapping.ts";
-import { type Config, configSchema, POLICY_LIMIT } from "./config.ts";
+import { type Config, configSchema, POLICY_LIMIT, SHORTEST_DURATION } from "./config.ts";
 
 /** One thing that is wrong with a config; no message holds a value of it. */
 export interface Problem {
@@ -115,10 +115,37 @@ export function checkRules(value: unknown): Problem[] {
 
 /** What works but is probably not meant. */
 export function findWarnings(value: unknown): Problem[] {
-  if (sectionOf(value, "MFA")["command"] === undefined) return [];
-  return ["AssumeRole", "GetSessionToken"]
-    .filter((name) => sectionOf(value, name)["TokenCode"] !== undefined)
-    .map((name) => problem([name, "TokenCode"], "is ignored, because MFA.command gives the code"));
+  const hasCommand = sectionOf(value, "MFA")["command"] !== undefined;
+  const ignored = ["AssumeRole", "GetSessionToken"].filter(
+    (name) => hasCommand && sectionOf(value, name)["TokenCode"] !== undefined,
+  );
+  return [
+    ...ignored.map((name) => problem([name, "TokenCode"], "is ignored, because MFA.command gives the code")),
+    ...findSlips(value),
+  ];
+}
+
+/** By how regions are called; a new one is called so, too. */
+const REGION =
+  /^(?:[a-z]{2}|us-gov|us-iso[bf]?|eu-isoe|eusc-[a-z]{2})-(?:(?:north|south)?(?:east|west)|north|south|central)-\d{1,2}$/;
+
+/** What AWS refuses, and another maker's STS may take. */
+function findSlips(value: unknown): Problem[] {
+  if (sectionOf(value, "STS")["endpoint_url"] !== undefined) return [];
+  const { RoleArn: role, DurationSeconds: duration } = sectionOf(value, "AssumeRole");
+  const regions = ["STS", "Session"].filter((name) => {
+    const region = sectionOf(value, name)["region_name"];
+    return typeof region === "string" && !REGION.test(region);
+  });
+  return [
+    ...(typeof role === "string" && role.endsWith("/")
+      ? [problem(["AssumeRole", "RoleArn"], "ends with a slash, and no role's name does")]
+      : []),
+    ...(typeof duration === "number" && duration < SHORTEST_DURATION
+      ? [problem(["AssumeRole", "DurationSeconds"], `is below ${SHORTEST_DURATION} seconds, which AWS refuses`)]
+      : []),
+    ...regions.map((name) => problem([name, "region_name"], "is not called as AWS calls its regions, like eu-west-1")),
+  ];
 }
 
 /** Whose credentials: those of a role, or of a profile as they are. */

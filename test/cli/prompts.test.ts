@@ -17,24 +17,23 @@ const person = (...words: readonly string[]) =>
 describe("on a terminal", () => {
   test("a config is made by answers, and a bad one is asked again", async () => {
     await using ada = person("config", "add");
+    await ada.answers("Name of the config:", "no name\r");
+    await ada.sees("a config's name has 1 to 128");
     await ada.answers("Name of the config:", "dev\r");
-    await ada.answers("Create config interactively?", "\r");
-    await ada.answers("Add a description?", "\r");
-    await ada.answers("AssumeRole.RoleArn (required):", "nonsense\r");
+    await ada.answers("Role to assume, its ARN:", "nonsense\r");
     await ada.sees("must be the ARN of a role");
-    await ada.answers("AssumeRole.RoleArn (required):", `${ROLE}\r`);
-    await ada.answers("Configure optional", "\r");
-    await ada.answers("Add STS?", "\r");
-    await ada.answers("Add MFA?", "\r");
-    await ada.answers("Add Session?", "\r");
+    await ada.answers("Role to assume, its ARN:", `${ROLE}\r`);
+    await ada.answers("More?", "\r");
     await ada.sees("config dev created");
+    await ada.answers("Test it now?", "n\r");
+    await ada.sees("next: keyhole exec -n dev -- aws sts get-caller-identity");
     expect(await ada.exit()).toBe(0);
     expect(fs.readFileSync(`${home}/configs/dev.yaml`, "utf8")).toBe(`AssumeRole:\n  RoleArn: ${ROLE}\n`);
   }, 20_000);
 
   const prompts: [title: string, question: string, words: string[]][] = [
     ["a text prompt", "Name of the config:", ["config", "add"]],
-    ["a yes or no", "Create config interactively?", ["config", "add", "-n", "other"]],
+    ["a yes or no", "Config dev already exists. Overwrite?", ["config", "add", "-n", "dev"]],
     ["a choice", "Which one?", ["config", "update"]],
   ];
 

@@ -1,7 +1,8 @@
 // From nothing to the first credentials, as a new user at a terminal has it.
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Person } from "../cli/fakes/person.ts";
+import { createHost, type Host, script } from "../install/host.ts";
 import { createMachine, executable, isAlive, type Machine, until } from "./machine.ts";
 
 const CLEAR = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
@@ -62,6 +63,88 @@ test("keyhole alone shows configs and profiles, with account, role, state and ex
   expect(after).toMatch(/^profile team +111122223333 team +ready +\d+ min( \d+ s)?$/m);
   expect(after).toContain("next: keyhole exec --profile team -- aws sts get-caller-identity");
   expect(machine.sts.count("AssumeRole")).toBe(1);
+});
+
+/** A clean machine: an AWS CLI, a ~/.aws/config of one role's profile, and releases to install from. */
+async function createClean(releases: Host) {
+  const machine = await createMachine();
+  writeAws(machine, roleProfile(machine, "P"));
+  const bin = `${machine.home}/.local/bin`;
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(`${bin}/aws`, '#!/bin/sh\n[ "$*" = "sts get-caller-identity" ] && echo "as $AWS_ACCESS_KEY_ID"\n', {
+    mode: 0o755,
+  });
+  releases.publishFile("0.1.0", `keyhole-${process.platform}-${process.arch}`, readFileSync(executable));
+  const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _secret, ...environment } = machine.environment;
+  return { machine, environment: { ...environment, PATH: `${bin}:${environment["PATH"]}` } };
+}
+
+/** Types lines into a shell on a terminal, and answers what these ask; resolves to all that was asked and said. */
+async function typeInto(
+  environment: Readonly<Record<string, string>>,
+  lines: readonly string[],
+  answers: readonly (readonly [question: string, keys: string])[],
+): Promise<string> {
+  await using person = new Person(["sh", "-ec", [...lines, "echo all of it"].join("\n")], environment);
+  for (const [question, keys] of answers) await person.answers(question, keys);
+  const screen = await person.seenUntil("all of it");
+  expect(await person.exit()).toBe(0);
+  return screen;
+}
+
+/** The role whose credentials a program was seen with. */
+function roleSeen({ sts }: Machine, screen: string): string | undefined {
+  return sts.issued.get(/^as (ASIA\w+)/m.exec(screen)![1]!)?.arn;
+}
+
+test("install, then one command: credentials of a profile, without a question", async () => {
+  using releases = createHost();
+  const { machine, environment } = await createClean(releases);
+  await using _ = machine;
+  const lines = [`sh ${script}`, "keyhole exec --profile P -- aws sts get-caller-identity"];
+  const env = { ...environment, KEYHOLE_BASE_URL: releases.fileUrl };
+  const screen = await typeInto(env, lines, []);
+  expect(screen).toMatch(/^next: keyhole /m);
+  expect(roleSeen(machine, screen)).toContain(":assumed-role/P/");
+});
+
+test("install, then config add by five answers, and the command that it names", async () => {
+  using releases = createHost();
+  const { machine, environment } = await createClean(releases);
+  await using _ = machine;
+  const next = "keyhole exec -n dev -- aws sts get-caller-identity";
+  const answers: [string, string][] = [
+    ["Name of the config:", "dev\r"],
+    // The profile that stands first gives the keys, and the second is a role of theirs.
+    ["Which profile's credentials?", "\r"],
+    ["Role to assume, its ARN (empty: base as it is):", "arn:aws:iam::111122223333:role/deploy\r"],
+    ["More?", "\r"],
+    ["Test it now?", "\r"],
+  ];
+  const env = { ...environment, KEYHOLE_BASE_URL: releases.fileUrl, AWS_ENDPOINT_URL_STS: machine.sts.url };
+  const screen = await typeInto(env, [`sh ${script}`, "keyhole config add", next], answers);
+  expect(screen).toMatch(/it works: arn:aws:sts::111122223333:assumed-role\/deploy\//m);
+  expect(screen).toContain(`next: ${next}`);
+  expect(roleSeen(machine, screen)).toContain(":assumed-role/deploy/");
+});
+
+test("config add says what is wrong where the test of it fails, and keeps it", async () => {
+  await using machine = await createMachine();
+  writeAws(machine, roleProfile(machine, "P"));
+  machine.sts.roles.set("arn:aws:iam::111122223333:role/closed", { deny: true });
+  await using person = new Person([executable, "config", "add", "closed"], {
+    ...machine.environment,
+    AWS_ENDPOINT_URL_STS: machine.sts.url,
+  });
+  await person.answers("Which profile's credentials?", "\r");
+  await person.answers("Role to assume", "arn:aws:iam::111122223333:role/closed\r");
+  await person.answers("More?", "\r");
+  await person.answers("Test it now?", "\r");
+  await person.sees("keyhole: warning: ");
+  await person.sees("AccessDenied");
+  await person.sees("keyhole: hint: ");
+  await person.sees("next: keyhole exec -n closed -- aws sts get-caller-identity");
+  expect(await person.exit()).toBe(0);
 });
 
 const pidIn = (text: string) => Number(/started \(pid (\d+)\)/.exec(text)?.[1]);

@@ -42,6 +42,6 @@ export default defineCommand({
 });
 
 /** The line that tries it. */
-function execLine({ name, isProfile }: Pick<Usable, "name" | "isProfile">): string {
+export function execLine({ name, isProfile }: Pick<Usable, "name" | "isProfile">): string {
   return `keyhole exec ${isProfile ? "--profile" : "-n"} ${quotePosix(name)} -- aws sts get-caller-identity`;
 }

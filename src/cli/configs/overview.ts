@@ -53,7 +53,7 @@ export async function listUsable(
 }
 
 /** Profiles that may give credentials and do not ask keyhole for them, in the order of their files. */
-function usableProfiles(sources: Sources): string[] {
+export function usableProfiles(sources: Sources): string[] {
   return [...sources.shared.profiles.keys()].filter((name) => {
     const process = sources.shared.profiles.get(name)?.get("credential_process");
     return (
@@ -84,7 +84,7 @@ function roleOfConfig(
 }
 
 /** What a profile is, in a few words. */
-function describeProfile(sources: Sources, profile: string): string {
+export function describeProfile(sources: Sources, profile: string): string {
   try {
     const { place, hops } = planSource(sources, profile);
     const last = hops.at(-1)?.roleArn ?? (place.kind === "web-identity" ? place.roleArn : undefined);

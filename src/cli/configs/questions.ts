@@ -1,97 +1,202 @@
-// A config by questions, in elhaz's order. Every answer is checked when it is given; an empty one
-// leaves a value out, and a No to a section or a list keeps what is there.
+// A config by questions: what every config needs, and any other parameter that one picks. Every answer is checked when it
+// is given.
 import { parseValue } from "../../config/change.ts";
 import { checkField } from "../../config/check.ts";
 import { valueAt } from "../../config/edit.ts";
-import { formatPath, keysAt, kindAt, type Path } from "../../config/fields.ts";
+import { formatPath, kindAt, type Path } from "../../config/fields.ts";
 import { isMapping } from "../../config/mapping.ts";
 import { inspectConfig } from "../../config/parse.ts";
 import { KeyholeError } from "../../errors.ts";
+import { formatTable } from "../answers.ts";
 import type { Ui } from "../ui.ts";
 
 /** What stands in a config file, valid or not. */
 export type ConfigValue = Readonly<Record<string, unknown>>;
 
-const REQUIRED: ReadonlySet<string> = new Set(["AssumeRole.RoleArn", "MFA.command"]);
-/** Not shown, and not filled in: an empty answer keeps them. */
+/** Not shown while it is typed, nor afterwards; an empty answer keeps it. */
 const SECRET: ReadonlySet<string> = new Set(["aws_secret_access_key", "aws_session_token"]);
-/** elhaz's default for what it asks. */
-const SUGGESTED: Readonly<Record<string, string>> = { "MFA.timeout": "30" };
+
+const KEYS = {
+  aws_access_key_id: "keys of its own, instead of a profile's",
+  aws_secret_access_key: "the secret of these keys",
+  aws_session_token: "the token of these keys, where they have one",
+  aws_account_id: "the account of these keys",
+};
+
+/** One of a list, with what is shown beside it. */
+export interface Choice {
+  readonly value: string;
+  readonly details: readonly string[];
+}
+
+async function choose(ui: Ui, question: string, choices: readonly Choice[]): Promise<string> {
+  const lines = formatTable(choices.map(({ value, details }) => [value, ...details])).split("\n");
+  return choices[lines.indexOf(await ui.askChoice(question, lines))]!.value;
+}
+
+/** What each parameter is, in the order in which they are offered. */
+const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  AssumeRole: {
+    RoleArn: "the role to assume",
+    RoleSessionName: "what CloudTrail calls the session",
+    DurationSeconds: "how long credentials live: 3600 if left out",
+    ExternalId: "the word that the role's owner asks for",
+    SerialNumber: "the MFA device whose code the role asks for",
+    TokenCode: "one code of that device, which works once",
+    PolicyArns: "managed policies that take rights away",
+    Policy: "a policy, as JSON, that takes rights away",
+    Tags: "session tags, KEY=VALUE",
+    TransitiveTagKeys: "tags that the next role in a chain keeps",
+    SourceIdentity: "who it is for, which stays through a chain of roles",
+    ProvidedContexts: "assertions of a trusted token issuer",
+  },
+  Session: {
+    profile_name: "the profile of ~/.aws whose credentials assume the role",
+    region_name: "the region of programs that have none",
+    timeout: "seconds that a credential_process may take: 60 if left out",
+    ...KEYS,
+  },
+  MFA: {
+    command: "a program that prints a code, like: ykman oath accounts code --single NAME",
+    timeout: "seconds that it may take: 60 if left out",
+  },
+  STS: {
+    region_name: "the region whose STS is asked",
+    endpoint_url: "another STS than AWS's",
+    verify: "a file of certificates to trust, or false for any",
+    use_ssl: "false for http",
+    api_version: "2011-06-15, the only one",
+    ...KEYS,
+  },
+  GetSessionToken: {
+    DurationSeconds: "how long a session of a user's keys lives",
+    SerialNumber: "the MFA device whose code it asks for",
+    TokenCode: "one code of that device, which works once",
+  },
+  WebIdentity: {
+    token_file: "a file with a token that proves who one is, instead of a profile",
+    command: "a program that prints such a token",
+    timeout: "seconds that it may take: 60 if left out",
+  },
+  Sign: {
+    endpoint_url: "where a grant that signs sends its requests",
+    use_fips_endpoint: "true for FIPS endpoints",
+    use_dualstack_endpoint: "true for endpoints with IPv6",
+  },
+  Meta: { description: "a note for people" },
+};
+
+const TOP: Readonly<Record<string, string>> = {
+  Source: "another config whose credentials assume the role",
+  pin: "true to renew also while no program asks",
+};
+
+/** Every parameter of the schema, with what it is. */
+export function listParameters(): { readonly path: Path; readonly meaning: string }[] {
+  const sections = Object.entries(MEANINGS).flatMap(([section, meanings]) =>
+    Object.entries(meanings).map(([key, meaning]) => ({ path: [section, key], meaning })),
+  );
+  return [...sections, ...Object.entries(TOP).map(([key, meaning]) => ({ path: [key], meaning }))];
+}
+
+const NO_PROFILE = "(none of these)";
 
 /**
- * Asks for everything, and again if the answers do not fit together.
+ * What a new config needs: a profile, a role, or both; the rest only where it is asked for.
  *
- * @param initial what is there: shown as the answer to each question
- * @throws KeyholeError `interrupted`, or `invalid-config` if the person gives up
+ * @param profiles those of ~/.aws
+ * @throws KeyholeError `interrupted`
  */
-export async function askConfig(ui: Ui, initial: ConfigValue): Promise<ConfigValue> {
-  let value = initial;
+export async function askNew(ui: Ui, profiles: readonly Choice[]): Promise<ConfigValue> {
+  const none = { value: NO_PROFILE, details: ["what this shell finds: keys of its environment, of this machine"] };
+  const picked =
+    profiles.length === 0 ? NO_PROFILE : await choose(ui, "Which profile's credentials?", [...profiles, none]);
+  const source = picked === NO_PROFILE ? {} : { Session: { profile_name: picked } };
+  const role = await askRole(ui, picked === NO_PROFILE ? undefined : picked);
+  const value = role === undefined ? source : { AssumeRole: { RoleArn: role }, ...source };
+  return (await ui.askYesNo("More? Region, duration, external id, MFA, tags and so on", false))
+    ? askMore(ui, value)
+    : value;
+}
+
+/** Undefined for a profile as it is. */
+async function askRole(ui: Ui, profile: string | undefined): Promise<unknown> {
+  const path = ["AssumeRole", "RoleArn"];
+  const question = `Role to assume, its ARN${profile === undefined ? "" : ` (empty: ${profile} as it is)`}`;
   for (;;) {
-    value = await askSections(ui, value);
-    // JSON is YAML: the same check as for a file.
-    const inspection = inspectConfig(JSON.stringify(value));
-    if ("config" in inspection) return value;
-    for (const problem of inspection.problems) ui.warn(problem.message);
-    if (!(await ui.askYesNo("Go through the questions again?", true)))
-      throw new KeyholeError("invalid-config", "the answers are not a valid config; nothing was saved");
-  }
-}
-
-async function askSections(ui: Ui, initial: ConfigValue): Promise<ConfigValue> {
-  const answers: Record<string, unknown> = { ...initial };
-  if (await ui.askYesNo(question("a description", initial["Meta"]), initial["Meta"] !== undefined))
-    answers["Meta"] = await askFields(ui, ["Meta"], ["description"], initial);
-  answers["AssumeRole"] = await askFields(ui, ["AssumeRole"], ["RoleArn"], initial);
-  const optional = keysAt(["AssumeRole"]).filter((key) => key !== "RoleArn");
-  if (await ui.askYesNo("Configure optional AssumeRole parameters?", false))
-    answers["AssumeRole"] = await askFields(ui, ["AssumeRole"], optional, answers);
-  for (const section of ["STS", "MFA", "Session"])
-    if (await ui.askYesNo(question(section, initial[section]), false))
-      answers[section] = await askFields(ui, [section], keysAt([section]), initial);
-  return withoutEmpty(answers);
-}
-
-function question(what: string, current: unknown): string {
-  return current === undefined ? `Add ${what}?` : `Change ${what}? (No keeps what is there)`;
-}
-
-/** A section with new answers for some of its keys; the others stay. */
-async function askFields(ui: Ui, section: Path, keys: readonly string[], initial: ConfigValue): Promise<ConfigValue> {
-  const current = valueAt(initial, section);
-  const answers: Record<string, unknown> = isMapping(current) ? { ...current } : {};
-  for (const key of keys) {
-    const path = [...section, key];
-    answers[key] =
-      kindAt(path) === "list" ? await askList(ui, path, answers[key]) : await askValue(ui, path, answers[key]);
-  }
-  return withoutEmpty(answers);
-}
-
-/** One value; empty is undefined, unless it is a secret that is there. */
-async function askValue(ui: Ui, path: Path, current: unknown): Promise<unknown> {
-  const name = formatPath(path);
-  const secret = SECRET.has(String(path.at(-1))) && current !== undefined;
-  const shown = typeof current === "string" ? current : JSON.stringify(current);
-  const initial = secret ? undefined : (shown ?? SUGGESTED[name]);
-  for (;;) {
-    const title = `${name}${REQUIRED.has(name) ? " (required)" : secret ? " (empty keeps it)" : ""}`;
-    const text = (await ui.askText(title, initial === undefined ? {} : { initial })).trim();
-    if (text === "" && secret) return current;
-    if (text === "" && !REQUIRED.has(name)) return undefined;
+    const text = (await ui.askText(question)).trim();
+    if (text === "" && profile !== undefined) return undefined;
     const answer = read(path, text);
     if ("value" in answer) return answer.value;
     ui.warn(answer.problem);
   }
 }
 
-/** A list, item by item until an empty answer. */
+const DONE = "(done)";
+
+/**
+ * Asks for one parameter after the other that is picked, until that is enough and all fits together.
+ *
+ * @param initial what is there: shown as the answer to each question
+ * @throws KeyholeError `interrupted`
+ */
+export async function askMore(ui: Ui, initial: ConfigValue): Promise<ConfigValue> {
+  let value = initial;
+  for (;;) {
+    const choices = listParameters().map(({ path, meaning }) => ({
+      value: formatPath(path),
+      details: [show(path, valueAt(value, path)), meaning],
+    }));
+    const picked = await choose(ui, "Which parameter?", [{ value: DONE, details: ["", "save it"] }, ...choices]);
+    if (picked !== DONE) {
+      value = await askParameter(ui, picked, value);
+      continue;
+    }
+    // JSON is YAML: the same check as for a file.
+    const inspection = inspectConfig(JSON.stringify(value));
+    if ("config" in inspection) return value;
+    for (const { message } of inspection.problems) ui.warn(message);
+  }
+}
+
+function show(path: Path, current: unknown): string {
+  if (current === undefined) return "";
+  if (SECRET.has(String(path.at(-1)))) return "***";
+  return typeof current === "string" ? current : JSON.stringify(current);
+}
+
+async function askParameter(ui: Ui, picked: string, value: ConfigValue): Promise<ConfigValue> {
+  const { path } = listParameters().find((each) => formatPath(each.path) === picked)!;
+  const current = valueAt(value, path);
+  const answer = kindAt(path) === "list" ? await askList(ui, path, current) : await askValue(ui, path, current);
+  const [section = "", key] = path.map(String);
+  if (key === undefined) return withoutEmpty({ ...value, [section]: answer });
+  const there = isMapping(value[section]) ? value[section] : {};
+  return withoutEmpty({ ...value, [section]: withoutEmpty({ ...there, [key]: answer }) });
+}
+
+/** One value; empty is undefined, unless it is a secret that is there. */
+async function askValue(ui: Ui, path: Path, current: unknown): Promise<unknown> {
+  const isSecret = SECRET.has(String(path.at(-1)));
+  const shown = show(path, current);
+  const note = !isSecret ? "" : current === undefined ? " (not shown)" : " (not shown; empty keeps it)";
+  const options = { isSecret, ...(isSecret || shown === "" ? {} : { initial: shown }) };
+  for (;;) {
+    const text = (await ui.askText(`${formatPath(path)}${note}`, options)).trim();
+    if (text === "") return isSecret ? current : undefined;
+    const answer = read(path, text);
+    if ("value" in answer) return answer.value;
+    ui.warn(answer.problem);
+  }
+}
+
+/** A list, item by item until an empty answer, which keeps at once what is there. */
 async function askList(ui: Ui, path: Path, current: unknown): Promise<unknown> {
-  const name = formatPath(path);
-  if (!(await ui.askYesNo(question(name, current), false))) return current;
   const items: unknown[] = [];
   for (;;) {
-    const text = (await ui.askText(`${name}, ${itemForm(path)} (empty ends the list)`)).trim();
-    if (text === "") return items.length === 0 ? undefined : items;
+    const end = items.length === 0 && current !== undefined ? "keeps what is there" : "ends the list";
+    const text = (await ui.askText(`${formatPath(path)}, ${itemForm(path)} (empty ${end})`)).trim();
+    if (text === "") return items.length === 0 ? current : items;
     const answer = read(path, text);
     if ("value" in answer && Array.isArray(answer.value)) items.push(...(answer.value as unknown[]));
     else if ("problem" in answer) ui.warn(answer.problem);

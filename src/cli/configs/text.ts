@@ -3,10 +3,14 @@ import * as fs from "node:fs";
 import { type Change, parseChanges } from "../../config/change.ts";
 import { applyChanges, type Edited } from "../../config/edit.ts";
 import { parseConfig } from "../../config/parse.ts";
+import type { Config } from "../../config/config.ts";
 import type { ConfigStore } from "../../config/store.ts";
+import { definedVariables } from "../../environment.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { absolutePath } from "../../paths.ts";
+import { profileRefusal } from "../../sources/plan.ts";
 import type { CommandContext } from "../command.ts";
+import { readSharedFiles } from "../foreign.ts";
 
 /** Options of every command that changes a config. */
 export const changeOptions = {
@@ -63,9 +67,34 @@ export function changeText(source: Source, changes: readonly Change[], { ui }: C
 }
 
 /** Checks a text, says what is odd about it, and saves it. @throws KeyholeError as ConfigStore.save does. */
-export function saveConfig(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): void {
+export function saveText(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): Config {
   const hint = source.name === undefined ? "keyhole config add --help" : `keyhole config update --editor -n ${name}`;
-  const { warnings } = parseConfig(source.text, source.name, hint);
+  const { config, warnings } = parseConfig(source.text, source.name, hint);
   for (const warning of warnings) ui.warn(warning);
   store.save(name, source.text, replace);
+  return config;
+}
+
+/** As `saveText`, and says what is odd about the profile that it names. */
+export async function saveConfig(
+  store: ConfigStore,
+  name: string,
+  source: Source,
+  replace: boolean,
+  context: Pick<CommandContext, "host" | "ui" | "environment">,
+): Promise<void> {
+  const { Session: session } = saveText(store, name, source, replace, context);
+  const refusal = session?.profile_name && (await refusalOfProfile(session.profile_name, context));
+  if (refusal) context.ui.warn(`Session.profile_name: ${refusal.message}`, refusal.hint);
+}
+
+/** Why a profile gives no credentials, as far as its files say. */
+export async function refusalOfProfile(
+  profile: string,
+  { host, environment }: Pick<CommandContext, "host" | "environment">,
+): Promise<KeyholeError | undefined> {
+  const variables = definedVariables(environment);
+  const { shared, refusals } = await readSharedFiles(host, variables);
+  const [refusal = profileRefusal({ shared, environment: variables }, profile)] = refusals;
+  return refusal;
 }

@@ -1,9 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { formatPath, keysAt, type Path } from "../../../src/config/fields.ts";
 import { KeyholeError } from "../../../src/errors.ts";
-import { askConfig } from "../../../src/cli/configs/questions.ts";
+import { askMore, askNew, listParameters } from "../../../src/cli/configs/questions.ts";
 import type { Ui } from "../../../src/cli/ui.ts";
 
 const ROLE = "arn:aws:iam::123456789012:role/demo";
+const MFA = "arn:aws:iam::123456789012:mfa/x";
+const PROFILES = [
+  { value: "base", details: ["keys of ~/.aws"] },
+  { value: "dev", details: ["123456789012 demo"] },
+];
 
 interface Asked {
   readonly ui: Ui;
@@ -12,20 +18,15 @@ interface Asked {
   readonly warnings: string[];
 }
 
-/**
- * A person who answers what is listed, and presses Enter for the rest: the default of a yes or no, the text that
- * stands there. A list of answers is used up one by one.
- */
-function person(answers: Readonly<Record<string, unknown>>): Asked {
-  const left = new Map(Object.entries(answers).map(([question, answer]) => [question, [answer].flat()]));
+/** A person who gives these answers, in their order; of a list its line begins with the answer. */
+function person(...answers: readonly unknown[]): Asked {
+  const left = [...answers];
   const questions: string[] = [];
   const warnings: string[] = [];
-  const reply = (question: string, byDefault: unknown) => {
-    questions.push(`${question} [${String(byDefault)}]`);
-    const key = [...left.keys()].find((each) => question.startsWith(each));
-    const answer = key === undefined ? undefined : left.get(key)!.shift();
-    if (answer === "^C") throw new KeyholeError("interrupted", "interrupted");
-    return Promise.resolve((answer ?? byDefault) as never);
+  const reply = (question: string, byDefault: string | undefined) => {
+    questions.push(byDefault === undefined ? question : `${question} [${byDefault}]`);
+    if (left.length === 0 || left[0] === "^C") throw new KeyholeError("interrupted", "interrupted");
+    return Promise.resolve(left.shift() as never);
   };
   const ui: Ui = {
     notice: () => {},
@@ -34,155 +35,164 @@ function person(answers: Readonly<Record<string, unknown>>): Asked {
     fail: () => {},
     isWatched: () => Promise.resolve(true),
     isInteractive: () => Promise.resolve(true),
-    askText: (question, options = {}) => reply(question, options.initial ?? ""),
-    askYesNo: reply,
-    askChoice: () => Promise.reject(new Error("not expected")),
+    askText: (question, options = {}) => reply(question, options.initial),
+    askYesNo: (question) => reply(question, undefined),
+    askChoice: async (question, choices) => {
+      const answer: string = await reply(question, undefined);
+      return choices.find((choice) => choice.split("  ")[0] === answer)!;
+    },
   };
   return { ui, questions, warnings };
 }
 
-function failure(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => "nothing was thrown",
-    (error: Error) => error.message,
-  );
-}
+describe("a new config", () => {
+  test("takes a profile, a role, and nothing more unless it is asked for", async () => {
+    const { ui, questions } = person("base", ROLE, false);
+    expect(await askNew(ui, PROFILES)).toEqual({
+      AssumeRole: { RoleArn: ROLE },
+      Session: { profile_name: "base" },
+    });
+    expect(questions).toEqual([
+      "Which profile's credentials?",
+      "Role to assume, its ARN (empty: base as it is)",
+      "More? Region, duration, external id, MFA, tags and so on",
+    ]);
+  });
 
-test("Enter on everything but the role gives a config of the role alone, in elhaz's order", async () => {
-  const { ui, questions } = person({ "AssumeRole.RoleArn": ROLE });
-  expect(await askConfig(ui, {})).toEqual({ AssumeRole: { RoleArn: ROLE } });
-  expect(questions).toEqual([
-    "Add a description? [false]",
-    "AssumeRole.RoleArn (required) []",
-    "Configure optional AssumeRole parameters? [false]",
-    "Add STS? [false]",
-    "Add MFA? [false]",
-    "Add Session? [false]",
-  ]);
+  test("is a profile as it is without a role", async () => {
+    expect(await askNew(person("dev", "", false).ui, PROFILES)).toEqual({ Session: { profile_name: "dev" } });
+  });
+
+  test("wants a role where there is no profile, and says what is wrong with one", async () => {
+    const { ui, questions, warnings } = person("", "nonsense", ROLE, false);
+    expect(await askNew(ui, [])).toEqual({ AssumeRole: { RoleArn: ROLE } });
+    expect(questions.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => "Role to assume, its ARN"));
+    expect(warnings).toHaveLength(2);
+    for (const text of warnings) expect(text).toStartWith("AssumeRole.RoleArn must be the ARN of a role");
+    expect(await askNew(person("(none of these)", ROLE, false).ui, PROFILES)).toEqual({
+      AssumeRole: { RoleArn: ROLE },
+    });
+  });
+
+  test("may have every parameter, booleans as booleans and numbers as numbers (E-053)", async () => {
+    const more = [
+      ["AssumeRole.RoleSessionName", "me"],
+      ["AssumeRole.PolicyArns", "arn:aws:iam::aws:policy/ReadOnlyAccess", ""],
+      ["AssumeRole.DurationSeconds", "3600"],
+      ["AssumeRole.ExternalId", "0123"],
+      ["AssumeRole.Tags", "team=web", "stage=dev", ""],
+      ["STS.use_ssl", "false"],
+      ["STS.verify", "/etc/ca.pem"],
+      ["MFA.command", "[oathtool, --totp, x]"],
+      ["AssumeRole.SerialNumber", MFA],
+      ["pin", "true"],
+      ["(done)"],
+    ];
+    const { ui, warnings } = person("base", ROLE, true, ...more.flat());
+    expect(await askNew(ui, PROFILES)).toEqual({
+      AssumeRole: {
+        RoleArn: ROLE,
+        RoleSessionName: "me",
+        PolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+        DurationSeconds: 3600,
+        ExternalId: "0123",
+        Tags: [
+          { Key: "team", Value: "web" },
+          { Key: "stage", Value: "dev" },
+        ],
+        SerialNumber: MFA,
+      },
+      Session: { profile_name: "base" },
+      STS: { use_ssl: false, verify: "/etc/ca.pem" },
+      MFA: { command: ["oathtool", "--totp", "x"] },
+      pin: true,
+    });
+    expect(warnings).toEqual([]);
+  });
 });
 
-test("every parameter can be given, booleans as booleans and numbers as numbers", async () => {
-  const { ui, questions, warnings } = person({
-    "Add a description?": true,
-    "Meta.description": "for me",
-    "AssumeRole.RoleArn": ROLE,
-    "Configure optional": true,
-    "AssumeRole.RoleSessionName": "me",
-    "Add AssumeRole.PolicyArns?": true,
-    "AssumeRole.PolicyArns,": ["arn:aws:iam::aws:policy/ReadOnlyAccess", ""],
-    "AssumeRole.Policy": '{"Version":"2012-10-17"}',
-    "AssumeRole.DurationSeconds": "3600",
-    "AssumeRole.ExternalId": "0123",
-    "AssumeRole.SerialNumber": "arn:aws:iam::123456789012:mfa/x",
-    "Add AssumeRole.Tags?": true,
-    "AssumeRole.Tags,": ["team=web", "stage=dev", ""],
-    "Add STS?": true,
-    "STS.use_ssl": "false",
-    "STS.verify": "/etc/ca.pem",
-    "Add MFA?": true,
-    "MFA.command": "[oathtool, --totp, x]",
-    "Add Session?": true,
-    "Session.profile_name": "dev",
+test("every parameter of the schema is offered, with a line of what it is", () => {
+  const paths = keysAt([]).flatMap((key): Path[] => {
+    const below = keysAt([key]);
+    return below.length === 0 ? [[key]] : below.map((each) => [key, each]);
   });
-  expect(await askConfig(ui, {})).toEqual({
-    Meta: { description: "for me" },
-    AssumeRole: {
-      RoleArn: ROLE,
-      RoleSessionName: "me",
-      PolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
-      Policy: '{"Version":"2012-10-17"}',
-      DurationSeconds: 3600,
-      ExternalId: "0123",
-      SerialNumber: "arn:aws:iam::123456789012:mfa/x",
-      Tags: [
-        { Key: "team", Value: "web" },
-        { Key: "stage", Value: "dev" },
-      ],
-    },
-    STS: { use_ssl: false, verify: "/etc/ca.pem" },
-    MFA: { command: ["oathtool", "--totp", "x"], timeout: 30 },
-    Session: { profile_name: "dev" },
-  });
-  expect(warnings).toEqual([]);
-  expect(questions.filter((question) => question.includes("AssumeRole."))).toHaveLength(12 + 5);
+  const offered = listParameters();
+  expect(offered.map(({ path }) => formatPath(path)).toSorted()).toEqual(paths.map(formatPath).toSorted());
+  for (const { meaning } of offered) expect(meaning).toMatch(/^.{8,76}$/);
 });
 
 describe("a bad answer is asked again, with the reason", () => {
-  test.each<[question: string, answers: string[], warning: string]>([
-    ["AssumeRole.RoleArn", ["", "x", ROLE], "AssumeRole.RoleArn must be the ARN of a role"],
+  test.each<[parameter: string, answers: string[], warning: string]>([
+    ["AssumeRole.RoleArn", ["x", ROLE], "AssumeRole.RoleArn must be the ARN of a role"],
     ["AssumeRole.DurationSeconds", ["an hour", "3600"], "AssumeRole.DurationSeconds must be a whole number"],
     ["AssumeRole.DurationSeconds", ["99999", "3600"], "AssumeRole.DurationSeconds must be at most 43200"],
     ["AssumeRole.Policy", ["{", '{"a":1}'], "AssumeRole.Policy must be a JSON object"],
     ["AssumeRole.TokenCode", ["12", ""], "AssumeRole.TokenCode must be six digits"],
-  ])("%s: %j", async (question, answers, warning) => {
-    const { ui, warnings } = person({ "AssumeRole.RoleArn": ROLE, "Configure optional": true, [question]: answers });
-    await askConfig(ui, {});
-    expect(warnings.length).toBeGreaterThan(0);
-    for (const text of warnings) expect(text).toStartWith(warning);
+  ])("%s: %j", async (parameter, answers, warning) => {
+    const { ui, warnings } = person(parameter, ...answers, "(done)");
+    await askMore(ui, { AssumeRole: { RoleArn: ROLE } });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toStartWith(warning);
   });
 });
 
-test("answers that do not fit together are gone through again, with what was said filled in", async () => {
-  const { ui, questions, warnings } = person({
-    "AssumeRole.RoleArn": [ROLE],
-    "Add MFA?": [true],
-    "MFA.command": ["oathtool"],
-    "Go through": [true],
-    "Configure optional": [false, true],
-    "AssumeRole.SerialNumber": ["arn:aws:iam::123456789012:mfa/x"],
-  });
-  expect(await askConfig(ui, {})).toEqual({
-    AssumeRole: { RoleArn: ROLE, SerialNumber: "arn:aws:iam::123456789012:mfa/x" },
-    MFA: { command: "oathtool", timeout: 30 },
+test("what does not fit together is said, and nothing is lost", async () => {
+  const { ui, questions, warnings } = person(
+    "MFA.command",
+    "oathtool",
+    "(done)",
+    "AssumeRole.SerialNumber",
+    MFA,
+    "(done)",
+  );
+  expect(await askMore(ui, { AssumeRole: { RoleArn: ROLE } })).toEqual({
+    AssumeRole: { RoleArn: ROLE, SerialNumber: MFA },
+    MFA: { command: "oathtool" },
   });
   expect(warnings).toEqual(["AssumeRole.SerialNumber is required with MFA.command"]);
-  expect(questions).toContain(`AssumeRole.RoleArn (required) [${ROLE}]`);
+  expect(questions.filter((question) => question === "Which parameter?")).toHaveLength(4);
 });
 
-test("whoever gives up saves nothing", async () => {
-  const { ui } = person({ "AssumeRole.RoleArn": ROLE, "Add MFA?": true, "MFA.command": "x", "Go through": false });
-  expect(await failure(askConfig(ui, {}))).toBe("the answers are not a valid config; nothing was saved");
+describe("what is there", () => {
+  const there = {
+    AssumeRole: { RoleArn: ROLE, DurationSeconds: 900, PolicyArns: ["arn:aws:iam::aws:policy/X"] },
+    STS: { aws_access_key_id: "AKIA", aws_secret_access_key: "SECRET" },
+  };
+
+  test("is kept without an answer, and filled in, a secret apart", async () => {
+    const { ui, questions } = person(
+      "AssumeRole.DurationSeconds",
+      "900",
+      "AssumeRole.PolicyArns",
+      "",
+      "STS.aws_secret_access_key",
+      "",
+      "(done)",
+    );
+    expect(await askMore(ui, there)).toEqual(there);
+    expect(questions).toContain("AssumeRole.DurationSeconds [900]");
+    expect(questions).toContain("AssumeRole.PolicyArns, one item (empty keeps what is there)");
+    expect(questions).toContain("STS.aws_secret_access_key (not shown; empty keeps it)");
+    expect(questions.join()).not.toContain("SECRET");
+  });
+
+  test("is removed by an empty answer, and its section with the last", async () => {
+    const { ui } = person("Meta.description", "", "AssumeRole.DurationSeconds", "", "(done)");
+    const value = { AssumeRole: { RoleArn: ROLE, DurationSeconds: 900 }, Meta: { description: "x" } };
+    expect(await askMore(ui, value)).toEqual({ AssumeRole: { RoleArn: ROLE } });
+  });
+});
+
+test("a secret is asked for without being shown", async () => {
+  const options: unknown[] = [];
+  const { ui } = person("Session.aws_secret_access_key", "S", "(done)");
+  const spying: Ui = { ...ui, askText: (question, given) => (options.push(given), ui.askText(question, given)) };
+  const value = { Session: { aws_access_key_id: "AKIA" }, AssumeRole: { RoleArn: ROLE } };
+  await askMore(spying, value);
+  expect(options).toEqual([{ isSecret: true }]);
 });
 
 test("Ctrl-C goes through", async () => {
-  const { ui } = person({ "AssumeRole.RoleArn": "^C" });
-  expect(await failure(askConfig(ui, {}))).toBe("interrupted");
-});
-
-describe("with a config that is there", () => {
-  const initial = {
-    AssumeRole: { RoleArn: ROLE, DurationSeconds: 900, Tags: [{ Key: "a", Value: "b" }] },
-    STS: { verify: false, aws_access_key_id: "AKIAX", aws_secret_access_key: "CANARY" },
-    Session: { profile_name: "dev" },
-    Meta: { description: "mine" },
-    pin: true,
-  };
-
-  test("Enter on everything changes nothing", async () => {
-    const { ui } = person({});
-    expect(await askConfig(ui, initial)).toEqual(initial);
-  });
-
-  test("a No to a section keeps it", async () => {
-    const no = { "Change a description?": false, "Change STS?": false, "Change Session?": false };
-    const { ui } = person({ ...no, "Configure optional": true, "AssumeRole.DurationSeconds": "1200" });
-    expect(await askConfig(ui, initial)).toEqual({
-      ...initial,
-      AssumeRole: { ...initial.AssumeRole, DurationSeconds: 1200 },
-    });
-  });
-
-  test("an empty answer takes a value out, and a section with its last", async () => {
-    const { ui } = person({ "Change Session?": true, "Session.profile_name": "" });
-    const { Session: _, ...rest } = initial;
-    expect(await askConfig(ui, initial)).toEqual(rest);
-  });
-
-  test("a secret is not shown, and an empty answer keeps it", async () => {
-    const { ui, questions } = person({ "Change STS?": true });
-    expect(await askConfig(ui, initial)).toEqual(initial);
-    expect(questions.join("\n")).not.toContain("CANARY");
-    expect(questions).toContain("STS.aws_secret_access_key (empty keeps it) []");
-    expect(questions).toContain("STS.verify [false]");
-  });
+  const asked = askNew(person("^C").ui, PROFILES).catch((error: Error) => error.message);
+  expect(await asked).toBe("interrupted");
 });

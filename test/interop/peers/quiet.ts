@@ -182,11 +182,14 @@ export const quiet: readonly Row[] = [
     const editor = join(side.home, "editor");
     writeFileSync(editor, "#!/bin/sh\nexit 0\n");
     chmodSync(editor, 0o755);
-    await using person = new Person([side.program, "config", "add", "-n", "edited"], {
-      ...side.environment,
-      EDITOR: editor,
-    });
-    await person.answers("interactively?", "n");
+    await using person = new Person(
+      [side.program, "config", "add", "-n", "edited", ...(side.name === "elhaz" ? [] : ["--editor"])],
+      {
+        ...side.environment,
+        EDITOR: editor,
+      },
+    );
+    if (side.name === "elhaz") await person.answers("interactively?", "n");
     await person.exit();
     return existsSync(join(side.configs, "edited.yaml"));
   }),

@@ -1,13 +1,17 @@
 // keyhole config add: a new config from flags, a file, questions or an editor.
 import { dumpYaml } from "../../../config/edit.ts";
-import { openConfigStore } from "../../../config/store.ts";
-import { checkConfigName } from "../../../config/name.ts";
-import { KeyholeError } from "../../../errors.ts";
+import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import { checkConfigName, isConfigName } from "../../../config/name.ts";
+import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
 import { editText, TEMPLATE } from "../../configs/editor.ts";
-import { nameOption } from "../../configs/names.ts";
-import { askConfig } from "../../configs/questions.ts";
+import { nameOption, sessionOf } from "../../configs/names.ts";
+import { describeProfile, usableProfiles } from "../../configs/overview.ts";
+import { withSession } from "../../daemon/broker.ts";
+import { openAwsFiles } from "../../foreign.ts";
+import { execLine } from "../welcome.ts";
+import { askNew } from "../../configs/questions.ts";
 
 const args = {
   name: { ...nameOption, description: "Name of the config; without it a terminal is asked" },
@@ -37,19 +41,45 @@ export default defineCommand({
   async run(context) {
     const { ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
-    const name = checkConfigName(context.args.name ?? (await askName(context)));
+    const name = context.args.name ?? (await askName(context, store));
+    checkConfigName(name);
     const replace = context.args.force || store.exists(name);
-    if (store.exists(name) && !context.args.force && !(await mayReplace(context, name))) return;
-    const source = await obtain(context, name);
-    if (source === undefined) return ui.notice("nothing was saved");
-    saveConfig(store, name, source, replace, context);
+    // A name that was typed just now has been asked about.
+    const isAsked = context.args.name === undefined;
+    if (store.exists(name) && !context.args.force && !isAsked && !(await mayReplace(context, name))) return;
+    const made = await obtain(context, name);
+    if (made === undefined) return ui.notice("nothing was saved");
+    await saveConfig(store, name, made.source, replace, context);
     ui.notice(`config ${name} created`);
+    if (made.isAsked && (await ui.askYesNo("Test it now?", true))) await tryOut(context, name);
+    if (made.isAsked) ui.notice(`next: ${execLine({ name, isProfile: false })}`);
   },
 });
 
-async function askName({ ui }: Context): Promise<string> {
-  if (await ui.isInteractive()) return ui.askText("Name of the config");
-  throw new KeyholeError("usage", "-n NAME is missing", "keyhole config add -n NAME --role-arn ARN");
+/** Asked again until it is a name, and one that may be taken. */
+async function askName(context: Context, store: ConfigStore): Promise<string> {
+  const { ui } = context;
+  if (!(await ui.isInteractive()))
+    throw new KeyholeError("usage", "-n NAME is missing", "keyhole config add -n NAME --role-arn ARN");
+  for (;;) {
+    const name = (await ui.askText("Name of the config")).trim();
+    if (!isConfigName(name)) ui.warn("a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _");
+    else if (!store.exists(name) || context.args.force || (await mayReplace(context, name))) return name;
+  }
+}
+
+/** Who AWS says that it is. What is wrong is said, and the config stays. */
+async function tryOut(context: Context, name: string): Promise<void> {
+  const { ui, settings } = context;
+  try {
+    const { arn } = await withSession(context, sessionOf(name, settings.paths), (link, session) =>
+      link.request("Identity", { config: session }),
+    );
+    ui.notice(`it works: ${arn}`);
+  } catch (error) {
+    const { message, hint } = keyholeErrorOf(error);
+    ui.warn(message, hint);
+  }
 }
 
 async function mayReplace({ ui }: Context, name: string): Promise<boolean> {
@@ -61,8 +91,14 @@ async function mayReplace({ ui }: Context, name: string): Promise<boolean> {
   );
 }
 
+interface Made {
+  readonly source: Source;
+  /** By answers of a person. */
+  readonly isAsked: boolean;
+}
+
 /** The text from the flags if they say anything of it, else from a person. */
-async function obtain(context: Context, name: string): Promise<Source | undefined> {
+async function obtain(context: Context, name: string): Promise<Made | undefined> {
   const { args: given, ui } = context;
   const file = given["from-file"];
   const role = given["role-arn"] === undefined ? [] : [`AssumeRole.RoleArn=${given["role-arn"]}`];
@@ -70,15 +106,18 @@ async function obtain(context: Context, name: string): Promise<Source | undefine
     const changes = readChanges([...role, ...given.set], [], context);
     const source = file === undefined ? { text: "", name: undefined } : await readSource(file, context);
     const text = changeText(source, changes, context);
-    if (!given.editor) return { text, name: source.name };
-    return { text: (await editText(text, name, context)) ?? text, name: undefined };
+    if (!given.editor) return { source: { text, name: source.name }, isAsked: false };
+    return { source: { text: (await editText(text, name, context)) ?? text, name: undefined }, isAsked: false };
   }
   if (!(await ui.isInteractive())) {
-    const hint = `keyhole config add -n ${name} --role-arn ARN`;
+    const hint = `keyhole config add ${name} --role-arn ARN`;
     throw new KeyholeError("usage", "--role-arn ARN or --from-file FILE is missing", hint);
   }
-  if (!given.editor && (await ui.askYesNo("Create config interactively?", true)))
-    return { text: dumpYaml(await askConfig(ui, {})), name: undefined };
-  const text = await editText(TEMPLATE, name, context);
-  return text === undefined ? undefined : { text, name: undefined };
+  if (given.editor) {
+    const text = await editText(TEMPLATE, name, context);
+    return text === undefined ? undefined : { source: { text, name: undefined }, isAsked: false };
+  }
+  const { sources } = await openAwsFiles(context);
+  const profiles = usableProfiles(sources).map((value) => ({ value, details: [describeProfile(sources, value)] }));
+  return { source: { text: dumpYaml(await askNew(ui, profiles)), name: undefined }, isAsked: true };
 }

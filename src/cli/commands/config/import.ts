@@ -7,7 +7,7 @@ import { replaceForeign } from "../../../files/writing.ts";
 import { formatJson, formatTable, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { type ConfigSource, type Import, planImports } from "../../configs/imports.ts";
-import { saveConfig } from "../../configs/text.ts";
+import { saveText } from "../../configs/text.ts";
 import { findBlock, replaceBlock } from "../../configs/marks.ts";
 import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
 import type { Sources } from "../../../sources/plan.ts";
@@ -138,7 +138,7 @@ function importOne(store: ConfigStore, { profile, config, what }: Import, contex
   const { name, text } = config;
   if (!store.exists(name)) {
     try {
-      if (!context.args["dry-run"]) saveConfig(store, name, { text, name: undefined }, false, context);
+      if (!context.args["dry-run"]) saveText(store, name, { text, name: undefined }, false, context);
     } catch (error) {
       if (!(error instanceof KeyholeError)) throw error;
       return skipped(profile, error.message);

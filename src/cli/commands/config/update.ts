@@ -6,7 +6,7 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { configChoices, nameOption, requireName } from "../../configs/names.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
 import { editText } from "../../configs/editor.ts";
-import { askConfig, type ConfigValue } from "../../configs/questions.ts";
+import { askMore, type ConfigValue } from "../../configs/questions.ts";
 
 const args = {
   name: nameOption,
@@ -29,7 +29,7 @@ export default defineCommand({
     const before = { text: store.readText(name), name };
     const after = await obtain(context, store, before);
     if (after === undefined || after.text === before.text) return ui.notice("nothing to change");
-    saveConfig(store, name, after, true, context);
+    await saveConfig(store, name, after, true, context);
     ui.notice(`config ${name} updated`);
   },
 });
@@ -51,7 +51,7 @@ async function obtain(context: Context, store: ConfigStore, before: Named): Prom
     return { text: await editor(before.text, context, before.name), name: before.name };
   // A file that is not valid cannot fill in the answers; the error names the way through the editor.
   const current = store.parse(before.name).config as unknown as ConfigValue;
-  const changes = diffValues(current, await askConfig(ui, current));
+  const changes = diffValues(current, await askMore(ui, current));
   return { text: changeText(before, changes, context), name: before.name };
 }
 

@@ -1,12 +1,9 @@
 // keyhole config validate: every problem of one config, of all, or of a text that is not saved yet.
 import { formatProblem, inspectConfig, type TextProblem } from "../../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
-import { definedVariables } from "../../../environment.ts";
 import { KeyholeError } from "../../../errors.ts";
-import { readSharedFiles } from "../../foreign.ts";
-import { profileRefusal } from "../../../sources/plan.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { changeOptions, readSource } from "../../configs/text.ts";
+import { changeOptions, readSource, refusalOfProfile } from "../../configs/text.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 import { nameOption } from "../../configs/names.ts";
 
@@ -32,12 +29,10 @@ interface Inspected extends Finding {
 /** A profile that gives no credentials is a problem of the config that names it. */
 async function withSource(
   { profile, ...finding }: Inspected,
-  { host, environment }: Pick<CommandContext, "host" | "environment">,
+  context: Pick<CommandContext, "host" | "environment">,
 ): Promise<Finding> {
   if (profile === undefined) return finding;
-  const variables = definedVariables(environment);
-  const { shared, refusals } = await readSharedFiles(host, variables);
-  const [refusal = profileRefusal({ shared, environment: variables }, profile)] = refusals;
+  const refusal = await refusalOfProfile(profile, context);
   if (refusal === undefined) return finding;
   const problem = { line: undefined, message: `Session.profile_name: ${refusal.message}` };
   return { ...finding, valid: false, problems: [problem] };

@@ -41,12 +41,44 @@ describe("config add", () => {
       ROLE,
       ...settings.flatMap((each) => ["--set", each]),
     ]);
-    expect(result).toEqual({ exit: 0, stdout: "", stderr: "config dev created\n", questions: [] });
+    const missing =
+      "keyhole: warning: Session.profile_name: there is no profile 'dev'\nkeyhole: hint: aws configure list-profiles\n";
+    expect(result).toEqual({ exit: 0, stdout: "", stderr: `${missing}config dev created\n`, questions: [] });
     expect(textOf("dev")).toBe(
       `AssumeRole:\n  RoleArn: ${ROLE}\n  DurationSeconds: 3600\n  Tags:\n    - Key: team\n      Value: web\nSession:\n  profile_name: dev\n`,
     );
     expect(fs.statSync(fileOf("dev")).mode & 0o777).toBe(0o600);
     expect(fs.statSync(`${home}/configs`).mode & 0o777).toBe(0o700);
+  });
+
+  test.each([
+    ["AssumeRole.DurationSeconds=60", "AssumeRole.DurationSeconds is below 900 seconds, which AWS refuses"],
+    ["Session.region_name=eu-wset-1", "Session.region_name is not called as AWS calls its regions, like eu-west-1"],
+    ["STS.region_name=Frankfurt", "STS.region_name is not called as AWS calls its regions, like eu-west-1"],
+    [`AssumeRole.RoleArn=${ROLE}/`, "AssumeRole.RoleArn ends with a slash, and no role's name does"],
+  ])("saves what is odd and says so: %s", async (setting, warning) => {
+    const result = await config(["add", "dev", "--from-file", "-", "--set", setting], stdin(COMMENTED));
+    expect([result.exit, result.stderr]).toEqual([0, `keyhole: warning: ${warning}\nconfig dev created\n`]);
+    const other = ["--set", setting, "--set", "STS.endpoint_url=http://127.0.0.1:1"];
+    const elsewhere = await config(["add", "other", "--from-file", "-", ...other], stdin(COMMENTED));
+    expect(elsewhere.stderr).toBe("config other created\n");
+  });
+
+  test.each([
+    "eu-west-1",
+    "us-gov-east-1",
+    "ap-southeast-3",
+    "il-central-1",
+    "us-isob-east-1",
+    "mx-central-1",
+    "eusc-de-east-1",
+  ])("takes %s for a region", async (region) => {
+    const partition = { us: region.includes("gov") ? "aws-us-gov" : "aws-iso-b", eusc: "aws-eusc" }[
+      region.split("-")[0]!
+    ];
+    const role = ROLE.replace("arn:aws:", `arn:${partition ?? "aws"}:`);
+    const words = ["add", "dev", "--role-arn", role, "--set", `Session.region_name=${region}`];
+    expect((await config(words)).stderr).toBe("config dev created\n");
   });
 
   test("takes a file as it is, comments and all, and flags on top", async () => {
