@@ -108,6 +108,9 @@ export const SOURCE_PREFIX = "KEYHOLE_SOURCE_";
  */
 export const KEYS_OF_SESSION = `${SOURCE_PREFIX}SESSION`;
 
+/** The name of the session that `keyhole shell` gave, for the prompt. */
+export const SHELL_SESSION = `${SOURCE_PREFIX}SHELL`;
+
 /**
  * What of an environment selects source credentials. Empty variables count as unset, as they do in the SDKs. Relative
  * paths are taken from `cwd`, which is asked for only then: the daemon works in another directory.

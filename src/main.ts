@@ -18,7 +18,10 @@ else if (role === "--resolve-source") await (await import("./sources/resolver.ts
 else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
 else if (role === "--signer") await (await import("./signer/main.ts")).main(rest[0]);
 else if (role === "--read-files") await (await import("./files/reader.ts")).main(rest[0]);
-else {
+else if (role === "prompt" && rest.length === 0) {
+  const shown = await (await import("./client/prompt.ts")).promptOf(process.env);
+  if (shown !== undefined) process.stdout.write(`${shown}\n`);
+} else {
   const answer = await answerExpress(words, process.env, process.execPath);
   if (answer === "answered") process.exit(0);
   const refusal = answer === "unusual" ? undefined : answer.refusal;

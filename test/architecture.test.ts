@@ -357,6 +357,7 @@ test("every file below src/ stands behind a wall or at the root", () => {
 test("before main.ts knows its role it loads the express lane alone, which imports nothing", () => {
   expect(importsOf("main.ts").filter((target) => !/^(?:daemon|sources|signer|cli|files)\//.test(target))).toEqual([
     "client/express.ts",
+    "client/prompt.ts",
   ]);
   const main = readFileSync(join(root, "main.ts"), "utf8");
   expect([...main.matchAll(/^import .*"(.+)";$/gm)].map(([, target]) => target)).toEqual(["./client/express.ts"]);

@@ -23,6 +23,7 @@ export const root: CommandGroup = {
     export: load(() => import("./commands/export.ts")),
     exec: async () => (await import("./commands/exec.ts")).exec,
     shell: async () => (await import("./commands/exec.ts")).shell,
+    prompt: load(() => import("./commands/prompt.ts")),
     whoami: load(() => import("./commands/whoami.ts")),
     console: load(() => import("./commands/console.ts")),
     login: load(() => import("./commands/login.ts")),

@@ -196,7 +196,7 @@ function grantDirectoryOf(executable: string): string | undefined {
 }
 
 /** As a daemon of this user makes it. One of a group's, of root's or of another user's, the command line proper looks at. */
-async function isOwnControlSocket(path: string): Promise<boolean> {
+export async function isOwnControlSocket(path: string): Promise<boolean> {
   try {
     const { mode, uid } = await Bun.file(path).stat();
     return (mode & 0o777) === 0o600 && uid === process.getuid?.();
@@ -206,7 +206,7 @@ async function isOwnControlSocket(path: string): Promise<boolean> {
 }
 
 /** As paths.ts has it. */
-function socketOfHome(environment: Environment): string | undefined {
+export function socketOfHome(environment: Environment): string | undefined {
   const home = environment["KEYHOLE_HOME"] || (environment["HOME"] && `${environment["HOME"]}/.keyhole`);
   return home && `${home}${lane.homeSocket}`;
 }
@@ -257,7 +257,7 @@ interface Asking<Read> {
 }
 
 /** What `read` makes of an answer; undefined where no daemon was reached or the connection was closed. */
-function ask<Read>(
+export function ask<Read>(
   peer: { readonly unix: string } | { readonly fd: number },
   { request, held: first, deadline, silence, read }: Asking<Read>,
 ): Promise<Read | undefined | "timeout"> {
@@ -304,7 +304,7 @@ function join(held: Uint8Array, chunk: Uint8Array): Uint8Array {
   return Buffer.concat([held, chunk]);
 }
 
-function isWhole(frame: Uint8Array): boolean {
+export function isWhole(frame: Uint8Array): boolean {
   return frame.length >= 6 && u32(frame, 0) + 4 === frame.length && frame[4] === lane.version;
 }
 

@@ -186,6 +186,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return { state: turn.state, code: turn.state === "ask" ? turn.code : undefined };
     },
     CodeAnswer: async ({ id, code }) => ({ problem: await codes.answer(id, code) }),
+    TimeLeft: ({ config }) => ({ milliseconds: sessions.timeLeft(config) }),
     Proxies: () => ({ proxies }),
     GrantList: () => ({ grants: fitGrants(grants.list()).map(formerOf) }),
     GrantsList: () => ({ grants: fitGrants(grants.list()) }),

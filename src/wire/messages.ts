@@ -344,6 +344,13 @@ export const messages = {
     /** What is wrong with the code, where another is to be given. */
     response: struct({ problem: optional(string) }),
   },
+  /** How long a session's credentials are good: for a shell's prompt. Asks nothing of STS, and is no use of the session. */
+  TimeLeft: {
+    number: 0x1d,
+    request: struct({ config: string }),
+    /** Milliseconds; 0 for credentials that are expired, absent where there are none. */
+    response: struct({ milliseconds: optional(u64) }),
+  },
 } as const satisfies Record<string, MessageRow>;
 
 export type MessageName = keyof typeof messages;

@@ -57,7 +57,7 @@ describe("inside a sandbox that has a grant", async () => {
 
   test("only these commands run", () => {
     const inside = commands.filter(({ where }) => where !== "host").map(({ meta }) => meta.name);
-    const wanted = ["bridge", "completion", "doctor", "exec", "export", "help", "relay", "shell", "whoami"];
+    const wanted = ["bridge", "completion", "doctor", "exec", "export", "help", "prompt", "relay", "shell", "whoami"];
     expect(inside.toSorted()).toEqual(wanted);
   });
 

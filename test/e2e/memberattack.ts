@@ -39,6 +39,7 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Codes: {},
   CodeTurn: { id: 1, canAsk: true },
   CodeAnswer: { id: 1, code: "123456" },
+  TimeLeft: { config: "dev" },
 };
 
 /** The kind of error that each message is answered with, or `answer`. */

@@ -42,6 +42,7 @@ function setUp(handlers: Partial<Handlers>) {
     Codes: notAsked,
     CodeTurn: notAsked,
     CodeAnswer: notAsked,
+    TimeLeft: notAsked,
     Fetch: notAsked,
     ...handlers,
   };
@@ -118,7 +119,7 @@ test("an unknown message gets an error reply, and says so", () => {
   const { dispatch } = setUp({});
   const failure = failureOf(dispatch(parse(encodeFrame(0x7e, new Uint8Array(3))), caller));
   expect(failure.number).toBe(errors["unknown-message"].number);
-  expect(failure.message).toBe("this daemon speaks messages 1 to 28 of protocol version 1, not 126");
+  expect(failure.message).toBe("this daemon speaks messages 1 to 29 of protocol version 1, not 126");
 });
 
 test.each([

@@ -3,6 +3,7 @@ import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { defineCommand } from "../command.ts";
 import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
+import { shellConfigOf } from "../programs/nesting.ts";
 import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
 export const exec = defineCommand({
@@ -35,8 +36,10 @@ export const shell = defineCommand({
   async run(context) {
     const { args, environment, ui } = context;
     const program = environment["SHELL"] || "/bin/sh";
-    return executeRefreshing(context, nameOrProfile(args), [program], (name) =>
-      ui.notice(`keyhole: ${program} with credentials of ${name}, renewed as needed; leave it with exit`),
-    );
+    const outer = shellConfigOf(environment);
+    return executeRefreshing(context, nameOrProfile(args), [program], (name) => {
+      if (outer !== undefined) ui.warn(`this shell is inside of a shell of ${outer}`, "exit");
+      ui.notice(`keyhole: ${program} with credentials of ${name}, renewed as needed; leave it with exit`);
+    });
   },
 });

@@ -1,5 +1,6 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
 import { checkSourceName, formatSessionName, isConfigName, profileConfigName } from "../../config/name.ts";
+import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
 import type { Ui } from "../ui.ts";
@@ -38,6 +39,11 @@ export function nameOrProfile({
     "--profile takes the name of a profile, and excludes NAME",
     "aws configure list-profiles",
   );
+}
+
+/** The name that a command was given, else the one that `keyhole shell` was; no sandbox's socket is told the latter. */
+export function nameOrShells(name: string | undefined, environment: Environment): string | undefined {
+  return name ?? (environment["KEYHOLE_CONFIG"] || undefined);
 }
 
 export interface NameChoices {

@@ -8,6 +8,7 @@ import {
   KEYS_OF_SESSION,
   regionOf,
   regionVariables,
+  SHELL_SESSION,
   SOURCE_PREFIX,
   withoutRivals,
 } from "../../environment.ts";
@@ -35,6 +36,9 @@ const GIVEN = `${SOURCE_PREFIX}GIVEN`;
 /** The region, where keyhole gave one. */
 const GIVEN_REGION = `${SOURCE_PREFIX}REGION`;
 
+/** AWS_PROFILE, where keyhole gave one. */
+const GIVEN_PROFILE = `${SOURCE_PREFIX}PROFILE`;
+
 /** What a program is given. */
 export interface Gift {
   /** The name of the session that it is of. */
@@ -43,12 +47,23 @@ export interface Gift {
   readonly region: string | undefined;
   /** The variables themselves: three keys, or two files. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Of a shell, where people type more commands; undefined for a program. */
+  readonly shell: ShellGift | undefined;
+}
+
+export interface ShellGift {
+  /** What `-n` means inside where nothing is said. */
+  readonly config: string;
+  /** The profile of that config in the AWS config file that it is given. */
+  readonly profile: string;
+  /** Settings that an option of the outer command line named. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** The environment of a program that is given credentials: without what would win over them. */
 export function environmentInside(
   environment: Environment,
-  { session, region, variables }: Gift,
+  { session, region, variables, shell }: Gift,
   cwd: () => string,
 ): Record<string, string> {
   const outer = environmentOutside(environment);
@@ -68,7 +83,19 @@ export function environmentInside(
     ...(regionOf(outer) === undefined && region !== undefined && { [GIVEN_REGION]: region }),
     ...regionVariables(outer, region),
     ...variables,
+    ...(shell !== undefined && {
+      ...shell.settings,
+      KEYHOLE_CONFIG: shell.config,
+      [SHELL_SESSION]: session,
+      AWS_PROFILE: shell.profile,
+      [GIVEN_PROFILE]: shell.profile,
+    }),
   };
+}
+
+/** The config of the shell that this is the inside of, if it is. */
+export function shellConfigOf(environment: Environment): string | undefined {
+  return environment[SHELL_SESSION] && environment["KEYHOLE_CONFIG"];
 }
 
 /**
@@ -83,6 +110,8 @@ export function environmentOutside(environment: Environment): Record<string, str
   if (!given) return outer;
   const remembered = (name: string) => inner[SOURCE_PREFIX + name];
   const isThere = dropGiven(outer, given);
+  if (inner[SHELL_SESSION]) delete outer["KEYHOLE_CONFIG"];
+  if (outer["AWS_PROFILE"] === inner[GIVEN_PROFILE]) delete outer["AWS_PROFILE"];
   dropRegion(outer, inner[GIVEN_REGION]);
   const files = FILES.filter((name) => outer[name] === undefined);
   const isSelection =

@@ -2,7 +2,7 @@
 // default profile asks keyhole, an empty credentials file, and the variables that name them. The files hold no secret, and
 // are the same for all who write them, so shells of one config, and of the same files of the person, share them.
 import type { Paths } from "../../paths.ts";
-import { profileConfigName } from "../../config/name.ts";
+import { profileConfigName, profileOf } from "../../config/name.ts";
 import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "../../sources/profile.ts";
 import { formatAwsConfig, formatProcess } from "../../text/awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
@@ -78,14 +78,30 @@ export function writeRefreshingFiles(paths: Paths, profile: RefreshingProfile): 
 export function refreshingConfig(paths: Paths, profile: RefreshingProfile): string {
   const { name, isGrant = false, command, region, own } = profile;
   const words = [...command, "--socket-path", paths.socket, "export", "--format", "credential-process"];
-  const settings = own?.profiles.get(DEFAULT_PROFILE) ?? new Map<string, string>();
+  const kept = [...(own?.profiles.get(DEFAULT_PROFILE) ?? [])].filter(([key]) => !COMPETING.test(key));
+  const process = isGrant ? words : [...words, ...directoryWords(paths), "-n", name];
+  const named =
+    region === undefined ? kept : [["region", region] as const, ...kept.filter(([key]) => key !== "region")];
+  const twin = isGrant ? "" : formatTwin(profile, formatProcess(process), formatSettings(named));
   return formatAwsConfig({
     comment: "Written by keyhole for exec --refresh and shell; holds no secret.",
-    process: isGrant ? words : [...words, ...directoryWords(paths), "-n", name],
-    region: region ?? settings.get("region"),
-    settings: formatSettings([...settings].filter(([key]) => !COMPETING.test(key) && key !== "region")),
-    others: own === undefined ? "" : formatOthers(own, words),
+    process,
+    region: named.find(([key]) => key === "region")?.[1],
+    settings: formatSettings(named.filter(([key]) => key !== "region")),
+    others: twin + (own === undefined ? "" : formatOthers(own, words)),
   });
+}
+
+/** The default profile again, under the name that AWS_PROFILE has in a shell. */
+function formatTwin(profile: Pick<RefreshingProfile, "name" | "own">, process: string, settings: string): string {
+  return formatSection(`profile ${shellProfileOf(profile)}`, `${process}\n${settings}`);
+}
+
+/** The config's name or, of a profile without a config, that; in front of it `keyhole-` where the person's files have one. */
+export function shellProfileOf({ name, own }: Pick<RefreshingProfile, "name" | "own">): string {
+  const profile = (profileOf(name) ?? name).replaceAll(/[^\w+.@-]+/g, "-");
+  const isTaken = (each: string) => each === DEFAULT_PROFILE || own?.profiles.has(each) === true;
+  return isTaken(profile) ? `keyhole-${profile}` : profile;
 }
 
 /** Settings that say whose credentials a profile has. */

@@ -27,6 +27,7 @@ export async function executeWithKeys(
     session: grant ?? config,
     region,
     variables: variablesOf(parseProcessLine(line)),
+    shell: undefined,
   });
 }
 
@@ -34,13 +35,13 @@ export async function executeWithKeys(
  * Becomes a program whose SDKs ask keyhole whenever their credentials grow old; it is given no keys.
  *
  * @param name as vending/vend.ts has it
- * @param announce called when there are credentials, before the program begins, with the name of whose they are
+ * @param announce of a shell: called when there are credentials, before it begins, with the name of whose they are
  */
 export async function executeRefreshing(
   context: Context,
   name: string | undefined,
   words: readonly string[],
-  announce: (name: string) => void = () => {},
+  announce?: (name: string) => void,
 ): Promise<never> {
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { config, grant, region, socket } = await vend(context, name);
@@ -48,21 +49,32 @@ export async function executeRefreshing(
   const whose = grant ?? parseSessionName(config)?.config ?? config;
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));
-  const variables = isReady ? grantVariables(directory) : await writeFiles();
-  announce(session);
-  return become(context, words, { session, region, variables });
+  const { variables, profile } = isReady ? { variables: grantVariables(directory) } : await writeFiles();
+  announce?.(session);
+  const isOwnShell = announce !== undefined && grant === undefined && profile !== undefined;
+  const shell = isOwnShell ? { config: whose, profile, settings: settingsOf(context.settings) } : undefined;
+  return become(context, words, { session, region, variables, shell });
 
-  async function writeFiles(): Promise<Record<string, string>> {
+  async function writeFiles(): Promise<{ readonly variables: Record<string, string>; readonly profile: string }> {
     const paths = { ...context.settings.paths, socket };
-    const { writeRefreshingFiles } = await import("./refreshing.ts");
+    const { shellProfileOf, writeRefreshingFiles } = await import("./refreshing.ts");
     const { readSharedFiles } = await import("../foreign.ts");
     const outside = selectSourceEnvironment(environmentOutside(context.environment), () => context.host.cwd());
     const own = grant === undefined ? (await readSharedFiles(context.host, outside)).shared : undefined;
     const files = grant === undefined ? sharedPaths(outside) : [];
     const { command } = context.host;
     writeRefreshingFiles(paths, { name: whose, isGrant: grant !== undefined, command, region, own, files });
-    return refreshingVariables(paths, whose, files);
+    return { variables: refreshingVariables(paths, whose, files), profile: shellProfileOf({ name: whose, own }) };
   }
+}
+
+/** What options may have named, and a command inside is to find again. */
+function settingsOf({ paths, isSocketNamed }: Context["settings"]): Record<string, string> {
+  const { configDir, defaultConfigDir, socket } = paths;
+  return {
+    ...(configDir !== defaultConfigDir && { KEYHOLE_CONFIG_DIR: configDir }),
+    ...(isSocketNamed && { KEYHOLE_SOCKET: socket }),
+  };
 }
 
 /** Whether the AWS config of a grant names the executable where it is seen here; elsewhere it names a mount point. */

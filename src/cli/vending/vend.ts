@@ -6,7 +6,7 @@ import { isErrorOf } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
 import type { CommandContext } from "../command.ts";
-import { configChoices, requireName } from "../configs/names.ts";
+import { configChoices, nameOrShells, requireName } from "../configs/names.ts";
 import { fetchPatiently, hidePlaces, insideErrors } from "./grant-socket.ts";
 import { requireSharedName, vendShared } from "./shared.ts";
 
@@ -27,7 +27,7 @@ export async function vend(caller: Caller, name: string | undefined): Promise<Ve
   if (answer !== undefined) return answer;
   const { settings } = caller;
   const { socket } = settings.paths;
-  const config = await requireName(name, caller.ui, configChoices(settings.paths));
+  const config = await requireName(nameOrShells(name, caller.environment), caller.ui, configChoices(settings.paths));
   try {
     return { ...(await orProfile(caller, config, (each) => vendConfig(caller, each))), socket };
   } catch (error) {
@@ -63,15 +63,16 @@ export async function orProfile<Result>(
 
 /** As `vend`, from a grant or from another user's shared daemon; undefined where neither is meant. */
 export async function vendElsewhere(caller: Caller, name: string | undefined): Promise<Vended | undefined> {
-  const { settings, host } = caller;
+  const { settings, host, environment } = caller;
   const target = caller.target();
   if (target.kind === "grant" || target.kind === "unknown") {
     const answer = await fetchIfGrant(target, caller);
     if (answer !== undefined) return checkName({ ...answer, socket: target.path }, name);
   }
-  const { kind, path: socket } = findSource(settings, target, name);
+  const own = nameOrShells(name, environment);
+  const { kind, path: socket } = findSource(settings, target, own);
   if (kind !== "shared") return undefined;
-  return { ...(await vendShared(settings, host.userId(), requireSharedName(name))), socket };
+  return { ...(await vendShared(settings, host.userId(), requireSharedName(own))), socket };
 }
 
 function checkName(answer: Vended, name: string | undefined): Vended {

@@ -175,6 +175,12 @@ export class Sessions {
     return session === undefined || session.isFailedAttempt ? undefined : session.info(this.#lifecycle.time);
   }
 
+  /** Milliseconds that the credentials of a session are good; undefined where there are none. Not a use of it. */
+  timeLeft(name: string): number | undefined {
+    const expiresAt = this.infoOf(name)?.expiresAt;
+    return expiresAt === undefined ? undefined : Math.max(0, Math.floor(expiresAt - this.#lifecycle.time.wall));
+  }
+
   /** Those that are to come back after a restart: their environment gave credentials, and is not one request's alone. */
   proven(): Proven[] {
     return this.#lifecycle.all().flatMap(({ name, provenEnvironment: environment, awaitsWay, issue }) => {

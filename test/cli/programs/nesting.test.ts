@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { environmentInside, environmentOutside } from "../../../src/cli/programs/nesting.ts";
+import { environmentInside, environmentOutside, shellConfigOf } from "../../../src/cli/programs/nesting.ts";
 import { rivals, selectSourceEnvironment } from "../../../src/environment.ts";
 
 const cwd = () => "/here";
@@ -36,14 +36,16 @@ const files = (directory: string) => ({
   AWS_SHARED_CREDENTIALS_FILE: `${directory}/credentials`,
   AWS_SDK_LOAD_CONFIG: "1",
 });
-const exec = { session: "dev", region: undefined, variables: keys("ASIADEV") };
-const shell = { session: "dev", region: undefined, variables: files("/home/a/.keyhole/run") };
-const other = { session: "other", region: undefined, variables: files("/home/a/.keyhole/run/other") };
+const exec = { session: "dev", region: undefined, variables: keys("ASIADEV"), shell: undefined };
+const refresh = { ...exec, variables: files("/home/a/.keyhole/run") };
+const shell = { ...refresh, shell: { config: "dev", profile: "dev", settings: { KEYHOLE_CONFIG_DIR: "/configs" } } };
+const other = { ...exec, session: "other", variables: files("/home/a/.keyhole/run/other") };
 
 const outers = Object.entries({ plain, withProfile, withRole, withContainer });
 const gifts = [
   ["exec", exec],
-  ["shell", shell],
+  ["exec --refresh", refresh],
+  ["shell", { ...shell, shell: { ...shell.shell, settings: {} } }],
 ] as const;
 
 describe.each(gifts)("%s", (_, gift) => {
@@ -51,7 +53,7 @@ describe.each(gifts)("%s", (_, gift) => {
     const before = Object.fromEntries(rivals.map((name) => [name, "old"]));
     const inside = environmentInside({ ...plain, ...before, AWS_SECRET_ACCESS_KEY: "SECRET" }, gift, cwd);
     expect(inside).toMatchObject({ ...plain, ...gift.variables });
-    const own = new Set(Object.keys(gift.variables));
+    const own = new Set([...Object.keys(gift.variables), ...(gift.shell === undefined ? [] : ["AWS_PROFILE"])]);
     for (const name of rivals) if (!own.has(name)) expect(inside).not.toHaveProperty(name);
     expect(Object.values(environmentInside(withKeys, gift, cwd)).join(" ")).not.toMatch(/SECRET|TOKEN/);
   });
@@ -98,6 +100,17 @@ describe.each(gifts)("%s", (_, gift) => {
 test("a profile that is set inside is looked for in the files outside", () => {
   const outside = environmentOutside({ ...environmentInside(withProfile, shell, cwd), AWS_PROFILE: "mine" });
   expect(outside).toMatchObject({ AWS_PROFILE: "mine", AWS_CONFIG_FILE: "/etc/aws" });
+});
+
+test("a shell says which config -n means inside, also to a shell in it, and a program of another config does not", () => {
+  const inside = environmentInside(withProfile, shell, cwd);
+  expect(inside).toMatchObject({ KEYHOLE_CONFIG: "dev", KEYHOLE_CONFIG_DIR: "/configs", AWS_PROFILE: "dev" });
+  expect(shellConfigOf(inside)).toBe("dev");
+  const program = environmentInside(inside, other, cwd);
+  expect(program).not.toHaveProperty("KEYHOLE_CONFIG");
+  expect(program).not.toHaveProperty("AWS_PROFILE");
+  expect(shellConfigOf(program)).toBeUndefined();
+  expect(shellConfigOf({ ...plain, KEYHOLE_CONFIG: "mine" })).toBeUndefined();
 });
 
 test("in a shell within a shell of another config nothing of either is a source", () => {

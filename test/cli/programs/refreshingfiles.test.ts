@@ -5,6 +5,7 @@ import {
   emptyCredentialsPath,
   refreshingConfig,
   refreshingConfigPath,
+  shellProfileOf,
   writeRefreshingFiles,
 } from "../../../src/cli/programs/refreshing.ts";
 import { KeyholeError } from "../../../src/errors.ts";
@@ -30,8 +31,22 @@ test("the config file reads like this", () => {
     [profile default]
     credential_process = "/opt/key hole/keyhole" --socket-path /home/a/.keyhole/sock/daemon.sock export --format credential-process -n dev
     region = eu-west-1
+
+    [profile dev]
+    credential_process = "/opt/key hole/keyhole" --socket-path /home/a/.keyhole/sock/daemon.sock export --format credential-process -n dev
+    region = eu-west-1
     "
   `);
+});
+
+test("AWS_PROFILE of a shell is its config's name, and shadows no profile of the person's", () => {
+  const own = parseSharedConfig("[default]\n[profile dev]\n[profile a b]\n", "");
+  expect(shellProfileOf({ name: "dev", own: undefined })).toBe("dev");
+  expect(shellProfileOf({ name: "prod", own })).toBe("prod");
+  expect(shellProfileOf({ name: "dev", own })).toBe("keyhole-dev");
+  expect(shellProfileOf({ name: "default", own: undefined })).toBe("keyhole-default");
+  expect(shellProfileOf({ name: "aws:dev", own })).toBe("keyhole-dev");
+  expect(shellProfileOf({ name: "aws:a%20b", own })).toBe("a-b");
 });
 
 test("a grant's socket is told no name", () => {
@@ -129,6 +144,13 @@ sso_region = eu-west-1
     s3 =
       addressing_style = path
 
+    [profile dev]
+    credential_process = keyhole -n dev
+    region = us-east-1
+    output = yaml
+    s3 =
+      addressing_style = path
+
     [profile "team a"]
     credential_process = keyhole -n "aws:team%20a"
     region = eu-north-1
@@ -160,6 +182,7 @@ sso_region = eu-west-1
   expect(text).not.toMatch(/canary|AKIA/i);
   expect([...parseSharedConfig(text, "").profiles.keys()]).toEqual([
     "default",
+    "dev",
     "team a",
     "helper",
     "sso",

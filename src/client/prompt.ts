@@ -1,0 +1,47 @@
+// `keyhole prompt`, on the shortest way: a shell waits for it before each of its prompts. Says nothing where there is
+// nothing to say, whatever the reason.
+import { type Environment, SHELL_SESSION } from "../environment.ts";
+import { ask, isOwnControlSocket, isWhole, lane, socketOfHome } from "./express.ts";
+
+/** Number of the message (wire/PROTOCOL.md#5-messages). */
+const TIME_LEFT = 29;
+/** Milliseconds. A daemon that does not answer at once is not waited for. */
+const DEADLINE = 250;
+
+/** `dev 42m`: the config of KEYHOLE_CONFIG, and how long its credentials are good; undefined where there are none. */
+export async function promptOf(environment: Environment): Promise<string | undefined> {
+  const config = environment["KEYHOLE_CONFIG"];
+  const socket = environment["KEYHOLE_SOCKET"] || socketOfHome(environment);
+  if (!config || /[^\w+.%:-]/.test(config) || !socket?.startsWith("/") || environment["KEYHOLE_DISABLE"])
+    return undefined;
+  const given = environment[SHELL_SESSION];
+  const request = encodeTimeLeft(given?.startsWith(`${config} (`) === true ? given : config);
+  const [isOwn, left] = await Promise.all([
+    isOwnControlSocket(socket),
+    ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft }),
+  ]);
+  return isOwn && typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
+}
+
+function encodeTimeLeft(session: string): Uint8Array {
+  const name = new TextEncoder().encode(session);
+  const frame = new Uint8Array(8 + name.length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, 4 + name.length);
+  frame.set([lane.version, TIME_LEFT], 4);
+  view.setUint16(6, name.length);
+  frame.set(name, 8);
+  return frame;
+}
+
+function readTimeLeft(frame: Uint8Array): number | undefined {
+  if (!isWhole(frame) || frame[5] !== TIME_LEFT || frame.length !== 15) return undefined;
+  return Number(new DataView(frame.buffer, frame.byteOffset).getBigUint64(7));
+}
+
+function formatLeft(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (milliseconds === 0) return "expired";
+  if (minutes === 0) return `${Math.ceil(milliseconds / 1_000)}s`;
+  return minutes < 60 ? `${minutes}m` : `${Math.floor(minutes / 60)}h${String(minutes % 60).padStart(2, "0")}m`;
+}

@@ -1,0 +1,66 @@
+// keyhole shell and keyhole prompt, as a person's shell uses them.
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createMachine, executable } from "./machine.ts";
+
+async function start() {
+  const machine = await createMachine();
+  await machine.addConfig("dev");
+  return machine;
+}
+
+/** A shell that runs these lines. */
+function shellOf(home: string, lines: string): string {
+  const path = join(home, "my-shell");
+  writeFileSync(path, `#!/bin/sh\n${lines}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+test("prompt says which config and for how long, and is no use of the session", async () => {
+  await using machine = await start();
+  const env = { KEYHOLE_CONFIG: "dev" };
+  expect(await machine.run(["prompt"], { env })).toMatchObject({ stdout: "", stderr: "", exitCode: 0 });
+  expect((await machine.run(["daemon", "status"])).exitCode).toBe(3);
+  await machine.run(["export", "-n", "dev", "-f", "env"]);
+  const [before] = JSON.parse((await machine.run(["daemon", "list", "--json"])).stdout);
+  const audit = await machine.keyhole("audit --json");
+  expect(before.usedAt).toBeString();
+  const calls = machine.sts.calls.length;
+  const shown = await machine.run(["prompt"], { env });
+  expect(shown).toMatchObject({ stderr: "", exitCode: 0 });
+  expect(shown.stdout).toMatch(/^dev (?:1h00m|5\dm)\n$/);
+  expect((await machine.run(["prompt", "--client-timeout", "5"], { env })).stdout).toMatch(/^dev (?:1h00m|5\dm)\n$/);
+  const [after] = JSON.parse((await machine.run(["daemon", "list", "--json"])).stdout);
+  expect(after.usedAt).toBe(before.usedAt);
+  expect(machine.sts.calls.length).toBe(calls);
+  for (const other of [undefined, "", "other", "../dev", "dev\u001B[31m", "x".repeat(5000)]) {
+    const none = await machine.run(["prompt"], { env: { KEYHOLE_CONFIG: other } });
+    expect(none).toMatchObject({ stdout: "", stderr: "", exitCode: 0 });
+  }
+  expect(await machine.keyhole("audit --json")).toBe(audit);
+});
+
+test("inside of a shell -n has a default, AWS_PROFILE is the config's, and a shell in it is told so", async () => {
+  await using machine = await start();
+  const lines = `echo "$KEYHOLE_CONFIG $AWS_PROFILE"; "$KEYHOLE" prompt; "$KEYHOLE" whoami -o; "$KEYHOLE" exec -n dev -- sh -c 'echo "<$KEYHOLE_CONFIG>"'
+sed -n "/^.profile $AWS_PROFILE]/,\\$p" "$AWS_CONFIG_FILE" | sed -n 's/^credential_process = //p' | head -n 1 | sh | cut -c 1-30
+if [ -z "$NESTED" ]; then NESTED=1 "$KEYHOLE" shell; fi`;
+  const env = { SHELL: shellOf(machine.home, lines), KEYHOLE: executable };
+  const inside = await machine.run(["shell", "dev"], { env });
+  expect(inside.exitCode).toBe(0);
+  const once = `dev dev\ndev TIME\n{\n  "UserId": "***",\n  "Account": "***",\n  "Arn": "***"\n}\n<>\n{"Version":1,"AccessKeyId":"AS\n`;
+  expect(inside.stdout.replaceAll(/\d\S*m\n/g, "TIME\n")).toBe(once + once);
+  expect(inside.stderr.match(/this shell is inside of a shell of dev/g)).toHaveLength(1);
+});
+
+test("no profile of the person's is shadowed in a shell", async () => {
+  await using machine = await start();
+  const files = join(machine.home, ".aws");
+  mkdirSync(files, { recursive: true });
+  writeFileSync(join(files, "config"), "[profile dev]\nregion = eu-north-1\n");
+  const env = { SHELL: shellOf(machine.home, 'echo "$AWS_PROFILE"; grep "^.profile" "$AWS_CONFIG_FILE"') };
+  const { stdout } = await machine.run(["shell", "dev"], { env });
+  expect(stdout).toBe("keyhole-dev\n[profile default]\n[profile keyhole-dev]\n[profile dev]\n");
+});
