@@ -297,14 +297,19 @@ test("a loop through a profile that calls keyhole ends at once", async () => {
     ["-n", "two"],
     ["-n", "back"],
   ]) {
-    const began = performance.now();
-    const { exitCode, stderr } = await world.run(["export", ...words]);
-    expect({ words, exitCode, stderr }).toMatchObject({
-      words,
-      exitCode: 1,
-      stderr: expect.stringContaining("form a loop"),
-    });
-    expect(performance.now() - began).toBeLessThan(10_000);
+    // Milliseconds. The best of some: what else runs here may take its time.
+    let took = Infinity;
+    for (let attempt = 0; attempt < 10 && took >= 1_000; attempt += 1) {
+      const began = performance.now();
+      const { exitCode, stderr } = await world.run(["export", ...words]);
+      took = performance.now() - began;
+      expect({ words, exitCode, stderr }).toMatchObject({
+        words,
+        exitCode: 1,
+        stderr: expect.stringContaining("form a loop"),
+      });
+    }
+    expect(took).toBeLessThan(1_000);
   }
 });
 
