@@ -48,6 +48,7 @@ const NAMES = [
   "*.amazonaws.com",
   "*.signin.aws.amazon.com",
   "*.cn-north-1.amazonaws.com.cn",
+  "portal.sso.cn-north-1.amazonaws.com.cn",
   "*.eusc-de-east-1.amazonaws.eu",
   "*.example.test",
   ...REGIONS.flatMap((region) => [
