@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import { type Measured, renderComparison } from "./compare/table.ts";
 
 const root = join(import.meta.dir, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -97,4 +98,12 @@ test("ids of rows in titles and comments are rows of interop/peers", () => {
       [...read(path).matchAll(/\b[EA]-\d{3}\b/g)].filter(([id]) => !rows.has(id)).map(([id]) => `${path}: ${id}`),
     );
   expect(unknown).toEqual([]);
+});
+
+/** A document as it would be without what the formatter adds to tables. */
+const unpadded = (text: string) => text.replaceAll(/ *\| */g, "|").replaceAll(/-{3,}/g, "---");
+
+test("the README's comparison is what npm run compare stored", () => {
+  const table = renderComparison(JSON.parse(read("test/compare/measured.json")) as Record<string, Measured>);
+  expect(unpadded(read("README.md"))).toContain(unpadded(table));
 });

@@ -69,7 +69,7 @@ export interface Load {
 
 const here = (name: string) => join(import.meta.dir, name);
 
-const compileC = (name: string) => async (outfile: string) => {
+export const compileC = (name: string) => async (outfile: string) => {
   await run(["gcc", "-O2", "-static", "-o", outfile, here(`${name}.c`)], process.env);
 };
 
@@ -92,6 +92,22 @@ export function writeExecutable(from: string, to: string): void {
   writeFileSync(to, readFileSync(from), { mode: 0o755 });
 }
 
+/** @param program what spawn.c became */
+export function openSpawner(program: string): Pick<Tools, "spawnRounds" | "spawnShuffled" | "spawnTogether"> {
+  async function spawn(words: readonly string[], env: Environment): Promise<Spawned[]> {
+    const { stdout, stderr } = await run([program, ...words], env);
+    return stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => spawnedOf(JSON.parse(line) as RawSpawned, stderr));
+  }
+  return {
+    spawnRounds: (rounds, commands, env) => spawn(["rounds", String(rounds), ...chain(commands)], env),
+    spawnShuffled: (rounds, commands, env) => spawn(["shuffled", String(rounds), ...chain(commands)], env),
+    spawnTogether: async (count, command, env) => (await spawn(["together", String(count), ...command], env))[0]!,
+  };
+}
+
 export async function buildTools(directory: string, isQuick: boolean): Promise<Tools> {
   const inDirectory = (name: string) => join(directory, name);
   mkdirSync(directory, { recursive: true });
@@ -103,14 +119,6 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
   }
   writeExecutable(executable, inDirectory("keyhole"));
 
-  async function spawn(words: readonly string[], env: Environment): Promise<Spawned[]> {
-    const { stdout, stderr } = await run([inDirectory("spawn"), ...words], env);
-    return stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => spawnedOf(JSON.parse(line) as RawSpawned, stderr));
-  }
-
   return {
     directory,
     isQuick,
@@ -120,9 +128,7 @@ export async function buildTools(directory: string, isQuick: boolean): Promise<T
     staticEmpty: inDirectory("static-empty"),
     echo: inDirectory("echo"),
     client: inDirectory("client"),
-    spawnRounds: (rounds, commands, env) => spawn(["rounds", String(rounds), ...chain(commands)], env),
-    spawnShuffled: (rounds, commands, env) => spawn(["shuffled", String(rounds), ...chain(commands)], env),
-    spawnTogether: async (count, command, env) => (await spawn(["together", String(count), ...command], env))[0]!,
+    ...openSpawner(inDirectory("spawn")),
     load: async (socket, requests, { connections, milliseconds, mode }) => {
       const words = [inDirectory("load"), socket, String(connections), String(milliseconds), mode];
       return JSON.parse((await run(words, {}, requests)).stdout) as Load;
