@@ -77,7 +77,6 @@ const walls: readonly Wall[] = [
       "text/",
       "version.ts",
       "wire/",
-      "consola",
       "node:",
     ],
     because: "a client never loads the daemon, a source or the AWS SDK: that is what makes it start in 5 ms",

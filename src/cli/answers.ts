@@ -34,6 +34,17 @@ export function formatTable(rows: readonly (readonly string[])[], least: readonl
     .join("\n");
 }
 
+/** A line as far as it fits into so many columns of a terminal, with … for the rest. */
+export function fitLine(line: string, columns: number): string {
+  if (Bun.stringWidth(line) <= columns) return line;
+  let fitting = "";
+  for (const character of line) {
+    if (Bun.stringWidth(fitting + character) > columns - 1) break;
+    fitting += character;
+  }
+  return `${fitting}…`;
+}
+
 const units = [
   [86_400, "d"],
   [3600, "h"],

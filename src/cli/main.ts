@@ -22,7 +22,7 @@ export async function main(
   openInProcess: Host["openInProcess"],
   refusal?: Refusal,
 ): Promise<void> {
-  const ui = createUi();
+  const ui = createUi(process.env);
   if (refusal !== undefined) {
     const { readRefusal } = await import("./vending/grant-socket.ts");
     const error = readRefusal(refusal);

@@ -1,49 +1,59 @@
-// Questions to a person at a terminal, on stderr. consola asks them, except for a line of text; loaded when there is one.
-import { createInterface } from "node:readline";
-import { createConsola } from "consola";
+// Questions to a person at a terminal, on stderr; loaded when there is one. Not consola's, whose select has no filter,
+// whose prompts draw on `process.stdout` alone, and whose text prompt reads nothing under Bun 1.4.5.
+import { createInterface, emitKeypressEvents, type Key } from "node:readline";
+import { Writable } from "node:stream";
 import { KeyholeError } from "../errors.ts";
 import { showControls } from "../text/controls.ts";
-
-/**
- * consola's prompts draw on `process.stdout`, whatever stream they are given (consola 3.4.2, chunks/prompt.mjs): give
- * them stderr under that name. Nothing of ours writes through `process.stdout`; console.log does not either.
- */
-Object.defineProperty(process, "stdout", { value: process.stderr, configurable: true });
-const consola = createConsola({ stdout: process.stderr, stderr: process.stderr });
+import { fitLine, formatTable } from "./answers.ts";
+import type { Choice } from "./ui.ts";
 
 /** Each of the three is for ui.ts, which says what they throw. */
 export const prompts = {
-  /** @param options.initial stands there as if it had been typed */
-  async askText(question: string, options: { readonly initial?: string } = {}): Promise<string> {
-    return answer(await whileTerminalStays(() => promptText(`${showControls(question)}: `, options.initial)));
+  /**
+   * @param options.initial stands there as if it had been typed
+   * @param options.isSecret what is typed is not shown
+   */
+  async askText(
+    question: string,
+    options: { readonly initial?: string; readonly isSecret?: boolean } = {},
+  ): Promise<string> {
+    return answer(await whileTerminalStays(() => promptText(`${showControls(question)}: `, options)));
   },
   async askYesNo(question: string, byDefault: boolean): Promise<boolean> {
-    const options = { type: "confirm", cancel: "symbol", initial: byDefault } as const;
-    return answer(await whileTerminalStays(() => consola.prompt(showControls(question), options)));
+    const asked = `${showControls(question)} ${byDefault ? "[Y/n]" : "[y/N]"} `;
+    for (;;) {
+      const text = answer(await whileTerminalStays(() => promptText(asked))).trim();
+      if (text === "") return byDefault;
+      if (/^(?:y|yes|n|no)$/i.test(text)) return /^y/i.test(text);
+    }
   },
-  async askChoice(question: string, choices: readonly string[]): Promise<string> {
-    const shown = choices.map((choice) => ({ value: choice, label: showControls(choice) }));
-    const options = { type: "select", cancel: "symbol", options: shown } as const;
-    return answer(await whileTerminalStays(() => consola.prompt(showControls(question), options)));
+  /** @param hasCursor the terminal has one that can be moved */
+  async askChoice(question: string, choices: readonly Choice[], hasCursor: boolean): Promise<string> {
+    const pick = hasCursor ? pickFromList : pickByName;
+    return answer(await whileTerminalStays(() => pick(showControls(question), choices)));
   },
 };
 
-/** @throws KeyholeError `interrupted` where there is none: a symbol of consola's, or nothing. */
-function answer<Value>(value: Value): Exclude<Value, symbol | undefined> {
-  if (typeof value === "symbol" || value === undefined) throw new KeyholeError("interrupted", "interrupted");
-  return value as Exclude<Value, symbol | undefined>;
+/** @throws KeyholeError `interrupted` where there is none */
+function answer<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new KeyholeError("interrupted", "interrupted");
+  return value;
 }
 
-/**
- * One line of text, with line editing. Undefined for Ctrl-C, Ctrl-D, and at the end of the input. Not consola's: its text
- * prompt follows the line by replacing `_write` of a tty.WriteStream, which Bun 1.4.5 never calls, so every answer would
- * be empty.
- */
-function promptText(question: string, initial: string | undefined): Promise<string | undefined> {
+/** One line of text, with line editing. Undefined for Ctrl-C, Ctrl-D, and at the end of the input. */
+function promptText(
+  question: string,
+  { initial, isSecret = false }: { readonly initial?: string; readonly isSecret?: boolean } = {},
+): Promise<string | undefined> {
+  const output = isSecret ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr;
   return new Promise((resolve) => {
-    const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+    const lines = createInterface({ input: process.stdin, output, terminal: true });
+    if (isSecret) process.stderr.write(question);
     // Closing after an answer comes too late to change it.
-    lines.once("close", () => resolve(undefined));
+    lines.once("close", () => {
+      if (isSecret) process.stderr.write("\n");
+      resolve(undefined);
+    });
     lines.once("SIGINT", () => lines.close());
     lines.question(question, (text) => {
       resolve(text);
@@ -51,6 +61,114 @@ function promptText(question: string, initial: string | undefined): Promise<stri
     });
     if (initial !== undefined) lines.write(initial);
   });
+}
+
+/** Where a terminal has no cursor that can be moved, as Emacs's shell: the list, and a line that names one of it. */
+async function pickByName(question: string, choices: readonly Choice[]): Promise<string | undefined> {
+  const all = createList(choices);
+  let found = all.filter("");
+  for (;;) {
+    process.stderr.write(`${found.map(({ line }) => `  ${line}`).join("\n")}\n`);
+    const text = await promptText(`${question} `);
+    if (text === undefined) return undefined;
+    const filtered = all.filter(text);
+    const named = choices.find(({ value }) => value === text.trim())?.value;
+    if (named !== undefined || filtered.length === 1) return named ?? filtered[0]!.value;
+    if (filtered.length > 0) found = filtered;
+  }
+}
+
+/** Undefined for Ctrl-C, Ctrl-D and Escape. */
+function pickFromList(question: string, choices: readonly Choice[]): Promise<string | undefined> {
+  const { stdin, stderr } = process;
+  const list = createList(choices);
+  let typed = "";
+  let at = 0;
+  const draw = () => {
+    // 0 where the terminal does not know its size.
+    const [columns, rows] = [stderr.columns || 80, stderr.rows || 24];
+    const lines = list.render(typed, at, { columns, rows });
+    // The cursor stands behind what was typed, for the next draw as for the person.
+    const up = lines.length > 0 ? `\u001B[${lines.length}A` : "";
+    const head = fitLine(`${question} ${typed}`, columns - 1);
+    stderr.write(`\r\u001B[J${[head, ...lines].join("\r\n")}${up}\r\u001B[${Bun.stringWidth(head)}C`);
+  };
+  emitKeypressEvents(stdin);
+  stdin.setRawMode(true);
+  stdin.resume();
+  return new Promise<string | undefined>((resolve) => {
+    const end = (value: string | undefined) => {
+      stdin.off("keypress", press);
+      stdin.setRawMode(false);
+      stdin.pause();
+      stderr.write(`\r\u001B[J${question} ${showControls(value ?? "")}\r\n`);
+      resolve(value);
+    };
+    const press = (text: string | undefined, key: Key) => {
+      const found = list.filter(typed);
+      const name = key.ctrl === true ? `ctrl-${key.name}` : (key.name ?? "");
+      if (name === "escape" || name === "ctrl-c" || name === "ctrl-d") return end(undefined);
+      if (name === "return" || name === "enter") {
+        const chosen = found[at];
+        if (chosen !== undefined) end(chosen.value);
+        return;
+      }
+      const step = STEPS[name];
+      if (step !== undefined) at = Math.min(Math.max(at + step, 0), Math.max(found.length - 1, 0));
+      else if (name === "backspace" || name === "ctrl-u" || isTyped(text, key)) {
+        typed = name === "backspace" ? typed.slice(0, -1) : name === "ctrl-u" ? "" : typed + text;
+        at = 0;
+      }
+      draw();
+    };
+    stdin.on("keypress", press);
+    draw();
+  });
+}
+
+const STEPS: Readonly<Record<string, number | undefined>> = {
+  up: -1,
+  "ctrl-p": -1,
+  down: 1,
+  "ctrl-n": 1,
+  tab: 1,
+  pageup: -10,
+  pagedown: 10,
+  home: -Infinity,
+  end: Infinity,
+};
+
+function isTyped(text: string | undefined, { ctrl, meta }: Key): text is string {
+  return text !== undefined && ctrl !== true && meta !== true && /^[^\p{Cc}]+$/u.test(text);
+}
+
+/** Lines that are shown at once. */
+const MOST_LINES = 12;
+
+/** The choices as aligned lines, and those of them that hold every word that was typed. */
+export function createList(choices: readonly Choice[]) {
+  const table = formatTable(choices.map(({ value, details }) => [value, ...details])).split("\n");
+  const all = choices.map(({ value }, index) => ({ value, line: table[index] ?? "" }));
+
+  function filter(typed: string) {
+    const words = typed.toLowerCase().split(/\s+/);
+    return all.filter(({ line }) => words.every((word) => line.toLowerCase().includes(word)));
+  }
+
+  return {
+    filter,
+    /** @param at the choice that Enter takes, counted in those that match */
+    render(typed: string, at: number, { columns, rows }: { readonly columns: number; readonly rows: number }) {
+      const found = filter(typed);
+      const most = Math.max(1, Math.min(MOST_LINES, rows - 2));
+      const first = Math.max(0, Math.min(at - Math.floor(most / 2), found.length - most));
+      const lines = found
+        .slice(first, first + most)
+        .map(({ line }, index) => fitLine(`${first + index === at ? ">" : " "} ${line}`, columns - 1));
+      const isAll = found.length === choices.length && found.length <= most;
+      return isAll ? lines : [...lines, fitLine(`  ${found.length} of ${choices.length}`, columns - 1)];
+    },
+  };
 }
 
 /**

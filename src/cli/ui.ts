@@ -1,7 +1,6 @@
 // People: the only file that writes to stderr; prompts.ts asks. Talk never goes to stdout, holds no control characters,
-// and no colour but in prompts. Messages are not consola's: loading it costs 12 ms or more, which an SDK would pay for
-// each refusal, it holds back a line that repeats the last one, and it is silent under NODE_ENV=test. There is no
-// progress to show: no command works for long without a line of its own.
+// and no colour. There is no progress to show: no command works for long without a line of its own.
+import type { Environment } from "../environment.ts";
 import { showControls, showOnOneLine } from "../text/controls.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 
@@ -23,16 +22,27 @@ export interface Ui {
    * Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C and where the terminal goes away; the
    * choices also on Escape.
    */
-  askText(question: string, options?: { readonly initial?: string }): Promise<string>;
+  askText(question: string, options?: { readonly initial?: string; readonly isSecret?: boolean }): Promise<string>;
   askYesNo(question: string, byDefault: boolean): Promise<boolean>;
-  askChoice(question: string, choices: readonly string[]): Promise<string>;
+  /** One of a list, which gets shorter as one types; answers its `value`. */
+  askChoice(question: string, choices: readonly Choice[]): Promise<string>;
+}
+
+export interface Choice {
+  readonly value: string;
+  /** Shown beside it in columns, and searched as well: an account, a role, a state. */
+  readonly details: readonly string[];
 }
 
 /**
+ * @param environment says what the terminal can do
  * @param write one line to stderr; tests give another. Not console.error: Bun 1.4.5 makes each of its lines red on a
  * terminal and wherever FORCE_COLOR is set, successes included.
  */
-export function createUi(write: (line: string) => void = (line) => console.warn(line)): Ui {
+export function createUi(
+  { TERM: terminal }: Environment,
+  write: (line: string) => void = (line) => console.warn(line),
+): Ui {
   const hint = (text: string | undefined) => {
     if (text !== undefined) write(`keyhole: hint: ${showOnOneLine(text)}`);
   };
@@ -64,7 +74,8 @@ export function createUi(write: (line: string) => void = (line) => console.warn(
     },
     askText: async (question, options) => (await import("./prompts.ts")).prompts.askText(question, options),
     askYesNo: async (question, byDefault) => (await import("./prompts.ts")).prompts.askYesNo(question, byDefault),
-    askChoice: async (question, choices) => (await import("./prompts.ts")).prompts.askChoice(question, choices),
+    askChoice: async (question, choices) =>
+      (await import("./prompts.ts")).prompts.askChoice(question, choices, terminal !== "dumb"),
   };
 }
 

@@ -4,7 +4,7 @@ import { rejectionOf } from "../thrown.ts";
 
 /** Somebody who is there or not, and says this. */
 const uiOf = (isThere: boolean, answer: boolean) => ({
-  ...createUi(() => {}),
+  ...createUi({}, () => {}),
   isInteractive: () => Promise.resolve(isThere),
   askYesNo: () => Promise.resolve(answer),
 });

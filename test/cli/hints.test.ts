@@ -21,7 +21,7 @@ test.each<[title: string, words: string[], hint: string, shown: string]>([
 ])("a pasted hint means the same places: %s", (_, words, hint, shown) => {
   const lines: string[] = [];
   const ui = keepPaths(
-    createUi((line) => void lines.push(line)),
+    createUi({}, (line) => void lines.push(line)),
     words,
   );
   ui.hint(hint);

@@ -31,6 +31,30 @@ describe("on a terminal", () => {
     expect(fs.readFileSync(`${home}/configs/dev.yaml`, "utf8")).toBe(`AssumeRole:\n  RoleArn: ${ROLE}\n`);
   }, 20_000);
 
+  test("a choice is filtered as one types, and moved through", async () => {
+    for (const name of ["alpha", "beta-one", "beta-two"])
+      fs.writeFileSync(`${home}/configs/${name}.yaml`, `AssumeRole:\n  RoleArn: ${ROLE}-${name}\n`, { mode: 0o600 });
+    await using ada = person("config", "get");
+    await ada.sees("Which one?");
+    await ada.answers("> alpha     123456789012 demo-alpha", "demo-BETA");
+    await ada.answers("> beta-one", "\u001B[B");
+    await ada.answers("> beta-two", "\r");
+    await ada.sees("demo-beta-two");
+    expect(await ada.exit()).toBe(0);
+  }, 20_000);
+
+  test("on a terminal without a cursor a choice is named", async () => {
+    await using ada = new Person([process.execPath, MAIN, "config", "get"], {
+      HOME: home,
+      KEYHOLE_HOME: home,
+      TERM: "dumb",
+    });
+    await ada.answers("Which one?", "beta\r");
+    await ada.answers("Which one?", "two\r");
+    await ada.sees("demo-beta-two");
+    expect(await ada.exit()).toBe(0);
+  }, 20_000);
+
   const prompts: [title: string, question: string, words: string[]][] = [
     ["a text prompt", "Name of the config:", ["config", "add"]],
     ["a yes or no", "Config dev already exists. Overwrite?", ["config", "add", "-n", "dev"]],

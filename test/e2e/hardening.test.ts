@@ -141,7 +141,7 @@ test("a daemon in the foreground hands nothing of its starter's environment on",
 /** A directory in which a Bun or a Node would run somebody else's code, or take somebody else's settings. */
 function makeHostile(directory: string): () => string[] {
   const trap = (name: string) => `require("node:fs").writeFileSync(${JSON.stringify(join(directory, name))}, "ran");\n`;
-  mkdirSync(join(directory, "node_modules", "consola"), { recursive: true });
+  mkdirSync(join(directory, "node_modules", "citty"), { recursive: true });
   mkdirSync(join(directory, ".aws"));
   const files: Record<string, string> = {
     ".env": "AWS_ACCESS_KEY_ID=AKIAFROMDOTENV\nAWS_SECRET_ACCESS_KEY=fromdotenv\nKEYHOLE_HOME=/nowhere\n",
@@ -153,8 +153,8 @@ function makeHostile(directory: string): () => string[] {
     "tsconfig.json": '{"compilerOptions":{"paths":{"*":["./preload.js"]}}}\n',
     "jsconfig.json": '{"compilerOptions":{"paths":{"*":["./preload.js"]}}}\n',
     "index.js": trap("RAN-index"),
-    "node_modules/consola/package.json": '{"name":"consola","main":"index.js"}\n',
-    "node_modules/consola/index.js": trap("RAN-consola"),
+    "node_modules/citty/package.json": '{"name":"citty","main":"index.js"}\n',
+    "node_modules/citty/index.js": trap("RAN-citty"),
     "aws-config": "[default]\nregion = eu-nowhere-1\n",
     "libc.so.6": "not a library\n",
   };

@@ -1,14 +1,7 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
 import { withSession } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import {
-  configChoices,
-  nameOption,
-  nameOrProfile,
-  nameOrShells,
-  profileOption,
-  requireName,
-} from "../configs/names.ts";
+import { nameOption, nameOrProfile, nameOrShells, profileOption, requireName } from "../configs/names.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../answers.ts";
 import { orProfile, type Vended, vendElsewhere } from "../vending/vend.ts";
@@ -35,10 +28,9 @@ export default defineCommand({
 type Identity = Readonly<Record<string, string | undefined>>;
 
 async function identityOf(context: CommandContext, given: string | undefined): Promise<Identity> {
-  const { ui, settings, environment } = context;
   const answer = await vendElsewhere(context, given);
   if (answer !== undefined) return factsOf(answer);
-  const name = await requireName(nameOrShells(given, environment), ui, configChoices(settings.paths));
+  const name = await requireName(nameOrShells(given, context.environment), context);
   const { userId, account, arn } = await orProfile(context, name, (each) =>
     withSession(context, each, (link, session) => link.request("Identity", { config: session })),
   );

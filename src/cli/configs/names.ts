@@ -3,7 +3,8 @@ import { checkSourceName, formatSessionName, isConfigName, profileConfigName } f
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
-import type { Ui } from "../ui.ts";
+import type { CommandContext } from "../command.ts";
+import type { Choice } from "../ui.ts";
 
 /** `-n NAME` alone. */
 export const nameFlag = {
@@ -51,20 +52,29 @@ export interface NameChoices {
   readonly kind: string;
   /** What to do where there are none. */
   readonly hint: string;
-  list(): Promise<readonly string[]> | readonly string[];
+  list(context: Context): Promise<readonly Choice[]>;
 }
+
+type Context = Pick<CommandContext, "ui" | "settings" | "host" | "environment">;
+
+const configs: NameChoices = {
+  kind: "configs",
+  hint: "keyhole config add",
+  list: async (context) => (await import("./overview.ts")).configChoices(context),
+};
 
 /**
  * The given name, or one that a person picks. Never asks without a terminal.
  *
  * @throws KeyholeError `usage` if it is missing and there is no terminal, `no-such-config` if there is nothing to pick.
  */
-export async function requireName(name: string | undefined, ui: Ui, choices: NameChoices): Promise<string> {
+export async function requireName(name: string | undefined, context: Context, choices = configs): Promise<string> {
   if (name !== undefined) return checkSourceName(name);
+  const { ui } = context;
   if (!(await ui.isInteractive())) throw new KeyholeError("usage", "-n NAME is missing", "keyhole config list");
-  const names = await choices.list();
-  if (names.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);
-  return ui.askChoice("Which one?", names);
+  const found = await choices.list(context);
+  if (found.length === 0) throw new KeyholeError("no-such-config", `there are no ${choices.kind}`, choices.hint);
+  return ui.askChoice("Which one?", found);
 }
 
 /** The session of a config in the directory that this command is about; a name as `daemon list` has it is one already. */
@@ -75,13 +85,4 @@ export function sessionOf(name: string, { configDir, defaultConfigDir }: Paths):
     directory: configDir === defaultConfigDir ? undefined : configDir,
     endpoint: undefined,
   });
-}
-
-/** What to choose a config's name from. */
-export function configChoices(paths: Paths): NameChoices {
-  return {
-    kind: "configs",
-    hint: "keyhole config add",
-    list: async () => (await import("../../config/store.ts")).listConfigs(paths.configDir),
-  };
 }

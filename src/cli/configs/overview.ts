@@ -7,6 +7,7 @@ import { planSource, profileRefusal, type Sources } from "../../sources/plan.ts"
 import type { SessionInfo } from "../../wire/messages.ts";
 import { formatDuration } from "../answers.ts";
 import type { CommandContext } from "../command.ts";
+import type { Choice } from "../ui.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { keyholeProcessOf } from "../doctor/files.ts";
 import { openAwsFiles } from "../foreign.ts";
@@ -50,6 +51,23 @@ export async function listUsable(
         ...stateOf(profileConfigName(name)),
       })),
   ];
+}
+
+/** What a person picks a config from: its role, and how its session is. */
+export async function configChoices(context: Parameters<typeof listUsable>[0]): Promise<Choice[]> {
+  const usable = await listUsable(context);
+  return usable
+    .filter(({ isProfile }) => !isProfile)
+    .map(({ name, role, state, expiresIn }) => ({
+      value: name,
+      details: [role, state === "unused" ? "" : state, expiresIn === "-" ? "" : expiresIn],
+    }));
+}
+
+/** As `configChoices`, for a session that a daemon has. */
+export function choiceOfSession(session: SessionInfo, now: number): Choice {
+  const { state, expiresIn } = describeSession(session, now);
+  return { value: session.config, details: [describeRole(session.roleArn), state, expiresIn === "-" ? "" : expiresIn] };
 }
 
 /** Profiles that may give credentials and do not ask keyhole for them, in the order of their files. */

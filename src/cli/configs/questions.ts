@@ -7,8 +7,7 @@ import { formatPath, kindAt, type Path } from "../../config/fields.ts";
 import { isMapping } from "../../config/mapping.ts";
 import { inspectConfig } from "../../config/parse.ts";
 import { KeyholeError } from "../../errors.ts";
-import { formatTable } from "../answers.ts";
-import type { Ui } from "../ui.ts";
+import type { Choice, Ui } from "../ui.ts";
 
 /** What stands in a config file, valid or not. */
 export type ConfigValue = Readonly<Record<string, unknown>>;
@@ -22,17 +21,6 @@ const KEYS = {
   aws_session_token: "the token of these keys, where they have one",
   aws_account_id: "the account of these keys",
 };
-
-/** One of a list, with what is shown beside it. */
-export interface Choice {
-  readonly value: string;
-  readonly details: readonly string[];
-}
-
-async function choose(ui: Ui, question: string, choices: readonly Choice[]): Promise<string> {
-  const lines = formatTable(choices.map(({ value, details }) => [value, ...details])).split("\n");
-  return choices[lines.indexOf(await ui.askChoice(question, lines))]!.value;
-}
 
 /** What each parameter is, in the order in which they are offered. */
 const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -110,7 +98,7 @@ const NO_PROFILE = "(none of these)";
 export async function askNew(ui: Ui, profiles: readonly Choice[]): Promise<ConfigValue> {
   const none = { value: NO_PROFILE, details: ["what this shell finds: keys of its environment, of this machine"] };
   const picked =
-    profiles.length === 0 ? NO_PROFILE : await choose(ui, "Which profile's credentials?", [...profiles, none]);
+    profiles.length === 0 ? NO_PROFILE : await ui.askChoice("Which profile's credentials?", [...profiles, none]);
   const source = picked === NO_PROFILE ? {} : { Session: { profile_name: picked } };
   const role = await askRole(ui, picked === NO_PROFILE ? undefined : picked);
   const value = role === undefined ? source : { AssumeRole: { RoleArn: role }, ...source };
@@ -147,7 +135,7 @@ export async function askMore(ui: Ui, initial: ConfigValue): Promise<ConfigValue
       value: formatPath(path),
       details: [show(path, valueAt(value, path)), meaning],
     }));
-    const picked = await choose(ui, "Which parameter?", [{ value: DONE, details: ["", "save it"] }, ...choices]);
+    const picked = await ui.askChoice("Which parameter?", [{ value: DONE, details: ["", "save it"] }, ...choices]);
     if (picked !== DONE) {
       value = await askParameter(ui, picked, value);
       continue;

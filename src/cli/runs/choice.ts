@@ -40,7 +40,10 @@ export async function choose(asked: Asked, context: Context): Promise<Choice> {
 async function ask({ command }: Asked, { settings, host, ui }: Context): Promise<SandboxName> {
   if (!(await ui.isInteractive()))
     throw new KeyholeError("usage", "which sandbox is not said: --in is missing", command({ in: "SANDBOX" }));
-  const name = (await ui.askChoice("Which sandbox?", sandboxNames)) as SandboxName;
+  const name = (await ui.askChoice(
+    "Which sandbox?",
+    sandboxNames.map((value) => ({ value, details: [] })),
+  )) as SandboxName;
   const { runFile } = settings.paths;
   if (await ui.askYesNo(`Keep ${name} in ${runFile}, for all runs to come?`, true))
     keepSandbox(runFile, host.userId(), name);

@@ -6,7 +6,7 @@ import { isErrorOf } from "../../errors.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { vend as vendConfig } from "../daemon/broker.ts";
 import type { CommandContext } from "../command.ts";
-import { configChoices, nameOrShells, requireName } from "../configs/names.ts";
+import { nameOrShells, requireName } from "../configs/names.ts";
 import { fetchPatiently, hidePlaces, insideErrors } from "./grant-socket.ts";
 import { requireSharedName, vendShared } from "./shared.ts";
 
@@ -27,7 +27,7 @@ export async function vend(caller: Caller, name: string | undefined): Promise<Ve
   if (answer !== undefined) return answer;
   const { settings } = caller;
   const { socket } = settings.paths;
-  const config = await requireName(nameOrShells(name, caller.environment), caller.ui, configChoices(settings.paths));
+  const config = await requireName(nameOrShells(name, caller.environment), caller);
   try {
     return { ...(await orProfile(caller, config, (each) => vendConfig(caller, each))), socket };
   } catch (error) {

@@ -52,7 +52,7 @@ test("without a name a person chooses among the saved configs", async () => {
     answers: ["dev"],
   });
   expect(result).toMatchObject({ exit: 0, questions: ["Which one?"] });
-  expect(daemon.requests[0]!.body).toEqual({ config: "dev" });
+  expect(daemon.requests.at(-1)!.body).toEqual({ config: "dev" });
 });
 
 test("without a name and without configs nobody is asked", async () => {

@@ -39,7 +39,7 @@ function person(...answers: readonly unknown[]): Asked {
     askYesNo: (question) => reply(question, undefined),
     askChoice: async (question, choices) => {
       const answer: string = await reply(question, undefined);
-      return choices.find((choice) => choice.split("  ")[0] === answer)!;
+      return choices.find(({ value }) => value === answer)!.value;
     },
   };
   return { ui, questions, warnings };

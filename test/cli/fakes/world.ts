@@ -41,7 +41,7 @@ export async function keyhole(words: readonly string[], options: WorldOptions = 
     root,
     environment: options.environment ?? {},
     ui: {
-      ...createUi((line) => void (stderr += `${line}\n`)),
+      ...createUi({}, (line) => void (stderr += `${line}\n`)),
       isInteractive: () => Promise.resolve(options.answers !== undefined),
       isWatched: () => Promise.resolve(options.isWatched === true),
       askText: ask,

@@ -12,7 +12,7 @@ import {
   profilesOutside,
   withProfiles,
 } from "../../configs/exports.ts";
-import { configChoices, nameOption, requireName } from "../../configs/names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 import { openAwsFiles } from "../../foreign.ts";
 
 export default defineCommand({
@@ -36,7 +36,7 @@ export default defineCommand({
     if (args.all && args.name !== undefined)
       throw new KeyholeError("usage", "NAME and --all exclude each other", "keyhole config export-profile --help");
     const store = openConfigStore(settings.paths.configDir);
-    const name = args.all ? undefined : await requireName(args.name, ui, configChoices(settings.paths));
+    const name = args.all ? undefined : await requireName(args.name, context);
     const { config: path, texts, complaint, refusals } = await openAwsFiles(context);
     for (const refusal of refusals) throw refusal;
     const outside = profilesOutside(texts);

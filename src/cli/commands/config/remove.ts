@@ -1,7 +1,7 @@
 // keyhole config remove and rename: a config that is gone takes its session with it.
 import { openConfigStore } from "../../../config/store.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { configChoices, nameFlag, nameOption, requireName, sessionOf } from "../../configs/names.ts";
+import { nameFlag, nameOption, requireName, sessionOf } from "../../configs/names.ts";
 import { hasConsent, yesOption } from "../../ui.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";
@@ -14,7 +14,7 @@ export const remove = defineCommand({
   async run(context) {
     const { args, ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const name = await requireName(args.name, context);
     const command = `keyhole config remove --yes -n ${name}`;
     // A config that does not exist is an error, not a question.
     const yes = args.yes || !store.list().includes(name);
@@ -42,7 +42,7 @@ export const rename = defineCommand({
     if ((operand !== undefined && args.to !== undefined) || (args.name !== undefined && args.new !== undefined))
       throw new KeyholeError("usage", "a name is given twice", "keyhole config rename OLD NEW");
     const store = openConfigStore(settings.paths.configDir);
-    const name = await requireName(given, ui, configChoices(settings.paths));
+    const name = await requireName(given, context);
     const to = operand ?? args.to;
     if (to === undefined && !(await ui.isInteractive()))
       throw new KeyholeError("usage", "the new name is missing", "keyhole config rename OLD NEW");

@@ -2,7 +2,7 @@
 import { isMapping } from "../../../config/mapping.ts";
 import { listConfigs, listMisnamed, openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
-import { configChoices, nameOption, requireName } from "../../configs/names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 
 export const get = defineCommand({
@@ -17,7 +17,7 @@ export const get = defineCommand({
   async run(context) {
     const { args, output, ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const name = await requireName(args.name, context);
     if (!store.exists(name) && (await ui.isInteractive())) {
       // elhaz's offer; a No is an answer, not a failure.
       if (!(await ui.askYesNo(`Config ${name} not found. Create it?`, false))) return;
@@ -54,8 +54,9 @@ export const meta = defineCommand({
   examples: ["keyhole config meta dev", "keyhole config meta dev --json"],
   where: "host",
   args: { name: nameOption, json: jsonOption },
-  async run({ args, output, ui, settings }) {
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
+  async run(context) {
+    const { args, output, ui, settings } = context;
+    const name = await requireName(args.name, context);
     const { Meta: found } = openConfigStore(settings.paths.configDir).parse(name).config;
     if (found !== undefined) return output.line(formatJson(found));
     if (args.json) return output.line("{}");

@@ -3,7 +3,7 @@ import { diffValues } from "../../../config/edit.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { configChoices, nameOption, requireName } from "../../configs/names.ts";
+import { nameOption, requireName } from "../../configs/names.ts";
 import { changeOptions, changeText, readChanges, readSource, saveConfig, type Source } from "../../configs/text.ts";
 import { editText } from "../../configs/editor.ts";
 import { askMore, type ConfigValue } from "../../configs/questions.ts";
@@ -25,7 +25,7 @@ export default defineCommand({
   async run(context) {
     const { ui, settings } = context;
     const store = openConfigStore(settings.paths.configDir);
-    const name = await requireName(context.args.name, ui, configChoices(settings.paths));
+    const name = await requireName(context.args.name, context);
     const before = { text: store.readText(name), name };
     const after = await obtain(context, store, before);
     if (after === undefined || after.text === before.text) return ui.notice("nothing to change");

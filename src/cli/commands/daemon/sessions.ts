@@ -7,8 +7,9 @@ import { defineCommand, ownOption } from "../../command.ts";
 import { requireDaemon } from "../../where.ts";
 import { renderSessions, renderTroubles, sessionToJson } from "../../daemon/status.ts";
 import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
-import { configChoices, nameOption, requireName, sessionOf } from "../../configs/names.ts";
+import { nameOption, requireName, sessionOf } from "../../configs/names.ts";
 import { refuseBesideShared } from "../../vending/shared.ts";
+import { choiceOfSession } from "../../configs/overview.ts";
 import { parseSessionName } from "../../../config/name.ts";
 
 export const list = defineCommand({
@@ -53,7 +54,7 @@ export const add = defineCommand({
   async run(context) {
     const { args, settings, output, ui, host } = context;
     requireDaemon(settings, "daemon add");
-    const name = await requireName(args.name, ui, configChoices(settings.paths));
+    const name = await requireName(args.name, context);
     await refuseBesideShared(context, { name, isMeant: args.own, hint: `keyhole export -n ${name}` });
     const session = await withOwnDaemon(context, (link) =>
       addSession(link, context, name, { verify: args.verify, renew: args.force, keep: false }),
@@ -73,16 +74,18 @@ export const remove = defineCommand({
   examples: ["keyhole daemon remove dev", "keyhole daemon remove dev --json"],
   where: "host",
   args: { name: nameOption, json: jsonOption },
-  async run({ args, settings, output, ui }) {
+  async run(context) {
+    const { args, settings, output, ui, host } = context;
     const name = await withDaemon(settings, async (connection) => {
       // As `daemon list` has it: of a directory or an endpoint as well.
       const isSession = args.name !== undefined && parseSessionName(args.name) !== undefined;
       const named = isSession
         ? args.name
-        : await requireName(args.name, ui, {
+        : await requireName(args.name, context, {
             kind: "sessions",
             hint: "keyhole daemon add -n NAME",
-            list: async () => (await connection.request("List", {})).sessions.map((session) => session.config),
+            list: async () =>
+              (await connection.request("List", {})).sessions.map((session) => choiceOfSession(session, host.now())),
           });
       const chosen = sessionOf(named, settings.paths);
       await connection.request("Remove", { config: chosen });
