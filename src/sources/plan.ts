@@ -11,6 +11,7 @@ import type { SourceEnvironment } from "./source.ts";
 export type Leaf =
   | {
       readonly kind: "keys";
+      readonly of: "credentials file" | "config file";
       readonly accessKeyId: string;
       readonly secretAccessKey: string;
       readonly token: string | undefined;
@@ -80,8 +81,8 @@ export function planPlace(sources: Sources, profile: string): Place | undefined 
   }
 }
 
-/** Why a named profile gives no credentials, as far as can be seen without a call; undefined where it may. */
-export function profileRefusal(sources: Sources, profile: string): KeyholeError | undefined {
+/** Why a profile gives no credentials, or what there is without one, as far as can be seen without a call; undefined where it may. */
+export function profileRefusal(sources: Sources, profile: string | undefined): KeyholeError | undefined {
   try {
     const { place } = planSource(sources, profile);
     const isNamed = sources.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] !== undefined;
@@ -92,6 +93,30 @@ export function profileRefusal(sources: Sources, profile: string): KeyholeError 
     throw error;
   }
 }
+
+/**
+ * Which step of the walk gives the credentials, in words: `profile p (credentials file)`, `profile q (role, SSO of
+ * profile p)`, `instance metadata`.
+ *
+ * @param profile the one that was named; undefined where none was
+ */
+export function describePlan({ place, hops }: Plan, profile: string | undefined): string {
+  const step = place.kind === "keys" ? place.of : STEPS[place.kind];
+  const name = profile ?? (hops.at(-1) ?? place).profile;
+  if (name === undefined) return step;
+  const of = place.profile === undefined || place.profile === name ? "" : ` of profile ${place.profile}`;
+  return `profile ${name} (${hops.length > 0 ? "role, " : ""}${step}${of})`;
+}
+
+const STEPS: Readonly<Record<Exclude<Place["kind"], "keys">, string>> = {
+  "web-identity": "web identity",
+  sso: "SSO",
+  login: "aws login",
+  process: "credential_process",
+  environment: "environment",
+  container: "container",
+  instance: "instance metadata",
+};
 
 /** A command with which a person renews the sign-in behind a place. */
 export function renewalOf(place: Place): string | undefined {
@@ -193,12 +218,12 @@ function planLeaf(sources: Sources, profile: string): Place | undefined {
     return { kind: "web-identity", roleArn, tokenFile, sessionName: settings.get("role_session_name"), profile };
   }
   if (settings.has("sso_account_id") || settings.has("sso_role_name")) return planSignIn(sources, settings, profile);
-  const first = keysOf(sources.shared.credentials.get(profile), profile);
+  const first = keysOf(sources.shared.credentials.get(profile), profile, "credentials file");
   if (first !== undefined) return first;
   const session = settings.get("login_session");
   if (session !== undefined) return { kind: "login", session, of: "", profile };
   const command = settings.get("credential_process");
-  return command === undefined ? keysOf(settings, profile) : { kind: "process", command, profile };
+  return command === undefined ? keysOf(settings, profile, "config file") : { kind: "process", command, profile };
 }
 
 function planSignIn({ shared }: Sources, settings: Settings, profile: string): Place {
@@ -215,7 +240,11 @@ function planSignIn({ shared }: Sources, settings: Settings, profile: string): P
   return { kind: "sso", session: named ?? signIn.get("sso_start_url")!, of, profile };
 }
 
-function keysOf(settings: Settings | undefined, profile: string): Place | undefined {
+function keysOf(
+  settings: Settings | undefined,
+  profile: string,
+  of: "credentials file" | "config file",
+): Place | undefined {
   const accessKeyId = settings?.get("aws_access_key_id");
   if (accessKeyId === undefined) return undefined;
   const secretAccessKey = settings?.get("aws_secret_access_key");
@@ -223,7 +252,7 @@ function keysOf(settings: Settings | undefined, profile: string): Place | undefi
     throw none(`profile '${profile}' has aws_access_key_id without aws_secret_access_key`, look(profile));
   // The second is what boto 2 called it.
   const token = settings?.get("aws_session_token") ?? settings?.get("aws_security_token");
-  return { kind: "keys", accessKeyId, secretAccessKey, token, profile };
+  return { kind: "keys", of, accessKeyId, secretAccessKey, token, profile };
 }
 
 /** What the machine has for everything that runs on it: a container's credentials, an instance's. */

@@ -34,7 +34,7 @@ import type {
 import { keyOfSurroundings } from "../surroundings.ts";
 import { createStamps } from "./stamp.ts";
 import { rereadInChild, resolveInChild, type SpawnOptions } from "./spawn.ts";
-import { refuseOwnWay, type Target, targetOf } from "./target.ts";
+import { describeSts, refuseOwnWay, type Target, targetOf } from "./target.ts";
 import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
@@ -166,7 +166,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         ...output,
         credentials: new Credentials(output.credentials),
         region: target.namedRegion,
-        sourceDescription: `web identity of ${file ?? "WebIdentity.command"}`,
+        sourceDescription: `web identity of ${file ?? "WebIdentity.command"}, ${describeSts(target)}`,
         ...reading,
         notes: [],
         ungrantable: undefined,
@@ -208,7 +208,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       ...output,
       credentials: new Credentials(output.credentials),
       region: target.namedRegion,
-      sourceDescription: source.description,
+      sourceDescription: `${source.description}, ${describeSts(target)}`,
       ...reading,
       notes: [...source.notes, ...codeNotes(config), ...durationNotes(request, attempt)],
       ungrantable: undefined,
@@ -236,7 +236,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
       assumedRoleId: "",
       arn: "",
       region: target.namedRegion,
-      sourceDescription: source.description,
+      sourceDescription: `${source.description}, ${describeSts(target)}`,
       ...reading,
       notes: [...source.notes, ...codeNotes(request.config)],
       ungrantable: undefined,

@@ -79,6 +79,13 @@ export async function readWay(
   verify: Verify,
 ): Promise<Way> {
   const settings = shared.profiles.get(profile) ?? new Map<string, string>();
+  const ca = await readBundle(verify, environment, settings);
+  return { ...planWay(shared, environment, profile), ca, extraCa: await readExtra(environment) };
+}
+
+/** Without the certificates: no file is read. */
+export function planWay(shared: SharedConfig, environment: SourceEnvironment, profile: string = DEFAULT_PROFILE): Way {
+  const settings = shared.profiles.get(profile) ?? new Map<string, string>();
   const setting = (variable: string, key: string): string | undefined => environment[variable] ?? settings.get(key);
   const endpoint = configuredEndpoint(environment, settings, shared);
   const useFips = isTrue(setting("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"));
@@ -96,10 +103,17 @@ export async function readWay(
       (endpoint !== undefined && isUnnamed("AWS_ENDPOINT_URL_STS") && isUnnamed("AWS_ENDPOINT_URL")) ||
       (useFips && isUnnamed("AWS_USE_FIPS_ENDPOINT")) ||
       (useDualstack && isUnnamed("AWS_USE_DUALSTACK_ENDPOINT")),
-    ca: await readBundle(verify, environment, settings),
-    extraCa: await readExtra(environment),
+    ca: undefined,
+    extraCa: undefined,
     proxies: proxiesOf(environment),
   };
+}
+
+/** Which STS is asked, in words. */
+export function describeSts({ region, endpoint, useFips, useDualstack, useGlobal }: Omit<Target, "tls">): string {
+  if (endpoint !== undefined) return `STS at ${URL.parse(endpoint)?.host ?? "an endpoint of its own"}`;
+  const variants = [useFips && "FIPS", useDualstack && "dual-stack", useGlobal && "global"].filter(Boolean);
+  return `STS of ${region}${variants.length === 0 ? "" : ` (${variants.join(", ")})`}`;
 }
 
 /** Thrown where the files of a requester say how STS is reached, and those that everybody has do not. */

@@ -10,7 +10,7 @@ import { type HelperSetting, runHelper } from "./helper.ts";
 import type { ResolvedSource } from "./known.ts";
 import { readToken } from "./token.ts";
 import { defaultSessionName, hopParameters } from "./parameters.ts";
-import { empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
+import { describePlan, empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainHop } from "./refusal.ts";
 import { explainProvider, signInOver } from "./chainfailure.ts";
@@ -58,19 +58,12 @@ export async function walk(plan: Plan, context: WalkContext): Promise<ResolvedSo
   for (const hop of before) credentials = await assume(hop, credentials, context);
   return {
     credentials,
-    description: describe(plan, context),
+    description: describePlan(plan, context.profile),
     chained: hops.length > 0 || place.kind === "web-identity" || place.kind === "sso",
     renewal: renewalOf(place),
     rest: hops.slice(before.length),
     notes: [],
   };
-}
-
-function describe({ place }: Plan, { profile }: WalkContext): string {
-  const machine = { container: "container", instance: "instance metadata" }[place.kind as "container"];
-  if (profile !== undefined) return machine === undefined ? `profile ${profile}` : `profile ${profile} (${machine})`;
-  if (machine !== undefined) return machine;
-  return place.profile === undefined ? "web identity" : `profile ${DEFAULT_PROFILE}`;
 }
 
 async function obtain(place: Place, context: WalkContext): Promise<Credentials> {

@@ -116,7 +116,7 @@ describe.skipIf(!hasBubblewrap)("a container that has the host's control socket"
     const options = { under: container(machine), env: { AWS_ENDPOINT_URL: "http://127.0.0.1:9" } };
     const words = ["-sp", machine.paths.socket, "export", "-n", "dev"];
     expect(await machine.run(words, options)).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(await machine.keyhole("daemon list -l")).toContain(" environment ");
+    expect(await machine.keyhole("daemon list -l")).toContain(" environment, STS at ");
     expect(machine.sts.count("AssumeRole", { roleArn: roleArn("dev") })).toBe(1);
   });
 
@@ -269,7 +269,7 @@ describe("on a terminal", () => {
     await using machine = await createStaging();
     const said = await seen(machine, "whoami -n staging", { AWS_PROFILE: "staging" });
     expect(said).toContain("keyhole: warning: staging: ");
-    expect(said).toContain("the source is profile default instead\n");
+    expect(said).toContain("the source is profile default (credentials file) instead\n");
     expect(said).toContain(":assumed-role/staging/");
     expect(sourceOf(machine, "staging")).toBe(machine.sts.root.accessKeyId);
   });

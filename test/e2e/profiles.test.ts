@@ -22,7 +22,7 @@ test("a sign-in's credentials are used as they are, with no config", async () =>
   // Every command was of the one session, and no role was assumed.
   expect(world.aws.questions.map(({ action }) => action)).toEqual(["GetRoleCredentials", "GetCallerIdentity"]);
   const listed = JSON.parse((await world.run(["daemon", "list", "--json"])).stdout) as object[];
-  expect(listed).toMatchObject([{ config: "aws:sso-dev", source: "profile sso-dev" }]);
+  expect(listed).toMatchObject([{ config: "aws:sso-dev", source: "profile sso-dev (SSO)" }]);
 });
 
 function keysOf(id: string): string {
@@ -237,7 +237,9 @@ test("long-lived keys are in no grant", async () => {
     await world.run(["config", "add", "-n", profile, "--set", `Session.profile_name=${profile}`]);
     const { exitCode, stdout, stderr } = await world.run(["grant", "add", "box", "--config", profile]);
     expect({ exitCode, stdout, stderr }).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(stderr).toContain(`the credentials of profile ${profile} ${what}: no sandbox gets them\n`);
+    expect(stderr).toContain(
+      `the credentials of profile ${profile} (credentials file) ${what}: no sandbox gets them\n`,
+    );
     expect(stderr).toContain("--set GetSessionToken.DurationSeconds=3600");
   }
   expect((await world.run(["grant", "list", "--json"])).stdout).toBe("[]\n");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
-import { planSource, profileRefusal, renewalOf } from "../../src/sources/plan.ts";
+import { describePlan, planSource, profileRefusal, renewalOf } from "../../src/sources/plan.ts";
 import { parseSharedConfig } from "../../src/sources/profile.ts";
 
 const ROLE = "arn:aws:iam::111122223333:role/r";
@@ -118,6 +118,28 @@ function plan(profile: string | undefined, environment: Record<string, string> =
     throw error;
   }
 }
+
+test.each([
+  ["keys", "profile keys (config file)"],
+  ["both", "profile both (credentials file)"],
+  ["process", "profile process (credential_process)"],
+  ["login", "profile login (aws login)"],
+  ["sso", "profile sso (SSO)"],
+  ["token", "profile token (web identity)"],
+  ["two", "profile two (role, config file of profile keys)"],
+  ["ecs", "profile ecs (role, container)"],
+])("of profile %s the true source is %s", (profile, is) => {
+  expect(describePlan(planSource({ shared, environment: OFF }, profile), profile)).toBe(is);
+});
+
+test.each<[Record<string, string>, string, string]>([
+  [{ AWS_ROLE_ARN: ROLE, AWS_WEB_IDENTITY_TOKEN_FILE: "/token" }, "", "web identity"],
+  [{}, "", "instance metadata"],
+  [{}, "[default]\ncredential_process = helper\n", "profile default (credential_process)"],
+])("without a profile, in %p and %p, it is %s", (environment, text, is) => {
+  const sources = { shared: parseSharedConfig(text, ""), environment };
+  expect(describePlan(planSource(sources, undefined), undefined)).toBe(is);
+});
 
 test("a role says whose code it asks for", () => {
   expect(planSource({ shared, environment: OFF }, "mfa").hops[0]?.mfaSerial).toBe("arn");

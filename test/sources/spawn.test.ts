@@ -155,7 +155,7 @@ async function runs(): Promise<number> {
 describe("source credentials", () => {
   test("of a profile with keys", async () => {
     const source = await resolve({ profile: "static" });
-    expect(source).toMatchObject({ description: "profile static", chained: false });
+    expect(source).toMatchObject({ description: "profile static (credentials file)", chained: false });
     expect(source.credentials.secretAccessKey).toBe(world.sts.root.secretAccessKey);
   });
 
@@ -163,12 +163,15 @@ describe("source credentials", () => {
     const path = world.home.write("default", "[default]\naws_access_key_id = AKIADEFAULT\naws_secret_access_key = s\n");
     const source = await resolve({ environment: { AWS_CONFIG_FILE: path } });
     expect(source.credentials.accessKeyId).toBe("AKIADEFAULT");
-    expect(source.description).toBe("profile default");
+    expect(source.description).toBe("profile default (config file)");
   });
 
   test("of a role that a profile assumes, which makes a chain", async () => {
     const source = await resolve({ profile: "role" });
-    expect(source).toMatchObject({ description: "profile role", chained: true });
+    expect(source).toMatchObject({
+      description: "profile role (role, credentials file of profile static)",
+      chained: true,
+    });
     expect(source.credentials.accountId).toBe("111122223333");
     expect(world.sts.calls).toHaveLength(1);
     expect(world.sts.calls[0]).toMatchObject({ issuedKeyId: source.credentials.accessKeyId, outcome: "ok" });
@@ -176,7 +179,7 @@ describe("source credentials", () => {
 
   test("of a credential_process, which may give anything", async () => {
     const source = await resolve({ profile: "process" });
-    expect(source).toMatchObject({ description: "profile process", chained: false });
+    expect(source).toMatchObject({ description: "profile process (credential_process)", chained: false });
     expect(source.credentials.secretAccessKey).toBe("canary-secret");
     expect(await runs()).toBe(1);
   });
@@ -364,9 +367,11 @@ describe("a profile of the environment that calls keyhole", () => {
     const environment = { AWS_PROFILE: profile, AWS_SHARED_CREDENTIALS_FILE: credentials };
     const source = await resolve({ environment });
     expect(source.credentials.accessKeyId).toBe("AKIADEFAULT");
-    expect(source.description).toBe("profile default");
+    expect(source.description).toBe("profile default (credentials file)");
     const called = profile === "behind" ? "another" : profile;
-    expect(source.notes).toEqual([`profile '${called}' calls keyhole itself: the source is profile default instead`]);
+    expect(source.notes).toEqual([
+      `profile '${called}' calls keyhole itself: the source is profile default (credentials file) instead`,
+    ]);
     expect(world.sts.calls).toBeEmpty();
   });
 
@@ -479,7 +484,7 @@ describe("assuming with a profile", () => {
     const names = Array.from({ length: 50 }, (_, index) => `config-${index}`);
     const assumed = await Promise.all(names.map((name) => world.source.assume(world.request({ name, environment }))));
     expect(new Set(assumed.map(({ arn }) => arn)).size).toBe(50);
-    expect(assumed[0]!.sourceDescription).toBe("profile default");
+    expect(assumed[0]!.sourceDescription).toStartWith("profile default (credential_process), STS at 127.0.0.1:");
     expect(await runs()).toBe(1);
   });
 

@@ -18,6 +18,11 @@ beforeAll(() => {
 afterEach(() => world.sts.reset());
 afterAll(() => world.end());
 
+/** As a source's description has it. */
+function stsOf({ sts }: World): string {
+  return `STS at ${new URL(sts.url).host}`;
+}
+
 function lastParameters(): Readonly<Record<string, string>> {
   return world.sts.calls.at(-1)!.parameters;
 }
@@ -37,7 +42,7 @@ describe("a user's own session", () => {
     const { credentials, ...shown } = await world.source.assume(
       sessionRequest({ GetSessionToken, MFA: { command: "echo 654321" } }),
     );
-    expect(shown).toMatchObject({ arn: "", sourceDescription: "environment", ungrantable: undefined });
+    expect(shown).toMatchObject({ arn: "", sourceDescription: `environment, ${stsOf(world)}`, ungrantable: undefined });
     expect(world.sts.issued.get(credentials.accessKeyId)).toMatchObject({ mfa: true });
     expect(credentials.sessionToken).toBeString();
     expect(credentials.expiresAt).toBeGreaterThan(before + 129_590_000);
@@ -94,7 +99,7 @@ describe("another config as the source", () => {
     ];
     const request = sessionRequest({ ...configOf("top"), Source: "mid", sources });
     const assumed = await world.source.assume(request);
-    expect(assumed).toMatchObject({ sourceDescription: "config mid", ungrantable: undefined });
+    expect(assumed).toMatchObject({ sourceDescription: `config mid, ${stsOf(world)}`, ungrantable: undefined });
     await world.source.assume(request);
     const names = world.sts.calls.map(({ parameters }) => parameters["RoleSessionName"]);
     expect(names).toEqual(["base", "mid", "demo", "demo"].map((name) => `keyhole-tester-${name}`));
@@ -125,7 +130,7 @@ describe("assume", () => {
     expect(assumed.credentials.accountId).toBe("111122223333");
     expect(assumed.arn).toBe("arn:aws:sts::111122223333:assumed-role/demo/keyhole-tester-demo");
     expect(assumed.assumedRoleId).toMatch(/^AROA\w+:keyhole-tester-demo$/);
-    expect(assumed).toMatchObject({ region: undefined, sourceDescription: "environment", notes: [] });
+    expect(assumed).toMatchObject({ region: undefined, sourceDescription: `environment, ${stsOf(world)}`, notes: [] });
     expect(world.sts.count()).toBe(1);
   });
 
@@ -198,7 +203,7 @@ describe("assume", () => {
           environment: { AWS_ACCESS_KEY_ID: "AKIAWRONG", AWS_SECRET_ACCESS_KEY: "wrong" },
         }),
       );
-      expect(assumed.sourceDescription).toBe("config");
+      expect(assumed.sourceDescription).toBe(`config, ${stsOf(world)}`);
     },
   );
 

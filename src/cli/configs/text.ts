@@ -5,12 +5,11 @@ import { applyChanges, type Edited } from "../../config/edit.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { Config } from "../../config/config.ts";
 import type { ConfigStore } from "../../config/store.ts";
-import { definedVariables } from "../../environment.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { absolutePath } from "../../paths.ts";
 import { profileRefusal } from "../../sources/plan.ts";
 import type { CommandContext } from "../command.ts";
-import { readSharedFiles } from "../foreign.ts";
+import { openAwsFiles } from "../foreign.ts";
 
 /** Options of every command that changes a config. */
 export const changeOptions = {
@@ -84,17 +83,8 @@ export async function saveConfig(
   context: Pick<CommandContext, "host" | "ui" | "environment">,
 ): Promise<void> {
   const { Session: session } = saveText(store, name, source, replace, context);
-  const refusal = session?.profile_name && (await refusalOfProfile(session.profile_name, context));
+  if (session?.profile_name === undefined) return;
+  const { sources, refusals } = await openAwsFiles(context);
+  const [refusal = profileRefusal(sources, session.profile_name)] = refusals;
   if (refusal) context.ui.warn(`Session.profile_name: ${refusal.message}`, refusal.hint);
-}
-
-/** Why a profile gives no credentials, as far as its files say. */
-export async function refusalOfProfile(
-  profile: string,
-  { host, environment }: Pick<CommandContext, "host" | "environment">,
-): Promise<KeyholeError | undefined> {
-  const variables = definedVariables(environment);
-  const { shared, refusals } = await readSharedFiles(host, variables);
-  const [refusal = profileRefusal({ shared, environment: variables }, profile)] = refusals;
-  return refusal;
 }

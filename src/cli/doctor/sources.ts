@@ -2,11 +2,12 @@
 // whether endpoints and proxies can be reached.
 import type { Config } from "../../config/config.ts";
 import { definedVariables, ENDPOINT_VARIABLES } from "../../environment.ts";
-import type { KeyholeError } from "../../errors.ts";
+import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { profileRefusal } from "../../sources/plan.ts";
 import { namedProfile, type Settings } from "../../sources/profile.ts";
-import { asVerdict, problem, type Verdict, verdicts, warning } from "./finding.ts";
+import { asVerdict, ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
+import { describeConfigSource } from "../configs/sources.ts";
 import type { HostMachine } from "./machines.ts";
 import { keyholeProcessOf } from "./files.ts";
 import { parseSessionName } from "../../config/name.ts";
@@ -17,18 +18,35 @@ import { type ConfigStore, openConfigStore } from "../../config/store.ts";
 
 export function checkSourceProfile(machine: HostMachine): readonly Verdict[] {
   const unread = machine.refusals.map(({ message, hint }) => problem(message, hint ?? "aws configure list"));
+  if (unread.length > 0) return unread;
+  const sources = { shared: machine.shared, environment: definedVariables(machine.environment) };
+  const known: string[] = [];
   const wrong = readConfigs(machine).flatMap(([name, config]) => {
-    const environment = definedVariables(machine.environment);
-    const isElsewhere = ownSource(config) !== undefined || config.Source !== undefined;
-    const profile = isElsewhere ? undefined : namedProfile(config, environment);
-    if (!profile) return [];
-    const refusal = profileRefusal({ shared: machine.shared, environment }, profile);
-    return refusal === undefined ? [] : [problem(`${name}: ${refusal.message}`, remedyFor(refusal, config))];
+    try {
+      known.push(`${name}: ${describeConfigSource(config, sources)}`);
+      // Keys of this shell come before a profile that it names, and the daemon wants both.
+      const profile = isElsewhere(config) ? undefined : namedProfile(config, sources.environment);
+      const refusal = profile === undefined ? undefined : profileRefusal(sources, profile);
+      if (refusal !== undefined) throw refusal;
+      return [];
+    } catch (error) {
+      if (!(error instanceof KeyholeError)) throw error;
+      // What there is without a profile, a shell may have that has the variables.
+      const isNamed = !isElsewhere(config) && namedProfile(config, sources.environment) !== undefined;
+      return isNamed ? [problem(`${name}: ${error.message}`, remedyFor(error, config))] : [];
+    }
   });
-  return verdicts(
-    [...unread, ...(unread.length > 0 ? [] : wrong)],
-    "every profile that a config names gives credentials",
-  );
+  if (wrong.length > 0 || known.length === 0)
+    return verdicts(wrong, "every profile that a config names gives credentials");
+  const more = known.length > MOST_NAMED ? [ok(`${known.length - MOST_NAMED} more: keyhole config validate`)] : [];
+  return [...known.slice(0, MOST_NAMED).map(ok), ...more];
+}
+
+/** Configs whose sources are named. */
+const MOST_NAMED = 12;
+
+function isElsewhere(config: Config): boolean {
+  return ownSource(config) !== undefined || config.Source !== undefined;
 }
 
 function remedyFor({ hint = "aws configure list" }: KeyholeError, config: Config): string {

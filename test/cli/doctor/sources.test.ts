@@ -13,7 +13,9 @@ test("a profile that does not exist, or gives nothing, is a problem of whoever n
   );
   home.config("plain");
   home.config("good", "Session:", "  profile_name: login");
-  expect(checkSourceProfile(await hostMachine(home))).toMatchObject([{ level: "ok" }]);
+  expect(checkSourceProfile(await hostMachine(home))).toMatchObject([
+    { level: "ok", message: "good: profile login (aws login), STS of us-east-1" },
+  ]);
   home.config("bad", "Session:", "  profile_name: gone");
   home.config("empty", "Session:", "  profile_name: there");
   const variables = { AWS_EC2_METADATA_DISABLED: "true" };

@@ -1,9 +1,12 @@
 // keyhole config validate: every problem of one config, of all, or of a text that is not saved yet.
 import { formatProblem, inspectConfig, type TextProblem } from "../../../config/parse.ts";
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
+import type { Config } from "../../../config/config.ts";
 import { KeyholeError } from "../../../errors.ts";
+import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { changeOptions, readSource, refusalOfProfile } from "../../configs/text.ts";
+import { describeConfigSource } from "../../configs/sources.ts";
+import { changeOptions, readSource } from "../../configs/text.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 import { nameOption } from "../../configs/names.ts";
 
@@ -19,23 +22,27 @@ interface Finding {
   readonly valid: boolean;
   readonly problems: readonly TextProblem[];
   readonly warnings: readonly string[];
+  /** Where its credentials come from; undefined where that is open here. */
+  readonly source: string | undefined;
 }
 
-/** With the profile that it names as its source. */
-interface Inspected extends Finding {
-  readonly profile?: string | undefined;
+interface Inspected extends Omit<Finding, "source"> {
+  readonly config: Config | undefined;
 }
 
-/** A profile that gives no credentials is a problem of the config that names it. */
-async function withSource(
-  { profile, ...finding }: Inspected,
-  context: Pick<CommandContext, "host" | "environment">,
-): Promise<Finding> {
-  if (profile === undefined) return finding;
-  const refusal = await refusalOfProfile(profile, context);
-  if (refusal === undefined) return finding;
-  const problem = { line: undefined, message: `Session.profile_name: ${refusal.message}` };
-  return { ...finding, valid: false, problems: [problem] };
+/** A profile that gives no credentials is a problem of the config that names it; what a shell selects is none. */
+function withSource({ config, ...finding }: Inspected, { sources, refusals }: AwsFiles): Finding {
+  if (config === undefined) return { ...finding, source: undefined };
+  try {
+    const isNamed = config.Session?.profile_name !== undefined;
+    if (isNamed && refusals[0] !== undefined) throw refusals[0];
+    return { ...finding, source: describeConfigSource(config, sources) };
+  } catch (error) {
+    if (!(error instanceof KeyholeError)) throw error;
+    if (config.Session?.profile_name === undefined) return { ...finding, source: undefined };
+    const problem = { line: undefined, message: `Session.profile_name: ${error.message}` };
+    return { ...finding, valid: false, problems: [problem], source: undefined };
+  }
 }
 
 export default defineCommand({
@@ -45,8 +52,8 @@ export default defineCommand({
   args,
   async run(context) {
     const { output } = context;
-    const found = await inspect(context);
-    const findings = await Promise.all(found.map((finding) => withSource(finding, context)));
+    const [found, files] = await Promise.all([inspect(context), openAwsFiles(context)]);
+    const findings = found.map((finding) => withSource(finding, files));
     if (context.args.json) output.line(formatJson(findings));
     else for (const finding of findings) output.line(describe(finding));
     return findings.every(({ valid }) => valid) ? 0 : 1;
@@ -73,9 +80,10 @@ async function inspect(context: CommandContext<typeof args>): Promise<Inspected[
 
 function inspectText(name: string, text: string): Inspected {
   const inspection = inspectConfig(text);
-  if (!("config" in inspection)) return { name, valid: false, problems: inspection.problems, warnings: [] };
+  if (!("config" in inspection))
+    return { name, valid: false, problems: inspection.problems, warnings: [], config: undefined };
   const { config, warnings } = inspection;
-  return { name, valid: true, problems: [], warnings, profile: config.Session?.profile_name };
+  return { name, valid: true, problems: [], warnings, config };
 }
 
 /** A file that may not be read is a problem of its own, and no reason to leave the others unchecked. */
@@ -88,12 +96,13 @@ function inspectStored(store: ConfigStore, name: string): Inspected {
   } catch (error) {
     if (!(error instanceof KeyholeError)) throw error;
     const advice = error.hint === undefined ? "" : ` (${error.hint})`;
-    return { name, valid: false, problems: [{ line: undefined, message: error.message + advice }], warnings: [] };
+    const problems = [{ line: undefined, message: error.message + advice }];
+    return { name, valid: false, problems, warnings: [], config: undefined };
   }
 }
 
-function describe({ name, problems, warnings }: Finding): string {
+function describe({ name, problems, warnings, source }: Finding): string {
   const lines = [...problems.map(formatProblem), ...warnings.map((warning) => `warning: ${warning}`)];
-  if (problems.length === 0) lines.unshift("ok");
+  if (problems.length === 0) lines.unshift(source === undefined ? "ok" : `ok, ${source}`);
   return lines.map((line) => `${name}: ${line}`).join("\n");
 }

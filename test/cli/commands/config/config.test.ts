@@ -28,6 +28,7 @@ function put(name: string, text: string): void {
   fs.writeFileSync(fileOf(name), text, { mode: 0o644 });
 }
 
+const files = (...texts: string[]): WorldOptions => ({ host: { readForeign: () => Promise.resolve(texts) } });
 const stdin = (text: string): WorldOptions => ({ host: { readStdin: () => Promise.resolve(text) } });
 
 describe("config add", () => {
@@ -406,6 +407,24 @@ describe("config validate", () => {
     );
     expect((await config(["validate", "-n", "nope"])).exit).toBe(4);
     expect((await config(["validate", "-n", "good", "--all"])).exit).toBe(2);
+  });
+
+  test("names the true source and the STS", async () => {
+    put("dev", "AssumeRole:\n  RoleArn: arn:aws:iam::111122223333:role/x\nSession:\n  profile_name: base\n");
+    put(
+      "key",
+      "AssumeRole:\n  RoleArn: arn:aws:iam::111122223333:role/x\nSource: dev\nSTS:\n  endpoint_url: http://127.0.0.1:1\n",
+    );
+    put("pass", "Session:\n  profile_name: base\n");
+    const own = files("[profile base]\nregion = eu-west-1\ncredential_process = x\n", "");
+    const result = await config(["validate"], own);
+    expect(result.stdout).toBe(
+      "dev: ok, profile base (credential_process), STS of eu-west-1\nkey: ok, config dev, STS at 127.0.0.1:1\n" +
+        "pass: ok, profile base (credential_process)\n",
+    );
+    const loop = files("[profile base]\nrole_arn = a\nsource_profile = base\n", "");
+    const looping = await config(["validate", "-n", "pass"], loop);
+    expect(looping).toMatchObject({ exit: 1, stdout: expect.stringContaining("is its own source_profile in the end") });
   });
 
   test("answers in JSON", async () => {
