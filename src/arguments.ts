@@ -161,6 +161,8 @@ export function findSlip(
     const [slip = "", ...value] = word.split("=");
     const name = Object.keys(defs).find((each) => defs[each]!.slips?.includes(slip));
     if (name === undefined || findOption(word, defs) !== undefined) continue;
+    if (defs[name]!.type === "positional")
+      return { slip, option: name.toUpperCase(), meant: words.toSpliced(at, 1, ...value) };
     const option = `--${name}`;
     return { slip, option, meant: words.with(at, [option, ...value].join("=")) };
   }
@@ -205,12 +207,16 @@ function assignOperands(values: Values, operands: readonly string[], defs: ArgsD
   for (const [index, operand] of operands.entries()) {
     const name = names[index];
     if (name === undefined) throw fail(`unexpected argument ${operand}`);
-    if (values.has(name)) throw fail(`${name.toUpperCase()} is given twice: ${operand}, and --${name}`);
+    if (values.has(name))
+      throw fail(
+        `${name.toUpperCase()} is given twice: ${operand}, and by ${aliasesOf(defs[name]!)[0] ?? `--${name}`}`,
+      );
     values.set(name, operand);
   }
 }
 
-function isOperand(def: ArgDef): boolean {
+/** Whether it may be given without its name. */
+export function isOperand(def: ArgDef): boolean {
   return def.type === "positional" || (def.type === "string" && def.operand === true);
 }
 
@@ -274,6 +280,17 @@ export function findCommand<Loader extends () => unknown>(
   return { target, name: name.join(" "), words: options };
 }
 
+/** What other programs call a command. */
+const SYNONYMS: Readonly<Partial<Record<string, string>>> = {
+  rm: "remove",
+  delete: "remove",
+  create: "add",
+  new: "add",
+  set: "update",
+  mv: "rename",
+  log: "logs",
+};
+
 /** An unknown option in front may be the real mistake: its value was then taken for the command. */
 function unknownCommand<Loader extends () => unknown>(
   words: readonly string[],
@@ -295,6 +312,13 @@ function unknownCommand<Loader extends () => unknown>(
     (alias) => alias.startsWith(group) && alias.split(" ").length === words.length,
   );
   const known = [...Object.keys(subCommands), ...aliases.map((alias) => alias.slice(group.length).trim())];
+  const synonym = SYNONYMS[word];
+  if (synonym !== undefined && Object.hasOwn(subCommands, synonym))
+    return new KeyholeError(
+      "usage",
+      `unknown command ${words.join(" ")}, did you mean ${synonym}`,
+      `keyhole ${`${group} ${synonym}`.trim()} --help`,
+    );
   const suggestion = elsewhere.length > 0 ? `, did you mean ${elsewhere.join(" or ")}` : didYouMean(word, known);
   const hint = elsewhere.length === 1 ? `keyhole ${elsewhere[0]}` : help;
   return new KeyholeError("usage", `unknown command ${words.join(" ")}${suggestion}`, hint);

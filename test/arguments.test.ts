@@ -115,7 +115,7 @@ test("an option that may be an operand is given once", () => {
     ["-n", "b", "a"],
     ["a", "-n", "a"],
   ])
-    expect(failure(words, named).message).toBe("NAME is given twice: a, and --name");
+    expect(failure(words, named).message).toBe("NAME is given twice: a, and by -n");
 });
 
 test("an operand's name is no option", () => {

@@ -5,15 +5,23 @@ import {
   findOperand,
   findOption,
   findSlip,
+  isOperand,
   parseArguments,
   splitRest,
 } from "../arguments.ts";
+import { isConfigName } from "../config/name.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
 import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
-import { type AnyCommand, type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
+import {
+  type AnyCommand,
+  type CommandContext,
+  type CommandGroup,
+  type CommandLoader,
+  commonOptions,
+} from "./command.ts";
 import { environmentFor, lazyTarget, ownGrantDirectory, refuseElsewhere } from "./where.ts";
 import type { Ui } from "./ui.ts";
 
@@ -46,7 +54,7 @@ function meantWords(words: readonly string[], { host }: World): readonly string[
 
 async function dispatch(words: readonly string[], world: World): Promise<number> {
   const { own, rest } = splitRest(words);
-  const found = findCommand(world.root, own, commonOptions);
+  const found = findMeant(own, world);
   const target = typeof found.target === "function" ? await found.target() : found.target;
   refuseElhazWords(own, world.environment);
   if (own.some((word) => word === "--help" || word === "-h")) {
@@ -56,6 +64,30 @@ async function dispatch(words: readonly string[], world: World): Promise<number>
   if ("subCommands" in target) return runGroup(target, found.words, world);
   if (found.name === "help") return runHelp(target, found.words, world);
   return runCommand(target, found.words, rest, world);
+}
+
+/** @throws KeyholeError as findCommand does, with what can be done with a config whose name stands for a command. */
+function findMeant(own: readonly string[], world: World): ReturnType<typeof findCommand<CommandLoader>> {
+  try {
+    return findCommand(world.root, own, commonOptions);
+  } catch (error) {
+    const [name = ""] = own;
+    if (!isConfigName(name) || Object.hasOwn(world.root.subCommands, name) || !hasConfig(name, world)) throw error;
+    throw new KeyholeError(
+      "usage",
+      `${keyholeErrorOf(error).message}; there is a config of that name`,
+      `keyhole exec -n ${name} -- COMMAND`,
+    );
+  }
+}
+
+function hasConfig(name: string, { host, environment }: World): boolean {
+  try {
+    const { paths } = resolveSettings({}, environmentFor(host, environment), () => host.cwd());
+    return isThere(`${paths.configDir}/${name}.yaml`);
+  } catch {
+    return false;
+  }
 }
 
 /** What means something else in elhaz: `-h 3` was `--head 3`, and typer has options for completion. */
@@ -81,7 +113,8 @@ function requireDashes({ meta, args }: AnyCommand, words: readonly string[], { h
   const first = findOperand(words, defs);
   if (first === undefined) return;
   const before = parseArguments(words.slice(0, first), defs, `keyhole ${meta.name} --help`);
-  const takesName = defs["name"] !== undefined && before["name"] === undefined && before["profile"] === undefined;
+  const option = Object.keys(defs).find((name) => isOperand(defs[name]!));
+  const takesName = option !== undefined && before[option] === undefined && before["profile"] === undefined;
   const isName =
     takesName &&
     isNameOf(
@@ -92,14 +125,18 @@ function requireDashes({ meta, args }: AnyCommand, words: readonly string[], { h
   const second = isName ? findOperand(words.slice(first + 1), defs) : undefined;
   if (isName && second === undefined) return;
   const at = second === undefined ? first : first + 1 + second;
-  const missing = takesName && !isName ? ["-n", "NAME"] : [];
+  const missing = takesName && !isName ? [option.toUpperCase()] : [];
   const line = [...missing, ...words.slice(0, at), "--", ...words.slice(at)].map(quotePosix).join(" ");
   throw new KeyholeError("usage", "the program to run and its arguments come after --", `keyhole ${meta.name} ${line}`);
 }
 
 function isNameOf(word: string, { paths }: Settings, { PATH = "" }: Environment): boolean {
-  const { existsSync } = require("node:fs") as typeof import("node:fs");
-  return Bun.which(word, { PATH }) === null || existsSync(`${paths.configDir}/${word}.yaml`);
+  return Bun.which(word, { PATH }) === null || isThere(`${paths.configDir}/${word}.yaml`);
+}
+
+/** Loaded after a mistake alone: node:fs costs 1.5 ms. */
+function isThere(path: string): boolean {
+  return (require("node:fs") as typeof import("node:fs")).existsSync(path);
 }
 
 /** @throws KeyholeError `usage` with the line that was meant, for an option as other programs call it */

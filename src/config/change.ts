@@ -21,7 +21,8 @@ export function parseChanges(settings: readonly string[], removals: readonly str
   const changes: Change[] = [];
   for (const setting of settings) {
     const equals = setting.indexOf("=");
-    if (equals <= 0) throw new KeyholeError("usage", "--set needs Path=value", EXAMPLE);
+    if (equals <= 0)
+      throw new KeyholeError("usage", "--set needs PATH=VALUE", example(["AssumeRole", "DurationSeconds"], "3600"));
     const path = parsePath(setting.slice(0, equals), "--set");
     const value = parseValue(path, setting.slice(equals + 1));
     const earlier = changes.findIndex((change) => Array.isArray(change.value) && samePath(change.path, path));
@@ -32,7 +33,17 @@ export function parseChanges(settings: readonly string[], removals: readonly str
   return [...changes, ...removals.map((text) => ({ path: parsePath(text, "--unset"), value: undefined }))];
 }
 
-const EXAMPLE = "keyhole config update -n NAME --set AssumeRole.DurationSeconds=3600";
+/** The line that may be meant. */
+function example(path: Path, value = "VALUE"): string {
+  return `keyhole config update -n NAME --set ${formatPath(path)}=${value}`;
+}
+
+/** With what `problem` says instead of the path that was typed. */
+function exampleFor(path: Path, problem: string): string {
+  const [, section, key] = /belongs under (\w+)|did you mean (\w+)/.exec(problem) ?? [];
+  if (section !== undefined) return example([section, ...path]);
+  return key === undefined ? "keyhole help configs" : example([...path.slice(0, -1), key]);
+}
 
 /** `AssumeRole.Tags[0].Key`. @throws KeyholeError `usage` for a path that the schema does not have. */
 function parsePath(text: string, option: string): Path {
@@ -41,9 +52,12 @@ function parsePath(text: string, option: string): Path {
     return index === null ? step : Number(index[1]);
   });
   const problem = checkPath(path);
-  if (problem !== undefined) throw new KeyholeError("usage", `${option} ${formatPath(path)} ${problem}`, EXAMPLE);
+  if (problem !== undefined)
+    throw new KeyholeError("usage", `${option} ${formatPath(path)} ${problem}`, exampleFor(path, problem));
   return path;
 }
+
+const EXAMPLES: Readonly<Record<string, string>> = { number: "3600", flag: "true" };
 
 /**
  * The value that a text means at a path of the schema. Whether it is a good one is the schema's business.
@@ -51,7 +65,8 @@ function parsePath(text: string, option: string): Path {
  * @throws KeyholeError `usage` if it cannot be a value of the wanted kind.
  */
 export function parseValue(path: Path, text: string): unknown {
-  const fail = (expected: string) => new KeyholeError("usage", `${formatPath(path)} must be ${expected}`, EXAMPLE);
+  const fail = (expected: string) =>
+    new KeyholeError("usage", `${formatPath(path)} must be ${expected}`, example(path, EXAMPLES[kindAt(path) ?? ""]));
   const kind = kindAt(path);
   if (kind === "list") return parseList(path, text);
   if (kind === "number") {
@@ -86,7 +101,7 @@ function parseCollection(path: Path, text: string): unknown {
     return parseYaml(text).value;
   } catch (error) {
     if (!(error instanceof MalformedYaml)) throw error;
-    throw new KeyholeError("usage", `${formatPath(path)}: ${error.message}`, EXAMPLE);
+    throw new KeyholeError("usage", `${formatPath(path)}: ${error.message}`, example(path));
   }
 }
 

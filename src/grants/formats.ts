@@ -23,7 +23,8 @@ export function parseSpan(text: string, option: string): number {
   const span =
     Number(days ?? 0) * DAY + Number(hours ?? 0) * HOUR + Number(minutes ?? 0) * MINUTE + Number(seconds ?? 0);
   if (span >= 1 && span <= LONGEST) return span;
-  throw new KeyholeError("usage", `${option} must be a span of time, like 8h, 90m, 1h30m or 3600s, of 3650d at most`);
+  const message = `${option} must be a span of time, like 8h, 90m, 1h30m or 3600s, of 3650d at most`;
+  throw new KeyholeError("usage", message, option.startsWith("--") ? "keyhole grant add --help" : undefined);
 }
 
 /** The shortest of the forms that `parseSpan` reads, largest unit first: `1h30m`. @param seconds whole */

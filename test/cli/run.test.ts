@@ -213,7 +213,7 @@ describe("a mistake is one error line and one hint line", () => {
       "unknown option --role, did you mean --role-arn",
       "keyhole config add dev --role-arn=arn:aws:iam::1:role/a",
     ],
-    ["NAME and -n", ["export", "dev", "-n", "prod"], "NAME is given twice: dev, and --name", "keyhole export --help"],
+    ["NAME and -n", ["export", "dev", "-n", "prod"], "NAME is given twice: dev, and by -n", "keyhole export --help"],
     [
       "NAME and --profile",
       ["export", "dev", "--profile", "p"],
@@ -231,7 +231,7 @@ describe("a mistake is one error line and one hint line", () => {
       "exec without a name and without --",
       ["exec", "sh", "-c", "true"],
       "the program to run and its arguments come after --",
-      "keyhole exec -n NAME -- sh -c true",
+      "keyhole exec NAME -- sh -c true",
     ],
     ["exec NAME alone", ["exec", "no-program"], "no command is given", "keyhole exec -n no-program -- COMMAND"],
     ["a bad setting", ["-ct", "x", "daemon", "status"], "-ct", undefined],

@@ -47,8 +47,8 @@ test("removals come last", () => {
 
 describe("a mistake names the path, and never the value", () => {
   test.each<[setting: string, message: string]>([
-    ["RoleArn", "--set needs Path=value"],
-    ["=CANARY", "--set needs Path=value"],
+    ["RoleArn", "--set needs PATH=VALUE"],
+    ["=CANARY", "--set needs PATH=VALUE"],
     ["RoleArn=CANARY", "--set RoleArn is no key here; it belongs under AssumeRole"],
     ["AssumeRole.RoleAm=CANARY", "--set AssumeRole.RoleAm is no key of the schema; did you mean RoleArn"],
     ["AssumeRole.RoleArn.x=CANARY", "--set AssumeRole.RoleArn.x is no key of the schema"],

@@ -13,7 +13,11 @@ import { supervise, watchSignals } from "../programs/supervise.ts";
 import { quotePosix } from "../../text/quoting.ts";
 
 const args = {
-  profile: { type: "positional", description: "A profile of ~/.aws, or a config that takes its credentials from one" },
+  profile: {
+    type: "positional",
+    description: "A profile of ~/.aws, or a config that takes its credentials from one",
+    slips: ["-n", "--name", "-p", "--profile"],
+  },
 } as const;
 
 export default defineCommand({

@@ -22,6 +22,8 @@ import { openSettings } from "../runs/settings.ts";
 
 /** Where they are not given they depend on the sandbox. */
 const { default: _mount, ...mountAt } = termOptions["mount-at"];
+/** As NAME of other commands. */
+const configOperand = { ...termOptions.config, operand: true, slips: ["-n", "--name"] } as const;
 
 const runOptions = {
   in: {
@@ -38,6 +40,7 @@ const runOptions = {
     description: "A word for the sandbox's own command line; may be repeated",
   },
   ...termOptions,
+  config: configOperand,
   "mount-at": mountAt,
 } as const;
 

@@ -71,6 +71,10 @@ async function runEditor(file: string, environment: CommandContext["environment"
     env: definedVariables(environment),
   });
   const status = await child.exited;
-  if (status !== 0)
-    throw new KeyholeError("usage", `the editor ended with status ${status}; nothing was saved`, "export EDITOR=nano");
+  if (status === 0) return;
+  const known = ["nano", "vi", "vim", "emacs"].find((name) => Bun.which(name, { PATH: environment["PATH"] ?? "" }));
+  const other = known === undefined ? "export EDITOR=/path/to/an/editor" : `export EDITOR=${known}`;
+  // As a shell has it.
+  const what = status === 127 ? `there is no editor ${editor}` : `the editor ended with status ${status}`;
+  throw new KeyholeError("usage", `${what}; nothing was saved`, other);
 }

@@ -8,6 +8,7 @@ import type { ConfigStore } from "../../config/store.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { absolutePath } from "../../paths.ts";
 import { profileRefusal } from "../../sources/plan.ts";
+import { quotePosix } from "../../text/quoting.ts";
 import type { CommandContext } from "../command.ts";
 import { openAwsFiles } from "../foreign.ts";
 
@@ -42,7 +43,7 @@ export async function readSource(file: string, { host }: Caller): Promise<Source
   try {
     return { text: fs.readFileSync(path, "utf8"), name: file };
   } catch (error) {
-    throw new KeyholeError("usage", `cannot read ${file} (${codeOf(error) ?? "unknown"})`, "keyhole config --help");
+    throw new KeyholeError("usage", `cannot read ${file} (${codeOf(error) ?? "unknown"})`, `ls -l ${quotePosix(file)}`);
   }
 }
 
@@ -67,11 +68,18 @@ export function changeText(source: Source, changes: readonly Change[], { ui }: C
 
 /** Checks a text, says what is odd about it, and saves it. @throws KeyholeError as ConfigStore.save does. */
 export function saveText(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): Config {
-  const hint = source.name === undefined ? "keyhole config add --help" : `keyhole config update --editor -n ${name}`;
-  const { config, warnings } = parseConfig(source.text, source.name, hint);
+  const { config, warnings } = parseConfig(source.text, source.name, cureOf(source, name));
   for (const warning of warnings) ui.warn(warning);
   store.save(name, source.text, replace);
   return config;
+}
+
+/** A command for a text that is no config; what was not saved cannot be edited by its name. */
+function cureOf({ name: file, text }: Source, name: string): string {
+  if (file === undefined) return "keyhole config add --help";
+  if (file === name) return `keyhole config update --editor -n ${name}`;
+  if (/^\s*\[[\w -]+\]/.test(text)) return "keyhole config import --all --dry-run";
+  return file === "stdin" ? "keyhole help configs" : `\${EDITOR:-vi} ${quotePosix(file)}`;
 }
 
 /** As `saveText`, and says what is odd about the profile that it names. */

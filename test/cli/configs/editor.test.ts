@@ -67,6 +67,17 @@ describe("config update --editor", () => {
     expect(result.stderr).toContain("the editor ended with status 3; nothing was saved");
   });
 
+  test("names the editor that is not there, and one that is", async () => {
+    const environment = { KEYHOLE_HOME: home, PATH: `${home}/bin:/bin`, EDITOR: "no-editor" };
+    fs.mkdirSync(`${home}/bin`);
+    fs.writeFileSync(`${home}/bin/nano`, "", { mode: 0o755 });
+    const result = await keyhole(["config", ...words], { environment, answers: [] });
+    expect([result.exit, result.stderr]).toEqual([
+      2,
+      "keyhole: error: there is no editor no-editor; nothing was saved\nkeyhole: hint: export EDITOR=nano\n",
+    ]);
+  });
+
   test("that changes nothing writes nothing", async () => {
     const result = await edit(words, "true");
     expect([result.exit, result.stderr]).toEqual([0, "nothing to change\n"]);

@@ -16,6 +16,12 @@ import { askNew } from "../../configs/questions.ts";
 const args = {
   name: { ...nameOption, description: "Name of the config; without it a terminal is asked" },
   "role-arn": { type: "string", valueHint: "ARN", description: "The role to assume", slips: ["--role", "--arn"] },
+  profile: {
+    type: "string",
+    valueHint: "PROFILE",
+    description: "The profile of ~/.aws whose credentials it takes",
+    slips: ["-p"],
+  },
   ...changeOptions,
   force: { type: "boolean", description: "Replace a config of that name" },
 } as const;
@@ -102,8 +108,10 @@ async function obtain(context: Context, name: string): Promise<Made | undefined>
   const { args: given, ui } = context;
   const file = given["from-file"];
   const role = given["role-arn"] === undefined ? [] : [`AssumeRole.RoleArn=${given["role-arn"]}`];
-  if (file !== undefined || role.length > 0 || given.set.length > 0) {
-    const changes = readChanges([...role, ...given.set], [], context);
+  const profile = given.profile === undefined ? [] : [`Session.profile_name=${given.profile}`];
+  const settings = [...role, ...profile, ...given.set];
+  if (file !== undefined || settings.length > 0) {
+    const changes = readChanges(settings, [], context);
     const source = file === undefined ? { text: "", name: undefined } : await readSource(file, context);
     const text = changeText(source, changes, context);
     if (!given.editor) return { source: { text, name: source.name }, isAsked: false };
@@ -111,7 +119,8 @@ async function obtain(context: Context, name: string): Promise<Made | undefined>
   }
   if (!(await ui.isInteractive())) {
     const hint = `keyhole config add ${name} --role-arn ARN`;
-    throw new KeyholeError("usage", "--role-arn ARN or --from-file FILE is missing", hint);
+    const problem = given.editor ? "an editor needs a terminal" : "--role-arn ARN or --from-file FILE is missing";
+    throw new KeyholeError("usage", problem, hint);
   }
   if (given.editor) {
     const text = await editText(TEMPLATE, name, context);

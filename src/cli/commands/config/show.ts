@@ -1,4 +1,5 @@
 // keyhole config get, list and meta: what is saved, as JSON.
+import { existsSync } from "node:fs";
 import { isMapping } from "../../../config/mapping.ts";
 import { listConfigs, listMisnamed, openConfigStore } from "../../../config/store.ts";
 import { defineCommand } from "../../command.ts";
@@ -24,7 +25,15 @@ export const get = defineCommand({
       const add = (await import("./add.ts")).default;
       await add.run({
         ...context,
-        args: { name, set: [], force: false, editor: false, "from-file": undefined, "role-arn": undefined },
+        args: {
+          name,
+          set: [],
+          force: false,
+          editor: false,
+          "from-file": undefined,
+          "role-arn": undefined,
+          profile: undefined,
+        },
       });
     }
     const { config } = store.parse(name);
@@ -44,7 +53,12 @@ export const list = defineCommand({
       ui.warn(`${name}.yaml is not taken for a config`, hint);
     }
     if (args.json) return output.line(formatJson(names));
-    if (names.length === 0) return ui.notice("no configs found");
+    if (names.length === 0) {
+      const { configDir } = settings.paths;
+      const isMissing = settings.isConfigDirNamed && !existsSync(configDir);
+      ui.notice(`no configs found${isMissing ? `: there is no directory ${configDir}` : ""}`);
+      return;
+    }
     output.line(names.join("\n"));
   },
 });

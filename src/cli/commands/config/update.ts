@@ -45,7 +45,8 @@ async function obtain(context: Context, store: ConfigStore, before: Named): Prom
   }
   if (!(await ui.isInteractive())) {
     const hint = `keyhole config update -n ${before.name} --set AssumeRole.DurationSeconds=3600`;
-    throw new KeyholeError("usage", "--set, --unset or --from-file is missing", hint);
+    const problem = given.editor ? "an editor needs a terminal" : "--set, --unset or --from-file is missing";
+    throw new KeyholeError("usage", problem, hint);
   }
   if (given.editor || !(await ui.askYesNo("Update config interactively?", true)))
     return { text: await editor(before.text, context, before.name), name: before.name };

@@ -14,7 +14,11 @@ export default defineCommand({
   async run(context) {
     const { ui } = context;
     if (!(await ui.isInteractive()))
-      throw new KeyholeError("usage", "grant confirm needs a terminal", "keyhole grant add --help");
+      throw new KeyholeError(
+        "usage",
+        "grant confirm needs a terminal",
+        "in a terminal of its own: keyhole grant confirm",
+      );
     const settings = { ...context.settings, clientTimeout: Math.max(context.settings.clientTimeout, LEAST_TIMEOUT) };
     const caller = { ...context, settings };
     ui.notice("waiting for questions; leave with Ctrl-C");

@@ -145,7 +145,7 @@ describe("config add", () => {
   test.each<[words: string[], missing: string]>([
     [["add"], "-n NAME is missing"],
     [["add", "-n", "dev"], "--role-arn ARN or --from-file FILE is missing"],
-    [["add", "-n", "dev", "--editor"], "--role-arn ARN or --from-file FILE is missing"],
+    [["add", "-n", "dev", "--editor"], "an editor needs a terminal"],
     [["add", "-n", "a b", "--role-arn", ROLE], "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _"],
     [["add", "-n", "../x", "--role-arn", ROLE], "a config's name has 1 to 128 of a-z, A-Z, 0-9, - and _"],
     [["add", "-n", "dev", "--from-file", "/dev/null/x"], "cannot read /dev/null/x (ENOTDIR)"],
@@ -228,8 +228,8 @@ describe("config update", () => {
   test.each<[words: string[], missing: string]>([
     [["update"], "-n NAME is missing"],
     [["update", "-n", "dev"], "--set, --unset or --from-file is missing"],
-    [["update", "-n", "dev", "--editor"], "--set, --unset or --from-file is missing"],
-    [["update", "-n", "dev", "--set", "pin"], "--set needs Path=value"],
+    [["update", "-n", "dev", "--editor"], "an editor needs a terminal"],
+    [["update", "-n", "dev", "--set", "pin"], "--set needs PATH=VALUE"],
   ])("%j without a terminal is a usage error", async (words, missing) => {
     const result = await config(words);
     expect([result.exit, result.stderr.split("\n")[0]]).toEqual([2, `keyhole: error: ${missing}`]);
