@@ -29,8 +29,8 @@ export interface FlightCache<Request, Result> {
   find(isIt: (result: Result) => boolean): Result | undefined;
   /** Keeps what was obtained without a flight. */
   put(request: Request, result: Result): void;
-  /** Forgets `result` if it is what is kept; what came since then stays. Returns whether it was. */
-  drop(request: Request, result: Result): boolean;
+  /** Forgets a result if it is still kept; what came since then stays. Returns whether it was. */
+  drop(result: Result): boolean;
   /** Forgets every result of which this is true. */
   dropWhere(isOver: (result: Result) => boolean): void;
 }
@@ -136,9 +136,9 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
       entries.set(key, entry);
       keep(key, entry, result);
     },
-    drop(request, result) {
-      const key = keyOf(request);
-      return entries.get(key)?.result === result && entries.delete(key);
+    drop(result) {
+      const key = [...entries.keys()].find((each) => entries.get(each)?.result === result);
+      return key !== undefined && entries.delete(key);
     },
     dropWhere(isOver) {
       for (const [key, { result }] of entries) if (result !== undefined && isOver(result)) entries.delete(key);

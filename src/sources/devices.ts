@@ -49,7 +49,7 @@ export interface Devices {
   /** A call with the session of a device, and with another one where AWS does not take it any more. */
   withSession<Result>(use: DeviceUse, send: (credentials: Credentials) => Promise<Result>): Promise<Result>;
   /** Forgets what AWS no longer takes. Returns whether it was kept. */
-  drop(use: DeviceUse, opened: Opened): boolean;
+  drop(opened: Opened): boolean;
 }
 
 export interface DevicesOptions extends SpawnOptions {
@@ -149,15 +149,17 @@ export function createDevices(options: DevicesOptions): Devices {
     codes.given(codeKeyOf(use));
   }
 
-  async function open(use: DeviceUse): Promise<Opened> {
+  /** @param isFit whether a session of the device that was opened for another use will do */
+  async function open(use: DeviceUse, isFit: (opened: Opened) => boolean): Promise<Opened> {
     const { request, serial, credentials } = use;
-    const kept = cache.kept(use) ?? keptUntil(use);
+    const device = codeKeyOf(use);
+    const kept = cache.kept(use) ?? cache.find((opened) => opened.device === device && isFit(opened));
     if (kept !== undefined) return kept;
     if (request.config.MFA === undefined) {
       // The answer may come when this request is long over.
       const later = { ...use, signal: new AbortController().signal };
       throw codes.want({
-        key: codeKeyOf(use),
+        key: device,
         config: request.name,
         serial,
         keyId: credentials.accessKeyId,
@@ -168,30 +170,32 @@ export function createDevices(options: DevicesOptions): Devices {
     return cache.get(use);
   }
 
-  /** Of a user's own session, one that ends with the grant, or little before: the duration is another at each attempt. */
-  function keptUntil({ bound, ...use }: DeviceUse): Opened | undefined {
-    if (bound === undefined || use.role !== undefined) return undefined;
-    const device = codeKeyOf({ bound, ...use });
-    return cache.find((opened) => {
-      const early = bound.until - (opened.credentials.expiresAt ?? 0);
-      return opened.device === device && early >= 0 && early < LONGEST_WAIT;
-    });
-  }
-
   async function withSession<Result>(
     use: DeviceUse,
     send: (credentials: Credentials) => Promise<Result>,
   ): Promise<Result> {
-    const opened = await open(use);
+    // However long it lasts, and whomever it was opened for: it is not handed on.
+    const opened = await open(use, () => true);
     try {
       return await send(new Credentials(opened.credentials));
     } catch (error) {
-      if (!isStaleSource(error) || !cache.drop(use, opened)) throw error;
+      if (!isStaleSource(error) || !cache.drop(opened)) throw error;
     }
-    return send(new Credentials((await open(use)).credentials));
+    return send(new Credentials((await open(use, () => true)).credentials));
   }
 
-  return { open, withSession, drop: (use, opened) => cache.drop(use, opened) };
+  return {
+    open: (use) => open(use, (opened) => endsWith(use.bound, opened)),
+    withSession,
+    drop: (opened) => cache.drop(opened),
+  };
+}
+
+/** A user's own session that ends with the grant, or little before: its duration is another at each attempt. */
+function endsWith(bound: Bound | undefined, { credentials: { expiresAt = 0 }, issued }: Opened): boolean {
+  if (bound === undefined || issued !== undefined) return false;
+  const early = bound.until - expiresAt;
+  return early >= 0 && early < LONGEST_WAIT;
 }
 
 /** A session of the user is one for an hour to the roles it assumes, and session credentials get none. */

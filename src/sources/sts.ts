@@ -114,7 +114,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
           continue;
         }
         if (!isStaleSource(error) || known) throw explain(error, request, target, source);
-        sources.drop(wanted, found);
+        sources.drop(found);
         if (renewed) throw explain(error, request, target, source);
         renewed = true;
         found = await sources.get(wanted);
@@ -296,7 +296,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     };
     if (!isDirect) return devices.withSession(use, send);
     const opened = await devices.open(use);
-    devices.drop(use, opened);
+    devices.drop(opened);
     if (opened.issued === undefined) throw new KeyholeError("internal", "the device opened no role");
     return { output: opened.issued, clockSkew: opened.clockSkew, clock: opened.clock };
   }

@@ -184,11 +184,11 @@ describe("what was resolved is kept", () => {
     const asking = cache.get(ask());
     flights[0]!.land();
     const stale = await asking;
-    cache.drop(ask(), stale);
+    cache.drop(stale);
     const again = cache.get(ask());
     flights[1]!.land();
     const fresh = await again;
-    cache.drop(ask(), stale);
+    cache.drop(stale);
     await settle();
     expect(await cache.get(ask())).toBe(fresh);
     expect(flights).toHaveLength(2);

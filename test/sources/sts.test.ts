@@ -429,6 +429,22 @@ describe("MFA", () => {
     expect(() => wantedOf(SerialNumber)).toThrow();
   });
 
+  test("of a person serves a session of the user's own and the roles that wait with it", async () => {
+    const { SerialNumber, code } = useDevice();
+    const session = sessionRequest({ GetSessionToken: { DurationSeconds: 3_600, SerialNumber } });
+    const role = world.request({ assume: { SerialNumber } });
+    for (const request of [session, role])
+      expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
+    await world.codes.answer(wantedOf(SerialNumber).id, code);
+    for (const request of [session, role]) await world.source.assume(request);
+    expect(world.sts.count("GetSessionToken")).toBe(1);
+    expect(lastParameters()).not.toHaveProperty("SerialNumber");
+    // One that AWS takes no more is forgotten, whomever it was opened for.
+    world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
+    for (const request of [role, session])
+      expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
+  });
+
   test("of a person opens the one role that wants more than an hour, once", async () => {
     const { SerialNumber, code } = useDevice({ maxSessionDuration: 7_200 });
     const request = world.request({ assume: { SerialNumber, DurationSeconds: 7_200 } });
