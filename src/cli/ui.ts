@@ -1,8 +1,9 @@
 // People: the only file that writes to stderr; prompts.ts asks. Talk never goes to stdout, holds no control characters,
-// and no colour. There is no progress to show: no command works for long without a line of its own.
+// and no colour.
 import type { Environment } from "../environment.ts";
 import { showControls, showOnOneLine } from "../text/controls.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
+import { fitLine } from "./answers.ts";
 
 /** What is said to a person, and asked. */
 export interface Ui {
@@ -18,6 +19,11 @@ export interface Ui {
   isInteractive(): Promise<boolean>;
   /** Whether a person reads what is said: stderr is a terminal. */
   isWatched(): Promise<boolean>;
+  /**
+   * Says after a second, for a person, what is waited for: a line that counts the seconds and is gone with the answer, or
+   * one that stays where the terminal cannot take it back. To be ended before anything else is said.
+   */
+  waiting(what: () => Promise<string>): Disposable;
   /**
    * Each of the three throws KeyholeError `interrupted` (exit 130) on Ctrl-C and where the terminal goes away; the
    * choices also on Escape.
@@ -40,9 +46,11 @@ export interface Choice {
  * terminal and wherever FORCE_COLOR is set, successes included.
  */
 export function createUi(
-  { TERM: terminal }: Environment,
+  { TERM: terminal, NO_COLOR: still }: Environment,
   write: (line: string) => void = (line) => console.warn(line),
+  draw: (text: string) => void = drawOnStderr,
 ): Ui {
+  const isMoving = terminal !== "dumb" && !still;
   const hint = (text: string | undefined) => {
     if (text !== undefined) write(`keyhole: hint: ${showOnOneLine(text)}`);
   };
@@ -72,11 +80,42 @@ export function createUi(
       const { isatty } = await import("node:tty");
       return isatty(2);
     },
+    waiting: (what) => {
+      let seconds = 0;
+      let isOver = false;
+      const show = async () => {
+        const text = `keyhole: waiting for ${showOnOneLine(await what())}`;
+        if (isOver) return;
+        if (isMoving) draw(`\r\u001B[K${fitLine(`${text}, ${seconds} s`, 79)}`);
+        else if (seconds === 1) write(text);
+      };
+      const timer = setInterval(() => {
+        seconds += 1;
+        void show();
+      }, 1_000);
+      return {
+        [Symbol.dispose]() {
+          isOver = true;
+          clearInterval(timer);
+          if (isMoving && seconds > 0) draw("\r\u001B[K");
+        },
+      };
+    },
     askText: async (question, options) => (await import("./prompts.ts")).prompts.askText(question, options),
     askYesNo: async (question, byDefault) => (await import("./prompts.ts")).prompts.askYesNo(question, byDefault),
     askChoice: async (question, choices) =>
       (await import("./prompts.ts")).prompts.askChoice(question, choices, terminal !== "dumb"),
   };
+}
+
+/** Without `process.stderr`, which costs 11 ms to touch. */
+function drawOnStderr(text: string): void {
+  const { writeSync } = require("node:fs") as typeof import("node:fs");
+  try {
+    writeSync(2, text);
+  } catch {
+    // A terminal that is stopped or gone misses nothing.
+  }
 }
 
 /** The option of every command that removes something of a person's. */

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Person } from "../cli/fakes/person.ts";
 import { createMachine, executable } from "./machine.ts";
 
 async function start() {
@@ -63,4 +64,23 @@ test("no profile of the person's is shadowed in a shell", async () => {
   const env = { SHELL: shellOf(machine.home, 'echo "$AWS_PROFILE"; grep "^.profile" "$AWS_CONFIG_FILE"') };
   const { stdout } = await machine.run(["shell", "dev"], { env });
   expect(stdout).toBe("keyhole-dev\n[profile default]\n[profile keyhole-dev]\n[profile dev]\n");
+});
+
+test("a person is told after a second what is waited for, on a line that counts and is gone with the answer", async () => {
+  await using machine = await start();
+  machine.sts.faults.add({ action: "AssumeRole", hang: true });
+  const words = [executable, "export", "-n", "dev", "-f", "credential-process"];
+  const env = { ...machine.environment, AWS_REGION: "eu-west-1" };
+  {
+    await using person = new Person(words, env);
+    await person.sees("\r\u001B[Kkeyhole: waiting for STS, eu-west-1, 1 s");
+    await person.sees("\r\u001B[Kkeyhole: waiting for STS, eu-west-1, 2 s");
+    await using still = new Person(words, { ...env, TERM: "dumb" });
+    await still.sees("keyhole: waiting for STS, eu-west-1\r\n");
+    machine.sts.faults.clear();
+    await person.sees('\r\u001B[K{"Version":1');
+    expect(await still.seenUntil("}")).toStartWith('{"Version":1');
+  }
+  const piped = await machine.run(["export", "-n", "dev", "-f", "credential-process"], { env });
+  expect(piped.stderr).toBe("");
 });

@@ -2,7 +2,7 @@
 import { Connection } from "../../client/connection.ts";
 import { askPatiently, isDaemonThere, type Link, unlessForeign } from "../../client/asking.ts";
 import { profileOf } from "../../config/name.ts";
-import { ENDPOINT_VARIABLES, type Environment, isProxyVariable } from "../../environment.ts";
+import { ENDPOINT_VARIABLES, type Environment, isProxyVariable, regionOf } from "../../environment.ts";
 import { errors, isErrorOf, KeyholeError } from "../../errors.ts";
 import { refuseLoop } from "../../loop.ts";
 import type { Settings } from "../../settings.ts";
@@ -149,7 +149,12 @@ export async function withSession<Result>(
       try {
         if (isWatched) await compareSources(link, caller, { name, session: name, whereabouts });
         else await offerKeys(link, caller);
-        return await ask(link, name);
+        return await whileTold(
+          isWatched,
+          caller.ui,
+          () => awaitedFor(name, caller),
+          () => ask(link, name),
+        );
       } catch (error) {
         if (!isErrorOf(error, "no-such-session", "surroundings-wanted", "code-wanted")) throw error;
       }
@@ -222,31 +227,38 @@ export async function askTelling<Result>(
   const isWatched = await caller.ui.isWatched();
   return whileCoded(link, caller, async () => {
     try {
-      return await whileTold(isWatched, caller.ui, `the source of ${name}`, ask);
+      return await whileTold(isWatched, caller.ui, () => awaitedFor(name, caller), ask);
     } catch (error) {
       if (!isErrorOf(error, "surroundings-wanted")) throw error;
       await tellSurroundings(link, caller, whereabouts);
-      return whileTold(isWatched, caller.ui, error.message.replace(WANTS, ""), ask);
+      const helper = error.message.replace(WANTS, "");
+      return whileTold(isWatched, caller.ui, () => Promise.resolve(helper), ask);
     }
   });
 }
 
 /** What follows the name of the helper in the daemon's answer. */
 const WANTS = / wants the environment of who asks$/;
-/** Milliseconds after which a person is told what is waited for. */
-const SILENCE = 1_000;
-
 async function whileTold<Result>(
   isWatched: boolean,
   ui: Asker["ui"],
-  what: string,
+  what: () => Promise<string>,
   ask: () => Promise<Result>,
 ): Promise<Result> {
-  const timer = isWatched ? setTimeout(() => ui.notice(`keyhole: waiting for ${what}`), SILENCE) : undefined;
+  using _shown = isWatched ? ui.waiting(what) : undefined;
+  return await ask();
+}
+
+/** What takes time where no helper does, as far as a client can see. */
+async function awaitedFor(name: string, { settings, environment }: Caller): Promise<string> {
   try {
-    return await ask();
-  } finally {
-    clearTimeout(timer);
+    const { openConfigStore } = await import("../../config/store.ts");
+    const { AssumeRole, STS, Session } = openConfigStore(settings.paths.configDir).read(name).config;
+    if (AssumeRole === undefined) return `the source of ${name}`;
+    const region = STS?.region_name ?? Session?.region_name ?? regionOf(environment);
+    return region === undefined ? `STS, for ${name}` : `STS, ${region}`;
+  } catch {
+    return `the source of ${name}`;
   }
 }
 

@@ -34,6 +34,7 @@ function person(...answers: readonly unknown[]): Asked {
     warn: (text) => void warnings.push(text),
     fail: () => {},
     isWatched: () => Promise.resolve(true),
+    waiting: () => ({ [Symbol.dispose]() {} }),
     isInteractive: () => Promise.resolve(true),
     askText: (question, options = {}) => reply(question, options.initial),
     askYesNo: (question) => reply(question, undefined),
