@@ -166,12 +166,12 @@ static int receive(struct answer *answer, long deadline) {
   }
 }
 
-/* Writes to what may be a full pipe that does not wait. 0, or the error. */
+/* Writes to what may be a full pipe that does not wait; what is begun is not begun anew. 0, or the error. */
 static long print(int stream, const void *text, u64 length) {
   for (const u8 *from = text; length > 0;) {
     long count = kernel(__NR_write, stream, (long)from, (long)length, 0, 0);
     struct pollfd poll = {stream, POLLOUT, 0};
-    if (count == -EAGAIN && kernel(__NR_ppoll, (long)&poll, 1, 0, 0, 8) == 1) continue;
+    if ((count == -EAGAIN && (count = kernel(__NR_ppoll, (long)&poll, 1, 0, 0, 8)) == 1) || count == -EINTR) continue;
     if (count <= 0) return count ? count : -EIO;
     from += count, length -= (u64)count;
   }

@@ -7,7 +7,10 @@
 void *malloc(unsigned long), *memcpy(void *, const void *, unsigned long), free(void *), abort(void);
 int memcmp(const void *, const void *, unsigned long), socketpair(int, int, int, int *), close(int), printf(const char *, ...);
 unsigned long strlen(const char *), strtoul(const char *, char **, int);
-long write(int, const void *, unsigned long), atol(const char *);
+long write(int, const void *, unsigned long), read(int, void *, unsigned long), atol(const char *);
+int fork(void), waitpid(int, int *, int), fcntl(int, int, ...), siginterrupt(int, int);
+unsigned ualarm(unsigned, unsigned);
+void (*signal(int, void (*)(int)))(int), _exit(int);
 #ifdef SMALL
 #undef SMALL
 #include "../../../src/build/express/small.c"
@@ -129,6 +132,35 @@ static void try_frame(void) {
   free(exact), free(bytes);
 }
 
+static void ignore(int number) { (void)number; }
+
+/* An answer goes once, byte by byte, through a pipe that is full most of the time, while signals interrupt each call. */
+static void try_print(void) {
+  int ends[2], status;
+  u64 length = 1 + draw(400000);
+  u8 *bytes = malloc(length), got[4096];
+  for (u64 at = 0; at < length; at++) bytes[at] = (u8)(at * 31 >> 3);
+  if (socketpair(AF_UNIX, 1, 0, ends) != 0) abort();
+  int child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    u64 at = 0;
+    for (long count; (count = read(ends[1], got, 1 + draw(sizeof got))) > 0; at += (u64)count)
+      if (at + (u64)count > length || memcmp(got, bytes + at, (u64)count) != 0) _exit(1);
+    _exit(at != length);
+  }
+  close(ends[1]);
+  /* O_NONBLOCK */
+  if (draw(2)) fcntl(ends[0], F_SETFL, 04000);
+  /* SIGALRM */
+  signal(14, ignore), siginterrupt(14, 1), ualarm(100, 100);
+  long error = print(ends[0], bytes, length);
+  ualarm(0, 0);
+  close(ends[0]);
+  if (error || waitpid(child, &status, 0) != child || status != 0) abort();
+  free(bytes);
+}
+
 #ifdef SMALL
 static void try_names(void) {
   u64 size, expected;
@@ -176,6 +208,7 @@ static void try_reply(void) {}
 int main(int count, char **words) {
   long seconds = count > 1 ? atol(words[1]) : 1, end = now() + seconds * 1000, tried = 0;
   state = count > 2 ? strtoul(words[2], 0, 10) | 1 : 1;
+  for (int at = 0; at < 10; at++) try_print();
   for (; now() < end; tried += 500)
     for (int at = 0; at < 100; at++) try_words(), try_path(), try_frame(), try_names(), try_reply();
   printf("%ld\n", tried);
