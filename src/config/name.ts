@@ -34,6 +34,14 @@ export function profileConfigName(profile: string): string {
   return PROFILE + profile.replaceAll(/[^\w+.-]+/gu, (text) => encodeURIComponent(text).replaceAll(/[!'()*~]/g, hex));
 }
 
+/** The same of a word of the command line. @throws KeyholeError `usage` */
+export function checkProfileName(profile: string): string {
+  const name = profileConfigName(profile);
+  if (profileOf(name) !== undefined) return name;
+  const what = profile === "" ? "--profile takes the name of a profile" : "the name of the profile is too long";
+  throw new KeyholeError("usage", what, "aws configure list-profiles");
+}
+
 /** The profile that `profileConfigName` was given; undefined for what it gives for nothing. */
 export function profileOf(name: string): string | undefined {
   if (!name.startsWith(PROFILE) || name.length > LONGEST_PROFILE) return undefined;
@@ -41,8 +49,8 @@ export function profileOf(name: string): string | undefined {
   return profile !== "" && profileConfigName(profile) === name ? profile : undefined;
 }
 
-/** Characters, as they are encoded. */
-const LONGEST_PROFILE = 512;
+/** Characters, as they are encoded: each of a name may become twelve. */
+const LONGEST_PROFILE = 3072;
 
 function hex(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;

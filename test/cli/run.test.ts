@@ -217,7 +217,7 @@ describe("a mistake is one error line and one hint line", () => {
     [
       "NAME and --profile",
       ["export", "dev", "--profile", "p"],
-      "--profile takes the name of a profile, and excludes NAME",
+      "--profile excludes NAME",
       "aws configure list-profiles",
     ],
     ["two NAMEs", ["config", "get", "dev", "prod"], "unexpected argument prod", "keyhole config get --help"],

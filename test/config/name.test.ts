@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import {
   checkConfigName,
+  checkProfileName,
   formatSessionName,
   isConfigName,
   parseSessionName,
@@ -36,7 +37,13 @@ test.each([
   expect(isConfigName(name)).toBeFalse();
 });
 
-test.each(["aws:", "aws:a b", "aws:%", "aws:%61", "aws:../x", "dev", `aws:${"x".repeat(600)}`])(
+test("a word that stands for no profile is refused as one", () => {
+  expect(profileOf(checkProfileName("😀".repeat(200)))).toBe("😀".repeat(200));
+  expect(() => checkProfileName("")).toThrow("--profile takes the name of a profile");
+  expect(() => checkProfileName("x".repeat(3100))).toThrow("the name of the profile is too long");
+});
+
+test.each(["aws:", "aws:a b", "aws:%", "aws:%61", "aws:../x", "dev", `aws:${"x".repeat(3100)}`])(
   "%j is no profile",
   (name) => {
     expect(profileOf(name)).toBeUndefined();

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { profileConfigName } from "../../src/config/name.ts";
 import { makeWorld, SSO } from "./awsworld.ts";
 import { executable, until } from "./machine.ts";
 
@@ -58,6 +59,13 @@ test("a profile is that of the asker's own files, whoever asked first", async ()
   const { stdout } = await world.run(["daemon", "list", "--json"]);
   const names = (JSON.parse(stdout) as { config: string }[]).map(({ config }) => config);
   expect(names.toSorted()).toEqual(["aws:p", `aws:p (${world.machine.home}/.aws/config:${other})`]);
+});
+
+test("a CA bundle below the home directory is believed, as the profile says it", async () => {
+  const hop = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = p\nca_bundle = ~/ca.pem\n";
+  await using world = await makeWorld(`[profile ca]\n${hop}`, keysOf("AKIAHOME000000000000"));
+  const exported = await world.run(["export", "--profile", "ca"], { AWS_CA_BUNDLE: undefined });
+  expect(exported).toMatchObject({ exitCode: 0, stderr: "" });
 });
 
 test("an endpoint in a file of one's own is no other requester's", async () => {
@@ -259,6 +267,40 @@ test("keys without an end are handed out for half an hour, and a role of the pro
   expect(world.aws.questions).toMatchObject([
     { host: "sts.us-west-2.amazonaws.com", action: "AssumeRole", by: "AKIALONG000000000000" },
   ]);
+});
+
+test("a profile may have any name, however long", async () => {
+  const names = ["a b", "mü lö", "x".repeat(200), "ü".repeat(200), `it's; "so"`, "100%/a:b@c"];
+  const text = names.map((name) => `[${name}]\nregion = eu-west-1\ncredential_process = cat HOME/document\n`);
+  await using world = await makeWorld("");
+  const { machine } = world;
+  writeFileSync(join(machine.home, ".aws", "credentials"), text.join("").replaceAll("HOME", machine.home));
+  const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+  const keys = { AccessKeyId: "ASIAANY0000000000000", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG", SessionToken: "t" };
+  writeFileSync(join(machine.home, "document"), JSON.stringify({ Version: 1, ...keys, Expiration }));
+  for (const [index, name] of names.entries()) {
+    const print = ["--profile", name, "--", "sh", "-c", 'echo "$AWS_ACCESS_KEY_ID $AWS_REGION"'];
+    const given = { exitCode: 0, stdout: "ASIAANY0000000000000 eu-west-1\n", stderr: "" };
+    expect({ name, ...(await world.run(["exec", ...print])) }).toMatchObject({ name, ...given });
+    // As the AWS CLI does, with the file that it finds.
+    const line = `eval "$(sed -n 's/^credential_process = //p' "$AWS_CONFIG_FILE" | head -n 1)"`;
+    const refreshing = await world.run(["exec", "--refresh", "--profile", name, "--", "sh", "-c", line]);
+    expect({ name, ...refreshing }).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("ASIAANY") });
+    expect({ name, ...(await world.run(["whoami", "--profile", name])) }).toMatchObject({ exitCode: 0 });
+    const added = await world.run(["grant", "add", `box${index}`, "--profile", name]);
+    expect({ name, ...added }).toMatchObject({ name, exitCode: 0 });
+    const shown = JSON.parse((await world.run(["grant", "show", `box${index}`, "--json"])).stdout) as object;
+    expect(shown).toMatchObject({ config: profileConfigName(name) });
+  }
+  const listed = JSON.parse((await world.run(["daemon", "list", "--json"])).stdout) as { source: string }[];
+  for (const name of names) {
+    const is = { config: profileConfigName(name), source: expect.stringContaining(`profile ${name.slice(0, 50)}`) };
+    expect(listed).toContainEqual(expect.objectContaining(is));
+  }
+  const audit = JSON.parse((await world.run(["audit", "--json"])).stdout) as { config?: string }[];
+  expect(audit.map(({ config }) => config)).toContain(profileConfigName("mü lö"));
+  const longer = await world.run(["exec", "--profile", "ü".repeat(600), "--", "true"]);
+  expect(longer).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("the name of the profile is too long") });
 });
 
 test("a profile is refused by its own name, and is none where a config or a grant is meant", async () => {

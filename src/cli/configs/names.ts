@@ -1,5 +1,5 @@
 // Which config or session a command is about: `-n NAME`, or a choice where a person is there to make it.
-import { checkSourceName, formatSessionName, isConfigName, profileConfigName } from "../../config/name.ts";
+import { checkSourceName, formatSessionName, isConfigName, checkProfileName } from "../../config/name.ts";
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
@@ -34,12 +34,8 @@ export function nameOrProfile({
   profile: string | undefined;
 }): string | undefined {
   if (profile === undefined) return name;
-  if (name === undefined && profile !== "") return profileConfigName(profile);
-  throw new KeyholeError(
-    "usage",
-    "--profile takes the name of a profile, and excludes NAME",
-    "aws configure list-profiles",
-  );
+  if (name === undefined) return checkProfileName(profile);
+  throw new KeyholeError("usage", "--profile excludes NAME", "aws configure list-profiles");
 }
 
 /** The name that a command was given, else the one that `keyhole shell` was; no sandbox's socket is told the latter. */

@@ -1,7 +1,7 @@
 // The options of `grant add` → the terms of a grant. Everything is read and checked before a person is asked anything;
 // what only STS's limits forbid, the daemon says.
 import type { ArgDef, ArgsDef, ArgValues } from "../../arguments.ts";
-import { checkConfigName, profileConfigName, profileOf } from "../../config/name.ts";
+import { checkConfigName, checkProfileName, profileOf } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import { formatRate, parseRate, parseSpan } from "../../grants/formats.ts";
 import {
@@ -142,8 +142,7 @@ export type RequestedTerms = Omit<RequestOf<"GrantMake">, "directory" | "environ
 /** The config, or what stands for a profile in place of one. @throws KeyholeError `usage` */
 export function identityOf({ config, profile }: Pick<ArgValues<typeof termOptions>, "config" | "profile">): string {
   if (config !== undefined && profile !== undefined) throw usage("--config and --profile exclude each other");
-  if (profile === "") throw usage("--profile takes the name of a profile");
-  if (profile !== undefined) return profileConfigName(profile);
+  if (profile !== undefined) return checkProfileName(profile);
   if (config === undefined) throw usage("--config is missing, or --profile");
   return checkConfigName(config);
 }

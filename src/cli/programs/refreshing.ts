@@ -14,9 +14,12 @@ type OwnFiles = readonly (string | undefined)[];
 /** The config file that makes SDKs ask keyhole for `name`, of the daemon at this socket. */
 export function refreshingConfigPath(paths: Paths, name: string, files: OwnFiles): string {
   // Two daemons, and two directories, may have configs of one name; and two shells other profiles.
-  const place = [paths.socket, ...directoryWords(paths), ...files].join("\0");
-  return `${paths.runDir}/${name}-${Bun.hash.crc32(place).toString(16).padStart(8, "0")}.config`;
+  const place = [paths.socket, ...directoryWords(paths), ...files, name].join("\0");
+  return `${paths.runDir}/${name.slice(0, LONGEST_NAME)}-${Bun.hash.crc32(place).toString(16).padStart(8, "0")}.config`;
 }
+
+/** Characters, of a profile's name: a file's takes 255 bytes in all. */
+const LONGEST_NAME = 128;
 
 /** What says which directory of configs is meant, where it is another one than the plain name's. */
 function directoryWords({ configDir, defaultConfigDir }: Paths): string[] {
