@@ -14,6 +14,8 @@ export function secretKey(): string {
 /** Which canaries a text holds, plain or as other formats write them. */
 export function leaksIn(text: string, canaries: Canaries): string[] {
   return Object.entries(canaries).flatMap(([name, value]) => {
+    // A code is six digits, and no part of a longer number.
+    if (/^\d+$/.test(value)) return new RegExp(`(?<![\\w.])${value}(?![\\w.])`).test(text) ? [name] : [];
     const forms = [value, encodeURIComponent(value), Buffer.from(value).toString("base64").slice(0, -4)];
     return forms.some((form) => text.includes(form)) ? [name] : [];
   });

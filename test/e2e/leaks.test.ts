@@ -40,11 +40,7 @@ const issued: Canaries = { key: "wJalrXUtnFEMI/K7MDENG+EXAMPLEKEY=", token: "tok
 /** Above the ids of processes. */
 const codes = { typed: "918273", answered: "928374", asked: "938475", "of a command": "948576", wrong: "958677" };
 
-function leaks(text: string): string[] {
-  // No part of a longer number.
-  const digits = Object.entries(codes).filter(([, code]) => new RegExp(`(?<![\\w.])${code}(?![\\w.])`).test(text));
-  return [...leaksIn(text, { ...planted, ...issued }), ...digits.map(([name]) => `code ${name}`)];
-}
+const leaks = (text: string): string[] => leaksIn(text, { ...planted, ...issued, ...codes });
 
 const device = (name: string) => `mfa_serial = ${DEVICE}${name}\n`;
 const hop = (name: string, more = "", source = "keys") =>

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { Person } from "../cli/fakes/person.ts";
+import { leaksIn } from "./canaries.ts";
 import { runIn } from "./granthost.ts";
 import { createMachine, executable, type Machine, type Result, roleArn } from "./machine.ts";
 
@@ -51,7 +52,7 @@ test("five roles of one device: one question, one GetSessionToken", async () => 
   );
   expect(asked()).toEqual([expect.stringContaining(QUESTION)]);
   expect(machine.sts.count("GetSessionToken")).toBe(1);
-  expect(written(machine.paths.home)).not.toContain(CODE);
+  expect(leaksIn(written(machine.paths.home), { CODE })).toEqual([]);
 });
 
 test("a hundred clients of one role: one question, a hundred answers", async () => {
@@ -77,7 +78,7 @@ test("a person at a terminal is asked once, and again after a wrong code", async
   await using next = atTerminal(machine, "exec", "-n", "b", "--", "true");
   expect(await next.exit()).toBe(0);
   expect(machine.sts.count("GetSessionToken")).toBe(2);
-  for (const code of [CODE, WRONG]) expect(written(machine.paths.home)).not.toContain(code);
+  expect(leaksIn(written(machine.paths.home), { CODE, WRONG })).toEqual([]);
 });
 
 test("Ctrl-C at the question is 130, and hands it on to who waits", async () => {
@@ -96,16 +97,18 @@ test("without a person it is exit 5 at once, and keyhole answer helps", async ()
   await using machine = await createWorld("a");
   await machine.keyhole("daemon start");
   const words = ["export", "-n", "a", "-f", "credential-process"];
-  const began = performance.now();
-  const refused = await machine.run(words);
-  const took = performance.now() - began;
-  expect(refused).toMatchObject({ exitCode: 5, stdout: "" });
-  const id = /^keyhole: error: config 'a' wants the code of (\S+)\nkeyhole: hint: keyhole answer (\d+)\n$/.exec(
-    refused.stderr,
-  );
+  // Milliseconds. The best of some: what else runs here may take its time.
+  let [took, stderr] = [Infinity, ""];
+  for (let attempt = 0; attempt < 10 && took >= 2_000; attempt += 1) {
+    const began = performance.now();
+    const refused = await machine.run(words);
+    took = performance.now() - began;
+    expect(refused).toMatchObject({ exitCode: 5, stdout: "" });
+    ({ stderr } = refused);
+  }
+  const id = /^keyhole: error: config 'a' wants the code of (\S+)\nkeyhole: hint: keyhole answer (\d+)\n$/.exec(stderr);
   expect(id?.[1]).toBe(SERIAL);
-  // Milliseconds: it waits for nobody. Less than a client waits for its turn.
-  expect(took).toBeLessThan(8_000);
+  expect(took).toBeLessThan(2_000);
   expect(await machine.keyhole("pending")).toContain(`${id?.[2]}  ${SERIAL} (${machine.sts.root.accessKeyId}), for a`);
   const answer = (code: string) => machine.run(["answer", id?.[2] ?? ""], { stdin: `${code}\n` });
   expect(await answer(WRONG)).toMatchObject({
@@ -115,7 +118,7 @@ test("without a person it is exit 5 at once, and keyhole answer helps", async ()
   expect(await answer(CODE)).toMatchObject({ exitCode: 0, stderr: "the code is right\n" });
   expect(await machine.run(words)).toMatchObject({ exitCode: 0 });
   expect(await machine.run(["pending"])).toMatchObject({ stdout: "", stderr: "nothing waits for a code\n" });
-  expect(written(machine.paths.home)).not.toContain(CODE);
+  expect(leaksIn(written(machine.paths.home), { CODE })).toEqual([]);
 });
 
 test("SSH_ASKPASS is asked on a desktop, or where it is required, as by ssh", async () => {
