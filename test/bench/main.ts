@@ -23,6 +23,7 @@ import { measureHang } from "./rows/hang.ts";
 import { measurePeers } from "./rows/peers.ts";
 import { measureRestart } from "./rows/restart.ts";
 import { measureSessions } from "./rows/sessions.ts";
+import { measureSign } from "./rows/sign.ts";
 import { measureStart } from "./rows/start.ts";
 import { measureThroughput } from "./rows/throughput.ts";
 import { soak } from "./soak/soak.ts";
@@ -38,6 +39,7 @@ const benchmarks: Readonly<Record<string, (tools: Tools) => Promise<Report>>> = 
   hang: measureHang,
   fetch: measureFetch,
   grants: measureGrants,
+  sign: measureSign,
   peers: measurePeers,
 };
 /** Those that are run only when they are named. */
