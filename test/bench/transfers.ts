@@ -43,7 +43,7 @@ async function transfer({ port, isTls, keys, kind, bytes, count }: Transfer): Pr
   let left = 0;
   let text = "";
   let awaited = Infinity;
-  let done: () => void = () => {};
+  let answered = Promise.withResolvers<void>();
   const pump = (socket: Bun.Socket) => {
     while (left > 0) {
       const part = left < PART.length ? PART.subarray(0, left) : PART;
@@ -73,7 +73,7 @@ async function transfer({ port, isTls, keys, kind, bytes, count }: Transfer): Pr
           if (!text.startsWith("HTTP/1.1 20")) fail("not answered");
           awaited = Number(/^content-length: (\d+)/im.exec(text)?.[1] ?? fail("no length")) - (text.length - end - 4);
         } else awaited -= part.length;
-        if (awaited === 0) done();
+        if (awaited === 0) answered.resolve();
       },
       close: () => fail("closed"),
     },
@@ -104,11 +104,11 @@ async function transfer({ port, isTls, keys, kind, bytes, count }: Transfer): Pr
       },
     );
     [text, awaited, left] = ["", Infinity, isUp ? bytes : 0];
-    const answered = new Promise<void>((resolve) => (done = resolve));
+    answered = Promise.withResolvers<void>();
     const lines = [...headers, ...(isUp ? [["content-length", String(bytes)]] : [])];
     socket.write(`${method} /s3/bucket/key HTTP/1.1\r\n${lines.map((pair) => `${pair.join(": ")}\r\n`).join("")}\r\n`);
     pump(socket);
-    await answered;
+    await answered.promise;
     times.push(performance.now() - began);
   }
   return times;
