@@ -6,9 +6,13 @@ import { join } from "node:path";
 /** Name of the canary → its value. */
 export type Canaries = Readonly<Record<string, string>>;
 
-/** In the form of an AWS secret access key: 40 characters of base 64. */
+/**
+ * In the form of an AWS secret access key: 40 characters of base 64. One in a thousand has no digit, by which keyhole tells
+ * one that it does not know from a path.
+ */
 export function secretKey(): string {
-  return randomBytes(30).toString("base64");
+  const key = randomBytes(30).toString("base64");
+  return /\d/.test(key) ? key : secretKey();
 }
 
 /** Which canaries a text holds, plain or as other formats write them. */
