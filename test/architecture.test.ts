@@ -70,8 +70,10 @@ const walls: readonly Wall[] = [
       "signer/policy.ts",
       // What ~/.aws says, as the daemon's children take it; none of these imports a package.
       "sources/ini.ts",
+      "sources/known.ts",
       "sources/plan.ts",
       "sources/profile.ts",
+      "sources/target.ts",
       // Which proxy an environment means.
       "sources/proxy.ts",
       "text/",

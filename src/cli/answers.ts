@@ -34,6 +34,40 @@ export function formatTable(rows: readonly (readonly string[])[], least: readonl
     .join("\n");
 }
 
+/** The option of every command that shows a table. */
+export const wideOption = { type: "boolean", description: "Show all columns, on a terminal of any width" } as const;
+
+/** How wide a table may be; undefined for any width. */
+export function widthFor(wide: boolean, output: { columns(): number | undefined }): number | undefined {
+  return wide ? undefined : output.columns();
+}
+
+/**
+ * As `formatTable`, within the columns of a terminal: without those that matter least, and a line that is still too long
+ * is cut.
+ *
+ * @param width undefined for any
+ * @param least important columns, by their index, that go first
+ */
+export function fitTable(
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+  least: readonly number[],
+): string {
+  const table = formatTable(rows);
+  if (width === undefined) return table;
+  const lines = table.split("\n");
+  const [first, ...more] = least;
+  if (first === undefined || lines.every((line) => Bun.stringWidth(line) <= width))
+    return lines.map((line) => fitLine(line, width)).join("\n");
+  const others = more.map((column) => (column > first ? column - 1 : column));
+  return fitTable(
+    rows.map((row) => row.filter((_, column) => column !== first)),
+    width,
+    others,
+  );
+}
+
 /** A line as far as it fits into so many columns of a terminal, with … for the rest. */
 export function fitLine(line: string, columns: number): string {
   if (Bun.stringWidth(line) <= columns) return line;

@@ -8,7 +8,7 @@ import type { Settings } from "../../settings.ts";
 import { renderRecords, renderStory } from "../logs/audit-table.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { formatJson, jsonOption } from "../answers.ts";
+import { formatJson, jsonOption, wideOption, widthFor } from "../answers.ts";
 import { openLog } from "../logs/tail.ts";
 
 const HELP = "keyhole audit --help";
@@ -24,6 +24,7 @@ const args = {
   limit: { type: "string", default: "200", valueHint: "N", description: "The last N lines, 0 for all" },
   "before-ts-ms": { type: "string", valueHint: "N", description: "Before that moment, in milliseconds since 1970" },
   json: { ...jsonOption, description: "Answer in JSON, the newest first; with --follow a line for each" },
+  wide: wideOption,
 } as const;
 
 type Context = CommandContext<typeof args>;
@@ -44,19 +45,20 @@ export default defineCommand({
 
 async function list(context: Context): Promise<void> {
   const { settings, output, ui, host } = context;
-  const { follow, grant, limit, json, "before-ts-ms": before } = context.args;
+  const { follow, grant, limit, json, wide, "before-ts-ms": before } = context.args;
   const wanted = {
     grant,
     beforeMs: before === undefined ? undefined : parseWhole(before, "--before-ts-ms", {}, HELP),
     limit: parseWhole(limit, "--limit", {}, HELP) || Infinity,
   };
+  const width = widthFor(wide, output);
   if (follow && before !== undefined) throw usage("--follow and --before-ts-ms exclude each other");
 
   // As bytes, which wait for the reader and fail when it is gone: `audit -f | head` must end.
   const print = (text: string) => output.bytes(new TextEncoder().encode(`${text}\n`));
   const show = async ({ records, malformed }: Selection, withHeading: boolean) => {
     if (json) for (const record of records) await print(escapeControls(JSON.stringify(record)));
-    else if (records.length > 0) await print(renderRecords(records, withHeading));
+    else if (records.length > 0) await print(renderRecords(records, withHeading, width));
     if (malformed > 0) ui.warn(`${malformed} malformed lines were left out`);
   };
 

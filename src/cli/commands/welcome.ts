@@ -1,6 +1,6 @@
 // keyhole alone at a terminal: what is there, or what to do where nothing is.
 import { quotePosix } from "../../text/quoting.ts";
-import { formatTable } from "../answers.ts";
+import { fitTable } from "../answers.ts";
 import { defineCommand } from "../command.ts";
 import { listUsable, type Usable } from "../configs/overview.ts";
 
@@ -34,7 +34,7 @@ export default defineCommand({
         expiresIn,
       ]);
     const more = found.length - rows.length;
-    output.line(formatTable([["CONFIG", "ACCOUNT AND ROLE", "STATE", "EXPIRES IN"], ...rows]));
+    output.line(fitTable([["CONFIG", "ACCOUNT AND ROLE", "STATE", "EXPIRES IN"], ...rows], output.columns(), [1]));
     if (more > 0) output.line(`and ${more} more: keyhole config list, aws configure list-profiles`);
     output.line(`next: ${execLine(found.find(({ state }) => state === "ready") ?? first)}`);
     output.line("all commands: keyhole --help");

@@ -3,12 +3,22 @@ import { showOnOneLine } from "../../text/controls.ts";
 import { version as ownVersion } from "../../version.ts";
 import type { DaemonStatus, GrantInfo, SessionInfo } from "../../wire/messages.ts";
 import type { SharedService } from "../vending/shared.ts";
-import { formatDuration, formatInstant, formatSize, formatTable } from "../answers.ts";
+import { formatDuration, formatInstant, formatSize, formatTable, fitTable } from "../answers.ts";
 import type { Link } from "../../client/asking.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 
-/** @param grants undefined where the daemon knows none */
-export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] | undefined, now: number): string {
+/**
+ * The sessions first, and what is wrong with them.
+ *
+ * @param grants undefined where the daemon knows none
+ * @param width of the terminal; undefined for any
+ */
+export function renderStatus(
+  status: DaemonStatus,
+  grants: readonly GrantInfo[] | undefined,
+  now: number,
+  width: number | undefined,
+): string {
   const skew = skewOf(status);
   const facts = [
     ["pid", String(status.pid)],
@@ -26,12 +36,12 @@ export function renderStatus(status: DaemonStatus, grants: readonly GrantInfo[] 
   ];
   const skewed = describeSkew(skew);
   if (skewed !== undefined) facts.push(["clock", skewed]);
-  const lines = ["daemon is running", indent(formatTable(facts))];
-  if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew));
+  const lines = ["daemon is running"];
+  if (status.sessions.length > 0) lines.push("", renderSessions(status.sessions, now + skew, width));
+  for (const session of status.sessions) lines.push(...renderTroubles(session));
   const release = describeRelease(status);
   if (release !== undefined) lines.push(`${release}: keyhole daemon restart`);
-  lines.push(...status.notes.map(showOnOneLine));
-  for (const session of status.sessions) lines.push(...renderTroubles(session));
+  lines.push(...status.notes.map(showOnOneLine), "", indent(formatTable(facts)));
   return lines.join("\n");
 }
 
@@ -53,7 +63,7 @@ export function renderShared({ socket, uid, pid, version }: SharedService): stri
 }
 
 /** Sessions as a table with a heading, in the daemon's order. `now` is on AWS's clock, as their times are. */
-export function renderSessions(sessions: readonly SessionInfo[], now: number): string {
+export function renderSessions(sessions: readonly SessionInfo[], now: number, width: number | undefined): string {
   const rows = sessions.map((session) => [
     session.config + (session.pinned ? " (pinned)" : ""),
     session.expiresAt === undefined ? "-" : fromNow(session.expiresAt, now, "expired"),
@@ -61,7 +71,7 @@ export function renderSessions(sessions: readonly SessionInfo[], now: number): s
     session.source,
     session.roleArn,
   ]);
-  return formatTable([["SESSION", "EXPIRES IN", "RENEWAL IN", "SOURCE", "ROLE"], ...rows]);
+  return fitTable([["SESSION", "EXPIRES IN", "RENEWAL IN", "SOURCE", "ROLE"], ...rows], width, [2, 3]);
 }
 
 function fromNow(at: number, now: number, past: string): string {

@@ -2,11 +2,11 @@
 import { formatRate, formatSpan } from "../../grants/formats.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { formatDuration, formatInstant, formatSize, formatTable } from "../answers.ts";
+import { formatDuration, formatInstant, fitTable, formatSize, formatTable } from "../answers.ts";
 import type { GrantSource } from "./grants.ts";
 
 /** As a table with a heading. @param now on AWS's clock, as the times of grants are */
-export function renderGrants(grants: readonly GrantInfo[], now: number): string {
+export function renderGrants(grants: readonly GrantInfo[], now: number, width: number | undefined): string {
   const rows = grants.map((grant) => [
     grant.name,
     grant.config,
@@ -16,7 +16,7 @@ export function renderGrants(grants: readonly GrantInfo[], now: number): string 
     formatUses(grant),
     grant.executable === "none" ? "-" : formatWeight(grant.executableBytes),
   ]);
-  return formatTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES", "WEIGHT"], ...rows]);
+  return fitTable([["GRANT", "CONFIG", "STATE", "ENDS IN", "DELIVER", "USES", "WEIGHT"], ...rows], width, [6, 4, 5]);
 }
 
 /** What a line says, and how; undefined for what is shown in another way. Empty texts are left out. */

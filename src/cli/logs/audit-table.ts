@@ -1,15 +1,25 @@
 // The audit as a person reads it.
 import type { AuditPeer, AuditRecord } from "../../audit/line.ts";
 import type { Story } from "../../audit/story.ts";
-import { formatTable } from "../answers.ts";
+import { fitLine, formatTable } from "../answers.ts";
 
 const HEADING = ["TIME", "KIND", "OVER", "GRANT OR CONFIG", "OUTCOME", "KEY", "PEER"];
 
 /** Least widths, so that rows that follow later have the same columns: a time, a kind, a transport, …, a key id. */
 const WIDTHS = [20, 7, 7, 16, 7, 20];
 
-/** Rows from old to new. */
-export function renderRecords(records: readonly AuditRecord[], withHeading: boolean): string {
+/** Columns of a terminal that has room for all of a row. */
+const ALL_COLUMNS = 120;
+
+/** Without OVER and KEY. */
+const isShown = (_: unknown, column: number) => column !== 2 && column !== 5;
+
+/** Rows from old to new. @param width of the terminal, undefined for any: a narrow one is shown neither socket nor key id */
+export function renderRecords(
+  records: readonly AuditRecord[],
+  withHeading: boolean,
+  width: number | undefined,
+): string {
   const rows = records.map((record) => [
     shortTime(record.time),
     record.kind,
@@ -21,7 +31,11 @@ export function renderRecords(records: readonly AuditRecord[], withHeading: bool
       .filter(Boolean)
       .join(", ") || "-",
   ]);
-  return formatTable(withHeading ? [HEADING, ...rows] : rows, WIDTHS);
+  const all = withHeading ? [HEADING, ...rows] : rows;
+  if (width === undefined || width >= ALL_COLUMNS) return formatTable(all, WIDTHS);
+  const narrow = all.map((row) => row.filter(isShown));
+  const lines = formatTable(narrow, WIDTHS.filter(isShown)).split("\n");
+  return lines.map((line) => fitLine(line, width)).join("\n");
 }
 
 /** `s3:GetObject bucket/key, 200`. */

@@ -11,6 +11,8 @@ export interface WorldOptions {
   /** What a person at the terminal answers, in order; without it there is no terminal. */
   readonly answers?: readonly unknown[];
   readonly host?: Partial<Host>;
+  /** Of the terminal that stdout is. */
+  readonly columns?: number;
   /** Whether a person reads stderr. */
   readonly isWatched?: boolean;
 }
@@ -50,6 +52,7 @@ export async function keyhole(words: readonly string[], options: WorldOptions = 
     },
     output: {
       line: (text) => void (stdout += `${text}\n`),
+      columns: () => options.columns,
       bytes: async (bytes) => void (stdout += new TextDecoder().decode(bytes)),
     },
     host: { ...quietHost, ...options.host },

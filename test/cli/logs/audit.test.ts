@@ -22,18 +22,19 @@ test("records stand in columns, with a heading where one is wanted", () => {
     outcome: "ok",
     note: "ended",
   };
-  expect(renderRecords([record, { ...record, grant: "agent-a", count: 41 }, end], true)).toMatchInlineSnapshot(`
+  expect(renderRecords([record, { ...record, grant: "agent-a", count: 41 }, end], true, undefined))
+    .toMatchInlineSnapshot(`
     "TIME                  KIND     OVER     GRANT OR CONFIG   OUTCOME  KEY                   PEER
     2026-11-20T12:00:00Z  vend     control  dev               ok       ASIAEXAMPLEEXAMPLE01  uid 1000 pid 42 /usr/bin/aws
     2026-11-20T12:00:00Z  vend     control  agent-a           ok       ASIAEXAMPLEEXAMPLE01  uid 1000 pid 42 /usr/bin/aws, 41 times
     2026-11-20T12:00:00Z  daemon   daemon   -                 ok       -                     ended"
   `);
-  expect(renderRecords([record], false)).not.toContain("TIME");
+  expect(renderRecords([record], false, undefined)).not.toContain("TIME");
 });
 
 test("what follows later stands in the same columns", () => {
-  const first = renderRecords([record], true).split("\n")[1]!;
-  const later = renderRecords([{ ...record, kind: "session", config: "a", accessKeyId: undefined }], false);
+  const first = renderRecords([record], true, undefined).split("\n")[1]!;
+  const later = renderRecords([{ ...record, kind: "session", config: "a", accessKeyId: undefined }], false, undefined);
   expect(later.indexOf("uid")).toBe(first.indexOf("uid"));
 });
 
@@ -53,7 +54,7 @@ test.each([
 test("whatever is in a line, no control reaches the terminal, and no second line", () => {
   const hostile = "x\n\u001b]0;title\u0007\u009b31m\u202e";
   const peer = { uid: 1, gid: 2, executable: hostile };
-  const text = renderRecords([{ ...record, outcome: hostile, config: hostile, note: hostile, peer }], false);
+  const text = renderRecords([{ ...record, outcome: hostile, config: hostile, note: hostile, peer }], false, undefined);
   expect(text).toMatch(/^[\x20-\x7e]*$/);
 });
 

@@ -6,7 +6,7 @@ import { addSession, withDaemon, withOwnDaemon } from "../../daemon/broker.ts";
 import { defineCommand, ownOption } from "../../command.ts";
 import { requireDaemon } from "../../where.ts";
 import { renderSessions, renderTroubles, sessionToJson } from "../../daemon/status.ts";
-import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
+import { formatDuration, formatJson, jsonOption, wideOption, widthFor } from "../../answers.ts";
 import { nameOption, requireName, sessionOf } from "../../configs/names.ts";
 import { refuseBesideShared } from "../../vending/shared.ts";
 import { choiceOfSession } from "../../configs/overview.ts";
@@ -19,6 +19,7 @@ export const list = defineCommand({
   args: {
     long: { type: "boolean", alias: "l", description: "With expiry, renewal, source and role" },
     json: jsonOption,
+    wide: wideOption,
   },
   async run(context) {
     const { args, settings, output, ui, host } = context;
@@ -29,8 +30,10 @@ export const list = defineCommand({
     const { sessions } = await withDaemon(settings, ask, { isRepeatable: true });
     if (args.json) return output.line(formatJson(sessions.map(sessionToJson)));
     if (sessions.length === 0) return ui.notice("no active sessions");
-    if (args.long)
-      return output.line([renderSessions(sessions, host.now()), ...sessions.flatMap(renderTroubles)].join("\n"));
+    if (args.long) {
+      const table = renderSessions(sessions, host.now(), widthFor(args.wide, output));
+      return output.line([table, ...sessions.flatMap(renderTroubles)].join("\n"));
+    }
     return output.line(sessions.map((session) => showOnOneLine(session.config)).join("\n"));
   },
 });

@@ -7,7 +7,7 @@ import { askStatus, type FullStatus, renderShared, renderStatus, statusToJson } 
 import { withDaemonIfAny } from "../../daemon/broker.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { formatJson, jsonOption } from "../../answers.ts";
+import { formatJson, jsonOption, wideOption, widthFor } from "../../answers.ts";
 import { findSharedService } from "../../vending/shared.ts";
 
 /** Milliseconds between two looks. */
@@ -27,6 +27,7 @@ export default defineCommand({
       description: "Wait that long for a daemon that answers",
     },
     json: jsonOption,
+    wide: wideOption,
   },
   async run(context) {
     const { args, settings, output, ui, host } = context;
@@ -51,7 +52,10 @@ export default defineCommand({
     output.line(
       args.json
         ? formatJson({ ...statusToJson(status, grants, now), shared })
-        : [renderStatus(status, grants, now), ...(shared === undefined ? [] : [renderShared(shared)])].join("\n\n"),
+        : [
+            renderStatus(status, grants, now, widthFor(args.wide, output)),
+            ...(shared === undefined ? [] : [renderShared(shared)]),
+          ].join("\n\n"),
     );
     if (status.version === version) return 0;
     ui.warn(`the daemon is of release ${status.version}, this keyhole of ${version}`, "keyhole daemon restart");

@@ -3,7 +3,7 @@ import { openGrantStore } from "../../../grants/store.ts";
 import { defineCommand } from "../../command.ts";
 import { listGrants } from "../../grants/grants.ts";
 import { grantToJson, renderGrants } from "../../grants/view.ts";
-import { formatJson, jsonOption } from "../../answers.ts";
+import { formatJson, jsonOption, wideOption, widthFor } from "../../answers.ts";
 
 export default defineCommand({
   meta: { name: "grant list", description: "List the grants" },
@@ -13,6 +13,7 @@ export default defineCommand({
     // For completions: without a daemon, and without what it knows.
     names: { type: "boolean", description: "Print the names alone" },
     json: jsonOption,
+    wide: wideOption,
   },
   async run(context) {
     const { args, settings, output, ui, host } = context;
@@ -24,6 +25,6 @@ export default defineCommand({
     const grants = await listGrants(context);
     if (args.json) return output.line(formatJson(grants.map(grantToJson)));
     if (grants.length === 0) return ui.notice("no grants");
-    return output.line(renderGrants(grants, host.now()));
+    return output.line(renderGrants(grants, host.now(), widthFor(args.wide, output)));
   },
 });

@@ -41,6 +41,13 @@ test("a person reads this", async () => {
   expect(result).toMatchObject({ exit: 0, stderr: "" });
   expect(result.stdout).toMatchInlineSnapshot(`
     "daemon is running
+
+    SESSION       EXPIRES IN  RENEWAL IN  SOURCE       ROLE
+    dev (pinned)  50 min      25 min      environment  arn:aws:iam::111122223333:role/dev
+    bad           -           on demand   environment  arn:aws:iam::111122223333:role/bad
+    bad: duration reduced
+    bad: last error: AccessDenied \\x1b[31m (2 in a row)
+
       pid          77
       version      0.0.0-source
       uptime       1 h 2 min
@@ -52,14 +59,18 @@ test("a person reads this", async () => {
       sessions     2 of at most 64
       grants       1 active of 2
       requests     12
-
-    SESSION       EXPIRES IN  RENEWAL IN  SOURCE       ROLE
-    dev (pinned)  50 min      25 min      environment  arn:aws:iam::111122223333:role/dev
-    bad           -           on demand   environment  arn:aws:iam::111122223333:role/bad
-    bad: duration reduced
-    bad: last error: AccessDenied \\x1b[31m (2 in a row)
     "
   `);
+});
+
+test("on a narrow terminal the columns that matter least are left out, unless all are asked for", async () => {
+  await using daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants }) });
+  const linesOf = async (columns: number, ...words: string[]) =>
+    (await keyhole(["daemon", "status", ...words], { environment: environmentOf(daemon), columns })).stdout.split("\n");
+  expect((await linesOf(70))[3]).toBe("dev (pinned)  50 min      arn:aws:iam::111122223333:role/dev");
+  expect((await linesOf(80))[3]).toBe("dev (pinned)  50 min      environment  arn:aws:iam::111122223333:role/dev");
+  expect((await linesOf(40))[3]).toBe("dev (pinned)  50 min      arn:aws:iam::…");
+  expect((await linesOf(40, "--wide"))[3]).toEndWith("role/dev");
 });
 
 test("a clock that is off gets a line, and the times are told on AWS's", async () => {
