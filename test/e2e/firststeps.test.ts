@@ -1,5 +1,5 @@
 // From nothing to the first credentials, as a new user at a terminal has it.
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Person } from "../cli/fakes/person.ts";
 import { createHost, type Host, script } from "../install/host.ts";
@@ -66,7 +66,7 @@ test("keyhole alone shows configs and profiles, with account, role, state and ex
 });
 
 /** A clean machine: an AWS CLI, a ~/.aws/config of one role's profile, and releases to install from. */
-async function createClean(releases: Host) {
+async function createClean() {
   const machine = await createMachine();
   writeAws(machine, roleProfile(machine, "P"));
   const bin = `${machine.home}/.local/bin`;
@@ -74,7 +74,6 @@ async function createClean(releases: Host) {
   writeFileSync(`${bin}/aws`, '#!/bin/sh\n[ "$*" = "sts get-caller-identity" ] && echo "as $AWS_ACCESS_KEY_ID"\n', {
     mode: 0o755,
   });
-  releases.publishFile("0.1.0", `keyhole-${process.platform}-${process.arch}`, readFileSync(executable));
   const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _secret, ...environment } = machine.environment;
   return { machine, environment: { ...environment, PATH: `${bin}:${environment["PATH"]}` } };
 }
@@ -97,9 +96,16 @@ function roleSeen({ sts }: Machine, screen: string): string | undefined {
   return sts.issued.get(/^as (ASIA\w+)/m.exec(screen)![1]!)?.arn;
 }
 
+// Packed once: 110 MB.
+let releases: Host;
+beforeAll(() => {
+  releases = createHost();
+  releases.publishFile("0.1.0", `keyhole-${process.platform}-${process.arch}`, readFileSync(executable));
+});
+afterAll(() => releases[Symbol.dispose]());
+
 test("install, then one command: credentials of a profile, without a question", async () => {
-  using releases = createHost();
-  const { machine, environment } = await createClean(releases);
+  const { machine, environment } = await createClean();
   await using _ = machine;
   const lines = [`sh ${script}`, "keyhole exec --profile P -- aws sts get-caller-identity"];
   const env = { ...environment, KEYHOLE_BASE_URL: releases.fileUrl };
@@ -109,8 +115,7 @@ test("install, then one command: credentials of a profile, without a question", 
 });
 
 test("install, then config add by five answers, and the command that it names", async () => {
-  using releases = createHost();
-  const { machine, environment } = await createClean(releases);
+  const { machine, environment } = await createClean();
   await using _ = machine;
   const next = "keyhole exec -n dev -- aws sts get-caller-identity";
   const answers: [string, string][] = [
@@ -126,6 +131,38 @@ test("install, then config add by five answers, and the command that it names", 
   expect(screen).toMatch(/it works: arn:aws:sts::111122223333:assumed-role\/deploy\//m);
   expect(screen).toContain(`next: ${next}`);
   expect(roleSeen(machine, screen)).toContain(":assumed-role/deploy/");
+});
+
+test("config add takes any parameter behind More?, found by typing, and never shows a secret", async () => {
+  await using machine = await createMachine();
+  writeAws(machine, roleProfile(machine, "P"));
+  await using person = atTerminal(machine, "config", "add", "full");
+  const screen: string[] = [];
+  const answers = async (question: string, keys: string) => {
+    screen.push(await person.answers(question, keys));
+  };
+  await answers("Which profile's credentials?", "none of\r");
+  await answers("Role to assume, its ARN:", "arn:aws:iam::111122223333:role/full\r");
+  await answers("More?", "y\r");
+  for (const [typed, question, value] of [
+    ["Session.aws_access", "Session.aws_access_key_id:", "AKIAFULL"],
+    ["Session.aws_secret", "Session.aws_secret_access_key (not shown):", "CANARY"],
+    ["STS.use_ssl", "STS.use_ssl:", "false"],
+    ["external", "AssumeRole.ExternalId:", "0123"],
+  ] as const) {
+    await answers("Which parameter?", `${typed}\r`);
+    await answers(question, `${value}\r`);
+  }
+  await answers("Which parameter?", "\r");
+  await answers("Test it now?", "n\r");
+  screen.push(await person.seenUntil("get-caller-identity"));
+  expect(await person.exit()).toBe(0);
+  expect(screen.join("")).not.toContain("CANARY");
+  expect(JSON.parse(await machine.keyhole("config get full"))).toEqual({
+    AssumeRole: { RoleArn: "arn:aws:iam::111122223333:role/full", ExternalId: "0123" },
+    Session: { aws_access_key_id: "AKIAFULL", aws_secret_access_key: "CANARY" },
+    STS: { use_ssl: false },
+  });
 });
 
 test("config add says what is wrong where the test of it fails, and keeps it", async () => {

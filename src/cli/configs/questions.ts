@@ -18,7 +18,7 @@ const SECRET: ReadonlySet<string> = new Set(["aws_secret_access_key", "aws_sessi
 const KEYS = {
   aws_access_key_id: "keys of its own, instead of a profile's",
   aws_secret_access_key: "the secret of these keys",
-  aws_session_token: "the token of these keys, where they have one",
+  aws_session_token: "the token of these keys, if they have one",
   aws_account_id: "the account of these keys",
 };
 
@@ -34,24 +34,24 @@ const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     PolicyArns: "managed policies that take rights away",
     Policy: "a policy, as JSON, that takes rights away",
     Tags: "session tags, KEY=VALUE",
-    TransitiveTagKeys: "tags that the next role in a chain keeps",
-    SourceIdentity: "who it is for, which stays through a chain of roles",
+    TransitiveTagKeys: "tags that a role assumed next keeps",
+    SourceIdentity: "who it is for, kept by all roles assumed next",
     ProvidedContexts: "assertions of a trusted token issuer",
   },
   Session: {
-    profile_name: "the profile of ~/.aws whose credentials assume the role",
+    profile_name: "the profile of ~/.aws that assumes the role",
     region_name: "the region of programs that have none",
-    timeout: "seconds that a credential_process may take: 60 if left out",
+    timeout: "seconds for a credential_process, or 60",
     ...KEYS,
   },
   MFA: {
-    command: "a program that prints a code, like: ykman oath accounts code --single NAME",
-    timeout: "seconds that it may take: 60 if left out",
+    command: "a program that prints a code",
+    timeout: "seconds for that program, or 60",
   },
   STS: {
     region_name: "the region whose STS is asked",
     endpoint_url: "another STS than AWS's",
-    verify: "a file of certificates to trust, or false for any",
+    verify: "a file of certificates to trust, or false",
     use_ssl: "false for http",
     api_version: "2011-06-15, the only one",
     ...KEYS,
@@ -62,9 +62,9 @@ const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     TokenCode: "one code of that device, which works once",
   },
   WebIdentity: {
-    token_file: "a file with a token that proves who one is, instead of a profile",
+    token_file: "a file with a token, instead of a profile",
     command: "a program that prints such a token",
-    timeout: "seconds that it may take: 60 if left out",
+    timeout: "seconds for that program, or 60",
   },
   Sign: {
     endpoint_url: "where a grant that signs sends its requests",
@@ -75,7 +75,7 @@ const MEANINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const TOP: Readonly<Record<string, string>> = {
-  Source: "another config whose credentials assume the role",
+  Source: "another config, which assumes the role",
   pin: "true to renew also while no program asks",
 };
 
@@ -133,9 +133,9 @@ export async function askMore(ui: Ui, initial: ConfigValue): Promise<ConfigValue
   for (;;) {
     const choices = listParameters().map(({ path, meaning }) => ({
       value: formatPath(path),
-      details: [show(path, valueAt(value, path)), meaning],
+      details: [describe(path, valueAt(value, path), meaning)],
     }));
-    const picked = await ui.askChoice("Which parameter?", [{ value: DONE, details: ["", "save it"] }, ...choices]);
+    const picked = await ui.askChoice("Which parameter?", [{ value: DONE, details: ["save it"] }, ...choices]);
     if (picked !== DONE) {
       value = await askParameter(ui, picked, value);
       continue;
@@ -151,6 +151,10 @@ function show(path: Path, current: unknown): string {
   if (current === undefined) return "";
   if (SECRET.has(String(path.at(-1)))) return "***";
   return typeof current === "string" ? current : JSON.stringify(current);
+}
+
+function describe(path: Path, current: unknown, meaning: string): string {
+  return current === undefined ? meaning : `${show(path, current)} (${meaning})`;
 }
 
 async function askParameter(ui: Ui, picked: string, value: ConfigValue): Promise<ConfigValue> {

@@ -21,15 +21,20 @@ export class Person implements AsyncDisposable {
     });
   }
 
-  /** Waits for a text behind the last one that was waited for; the test's own deadline ends it. */
-  async sees(text: string): Promise<void> {
+  /** Waits for a text behind the last one that was waited for, and resolves to all up to it; the test's own deadline ends it. */
+  async sees(text: string): Promise<string> {
     while (!this.#seen.includes(text)) await new Promise<void>((resolve) => (this.#arrived = resolve));
-    this.#seen = this.#seen.slice(this.#seen.indexOf(text) + text.length);
+    const end = this.#seen.indexOf(text) + text.length;
+    const passed = this.#seen.slice(0, end);
+    this.#seen = this.#seen.slice(end);
+    return passed;
   }
 
-  async answers(question: string, keys: string): Promise<void> {
-    await this.sees(question);
+  /** Resolves to what was there up to the question. */
+  async answers(question: string, keys: string): Promise<string> {
+    const passed = await this.sees(question);
     this.#terminal.write(keys);
+    return passed;
   }
 
   /** Closes the window: what runs in it reads an end or an error, and gets no signal, as it has another session. */
