@@ -19,7 +19,7 @@ const ANY_MORE = " any more";
 
 /** For a config that was used, and is gone: no profile of its name may take its place. */
 export function configGone(name: string): KeyholeError {
-  return new KeyholeError("no-such-config", `no config ${JSON.stringify(name)}${ANY_MORE}`);
+  return new KeyholeError("no-such-config", `no config ${name}${ANY_MORE}`);
 }
 
 /** Whether that is what a daemon said. */

@@ -27,7 +27,7 @@ export interface Upstream {
 /** @returns a sentence where there is no such place */
 export function upstreamOf(service: Service, region: string, settings: EndpointSettings): Upstream | string {
   const partition = partitions.find(({ regions }) => new RegExp(regions).test(region));
-  if (partition === undefined) return `AWS has no region ${JSON.stringify(region)}`;
+  if (partition === undefined) return `AWS has no region '${region}'`;
   const given = settings.services[service.id] ?? settings.url;
   if (given !== undefined) {
     const url = new URL(given);

@@ -89,17 +89,17 @@ export function matches(pattern: string, text: string, isExact = false): boolean
 export function explainPattern(pattern: string): string | undefined {
   const [service, operation, ...rest] = pattern.split(":");
   if (service === undefined || operation === undefined || operation === "" || rest.length > 0)
-    return `${JSON.stringify(pattern)} is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem`;
+    return `'${pattern}' is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem`;
   const services = serviceNames.filter((name) => matches(service, name));
   if (services.length === 0) {
     const signing = serviceNames.filter((name) => serviceOf(name)!.signing === service.toLowerCase());
     const near = signing.length > 0 ? signing.join(" or ") : suggest(service.toLowerCase(), serviceNames);
-    return `AWS has no service ${JSON.stringify(service)}${near === undefined ? "" : `; did you mean ${near}?`}`;
+    return `AWS has no service '${service}'${near === undefined ? "" : `; did you mean ${near}?`}`;
   }
   const operations = services.flatMap((name) => [...serviceOf(name)!.operations.keys()]);
   if (operations.some((name) => matches(operation, name))) return undefined;
   const near = nearest(operation, operations);
-  return `${service} has no operation ${JSON.stringify(operation)}${near === undefined ? "" : `; did you mean ${service}:${near}?`}`;
+  return `${service} has no operation '${operation}'${near === undefined ? "" : `; did you mean ${service}:${near}?`}`;
 }
 
 /** As `explainPattern`, of `SERVICE:NAME`. */
@@ -107,7 +107,7 @@ export function explainResource(limit: string): string | undefined {
   const at = limit.indexOf(":");
   const service = limit.slice(0, Math.max(at, 0)).toLowerCase();
   if (at > 0 && at < limit.length - 1 && RESOURCE_SERVICES.some((each) => each === service)) return undefined;
-  return `${JSON.stringify(limit)} is not SERVICE:NAME of ${RESOURCE_SERVICES.join(", ")}, such as s3:bucket/prefix/*`;
+  return `'${limit}' is not SERVICE:NAME of ${RESOURCE_SERVICES.join(", ")}, such as s3:bucket/prefix/*`;
 }
 
 function nearest(wanted: string, operations: readonly string[]): string | undefined {

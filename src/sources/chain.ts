@@ -92,7 +92,7 @@ async function resolveIn(request: ChainRequest, shared: SharedConfig): Promise<R
     if (isErrorOf(error, "no-source-credentials") && profileOf(name) === undefined)
       throw new KeyholeError(
         error.kind,
-        `no source credentials found for config '${name}': ${error.message}`,
+        `no source credentials found for config ${name}: ${error.message}`,
         error.hint,
         error.said,
       );

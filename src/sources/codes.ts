@@ -171,7 +171,7 @@ export function createCodes(clock: Clock, used: UsedCodes): Codes {
 
 /** The hint says the id, by which a client answers. */
 function wantedError({ id, wanted: { config, serial } }: Entry): KeyholeError {
-  return new KeyholeError("code-wanted", `config '${config}' wants the code of ${serial}`, `keyhole answer ${id}`);
+  return new KeyholeError("code-wanted", `config ${config} wants the code of ${serial}`, `keyhole answer ${id}`);
 }
 
 /** The codes of a while, so that none is sent twice. */

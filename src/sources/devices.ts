@@ -166,7 +166,7 @@ export function createDevices(options: DevicesOptions): Devices {
         use: (code) => answer(later, code),
       });
     }
-    if (request.asksSurroundings) throw surroundingsWanted(`MFA.command of config '${request.name}'`);
+    if (request.asksSurroundings) throw surroundingsWanted(`MFA.command of config ${request.name}`);
     return cache.get(use);
   }
 

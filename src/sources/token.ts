@@ -37,7 +37,7 @@ export async function readToken(path: string): Promise<string> {
 
 async function runCommand({ command: line = "" }: WebIdentitySection, request: Request): Promise<string> {
   const { name, helper, asksSurroundings, timeout, clock, waitsFor } = request;
-  const what = `WebIdentity.command of config '${name}'`;
+  const what = `WebIdentity.command of config ${name}`;
   if (asksSurroundings) throw surroundingsWanted(what);
   const command = typeof line === "string" ? splitWords(line) : line;
   if (!command?.[0]) throw new KeyholeError("invalid-config", "WebIdentity.command is empty, or has an open quote");

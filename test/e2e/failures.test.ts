@@ -41,7 +41,7 @@ const failures: readonly Failure[] = [
     title: "no source",
     profile: "none",
     exit: 5,
-    error: "no source credentials found for config 'c': there is no profile 'none'",
+    error: "no source credentials found for config c: there is no profile 'none'",
     hint: "aws configure list-profiles",
   },
   {
@@ -106,7 +106,7 @@ const failures: readonly Failure[] = [
     title: "an MFA code that no person is there to give",
     set: [SERIAL],
     exit: 5,
-    error: "config 'c' wants the code of arn:aws:iam::123456789012:mfa/jo",
+    error: "config c wants the code of arn:aws:iam::123456789012:mfa/jo",
     hint: "keyhole answer ",
   },
   {

@@ -106,7 +106,7 @@ test("without a person it is exit 5 at once, and keyhole answer helps", async ()
     expect(refused).toMatchObject({ exitCode: 5, stdout: "" });
     ({ stderr } = refused);
   }
-  const id = /^keyhole: error: config 'a' wants the code of (\S+)\nkeyhole: hint: keyhole answer (\d+)\n$/.exec(stderr);
+  const id = /^keyhole: error: config a wants the code of (\S+)\nkeyhole: hint: keyhole answer (\d+)\n$/.exec(stderr);
   expect(id?.[1]).toBe(SERIAL);
   expect(took).toBeLessThan(2_000);
   expect(await machine.keyhole("pending")).toContain(`${id?.[2]}  ${SERIAL} (${machine.sts.root.accessKeyId}), for a`);

@@ -137,7 +137,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
         const { exitCode, stdout, stderr } = await users.keyhole("agent", `export -n ${name} -f credential-process`);
         expect([name, exitCode, stdout !== ""]).toEqual([name, exit, exit === 0]);
         if (exit === 0) expect(JSON.parse(stdout)).toMatchObject({ Version: 1 });
-        else expect(stderr).toStartWith(`keyhole: error: no config "${name}" is shared with you\n`);
+        else expect(stderr).toStartWith(`keyhole: error: no config ${name} is shared with you\n`);
       }
       expect((await users.keyhole("member", "export -n readonly")).exitCode).toBe(0);
       expect((await users.keyhole("member", "export -n dev")).exitCode).toBe(9);
@@ -199,7 +199,7 @@ describe.skipIf(noUsers !== undefined)(`three users${noUsers === undefined ? "" 
         }
       }
       expect((await users.keyhole("agent", "daemon status")).stdout).toContain("the shared daemon serves you");
-      expect((await users.keyhole("agent", "export -n nope")).stderr).toContain('no config "nope" is shared with you');
+      expect((await users.keyhole("agent", "export -n nope")).stderr).toContain("no config nope is shared with you");
       expect((await users.keyhole("agent", "daemon stop")).exitCode).toBe(0);
       await users.asRoot(["rm", `${users.homeOf("agent")}/.keyhole/configs/mine.yaml`]);
     });

@@ -35,7 +35,7 @@ const wanted: Readonly<
   "03-role-from-default private": { reason: "`output` is of the CLI, which knows no yaml-stream", answered: true },
   "05-bastion-mfa-on-source prod": {
     reason: "the CLI asks stdin for the code, keyhole a person alone",
-    refused: /config 'c' wants the code of arn:aws:iam::/,
+    refused: /config c wants the code of arn:aws:iam::/,
   },
 };
 

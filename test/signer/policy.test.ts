@@ -69,11 +69,11 @@ test.each([
   ["s3:Get*", undefined],
   ["*:Delete*", undefined],
   ["S3:getobject", undefined],
-  ["s3", '"s3" is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem'],
-  ["s3:Get:Object", '"s3:Get:Object" is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem'],
-  ["dynamdb:PutItem", 'AWS has no service "dynamdb"; did you mean dynamodb?'],
-  ["states:StartExecution", 'AWS has no service "states"; did you mean stepfunctions?'],
-  ["s3:GetObjekt", 's3 has no operation "GetObjekt"; did you mean s3:GetObject?'],
+  ["s3", "'s3' is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem"],
+  ["s3:Get:Object", "'s3:Get:Object' is not SERVICE:OPERATION, such as s3:Get* or dynamodb:PutItem"],
+  ["dynamdb:PutItem", "AWS has no service 'dynamdb'; did you mean dynamodb?"],
+  ["states:StartExecution", "AWS has no service 'states'; did you mean stepfunctions?"],
+  ["s3:GetObjekt", "s3 has no operation 'GetObjekt'; did you mean s3:GetObject?"],
 ])("the pattern %s: %s", (pattern, problem) => {
   expect(explainPattern(pattern)).toBe(problem);
 });

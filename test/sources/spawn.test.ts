@@ -404,7 +404,7 @@ describe("no source credentials", () => {
     },
     { profile: "orphan", kind: "no-source-credentials", what: "no profile 'nowhere'", hint: "--profile orphan" },
     { profile: "bare", kind: "no-source-credentials", what: "profile 'bare' gives none", hint: "--profile bare" },
-    { profile: undefined, kind: "no-source-credentials", what: "for config 'demo'", hint: "aws configure list" },
+    { profile: undefined, kind: "no-source-credentials", what: "for config demo", hint: "aws configure list" },
     {
       profile: "failing",
       kind: "no-source-credentials",

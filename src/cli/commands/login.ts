@@ -60,7 +60,7 @@ function profileMeant(
   if (own !== undefined)
     throw new KeyholeError(
       "usage",
-      `config '${profile}' has no sign-in to renew: its source is ${own}`,
+      `config ${profile} has no sign-in to renew: its source is ${own}`,
       `keyhole config show -n ${profile}`,
     );
   return namedProfile(config, environment) ?? DEFAULT_PROFILE;
@@ -71,7 +71,7 @@ function readConfig(name: string, { paths }: CommandContext["settings"]): Config
     return openConfigStore(paths.configDir).read(name).config;
   } catch (error) {
     if (!isErrorOf(error, "no-such-config", "usage")) throw error;
-    const message = `there is no profile and no config '${name}'`;
+    const message = `there is no profile and no config ${name}`;
     throw new KeyholeError("no-source-credentials", message, "aws configure list-profiles");
   }
 }

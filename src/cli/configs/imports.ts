@@ -130,7 +130,7 @@ function sourceOf(
   if (profile === undefined || !settings.has("role_arn")) throw skip("it calls keyhole itself");
   if (!isDirect) {
     const name = names.get(profile);
-    if (name === undefined) throw skip(`its source, profile ${profile}, is not imported`);
+    if (name === undefined) throw skip(`its source, profile '${profile}', is not imported`);
     return { config: name, profile };
   }
   const isElsewhere =

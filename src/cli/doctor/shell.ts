@@ -40,17 +40,17 @@ export function checkProcesses(machine: HostMachine): readonly Verdict[] {
     if (found === undefined)
       return [
         problem(
-          `profile ${profile} runs ${executable}, which is not there`,
+          `profile '${profile}' runs ${executable}, which is not there`,
           setProcess(profile, machine, config ?? "NAME"),
         ),
       ];
     if (!may(found, "execute")) {
-      return [problem(`profile ${profile} runs ${found}, which may not be run`, `chmod +x ${quotePosix(found)}`)];
+      return [problem(`profile '${profile}' runs ${found}, which may not be run`, `chmod +x ${quotePosix(found)}`)];
     }
     if (config === undefined || configs.includes(config)) return [];
     const near = suggest(config, configs);
     const fix = near === undefined ? `keyhole config add -n ${quotePosix(config)}` : setProcess(profile, machine, near);
-    return [problem(`profile ${profile} asks for config ${config}, which does not exist`, fix)];
+    return [problem(`profile '${profile}' asks for config ${config}, which does not exist`, fix)];
   });
   return verdicts(wrong, `${processes.length} of the profiles ask keyhole`);
 }

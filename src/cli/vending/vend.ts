@@ -56,7 +56,7 @@ export async function orProfile<Result>(
     const { mayStandIn } = await import("./fallback.ts");
     if (!(await mayStandIn(caller, name))) throw error;
     if (await caller.ui.isWatched())
-      caller.ui.notice(`keyhole: there is no config '${name}': using the profile of that name`);
+      caller.ui.notice(`keyhole: there is no config ${name}: using the profile of that name`);
     return use(profileConfigName(name));
   }
 }

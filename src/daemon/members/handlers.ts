@@ -5,6 +5,7 @@ import { formatSessionName, isConfigName, parseSessionName } from "../../config/
 import { errors, keyholeErrorOf, KeyholeError } from "../../errors.ts";
 import type { Decision } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";
 import { answerVend } from "../sessions/issue.ts";
 import type { RequestAudit } from "../audit/requests.ts";
@@ -107,7 +108,7 @@ const ASK = "ask the operator of the shared daemon";
 
 /** The same for a config that another may have, and for one that does not exist. */
 function notShared(config: string): KeyholeError {
-  return new KeyholeError("forbidden", `no config ${JSON.stringify(config)} is shared with you`, ASK);
+  return new KeyholeError("forbidden", `no config ${showOnOneLine(config)} is shared with you`, ASK);
 }
 
 /** Never AWS's words, a path, an ARN or anything out of a config, which are in the log. */

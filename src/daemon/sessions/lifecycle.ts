@@ -3,6 +3,7 @@ import type { ConfigReader, StoredConfig } from "../../config/config.ts";
 import { configGone } from "../../config/name.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import { showOnOneLine } from "../../text/controls.ts";
 import type { Clock } from "../../clock.ts";
 import { Counters } from "../status.ts";
 import { Wiper } from "./issue.ts";
@@ -229,5 +230,5 @@ export class Lifecycle {
 
 /** The error for a name that was never added, or was removed. */
 export function noSuchSession(name: string): KeyholeError {
-  return new KeyholeError("no-such-session", `no session of config ${JSON.stringify(name)}`);
+  return new KeyholeError("no-such-session", `no session of config ${showOnOneLine(name)}`);
 }

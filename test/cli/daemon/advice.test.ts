@@ -6,7 +6,7 @@ const advise = (error: unknown, environment = {}, whereabouts: "here" | "away" =
   withAdvice(error, "dev", environment, whereabouts);
 
 describe("where no source is found", () => {
-  const none = new KeyholeError("no-source-credentials", "no source credentials found for config 'dev'");
+  const none = new KeyholeError("no-source-credentials", "no source credentials found for config dev");
 
   test("another shell may have one", () => {
     expect(advise(none)).toMatchObject({

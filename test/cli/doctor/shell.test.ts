@@ -32,13 +32,13 @@ test("a profile that runs keyhole where it is, for a config that there is, is fi
 });
 
 test.each([
-  ["/gone/keyhole export -n dev", "profile p runs /gone/keyhole, which is not there", "-n dev' --profile p"],
-  ["keyhole-old export -n dev", "profile p runs keyhole-old, which is not there", "-n dev' --profile p"],
+  ["/gone/keyhole export -n dev", "profile 'p' runs /gone/keyhole, which is not there", "-n dev' --profile p"],
+  ["keyhole-old export -n dev", "profile 'p' runs keyhole-old, which is not there", "-n dev' --profile p"],
   ["HOME/keyhole-flat export -n dev", "which may not be run", "chmod +x"],
-  ["HOME/keyhole export -n devv", "profile p asks for config devv, which does not exist", "-n dev' --profile p"],
+  ["HOME/keyhole export -n devv", "profile 'p' asks for config devv, which does not exist", "-n dev' --profile p"],
   [
     "HOME/keyhole export -n other",
-    "profile p asks for config other, which does not exist",
+    "profile 'p' asks for config other, which does not exist",
     "keyhole config add -n other",
   ],
 ])("%s is a problem", async (process, message, fix) => {

@@ -34,12 +34,12 @@ test("whoami says what the answer says, because members may not ask AWS", async 
 test("what the shared daemon refuses is not asked again, and nothing is added or started", async () => {
   await using daemon = startFakeDaemon({
     Vend: () => {
-      throw new KeyholeError("forbidden", 'no config "dev" is shared with you', "ask");
+      throw new KeyholeError("forbidden", "no config dev is shared with you", "ask");
     },
   });
   const result = await keyhole(EXPORT, { environment: environment(daemon.socket) });
   expect(result).toMatchObject({ exit: 9, stdout: "" });
-  expect(result.stderr).toStartWith('keyhole: error: no config "dev" is shared with you\n');
+  expect(result.stderr).toStartWith("keyhole: error: no config dev is shared with you\n");
   expect(daemon.requests).toHaveLength(1);
 });
 

@@ -141,7 +141,7 @@ test("10,000 random requests: the source sees the configured parameters and noth
 test.each([
   ["aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev at /home/ann/.aws", "AWS refused"],
   ["person-needed", "ExpiredToken for profile work", "a person has to renew"],
-  ["no-source-credentials", "no source credentials found for config 'dev'", "no longer have a source"],
+  ["no-source-credentials", "no source credentials found for config dev", "no longer have a source"],
   ["network", "cannot reach 10.1.2.3", "AWS cannot be reached"],
   ["timeout", "MFA.command did not end within 30 s", "no answer came in time"],
   ["throttled", "Throttling: rate exceeded", "asked too often"],

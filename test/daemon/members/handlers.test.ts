@@ -91,7 +91,7 @@ test("what is not listed, what is another's and what does not exist are refused 
   const refusal = await wordsOf("secret");
   expect(refusal).toEqual({
     kind: "forbidden",
-    message: 'no config "NAME" is shared with you',
+    message: "no config NAME is shared with you",
     hint: "ask the operator of the shared daemon",
   });
   // Listed, and there is no such file.

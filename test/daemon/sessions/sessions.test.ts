@@ -221,7 +221,7 @@ describe("vend", () => {
     let tries = 0;
     it.source.resolve = async () => {
       tries += 1;
-      throw new KeyholeError("code-wanted", "config 'a' wants the code of d", "keyhole answer 7");
+      throw new KeyholeError("code-wanted", "config a wants the code of d", "keyhole answer 7");
     };
     for (let minute = 0; minute < 58; minute += 1) {
       await it.clock.advance(60 * SECOND);
