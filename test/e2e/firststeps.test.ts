@@ -51,6 +51,7 @@ test("keyhole alone says in five lines what to do where nothing is configured, a
 test("keyhole alone shows configs and profiles, with account, role, state and expiry", async () => {
   await using machine = await createMachine();
   writeAws(machine, roleProfile(machine, "team"));
+  expect(await screenOf(machine)).toContain("next: keyhole exec --profile team -- aws sts get-caller-identity");
   await machine.addConfig("dev");
   const before = await screenOf(machine);
   expect(before).toMatch(/^CONFIG +ACCOUNT AND ROLE +STATE +EXPIRES IN$/m);

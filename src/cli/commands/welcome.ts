@@ -36,7 +36,10 @@ export default defineCommand({
     const more = found.length - rows.length;
     output.line(fitTable([["CONFIG", "ACCOUNT AND ROLE", "STATE", "EXPIRES IN"], ...rows], output.columns(), [1]));
     if (more > 0) output.line(`and ${more} more: keyhole config list, aws configure list-profiles`);
-    output.line(`next: ${execLine(found.find(({ state }) => state === "ready") ?? first)}`);
+    // A role before a user's keys.
+    const next =
+      found.find(({ state }) => state === "ready") ?? found.find(({ role }) => /^\d{12} /.test(role)) ?? first;
+    output.line(`next: ${execLine(next)}`);
     output.line("all commands: keyhole --help");
   },
 });
