@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Glob } from "bun";
 import { type ArgDef, type ArgsDef, findCommand, parseArguments, splitRest } from "../../src/arguments.ts";
 import { type AnyCommand, type CommandGroup, commonOptions } from "../../src/cli/command.ts";
 import { renderHelp } from "../../src/cli/help.ts";
@@ -88,6 +91,31 @@ describe("help", () => {
     expect(result.exit).toBe(2);
   });
 });
+
+const repository = join(import.meta.dir, "..", "..");
+const documents = ["README.md", ...new Glob("src/help/*.md").scanSync(repository)].toSorted();
+
+/** The lines of a document's ```sh blocks that run keyhole, whole: what the end-to-end tests do not run. */
+function linesOf(document: string): string[] {
+  const blocks = readFileSync(join(repository, document), "utf8").matchAll(/^```sh\n([\s\S]*?)^```$/gm);
+  const lines = [...blocks].flatMap(([, block]) => block!.replaceAll(/\\\n\s*/g, "").split("\n"));
+  return lines.filter((line) => /^(?:sudo )?(?:\/run\/keyhole\/)?keyhole [a-z]/.test(line));
+}
+
+test.each(documents.filter((document) => linesOf(document).length > 0))(
+  "the command lines of %s are understood",
+  async (document) => {
+    for (const line of linesOf(document)) {
+      const [typed = ""] = await wordsOf(line.replace(/^(?:sudo )?(?:\/run\/keyhole\/)?/, ""));
+      const { own, rest } = splitRest(typed.split("\0"));
+      const { target, words } = findCommand(root, own, commonOptions);
+      const command = typeof target === "function" ? await target() : undefined;
+      expect([line, command?.meta.name]).toEqual([line, expect.any(String)]);
+      parseArguments(words, { ...(command!.args as ArgsDef), ...commonOptions });
+      expect([line, rest !== undefined && command!.rest === undefined]).toEqual([line, false]);
+    }
+  },
+);
 
 describe("every command", () => {
   test.each(commands)("'%s' is named as it is typed, and described in one line without a period", (words, command) => {
