@@ -1,4 +1,5 @@
 // Answers: JSON for scripts, with instants in ISO 8601; columns, durations and sizes for people.
+import type { Output } from "./stdout.ts";
 import { escapeControls, showControls } from "../text/controls.ts";
 
 /** The option of every command that has an answer. */
@@ -38,8 +39,8 @@ export function formatTable(rows: readonly (readonly string[])[], least: readonl
 export const wideOption = { type: "boolean", description: "Show all columns, on a terminal of any width" } as const;
 
 /** How wide a table may be; undefined for any width. */
-export function widthFor(wide: boolean, output: { columns(): number | undefined }): number | undefined {
-  return wide ? undefined : output.columns();
+export function widthFor(wide: boolean, output: Output): number | undefined {
+  return wide ? undefined : output.terminal()?.columns;
 }
 
 /**

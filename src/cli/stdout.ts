@@ -16,8 +16,8 @@ export interface Output {
   line(text: string): void;
   /** Bytes as they are. @throws KeyholeError where they cannot be written. */
   bytes(bytes: Uint8Array): Promise<void>;
-  /** Columns of the terminal that it is; undefined for anything else. */
-  columns(): number | undefined;
+  /** The size of the terminal that it is; undefined for anything else. */
+  terminal(): { readonly columns: number; readonly rows: number } | undefined;
 }
 
 export interface Stdout extends Output {
@@ -53,10 +53,10 @@ export function createStdout(exit: (status: number) => never): Stdout {
       lines.catch(() => {});
     },
     bytes: write,
-    columns: () => {
+    terminal: () => {
       const { isatty } = require("node:tty") as typeof import("node:tty");
       // 0 where the terminal does not know its size.
-      return isatty(1) ? process.stdout.columns || 80 : undefined;
+      return isatty(1) ? { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 } : undefined;
     },
     finish: async () => void (await lines),
   };

@@ -61,6 +61,7 @@ export const root: CommandGroup = {
         "export-profile": load(() => import("./commands/config/export-profile.ts")),
       },
     },
+    top: load(() => import("./commands/top.ts")),
     audit: load(() => import("./commands/audit.ts")),
     doctor: load(() => import("./commands/doctor.ts")),
     grant: {

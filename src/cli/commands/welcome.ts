@@ -34,7 +34,9 @@ export default defineCommand({
         expiresIn,
       ]);
     const more = found.length - rows.length;
-    output.line(fitTable([["CONFIG", "ACCOUNT AND ROLE", "STATE", "EXPIRES IN"], ...rows], output.columns(), [1]));
+    output.line(
+      fitTable([["CONFIG", "ACCOUNT AND ROLE", "STATE", "EXPIRES IN"], ...rows], output.terminal()?.columns, [1]),
+    );
     if (more > 0) output.line(`and ${more} more: keyhole config list, aws configure list-profiles`);
     // A role before a user's keys.
     const next =

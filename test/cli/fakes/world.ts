@@ -52,7 +52,7 @@ export async function keyhole(words: readonly string[], options: WorldOptions = 
     },
     output: {
       line: (text) => void (stdout += `${text}\n`),
-      columns: () => options.columns,
+      terminal: () => (options.columns === undefined ? undefined : { columns: options.columns, rows: 24 }),
       bytes: async (bytes) => void (stdout += new TextDecoder().decode(bytes)),
     },
     host: { ...quietHost, ...options.host },

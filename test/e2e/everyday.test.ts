@@ -1,4 +1,4 @@
-// keyhole shell and keyhole prompt, as a person's shell uses them.
+// What people use every day: shell, prompt, top, and the line that says what is waited for.
 import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -83,4 +83,22 @@ test("a person is told after a second what is waited for, on a line that counts 
   }
   const piped = await machine.run(["export", "-n", "dev", "-f", "credential-process"], { env });
   expect(piped.stderr).toBe("");
+});
+
+test("top draws again each second on a terminal, prints once elsewhere, and ends where the daemon does", async () => {
+  await using machine = await start();
+  expect((await machine.run(["top"])).exitCode).toBe(3);
+  await machine.keyhole("export -n dev -f env");
+  const once = await machine.keyhole("top");
+  expect(once).toContain("- requests/s");
+  expect(once).not.toContain("\u001B");
+  expect(once).toMatch(/^dev +\d+ min/m);
+  await using person = new Person([executable, "top"], machine.environment);
+  await person.sees("\u001B[H\u001B[Jkeyhole ");
+  await person.sees("- requests/s");
+  await person.sees("\u001B[H\u001B[Jkeyhole ");
+  await person.sees(".0 requests/s");
+  await machine.keyhole("daemon stop");
+  await person.sees("keyhole: error: ");
+  expect(await person.exit()).toBe(3);
 });
