@@ -63,7 +63,7 @@ describe("keyhole completion words", () => {
     ["profiles to sign in to", ["login", ""], ["work"]],
     ["paths of a config", ["config", "update", "dev", "--set", "AssumeRole.Dur"], ["AssumeRole.DurationSeconds="]],
     ["topics and commands", ["help", "ag"], ["agents"]],
-    ["what an alias takes", ["status", "--w"], ["--wait"]],
+    ["what an alias takes", ["status", "--wai"], ["--wait"]],
     ["what is on by default where it is turned off", ["daemon", "add", "--no"], ["--no-verify"]],
     ["an empty word of Windows PowerShell", ["audit", "--grant", '""'], ["agent-a", "agent-b"]],
     ["nothing for a path, which is the shell's own business", ["--config-dir", ""], []],

@@ -201,7 +201,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
   ],
   ["keyhole exec --profile sso -- true", 5, "the sign-in behind profile 'sso' is over", "aws sso login --profile sso"],
   ["keyhole login wrok", 5, "there is no profile and no config wrok", "aws configure list-profiles"],
-  ["keyhole daemon remove nope", 4, `no session of config "nope"`, "keyhole daemon list"],
+  ["keyhole daemon remove nope", 4, "no session of config nope", "keyhole daemon list"],
   // Grants.
   ["keyhole grant add agent --config dev", 1, "grant agent exists", "keyhole grant show agent"],
   ["keyhole grant add other", 2, "--config is missing, or --profile", "keyhole grant add --help"],
