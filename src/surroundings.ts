@@ -117,7 +117,7 @@ export function helperVariables({ variables }: Surroundings): Record<string, str
 
 /** Thrown where a helper is to be run and who asks has not told its surroundings. @param helper for a person */
 export function surroundingsWanted(helper: string): KeyholeError {
-  return new KeyholeError("surroundings-wanted", `${helper} wants the environment of who asks`);
+  return new KeyholeError("surroundings-wanted", `${helper} wants the environment of the client`);
 }
 
 /** Whether an error tells of a helper that failed, or was late. */

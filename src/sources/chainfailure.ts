@@ -65,7 +65,9 @@ export function explainProvider(
         : renewalOf(place),
     );
   const what =
-    place.kind === "container" ? "the container's credentials are not to be had" : `profile '${profile}' gives none`;
+    place.kind === "container"
+      ? "the container's credentials are not to be had"
+      : `profile '${profile}' gives no credentials`;
   return new KeyholeError(
     "no-source-credentials",
     what,
@@ -77,7 +79,7 @@ export function explainProvider(
 export function signInOver(profile: string, place: Place): KeyholeError {
   return new KeyholeError(
     "person-needed",
-    `the sign-in behind profile '${profile}' is over`,
+    `profile '${profile}' has no valid sign-in`,
     renewalOf(place) ?? `aws login --profile ${quotePosix(profile)}`,
   );
 }

@@ -60,7 +60,7 @@ function explainEnd(request: MfaRequest, end: ProgramEnd, timeout: number): Keyh
     return failure(request, "person-needed", `MFA.command ${what}${request.helper?.lacks ?? ""}`, words);
   }
   const ends = {
-    "not-found": ["invalid-config", "is not found in the PATH of who added the session"],
+    "not-found": ["invalid-config", "is not found in the PATH of the client that added the session"],
     "not-executable": ["invalid-config", "cannot be executed"],
     timeout: ["person-needed", `did not end within ${timeout} s`],
     aborted: ["timeout", "was given up"],

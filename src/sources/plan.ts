@@ -173,7 +173,7 @@ function planSourceProfile(sources: Sources, parent: string, name: string, visit
   if (role !== undefined) return role;
   const leaf = planLeaf(sources, name);
   if (leaf !== undefined) return plain(leaf);
-  throw none(`profile '${name}', the source of profile '${parent}', gives none`, look(parent));
+  throw none(`profile '${name}', the source of profile '${parent}', gives no credentials`, look(parent));
 }
 
 function planCredentialSource({ environment }: Sources, profile: string, source: string | undefined): Place {
@@ -193,7 +193,7 @@ function planCredentialSource({ environment }: Sources, profile: string, source:
       throw none(`profile '${profile}' has role_arn, and neither source_profile nor credential_source`, look(profile));
     default:
       throw none(
-        `the credential_source of profile '${profile}' is none of Environment, EcsContainer, Ec2InstanceMetadata`,
+        `the credential_source of profile '${profile}' must be Environment, EcsContainer or Ec2InstanceMetadata`,
         look(profile),
       );
   }
@@ -235,7 +235,7 @@ function planSignIn({ shared }: Sources, settings: Settings, profile: string): P
     ...["sso_account_id", "sso_role_name"].filter((key) => !settings.has(key)),
     ...["sso_start_url", "sso_region"].filter((key) => !signIn.has(key)),
   ];
-  if (missing.length > 0) throw none(`the sign-in of profile '${profile}' wants ${missing.join(", ")}`, look(profile));
+  if (missing.length > 0) throw none(`the sign-in of profile '${profile}' lacks ${missing.join(", ")}`, look(profile));
   const of = `account ${settings.get("sso_account_id")}, role ${settings.get("sso_role_name")}`;
   return { kind: "sso", session: named ?? signIn.get("sso_start_url")!, of, profile };
 }
@@ -275,7 +275,7 @@ export function empty(profile: string | undefined, metadata: string): KeyholeErr
   if (profile === undefined)
     return none(`no keys or web identity in the environment, nothing in profile 'default', ${machine}`, LIST);
   const own = "no keys, role, web identity, sign-in or credential_process of its own";
-  return none(`profile '${profile}' gives none: ${own}, ${machine}`, look(profile));
+  return none(`profile '${profile}' gives no credentials: ${own}, ${machine}`, look(profile));
 }
 
 const LIST = "aws configure list";

@@ -70,13 +70,13 @@ export function explainFailure(error: unknown, context: RefusalContext): Keyhole
         `the STS endpoint cannot be determined: ${redact(failure.message, context.secrets)}`,
       );
     case "unusable":
-      return new KeyholeError("network", `the answer of STS has no ${failure.field} that can be one`);
+      return new KeyholeError("network", `the answer of STS has no valid ${failure.field}`);
     case "aborted":
       return new KeyholeError("network", `the request to ${context.server} was given up`);
     case "unreadable":
       break;
   }
-  return new KeyholeError("network", "the answer is not STS's: a proxy or a wrong endpoint may have answered");
+  return new KeyholeError("network", "the answer is not of STS: a proxy may have answered, or the endpoint is wrong");
 }
 
 /** Of a role that is assumed on the way to source credentials. */
@@ -112,7 +112,11 @@ function explainSilence(
   }
   const text = `no answer from ${place}: ${message}`;
   if (message === "ENOTFOUND" && host?.includes(`.${region}.`) && !REGIONS.includes(region)) {
-    return new KeyholeError("network", text, `${region} is no region that keyhole knows${didYouMean(region, REGIONS)}`);
+    return new KeyholeError(
+      "network",
+      text,
+      `keyhole does not know the region ${region}${didYouMean(region, REGIONS)}`,
+    );
   }
   return new KeyholeError("network", text);
 }

@@ -141,7 +141,7 @@ async function askChild(
   if (end.kind === "ended") return readAnswer(end.stdout);
   if (end.kind === "aborted") throw givenUp();
   if (end.kind === "timeout")
-    throw new KeyholeError("timeout", "the source credentials were not there in time", "aws configure list");
+    throw new KeyholeError("timeout", "the source gave no credentials in time", "aws configure list");
   throw broken();
 }
 

@@ -49,7 +49,7 @@ const failures: readonly Failure[] = [
     profile: "empty",
     exit: 5,
     error:
-      "profile 'empty' gives none: no keys, role, web identity, sign-in or credential_process of its own, no container's " +
+      "profile 'empty' gives no credentials: no keys, role, web identity, sign-in or credential_process of its own, no container's " +
       "(AWS_CONTAINER_CREDENTIALS_*), and instance metadata is turned off",
     hint: "aws configure list --profile empty\n",
   },
@@ -126,7 +126,7 @@ const failures: readonly Failure[] = [
         ? json(401, "UnauthorizedException", { message: "Session token not found or invalid" })
         : undefined,
     exit: 5,
-    error: "the sign-in behind profile 'sso-dev' is over",
+    error: "profile 'sso-dev' has no valid sign-in",
     hint: "aws sso login --profile sso-dev",
   },
   {
@@ -259,7 +259,7 @@ const failures: readonly Failure[] = [
     env: { NO_PROXY: "amazonaws.com" },
     exit: 7,
     error: "no answer from STS at sts.eu-wst-1.amazonaws.com: ",
-    hint: "eu-wst-1 is no region that keyhole knows, did you mean eu-west-1",
+    hint: "keyhole does not know the region eu-wst-1, did you mean eu-west-1",
   },
   {
     title: "an authority that is not known",

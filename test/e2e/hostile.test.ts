@@ -40,13 +40,13 @@ async function expectLists(machine: Machine): Promise<void> {
 const LONG = "x".repeat(70_000);
 
 test.each([
-  ["an access key id of 70,000 characters", { accessKeyId: LONG }, "no AccessKeyId that can be one"],
-  ["an access key id that turns the text", { accessKeyId: "ASIA&#x202e;" }, "no AccessKeyId that can be one"],
-  ["a secret with a newline", { secret: "AB&#xa;export X=1" }, "no SecretAccessKey that can be one"],
-  ["a secret with an escape", { secret: "AB\u001b[2J" }, "no SecretAccessKey that can be one"],
-  ["a secret with a NUL", { secret: "AB\0CD" }, "no SecretAccessKey that can be one"],
-  ["a token of 70,000 characters", { token: LONG }, "no SessionToken that can be one"],
-  ["an ARN of 70,000 characters", { arn: `arn:aws:sts::1:${LONG}` }, "no Arn that can be one"],
+  ["an access key id of 70,000 characters", { accessKeyId: LONG }, "no valid AccessKeyId"],
+  ["an access key id that turns the text", { accessKeyId: "ASIA&#x202e;" }, "no valid AccessKeyId"],
+  ["a secret with a newline", { secret: "AB&#xa;export X=1" }, "no valid SecretAccessKey"],
+  ["a secret with an escape", { secret: "AB\u001b[2J" }, "no valid SecretAccessKey"],
+  ["a secret with a NUL", { secret: "AB\0CD" }, "no valid SecretAccessKey"],
+  ["a token of 70,000 characters", { token: LONG }, "no valid SessionToken"],
+  ["an ARN of 70,000 characters", { arn: `arn:aws:sts::1:${LONG}` }, "no valid Arn"],
   ["a refusal of 1,000,000 characters", { refusal: "y".repeat(1_000_000) }, "AccessDenied: yyyy"],
 ] as const)("%s from STS breaks no list, makes no grant and reaches nobody", async (_, answer, text) => {
   await using machine = await createMachine();

@@ -44,7 +44,7 @@ test("200 profiles are listed by a dry run, which changes nothing, and each vend
   expect(done.stdout).toBe(dry.stdout);
   const names = (await run(["config", "list"])).stdout.trimEnd().split("\n");
   expect(names).toHaveLength(199);
-  expect(done.stdout).toMatch(/^team 7 +- +skipped +profile 'team 7' gives none/m);
+  expect(done.stdout).toMatch(/^team 7 +- +skipped +profile 'team 7' gives no credentials/m);
   for (const name of ["team-0", "team-198", "base"])
     expect(await run(["export", "-n", name])).toMatchObject({ exitCode: 0, stderr: "" });
   for (const name of names)
@@ -205,7 +205,7 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
   // The sign-in is over, or there is none.
   aws.intercept = ({ action }) => (action === "ListAccounts" ? new Response("", { status: 401 }) : undefined);
   for (const [session, message] of [
-    ["corp", "the sign-in of sso-session 'corp' is over\nkeyhole: hint: aws sso login --sso-session corp\n"],
+    ["corp", "sso-session 'corp' has no valid sign-in\nkeyhole: hint: aws sso login --sso-session corp\n"],
     ["nope", "there is no sso-session 'nope'"],
   ] as const) {
     const refused = await world.run(["config", "import", "--sso-session", session]);

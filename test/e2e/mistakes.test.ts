@@ -199,7 +199,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
     "profile 'half' has role_arn, and neither source_profile nor credential_source",
     "aws configure list --profile half",
   ],
-  ["keyhole exec --profile sso -- true", 5, "the sign-in behind profile 'sso' is over", "aws sso login --profile sso"],
+  ["keyhole exec --profile sso -- true", 5, "profile 'sso' has no valid sign-in", "aws sso login --profile sso"],
   ["keyhole login wrok", 5, "there is no profile and no config wrok", "aws configure list-profiles"],
   ["keyhole daemon remove nope", 4, "no session of config nope", "keyhole daemon list"],
   // Grants.

@@ -307,7 +307,7 @@ test("a profile is refused by its own name, and is none where a config or a gran
   await using world = await makeWorld("[default]\n[profile bare]\nregion = eu-west-1\n");
   const keys = { AWS_ACCESS_KEY_ID: "AKIAENV0000000000000", AWS_SECRET_ACCESS_KEY: "s" };
   for (const [profile, what] of [
-    ["bare", "profile 'bare' gives none"],
+    ["bare", "profile 'bare' gives no credentials"],
     ["gone", "there is no profile 'gone'"],
   ] as const) {
     const { exitCode, stderr } = await world.run(["export", "--profile", profile], keys);

@@ -138,7 +138,7 @@ test("a refresh that is refused is asked for once by all who wait, and leaves th
   const all = Array.from({ length: 4 }, (_, index) => world.run(["export", "--profile", `p${index}`]));
   for (const { exitCode, stderr } of await Promise.all(all)) {
     expect(exitCode).toBe(5);
-    expect(stderr).toMatch(/the sign-in behind profile 'p\d' is over\nkeyhole: hint: aws sso login --profile p\d\n$/);
+    expect(stderr).toMatch(/profile 'p\d' has no valid sign-in\nkeyhole: hint: aws sso login --profile p\d\n$/);
   }
   expect(counted(world, "CreateToken")).toBe(1);
   expect(readFileSync(join(machine.home, CACHE, FILE), "utf8")).toBe(before);

@@ -30,7 +30,8 @@ test("a named profile that gives nothing is refused everywhere, and STS is not a
   writeAwsConfig(machine, `[default]\n${keysOf(machine)}[profile p]\nregion = eu-west-1\n`);
   await machine.addConfig("named", "Session.profile_name=p");
   await machine.addConfig("plain");
-  const told = "profile 'p' gives none: no keys, role, web identity, sign-in or credential_process of its own";
+  const told =
+    "profile 'p' gives no credentials: no keys, role, web identity, sign-in or credential_process of its own";
   const commands = [
     { words: "export -n named" },
     { words: "grant add g --config named" },

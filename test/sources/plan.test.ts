@@ -170,14 +170,14 @@ test.each([
 });
 
 test.each([
-  ["bare", "gives none"],
-  ["typo", "gives none"],
-  ["default", "profile 'default' gives none"],
-  ["half sso", "the sign-in of profile 'half sso' wants sso_role_name, sso_start_url"],
+  ["bare", "gives no credentials"],
+  ["typo", "gives no credentials"],
+  ["default", "profile 'default' gives no credentials"],
+  ["half sso", "the sign-in of profile 'half sso' lacks sso_role_name, sso_start_url"],
   ["lost sso", "profile 'lost sso' names the sso-session 'gone', which is not there"],
   ["ec2", "instance metadata, which is turned off"],
   ["env", "the environment, which has none"],
-  ["odd", "none of Environment, EcsContainer, Ec2InstanceMetadata"],
+  ["odd", "must be Environment, EcsContainer or Ec2InstanceMetadata"],
   ["keyedrole", "there is no profile 'nowhere'"],
 ])("profile %s is refused: %s", (profile, what) => {
   expect(plan(profile)).toContain(what);
@@ -190,8 +190,8 @@ describe("the environment", () => {
 
   test.each([
     ["env", keys, "environment > r"],
-    ["bare", keys, "gives none"],
-    ["bare", token, "gives none"],
+    ["bare", keys, "gives no credentials"],
+    ["bare", token, "gives no credentials"],
     ["bare", container, "container"],
     ["bare", {}, "instance"],
     [undefined, token, "web-identity"],
@@ -204,7 +204,7 @@ describe("the environment", () => {
 
   test("without instance metadata leaves a bare profile nothing, as far as can be seen", () => {
     const endpoint = { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://127.0.0.1" };
-    expect(profileRefusal({ shared, environment: OFF }, "bare")?.message).toContain("gives none");
+    expect(profileRefusal({ shared, environment: OFF }, "bare")?.message).toContain("gives no credentials");
     expect(profileRefusal({ shared, environment: endpoint }, "bare")).toBeUndefined();
     expect(profileRefusal({ shared, environment: OFF }, "keys")).toBeUndefined();
     // That a person is needed shows when it is asked.

@@ -92,11 +92,11 @@ describe("a failure without STS's word", () => {
       what: "certificate",
     },
     { error: Object.assign(new Error("canary"), { name: "AbortError" }), kind: "network", what: "given up" },
-    { error: new SyntaxError("canary"), kind: "network", what: "not STS's" },
-    { error: "canary", kind: "network", what: "not STS's" },
+    { error: new SyntaxError("canary"), kind: "network", what: "not of STS" },
+    { error: "canary", kind: "network", what: "not of STS" },
     { error: new Error("Invalid Configuration: FIPS and custom endpoint"), kind: "invalid-config", what: "FIPS" },
     { error: new Error('Region not accepted: region="a/b"'), kind: "invalid-config", what: "a/b" },
-    { error: refused("UnknownError", "canary", 302), kind: "network", what: "not STS's" },
+    { error: refused("UnknownError", "canary", 302), kind: "network", what: "not of STS" },
   ] as const)("is of kind $kind: $what", ({ error, kind, what }) => {
     const explained = explainFailure(error, context);
     expect(explained.kind).toBe(kind);

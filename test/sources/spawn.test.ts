@@ -292,7 +292,7 @@ describe("a named profile", () => {
     for (const named of [{ profile: "bare" }, { environment: { AWS_PROFILE: "bare" } }]) {
       const refused = await rejectionOf(resolve({ ...named, environment: { ...files, ...named.environment } }));
       expect(refused).toMatchObject({ kind: "no-source-credentials", exitStatus: 5 });
-      expect(refused.message).toContain("profile 'bare' gives none: no keys, role");
+      expect(refused.message).toContain("profile 'bare' gives no credentials: no keys, role");
       expect(refused.message).toContain("instance metadata is turned off");
     }
     expect(world.sts.calls).toBeEmpty();
@@ -403,7 +403,12 @@ describe("no source credentials", () => {
       hint: "aws configure list-profiles",
     },
     { profile: "orphan", kind: "no-source-credentials", what: "no profile 'nowhere'", hint: "--profile orphan" },
-    { profile: "bare", kind: "no-source-credentials", what: "profile 'bare' gives none", hint: "--profile bare" },
+    {
+      profile: "bare",
+      kind: "no-source-credentials",
+      what: "profile 'bare' gives no credentials",
+      hint: "--profile bare",
+    },
     { profile: undefined, kind: "no-source-credentials", what: "for config demo", hint: "aws configure list" },
     {
       profile: "failing",

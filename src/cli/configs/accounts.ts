@@ -108,7 +108,7 @@ async function askPage(url: URL, token: string, session: string, context: Contex
 }
 
 function signInOver(session: string): KeyholeError {
-  return new KeyholeError("person-needed", `the sign-in of sso-session '${session}' is over`, loginOf(session));
+  return new KeyholeError("person-needed", `sso-session '${session}' has no valid sign-in`, loginOf(session));
 }
 
 function loginOf(session: string): string {

@@ -238,7 +238,7 @@ export async function askTelling<Result>(
 }
 
 /** What follows the name of the helper in the daemon's answer. */
-const WANTS = / wants the environment of who asks$/;
+const WANTS = / wants the environment of the client$/;
 async function whileTold<Result>(
   isWatched: boolean,
   ui: Asker["ui"],

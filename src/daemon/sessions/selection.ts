@@ -234,7 +234,10 @@ function variableEndpoint(environment: SourceEnvironment): string | undefined {
   if (value === undefined) return undefined;
   // It stands in lists and logs, where no password may.
   if (!/^https?:\/\/[^@?#]+$/.test(value) || URL.parse(value) === null)
-    throw new KeyholeError("invalid-config", `${variable} is no URL of a server, or has a user, a query or a fragment`);
+    throw new KeyholeError(
+      "invalid-config",
+      `${variable} must be the URL of a server, without a user, a query or a fragment`,
+    );
   return value;
 }
 

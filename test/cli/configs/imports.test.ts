@@ -74,7 +74,7 @@ test.each([
 test("what gives nothing, runs a command or calls keyhole is skipped, and says so", () => {
   const text = `[profile empty]\nregion = x\n[profile typo]\n${ROLE}source_profile = gone\n[profile loop]\n${ROLE}source_profile = loop\n[profile command]\ncredential_process = /bin/helper\n[profile own]\ncredential_process = /usr/bin/keyhole export -f credential-process -n own\n`;
   expect(plan(text).map(({ name, what }) => [name, what.slice(0, 55)])).toEqual([
-    [undefined, "profile 'empty' gives none: no keys, role, web identity"],
+    [undefined, "profile 'empty' gives no credentials: no keys, role, we"],
     [undefined, "there is no profile 'gone', which profile 'typo' takes "],
     [undefined, "profile 'loop' is its own source_profile in the end"],
     [undefined, "its credentials come from a command: --trust-commands i"],

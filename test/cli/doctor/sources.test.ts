@@ -21,7 +21,10 @@ test("a profile that does not exist, or gives nothing, is a problem of whoever n
   const variables = { AWS_EC2_METADATA_DISABLED: "true" };
   expect(checkSourceProfile(await hostMachine(home, {}, variables))).toMatchObject([
     { level: "problem", message: "bad: there is no profile 'gone'", fix: "aws configure list-profiles" },
-    { message: expect.stringContaining("empty: profile 'there' gives none"), fix: expect.stringContaining("there") },
+    {
+      message: expect.stringContaining("empty: profile 'there' gives no credentials"),
+      fix: expect.stringContaining("there"),
+    },
   ]);
   // As every container has them.
   const inContainer = { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.23/" };

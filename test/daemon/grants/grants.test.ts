@@ -119,7 +119,7 @@ test("what outlives the end of a grant is not handed on", async () => {
 test("who makes a grant is asked for a helper's surroundings, which its renewals have as well", async () => {
   await using world = await newGrantWorld();
   world.source.resolve = async ({ asksSurroundings }) => {
-    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
   };
   const grants = await world.start();
   const asked = await errorOf(grants.add(grantRequest({ canTell: true }), caller));

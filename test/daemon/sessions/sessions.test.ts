@@ -57,7 +57,7 @@ function helped(): { readonly it: World; readonly runs: string[] } {
   it.configs.write("a", roleConfig("a"));
   const runs: string[] = [];
   it.source.resolve = async ({ asksSurroundings, surroundings }) => {
-    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+    if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
     const owner = surroundings?.variables["OWNER"] ?? "none";
     runs.push(owner);
     if (owner !== "good") throw new KeyholeError("no-source-credentials", `MFA.command failed for ${owner}`);
@@ -163,7 +163,8 @@ describe("vend", () => {
     const turns: (() => void)[] = [];
     it.source.resolve = async ({ asksSurroundings }) => {
       await new Promise<void>((resolve) => void turns.push(resolve));
-      if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+      if (asksSurroundings)
+        throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
     };
     const surroundings = { variables: { X: "1" }, workingDirectory: "/", leftOut: [] };
     const telling = { verify: true, renew: false, keep: true, surroundings, canTell: true } as const;
@@ -1323,7 +1324,8 @@ describe("identity", () => {
     const it = world();
     await it.add("a");
     it.source.resolve = async ({ asksSurroundings }) => {
-      if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of who asks");
+      if (asksSurroundings)
+        throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
     };
     expect(await errorOf(it.sessions.identity("a"))).toMatchObject({ kind: "surroundings-wanted" });
   });
