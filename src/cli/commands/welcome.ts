@@ -8,9 +8,9 @@ import { listUsable, type Usable } from "../configs/overview.ts";
 const MOST_ROWS = 16;
 
 const FIRST = [
-  "keyhole gives every tool fresh, short-lived AWS credentials. Nothing is configured yet:",
+  "keyhole gives every tool fresh AWS credentials. Nothing is configured yet:",
   "  keyhole config add    save a role, or a profile of ~/.aws, under a name",
-  "  aws configure sso     or have the AWS CLI make a profile, which needs no config",
+  "  aws configure sso     have the AWS CLI make a profile, which needs no config",
   "  keyhole demo          see all of it work, without an AWS account",
   "  keyhole --help        all commands",
 ];

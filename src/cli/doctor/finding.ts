@@ -70,8 +70,12 @@ export function asVerdict(error: unknown): Verdict {
   return warning(`cannot be checked (${codeOf(error) ?? "unknown"})`, "keyhole doctor --json");
 }
 
-/** A line for each finding, and below it what to paste. */
-export function renderFindings(findings: readonly Finding[]): string {
+/** What matters most first. */
+const LEVELS: readonly Finding["level"][] = ["problem", "warning", "ok"];
+
+/** A line for each finding, what is wrong first, and below it what to paste. */
+export function renderFindings(all: readonly Finding[]): string {
+  const findings = all.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
   const table = formatTable(findings.map(({ level, id, message }) => [level, id, message])).split("\n");
   const lines = findings.flatMap(({ fix }, at) =>
     fix === undefined ? [table[at]!] : [table[at]!, `  fix: ${showOnOneLine(fix)}`],

@@ -47,7 +47,7 @@ test("a person reads a line for each, with what to paste below it and no control
     { id: "x", ...problem("no\u001b[31m\nsecond", "rm a\nb") },
   ];
   expect(renderFindings(findings)).toBe(
-    ["ok       places  fine", "problem  x       no\\x1b[31m second", "  fix: rm a b"].join("\n"),
+    ["problem  x       no\\x1b[31m second", "  fix: rm a b", "ok       places  fine"].join("\n"),
   );
 });
 
