@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Certificate } from "../sts/tls.ts";
 import { addGrant, createHost, inside } from "./granthost.ts";
-import type { Result } from "./machine.ts";
+import type { Machine, Result } from "./machine.ts";
 import { resultOf } from "../processes.ts";
 import { startUpstream } from "./upstream.ts";
 
@@ -13,16 +13,16 @@ interface SigningOptions {
   readonly answer?: Parameters<typeof startUpstream>[1];
   /** Of the server, whose authority the config then names. */
   readonly certificate?: Certificate;
-  /** Of the host. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Before anything is asked of it. */
+  readonly prepare?: (machine: Machine) => void;
 }
 
 export type Signing = Awaited<ReturnType<typeof startSigning>>;
 
 /** Use with `await using`. */
-export async function startSigning({ words = "", answer, certificate, environment = {} }: SigningOptions = {}) {
+export async function startSigning({ words = "", answer, certificate, prepare }: SigningOptions = {}) {
   const machine = await createHost();
-  Object.assign(machine.environment, environment);
+  prepare?.(machine);
   const upstream = await startUpstream(machine, answer, certificate);
   const settings = [`Sign.endpoint_url=${upstream.url}`, "STS.region_name=eu-west-1"];
   if (certificate !== undefined) {

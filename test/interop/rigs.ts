@@ -19,6 +19,7 @@ export const executables = {
   nodeClient: `${cache}/node/client.mjs`,
   nodeV2: `${cache}/node/v2.cjs`,
   bedrock: `${cache}/node/bedrock.mjs`,
+  call: `${cache}/node/call.mjs`,
   goClient: `${cache}/go/client`,
   ruby: "/usr/bin/ruby",
   rclone: "/usr/bin/rclone",
@@ -55,7 +56,7 @@ export const rigs = {
   boto3: { name: "boto3", files: [executables.python], install },
   node: {
     name: "AWS SDK for JavaScript",
-    files: [executables.node, executables.nodeClient, executables.bedrock],
+    files: [executables.node, executables.nodeClient, executables.bedrock, executables.call],
     install,
   },
   nodeV2: { name: "AWS SDK for JavaScript v2", files: [executables.node, executables.nodeV2], install },
