@@ -14,8 +14,8 @@ if (role === "--daemon" || role === "--resolve-source" || role === "--sts-worker
 }
 
 if (role === "--daemon") await (await import("./daemon/main.ts")).main(rest);
-else if (role === "--resolve-source") await (await import("./sources/resolver.ts")).main(rest[0]);
-else if (role === "--sts-worker") await (await import("./sources/worker.ts")).main(rest[0]);
+else if (role === "--resolve-source") await (await import("./sources/resolve/resolver.ts")).main(rest[0]);
+else if (role === "--sts-worker") await (await import("./sources/sts/worker.ts")).main(rest[0]);
 else if (role === "--signer") await (await import("./signer/main.ts")).main(rest[0]);
 else if (role === "--read-files") await (await import("./files/reader.ts")).main(rest[0]);
 else if (role === "prompt" && rest.length === 0) {

@@ -3,9 +3,9 @@ import { selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { silent } from "../files/foreign.ts";
 import type { FileAnswer } from "../files/reader.ts";
-import { refusalByCli } from "../sources/ini.ts";
-import type { Sources } from "../sources/plan.ts";
-import { parseSharedConfig, type SharedConfig, sharedPaths } from "../sources/profile.ts";
+import { refusalByCli } from "../sources/resolve/ini.ts";
+import type { Sources } from "../sources/resolve/plan.ts";
+import { parseSharedConfig, type SharedConfig, sharedPaths } from "../sources/resolve/profile.ts";
 import type { CommandContext, ForeignText, Host } from "./command.ts";
 import { environmentOutside } from "./programs/nesting.ts";
 
@@ -61,7 +61,7 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | u
   return undefined;
 }
 
-/** ~/.aws as the resolver reads it (sources/chain.ts). */
+/** ~/.aws as the resolver reads it (sources/resolve/chain.ts). */
 export interface SharedFiles {
   readonly shared: SharedConfig;
   /** Why one of the files is not read. */

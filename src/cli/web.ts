@@ -1,7 +1,7 @@
 // The few questions that a client asks AWS by itself, on the way that this shell's variables say.
 import type { Environment } from "../environment.ts";
 import { codeOf, KeyholeError } from "../errors.ts";
-import { proxiesOf, proxyFor } from "../sources/proxy.ts";
+import { proxiesOf, proxyFor } from "../sources/sts/proxy.ts";
 import type { Host } from "./command.ts";
 
 /** Milliseconds. */

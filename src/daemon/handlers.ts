@@ -5,7 +5,7 @@ import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import type { Codes } from "../sources/codes.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
-import { configFileOf, OwnWay } from "../sources/target.ts";
+import { configFileOf, OwnWay } from "../sources/sts/target.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, GrantInfo, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";

@@ -15,7 +15,7 @@ import { createHandlers } from "./handlers.ts";
 import { memoryPath, readLoaded } from "./sessions/memory.ts";
 import { Keyring } from "./sessions/static-keys.ts";
 import { Sessions } from "./sessions/sessions.ts";
-import { createSource, MAX_FLIGHTS } from "./source.ts";
+import { createSource, MAX_FLIGHTS } from "./credential-source.ts";
 
 export interface InProcessBroker {
   /** Takes the frame of a request, gives the frame of its reply. */

@@ -31,7 +31,7 @@ import { serveOne } from "./once.ts";
 import { createIdentify, MOST_HELD } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { checkSharedDirectory, serveShared } from "./members/serve.ts";
-import { createSource, MAX_FLIGHTS } from "./source.ts";
+import { createSource, MAX_FLIGHTS } from "./credential-source.ts";
 import { Counters, statusOf } from "./status.ts";
 import { Keyring } from "./sessions/static-keys.ts";
 import { watchSocket, pinHome, type PinnedHome } from "../server/watch-socket.ts";

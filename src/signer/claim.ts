@@ -1,6 +1,6 @@
 // Whether a request is this grant's sandbox's: of one form alone, and signed with the dummy keys a moment ago.
 import { AUTHORITY } from "./exchange.ts";
-import type { Entry } from "./serve.ts";
+import type { Entry } from "./request.ts";
 import type { Failure } from "./refusal.ts";
 import {
   type Claim,

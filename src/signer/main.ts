@@ -8,12 +8,12 @@ import { systemClock } from "../clock.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { createRateLimiter } from "../server/ratelimiter.ts";
 import { loadHardened } from "../native/load.ts";
-import { readLines } from "../sources/lines.ts";
-import { OTHER_BUILD } from "../sources/protocol.ts";
+import { readLines } from "../text/lines.ts";
+import { OTHER_BUILD } from "../sources/sts/protocol.ts";
 import { build } from "../version.ts";
 import { Budget } from "./body.ts";
 import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "./protocol.ts";
-import type { Entry, Signer } from "./serve.ts";
+import type { Entry, Signer } from "./request.ts";
 import { createServer } from "./server.ts";
 import type { Keys } from "./sigv4.ts";
 

@@ -1,7 +1,7 @@
 // What the daemon and a signer say to each other: lines of JSON on the signer's stdin and stdout.
 import type { SignTerms } from "../grants/grant.ts";
 import type { EndpointSettings } from "./host.ts";
-import type { Entry } from "./serve.ts";
+import type { Entry } from "./request.ts";
 import type { Keys } from "./sigv4.ts";
 
 /** First of all. */

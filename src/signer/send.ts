@@ -11,7 +11,7 @@ import { AUTHORITY, type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
 import type { Asked } from "./operation.ts";
 import { QueueUrls, slashed } from "./queue-urls.ts";
-import type { Progress, Signer } from "./serve.ts";
+import type { Progress, Signer } from "./request.ts";
 import {
   type Claim,
   type Header,

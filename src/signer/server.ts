@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import { type Exchange, exchangeOf, type Outgoing } from "./exchange.ts";
-import { type Signer, serve } from "./serve.ts";
+import { type Signer, serve } from "./request.ts";
 
 /** Milliseconds for a request to begin, with all its headers, and for a body to go on. */
 const PATIENCE = 60_000;

@@ -1,8 +1,8 @@
 // What requesters' files say, and source credentials, kept for a short time: a thousand configs that share a profile
 // resolve it once.
 import type { Clock } from "../clock.ts";
-import type { Chain, ChainRequest } from "./chain.ts";
-import { givenUp } from "./places.ts";
+import type { Chain, ChainRequest } from "./resolve/chain.ts";
+import { givenUp } from "./resolve/child-slots.ts";
 import { keyOfSurroundings, type Surroundings } from "../surroundings.ts";
 
 /** Milliseconds: long enough for a burst of renewals, short enough that `aws sso login` or an edited file is seen. */

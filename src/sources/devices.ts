@@ -6,15 +6,15 @@ import { type CredentialFields, Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { surroundingsWanted } from "../surroundings.ts";
 import { createFlightCache } from "./cache.ts";
-import type { ClockReading } from "./clocks.ts";
+import type { ClockReading } from "./sts/clocks.ts";
 import { CodeRefused, type Codes, LONGEST_WAIT, STEP, type UsedCodes } from "./codes.ts";
 import { runMfaCommand } from "./mfa.ts";
-import { createPlaces } from "./places.ts";
-import { isCodeRefusal, isStaleSource } from "./refusal.ts";
+import { createPlaces } from "./resolve/child-slots.ts";
+import { isCodeRefusal, isStaleSource } from "./sts/refusal.ts";
 import type { AssumeRequest, Bound } from "./source.ts";
-import { helperSetting, spawnEnvironment, type SpawnOptions } from "./spawn.ts";
-import type { Target } from "./target.ts";
-import type { IssuedRole, OperationName, Operations } from "./transport.ts";
+import { helperSetting, spawnEnvironment, type SpawnOptions } from "./resolve/spawn.ts";
+import type { Target } from "./sts/target.ts";
+import type { IssuedRole, OperationName, Operations } from "./sts/transport.ts";
 
 /** One use of a device. */
 export interface DeviceUse extends Pick<AssumeRequest, "signal"> {

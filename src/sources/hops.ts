@@ -4,13 +4,13 @@ import { Credentials } from "../credentials.ts";
 import { isErrorOf, type KeyholeError } from "../errors.ts";
 import { createFlightCache, LONGEST_KEEP } from "./cache.ts";
 import { DEVICE_SESSION, type Devices, type MeasuredCall, takesCodeItself } from "./devices.ts";
-import type { ResolvedSource } from "./known.ts";
+import type { ResolvedSource } from "./given-keys.ts";
 import { mfaOf } from "./mfa.ts";
-import { hopParameters } from "./parameters.ts";
-import type { Hop } from "./plan.ts";
-import { explainHop, type Sent } from "./refusal.ts";
+import { hopParameters } from "./sts/parameters.ts";
+import type { Hop } from "./resolve/plan.ts";
+import { explainHop, type Sent } from "./sts/refusal.ts";
 import type { AssumeRequest } from "./source.ts";
-import { hopTarget, type Way } from "./target.ts";
+import { hopTarget, type Way } from "./sts/target.ts";
 
 /** A role that a profile names, on the way to source credentials. */
 interface HopUse {

@@ -5,7 +5,7 @@ import { type ErrorName, KeyholeError } from "../errors.ts";
 import type { HelperSetting } from "./helper.ts";
 import { type ProgramEnd, runProgram } from "./program.ts";
 import { lastWords } from "./redact.ts";
-import type { Sent } from "./refusal.ts";
+import type { Sent } from "./sts/refusal.ts";
 import { splitWords } from "../text/quoting.ts";
 
 export interface MfaRequest {

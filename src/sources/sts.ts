@@ -10,18 +10,18 @@ import { type CredentialFields, Credentials } from "../credentials.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
 import { createFlightCache, createSourceCache, keepUntil, type SourceRequest } from "./cache.ts";
-import type { Chain } from "./chain.ts";
-import { type ClockReading, createClocks } from "./clocks.ts";
+import type { Chain } from "./resolve/chain.ts";
+import { type ClockReading, createClocks } from "./sts/clocks.ts";
 import type { Codes, UsedCodes } from "./codes.ts";
-import { StsFailed } from "./failure.ts";
+import { StsFailed } from "./sts/failure.ts";
 import { HELPER_PATIENCE } from "./helper.ts";
-import { readKnownSource, type ResolvedSource, UNSIGNED } from "./known.ts";
+import { readKnownSource, type ResolvedSource, UNSIGNED } from "./given-keys.ts";
 import { createDevices, DEVICE_SESSION, type DeviceUse, takesCodeItself } from "./devices.ts";
 import { createHops } from "./hops.ts";
 import { mfaOf, mfaPatience } from "./mfa.ts";
-import { buildParameters, defaultSessionName } from "./parameters.ts";
-import { createPlaces } from "./places.ts";
-import { explainFailure, isChainingRefusal, isStaleSource } from "./refusal.ts";
+import { buildParameters, defaultSessionName } from "./sts/parameters.ts";
+import { createPlaces } from "./resolve/child-slots.ts";
+import { explainFailure, isChainingRefusal, isStaleSource } from "./sts/refusal.ts";
 import type {
   AssumedRole,
   AssumeRequest,
@@ -32,10 +32,10 @@ import type {
   SourceEnvironment,
 } from "./source.ts";
 import { keyOfSurroundings } from "../surroundings.ts";
-import { createStamps } from "./stamp.ts";
-import { rereadInChild, resolveInChild, type SpawnOptions } from "./spawn.ts";
-import { describeSts, refuseOwnWay, type Target, targetOf } from "./target.ts";
-import type { IssuedRole, OperationName, Operations, StsTransport } from "./transport.ts";
+import { createStamps } from "./resolve/stamp.ts";
+import { rereadInChild, resolveInChild, type SpawnOptions } from "./resolve/spawn.ts";
+import { describeSts, refuseOwnWay, type Target, targetOf } from "./sts/target.ts";
+import type { IssuedRole, OperationName, Operations, StsTransport } from "./sts/transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
   readonly transport: StsTransport;

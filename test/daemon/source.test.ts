@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { userName } from "../../src/daemon/source.ts";
+import { userName } from "../../src/daemon/credential-source.ts";
 import { parseAccounts } from "../../src/files/accounts.ts";
 
 const database = "root:x:0:0:root:/root:/bin/bash\n# comment\nada:x:1000:1000::/home/ada:/bin/sh\n";

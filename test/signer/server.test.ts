@@ -8,7 +8,7 @@ import type { Writable } from "node:stream";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { Budget } from "../../src/signer/body.ts";
 import { exchangeOf } from "../../src/signer/exchange.ts";
-import type { Entry, Signer } from "../../src/signer/serve.ts";
+import type { Entry, Signer } from "../../src/signer/request.ts";
 import { createServer } from "../../src/signer/server.ts";
 import { type Keys, signRequest, type Header } from "../../src/signer/sigv4.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { createClocks } from "../../src/sources/clocks.ts";
-import type { Target } from "../../src/sources/target.ts";
+import { createClocks } from "../../src/sources/sts/clocks.ts";
+import type { Target } from "../../src/sources/sts/target.ts";
 
 const HOUR = 3_600_000;
 

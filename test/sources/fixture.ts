@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/clock.ts";
 import { type Codes, createCodes, createUsedCodes } from "../../src/sources/codes.ts";
-import { createDirectTransport } from "../../src/sources/direct.ts";
+import { createDirectTransport } from "../../src/sources/sts/direct.ts";
 import type { AssumeRequest, CredentialSource, SourceEnvironment } from "../../src/sources/source.ts";
 import { createStsSource, type StsSourceOptions } from "../../src/sources/sts.ts";
 import { type Sts, startSts, type StsServerOptions } from "../sts/server.ts";

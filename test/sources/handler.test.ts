@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Exchange } from "../../src/sources/failure.ts";
-import { createHandler } from "../../src/sources/handler.ts";
+import type { Exchange } from "../../src/sources/sts/failure.ts";
+import { createHandler } from "../../src/sources/sts/handler.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { listenWithoutAccepting } from "./blackhole.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseIni, refusalByCli } from "../../src/sources/ini.ts";
+import { parseIni, refusalByCli } from "../../src/sources/resolve/ini.ts";
 
 function parse(text: string): Record<string, Record<string, string>> {
   return Object.fromEntries([...parseIni(text)].map(([name, section]) => [name, Object.fromEntries(section)]));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { KeyholeError } from "../../src/errors.ts";
-import { readKnownSource } from "../../src/sources/known.ts";
+import { readKnownSource } from "../../src/sources/given-keys.ts";
 import { ROLE } from "./fixture.ts";
 
 const keys = (name: string) => ({ aws_access_key_id: `AKIA${name}`, aws_secret_access_key: "secret" });

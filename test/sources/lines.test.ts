@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readLines } from "../../src/sources/lines.ts";
+import { readLines } from "../../src/text/lines.ts";
 
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { StsFailed } from "../../src/sources/failure.ts";
-import { readIdentity, readRole, readSessionToken } from "../../src/sources/output.ts";
+import { StsFailed } from "../../src/sources/sts/failure.ts";
+import { readIdentity, readRole, readSessionToken } from "../../src/sources/sts/output.ts";
 
 const CREDENTIALS = {
   AccessKeyId: "ASIAABCDEFGHIJKLMNOP",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { defaultSessionName } from "../../src/sources/parameters.ts";
+import { defaultSessionName } from "../../src/sources/sts/parameters.ts";
 
 test.each([
   ["alice", "dev", "keyhole-alice-dev"],

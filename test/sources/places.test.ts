@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createPlaces } from "../../src/sources/places.ts";
+import { createPlaces } from "../../src/sources/resolve/child-slots.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
-import { describePlan, planSource, profileRefusal, renewalOf } from "../../src/sources/plan.ts";
-import { parseSharedConfig } from "../../src/sources/profile.ts";
+import { describePlan, planSource, profileRefusal, renewalOf } from "../../src/sources/resolve/plan.ts";
+import { parseSharedConfig } from "../../src/sources/resolve/profile.ts";
 
 const ROLE = "arn:aws:iam::111122223333:role/r";
 const OFF = { AWS_EC2_METADATA_DISABLED: "true" };

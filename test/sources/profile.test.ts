@@ -6,7 +6,7 @@ import {
   parseSharedConfig,
   type SharedConfig,
   sharedPaths,
-} from "../../src/sources/profile.ts";
+} from "../../src/sources/resolve/profile.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 
 let home: Home;

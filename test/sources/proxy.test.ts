@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { proxiesOf, proxyFor } from "../../src/sources/proxy.ts";
+import { proxiesOf, proxyFor } from "../../src/sources/sts/proxy.ts";
 
 const STS = "https://sts.eu-west-1.amazonaws.com/";
 

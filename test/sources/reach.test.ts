@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { systemClock } from "../../src/clock.ts";
-import { issuerOf } from "../../src/sources/reach.ts";
+import { issuerOf } from "../../src/sources/sts/reach.ts";
 import { generateCertificate, hasOpenssl } from "../sts/tls.ts";
 
 const servers: Server[] = [];

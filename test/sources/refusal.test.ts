@@ -2,8 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { STSServiceException } from "@aws-sdk/client-sts";
 import type { ErrorName } from "../../src/errors.ts";
 import { KeyholeError } from "../../src/errors.ts";
-import { Unanswered } from "../../src/sources/failure.ts";
-import { explainFailure, isChainingRefusal, isStaleSource, type RefusalContext } from "../../src/sources/refusal.ts";
+import { Unanswered } from "../../src/sources/sts/failure.ts";
+import {
+  explainFailure,
+  isChainingRefusal,
+  isStaleSource,
+  type RefusalContext,
+} from "../../src/sources/sts/refusal.ts";
 import { ROLE } from "./fixture.ts";
 
 const context: RefusalContext = {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
-import { createStamps } from "../../src/sources/stamp.ts";
+import { createStamps } from "../../src/sources/resolve/stamp.ts";
 import { makeHome, READER } from "./fixture.ts";
 
 test("a stamp changes with the files that an environment names and with the sign-ins, and with nothing else", async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Config } from "../../src/config/config.ts";
 import { systemClock } from "../../src/clock.ts";
-import { resolveChain } from "../../src/sources/chain.ts";
-import { refuseOwnWay, type Target, targetOf, type Way } from "../../src/sources/target.ts";
+import { resolveChain } from "../../src/sources/resolve/chain.ts";
+import { refuseOwnWay, type Target, targetOf, type Way } from "../../src/sources/sts/target.ts";
 import { rejectionOf, thrownBy } from "../thrown.ts";
 import { type Home, makeHome, ROLE } from "./fixture.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { StsFailed } from "../../src/sources/failure.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../src/sources/protocol.ts";
-import type { Caller, StsAnswer, StsTransport } from "../../src/sources/transport.ts";
-import { serveCalls } from "../../src/sources/worker.ts";
+import { StsFailed } from "../../src/sources/sts/failure.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../src/sources/sts/protocol.ts";
+import type { Caller, StsAnswer, StsTransport } from "../../src/sources/sts/transport.ts";
+import { serveCalls } from "../../src/sources/sts/worker.ts";
 import { settle } from "../daemon/fakes/clock.ts";
 
 const caller = { target: {}, credentials: {}, skew: 7 } as Caller;

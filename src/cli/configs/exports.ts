@@ -1,7 +1,7 @@
 // What `config export-profile` writes: for each config a profile of ~/.aws/config that asks keyhole.
 import type { Config } from "../../config/config.ts";
 import type { Paths } from "../../paths.ts";
-import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig } from "../../sources/profile.ts";
+import { DEFAULT_PROFILE, parseSharedConfig, type SharedConfig } from "../../sources/resolve/profile.ts";
 import { formatProcess } from "../../text/awsconfig.ts";
 import { findBlock, replaceBlock } from "./marks.ts";
 

@@ -1,9 +1,9 @@
 // Where a config's credentials come from, as far as files and the environment tell: nothing is asked, and nothing is run.
 import type { Config } from "../../config/config.ts";
-import { readKnownSource } from "../../sources/known.ts";
-import { describePlan, planSource, profileRefusal, type Sources } from "../../sources/plan.ts";
-import { namedProfile } from "../../sources/profile.ts";
-import { describeSts, planWay, targetOf } from "../../sources/target.ts";
+import { readKnownSource } from "../../sources/given-keys.ts";
+import { describePlan, planSource, profileRefusal, type Sources } from "../../sources/resolve/plan.ts";
+import { namedProfile } from "../../sources/resolve/profile.ts";
+import { describeSts, planWay, targetOf } from "../../sources/sts/target.ts";
 
 /**
  * The step that gives the source credentials, and the STS that is asked with them, if one is: `profile p (SSO), STS of

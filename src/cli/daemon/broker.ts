@@ -281,7 +281,7 @@ function adviseToAdd({ kind, message, hint }: KeyholeError, name: string, wherea
   return new KeyholeError(kind, message, `${where}: keyhole daemon add -n ${name}`);
 }
 
-/** As sources/handler.ts says it. */
+/** As sources/sts/handler.ts says it. */
 const THROUGH = / through the proxy (\S+)$/;
 
 /** A proxy that this shell does not name is the one that the daemon was started with. */

@@ -2,7 +2,7 @@
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { parseIni } from "../../sources/ini.ts";
+import { parseIni } from "../../sources/resolve/ini.ts";
 import { isSamePlace, lookBehind } from "./files.ts";
 import { ok, problem, type Verdict, warning } from "./finding.ts";
 import { type InsideMachine, relayOf } from "./machines.ts";

@@ -3,7 +3,7 @@
 // are the same for all who write them, so shells of one config, and of the same files of the person, share them.
 import type { Paths } from "../../paths.ts";
 import { profileConfigName, profileOf } from "../../config/name.ts";
-import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "../../sources/profile.ts";
+import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "../../sources/resolve/profile.ts";
 import { formatAwsConfig, formatProcess } from "../../text/awsconfig.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { writeAtomically } from "../../files/writing.ts";
@@ -131,7 +131,7 @@ function formatOthers({ profiles, credentials, signIns, services }: SharedConfig
   return [...others, ...formatAll("sso-session", signIns), ...formatAll("services", services)].join("");
 }
 
-/** Whether a sign-in is what a profile's credentials are of, in the order of sources/plan.ts. */
+/** Whether a sign-in is what a profile's credentials are of, in the order of sources/resolve/plan.ts. */
 function hasSignIn(settings: Settings, credentials: Settings | undefined): boolean {
   if (settings.has("role_arn")) return false;
   if (settings.has("sso_account_id") || settings.has("sso_role_name")) return true;

@@ -2,7 +2,7 @@
 import { definedVariables, selectSourceEnvironment } from "../../environment.ts";
 import { directoryOf } from "../../paths.ts";
 import { parseSessionName } from "../../config/name.ts";
-import { sharedPaths } from "../../sources/profile.ts";
+import { sharedPaths } from "../../sources/resolve/profile.ts";
 import type { CommandContext } from "../command.ts";
 import { exactVariables, exactWords, execute } from "./execute.ts";
 import { parseProcessLine, variablesOf } from "../vending/formats.ts";

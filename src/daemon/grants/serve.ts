@@ -13,7 +13,7 @@ import { takeLock } from "../lock.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { smallExecutable } from "../mounts/small.ts";
 import type { Keyring } from "../sessions/static-keys.ts";
-import { MAX_FLIGHTS } from "../source.ts";
+import { MAX_FLIGHTS } from "../credential-source.ts";
 import { createConfirmer, selectAskpass } from "./confirmation.ts";
 import { createGrants, type Grants, type GrantsOptions } from "./grants.ts";
 

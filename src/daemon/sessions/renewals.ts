@@ -2,7 +2,7 @@
 // state says how it went. Knows no callers and no timers but the guard.
 import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { sourcePatience } from "../../sources/sts.ts";
-import { OwnWay } from "../../sources/target.ts";
+import { OwnWay } from "../../sources/sts/target.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun, secondsLeft } from "./issue.ts";
 import type { Clock } from "../../clock.ts";

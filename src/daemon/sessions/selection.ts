@@ -24,7 +24,7 @@ import { createConfigReader } from "../../config/store.ts";
 import { checkConfigName, configGone, formatSessionName, parseSessionName, profileOf } from "../../config/name.ts";
 import { ENDPOINT_VARIABLES, isWayVariable, KEYS_OF_SESSION } from "../../environment.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
-import { sharedPaths } from "../../sources/profile.ts";
+import { sharedPaths } from "../../sources/resolve/profile.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 
 /** Which session a requester means, and what of its environment that session gets. */
@@ -78,7 +78,7 @@ export function select(
   return { name, environment: selectionOf(stored.config, environment) };
 }
 
-/** The same for a requester whose files say how STS is reached (sources/target.ts): no other gets what comes of that. */
+/** The same for a requester whose files say how STS is reached (sources/sts/target.ts): no other gets what comes of that. */
 export function selectOwn({ name, environment }: Selection, file: string): Selection {
   const identity = parseSessionName(name);
   const endpoint = `as ${file} has it`;

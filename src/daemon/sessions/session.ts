@@ -27,7 +27,7 @@ export interface Remembered {
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
 export type ConfigChange = "none" | "identity" | "gone";
 
-/** Of the files that a source is read from, when it has failed (sources/stamp.ts). */
+/** Of the files that a source is read from, when it has failed (sources/resolve/stamp.ts). */
 type FailedStamp = Promise<string | undefined> | undefined;
 
 /** Surroundings that are tried beside the back-off. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { profilesOf } from "../../../src/cli/configs/accounts.ts";
 import { configNames, planImports } from "../../../src/cli/configs/imports.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
-import { parseSharedConfig } from "../../../src/sources/profile.ts";
+import { parseSharedConfig } from "../../../src/sources/resolve/profile.ts";
 
 const ROLE = "role_arn = arn:aws:iam::123456789012:role/r\n";
 const KEYS = "aws_access_key_id = AKIACANARY0000000000\naws_secret_access_key = canary\n";

@@ -6,7 +6,7 @@ import type { GrantDirectory, HostMachine, InsideMachine } from "../../../src/cl
 import { KeyholeError } from "../../../src/errors.ts";
 import { readForeign } from "../../../src/files/foreign.ts";
 import { resolveSettings } from "../../../src/settings.ts";
-import { parseSharedConfig, sharedPaths } from "../../../src/sources/profile.ts";
+import { parseSharedConfig, sharedPaths } from "../../../src/sources/resolve/profile.ts";
 import { version } from "../../../src/version.ts";
 import type { DaemonStatus, GrantInfo } from "../../../src/wire/messages.ts";
 import { NOW } from "./world.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../../src/cli/programs/refreshing.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { resolvePaths } from "../../../src/paths.ts";
-import { parseSharedConfig } from "../../../src/sources/profile.ts";
+import { parseSharedConfig } from "../../../src/sources/resolve/profile.ts";
 import { temporaryHome } from "../fakes/daemon.ts";
 
 const profile = { name: "dev", command: ["/opt/key hole/keyhole"], region: "eu-west-1", own: undefined, files: [] };

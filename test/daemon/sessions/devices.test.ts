@@ -4,7 +4,7 @@ import { Credentials } from "../../../src/credentials.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { createCodes, createUsedCodes } from "../../../src/sources/codes.ts";
 import { createDevices, DEVICE_SESSION, type DevicesOptions } from "../../../src/sources/devices.ts";
-import type { Target } from "../../../src/sources/target.ts";
+import type { Target } from "../../../src/sources/sts/target.ts";
 import { roleConfig } from "../fakes/configs.ts";
 import { errorOf, newWorld } from "../fakes/world.ts";
 

@@ -1,11 +1,11 @@
 // Calls to STS in a worker process, which is started for the first call, serves all sessions, and is ended when it has
 // had nothing to do for a while: the daemon that rests is small. The worker's side is worker.ts.
-import type { Clock, Timer } from "../clock.ts";
-import { KeyholeError } from "../errors.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import { KeyholeError } from "../../errors.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
-import { readLines } from "./lines.ts";
+import { readLines } from "../../text/lines.ts";
 import { type DatedAnswer, LARGEST_ANSWER, OTHER_BUILD, replaced, type WorkerRequest } from "./protocol.ts";
-import { nowhere } from "./program.ts";
+import { nowhere } from "../program.ts";
 import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
 
 export interface RemoteOptions {

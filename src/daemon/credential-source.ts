@@ -4,10 +4,10 @@ import { type Environment, isWayVariable } from "../environment.ts";
 import { type Accounts, readAccounts } from "../files/accounts.ts";
 import { parseSessionName } from "../config/name.ts";
 import { type Codes, createCodes, createUsedCodes } from "../sources/codes.ts";
-import { createRemoteTransport } from "../sources/remote.ts";
+import { createRemoteTransport } from "../sources/sts/remote.ts";
 import type { CredentialSource, RoleRequest } from "../sources/source.ts";
 import { createStsSource } from "../sources/sts.ts";
-import type { StsTransport } from "../sources/transport.ts";
+import type { StsTransport } from "../sources/sts/transport.ts";
 import { build } from "../version.ts";
 import { ownCommand } from "./image.ts";
 

@@ -1,7 +1,7 @@
 // How far the clocks of those who are asked are from this machine's. All of AWS has one clock; an STS somewhere else (a
 // test server, a container whose clock stood still) has its own, and must not tell the time for any other.
 import type { Exchange } from "./failure.ts";
-import type { AssumedRole, ClockStanding } from "./source.ts";
+import type { AssumedRole, ClockStanding } from "../source.ts";
 import type { Target } from "./target.ts";
 
 export type ClockReading = Pick<AssumedRole, "clockSkew" | "clock">;

@@ -1,12 +1,12 @@
 // A cached sign-in that is to be renewed: by one process at a time, under a lock beside it, and written back as the AWS
 // CLI does, whole or not at all. A refresh token counts once: who renews and does not write takes the sign-in away.
 import * as fs from "node:fs";
-import type { Clock, Timer } from "../clock.ts";
-import { codeOf, KeyholeError } from "../errors.ts";
-import { readForeign } from "../files/foreign.ts";
-import { openOwnFile, writeAtomically } from "../files/writing.ts";
-import { loadNative } from "../native/load.ts";
-import { quotePosix } from "../text/quoting.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import { codeOf, KeyholeError } from "../../errors.ts";
+import { readForeign } from "../../files/foreign.ts";
+import { openOwnFile, writeAtomically } from "../../files/writing.ts";
+import { loadNative } from "../../native/load.ts";
+import { quotePosix } from "../../text/quoting.ts";
 
 /** Milliseconds before its end at which the SDK renews a sign-in. */
 const WINDOW = 5 * 60_000;

@@ -1,9 +1,9 @@
 // A bounded number of child processes at once, first come, first served. No fence but a brake: a child may wait for
 // another one to start, and then the bound gives way.
-import type { Clock, Timer } from "../clock.ts";
-import { KeyholeError } from "../errors.ts";
-import { chainOf } from "../loop.ts";
-import type { SourceEnvironment } from "./source.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import { KeyholeError } from "../../errors.ts";
+import { chainOf } from "../../loop.ts";
+import type { SourceEnvironment } from "../source.ts";
 
 /** On behalf of whom. */
 interface PlaceRequest {

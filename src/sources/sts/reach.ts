@@ -2,7 +2,7 @@
 // network that swallows packets must be told from an STS that takes its time.
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate } from "node:tls";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 /** Whether a TCP connection to the host of `url` is made within `deadline` milliseconds; it is closed at once. */
 export async function canConnect(url: URL, deadline: number, clock: Clock): Promise<boolean> {

@@ -1,11 +1,11 @@
 // Where a profile's credentials come from, as far as its files say: botocore's order
 // (botocore/credentials.py, create_credential_resolver), and nothing but what a profile says of itself. Nothing is asked
 // and nothing is run: the resolver does what is planned here, doctor and `config validate` only look.
-import { isErrorOf, KeyholeError } from "../errors.ts";
-import { quotePosix } from "../text/quoting.ts";
-import { isInstance } from "./machine.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { isInstance } from "./instance.ts";
 import { DEFAULT_PROFILE, type Settings, type SharedConfig } from "./profile.ts";
-import type { SourceEnvironment } from "./source.ts";
+import type { SourceEnvironment } from "../source.ts";
 
 /** What has credentials of its own. */
 export type Leaf =

@@ -1,5 +1,5 @@
 // What the daemon and its worker write to each other: one JSON document a line. Both are one executable of one version.
-import { KeyholeError } from "../errors.ts";
+import { KeyholeError } from "../../errors.ts";
 import type { Exchange, StsFailure } from "./failure.ts";
 import type { Caller, OperationName, Operations, StsAnswer } from "./transport.ts";
 

@@ -6,9 +6,9 @@ import type {
   GetCallerIdentityCommandOutput,
   GetSessionTokenCommandOutput,
 } from "@aws-sdk/client-sts";
-import type { CredentialFields } from "../credentials.ts";
+import type { CredentialFields } from "../../credentials.ts";
 import { StsFailed } from "./failure.ts";
-import type { CallerIdentity } from "./source.ts";
+import type { CallerIdentity } from "../source.ts";
 import type { IssuedRole } from "./transport.ts";
 
 /** Characters. AWS's own limits: 128 for a key id, 193 for a user id, 2,048 for an ARN; none for secret and token. */

@@ -1,8 +1,8 @@
 // A requester's shared config files, and what they say of profiles.
-import type { Config } from "../config/config.ts";
+import type { Config } from "../../config/config.ts";
 import { parseIni } from "./ini.ts";
-import type { SourceEnvironment } from "./source.ts";
-import { splitWords } from "../text/quoting.ts";
+import type { SourceEnvironment } from "../source.ts";
+import { splitWords } from "../../text/quoting.ts";
 
 export type Settings = ReadonlyMap<string, string>;
 type Sections = ReadonlyMap<string, Settings>;

@@ -1,13 +1,13 @@
 // Which STS is asked, and how it is reached: region, endpoint, proxies, certificates. Everything that the SDK would
 // otherwise look up in the environment and home of its process is decided here, from the config and the requester.
-import type { Config } from "../config/config.ts";
-import { regionOf } from "../environment.ts";
-import { KeyholeError } from "../errors.ts";
-import { readForeign } from "../files/foreign.ts";
-import { quotePosix } from "../text/quoting.ts";
-import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig, sharedPaths } from "./profile.ts";
+import type { Config } from "../../config/config.ts";
+import { regionOf } from "../../environment.ts";
+import { KeyholeError } from "../../errors.ts";
+import { readForeign } from "../../files/foreign.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { DEFAULT_PROFILE, expandHome, type Settings, type SharedConfig, sharedPaths } from "../resolve/profile.ts";
 import { type Proxies, proxiesOf } from "./proxy.ts";
-import type { SourceEnvironment } from "./source.ts";
+import type { SourceEnvironment } from "../source.ts";
 
 export interface Target {
   /** The region that signs and, without `endpoint`, is asked. */

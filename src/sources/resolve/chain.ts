@@ -1,19 +1,19 @@
 // What a requester's files and environment say: the way to AWS, and the source credentials. Runs in a child process,
 // because each of the files may hang, and the SDK's providers read the environment of their process.
-import type { Config, WebIdentitySection } from "../config/config.ts";
-import { profileOf } from "../config/name.ts";
-import type { Clock } from "../clock.ts";
-import { isErrorOf, KeyholeError } from "../errors.ts";
-import { readForeign } from "../files/foreign.ts";
-import { markWalk } from "../loop.ts";
-import { CallsKeyhole, type HelperSetting } from "./helper.ts";
+import type { Config, WebIdentitySection } from "../../config/config.ts";
+import { profileOf } from "../../config/name.ts";
+import type { Clock } from "../../clock.ts";
+import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { readForeign } from "../../files/foreign.ts";
+import { markWalk } from "../../loop.ts";
+import { CallsKeyhole, type HelperSetting } from "../helper.ts";
 import { obtainToken } from "./token.ts";
-import type { ResolvedSource } from "./known.ts";
+import type { ResolvedSource } from "../given-keys.ts";
 import { planSource, profileRefusal } from "./plan.ts";
 import { DEFAULT_PROFILE, digestOf, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
-import type { ReadFiles, SourceEnvironment } from "./source.ts";
+import type { ReadFiles, SourceEnvironment } from "../source.ts";
 import { stampHere } from "./stamp.ts";
-import { readWay, type Way } from "./target.ts";
+import { readWay, type Way } from "../sts/target.ts";
 import { walk, type WalkContext } from "./walk.ts";
 
 export interface ChainRequest {

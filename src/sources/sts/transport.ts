@@ -4,9 +4,9 @@ import type {
   AssumeRoleWithWebIdentityCommandInput,
   GetSessionTokenCommandInput,
 } from "@aws-sdk/client-sts";
-import type { CredentialFields } from "../credentials.ts";
+import type { CredentialFields } from "../../credentials.ts";
 import type { Exchange } from "./failure.ts";
-import type { CallerIdentity } from "./source.ts";
+import type { CallerIdentity } from "../source.ts";
 import type { Target } from "./target.ts";
 
 /** What STS issued; plain data. */

@@ -1,9 +1,9 @@
 // What went wrong between keyhole and STS, told to a person: failures become KeyholeErrors.
-import { type ErrorName, KeyholeError } from "../errors.ts";
+import { type ErrorName, KeyholeError } from "../../errors.ts";
 import { failureOf, type ServiceError, serviceErrorOf, StsFailed, type StsFailure } from "./failure.ts";
-import { quotePosix } from "../text/quoting.ts";
-import { didYouMean } from "../text/suggest.ts";
-import { redact } from "./redact.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { didYouMean } from "../../text/suggest.ts";
+import { redact } from "../redact.ts";
 
 /** What the text of an error may need, and what it must not show. */
 export interface RefusalContext {

@@ -1,5 +1,5 @@
 // Calls to STS in this process. Loads the AWS SDK when the first one is made.
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { createClient, loadSdk } from "./client.ts";
 import { type Exchange, failureOf, StsFailed, Unanswered } from "./failure.ts";
 import { readIdentity, readRole, readSessionToken } from "./output.ts";

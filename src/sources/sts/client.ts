@@ -1,6 +1,6 @@
 // The SDK's STS client, told everything that it would otherwise look up in the daemon's environment and ~/.aws.
 import type { STSClient } from "@aws-sdk/client-sts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Exchange } from "./failure.ts";
 import { createHandler } from "./handler.ts";
 import type { Caller } from "./transport.ts";

@@ -1,6 +1,6 @@
 // Which proxy a URL is asked through, by the requester's variables. Bun knows those of its own process alone, and
 // one process calls STS for many.
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../../environment.ts";
 
 export interface Proxies {
   readonly https: string | undefined;

@@ -1,25 +1,25 @@
 // Source credentials, out of what plan.ts found: asked, run or read, and the roles on the way assumed. Runs in the
 // child process, whose environment is the requester's: the SDK's providers read that.
-import { Credentials } from "../credentials.ts";
-import type { Clock } from "../clock.ts";
-import { KeyholeError } from "../errors.ts";
-import { readForeign } from "../files/foreign.ts";
-import { createDirectTransport } from "./direct.ts";
-import { createHandler } from "./handler.ts";
-import { type HelperSetting, runHelper } from "./helper.ts";
-import type { ResolvedSource } from "./known.ts";
+import { Credentials } from "../../credentials.ts";
+import type { Clock } from "../../clock.ts";
+import { KeyholeError } from "../../errors.ts";
+import { readForeign } from "../../files/foreign.ts";
+import { createDirectTransport } from "../sts/direct.ts";
+import { createHandler } from "../sts/handler.ts";
+import { type HelperSetting, runHelper } from "../helper.ts";
+import type { ResolvedSource } from "../given-keys.ts";
 import { readToken } from "./token.ts";
-import { defaultSessionName, hopParameters } from "./parameters.ts";
+import { defaultSessionName, hopParameters } from "../sts/parameters.ts";
 import { describePlan, empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
-import { explainHop } from "./refusal.ts";
-import { explainProvider, signInOver } from "./chainfailure.ts";
-import { type SignIn, useSignIn } from "./signin.ts";
-import type { SourceEnvironment } from "./source.ts";
-import { UNSIGNED } from "./known.ts";
-import { hopTarget, type Way } from "./target.ts";
-import { surroundingsWanted } from "../surroundings.ts";
-import type { Operations } from "./transport.ts";
+import { explainHop } from "../sts/refusal.ts";
+import { explainProvider, signInOver } from "./provider-failure.ts";
+import { type SignIn, useSignIn } from "./sign-in.ts";
+import type { SourceEnvironment } from "../source.ts";
+import { UNSIGNED } from "../given-keys.ts";
+import { hopTarget, type Way } from "../sts/target.ts";
+import { surroundingsWanted } from "../../surroundings.ts";
+import type { Operations } from "../sts/transport.ts";
 
 export interface WalkContext {
   /** The config's name, for what is said to a person. */

@@ -1,5 +1,5 @@
 // How a call to STS can fail, in a form that crosses a pipe. Knows the SDK's errors by their shape and loads none of it.
-import { codeOf } from "../errors.ts";
+import { codeOf } from "../../errors.ts";
 
 /** An error as STS states it. */
 export interface ServiceError {

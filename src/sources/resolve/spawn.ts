@@ -1,21 +1,21 @@
 // What a requester's files and environment say, and its source credentials, by way of a child process: no file of
 // theirs is read in the daemon, and the SDK's providers read the environment of their process, which differs for
 // everybody. The child's side is resolver.ts.
-import { type CredentialFields, Credentials } from "../credentials.ts";
-import type { Clock } from "../clock.ts";
-import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../environment.ts";
-import { errors, KeyholeError } from "../errors.ts";
-import { appendChain } from "../loop.ts";
-import type { SourceRequest } from "./cache.ts";
+import { type CredentialFields, Credentials } from "../../credentials.ts";
+import type { Clock } from "../../clock.ts";
+import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../../environment.ts";
+import { errors, KeyholeError } from "../../errors.ts";
+import { appendChain } from "../../loop.ts";
+import type { SourceRequest } from "../cache.ts";
 import type { Chain, ChainRequest } from "./chain.ts";
-import type { HelperSetting } from "./helper.ts";
-import type { ResolvedSource } from "./known.ts";
-import { OTHER_BUILD, replaced } from "./protocol.ts";
-import { givenUp } from "./places.ts";
-import { runProgram } from "./program.ts";
-import type { ReadFiles } from "./source.ts";
-import { describeLeftOut, helperVariables, type Surroundings } from "../surroundings.ts";
-import type { Way } from "./target.ts";
+import type { HelperSetting } from "../helper.ts";
+import type { ResolvedSource } from "../given-keys.ts";
+import { OTHER_BUILD, replaced } from "../sts/protocol.ts";
+import { givenUp } from "./child-slots.ts";
+import { runProgram } from "../program.ts";
+import type { ReadFiles } from "../source.ts";
+import { describeLeftOut, helperVariables, type Surroundings } from "../../surroundings.ts";
+import type { Way } from "../sts/target.ts";
 
 /** Milliseconds after which the child gives up, and says on what; a hanging `credential_process` ends here. */
 export const RESOLVE_DEADLINE = 10_000;

@@ -1,11 +1,11 @@
 // The hidden role `--sts-worker`: a child of the daemon that holds the AWS SDK, so that neither its memory nor its work
 // is on the thread that vends. The daemon's side is remote.ts. Ends when its stdin does, however the daemon ended.
-import { systemClock } from "../clock.ts";
-import { loadHardened } from "../native/load.ts";
+import { systemClock } from "../../clock.ts";
+import { loadHardened } from "../../native/load.ts";
 import { loadSdk } from "./client.ts";
 import { createDirectTransport } from "./direct.ts";
 import { failureOf, StsFailed } from "./failure.ts";
-import { readLines } from "./lines.ts";
+import { readLines } from "../../text/lines.ts";
 import {
   type CallRequest,
   type DatedAnswer,
@@ -15,7 +15,7 @@ import {
   type WorkerRequest,
 } from "./protocol.ts";
 import type { StsTransport } from "./transport.ts";
-import { build } from "../version.ts";
+import { build } from "../../version.ts";
 
 /** @param daemonBuild the build of the daemon that started it */
 export async function main(daemonBuild: string | undefined): Promise<void> {

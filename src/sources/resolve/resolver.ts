@@ -1,13 +1,13 @@
 // The hidden role `--resolve-source`: a child of the daemon that reads a requester's files and finds source credentials
 // in a requester's environment. One JSON request on stdin, which holds that environment: a process's own environment
 // can be read from outside. One line of JSON on stdout (spawn.ts), secrets nowhere else.
-import { systemClock } from "../clock.ts";
-import { KeyholeError } from "../errors.ts";
-import { loadHardened } from "../native/load.ts";
-import { build } from "../version.ts";
+import { systemClock } from "../../clock.ts";
+import { KeyholeError } from "../../errors.ts";
+import { loadHardened } from "../../native/load.ts";
+import { build } from "../../version.ts";
 import { type ChainRequest, readFiles, resolveChain } from "./chain.ts";
-import { HelperLate } from "./helper.ts";
-import { OTHER_BUILD } from "./protocol.ts";
+import { HelperLate } from "../helper.ts";
+import { OTHER_BUILD } from "../sts/protocol.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
 
 /** @param daemonBuild the build of the daemon that started it */

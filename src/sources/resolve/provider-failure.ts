@@ -1,12 +1,12 @@
 // What went wrong in one of the SDK's providers, told to a person. Their own texts may hold what was read or answered,
 // so that none of them is passed on as it is; what they say is recognised instead.
-import { KeyholeError } from "../errors.ts";
-import { quotePosix } from "../text/quoting.ts";
-import { failureOf } from "./failure.ts";
+import { KeyholeError } from "../../errors.ts";
+import { quotePosix } from "../../text/quoting.ts";
+import { failureOf } from "../sts/failure.ts";
 import { DEFAULT_PROFILE } from "./profile.ts";
 import { type Place, renewalOf } from "./plan.ts";
-import { redact } from "./redact.ts";
-import { explainFailure } from "./refusal.ts";
+import { redact } from "../redact.ts";
+import { explainFailure } from "../sts/refusal.ts";
 
 /** The SDK's words for a sign-in that is over, or never was. */
 const SIGN_IN =

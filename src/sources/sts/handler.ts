@@ -2,8 +2,8 @@
 // with the deadlines, the size limit and the certificates that neither of the two has.
 import { rootCertificates } from "node:tls";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
-import type { Clock } from "../clock.ts";
-import { codeOf } from "../errors.ts";
+import type { Clock } from "../../clock.ts";
+import { codeOf } from "../../errors.ts";
 import { type Exchange, isCertificateError, Unanswered, Untrusted } from "./failure.ts";
 import { type Proxies, proxyFor } from "./proxy.ts";
 import { canConnect, issuerOf } from "./reach.ts";

@@ -1,12 +1,12 @@
 // Whether the files have changed that source credentials come from. No file is opened; but a mount that is dead does not
 // even answer that, and keeps the thread that asks. So a child looks (files/reader.ts), which can be left behind: the
 // daemon's own threads are few, and whatever it reads and starts needs one.
-import type { Clock, Timer } from "../clock.ts";
-import { stampForeign } from "../files/foreign.ts";
-import { readLines } from "./lines.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import { stampForeign } from "../../files/foreign.ts";
+import { readLines } from "../../text/lines.ts";
 import { sharedPaths } from "./profile.ts";
-import { nowhere } from "./program.ts";
-import type { SourceEnvironment } from "./source.ts";
+import { nowhere } from "../program.ts";
+import type { SourceEnvironment } from "../source.ts";
 
 /** Milliseconds that who asks waits: a child starts in some 30, on a busy machine in ten times as many. */
 const PATIENCE = 2_000;
