@@ -28,11 +28,11 @@ const versions = {
   "Claude Code": [`${places.agents}/node_modules/.bin/claude`, "--version"],
   "Codex (`codex sandbox`, app server)": [`${places.agents}/node_modules/.bin/codex`, "--version"],
   fence: ["cat", pins],
-  gVisor: ["cat", pins],
   Docker: ["dockerd", "--version"],
   "Podman, rootful and rootless": ["podman", "--version"],
-  "devcontainer CLI": [`${places.agents}/node_modules/.bin/devcontainer`, "--version"],
+  gVisor: ["cat", pins],
   "Gemini CLI (Docker)": [NODE, `${places.agents}/node_modules/.bin/gemini`, "--version"],
+  "devcontainer CLI": [`${places.agents}/node_modules/.bin/devcontainer`, "--version"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Tool = keyof typeof versions;
