@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
-import { createMachine, executable } from "./machine.ts";
+import { createMachine, executable, type Result } from "./machine.ts";
 
 async function start() {
   const machine = await createMachine();
@@ -19,6 +19,14 @@ function shellOf(home: string, lines: string): string {
   return path;
 }
 
+/** The first answer that says something. */
+async function answered(ask: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    const result = await ask();
+    if (result.stdout !== "" || result.exitCode !== 0) return result;
+  }
+}
+
 test("prompt says which config and for how long, and is no use of the session", async () => {
   await using machine = await start();
   const env = { KEYHOLE_CONFIG: "dev" };
@@ -29,10 +37,12 @@ test("prompt says which config and for how long, and is no use of the session", 
   const audit = await machine.keyhole("audit --json");
   expect(before.usedAt).toBeString();
   const calls = machine.sts.calls.length;
-  const shown = await machine.run(["prompt"], { env });
-  expect(shown).toMatchObject({ stderr: "", exitCode: 0 });
-  expect(shown.stdout).toMatch(/^dev (?:1h00m|5\dm)\n$/);
-  expect((await machine.run(["prompt", "--client-timeout", "5"], { env })).stdout).toMatch(/^dev (?:1h00m|5\dm)\n$/);
+  for (const options of [[], ["--client-timeout", "5"]]) {
+    // It waits for no daemon that is busy, as it may be here.
+    const shown = await answered(() => machine.run(["prompt", ...options], { env }));
+    expect(shown).toMatchObject({ stderr: "", exitCode: 0 });
+    expect(shown.stdout).toMatch(/^dev (?:1h00m|5\dm)\n$/);
+  }
   const [after] = JSON.parse((await machine.run(["daemon", "list", "--json"])).stdout);
   expect(after.usedAt).toBe(before.usedAt);
   expect(machine.sts.calls.length).toBe(calls);
@@ -45,7 +55,7 @@ test("prompt says which config and for how long, and is no use of the session", 
 
 test("inside of a shell -n has a default, AWS_PROFILE is the config's, and a shell in it is told so", async () => {
   await using machine = await start();
-  const lines = `echo "$KEYHOLE_CONFIG $AWS_PROFILE"; "$KEYHOLE" prompt; "$KEYHOLE" whoami -o; "$KEYHOLE" exec -n dev -- sh -c 'echo "<$KEYHOLE_CONFIG>"'
+  const lines = `echo "$KEYHOLE_CONFIG $AWS_PROFILE"; until "$KEYHOLE" prompt | grep .; do :; done; "$KEYHOLE" whoami -o; "$KEYHOLE" exec -n dev -- sh -c 'echo "<$KEYHOLE_CONFIG>"'
 sed -n "/^.profile $AWS_PROFILE]/,\\$p" "$AWS_CONFIG_FILE" | sed -n 's/^credential_process = //p' | head -n 1 | sh | cut -c 1-30
 if [ -z "$NESTED" ]; then NESTED=1 "$KEYHOLE" shell; fi`;
   const env = { SHELL: shellOf(machine.home, lines), KEYHOLE: executable };
@@ -73,8 +83,8 @@ test("a person is told after a second what is waited for, on a line that counts 
   const env = { ...machine.environment, AWS_REGION: "eu-west-1" };
   {
     await using person = new Person(words, env);
-    await person.sees("\r\u001B[Kkeyhole: waiting for STS, eu-west-1, 1 s");
-    await person.sees("\r\u001B[Kkeyhole: waiting for STS, eu-west-1, 2 s");
+    await person.sees(/\[Kkeyhole: waiting for STS, eu-west-1, \d+ s/);
+    await person.sees(/\[Kkeyhole: waiting for STS, eu-west-1, (?!1 )\d+ s/);
     await using still = new Person(words, { ...env, TERM: "dumb" });
     await still.sees("keyhole: waiting for STS, eu-west-1\r\n");
     machine.sts.faults.clear();
@@ -97,7 +107,7 @@ test("top draws again each second on a terminal, prints once elsewhere, and ends
   await person.sees("\u001B[H\u001B[Jkeyhole ");
   await person.sees("- requests/s");
   await person.sees("\u001B[H\u001B[Jkeyhole ");
-  await person.sees(".0 requests/s");
+  await person.sees(/ \d+\.\d requests\/s/);
   await machine.keyhole("daemon stop");
   await person.sees("keyhole: error: ");
   expect(await person.exit()).toBe(3);

@@ -44,8 +44,10 @@ export class Screen implements AsyncDisposable {
 
   async end(): Promise<string> {
     await this.#child.exited;
-    // What was written before the end is read after it.
-    await new Promise<void>((resolve) => this.#screen.write("", resolve));
+    // Bun says so before it has read all that the child wrote; a title that is set behind that comes last.
+    const titled = new Promise<void>((resolve) => this.#screen.onTitleChange(() => resolve()));
+    await Bun.spawn(["printf", "\\033]0;ended\\007"], { terminal: this.#terminal }).exited;
+    await titled;
     return this.text;
   }
 

@@ -92,7 +92,7 @@ test("a slow STS", async () => {
   await machine.addConfig("dev", "Session.region_name=eu-west-1");
   machine.sts.faults.add({ action: "AssumeRole", hang: true });
   await using screen = new Screen([executable, "whoami", "dev"], machine.environment);
-  expect(await screen.shows("waiting for STS, eu-west-1, 2 s")).toBe("keyhole: waiting for STS, eu-west-1, 2 s");
+  expect(await screen.shows(/, (?!1 )\d+ s/)).toMatch(/^keyhole: waiting for STS, eu-west-1, \d+ s$/);
   machine.sts.faults.clear();
   await screen.shows('"Arn"');
   expect(screen.text).toStartWith("{");

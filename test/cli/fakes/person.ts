@@ -22,9 +22,11 @@ export class Person implements AsyncDisposable {
   }
 
   /** Waits for a text behind the last one that was waited for, and resolves to all up to it; the test's own deadline ends it. */
-  async sees(text: string): Promise<string> {
-    while (!this.#seen.includes(text)) await new Promise<void>((resolve) => (this.#arrived = resolve));
-    const end = this.#seen.indexOf(text) + text.length;
+  async sees(text: string | RegExp): Promise<string> {
+    const find = () => (typeof text === "string" ? this.#seen.indexOf(text) : this.#seen.search(text));
+    while (find() === -1) await new Promise<void>((resolve) => (this.#arrived = resolve));
+    const length = typeof text === "string" ? text.length : text.exec(this.#seen)![0].length;
+    const end = find() + length;
     const passed = this.#seen.slice(0, end);
     this.#seen = this.#seen.slice(end);
     return passed;
