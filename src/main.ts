@@ -19,8 +19,9 @@ else if (role === "--sts-worker") await (await import("./sources/sts/worker.ts")
 else if (role === "--signer") await (await import("./signer/main.ts")).main(rest[0]);
 else if (role === "--read-files") await (await import("./files/reader.ts")).main(rest[0]);
 else if (role === "prompt" && rest.length === 0) {
-  const shown = await (await import("./client/prompt.ts")).promptOf(process.env);
-  if (shown !== undefined) process.stdout.write(`${shown}\n`);
+  await (await import("./client/prompt.ts")).answerPrompt(process.env);
+  // The connection would keep the process until it is closed.
+  process.exit(0);
 } else {
   const answer = await answerExpress(words, process.env, process.execPath);
   if (answer === "answered") process.exit(0);

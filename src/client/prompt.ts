@@ -23,6 +23,19 @@ export async function promptOf(environment: Environment): Promise<string | undef
   return isOwn && typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
 }
 
+/** Prints it; a stdout that takes nothing misses it. */
+export async function answerPrompt(environment: Environment): Promise<void> {
+  const shown = await promptOf(environment);
+  if (shown === undefined) return;
+  try {
+    const stdout = Bun.stdout.writer();
+    await stdout.write(`${shown}\n`);
+    await stdout.end();
+  } catch {
+    // As where there is nothing to say.
+  }
+}
+
 function encodeTimeLeft(session: string): Uint8Array {
   const name = new TextEncoder().encode(session);
   const frame = new Uint8Array(8 + name.length);

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
-import { createMachine, executable, type Result } from "./machine.ts";
+import { createMachine, executable, type Result, until } from "./machine.ts";
 
 async function start() {
   const machine = await createMachine();
@@ -51,6 +51,17 @@ test("prompt says which config and for how long, and is no use of the session", 
     expect(none).toMatchObject({ stdout: "", stderr: "", exitCode: 0 });
   }
   expect(await machine.keyhole("audit --json")).toBe(audit);
+});
+
+test("prompt ends with its answer, not with the silence after which a daemon is told that nothing more comes", async () => {
+  await using machine = await start();
+  await machine.keyhole("export -n dev -f env");
+  // Sooner or later, on however busy a machine; never, if it stays for these 250 ms.
+  await until(async () => {
+    const began = performance.now();
+    const { stdout } = await machine.run(["prompt"], { env: { KEYHOLE_CONFIG: "dev" } });
+    return stdout.startsWith("dev ") && performance.now() - began < 200;
+  });
 });
 
 test("inside of a shell -n has a default, AWS_PROFILE is the config's, and a shell in it is told so", async () => {
