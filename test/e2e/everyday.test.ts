@@ -111,14 +111,14 @@ test("top draws again each second on a terminal, prints once elsewhere, and ends
   expect((await machine.run(["top"])).exitCode).toBe(3);
   await machine.keyhole("export -n dev -f env");
   const once = await machine.keyhole("top");
-  expect(once).toContain("- requests/s");
+  expect(once).toContain(": - requests/s");
   expect(once).not.toContain("\u001B");
   expect(once).toMatch(/^dev +\d+ min/m);
   await using person = new Person([executable, "top"], machine.environment);
-  await person.sees("\u001B[H\u001B[Jkeyhole ");
+  await person.sees("\u001B[H\u001B[Jkeyhole: ");
   await person.sees("- requests/s");
-  await person.sees("\u001B[H\u001B[Jkeyhole ");
-  await person.sees(/ \d+\.\d requests\/s/);
+  await person.sees("\u001B[H\u001B[Jkeyhole: ");
+  await person.sees(/\d+\.\d requests\/s/);
   await machine.keyhole("daemon stop");
   await person.sees("keyhole: error: ");
   expect(await person.exit()).toBe(3);

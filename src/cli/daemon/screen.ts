@@ -26,11 +26,11 @@ export function renderScreen(
   const formerUses = new Map(before?.grants?.map(({ name, uses }) => [name, uses]));
   const perSecond = rate(countOf(status, "requests"), before && countOf(before.status, "requests"));
   const head = [
-    `keyhole ${status.version}, pid ${status.pid}, up ${formatDuration(at - status.startedAt)}`,
-    formatSize(status.residentBytes),
-    `${status.connections} connections`,
-    `${perSecond} requests/s`,
+    `keyhole: ${perSecond} requests/s`,
     `${countOf(status, "sts_calls")} STS calls`,
+    `${status.connections} connections`,
+    formatSize(status.residentBytes),
+    `up ${formatDuration(at - status.startedAt)}`,
   ].join(", ");
   const active = grants.filter(({ state }) => state === "active");
   const rows = active.map((grant) => [
