@@ -39,7 +39,7 @@ export function judge(policy: Policy, named: readonly Judged[], region: string):
     return refuse("region", `this grant has no region ${region} (--region)`);
   for (const one of named) {
     const { title } = one.operation;
-    const denied = policy.deny.find((pattern) => matches(pattern, title));
+    const denied = policy.deny.find((pattern) => coversOne(pattern, one));
     if (denied !== undefined) return refuse("deny", `this grant denies ${title} (--deny '${denied}')`);
     const reason = vendingReason(title);
     if (reason !== undefined && !policy.allow.some((pattern) => isSame(pattern, title)))
@@ -47,14 +47,28 @@ export function judge(policy: Policy, named: readonly Judged[], region: string):
         "hands out credentials",
         `${title} ${reason}: this grant denies it unless --allow names it in full`,
       );
-    const titles = named.filter((other) => isAlias(one, other)).map(({ operation }) => operation.title);
-    if (policy.allow.length > 0 && !titles.some((each) => policy.allow.some((pattern) => matches(pattern, each))))
+    const names = named.filter((other) => isAlias(one, other));
+    if (policy.allow.length > 0 && !names.some((each) => policy.allow.some((pattern) => coversOne(pattern, each))))
       return refuse("allow", `this grant does not allow ${title} (--allow)`);
     const refusal = judgeResources(policy, one);
     if (refusal !== undefined) return refuse("resource", refusal);
   }
-  const asks = ({ operation }: Named) => policy.confirm.some((pattern) => matches(pattern, operation.title));
+  const asks = (one: Named) => policy.confirm.some((pattern) => coversOne(pattern, one));
   return { allowed: true, confirm: named.some(asks) };
+}
+
+/**
+ * Operations for which AWS asks the permission of another, because they tell a part of what that tells: IAM has no action
+ * HeadObject or HeadBucket (Service Authorization Reference, "Actions defined by Amazon S3").
+ */
+const TELLS_A_PART_OF: Readonly<Record<string, string>> = {
+  "s3:HeadBucket": "s3:ListObjectsV2",
+  "s3:HeadObject": "s3:GetObject",
+};
+
+function coversOne(pattern: string, { operation: { title } }: Named): boolean {
+  const whole = TELLS_A_PART_OF[title];
+  return matches(pattern, title) || (whole !== undefined && matches(pattern, whole));
 }
 
 /** One operation of one API under two names: rds, neptune and docdb share an endpoint and a version. */

@@ -17,6 +17,7 @@ interface Wish {
 const object = { Bucket: "bucket", Key: "dir/key" };
 const get: Wish = { service: "s3", operation: "GetObject", parameters: object };
 const put: Wish = { service: "s3", operation: "PutObject", parameters: { ...object, Body: "body" } };
+const head: Wish = { service: "s3", operation: "HeadObject", parameters: object };
 const remove: Wish = { service: "s3", operation: "DeleteObject", parameters: object };
 const list: Wish = { service: "s3", operation: "ListObjectsV2", parameters: { Bucket: "bucket", Prefix: "dir/" } };
 const scan: Wish = { service: "dynamodb", operation: "Scan", parameters: { TableName: "table" } };
@@ -34,6 +35,7 @@ const rows: readonly Row[] = [
   ["", undefined, put, undefined],
   ["", undefined, scan, undefined],
   ["--allow s3:Get*", undefined, get, undefined],
+  ["--allow s3:Get*", undefined, head, undefined],
   ["--allow s3:Get*", undefined, put, "this grant does not allow s3:PutObject (--allow)"],
   ["--allow S3:get*", undefined, scan, "this grant does not allow dynamodb:Scan (--allow)"],
   ["--deny *:Put*", undefined, put, "this grant denies s3:PutObject (--deny '*:Put*')"],
