@@ -214,6 +214,13 @@ uninstall_keyhole() {
   if [ "$purge" = no ]; then say "your configs stay in $home; to remove them, too: rm -rf $(quote "$home")"
   else
     case $HOME/ in "${home%/}"/*) fail "$home is more than keyhole's, and stays" "ls $(quote "$home")" ;; esac
+    # Nothing but what keyhole makes: KEYHOLE_HOME may be a directory with other files.
+    for each in bin configs g grants logs run run.yaml shared.yaml sock; do
+      rm -rf "${home:?}/$each" || fail "cannot remove $home/$each" "ls -la $(quote "$home")"
+    done
+    for each in "$home"/* "$home"/.[!.]*; do
+      [ ! -e "$each" ] || fail "$home has files that are not keyhole's, and stays" "ls -la $(quote "$home")"
+    done
     rm -rf "$home" || fail "cannot remove $home" "ls -la $(quote "$home")"
     say "removed $home"
   fi

@@ -1,6 +1,6 @@
 // install.sh where all is well, with small stand-ins for the executable.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseTools, createCheckout, createHost, fakeExecutable, missing, run, stamped, whereIs } from "./host.ts";
 
@@ -379,6 +379,18 @@ describe("options", () => {
     expect([exitCode, existsSync(home)]).toEqual([0, false]);
     const alone = await host.install({ words: ["--purge"] });
     expect([alone.exitCode, alone.stderr.split("\n")[0]]).toEqual([2, "keyhole: error: --purge goes with --uninstall"]);
+  });
+
+  test("--uninstall --purge removes from KEYHOLE_HOME what is keyhole's, and nothing else", async () => {
+    using host = createHost();
+    host.installOld();
+    const KEYHOLE_HOME = join(host.paths.root, "shared place");
+    for (const each of ["configs", "logs", "data"]) mkdirSync(join(KEYHOLE_HOME, each), { recursive: true });
+    writeFileSync(join(KEYHOLE_HOME, "data", "mine"), "");
+    const { stderr, exitCode } = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
+    expect(stderr).toContain(`keyhole: error: ${KEYHOLE_HOME} has files that are not keyhole's, and stays\n`);
+    expect([exitCode, readdirSync(KEYHOLE_HOME)]).toEqual([1, ["data"]]);
+    expect(existsSync(join(KEYHOLE_HOME, "data", "mine"))).toBe(true);
   });
 
   test("completions follow XDG_DATA_HOME and XDG_CONFIG_HOME", async () => {
