@@ -16,11 +16,9 @@ export async function promptOf(environment: Environment): Promise<string | undef
     return undefined;
   const given = environment[SHELL_SESSION];
   const request = encodeTimeLeft(given?.startsWith(`${config} (`) === true ? given : config);
-  const [isOwn, left] = await Promise.all([
-    isOwnControlSocket(socket),
-    ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft }),
-  ]);
-  return isOwn && typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
+  if (!(await isOwnControlSocket(socket))) return undefined;
+  const left = await ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft });
+  return typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
 }
 
 /** Prints it; a stdout that takes nothing misses it. */

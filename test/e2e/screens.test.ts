@@ -77,11 +77,16 @@ test("the list, daemon status, and a grant", async () => {
   expect(await screenOf(machine, "grant", "show", "agent")).toMatchSnapshot();
 });
 
-test("doctor begins with what is wrong", async () => {
+test("doctor says what is wrong, and counts the rest", async () => {
   await using machine = await createMachine();
-  await using screen = new Screen([executable, "doctor"], machine.environment);
-  const lines = (await screen.end()).split("\n");
-  const levels = lines.flatMap((line) => /^(problem|warning|ok) /.exec(line)?.[1] ?? []);
+  const linesOf = async (...words: string[]) => {
+    await using screen = new Screen([executable, "doctor", ...words], machine.environment);
+    return (await screen.end()).split("\n");
+  };
+  const brief = await linesOf();
+  expect(brief.filter((line) => line.startsWith("ok "))).toEqual([]);
+  expect(brief.at(-1)).toMatch(/^\d+ checks are ok: keyhole doctor --wide$/);
+  const levels = (await linesOf("--wide")).flatMap((line) => /^(problem|warning|ok) /.exec(line)?.[1] ?? []);
   const order = ["problem", "warning", "ok"];
   expect(levels).toEqual(levels.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)));
   expect(levels).toContain("ok");

@@ -2,7 +2,7 @@
 import { definedVariables } from "../../environment.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { exitStatusOf, type Finding, renderFindings, runChecks } from "../doctor/finding.ts";
-import { formatJson, jsonOption } from "../answers.ts";
+import { formatJson, jsonOption, wideOption, widthFor } from "../answers.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 
 export default defineCommand({
@@ -12,13 +12,14 @@ export default defineCommand({
   args: {
     inside: { type: "boolean", description: "Check the sandbox that this runs in, as in a grant's directory" },
     json: jsonOption,
+    wide: { ...wideOption, description: "Show what is in order as well, also on a terminal" },
   },
   notes: ["The exit status is 1 with a problem; warnings alone are 0. Nothing is changed, and AWS is not asked."],
   async run(context) {
     const { args, target, output } = context;
     const isInside = args.inside || target().kind === "grant";
     const findings = await (isInside ? examineSandbox(context) : examineHost(context));
-    output.line(args.json ? formatJson(findings) : renderFindings(findings));
+    output.line(args.json ? formatJson(findings) : renderFindings(findings, widthFor(args.wide, output) !== undefined));
     return exitStatusOf(findings);
   },
 });

@@ -73,14 +73,21 @@ export function asVerdict(error: unknown): Verdict {
 /** What matters most first. */
 const LEVELS: readonly Finding["level"][] = ["problem", "warning", "ok"];
 
-/** A line for each finding, what is wrong first, and below it what to paste. */
-export function renderFindings(all: readonly Finding[]): string {
-  const findings = all.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
+/**
+ * A line for each finding, what is wrong first, and below it what to paste.
+ *
+ * @param isBrief counts what is in order
+ */
+export function renderFindings(all: readonly Finding[], isBrief: boolean): string {
+  const findings = all
+    .filter(({ level }) => !isBrief || level !== "ok")
+    .toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
   const table = formatTable(findings.map(({ level, id, message }) => [level, id, message])).split("\n");
   const lines = findings.flatMap(({ fix }, at) =>
     fix === undefined ? [table[at]!] : [table[at]!, `  fix: ${showOnOneLine(fix)}`],
   );
-  return lines.join("\n");
+  const inOrder = all.length - findings.length;
+  return [...lines, ...(inOrder > 0 ? [`${inOrder} checks are ok: keyhole doctor --wide`] : [])].join("\n");
 }
 
 /** A problem is 1, a warning alone is not. */

@@ -46,8 +46,18 @@ test("a person reads a line for each, with what to paste below it and no control
     { id: "places", ...ok("fine") },
     { id: "x", ...problem("no\u001b[31m\nsecond", "rm a\nb") },
   ];
-  expect(renderFindings(findings)).toBe(
+  expect(renderFindings(findings, false)).toBe(
     ["problem  x       no\\x1b[31m second", "  fix: rm a b", "ok       places  fine"].join("\n"),
+  );
+});
+
+test("in brief what is in order is counted", () => {
+  const findings = [
+    { id: "places", ...ok("fine") },
+    { id: "x", ...warning("late", "rm a") },
+  ];
+  expect(renderFindings(findings, true)).toBe(
+    ["warning  x  late", "  fix: rm a", "1 checks are ok: keyhole doctor --wide"].join("\n"),
   );
 });
 
