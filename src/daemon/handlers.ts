@@ -5,7 +5,7 @@ import { isErrorOf, KeyholeError } from "../errors.ts";
 import { refuseLoop } from "../loop.ts";
 import type { Codes } from "../sources/codes.ts";
 import type { SourceEnvironment } from "../sources/source.ts";
-import { configFileOf, OwnWay } from "../sources/sts/target.ts";
+import { OwnWay, ownFilesOf } from "../sources/sts/target.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
 import type { DaemonStatus, GrantInfo, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
@@ -105,8 +105,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     } catch (error) {
       if (!(error instanceof OwnWay)) throw error;
       // It may be about the files of another, who asked meanwhile.
-      const isAbout = error.file === configFileOf(chosen.environment, base["HOME"]);
-      return addAs(isAbout ? selectOwn(chosen, error.file) : chosen);
+      const isAbout = error.files === ownFilesOf(chosen.environment, base["HOME"]);
+      return addAs(isAbout ? selectOwn(chosen, error.files) : chosen);
     }
   }
 

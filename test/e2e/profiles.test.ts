@@ -105,6 +105,25 @@ test("an endpoint in a file of one's own is no other requester's", async () => {
   expect(await ask({})).toEqual([1, 2]);
 });
 
+test("nor is one in a credentials file of one's own", async () => {
+  await using world = await makeWorld("[profile p]\nregion = eu-west-1\n");
+  const { machine, aws } = world;
+  const other = join(machine.home, "other");
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  const keys = `[p]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+  writeFileSync(other, `${keys}endpoint_url = ${machine.sts.url}\n`);
+  writeFileSync(join(machine.home, ".aws", "credentials"), keys);
+  const role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
+  await world.run(["config", "add", "-n", "dev", ...role, "--set", "Session.profile_name=p"]);
+  for (const [env, counts] of [
+    [{ AWS_SHARED_CREDENTIALS_FILE: other }, [1, 0]],
+    [{}, [1, 1]],
+  ] as const) {
+    expect(await world.run(["export", "-n", "dev"], env)).toMatchObject({ exitCode: 0, stderr: "" });
+    expect([machine.sts.count("AssumeRole"), aws.questions.length]).toEqual([...counts]);
+  }
+});
+
 function hopOf(role: string): string {
   return `[profile hop]\nregion = us-west-2\nsource_profile = p\nrole_arn = arn:aws:iam::123456789012:role/${role}\n`;
 }

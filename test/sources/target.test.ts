@@ -52,14 +52,16 @@ describe("what a file says of the way is for those alone who name it", () => {
   const file = "/elsewhere/config";
   test.each<[boolean, Record<string, string>, string | undefined]>([
     [true, { AWS_CONFIG_FILE: file }, file],
-    [true, { HOME: "/other" }, "/other/.aws/config"],
+    [true, { HOME: "/other" }, "/other/.aws/config:/other/.aws/credentials"],
+    [true, { AWS_SHARED_CREDENTIALS_FILE: file }, `/h/.aws/config:${file}`],
+    [true, { AWS_CONFIG_FILE: "/a:/b" }, "/a%3A/b"],
     [true, {}, undefined],
     [true, { HOME: "/h", AWS_CONFIG_FILE: "~/.aws/config" }, undefined],
     [false, { AWS_CONFIG_FILE: file }, undefined],
   ])("%p in %p: %p", (isOfFile, environment, is) => {
     const refuse = () => refuseOwnWay({ isOfFile } as Way, environment, "/h");
     if (is === undefined) refuse();
-    else expect(thrownBy(refuse)).toMatchObject({ kind: "no-such-session", file: is });
+    else expect(thrownBy(refuse)).toMatchObject({ kind: "no-such-session", files: is });
   });
 
   test.each<[string, Record<string, string>, boolean]>([

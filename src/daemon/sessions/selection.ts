@@ -79,9 +79,9 @@ export function select(
 }
 
 /** The same for a requester whose files say how STS is reached (sources/sts/target.ts): no other gets what comes of that. */
-export function selectOwn({ name, environment }: Selection, file: string): Selection {
+export function selectOwn({ name, environment }: Selection, files: string): Selection {
   const identity = parseSessionName(name);
-  const endpoint = `as ${file} has it`;
+  const endpoint = `as ${files} has it`;
   return { name: identity ? formatSessionName({ ...identity, endpoint }) : name, environment };
 }
 

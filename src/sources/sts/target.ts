@@ -118,12 +118,12 @@ export function describeSts({ region, endpoint, useFips, useDualstack, useGlobal
 
 /** Thrown where the files of a requester say how STS is reached, and those that everybody has do not. */
 export class OwnWay extends KeyholeError {
-  /** The one that says so. */
-  readonly file: string;
+  /** As `ownFilesOf` has them. */
+  readonly files: string;
 
-  constructor(file: string) {
-    super("no-such-session", `${file} says how STS is reached, for those who name it alone`);
-    this.file = file;
+  constructor(files: string) {
+    super("no-such-session", `${files} says how STS is reached, for those who name it alone`);
+    this.files = files;
   }
 }
 
@@ -132,13 +132,22 @@ export class OwnWay extends KeyholeError {
  * @throws OwnWay
  */
 export function refuseOwnWay({ isOfFile }: Way, environment: SourceEnvironment, home: string | undefined): void {
-  const file = isOfFile ? configFileOf(environment, home) : undefined;
-  if (file !== undefined && file !== configFileOf({}, home)) throw new OwnWay(file);
+  const files = isOfFile ? ownFilesOf(environment, home) : undefined;
+  if (files !== undefined) throw new OwnWay(files);
 }
 
-/** @param home for who has none */
-export function configFileOf(environment: SourceEnvironment, home: string | undefined): string | undefined {
-  return sharedPaths({ ...(home !== undefined && { HOME: home }), ...environment })[0];
+/**
+ * The files of a requester that others do not have: `/config`, or `/config:/credentials`, because either may name an
+ * endpoint. Undefined where it has those that everybody has.
+ *
+ * @param home for who has none
+ */
+export function ownFilesOf(environment: SourceEnvironment, home: string | undefined): string | undefined {
+  const ofHome = home === undefined ? {} : { HOME: home };
+  const [all, own] = [ofHome, { ...ofHome, ...environment }].map(sharedPaths);
+  if (Bun.deepEquals(all, own)) return undefined;
+  const [config = "", credentials = ""] = own!.map((path) => path?.replaceAll(/[%:]/g, encodeURIComponent));
+  return all![1] === own![1] ? config : `${config}:${credentials}`;
 }
 
 /** The config's own words come first. */
