@@ -34,8 +34,11 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   const targets = request.headers.filter(([name]) => name === "x-amz-target").map(([, value]) => value);
   for (const target of targets) add(byTarget(target, services));
   if (services.some(takesForms)) {
-    if (isUnreadable(request)) isUnclear = true;
-    for (const action of actionsOf(request)) add(byName(action, services, versionOf(request)));
+    if (isUnreadable(request)) return [];
+    const fields = [...parseQuery(request.query), ...formOf(request)];
+    const version = only(fields, "Version");
+    const actions = fields.filter(([name]) => name.toLowerCase() === "action").map(([, value]) => value);
+    for (const action of new Set(actions)) add(byName(action, services, version));
   }
   // Whatever is before it: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html. A key of S3 is no path.
   const path = decodeURIComponentLoosely(request.path);
@@ -61,12 +64,15 @@ function mayBeForm(request: Request): boolean {
   );
 }
 
-/** A form that AWS may read as other text than we do. */
+/** Of a form. AWS's largest have some 30,000, as a thousand metrics of CloudWatch. */
+const MOST_FIELDS = 100_000;
+
+/** A form that AWS may read as other text than we do, or that is made to be read for long. */
 function isUnreadable(request: Asked): boolean {
   if (request.body === undefined || request.body.length === 0 || !mayBeForm(request)) return false;
   const type = headerOf(request, "content-type");
   const isPlain = /^(?:application\/x-www-form-urlencoded\s*(?:;\s*charset="?utf-?8"?\s*)?)?$/.test(type);
-  return !isPlain || headerOf(request, "content-encoding") !== "";
+  return !isPlain || headerOf(request, "content-encoding") !== "" || hasManyFields(request.body);
 }
 
 /** `+` is a space in a form. */
@@ -75,14 +81,10 @@ const formOf = (request: Asked) =>
     ? parseQuery(Buffer.from(request.body).toString("latin1").replaceAll("+", "%20"))
     : [];
 
-function actionsOf(request: Asked): string[] {
-  return [...parseQuery(request.query), ...formOf(request)]
-    .filter(([name]) => name.toLowerCase() === "action")
-    .map(([, value]) => value);
-}
-
-function versionOf(request: Asked): string | undefined {
-  return only([...parseQuery(request.query), ...formOf(request)], "Version");
+function hasManyFields(body: Buffer): boolean {
+  let count = 1;
+  for (let at = body.indexOf("&"); at !== -1 && count <= MOST_FIELDS; at = body.indexOf("&", at + 1)) count += 1;
+  return count > MOST_FIELDS;
 }
 
 /** `PREFIX.Operation`; what is before the last dot names the service. */

@@ -139,6 +139,21 @@ describe("the operation of a request", () => {
     const form = { method: "POST", headers: [target("DynamoDB_20120810.PutItem"), target("DynamoDB_20120810.Scan")] };
     expect(namesOf("dynamodb", form).toSorted()).toEqual(["dynamodb:PutItem", "dynamodb:Scan"]);
   });
+
+  describe("of a form that is made to be read for long", () => {
+    const headers: Header[] = [["content-type", "application/x-www-form-urlencoded"]];
+    const named = (body: string) => namesOf("sts", { method: "POST", headers, body });
+
+    test("is each of its names once", () => {
+      const body = `Version=2011-06-15${"&Action=GetCallerIdentity".repeat(10_000)}&Action=AssumeRole`;
+      expect(named(body)).toEqual(["sts:GetCallerIdentity", "sts:AssumeRole"]);
+    });
+
+    test("is none where it has more fields than any request of AWS's", () => {
+      expect(named(`Action=GetCallerIdentity${"&".repeat(99_999)}`)).toEqual(["sts:GetCallerIdentity"]);
+      expect(named(`Action=GetCallerIdentity${"&".repeat(100_000)}`)).toEqual([]);
+    });
+  });
 });
 
 test("the table has every service, and no operation that hands out credentials is missing from it", () => {
