@@ -114,14 +114,21 @@ function member(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Of well-formed JSON. */
+/** Of well-formed JSON. No expression: of a long text they give up, and say that there is none. */
 export function hasRepeatedKey(text: string): boolean {
   const open: Set<string>[] = [];
-  for (const [token, quoted] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/gs)) {
-    if (token === "{") open.push(new Set());
-    else if (token === "}") open.pop();
-    else if (quoted !== undefined) {
-      const key = JSON.parse(quoted) as string;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === "{") open.push(new Set());
+    else if (character === "}") open.pop();
+    else if (character === '"') {
+      const start = at;
+      for (at += 1; at < text.length && text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
+      let next = at + 1;
+      while (" \t\r\n".includes(text[next] ?? "end")) next += 1;
+      if (text[next] !== ":") continue;
+      const quoted = text.slice(start, at + 1);
+      const key = quoted.includes("\\") ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
       if (open.at(-1)!.has(key)) return true;
       open.at(-1)!.add(key);
     }

@@ -227,6 +227,12 @@ describe("what a request is about", () => {
   test("a key that is repeated in another object is no repeated key", () => {
     expect(hasRepeatedKey('{"a":{"a":1},"b":[{"a":"{\\"a\\":1"},{"a":2}]}')).toBe(false);
   });
+
+  test("a key is repeated however long a text stands between", () => {
+    const long = "a".repeat(4 * 2 ** 20);
+    expect(hasRepeatedKey(`{"a":"${long}","a" :1}`)).toBe(true);
+    expect(hasRepeatedKey(`{"a":"${long}","b" :"a"}`)).toBe(false);
+  });
 });
 
 describe("the host of a request", () => {
