@@ -17,7 +17,7 @@ export interface Named {
 
 /** Whether the operation stands in the body: it must be read before it can be named. */
 export function needsBody(request: Request, services: readonly Service[]): boolean {
-  return services.some(takesForms) && mayBeForm(request);
+  return services.some(takesForms) && mayBeForm(request, services);
 }
 
 /**
@@ -34,8 +34,8 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   const targets = request.headers.filter(([name]) => name === "x-amz-target").map(([, value]) => value);
   for (const target of targets) add(byTarget(target, services));
   if (services.some(takesForms)) {
-    if (isUnreadable(request)) return [];
-    const fields = [...parseQuery(request.query), ...formOf(request)];
+    if (isUnreadable(request, services)) return [];
+    const fields = [...parseQuery(request.query), ...formOf(request, services)];
     const version = only(fields, "Version");
     const actions = fields.filter(([name]) => name.toLowerCase() === "action").map(([, value]) => value);
     for (const action of new Set(actions)) add(byName(action, services, version));
@@ -51,14 +51,16 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
 }
 
 /** Services that had forms before they had JSON and CBOR take them still, as SQS and CloudWatch. */
-const takesForms = ({ protocol, name }: Service) =>
-  protocol === "query" || protocol === "ec2" || name === "sqs" || name === "cloudwatch";
+const takesForms = (service: Service) => isOfForms(service) || service.name === "sqs" || service.name === "cloudwatch";
+
+const isOfForms = ({ protocol }: Service) => protocol === "query" || protocol === "ec2";
 
 const headerOf = ({ headers }: Request, wanted: string) =>
   (headers.find(([name]) => name === wanted)?.[1] ?? "").toLowerCase();
 
-/** All but what says that it is another. */
-function mayBeForm(request: Request): boolean {
+/** All but what says that it is another, at an endpoint that takes others: where forms are all, AWS may not look. */
+function mayBeForm(request: Request, services: readonly Service[]): boolean {
+  if (services.every(isOfForms)) return true;
   return !/^application\/(?:x-amz-json-1\.[01]|json|cbor|x-amz-cbor-1\.1)\s*(?:;|$)/.test(
     headerOf(request, "content-type"),
   );
@@ -68,16 +70,16 @@ function mayBeForm(request: Request): boolean {
 const MOST_FIELDS = 100_000;
 
 /** A form that AWS may read as other text than we do, or that is made to be read for long. */
-function isUnreadable(request: Asked): boolean {
-  if (request.body === undefined || request.body.length === 0 || !mayBeForm(request)) return false;
+function isUnreadable(request: Asked, services: readonly Service[]): boolean {
+  if (request.body === undefined || request.body.length === 0 || !mayBeForm(request, services)) return false;
   const type = headerOf(request, "content-type");
   const isPlain = /^(?:application\/x-www-form-urlencoded\s*(?:;\s*charset="?utf-?8"?\s*)?)?$/.test(type);
   return !isPlain || headerOf(request, "content-encoding") !== "" || hasManyFields(request.body);
 }
 
 /** `+` is a space in a form. */
-const formOf = (request: Asked) =>
-  request.body !== undefined && mayBeForm(request)
+const formOf = (request: Asked, services: readonly Service[]) =>
+  request.body !== undefined && mayBeForm(request, services)
     ? parseQuery(Buffer.from(request.body).toString("latin1").replaceAll("+", "%20"))
     : [];
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { hostPrefixOf, upstreamOf } from "../../src/signer/host.ts";
-import { type Asked, nameOperations } from "../../src/signer/operation.ts";
+import { type Asked, nameOperations, needsBody } from "../../src/signer/operation.ts";
 import { hasRepeatedKey, resourcesOf } from "../../src/signer/resource.ts";
 import type { Header } from "../../src/signer/sigv4.ts";
 import { serviceNames, serviceOf, servicesAt } from "../../src/signer/table.ts";
@@ -139,6 +139,22 @@ describe("the operation of a request", () => {
     const form = { method: "POST", headers: [target("DynamoDB_20120810.PutItem"), target("DynamoDB_20120810.Scan")] };
     expect(namesOf("dynamodb", form).toSorted()).toEqual(["dynamodb:PutItem", "dynamodb:Scan"]);
   });
+
+  test.each(["application/json", "application/x-amz-json-1.1", "application/cbor"])(
+    "is none where a service that has forms alone gets %s",
+    (type) => {
+      const headers: Header[] = [["content-type", type]];
+      const form = {
+        method: "POST",
+        query: "Action=GetUser&Version=2010-05-08",
+        headers,
+        body: "Action=CreateAccessKey",
+      };
+      expect(needsBody(asked(form), servicesAt("iam"))).toBe(true);
+      expect(namesOf("iam", form)).toEqual([]);
+      expect(namesOf("iam", { ...form, body: "" })).toEqual(["iam:GetUser"]);
+    },
+  );
 
   describe("of a form that is made to be read for long", () => {
     const headers: Header[] = [["content-type", "application/x-www-form-urlencoded"]];
