@@ -100,11 +100,11 @@ function formatTwin(profile: Pick<RefreshingProfile, "name" | "own">, process: s
   return formatSection(`profile ${shellProfileOf(profile)}`, `${process}\n${settings}`);
 }
 
-/** The config's name or, of a profile without a config, that; in front of it `keyhole-` where the person's files have one. */
+/** The config's name or, of a profile without a config, that; in front of it `keyhole-` as long as the person's files have one. */
 export function shellProfileOf({ name, own }: Pick<RefreshingProfile, "name" | "own">): string {
-  const profile = (profileOf(name) ?? name).replaceAll(/[^\w+.@-]+/g, "-");
-  const isTaken = (each: string) => each === DEFAULT_PROFILE || own?.profiles.has(each) === true;
-  return isTaken(profile) ? `keyhole-${profile}` : profile;
+  let profile = (profileOf(name) ?? name).replaceAll(/[^\w+.@-]+/g, "-");
+  while (profile === DEFAULT_PROFILE || own?.profiles.has(profile) === true) profile = `keyhole-${profile}`;
+  return profile;
 }
 
 /** Settings that say whose credentials a profile has. */

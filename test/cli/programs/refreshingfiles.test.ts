@@ -47,6 +47,18 @@ test("AWS_PROFILE of a shell is its config's name, and shadows no profile of the
   expect(shellProfileOf({ name: "default", own: undefined })).toBe("keyhole-default");
   expect(shellProfileOf({ name: "aws:dev", own })).toBe("keyhole-dev");
   expect(shellProfileOf({ name: "aws:a%20b", own })).toBe("a-b");
+  const both = parseSharedConfig("[profile dev]\n[profile keyhole-dev]\n", "");
+  const sections = refreshingConfig(
+    resolvePaths({ HOME: "/home/a" }, {}, () => "/"),
+    { ...profile, own: both },
+  );
+  expect(sections.match(/^\[.*/gm)).toEqual([
+    "[profile default]",
+    `[profile ${shellProfileOf({ name: "dev", own: both })}]`,
+    "[profile dev]",
+    "[profile keyhole-dev]",
+  ]);
+  expect(shellProfileOf({ name: "dev", own: both })).toBe("keyhole-keyhole-dev");
 });
 
 test("a grant's socket is told no name", () => {
