@@ -84,7 +84,9 @@ function judgeResources(policy: Policy, { operation, resources }: Judged): strin
   const { name } = operation.service;
   const limits = policy.resources.filter((limit) => limit.split(":", 1)[0]!.toLowerCase() === name);
   if (limits.length === 0) return undefined;
-  const isWithin = (each: string) => limits.some((limit) => matches(limit.slice(name.length + 1), each, true));
+  const isMatch = (each: string) => limits.some((limit) => matches(limit.slice(name.length + 1), each, true));
+  // As a listing of the whole bucket.
+  const isWithin = (each: string) => isMatch(each) || (operation.title === "s3:HeadBucket" && isMatch(`${each}/`));
   if (resources === undefined || resources.length === 0)
     return `this grant has limits for ${name}, and ${operation.title} does not say what it is about (--resource)`;
   const missed = resources.find((each) => !isWithin(each));
