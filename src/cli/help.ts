@@ -101,7 +101,9 @@ function rowsOf(options: readonly (readonly [string, ArgDef])[]): (readonly [str
       // What is on by default is an option where it is turned off.
       const isOn = def.type === "boolean" && def.default === true;
       const flags = [...aliases, isOn ? `--no-${name}` : `--${name}`].join(", ");
-      return [def.type === "boolean" ? flags : `${flags} ${valueOf(def)}`, describe(def)] as const;
+      if (def.type === "boolean") return [flags, describe(def)] as const;
+      const value = "bare" in def && def.bare ? `[${valueOf(def)}]` : valueOf(def);
+      return [`${flags} ${value}`, describe(def)] as const;
     });
 }
 

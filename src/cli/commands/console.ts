@@ -6,7 +6,7 @@ import { openConfigStore } from "../../config/store.ts";
 import { isConfigName } from "../../config/name.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
+import { nameOrProfile, profileOption, vendedNameOption } from "../configs/names.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { openInBrowser } from "../programs/opening.ts";
 import { checkEndpoint, destinationOf, type Keys, placesOf, signInUrl, tokenUrl } from "../vending/federation.ts";
@@ -16,7 +16,7 @@ import { vend } from "../vending/vend.ts";
 import { getJson, textIn } from "../web.ts";
 
 const args = {
-  name: nameOption,
+  name: vendedNameOption,
   profile: profileOption,
   service: { type: "string", valueHint: "SERVICE", description: "The service whose page is opened, like s3" },
   print: { type: "boolean", description: "Print the URL, which is a secret for 15 minutes, and open no browser" },

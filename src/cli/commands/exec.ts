@@ -2,7 +2,7 @@
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { defineCommand } from "../command.ts";
-import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
+import { nameOrProfile, profileOption, vendedNameOption } from "../configs/names.ts";
 import { shellConfigOf } from "../programs/nesting.ts";
 import { executeRefreshing, executeWithKeys } from "../programs/running.ts";
 
@@ -11,7 +11,7 @@ export const exec = defineCommand({
   examples: ["keyhole exec dev -- aws s3 ls", "keyhole exec --profile work --refresh -- terraform apply"],
   where: "both",
   args: {
-    name: nameOption,
+    name: vendedNameOption,
     profile: profileOption,
     refresh: { type: "boolean", description: "Let the program's SDKs ask again, for as long as it runs" },
   },
@@ -32,7 +32,7 @@ export const shell = defineCommand({
   meta: { name: "shell", description: "Open a shell whose tools always have fresh credentials of a config" },
   examples: ["keyhole shell dev", "keyhole shell --profile work"],
   where: "both",
-  args: { name: nameOption, profile: profileOption },
+  args: { name: vendedNameOption, profile: profileOption },
   async run(context) {
     const { args, environment, ui } = context;
     const program = environment["SHELL"] || "/bin/sh";

@@ -3,7 +3,7 @@ import { regionVariables } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { formatNames, formats, obscure, parseProcessLine } from "../vending/formats.ts";
-import { nameOption, nameOrProfile, profileOption } from "../configs/names.ts";
+import { nameOrProfile, profileOption, vendedNameOption } from "../configs/names.ts";
 import { vend } from "../vending/vend.ts";
 
 export default defineCommand({
@@ -11,7 +11,7 @@ export default defineCommand({
   examples: ['eval "$(keyhole export dev -f env)"', "keyhole export dev -f credential-process"],
   where: "both",
   args: {
-    name: nameOption,
+    name: vendedNameOption,
     profile: profileOption,
     format: {
       type: "enum",

@@ -8,9 +8,9 @@ export default defineCommand({
   where: "both",
   args: {},
   notes: [
-    "Prints dev 42m, or nothing where no daemon has credentials of it. It calls no",
-    "STS, starts no daemon, and is no use of the session. keyhole shell sets",
-    "KEYHOLE_CONFIG. In the files of your shell:",
+    "Prints the config in KEYHOLE_CONFIG, which keyhole shell sets, and how long its",
+    "credentials are good; nothing where the daemon has none. It does not call STS,",
+    "start a daemon or count as a use of the session. In the files of your shell:",
     "",
     "  bash      PS1='$(keyhole prompt) '\"$PS1\"",
     "  zsh       setopt prompt_subst; PROMPT='$(keyhole prompt) '\"$PROMPT\"",

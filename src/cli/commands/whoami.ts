@@ -1,7 +1,7 @@
 // keyhole whoami: who AWS says a config's session is. The daemon asks once for each issue of credentials.
 import { withSession } from "../daemon/broker.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { nameOption, nameOrProfile, nameOrShells, profileOption, requireName } from "../configs/names.ts";
+import { nameOrProfile, nameOrShells, profileOption, requireName, vendedNameOption } from "../configs/names.ts";
 import { HIDDEN, parseProcessLine } from "../vending/formats.ts";
 import { formatJson, jsonOption } from "../answers.ts";
 import { orProfile, type Vended, vendElsewhere } from "../vending/vend.ts";
@@ -11,7 +11,7 @@ export default defineCommand({
   examples: ["keyhole whoami dev", "keyhole whoami --profile work"],
   where: "both",
   args: {
-    name: nameOption,
+    name: vendedNameOption,
     profile: profileOption,
     obscure: { type: "boolean", alias: "o", description: "Print *** for the values" },
     // The answer is JSON in any case; the option is taken because all other commands have it.

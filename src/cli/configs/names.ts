@@ -17,7 +17,13 @@ export const nameFlag = {
 /** Of every command that is about one config: `-n NAME`, or NAME. */
 export const nameOption = { ...nameFlag, operand: true, slips: ["--config", "--config-name"] } as const;
 
-/** Beside `nameOption`, of a command that needs no config. */
+/** Of a command that asks for credentials: `keyhole shell` names one, too (`nameOrShells`). */
+export const vendedNameOption = {
+  ...nameOption,
+  description: "Name of the config (default: KEYHOLE_CONFIG); without it a terminal lists them, and a script fails",
+} as const;
+
+/** Beside `vendedNameOption`, of a command that needs no config. */
 export const profileOption = {
   type: "string",
   valueHint: "PROFILE",
