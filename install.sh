@@ -210,23 +210,29 @@ uninstall_keyhole() {
   done
   [ -d "$home" ] || return 0
   # Grants lie in a directory that cannot be listed, and so not be removed.
-  [ ! -d "$home/g" ] || chmod 700 "$home/g" || :
+  [ ! -d "$home/g" ] || [ -L "$home/g" ] || chmod 700 "$home/g" || :
   if [ "$purge" = no ]; then say "your configs stay in $home; to remove them, too: rm -rf $(quote "$home")"
   else
     case $HOME/ in "${home%/}"/*) fail "$home is more than keyhole's, and stays" "ls $(quote "$home")" ;; esac
-    # Nothing but what keyhole makes: KEYHOLE_HOME may be a directory with other files.
-    for each in bin configs g grants logs run run.yaml shared.yaml sock; do
-      rm -rf "${home:?}/$each" || fail "cannot remove $home/$each" "ls -la $(quote "$home")"
+    # Nothing but what keyhole makes: KEYHOLE_HOME may be a directory with other files, as may a bin in it.
+    for each in "$home"/configs "$home"/g "$home"/grants "$home"/run.yaml "$home"/shared.yaml "$home"/sock \
+      "$home"/bin/keyhole-* "$home"/bin/.keyhole-* "$home"/logs/daemon.log* "$home"/logs/audit.jsonl* \
+      "$home"/run/*.config "$home"/run/.*.config.* "$home"/run/credentials "$home"/run/.credentials.* \
+      "$home"/run/sessions*.json "$home"/run/.sessions*.json.* "$home"/run/bridge-* "$home"/run/edit-* "$home"/run/g; do
+      rm -rf "$each" || fail "cannot remove $each" "ls -la $(quote "$home")"
     done
-    for each in "$home"/* "$home"/.[!.]*; do
-      [ ! -e "$each" ] || fail "$home has files that are not keyhole's, and stays" "ls -la $(quote "$home")"
-    done
+    for each in bin logs run; do ! is_empty "$home/$each" || rm -rf "${home:?}/$each"; done
+    is_empty "$home" || fail "$home has files that are not keyhole's, and stays" "ls -la $(quote "$home")"
     rm -rf "$home" || fail "cannot remove $home" "ls -la $(quote "$home")"
     say "removed $home"
   fi
   case $(cat "${AWS_CONFIG_FILE:-$HOME/.aws/config}" 2>/dev/null) in
     *keyhole*) say "lines that name keyhole stay in ${AWS_CONFIG_FILE:-$HOME/.aws/config}" ;;
   esac
+}
+
+is_empty() { # DIRECTORY
+  for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do if [ -e "$entry" ] || [ -L "$entry" ]; then return 1; fi; done
 }
 
 quote() { # WORD, as a shell reads it back

@@ -393,6 +393,18 @@ describe("options", () => {
     expect(existsSync(join(KEYHOLE_HOME, "data", "mine"))).toBe(true);
   });
 
+  test("--uninstall --purge leaves another's files in a bin, a run and logs that KEYHOLE_HOME had", async () => {
+    using host = createHost();
+    host.installOld();
+    const KEYHOLE_HOME = `${host.paths.home}/none/..`;
+    const own = ["bin/keyhole-0.1.0", "logs/daemon.log.1", "run/dev-00000000.config", "run/sessions.json"];
+    const others = ["bin/tool", "logs/server.log", "run/server.pid"];
+    for (const each of ["none", "bin", "logs", "run"]) mkdirSync(join(host.paths.home, each));
+    for (const each of [...own, ...others]) writeFileSync(join(host.paths.home, each), "");
+    const { exitCode } = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
+    expect([exitCode, host.files()]).toEqual([1, others]);
+  });
+
   test("completions follow XDG_DATA_HOME and XDG_CONFIG_HOME", async () => {
     using host = createHost();
     host.publish("0.2.0");
