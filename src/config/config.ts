@@ -9,6 +9,9 @@ export const LONGEST_DURATION = 43_200;
 const LONGEST_TOKEN_DURATION = 129_600;
 /** Seconds that a role assumed by a role lives at most. */
 export const LONGEST_CHAINED = 3_600;
+/** Seconds that AssumeRole gives where no duration is asked for; and GetSessionToken. */
+export const DEFAULT_DURATION = 3_600;
+export const DEFAULT_TOKEN_DURATION = 43_200;
 /** Seconds: STS issues no shorter session. */
 export const SHORTEST_DURATION = 900;
 const LONGEST_ARN = 2048;

@@ -1,6 +1,7 @@
 // What the code of an MFA device opens. GetSessionToken makes a session of its user, which serves every role of the
 // device for 12 h; a role that wants more than that allows takes the code in its own AssumeRole.
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
+import { DEFAULT_DURATION, DEFAULT_TOKEN_DURATION } from "../config/config.ts";
 import { LONGEST_CHAINED } from "../config/config.ts";
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
@@ -69,10 +70,8 @@ export type MeasuredCall = <Name extends OperationName>(
 
 /** Commands at once. */
 const MAX_CHILDREN = 32;
-/** Seconds for which one code of a device serves; GetSessionToken's default. */
-export const DEVICE_SESSION = 43_200;
-/** Seconds: AssumeRole's own. */
-const DEFAULT_DURATION = 3_600;
+/** Seconds for which one code of a device serves. */
+export const DEVICE_SESSION = DEFAULT_TOKEN_DURATION;
 /** Milliseconds before its end at which a session is not used any more: what it is used for takes its time. */
 const MARGIN = 300_000;
 /** Milliseconds for which who wanted something that is opened once has time to fetch it. */

@@ -1,6 +1,12 @@
 // One issue of credentials: what STS gave, ready to vend; the answers that carry it, finished once, so that a warm one is
 // a lookup and a write; and its end. Times are milliseconds on AWS's clock.
-import { type Config, SHORTEST_DURATION, type StoredConfig } from "../../config/config.ts";
+import {
+  type Config,
+  DEFAULT_DURATION,
+  DEFAULT_TOKEN_DURATION,
+  SHORTEST_DURATION,
+  type StoredConfig,
+} from "../../config/config.ts";
 import { type Credentials, formatExpiration, formatProcessLine } from "../../credentials.ts";
 import { regionOf } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
@@ -127,11 +133,6 @@ export class Wiper {
     this.#dropped = [];
   }
 }
-
-/** Seconds: AssumeRole's own default. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
-const DEFAULT_DURATION = 3_600;
-/** Seconds: GetSessionToken's. */
-const DEFAULT_TOKEN_DURATION = 43_200;
 
 /** Seconds for the way to STS, whose clock starts when the call arrives. */
 const MARGIN = 10;
