@@ -26,42 +26,47 @@ export interface Usable {
 /** Milliseconds: who only looks does not wait for a daemon that is busy. */
 const PATIENCE = 2_000;
 
+type Context = Pick<CommandContext, "settings" | "environment" | "host">;
+
 /** Configs first, each kind in its order. A daemon that does not answer knows of no session. */
-export async function listUsable(
-  context: Pick<CommandContext, "settings" | "environment" | "host">,
-): Promise<Usable[]> {
-  const { settings, host } = context;
-  const store = openConfigStore(settings.paths.configDir);
-  const configs = store.list();
-  const [sessions, { sources }] = await Promise.all([askSessions(context), openAwsFiles(context)]);
-  const stateOf = (session: string) => describeSession(sessions.get(session), host.now());
+export async function listUsable(context: Context): Promise<Usable[]> {
+  const { configs, sources, stateOf } = await look(context);
+  const names = new Set(configs.map(({ name }) => name));
+  const profiles = usableProfiles(sources).filter((name) => !names.has(name));
   return [
-    ...configs.map((name) => {
-      const role = roleOfConfig(() => store.read(name).config, sources);
-      const state =
-        role === undefined ? ({ state: "invalid", expiresIn: "-" } as const) : stateOf(sessionOf(name, settings.paths));
-      return { name, isProfile: false, role: role ?? "keyhole config validate", ...state };
-    }),
-    ...usableProfiles(sources)
-      .filter((name) => !configs.includes(name))
-      .map((name) => ({
-        name,
-        isProfile: true,
-        role: describeProfile(sources, name),
-        ...stateOf(profileConfigName(name)),
-      })),
+    ...configs,
+    ...profiles.map((name) => ({
+      name,
+      isProfile: true,
+      role: describeProfile(sources, name),
+      ...stateOf(profileConfigName(name)),
+    })),
   ];
 }
 
+/** The configs alone; of profiles there may be thousands, and each is planned. */
+async function look(context: Context) {
+  const { settings, host } = context;
+  const store = openConfigStore(settings.paths.configDir);
+  const names = store.list();
+  const [sessions, { sources }] = await Promise.all([askSessions(context), openAwsFiles(context)]);
+  const stateOf = (session: string) => describeSession(sessions.get(session), host.now());
+  const configs = names.map((name): Usable => {
+    const role = roleOfConfig(() => store.read(name).config, sources);
+    const state =
+      role === undefined ? ({ state: "invalid", expiresIn: "-" } as const) : stateOf(sessionOf(name, settings.paths));
+    return { name, isProfile: false, role: role ?? "keyhole config validate", ...state };
+  });
+  return { configs, sources, stateOf };
+}
+
 /** What a person picks a config from: its role, and how its session is. */
-export async function configChoices(context: Parameters<typeof listUsable>[0]): Promise<Choice[]> {
-  const usable = await listUsable(context);
-  return usable
-    .filter(({ isProfile }) => !isProfile)
-    .map(({ name, role, state, expiresIn }) => ({
-      value: name,
-      details: [role, state === "unused" ? "" : state, expiresIn === "-" ? "" : expiresIn],
-    }));
+export async function configChoices(context: Context): Promise<Choice[]> {
+  const { configs } = await look(context);
+  return configs.map(({ name, role, state, expiresIn }) => ({
+    value: name,
+    details: [role, state === "unused" ? "" : state, expiresIn === "-" ? "" : expiresIn],
+  }));
 }
 
 /** As `configChoices`, for a session that a daemon has. */
