@@ -220,6 +220,19 @@ export function isOperand(def: ArgDef): boolean {
   return def.type === "positional" || (def.type === "string" && def.operand === true);
 }
 
+/** What is on by default is an option where it is turned off. */
+const isOn = (def: ArgDef) => def.type === "boolean" && def.default === true;
+
+/** An option as help and completions have it: `--json`, `--no-verify`. */
+export function typedOption(name: string, def: ArgDef): string {
+  return isOn(def) ? `--no-${name}` : `--${name}`;
+}
+
+/** What the option does as `typedOption` has it. */
+export function descriptionOf(def: ArgDef): string {
+  return (isOn(def) && def.type === "boolean" && def.negativeDescription) || def.description;
+}
+
 function applyDefault(values: Values, name: string, def: ArgDef, fail: Fail): void {
   if (values.has(name)) return;
   if (def.type === "boolean") values.set(name, def.default ?? false);

@@ -1,11 +1,21 @@
 // What may stand for the word that is being typed: what the scripts of `keyhole completion` ask. Starts no daemon.
-import { type ArgDef, type ArgsDef, findCommand, findOption, isOption, takesNextWord } from "../arguments.ts";
+import {
+  type ArgDef,
+  type ArgsDef,
+  descriptionOf,
+  findCommand,
+  findOption,
+  isOperand,
+  isOption,
+  takesNextWord,
+  typedOption,
+} from "../arguments.ts";
 import { keysAt, kindAt, type Path } from "../config/fields.ts";
 import { openConfigStore } from "../config/store.ts";
 import { openGrantStore } from "../grants/store.ts";
 import { titleOf, topics } from "../help/topics.ts";
 import { resolveSettings, type Settings, settingOptions, type SettingValues } from "../settings.ts";
-import { type CommandContext, type CommandGroup, commonOptions } from "./command.ts";
+import { type CommandContext, type CommandGroup, commonOptions, describeCommands } from "./command.ts";
 import { openAwsFiles } from "./foreign.ts";
 import { grantOperand } from "./grants/grants.ts";
 
@@ -56,9 +66,7 @@ async function offers(before: readonly string[], current: string, world: World):
     return (await listed(use.name, use.def)).map((each) => ({ ...each, word: `${inline}${each.word}` }));
   }
   if (isGroup) return current.startsWith("-") ? optionsOf(defs) : commandsOf(target);
-  const operand = Object.entries(target.args as ArgsDef).filter(
-    ([, def]) => def.type === "positional" || ("operand" in def && def.operand),
-  )[operands];
+  const operand = Object.entries(target.args as ArgsDef).filter(([, def]) => isOperand(def))[operands];
   const fromOperand = operand === undefined || current.startsWith("-") ? [] : await listed(...operand);
   if (fromOperand.length > 0) return fromOperand;
   // Those of all commands are no news where nothing is typed.
@@ -84,19 +92,12 @@ function understand(words: readonly string[], defs: ArgsDef) {
 function optionsOf(defs: ArgsDef): Candidate[] {
   return Object.entries(defs).flatMap(([name, def]) => {
     if (def.type === "positional") return [];
-    // What is on by default is an option where it is turned off.
-    const isOn = def.type === "boolean" && def.default === true;
-    const description = (isOn && def.negativeDescription) || def.description;
-    return [{ word: isOn ? `--no-${name}` : `--${name}`, description }];
+    return [{ word: typedOption(name, def), description: descriptionOf(def) }];
   });
 }
 
-async function commandsOf({ subCommands }: CommandGroup): Promise<Candidate[]> {
-  const found = Object.entries(subCommands).map(async ([word, entry]) => {
-    const { meta } = typeof entry === "function" ? await entry() : entry;
-    return { word, description: meta.description };
-  });
-  return Promise.all(found);
+async function commandsOf(group: CommandGroup): Promise<Candidate[]> {
+  return (await describeCommands(group)).map(([word, description]) => ({ word, description }));
 }
 
 const plain = (words: readonly string[]) => words.map((word) => ({ word, description: "" }));

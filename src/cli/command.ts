@@ -114,3 +114,12 @@ export function defineCommand<const Args extends ArgsDef>(command: Command<Args>
 export type CommandLoader = () => Promise<AnyCommand>;
 
 export type CommandGroup = CommandTree<CommandLoader>;
+
+/** The words of a group, and what each is for; loads all of its commands. */
+export function describeCommands({ subCommands }: CommandGroup): Promise<(readonly [string, string])[]> {
+  const found = Object.entries(subCommands).map(async ([word, entry]) => {
+    const { meta } = typeof entry === "function" ? await entry() : entry;
+    return [word, meta.description] as const;
+  });
+  return Promise.all(found);
+}

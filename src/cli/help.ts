@@ -1,8 +1,8 @@
 // Help pages, made of the definitions. citty's renderUsage aligns options to the right, before the commands, in lines of
 // any length, and knows neither examples nor words after `--`. Loaded when someone asks.
-import type { ArgDef, ArgsDef } from "../arguments.ts";
+import { type ArgDef, type ArgsDef, descriptionOf, typedOption } from "../arguments.ts";
 import { daemonOptions } from "../settings.ts";
-import { type AnyCommand, type CommandGroup, commonOptions } from "./command.ts";
+import { type AnyCommand, type CommandGroup, commonOptions, describeCommands } from "./command.ts";
 
 /** What a page says, whether it becomes a text or a manual page. */
 export interface Page {
@@ -72,14 +72,10 @@ function usageOf({ args, rest }: AnyCommand): string {
 }
 
 async function sectionsOfGroup(group: CommandGroup): Promise<Section[]> {
-  const commands = Object.entries(group.subCommands).map(async ([word, entry]) => {
-    const { meta } = typeof entry === "function" ? await entry() : entry;
-    return [word, meta.description] as const;
-  });
   const { aliases = {}, meta } = group;
   const rows = Object.entries(aliases).map(([alias, words]) => [alias, `keyhole ${words.join(" ")}`] as const);
   const sections: Section[] = [
-    { title: "COMMANDS", rows: await Promise.all(commands) },
+    { title: "COMMANDS", rows: await describeCommands(group) },
     { title: "OTHER WORDS", rows },
     { title: "OPTIONS", rows: rowsOf(meta.name === "" ? Object.entries(ofAll) : []) },
   ];
@@ -98,9 +94,7 @@ function rowsOf(options: readonly (readonly [string, ArgDef])[]): (readonly [str
     .filter(([, { type }]) => type !== "positional")
     .map(([name, def]) => {
       const aliases = [("alias" in def && def.alias) || []].flat().map((alias) => `-${alias}`);
-      // What is on by default is an option where it is turned off.
-      const isOn = def.type === "boolean" && def.default === true;
-      const flags = [...aliases, isOn ? `--no-${name}` : `--${name}`].join(", ");
+      const flags = [...aliases, typedOption(name, def)].join(", ");
       if (def.type === "boolean") return [flags, describe(def)] as const;
       const value = "bare" in def && def.bare ? `[${valueOf(def)}]` : valueOf(def);
       return [`${flags} ${value}`, describe(def)] as const;
@@ -114,8 +108,7 @@ function valueOf(def: ArgDef): string {
 }
 
 function describe(def: ArgDef): string {
-  if (def.type === "boolean")
-    return (def.default === true && def.negativeDescription) || def.description + variableOf(def);
+  if (def.type === "boolean") return descriptionOf(def) + variableOf(def);
   const values = def.type === "enum" && def.valueHint !== undefined ? `: ${def.options.join(", ")}` : "";
   const byDefault = def.default === undefined || def.default === "" ? "" : ` (default: ${def.default})`;
   return `${def.description}${values}${byDefault}${def.required === true ? " (required)" : ""}${variableOf(def)}`;

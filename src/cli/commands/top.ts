@@ -4,8 +4,7 @@ import { formatJson, jsonOption } from "../answers.ts";
 import { defineCommand } from "../command.ts";
 import { withDaemon } from "../daemon/broker.ts";
 import { type Look, renderScreen } from "../daemon/screen.ts";
-import { askStatus, statusToJson } from "../daemon/status.ts";
-import { offerKeys } from "../daemon/source-variables.ts";
+import { askStatusWithKeys, statusToJson } from "../daemon/status.ts";
 
 /** Milliseconds between two looks. */
 const INTERVAL = 1_000;
@@ -21,10 +20,7 @@ export default defineCommand({
   notes: ["Without a terminal, and with --json, it prints once."],
   async run(context) {
     const { args, settings, output, host, environment } = context;
-    const ask = async (link: Link) => {
-      await offerKeys(link, context);
-      return askStatus(link);
-    };
+    const ask = (link: Link) => askStatusWithKeys(link, context);
     const look = async (): Promise<Look> => ({
       ...(await withDaemon(settings, ask, { isRepeatable: true })),
       at: host.now(),

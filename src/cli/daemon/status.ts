@@ -6,6 +6,7 @@ import type { SharedService } from "../vending/shared.ts";
 import { formatDuration, formatInstant, formatSize, formatTable, fitTable } from "../answers.ts";
 import type { Link } from "../../client/asking.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
+import { offerKeys } from "./source-variables.ts";
 
 /**
  * The sessions first, and what is wrong with them.
@@ -104,6 +105,12 @@ export interface FullStatus {
 export async function askStatus(link: Link): Promise<FullStatus> {
   const status = await link.request("Status", {});
   return { status, grants: (await askIfKnown(() => link.request("GrantsList", {})))?.grants };
+}
+
+/** As `askStatus`, of a person's command: what waits for the keys of this shell is back before. */
+export async function askStatusWithKeys(link: Link, caller: Parameters<typeof offerKeys>[1]): Promise<FullStatus> {
+  await offerKeys(link, caller);
+  return askStatus(link);
 }
 
 /** Undefined if the daemon does not say. */

@@ -1,34 +1,20 @@
 import { expect, test } from "bun:test";
 import { type Look, renderScreen } from "../../../src/cli/daemon/screen.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
-import { session } from "../fakes/daemon.ts";
-
-const NOW = Date.UTC(2026, 10, 20, 12);
+import { daemonStatus, session } from "../fakes/daemon.ts";
+import { NOW } from "../fakes/world.ts";
 
 function look(at: number, requests: number, uses: number): Look {
   return {
     at,
-    status: {
-      version: "1.0.0",
-      pid: 77,
-      startedAt: NOW - 3_725_000,
-      socket: "/s",
-      log: "/l",
-      configDir: "/c",
-      maxSessions: 64,
+    status: daemonStatus({
       connections: 2,
-      residentBytes: 50 * 2 ** 20,
-      clockBehindMs: 0,
-      clockAheadMs: 0,
-      sharedSocket: undefined,
-      managed: false,
-      notes: [],
       counters: [
         { name: "requests", value: requests },
         { name: "sts_calls", value: 3 },
       ],
       sessions: [session({ config: "dev", expiresAt: NOW + 3_000_000, renewAt: NOW + 1_500_000 })],
-    },
+    }),
     grants: [
       grantInfo({ name: "agent", uses, endsAt: NOW + 7_200_000, expiresAt: NOW + 3_000_000 }),
       grantInfo({ name: "old", state: "revoked" }),

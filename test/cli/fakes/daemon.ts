@@ -106,6 +106,29 @@ export function session(fields: Partial<ResponseOf<"Add">> & { readonly config: 
   };
 }
 
+/** What `Status` answers, of a daemon that has run for an hour at NOW of world.ts. */
+export function daemonStatus(fields: Partial<ResponseOf<"Status">>): ResponseOf<"Status"> {
+  return {
+    version: "1.0.0",
+    pid: 77,
+    startedAt: Date.UTC(2026, 10, 20, 12) - 3_725_000,
+    socket: "/s.sock",
+    log: "/l.log",
+    configDir: "/c",
+    maxSessions: 64,
+    connections: 1,
+    residentBytes: 50 * 2 ** 20,
+    clockBehindMs: 0,
+    clockAheadMs: 0,
+    sharedSocket: undefined,
+    managed: false,
+    notes: [],
+    counters: [],
+    sessions: [],
+    ...fields,
+  };
+}
+
 /** What `Vend` answers for a config. */
 export function vended(config: string, region?: string): ResponseOf<"Vend"> {
   return { config, region, line: new TextEncoder().encode(PROCESS_LINE) };

@@ -3,9 +3,8 @@ import type { Link } from "../../../client/asking.ts";
 import { errors } from "../../../errors.ts";
 import { parseSeconds } from "../../../text/numbers.ts";
 import { version } from "../../../version.ts";
-import { askStatus, type FullStatus, renderShared, renderStatus, statusToJson } from "../../daemon/status.ts";
+import { askStatusWithKeys, type FullStatus, renderShared, renderStatus, statusToJson } from "../../daemon/status.ts";
 import { withDaemonIfAny } from "../../daemon/broker.ts";
-import { offerKeys } from "../../daemon/source-variables.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { formatJson, jsonOption, wideOption, widthFor } from "../../answers.ts";
 import { findSharedService } from "../../vending/shared.ts";
@@ -67,10 +66,7 @@ type Caller = Pick<CommandContext, "settings" | "environment" | "host">;
 
 async function find(caller: Caller, wait: number): Promise<FullStatus | undefined> {
   const { settings, host } = caller;
-  const ask = async (link: Link) => {
-    await offerKeys(link, caller);
-    return askStatus(link);
-  };
+  const ask = (link: Link) => askStatusWithKeys(link, caller);
   const until = host.now() + wait;
   for (;;) {
     const found = await withDaemonIfAny(settings, ask, { isRepeatable: true });

@@ -1,33 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { DaemonStatus } from "../../../../src/wire/messages.ts";
 import { version } from "../../../../src/version.ts";
 import { KeyholeError } from "../../../../src/errors.ts";
 import { grantInfo } from "../../../grants/fakes/grants.ts";
-import { type FakeDaemon, session, startFakeDaemon, temporaryHome } from "../../fakes/daemon.ts";
+import { daemonStatus, type FakeDaemon, session, startFakeDaemon, temporaryHome } from "../../fakes/daemon.ts";
 import { keyhole, NOW } from "../../fakes/world.ts";
 
-const status: DaemonStatus = {
+const status = daemonStatus({
   version,
-  pid: 77,
-  startedAt: NOW - 3_725_000,
-  socket: "/s.sock",
-  log: "/l.log",
-  configDir: "/c",
-  maxSessions: 64,
-  connections: 1,
-  residentBytes: 50 * 2 ** 20,
-  clockBehindMs: 0,
-  clockAheadMs: 0,
-  sharedSocket: undefined,
-  managed: false,
-  notes: [],
   counters: [{ name: "requests", value: 12 }],
   sessions: [
     session({ config: "dev", pinned: true, expiresAt: NOW + 3_000_000, renewAt: NOW + 1_500_000 }),
     session({ config: "bad", failures: 2, lastError: "AccessDenied\n\u001b[31m", notes: ["duration reduced"] }),
   ],
-};
+});
 
 const grants = [grantInfo({ name: "agent", connections: 2 }), grantInfo({ name: "old", state: "revoked" })];
 
