@@ -71,7 +71,7 @@ const walls: readonly Wall[] = [
       // What ~/.aws says, as the daemon's children take it; none of these imports a package.
       "sources/resolve/ini.ts",
       "sources/given-keys.ts",
-      "sources/resolve/plan.ts",
+      "sources/resolve/profile-plan.ts",
       "sources/resolve/profile.ts",
       "sources/sts/target.ts",
       // Which proxy an environment means.
@@ -206,7 +206,7 @@ const walls: readonly Wall[] = [
       "server/ratelimiter.ts",
       // How the daemon speaks with its children.
       "text/lines.ts",
-      "sources/sts/protocol.ts",
+      "sources/sts/worker-protocol.ts",
       "text/suggest.ts",
       "version.ts",
       "node:",
@@ -281,7 +281,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "client/target.ts",
       "server/starts.ts",
       "server/descriptors.ts",
-      "server/program.ts",
+      "server/peer-program.ts",
       "files/accounts.ts",
       "files/copies.ts",
       "files/reading.ts",

@@ -4,7 +4,7 @@ import { KeyholeError } from "../errors.ts";
 import { silent } from "../files/foreign.ts";
 import type { FileAnswer } from "../files/reader.ts";
 import { refusalByCli } from "../sources/resolve/ini.ts";
-import type { Sources } from "../sources/resolve/plan.ts";
+import type { Sources } from "../sources/resolve/profile-plan.ts";
 import { parseSharedConfig, type SharedConfig, sharedPaths } from "../sources/resolve/profile.ts";
 import type { CommandContext, ForeignText, Host } from "./command.ts";
 import { environmentOutside } from "./programs/nesting.ts";

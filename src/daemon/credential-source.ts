@@ -28,7 +28,7 @@ export function createSource(
   let user: string | undefined;
   const transport = createRemoteTransport({
     command: [...ownCommand(), "--sts-worker", build],
-    // Each call brings the way of whom it is made for.
+    // Each call carries the proxy and CA variables of the client that it is made for.
     environment: Object.fromEntries(Object.entries(children).filter(([name]) => !isWayVariable(name))),
     clock: systemClock,
   });

@@ -58,7 +58,7 @@ export async function startAgain(beginning: Beginning): Promise<string | undefin
   return failure;
 }
 
-/** Returns only where it fails, with the reason. */
+/** Becomes the copy. Returns only on failure, with the reason. */
 async function startCopy(
   { binDir }: Beginning,
   begin: (command: readonly string[], more: readonly string[]) => string,

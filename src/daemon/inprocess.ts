@@ -25,7 +25,7 @@ export interface InProcessBroker {
 }
 
 export function openInProcess({ paths, maxSessions }: Settings, environment: Environment): InProcessBroker {
-  // Its children close themselves before anything else; that they cannot is said here, not by their silence.
+  // Its children load libc first, to close /proc/PID to others; a failure has its message here, and not in a child.
   loadNative();
   const uid = process.geteuid?.() ?? -1;
   const { source, transport, codes } = createSource(paths.socket, uid, selectBaseEnvironment(environment));
@@ -50,7 +50,7 @@ export function openInProcess({ paths, maxSessions }: Settings, environment: Env
     log: () => {},
     audit: createRequestAudit(() => {}, systemClock, "control"),
     self: { version, pid: process.pid },
-    // Nothing is brought back here.
+    // A session that waits for its keys comes from the daemon's memory, which this process does not open.
     keyring: new Keyring(() => {}),
     base: environment,
     status: refuse,

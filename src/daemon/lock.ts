@@ -36,7 +36,7 @@ export interface Patience {
 /** For 20 s. */
 const PATIENCE: Patience = { pause: () => new Promise((resolve) => void setTimeout(resolve, 1)), times: 20_000 };
 
-/** What a daemon holds that is to take a lock over, from before it asks for it until it serves or has failed. */
+/** The lock that a daemon holds while it replaces another: from before it asks for `path`'s until it serves or fails. */
 function nextOf(path: string): string {
   return `${path}.next`;
 }

@@ -26,7 +26,7 @@ import { openLogFile } from "./logs/rotatingfile.ts";
 import { limitLog, type Log } from "../server/log.ts";
 import { createNotices, type Offer, takeSockets } from "./systemd.ts";
 import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
-import { createDirectoryNames, hideFormerNames } from "./mounts/names.ts";
+import { createDirectoryNames, hideFormerNames } from "./mounts/directory-names.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify, MOST_HELD } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";

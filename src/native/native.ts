@@ -25,7 +25,7 @@ export interface Native {
    * where the platform does not say (macOS, Linux before 6.5), and for what is no connected Unix socket.
    */
   isPeerAlive(socketDescriptor: number): boolean | undefined;
-  /** The same to be asked again and again, at a descriptor until it is closed. Undefined where there is nothing to hold. */
+  /** As `isPeerAlive`, from a descriptor of its own that stays open until `close`. Undefined where it says undefined. */
   holdPeer(socketDescriptor: number): HeldPeer | undefined;
   /** Groups of the peer beside its primary one; empty where the platform does not say. */
   peerGroups(socketDescriptor: number): number[];

@@ -5,7 +5,7 @@ import type { AuditPeer } from "../audit/line.ts";
 import { descriptorOf, type HeldPeer, identifyPeer, type Native, type PeerIdentity } from "../native/native.ts";
 import { startTicksOf } from "./starts.ts";
 import { baseOf } from "../paths.ts";
-import { parentProgramOf, programOf } from "./program.ts";
+import { parentProgramOf, programOf } from "./peer-program.ts";
 
 /** Processes of which a descriptor is held, for each that identifies. */
 export const MOST_HELD = 16;

@@ -1,4 +1,4 @@
-// A rate of requests, kept by letting them wait: an SDK that is refused fails its caller, one that waits is only late.
+// Holds requests to a rate by letting them wait: an SDK whose request is refused fails its caller, one that waits is late.
 import type { Clock, Timer } from "../clock.ts";
 import { KeyholeError } from "../errors.ts";
 
@@ -36,7 +36,7 @@ interface Waiter {
 const ROUNDING = 0.001;
 
 /**
- * A token bucket, as one moment rather than a count of tokens: when it would be full again if nobody asked
+ * A token bucket, as one moment rather than a count of tokens: when it would be full again without another request
  * (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm). A request that is refused takes no token.
  */
 export function createRateLimiter({ rate, clock, most, patience }: RateLimiterOptions): RateLimiter {

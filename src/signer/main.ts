@@ -9,7 +9,7 @@ import { descriptorLimit } from "../server/descriptors.ts";
 import { createRateLimiter } from "../server/ratelimiter.ts";
 import { loadHardened } from "../native/load.ts";
 import { readLines } from "../text/lines.ts";
-import { OTHER_BUILD } from "../sources/sts/protocol.ts";
+import { OTHER_BUILD } from "../sources/sts/worker-protocol.ts";
 import { build } from "../version.ts";
 import { Budget } from "./body.ts";
 import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "./protocol.ts";

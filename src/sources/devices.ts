@@ -6,11 +6,11 @@ import { LONGEST_CHAINED } from "../config/config.ts";
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { surroundingsWanted } from "../surroundings.ts";
-import { createFlightCache } from "./cache.ts";
+import { createFlightCache } from "./source-cache.ts";
 import type { ClockReading } from "./sts/clocks.ts";
 import { CodeRefused, type Codes, LONGEST_WAIT, STEP, type UsedCodes } from "./codes.ts";
 import { runMfaCommand } from "./mfa.ts";
-import { createPlaces } from "./resolve/child-slots.ts";
+import { createChildSlots } from "./resolve/child-slots.ts";
 import { isCodeRefusal, isStaleSource } from "./sts/refusal.ts";
 import type { AssumeRequest, Bound } from "./source.ts";
 import { helperSetting, spawnEnvironment, type SpawnOptions } from "./resolve/spawn.ts";
@@ -79,7 +79,7 @@ const FETCH = 60_000;
 
 export function createDevices(options: DevicesOptions): Devices {
   const { clock, codes, used, call } = options;
-  const commands = createPlaces(MAX_CHILDREN, clock);
+  const commands = createChildSlots(MAX_CHILDREN, clock);
   const cache = createFlightCache<DeviceUse, Opened>({
     clock,
     keyOf,

@@ -3,7 +3,7 @@
 import type { Config, KeySection } from "../config/config.ts";
 import { Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
-import type { Hop } from "./resolve/plan.ts";
+import type { Hop } from "./resolve/profile-plan.ts";
 import type { SourceEnvironment } from "./source.ts";
 
 /** Where a token is the proof, nothing is signed. */

@@ -5,7 +5,7 @@ import { CHAIN_VARIABLE, definedVariables } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 import { callsKeyhole, findLoop } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
-import { type ProgramEnd, runProgram } from "./program.ts";
+import { type ProgramEnd, runProgram } from "./run-program.ts";
 import { lastWords } from "./redact.ts";
 import type { SourceEnvironment } from "./source.ts";
 

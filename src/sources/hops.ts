@@ -2,12 +2,12 @@
 import type { Clock } from "../clock.ts";
 import { Credentials } from "../credentials.ts";
 import { isErrorOf, type KeyholeError } from "../errors.ts";
-import { createFlightCache, LONGEST_KEEP } from "./cache.ts";
+import { createFlightCache, LONGEST_KEEP } from "./source-cache.ts";
 import { DEVICE_SESSION, type Devices, type MeasuredCall, takesCodeItself } from "./devices.ts";
 import type { ResolvedSource } from "./given-keys.ts";
 import { mfaOf } from "./mfa.ts";
 import { hopParameters } from "./sts/parameters.ts";
-import type { Hop } from "./resolve/plan.ts";
+import type { Hop } from "./resolve/profile-plan.ts";
 import { explainHop, type Sent } from "./sts/refusal.ts";
 import type { AssumeRequest } from "./source.ts";
 import { hopTarget, type Way } from "./sts/target.ts";

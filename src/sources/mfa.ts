@@ -3,7 +3,7 @@ import type { Config, MfaSection } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type ErrorName, KeyholeError } from "../errors.ts";
 import type { HelperSetting } from "./helper.ts";
-import { type ProgramEnd, runProgram } from "./program.ts";
+import { type ProgramEnd, runProgram } from "./run-program.ts";
 import { lastWords } from "./redact.ts";
 import type { Sent } from "./sts/refusal.ts";
 import { splitWords } from "../text/quoting.ts";

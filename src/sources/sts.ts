@@ -9,7 +9,7 @@ import {
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
-import { createFlightCache, createSourceCache, keepUntil, type SourceRequest } from "./cache.ts";
+import { createFlightCache, createSourceCache, keepUntil, type SourceRequest } from "./source-cache.ts";
 import type { Chain } from "./resolve/chain.ts";
 import { type ClockReading, createClocks } from "./sts/clocks.ts";
 import type { Codes, UsedCodes } from "./codes.ts";
@@ -20,7 +20,7 @@ import { createDevices, DEVICE_SESSION, type DeviceUse, takesCodeItself } from "
 import { createHops } from "./hops.ts";
 import { mfaOf, mfaPatience } from "./mfa.ts";
 import { buildParameters, defaultSessionName } from "./sts/parameters.ts";
-import { createPlaces } from "./resolve/child-slots.ts";
+import { createChildSlots } from "./resolve/child-slots.ts";
 import { explainFailure, isChainingRefusal, isStaleSource } from "./sts/refusal.ts";
 import type {
   AssumedRole,
@@ -68,7 +68,7 @@ type Given = Omit<AssumedRole, "files">;
 /** Holds the source credentials of a minute, and sessions of MFA devices; nothing else that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
   const { clock } = options;
-  const resolvers = createPlaces(MAX_CHILDREN, clock);
+  const resolvers = createChildSlots(MAX_CHILDREN, clock);
   const sources = createSourceCache(clock, (request, onLeft) =>
     resolvers(request, () => resolveInChild(options, request, onLeft)),
   );

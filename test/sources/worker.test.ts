@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { StsFailed } from "../../src/sources/sts/failure.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../src/sources/sts/protocol.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../src/sources/sts/worker-protocol.ts";
 import type { Caller, StsAnswer, StsTransport } from "../../src/sources/sts/transport.ts";
 import { serveCalls } from "../../src/sources/sts/worker.ts";
 import { settle } from "../daemon/fakes/clock.ts";

@@ -3,7 +3,7 @@ import type { Config } from "../../config/config.ts";
 import { lastSource, ownSource } from "../../config/sources.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
-import { planPlace, renewalWords, type Sources } from "../../sources/resolve/plan.ts";
+import { planPlace, renewalWords, type Sources } from "../../sources/resolve/profile-plan.ts";
 import { DEFAULT_PROFILE, namedProfile } from "../../sources/resolve/profile.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";

@@ -1,7 +1,7 @@
 // The accounts and roles of an Identity Center session, as its portal lists them for who has signed in.
 // https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/welcome.html
 import { KeyholeError } from "../../errors.ts";
-import type { Sources } from "../../sources/resolve/plan.ts";
+import type { Sources } from "../../sources/resolve/profile-plan.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { CommandContext } from "../command.ts";
 import { getJson, textIn } from "../web.ts";

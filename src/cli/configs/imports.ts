@@ -5,7 +5,7 @@ import { isConfigName } from "../../config/name.ts";
 import { inspectConfig, parseConfig } from "../../config/parse.ts";
 import { KeyholeError } from "../../errors.ts";
 import type { Paths } from "../../paths.ts";
-import { type Place, planPlace, profileRefusal, type Sources } from "../../sources/resolve/plan.ts";
+import { type Place, planPlace, profileRefusal, type Sources } from "../../sources/resolve/profile-plan.ts";
 import type { Settings } from "../../sources/resolve/profile.ts";
 import { type KeyholeProcess, keyholeProcessOf } from "../doctor/files.ts";
 

@@ -3,7 +3,7 @@
 import { profileConfigName } from "../../config/name.ts";
 import { openConfigStore } from "../../config/store.ts";
 import { KeyholeError } from "../../errors.ts";
-import { planSource, profileRefusal, type Sources } from "../../sources/resolve/plan.ts";
+import { planSource, profileRefusal, type Sources } from "../../sources/resolve/profile-plan.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import { formatDuration } from "../answers.ts";
 import type { CommandContext } from "../command.ts";

@@ -1,7 +1,7 @@
 // Where a config's credentials come from, as far as files and the environment tell: nothing is asked, and nothing is run.
 import type { Config } from "../../config/config.ts";
 import { readKnownSource } from "../../sources/given-keys.ts";
-import { describePlan, planSource, profileRefusal, type Sources } from "../../sources/resolve/plan.ts";
+import { describePlan, planSource, profileRefusal, type Sources } from "../../sources/resolve/profile-plan.ts";
 import { namedProfile } from "../../sources/resolve/profile.ts";
 import { describeSts, planWay, targetOf } from "../../sources/sts/target.ts";
 

@@ -7,7 +7,7 @@ import type { Config } from "../../config/config.ts";
 import type { ConfigStore } from "../../config/store.ts";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { absolutePath } from "../../paths.ts";
-import { profileRefusal } from "../../sources/resolve/plan.ts";
+import { profileRefusal } from "../../sources/resolve/profile-plan.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { CommandContext } from "../command.ts";
 import { openAwsFiles } from "../foreign.ts";

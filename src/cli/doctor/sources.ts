@@ -4,7 +4,7 @@ import type { Config } from "../../config/config.ts";
 import { definedVariables, ENDPOINT_VARIABLES } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
-import { profileRefusal } from "../../sources/resolve/plan.ts";
+import { profileRefusal } from "../../sources/resolve/profile-plan.ts";
 import { namedProfile, type Settings } from "../../sources/resolve/profile.ts";
 import { asVerdict, ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
 import { describeConfigSource } from "../configs/sources.ts";

@@ -131,7 +131,7 @@ function formatOthers({ profiles, credentials, signIns, services }: SharedConfig
   return [...others, ...formatAll("sso-session", signIns), ...formatAll("services", services)].join("");
 }
 
-/** Whether a sign-in is what a profile's credentials are of, in the order of sources/resolve/plan.ts. */
+/** Whether a sign-in is what a profile's credentials are of, in the order of sources/resolve/profile-plan.ts. */
 function hasSignIn(settings: Settings, credentials: Settings | undefined): boolean {
   if (settings.has("role_arn")) return false;
   if (settings.has("sso_account_id") || settings.has("sso_role_name")) return true;

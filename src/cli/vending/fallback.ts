@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { planSource } from "../../sources/resolve/plan.ts";
+import { planSource } from "../../sources/resolve/profile-plan.ts";
 import type { CommandContext } from "../command.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { keyholeProcessOf } from "../doctor/files.ts";

@@ -29,7 +29,7 @@ import type { SourceEnvironment } from "../../sources/source.ts";
 import type { Surroundings } from "../../surroundings.ts";
 import { encode } from "../../wire/codec.ts";
 import { messages, type RequestOf } from "../../wire/messages.ts";
-import type { DirectoryNames } from "../mounts/names.ts";
+import type { DirectoryNames } from "../mounts/directory-names.ts";
 import { selectionOf, withoutForeignKeys } from "../sessions/selection.ts";
 import type { Askpass } from "./confirmation.ts";
 import type { Clocks } from "./endings.ts";

@@ -5,7 +5,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Environment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { runProgram } from "../../sources/program.ts";
+import { runProgram } from "../../sources/run-program.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 

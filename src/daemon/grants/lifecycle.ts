@@ -6,7 +6,7 @@ import type { GrantStore } from "../../grants/store.ts";
 import { keyholeErrorOf } from "../../errors.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { collectRepeats, recordIssues } from "../audit/requests.ts";
-import type { DirectoryNames } from "../mounts/names.ts";
+import type { DirectoryNames } from "../mounts/directory-names.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Askpass, Confirmer } from "./confirmation.ts";
@@ -23,7 +23,7 @@ import {
 import { endsByOf } from "./endings.ts";
 import { type LiveGrant, outstandingOf } from "./livegrants.ts";
 import { createRateLimiter, type RateLimiter } from "../../server/ratelimiter.ts";
-import { createGrantSessions, type GrantSessionDependencies, type GrantSessions } from "./sessions.ts";
+import { createGrantSessions, type GrantSessionDependencies, type GrantSessions } from "./grant-sessions.ts";
 import { openSigning, type SigningDependencies } from "./signing.ts";
 import { createGrantSocket, refusalOf } from "./socket.ts";
 

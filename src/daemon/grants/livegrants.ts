@@ -18,7 +18,7 @@ import type { Askpass } from "./confirmation.ts";
 import type { Lease } from "./delivery.ts";
 import type { RateLimiter } from "../../server/ratelimiter.ts";
 import type { Signing } from "./signing.ts";
-import type { FindGrant } from "./sessions.ts";
+import type { FindGrant } from "./grant-sessions.ts";
 
 /** What is out: enough to find it in CloudTrail, and no secret. */
 export interface Outstanding {

@@ -16,7 +16,7 @@ import type { EndpointSettings } from "../../signer/host.ts";
 import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "../../signer/protocol.ts";
 import type { Entry } from "../../signer/request.ts";
 import { readLines } from "../../text/lines.ts";
-import { nowhere } from "../../sources/program.ts";
+import { nowhere } from "../../sources/run-program.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { LiveGrant } from "./livegrants.ts";
 import { refusalOf } from "./socket.ts";

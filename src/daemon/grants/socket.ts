@@ -7,7 +7,7 @@ import { type Grant, stateOf } from "../../grants/grant.ts";
 import { type Caller, type Dispatch, encodeError } from "../../server/dispatch.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { peerOf } from "../../server/peers.ts";
-import { IN_SANDBOX } from "../../server/program.ts";
+import { IN_SANDBOX } from "../../server/peer-program.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import { BODY_START, type Frame } from "../../wire/frame.ts";
 import { messages, PROTOCOL_VERSION } from "../../wire/messages.ts";

@@ -9,7 +9,7 @@ import { Counters } from "../status.ts";
 import { Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import { Renewals } from "./renewals.ts";
-import { SessionCache } from "./cache.ts";
+import { SessionCache } from "./session-cache.ts";
 import { type Remembered, Session } from "./session.ts";
 import { Time, WakeTimer } from "./time.ts";
 

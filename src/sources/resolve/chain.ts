@@ -9,7 +9,7 @@ import { markWalk } from "../../loop.ts";
 import { CallsKeyhole, type HelperSetting } from "../helper.ts";
 import { obtainToken } from "./token.ts";
 import type { ResolvedSource } from "../given-keys.ts";
-import { planSource, profileRefusal } from "./plan.ts";
+import { planSource, profileRefusal } from "./profile-plan.ts";
 import { DEFAULT_PROFILE, digestOf, parseSharedConfig, type SharedConfig, sharedPaths } from "./profile.ts";
 import type { ReadFiles, SourceEnvironment } from "../source.ts";
 import { stampHere } from "./stamp.ts";

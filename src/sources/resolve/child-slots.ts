@@ -1,31 +1,30 @@
-// A bounded number of child processes at once, first come, first served. No fence but a brake: a child may wait for
-// another one to start, and then the bound gives way.
+// A bounded number of child processes at once, first come, first served. The bound is not strict: a child may wait for
+// another one to start, and then one more runs.
 import type { Clock, Timer } from "../../clock.ts";
 import { KeyholeError } from "../../errors.ts";
 import { chainOf } from "../../loop.ts";
 import type { SourceEnvironment } from "../source.ts";
 
-/** On behalf of whom. */
-interface PlaceRequest {
+interface SlotRequest {
   readonly environment: SourceEnvironment;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs `work` when there is a place for it. A request with a chain marker waits for none: a child that holds a place
- * waits for its answer.
+ * Runs `work` when a slot is free. A request with a chain marker does not wait: a child that holds a slot waits for its
+ * answer.
  *
  * @throws KeyholeError `timeout` if the request is aborted while it waits; and what `work` throws.
  */
-export type Places = <Result>(request: PlaceRequest, work: () => Promise<Result>) => Promise<Result>;
+export type ChildSlots = <Result>(request: SlotRequest, work: () => Promise<Result>) => Promise<Result>;
 
 /**
- * Milliseconds without a place given back after which one more runs. Those that hold the places may all wait for one
- * that waits here, which the marker does not tell where its session was there before.
+ * Milliseconds in which no slot becomes free, after which one more child runs. All children that run may wait for the
+ * answer to one request that waits here; it has no marker where its session existed before.
  */
 const STALL = 250;
 
-export function createPlaces(limit: number, clock: Clock): Places {
+export function createChildSlots(limit: number, clock: Clock): ChildSlots {
   const waiting = new Set<() => void>();
   let taken = 0;
   let stall: Timer | undefined;
@@ -48,7 +47,7 @@ export function createPlaces(limit: number, clock: Clock): Places {
     });
   }
 
-  function giveBack(): void {
+  function free(): void {
     taken -= 1;
     if (taken < limit) admit();
     watch();
@@ -57,7 +56,7 @@ export function createPlaces(limit: number, clock: Clock): Places {
   function enter(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        // One that was admitted already has its place, and gives it back itself.
+        // A request that was admitted already frees its slot itself.
         if (waiting.delete(resolve)) reject(givenUp());
         watch();
       };
@@ -75,7 +74,7 @@ export function createPlaces(limit: number, clock: Clock): Places {
     try {
       return await work();
     } finally {
-      giveBack();
+      free();
     }
   };
 }

@@ -4,7 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { failureOf } from "../sts/failure.ts";
 import { DEFAULT_PROFILE } from "./profile.ts";
-import { type Place, renewalOf } from "./plan.ts";
+import { type Place, renewalOf } from "./profile-plan.ts";
 import { redact } from "../redact.ts";
 import { explainFailure } from "../sts/refusal.ts";
 

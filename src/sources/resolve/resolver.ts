@@ -7,7 +7,7 @@ import { loadHardened } from "../../native/load.ts";
 import { build } from "../../version.ts";
 import { type ChainRequest, readFiles, resolveChain } from "./chain.ts";
 import { HelperLate } from "../helper.ts";
-import { OTHER_BUILD } from "../sts/protocol.ts";
+import { OTHER_BUILD } from "../sts/worker-protocol.ts";
 import { RESOLVE_DEADLINE, type ResolveAnswer, type ResolveRequest } from "./spawn.ts";
 
 /** @param daemonBuild the build of the daemon that started it */

@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { stampForeign } from "../../files/foreign.ts";
 import { readLines } from "../../text/lines.ts";
 import { sharedPaths } from "./profile.ts";
-import { nowhere } from "../program.ts";
+import { nowhere } from "../run-program.ts";
 import type { SourceEnvironment } from "../source.ts";
 
 /** Milliseconds that who asks waits: a child starts in some 30, on a busy machine in ten times as many. */

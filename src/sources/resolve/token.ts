@@ -6,7 +6,7 @@ import { surroundingsWanted } from "../../surroundings.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { ChainRequest } from "./chain.ts";
 import { HelperLate } from "../helper.ts";
-import { runProgram } from "../program.ts";
+import { runProgram } from "../run-program.ts";
 import { lastWords } from "../redact.ts";
 import { splitWords } from "../../text/quoting.ts";
 

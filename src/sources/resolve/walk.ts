@@ -1,4 +1,4 @@
-// Source credentials, out of what plan.ts found: asked, run or read, and the roles on the way assumed. Runs in the
+// Source credentials, out of what profile-plan.ts found: asked, run or read, and the roles on the way assumed. Runs in the
 // child process, whose environment is the requester's: the SDK's providers read that.
 import { Credentials } from "../../credentials.ts";
 import type { Clock } from "../../clock.ts";
@@ -10,7 +10,7 @@ import { type HelperSetting, runHelper } from "../helper.ts";
 import type { ResolvedSource } from "../given-keys.ts";
 import { readToken } from "./token.ts";
 import { defaultSessionName, hopParameters } from "../sts/parameters.ts";
-import { describePlan, empty, type Hop, type Place, type Plan, renewalOf } from "./plan.ts";
+import { describePlan, empty, type Hop, type Place, type Plan, renewalOf } from "./profile-plan.ts";
 import { DEFAULT_PROFILE, type SharedConfig, textOfSignIn } from "./profile.ts";
 import { explainHop } from "../sts/refusal.ts";
 import { explainProvider, signInOver } from "./provider-failure.ts";

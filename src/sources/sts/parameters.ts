@@ -1,7 +1,7 @@
 // The parameters of sts:AssumeRole, out of a config.
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
 import type { AssumeRoleSection } from "../../config/config.ts";
-import type { Hop } from "../resolve/plan.ts";
+import type { Hop } from "../resolve/profile-plan.ts";
 
 /** What is decided for one call and does not stand in the config. */
 export interface CallParameters {

@@ -4,8 +4,8 @@ import type { Clock, Timer } from "../../clock.ts";
 import { KeyholeError } from "../../errors.ts";
 import { type Exchange, StsFailed } from "./failure.ts";
 import { readLines } from "../../text/lines.ts";
-import { type DatedAnswer, LARGEST_ANSWER, OTHER_BUILD, replaced, type WorkerRequest } from "./protocol.ts";
-import { nowhere } from "../program.ts";
+import { type DatedAnswer, LARGEST_ANSWER, OTHER_BUILD, replaced, type WorkerRequest } from "./worker-protocol.ts";
+import { nowhere } from "../run-program.ts";
 import { CALL_DEADLINE, type Caller, type OperationName, type StsAnswer, type StsTransport } from "./transport.ts";
 
 export interface RemoteOptions {

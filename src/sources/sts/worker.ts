@@ -13,7 +13,7 @@ import {
   OTHER_BUILD,
   type WorkerAnswer,
   type WorkerRequest,
-} from "./protocol.ts";
+} from "./worker-protocol.ts";
 import type { StsTransport } from "./transport.ts";
 import { build } from "../../version.ts";
 

@@ -7,7 +7,7 @@ import type { GrantRequest } from "../../../src/daemon/grants/adding.ts";
 import { createConfirmer } from "../../../src/daemon/grants/confirmation.ts";
 import type { Clocks } from "../../../src/daemon/grants/endings.ts";
 import { createGrants, type Grants, type GrantsOptions } from "../../../src/daemon/grants/grants.ts";
-import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
+import { createDirectoryNames } from "../../../src/daemon/mounts/directory-names.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import type { GrantMachine } from "../../../src/grants/grant.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";

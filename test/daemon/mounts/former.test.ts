@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { hideFormerNames } from "../../../src/daemon/mounts/names.ts";
-import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
+import { hideFormerNames } from "../../../src/daemon/mounts/directory-names.ts";
+import { createDirectoryNames } from "../../../src/daemon/mounts/directory-names.ts";
 import { grantIdOf } from "../../../src/grants/names.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
 import { FULL, LEAST } from "../../grants/fakes/grants.ts";

@@ -10,7 +10,7 @@ import { type ConfigSource, type Import, planImports } from "../../configs/impor
 import { saveText } from "../../configs/text.ts";
 import { findBlock, replaceBlock } from "../../configs/marks.ts";
 import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
-import type { Sources } from "../../../sources/resolve/plan.ts";
+import type { Sources } from "../../../sources/resolve/profile-plan.ts";
 import { parseSharedConfig } from "../../../sources/resolve/profile.ts";
 import { dryRunOption } from "../../programs/tools.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
-import { type ProgramOptions, runProgram } from "../../src/sources/program.ts";
+import { type ProgramOptions, runProgram } from "../../src/sources/run-program.ts";
 import { FakeClock } from "../daemon/fakes/clock.ts";
 import { isAlive, pidIn, until } from "../processes.ts";
 import { type Home, makeHome } from "./fixture.ts";

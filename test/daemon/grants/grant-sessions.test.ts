@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createGrantConfigs, type Definition, nameConfigs } from "../../../src/daemon/grants/sessions.ts";
+import { createGrantConfigs, type Definition, nameConfigs } from "../../../src/daemon/grants/grant-sessions.ts";
 import type { Grant } from "../../../src/grants/grant.ts";
 import { LEAST } from "../../grants/fakes/grants.ts";
 import { FakeClock } from "../fakes/clock.ts";

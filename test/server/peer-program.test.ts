@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { parentProgramOf, programOf } from "../../src/server/program.ts";
+import { parentProgramOf, programOf } from "../../src/server/peer-program.ts";
 import { until } from "../processes.ts";
 
 const root = realpathSync(mkdtempSync(`${tmpdir()}/keyhole-program-`));

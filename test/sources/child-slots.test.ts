@@ -1,19 +1,19 @@
 import { expect, test } from "bun:test";
-import { createPlaces } from "../../src/sources/resolve/child-slots.ts";
+import { createChildSlots } from "../../src/sources/resolve/child-slots.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";
 
-/** Places whose work is held until the test ends it. */
-function newPlaces(limit: number) {
+/** Slots whose work is held until the test ends it. */
+function newSlots(limit: number) {
   const clock = new FakeClock();
-  const places = createPlaces(limit, clock);
+  const slots = createChildSlots(limit, clock);
   const running: string[] = [];
   const ends = new Map<string, () => void>();
   return {
     clock,
     running,
     run: (name: string, environment = {}, signal = new AbortController().signal) =>
-      places({ environment, signal }, async () => {
+      slots({ environment, signal }, async () => {
         running.push(name);
         await new Promise<void>((resolve) => void ends.set(name, resolve));
         return name;
@@ -26,7 +26,7 @@ function newPlaces(limit: number) {
 }
 
 test("as many as the limit run at once, the rest in the order they came", async () => {
-  const it = newPlaces(2);
+  const it = newSlots(2);
   const results = ["a", "b", "c", "d"].map((name) => it.run(name));
   await settle();
   expect(it.running).toEqual(["a", "b"]);
@@ -38,8 +38,8 @@ test("as many as the limit run at once, the rest in the order they came", async 
   expect(it.clock.armed).toBe(0);
 });
 
-test("a request that somebody with a place waits for takes none", async () => {
-  const it = newPlaces(1);
+test("a request that the holder of a slot waits for takes none", async () => {
+  const it = newSlots(1);
   void it.run("a");
   void it.run("b");
   await settle();
@@ -50,15 +50,15 @@ test("a request that somebody with a place waits for takes none", async () => {
   expect(it.running).toEqual(["a", "c"]);
 });
 
-test("a place is given back by work that fails", async () => {
-  const places = createPlaces(1, new FakeClock());
+test("a slot is free again after work that fails", async () => {
+  const slots = createChildSlots(1, new FakeClock());
   const request = { environment: {}, signal: new AbortController().signal };
-  await places(request, () => Promise.reject(new Error("no"))).catch(() => {});
-  expect(await places(request, () => Promise.resolve("next"))).toBe("next");
+  await slots(request, () => Promise.reject(new Error("no"))).catch(() => {});
+  expect(await slots(request, () => Promise.resolve("next"))).toBe("next");
 });
 
 test("one that is given up leaves the queue, and takes no place", async () => {
-  const it = newPlaces(1);
+  const it = newSlots(1);
   const controller = new AbortController();
   void it.run("a");
   const given = rejectionOf(it.run("b", {}, controller.signal));
@@ -71,7 +71,7 @@ test("one that is given up leaves the queue, and takes no place", async () => {
 });
 
 test("where nothing moves, one more runs every 250 ms; where something does, none", async () => {
-  const it = newPlaces(1);
+  const it = newSlots(1);
   for (const name of ["a", "b", "c", "d"]) void it.run(name);
   await it.clock.advance(249);
   expect(it.running).toEqual(["a"]);

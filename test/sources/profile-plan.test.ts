@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { KeyholeError } from "../../src/errors.ts";
-import { describePlan, planSource, profileRefusal, renewalOf } from "../../src/sources/resolve/plan.ts";
+import { describePlan, planSource, profileRefusal, renewalOf } from "../../src/sources/resolve/profile-plan.ts";
 import { parseSharedConfig } from "../../src/sources/resolve/profile.ts";
 
 const ROLE = "arn:aws:iam::111122223333:role/r";

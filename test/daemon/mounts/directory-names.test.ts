@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import type { LogFields } from "../../../src/server/log.ts";
 import { openMount } from "../../../src/daemon/mounts/mount.ts";
-import { createDirectoryNames } from "../../../src/daemon/mounts/names.ts";
+import { createDirectoryNames } from "../../../src/daemon/mounts/directory-names.ts";
 import { grantIdOf, isDirectoryName } from "../../../src/grants/names.ts";
 
 const NAME = "abcdefghijABCDEFGHIJ_-";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { SessionCache } from "../../../src/daemon/sessions/cache.ts";
+import { SessionCache } from "../../../src/daemon/sessions/session-cache.ts";
 import { Session } from "../../../src/daemon/sessions/session.ts";
 import { roleConfig } from "../fakes/configs.ts";
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { Credentials } from "../../src/credentials.ts";
-import { createSourceCache, type SourceCache, type SourceRequest } from "../../src/sources/cache.ts";
+import { createSourceCache, type SourceCache, type SourceRequest } from "../../src/sources/source-cache.ts";
 import type { Chain } from "../../src/sources/resolve/chain.ts";
 import { FakeClock, settle } from "../daemon/fakes/clock.ts";
 import { rejectionOf } from "../thrown.ts";
