@@ -8,7 +8,7 @@ import type { SourceEnvironment } from "../sources/source.ts";
 import { OwnWay, ownFilesOf } from "../sources/sts/target.ts";
 import { Surrounding } from "../surroundings.ts";
 import { fitGrants, fitSessions } from "../wire/fit.ts";
-import type { DaemonStatus, GrantInfo, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
+import type { DaemonStatus, RequestOf, ResponseOf, SessionInfo } from "../wire/messages.ts";
 import { answerVend } from "./sessions/issue.ts";
 import type { RequestAudit } from "./audit/requests.ts";
 import type { Caller, Handlers } from "../server/dispatch.ts";
@@ -110,25 +110,14 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     }
   }
 
-  function addGrant(
-    how: "add" | "run",
-    { directory, ...request }: RequestOf<"GrantMake">,
-    caller: Caller,
-    canTell = true,
-  ) {
+  function addGrant(how: "add" | "run", { directory, ...request }: RequestOf<"GrantMake">, caller: Caller) {
     const config = wantedOf(request.config, directory, configDir);
     const given = readVariables(request.environment);
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
     const surroundings = surrounding.take(caller.connection);
-    const told = { environment, surroundings, canTell, directory: config.directory, runner: undefined };
+    const told = { environment, surroundings, canTell: true, directory: config.directory, runner: undefined };
     return grants[how]({ ...request, ...told }, caller);
-  }
-
-  /** For a former client, which knows one executable, and is asked for no surroundings. */
-  async function addFormerGrant(request: RequestOf<"GrantAddIn">, caller: Caller): Promise<ResponseOf<"GrantAddIn">> {
-    const executable = request.executable ? "full" : "none";
-    return formerOf(await addGrant("add", { ...request, executable, arch: undefined, sign: undefined }, caller, false));
   }
 
   const proxies = Object.entries(base).flatMap(([name, value]) =>
@@ -170,8 +159,6 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       stop();
       return { pid: self.pid };
     },
-    GrantAdd: (request, caller) => addFormerGrant({ ...request, directory: "" }, caller),
-    GrantAddIn: addFormerGrant,
     GrantMake: (request, caller) => addGrant("add", request, caller),
     GrantRun: (request, caller) => addGrant("run", request, caller),
     GrantSet: (request) => grants.set(request),
@@ -188,9 +175,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     CodeAnswer: async ({ id, code }) => ({ problem: await codes.answer(id, code) }),
     TimeLeft: ({ config }) => ({ milliseconds: sessions.timeLeft(config) }),
     Proxies: () => ({ proxies }),
-    GrantList: () => ({ grants: fitGrants(grants.list()).map(formerOf) }),
     GrantsList: () => ({ grants: fitGrants(grants.list()) }),
-    GrantRevoke: ({ name }, caller) => formerOf(grants.revoke(name, caller)),
+    GrantRevoke: ({ name }, caller) => grants.revoke(name, caller),
     GrantRemove: ({ name }, caller) => {
       grants.remove(name, caller);
       return {};
@@ -204,11 +190,6 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw new KeyholeError("not-a-grant", "this socket is no grant's: say which config");
     },
   };
-}
-
-/** What a former client is told. */
-function formerOf(grant: GrantInfo): ResponseOf<"GrantAdd"> {
-  return { ...grant, executable: grant.executable !== "none" };
 }
 
 /** A proxy is often written without a scheme. */

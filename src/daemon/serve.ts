@@ -4,7 +4,6 @@ import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
-import { openGrantStore } from "../grants/store.ts";
 import { type LitteredPlace, sweep } from "../files/writing.ts";
 import { isOwnerOrRoot, type Native } from "../native/native.ts";
 import { baseOf, directoryOf, type Paths } from "../paths.ts";
@@ -23,10 +22,10 @@ import type { Image } from "./image.ts";
 import { listen } from "../server/listener.ts";
 import { awaitSuccessor, hasSuccessor, type Lock, succeed, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/rotatingfile.ts";
-import { limitLog, type Log } from "../server/log.ts";
+import { limitLog } from "../server/log.ts";
 import { createNotices, type Offer, takeSockets } from "./systemd.ts";
 import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
-import { createDirectoryNames, hideFormerNames } from "./mounts/directory-names.ts";
+import { createDirectoryNames } from "./mounts/directory-names.ts";
 import { serveOne } from "./once.ts";
 import { createIdentify, MOST_HELD } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";
@@ -164,18 +163,9 @@ async function takePlace(settings: Settings, { native, offer, descriptors, envir
 /** What outlives a place at the socket: credentials and counters, and where all of it is written down. */
 function openCore({ paths, maxSessions, hasDiskLogs }: Settings, { owner, base }: Pick<Place, "owner" | "base">) {
   const home = pinHome(paths.home);
-  // The log hides the names, and has what is found with them; lines of former daemons are hidden before it is opened.
-  const early: Parameters<Log>[] = [];
-  let logOfNames: Log = (...line) => void early.push(line);
-  const names = createDirectoryNames(paths.grantMounts, (...line) => logOfNames(...line));
-  const trouble = hideFormerNames(openGrantStore(paths.grantDir), paths, names);
+  const names = createDirectoryNames(paths.grantMounts);
   const files = { home, clock: systemClock, hide: names.hide, disabled: !hasDiskLogs };
   const logFile = openLogFile({ ...files, path: paths.log });
-  logOfNames = logFile.log;
-  for (const line of early) logFile.log(...line);
-  if (trouble !== undefined) {
-    logFile.log("warn", "names of grants' directories stay in former lines", { error: trouble });
-  }
   const peerLog = limitLog(logFile.log, systemClock);
   const auditFile = openAuditFile({ ...files, path: paths.audit });
   // It is opened when the daemon serves: it brings sessions back, for which no client that starts a daemon need wait.

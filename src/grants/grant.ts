@@ -44,7 +44,7 @@ export function termsOf<Terms extends GrantTermsMessage>(all: Terms): Pick<Terms
 
 /** A grant as it is kept in `grants/NAME.yaml`: no secret. Times are milliseconds since the epoch. */
 export interface Grant extends GrantTerms {
-  /** The SHA-256 of the name of its directory; of a former version's definition, that name (grants/names.ts). */
+  /** The SHA-256 of the name of its directory (grants/names.ts). */
   readonly id: string;
   /** `keyhole-<grant>-<8 hex>`; the same at every renewal, another one for every grant. Unused beside `identity`. */
   readonly sessionName: string;

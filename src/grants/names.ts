@@ -65,12 +65,10 @@ export function isAtHost(directory: string): boolean {
   return isDirectoryName(baseOf(directory));
 }
 
-/** What a definition may have: a former version wrote the name itself. */
 export function isGrantId(text: string): boolean {
-  return ID.test(text) || isDirectoryName(text);
+  return ID.test(text);
 }
 
-/** @param text the name of a directory, or what is an id already */
-export function grantIdOf(text: string): string {
-  return isDirectoryName(text) ? new Bun.CryptoHasher("sha256").update(text).digest("hex") : text;
+export function grantIdOf(directoryName: string): string {
+  return new Bun.CryptoHasher("sha256").update(directoryName).digest("hex");
 }

@@ -11,7 +11,7 @@ export function fitSessions(sessions: readonly SessionInfo[]): readonly SessionI
   return fitLast(messages.Add.response, sessions);
 }
 
-/** The youngest of these grants, in the order they have, as many as fit into a response (PROTOCOL.md#grantlist-10). */
+/** The youngest of these grants, in the order they have, as many as fit into a response (PROTOCOL.md#grantslist-24). */
 export function fitGrants(grants: readonly GrantInfo[]): readonly GrantInfo[] {
   const byAge = grants.toSorted((one, other) => one.createdAt - other.createdAt);
   const fitting = new Set(fitLast(messages.GrantMake.response, byAge));

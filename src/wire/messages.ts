@@ -89,7 +89,9 @@ export const grantTerms = {
 } as const;
 
 /** What becomes of a grant. */
-const grantState = {
+/** A grant as `grant list` and `grant show` have it. Times as in `session`. */
+const grant = struct({
+  ...grantTerms,
   /** `active`, `expired`, `revoked` or `used-up`. */
   state: string,
   /** The host's path of the directory that is mounted. */
@@ -111,21 +113,11 @@ const grantState = {
   connections: u32,
   lastError: optional(string),
   notes: list(string),
-} as const;
-
-/** A grant as `grant list` and `grant show` have it. Times as in `session`. */
-const grant = struct({
-  ...grantTerms,
-  ...grantState,
   /** What was signed, by operation, and what was refused, by reason; since the daemon began. */
   signed: list(counter),
   /** What its executable takes on the disk; 0 where it shares the disk with what it was copied from. */
   executableBytes: u64,
 });
-
-/** Terms as they were when an executable was there or not: what is `full` by now, or `none`. */
-const { arch: _, sign: __, ...formerTerms } = { ...grantTerms, executable: boolean } as const;
-const formerGrant = struct({ ...formerTerms, ...grantState });
 
 /** What a session is made from. */
 const addition = {
@@ -138,16 +130,15 @@ const addition = {
   renew: boolean,
 } as const;
 
-const grantOrigin = {
+/** What a grant is made from. */
+const grantAddition = struct({
+  directory: string,
+  ...grantTerms,
   /** Seconds from now after which it vends nothing any more. */
   ttlSeconds: optional(u32),
   /** As that of Add; what of it is a secret is kept in memory alone. */
   environment: list(variable),
-} as const;
-
-/** What a grant is made from. */
-const grantAddition = struct({ directory: string, ...grantTerms, ...grantOrigin });
-const formerAddition = { ...formerTerms, ...grantOrigin } as const;
+});
 
 /** A code of an MFA device that something waits for. */
 const wantedCode = struct({
@@ -232,12 +223,8 @@ export const messages = {
   },
   /** Ends the daemon; the reply is sent before it stops listening. */
   Stop: { number: 0x08, request: empty, response: struct({ pid: u32 }) },
-  /** As GrantMake, of former clients. */
-  GrantAdd: { number: 0x09, request: struct(formerAddition), response: formerGrant },
-  /** As GrantsList, for former clients. */
-  GrantList: { number: 0x0a, request: empty, response: struct({ grants: list(formerGrant) }) },
   /** Ends a grant for good; its directory and its socket stay and say so. */
-  GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: formerGrant },
+  GrantRevoke: { number: 0x0b, request: struct({ name: string }), response: grant },
   /** Revokes a grant and forgets it, its directory included. */
   GrantRemove: { number: 0x0c, request: struct({ name: string }), response: empty },
   /** The oldest question of a grant with `confirm` that is not answered; waits for one for up to 10 s. */
@@ -269,8 +256,6 @@ export const messages = {
     }),
     response: session,
   },
-  /** As GrantMake, of former clients. */
-  GrantAddIn: { number: 0x11, request: struct({ directory: string, ...formerAddition }), response: formerGrant },
   /**
    * Sent for a person's command, before Vend: how the source that this requester selects differs from that of the session,
    * in words without secrets. Urgent, as AddIn may be.

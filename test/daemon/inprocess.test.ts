@@ -53,13 +53,16 @@ test("a session that waits for itself is a loop, and is not added", async () => 
   link.close();
 });
 
-test.each(["GrantList", "Status", "Stop", "GrantQuestion"] as const)("%s needs a daemon, and says so", async (name) => {
-  const link = open();
-  const error = await rejectionOf(link.request(name, {}));
-  expect([error.kind, error.message, error.hint]).toEqual([
-    "usage",
-    "this needs the daemon, and KEYHOLE_DISABLE is set",
-    "unset KEYHOLE_DISABLE",
-  ]);
-  link.close();
-});
+test.each(["GrantsList", "Status", "Stop", "GrantQuestion"] as const)(
+  "%s needs a daemon, and says so",
+  async (name) => {
+    const link = open();
+    const error = await rejectionOf(link.request(name, {}));
+    expect([error.kind, error.message, error.hint]).toEqual([
+      "usage",
+      "this needs the daemon, and KEYHOLE_DISABLE is set",
+      "unset KEYHOLE_DISABLE",
+    ]);
+    link.close();
+  },
+);

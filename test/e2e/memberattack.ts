@@ -7,7 +7,6 @@ import { NO_TERMS } from "../grants/fakes/grants.ts";
 import type { Users } from "./users.ts";
 
 const addition = { directory: "/", name: "g", config: "dev", ...NO_TERMS, ttlSeconds: undefined, environment: [] };
-const former = { ...addition, executable: false };
 
 /** A body of each message that is right in itself. */
 const bodies: Readonly<Record<MessageName, object>> = {
@@ -19,15 +18,12 @@ const bodies: Readonly<Record<MessageName, object>> = {
   Status: {},
   Identity: { config: "dev" },
   Stop: {},
-  GrantAdd: former,
-  GrantList: {},
   GrantRevoke: { name: "g" },
   GrantRemove: { name: "g" },
   GrantQuestion: {},
   GrantAnswer: { id: 1, allow: true },
   Fetch: {},
   AddIn: { directory: "/", config: "dev", environment: [], verify: true, renew: true, keep: false, urgent: true },
-  GrantAddIn: former,
   Compare: { config: "dev", environment: [] },
   GrantSource: { name: "g" },
   Proxies: {},

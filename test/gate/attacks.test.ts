@@ -26,7 +26,7 @@ test("attack 1: other identities are neither listed nor added nor given", async 
   await using tenants = await createTenants();
   await expectForbidden(tenants.a, [
     request("List", {}),
-    request("GrantList", {}),
+    request("GrantsList", {}),
     request("Status", {}),
     ...["prod", "admin", "dev", "agent-b"].flatMap((config) => [
       add(config),

@@ -30,7 +30,7 @@ export async function mayStandIn(caller: Caller, name: string): Promise<boolean>
   }
   return (
     (await withDaemonIfAny(settings, async (link) => {
-      const [{ sessions }, { grants }] = await Promise.all([link.request("List", {}), link.request("GrantList", {})]);
+      const [{ sessions }, { grants }] = await Promise.all([link.request("List", {}), link.request("GrantsList", {})]);
       return ![...sessions, ...grants].some(({ config }) => config === name);
     })) ?? settings.isInProcess
   );

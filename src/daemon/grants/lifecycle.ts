@@ -130,7 +130,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
   };
 
   async function open(grant: Grant, origin: Origin | undefined): Promise<LiveGrant> {
-    const name = names.resolve(grant.id, grant.name);
+    const name = names.resolve(grant.id, grant.name, log);
     const mount = openGrantDirectory(grant, name, dependencies);
     try {
       const live: LiveGrant = {

@@ -3,7 +3,6 @@ import type { RecordAudit } from "../../audit/line.ts";
 import type { ConfigReader } from "../../config/config.ts";
 import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { configNameOf, type Grant, stateOf } from "../../grants/grant.ts";
-import { grantIdOf } from "../../grants/names.ts";
 import type { GrantStore } from "../../grants/store.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import type { StartOf } from "../../server/starts.ts";
@@ -101,7 +100,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     const next = store.read(name);
     refuseTwin(next, owners);
     if (live === undefined) return open(next);
-    if (grantIdOf(next.id) === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
+    if (next.id === live.grant.id && next.deliver === live.grant.deliver) return adopt(live, next, revision);
     withdraw(live);
     return open(next);
   }
@@ -112,7 +111,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
     try {
       const live = await life.open(grant, undefined);
       live.roleArn = roleArnOf(grant);
-      // A former version's, or one whose directory is gone.
+      // Its directory was gone: it has another name.
       if (live.grant.id !== grant.id) tryToWriteDefinition(store, live, log);
       lives.set(grant.name, live);
       const state = stateOf(grant, life.sessions.nowOf(live));
@@ -207,7 +206,7 @@ export function createGrantLoading(dependencies: LoadingDependencies): GrantLoad
 type Owners = ReadonlyMap<string, readonly string[]>;
 
 function thingsOf(grant: Grant | undefined): string[] {
-  return grant === undefined ? [] : [`id ${grantIdOf(grant.id)}`, `session ${grant.sessionName}`];
+  return grant === undefined ? [] : [`id ${grant.id}`, `session ${grant.sessionName}`];
 }
 
 /** Where uses are not bounded the file does not know them. */

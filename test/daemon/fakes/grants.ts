@@ -98,7 +98,7 @@ export async function newGrantWorld() {
     },
     socketPath: join(home, "daemon.sock"),
     mounts: join(home, "g"),
-    names: createDirectoryNames(join(home, "g"), () => {}),
+    names: createDirectoryNames(join(home, "g")),
     leaseParentOf: () => join(home, "leases"),
     executable: undefined,
     smallExecutable: () => undefined,
@@ -113,7 +113,7 @@ export async function newGrantWorld() {
     const grants = await createGrants({
       ...options,
       confirmer: createConfirmer({ clock, patience: 15_000 }),
-      names: createDirectoryNames(join(home, "g"), options.log),
+      names: createDirectoryNames(join(home, "g")),
       ...changes,
     });
     running.push(grants);

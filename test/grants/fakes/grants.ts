@@ -127,8 +127,7 @@ const absent = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: un
 export const anyGrant: fc.Arbitrary<Grant> = fc.record({
   name: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/),
   config: fc.stringMatching(/^[\w-]{1,128}$/),
-  // A former version's is a name of 22 characters.
-  id: fc.oneof(fc.stringMatching(/^[0-9a-f]{64}$/), fc.stringMatching(/^[A-Za-z0-9_-]{22}$/)),
+  id: fc.stringMatching(/^[0-9a-f]{64}$/),
   sessionName: fc.stringMatching(/^[\w+=,.@-]{2,64}$/),
   identity: absent(text.map((rest) => `arn:${rest}`)),
   createdAt: time,

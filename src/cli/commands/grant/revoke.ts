@@ -6,7 +6,7 @@ import { quotePosix } from "../../../text/quoting.ts";
 import type { GrantInfo } from "../../../wire/messages.ts";
 import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { askAboutGrant, findGrant, grantOperand } from "../../grants/grants.ts";
+import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson } from "../../grants/view.ts";
 
 export default defineCommand({
@@ -28,10 +28,10 @@ export default defineCommand({
       ui.notice(`the credentials that are out work for ${formatDuration(left)} more, unless AWS denies them`);
     if (!args["print-iam"]) {
       if (left > 0) ui.hint(`keyhole grant revoke ${quotePosix(grant.name)} --print-iam`);
-      return args.json ? output.line(formatJson(grantToJson(await findGrant(context, args.name)))) : undefined;
+      return args.json ? output.line(formatJson(grantToJson(grant))) : undefined;
     }
     const denial = denialOf(grant, context);
-    if (args.json) output.line(formatJson({ ...grantToJson(await findGrant(context, args.name)), iam: denial }));
+    if (args.json) output.line(formatJson({ ...grantToJson(grant), iam: denial }));
     else output.line(denial.document);
     if (denial.note !== undefined) return ui.warn(denial.note);
     return ui.hint(denial.command);

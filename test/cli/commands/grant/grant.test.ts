@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { KeyholeError } from "../../../../src/errors.ts";
-import type { GrantInfo, RequestOf, ResponseOf } from "../../../../src/wire/messages.ts";
+import type { GrantInfo, RequestOf } from "../../../../src/wire/messages.ts";
 import { NO_TERMS } from "../../../grants/fakes/grants.ts";
 import { type FakeDaemon, type Script, startFakeDaemon } from "../../fakes/daemon.ts";
 import { grantInfo } from "../../../grants/fakes/grants.ts";
@@ -26,15 +26,10 @@ function daemonOf(grants: readonly GrantInfo[] = [], script: Script = {}): FakeD
         createdAt: NOW,
         endsAt: ttlSeconds === undefined ? undefined : NOW + ttlSeconds * 1000,
       }),
-    GrantRevoke: ({ name }) => formerInfo({ name, state: "revoked", revokedAt: NOW }),
+    GrantRevoke: ({ name }) => grantInfo({ name, state: "revoked", revokedAt: NOW }),
     GrantRemove: () => ({}),
     ...script,
   });
-}
-
-/** As GrantRevoke gives it. */
-function formerInfo(fields: Partial<GrantInfo>): ResponseOf<"GrantRevoke"> {
-  return { ...grantInfo(fields), executable: true };
 }
 
 function refuseTwin(): never {
@@ -343,7 +338,7 @@ describe("grant revoke", () => {
   });
 
   test("is done where the statement is not known", async () => {
-    await using daemon = daemonOf([], { GrantRevoke: () => formerInfo({ state: "revoked", roleArn: undefined }) });
+    await using daemon = daemonOf([], { GrantRevoke: () => grantInfo({ state: "revoked", roleArn: undefined }) });
     const result = await run(daemon, "grant revoke agent-a --print-iam");
     expect(result).toMatchObject({ exit: 4, stdout: "" });
     expect(result.stderr).toContain("the grant is revoked; its IAM policy is not known");
