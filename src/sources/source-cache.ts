@@ -118,7 +118,7 @@ export function createFlightCache<Request extends { readonly signal: AbortSignal
       const entry = usable(key) ?? start(key, request);
       entry.waiting += 1;
       try {
-        return await untilAborted(entry.flight, request.signal);
+        return await untilAborted(entry.flight, request.signal, givenUp);
       } finally {
         entry.waiting -= 1;
         if (entry.waiting === 0 && entry.result === undefined) {
@@ -177,13 +177,18 @@ function sorted(variables: Readonly<Record<string, string>>): readonly (readonly
   return Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-async function untilAborted<T>(flight: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The result of `work`; on an abort its reason, whether `work` heeds the signal or not. */
+export async function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+  reason = () => signal.reason as Error,
+): Promise<Result> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(givenUp());
+  const abort = (): void => reject(reason());
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([flight, promise]);
+    return await Promise.race([work, promise]);
   } finally {
     signal.removeEventListener("abort", abort);
   }

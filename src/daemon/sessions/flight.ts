@@ -1,7 +1,8 @@
-// Calls to the source: an AssumeRole under way with everybody who waits for it, the question whose credentials they are,
+// Calls to the source: an AssumeRole under way with the requests that wait for it, the question whose credentials they are,
 // and how waiting ends.
 import { KeyholeError } from "../../errors.ts";
 import type { Clock, Timer } from "../../clock.ts";
+import { untilAborted } from "../../sources/source-cache.ts";
 import type { CallerIdentity, CredentialSource } from "../../sources/source.ts";
 import type { Surroundings } from "../../surroundings.ts";
 import type { Issue } from "./issue.ts";
@@ -43,15 +44,6 @@ export function newFlight(urgent: boolean, asksSurroundings: boolean): Flight {
     surroundings: undefined,
     patience: undefined,
   };
-}
-
-/** The result of `work`, or the reason of an abort yet to come, whether `work` heeds it or not. */
-export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    // The reason is always a KeyholeError of ours.
-    signal.addEventListener("abort", () => reject(signal.reason as KeyholeError), { once: true });
-    work.then(resolve, reject);
-  });
 }
 
 /** Milliseconds. A guard only: the source has its own deadline, well below. */
@@ -101,7 +93,7 @@ export class Identities {
     this.#calls.add(abort);
     try {
       const request = { name, config: stored.config, environment, signal: abort.signal };
-      return await unlessAborted(this.#source.identify(request, issue.credentials), abort.signal);
+      return await untilAborted(this.#source.identify(request, issue.credentials), abort.signal);
     } finally {
       this.#calls.delete(abort);
       timer.cancel();

@@ -2,12 +2,13 @@
 // state says how it went. Knows no callers and no timers but the guard.
 import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { sourcePatience } from "../../sources/sts.ts";
+import { untilAborted } from "../../sources/source-cache.ts";
 import { OwnWay } from "../../sources/sts/target.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
 import { boundConfig, refuseOverrun, secondsLeft } from "./issue.ts";
 import type { Clock } from "../../clock.ts";
 import type { Counters } from "../status.ts";
-import { type Flight, guard, newFlight, type Outcome, unlessAborted } from "./flight.ts";
+import { type Flight, guard, newFlight, type Outcome } from "./flight.ts";
 import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import type { Session } from "./session.ts";
@@ -106,7 +107,7 @@ export class Renewals {
         counters.assumes += 1;
         this.#with.readClocks();
         last.jumps = time.jumps;
-        const result = await unlessAborted(call(), signal);
+        const result = await untilAborted(call(), signal);
         this.#hung.delete(session);
         return result;
       } catch (error) {
@@ -129,7 +130,7 @@ export class Renewals {
       const isForAll = !this.#with.isSelectionFixed && isEverybodys(name);
       const request = { name, config, environment, surroundings, asksSurroundings, isForAll, signal, turn, bound };
       const work = this.#with.source.assume(request);
-      const assumed = await unlessAborted(work, signal);
+      const assumed = await untilAborted(work, signal);
       // Another flight, or none, is the session's now: this result is of yesterday's config, environment or session.
       if (session.flight !== flight) return;
       this.#with.readClocks();
