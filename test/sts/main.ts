@@ -1,5 +1,5 @@
-// The test STS as a process: `bun test/sts/main.ts ['{"minDuration":2}']`. Prints one line of JSON when it listens,
-// is steered under /_control/ (control.ts), and ends at SIGTERM or SIGINT.
+// The test STS as a process: `bun test/sts/main.ts ['{"minDuration":2}']`. Prints one line of JSON when it listens, and
+// ends at SIGTERM or SIGINT.
 import { startSts, type StsServerOptions } from "./server.ts";
 
 const sts = startSts(JSON.parse(process.argv[2] ?? "{}") as StsServerOptions);

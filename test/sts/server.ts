@@ -1,6 +1,5 @@
 // The test STS: a real HTTP server on the loopback that speaks AWS's Query protocol and checks what it is sent.
 import type { Call, Match } from "./calls.ts";
-import { serveControl } from "./control.ts";
 import type { Fault } from "./faults.ts";
 import type { Key } from "./issuer.ts";
 import type { MfaDevice } from "./mfa.ts";
@@ -63,7 +62,6 @@ export function startSts(options: StsServerOptions = {}): Sts {
       fetch: (request) => {
         const { pathname } = new URL(request.url);
         if (pathname === "/") return serveCall(state, request);
-        if (pathname.startsWith("/_control/")) return serveControl(state, request);
         return new Response("<UnknownOperationException/>\n", { status: 404 });
       },
     });
