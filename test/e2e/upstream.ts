@@ -2,14 +2,23 @@
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Header, readClaim, type Request, sha256, verify } from "../../src/signer/sigv4.ts";
+import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkSigner } from "../../src/signer/chunks.ts";
+import {
+  type Claim,
+  type Header,
+  readClaim,
+  type Request,
+  sha256,
+  type Verified,
+  verify,
+} from "../../src/signer/sigv4.ts";
 import type { Certificate } from "../sts/tls.ts";
 import type { Machine } from "./machine.ts";
 
 export interface Arrived {
   readonly request: Request;
   readonly body: Buffer;
-  /** By the keys of a role's session. */
+  /** By the keys of a role's session, and so is each chunk of a body that is signed in chunks. */
   readonly isSigned: boolean;
   readonly accessKeyId: string;
 }
@@ -37,8 +46,10 @@ export async function startUpstream(
       const claim = readClaim(request);
       const key = claim && sts.issued.get(claim.accessKeyId);
       const hash = headers.find(([name]) => name === "x-amz-content-sha256")?.[1] ?? sha256(body);
+      const verified = claim && key && verify(request, claim, hash, key.secretAccessKey);
       const isSigned =
-        claim !== undefined && key !== undefined && verify(request, claim, hash, key.secretAccessKey) !== undefined;
+        verified !== undefined &&
+        (!hash.startsWith(CHUNKED) || hasSignedChunks(body, { ...claim!, ...verified }, hash === CHUNKED_WITH_TRAILER));
       const one = { request, body, isSigned, accessKeyId: claim?.accessKeyId ?? "" };
       arrived.push(one);
       answer(one, response);
@@ -58,4 +69,15 @@ export async function startUpstream(
         server.closeAllConnections();
       }),
   };
+}
+
+function hasSignedChunks(body: Buffer, chain: Claim & Verified, hasTrailer: boolean): boolean {
+  try {
+    const chunks = new ChunkSigner(chain, chain, hasTrailer);
+    chunks.push(body);
+    chunks.end();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -41,6 +41,17 @@ function program(rig: Rig, ...command: string[]): Client {
   };
 }
 
+/**
+ * @param checksum of AWS_REQUEST_CHECKSUM_CALCULATION: with `when_supported`, the SDK's own choice, a body that is signed in
+ *     chunks has trailers
+ */
+export function javaCommand(checksum: "when_supported" | "when_required", ...words: readonly string[]): string[] {
+  const [classes, libraries] = executables.javaClasses;
+  // The compiler for speed costs a program that ends at once more than it gives.
+  const options = ["-XX:TieredStopAtLevel=1", `-Daws.requestChecksumCalculation=${checksum.toUpperCase()}`];
+  return [executables.java, ...options, "-cp", `${classes}:${libraries}/*`, "Client", ...words];
+}
+
 /** Debian's aws-sdk-core 3.168 knows no `endpoint_url` in a profile, and runs the process twice for each client. */
 const ruby: Client = {
   rig: rigs.ruby,
@@ -71,6 +82,8 @@ export const clients: readonly Client[] = [
   program(rigs.boto3, executables.python, `${import.meta.dir}/python/client.py`),
   program(rigs.node, executables.node ?? "node", executables.nodeClient),
   program(rigs.go, executables.goClient),
+  // RGW 16 knows no trailers.
+  program(rigs.java, ...javaCommand("when_required")),
   ruby,
   rclone,
 ];

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the rigs of the interop tests: Debian packages (as root), and into one directory outside the repository
 # (KEYHOLE_INTEROP_CACHE, by default in the user's cache) the pinned Python packages, the Node client with its packages
-# and the compiled Go client. Repeating it costs nothing. Arguments are names of further Debian packages.
+# and the compiled Go and Java clients. Repeating it costs nothing. Arguments are names of further Debian packages.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/packages.sh
@@ -21,10 +21,12 @@ main() {
   install_python "$here/elhaz.txt" "$cache/elhaz" & local elhaz=$!
   install_node & local node=$!
   install_go & local go=$!
+  install_java & local java=$!
   wait $python || { echo "install: the Python packages failed" >&2; failed=1; }
   wait $elhaz || { echo "install: elhaz failed" >&2; failed=1; }
   wait $node || { echo "install: the Node client failed" >&2; failed=1; }
   wait $go || { echo "install: the Go client failed" >&2; failed=1; }
+  wait $java || { echo "install: the Java client failed" >&2; failed=1; }
   return $failed
 }
 
@@ -32,6 +34,8 @@ wanted_packages() {
   echo ca-certificates ceph-mon ceph-osd radosgw ceph-common awscli rclone restic ruby-aws-sdk-core ruby-aws-sdk-s3 python3 python3-venv util-linux
   command -v npm >/dev/null || echo nodejs npm
   command -v go >/dev/null || echo golang-go
+  [[ -x /usr/bin/javac ]] || echo default-jdk-headless
+  command -v mvn >/dev/null || echo maven
 }
 
 # install_python REQUIREMENTS TARGET: Debian's own Python, because one of pyenv's may lack modules.
@@ -65,6 +69,17 @@ install_go() {
   cat "$here"/go/* | cmp -s - "$target/sources" && return 0
   (cd "$here/go" && GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 go build -o "$target/client" .)
   cat "$here"/go/* >"$target/sources"
+}
+
+# Without Maven's lifecycle: its plugins are a hundred more downloads.
+install_java() {
+  local target=$cache/java
+  mkdir -p "$target"
+  cat "$here"/java/* | cmp -s - "$target/sources" && return 0
+  rm -rf "${target:?}"/{lib,classes}
+  mvn -B -q -Dstyle.color=never -f "$here/java/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$target/lib"
+  /usr/bin/javac -cp "$target/lib/*" -d "$target/classes" "$here/java/Client.java"
+  cat "$here"/java/* >"$target/sources"
 }
 
 main "$@"
