@@ -140,6 +140,8 @@ export function absoluteValue(name: string, value: string, cwd: () => string): s
 }
 
 function selects(name: string): boolean {
+  // A default for people's command lines, whatever the source.
+  if (name === "KEYHOLE_CONFIG") return false;
   return Object.hasOwn(VARIABLES, name) || isWayVariable(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
@@ -168,10 +170,13 @@ export const rivals = [
   "AWS_CREDENTIAL_PROCESS",
 ] as const;
 
-/** An environment without what would win over the credentials that a child is given. */
+/**
+ * An environment without what would win over the credentials that a child is given. KEYHOLE_CONFIG is one: a `keyhole
+ * export` inside would give another config.
+ */
 export function withoutRivals(environment: Readonly<Record<string, string>>): Record<string, string> {
   const inner: Record<string, string> = { ...environment };
-  for (const variable of rivals) delete inner[variable];
+  for (const variable of [...rivals, "KEYHOLE_CONFIG"]) delete inner[variable];
   return inner;
 }
 

@@ -37,6 +37,7 @@ describe("selectSourceEnvironment", () => {
     "AWS_PAGER",
     "AWS_ENDPOINT_URL_SSO",
     "GITHUB_TOKEN",
+    "KEYHOLE_CONFIG",
     "BUN_OPTIONS",
     "LD_PRELOAD",
     "NODE_OPTIONS",

@@ -72,9 +72,27 @@ if [ -z "$NESTED" ]; then NESTED=1 "$KEYHOLE" shell; fi`;
   const env = { SHELL: shellOf(machine.home, lines), KEYHOLE: executable };
   const inside = await machine.run(["shell", "dev"], { env });
   expect(inside.exitCode).toBe(0);
-  const once = `dev dev\ndev TIME\n{\n  "UserId": "***",\n  "Account": "***",\n  "Arn": "***"\n}\n<>\n{"Version":1,"AccessKeyId":"AS\n`;
+  const once = `dev dev\ndev TIME\n{\n  "UserId": "***",\n  "Account": "***",\n  "Arn": "***"\n}\n<dev>\n{"Version":1,"AccessKeyId":"AS\n`;
   expect(inside.stdout.replaceAll(/\d\S*m\n/g, "TIME\n")).toBe(once + once);
   expect(inside.stderr.match(/this shell is inside of a shell of dev/g)).toHaveLength(1);
+});
+
+test("a program of one config has no default of -n that means another, and keeps one that means the same", async () => {
+  await using machine = await start();
+  await machine.addConfig("prod");
+  const nested = async (words: string, config: string) => {
+    const env = { KEYHOLE_CONFIG: config, KEYHOLE: executable };
+    const script = `echo "$KEYHOLE_CONFIG"; "$KEYHOLE" export -f env >/dev/null`;
+    const { exitCode, stdout } = await machine.run([...words.split(" "), "--", "sh", "-c", script], { env });
+    return [exitCode, stdout.trim()];
+  };
+  for (const words of ["exec prod", "exec --refresh prod", "run --config prod --in none"]) {
+    expect(await nested(words, "dev")).toEqual([2, ""]);
+  }
+  expect(await nested("exec prod", "prod")).toEqual([0, "prod"]);
+  expect(await nested("exec --refresh prod", "prod")).toEqual([0, "prod"]);
+  // A variable does not say which directory it is of.
+  expect(await nested(`exec prod --config-dir ${machine.paths.configs}`, "prod")).toEqual([2, ""]);
 });
 
 test("no profile of the person's is shadowed in a shell", async () => {

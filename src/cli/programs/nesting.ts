@@ -43,6 +43,8 @@ const GIVEN_PROFILE = `${SOURCE_PREFIX}PROFILE`;
 export interface Gift {
   /** The name of the session that it is of. */
   readonly session: string;
+  /** What `-n` may mean inside where nothing is said; undefined where no name in this environment is that config. */
+  readonly config: string | undefined;
   /** What the config or its profile names. */
   readonly region: string | undefined;
   /** The variables themselves: three keys, or two files. */
@@ -52,8 +54,6 @@ export interface Gift {
 }
 
 export interface ShellGift {
-  /** What `-n` means inside where nothing is said. */
-  readonly config: string;
   /** The profile of that config in the AWS config file that it is given. */
   readonly profile: string;
   /** Settings that an option of the outer command line named. */
@@ -63,7 +63,7 @@ export interface ShellGift {
 /** The environment of a program that is given credentials: without what would win over them. */
 export function environmentInside(
   environment: Environment,
-  { session, region, variables, shell }: Gift,
+  { session, config, region, variables, shell }: Gift,
   cwd: () => string,
 ): Record<string, string> {
   const outer = environmentOutside(environment);
@@ -77,6 +77,8 @@ export function environmentInside(
   });
   return {
     ...withoutRivals(outer),
+    ...(config !== undefined &&
+      (shell !== undefined || environment["KEYHOLE_CONFIG"] === config) && { KEYHOLE_CONFIG: config }),
     ...Object.fromEntries(remembered),
     [KEYS_OF_SESSION]: outer[KEYS_OF_SESSION] ?? session,
     [GIVEN]: given,
@@ -85,7 +87,6 @@ export function environmentInside(
     ...variables,
     ...(shell !== undefined && {
       ...shell.settings,
-      KEYHOLE_CONFIG: shell.config,
       [SHELL_SESSION]: session,
       AWS_PROFILE: shell.profile,
       [GIVEN_PROFILE]: shell.profile,

@@ -25,6 +25,7 @@ export async function executeWithKeys(
   const { config, grant, line, region } = await vend(context, name);
   return become(context, words, {
     session: grant ?? config,
+    config: grant === undefined && areSettingsKnown(context) ? configOf(config) : undefined,
     region,
     variables: variablesOf(parseProcessLine(line)),
     shell: undefined,
@@ -46,14 +47,15 @@ export async function executeRefreshing(
   // Credentials are asked for now all the same: what is wrong shows here, not in the middle of the program.
   const { config, grant, region, socket } = await vend(context, name);
   const session = grant ?? config;
-  const whose = grant ?? parseSessionName(config)?.config ?? config;
+  const whose = grant ?? configOf(config);
   const directory = directoryOf(socket);
   const isReady = grant !== undefined && (await asksFrom(directory));
   const { variables, profile } = isReady ? { variables: grantVariables(directory) } : await writeFiles();
   announce?.(session);
   const isOwnShell = announce !== undefined && grant === undefined && profile !== undefined;
-  const shell = isOwnShell ? { config: whose, profile, settings: settingsOf(context.settings) } : undefined;
-  return become(context, words, { session, region, variables, shell });
+  const shell = isOwnShell ? { profile, settings: settingsOf(context.settings) } : undefined;
+  const isFound = isOwnShell || (grant === undefined && areSettingsKnown(context));
+  return become(context, words, { session, config: isFound ? whose : undefined, region, variables, shell });
 
   async function writeFiles(): Promise<{ readonly variables: Record<string, string>; readonly profile: string }> {
     const paths = { ...context.settings.paths, socket };
@@ -68,13 +70,22 @@ export async function executeRefreshing(
   }
 }
 
+/** Of a session's name. */
+function configOf(session: string): string {
+  return parseSessionName(session)?.config ?? session;
+}
+
 /** What options may have named, and a command inside is to find again. */
-function settingsOf({ paths, isSocketNamed }: Context["settings"]): Record<string, string> {
-  const { configDir, defaultConfigDir, socket } = paths;
+function settingsOf({ paths, isConfigDirNamed, isSocketNamed }: Context["settings"]): Record<string, string> {
   return {
-    ...(configDir !== defaultConfigDir && { KEYHOLE_CONFIG_DIR: configDir }),
-    ...(isSocketNamed && { KEYHOLE_SOCKET: socket }),
+    ...(isConfigDirNamed && { KEYHOLE_CONFIG_DIR: paths.configDir }),
+    ...(isSocketNamed && { KEYHOLE_SOCKET: paths.socket }),
   };
+}
+
+/** Whether a command inside finds them, because no option named them. */
+function areSettingsKnown({ settings, environment }: Context): boolean {
+  return Object.entries(settingsOf(settings)).every(([name, value]) => environment[name] === value);
 }
 
 /** Whether the AWS config of a grant names the executable where it is seen here; elsewhere it names a mount point. */

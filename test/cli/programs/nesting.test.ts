@@ -36,10 +36,10 @@ const files = (directory: string) => ({
   AWS_SHARED_CREDENTIALS_FILE: `${directory}/credentials`,
   AWS_SDK_LOAD_CONFIG: "1",
 });
-const exec = { session: "dev", region: undefined, variables: keys("ASIADEV"), shell: undefined };
+const exec = { session: "dev", config: "dev", region: undefined, variables: keys("ASIADEV"), shell: undefined };
 const refresh = { ...exec, variables: files("/home/a/.keyhole/run") };
-const shell = { ...refresh, shell: { config: "dev", profile: "dev", settings: { KEYHOLE_CONFIG_DIR: "/configs" } } };
-const other = { ...exec, session: "other", variables: files("/home/a/.keyhole/run/other") };
+const shell = { ...refresh, shell: { profile: "dev", settings: { KEYHOLE_CONFIG_DIR: "/configs" } } };
+const other = { ...exec, session: "other", config: "other", variables: files("/home/a/.keyhole/run/other") };
 
 const outers = Object.entries({ plain, withProfile, withRole, withContainer });
 const gifts = [
@@ -112,6 +112,27 @@ test("a shell says which config -n means inside, also to a shell in it, and a pr
   expect(shellConfigOf(program)).toBeUndefined();
   expect(shellConfigOf({ ...plain, KEYHOLE_CONFIG: "mine" })).toBeUndefined();
 });
+
+test.each([
+  [undefined, exec, undefined],
+  ["dev", exec, "dev"],
+  ["mine", exec, undefined],
+  ["mine", refresh, undefined],
+  ["mine", shell, "dev"],
+  // A profile's, a grant's, or of a directory that no variable names.
+  ["mine", { ...exec, config: undefined }, undefined],
+  ["mine", { ...refresh, config: undefined }, undefined],
+])(
+  "a default of -n that the shell outside has, %p, is none inside that means another config",
+  (before, gift, after) => {
+    const outer = { ...plain, ...(before !== undefined && { KEYHOLE_CONFIG: before }) };
+    const inside = environmentInside(outer, gift, cwd);
+    expect(inside["KEYHOLE_CONFIG"]).toBe(after);
+    expect(environmentInside(inside, other, cwd)).not.toHaveProperty("KEYHOLE_CONFIG");
+    const again = environmentInside(inside, exec, cwd);
+    expect(again["KEYHOLE_CONFIG"]).toBe(after);
+  },
+);
 
 test("in a shell within a shell of another config nothing of either is a source", () => {
   const innermost = environmentInside(environmentInside(withProfile, other, cwd), shell, cwd);
