@@ -1,14 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { awaitSuccessor, hasSuccessor, succeed, takeLock } from "../../src/daemon/lock.ts";
@@ -21,18 +12,18 @@ let directory: string;
 let path: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "keyhole-lock-"));
+  directory = fs.mkdtempSync(join(tmpdir(), "keyhole-lock-"));
   path = join(directory, "daemon.lock");
 });
 
 afterEach(() => {
-  rmSync(directory, { recursive: true });
+  fs.rmSync(directory, { recursive: true });
 });
 
 test("the lock's file is private and holds the holder's pid", () => {
   const lock = takeLock(path, native);
-  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
-  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(fs.readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
+  expect(fs.statSync(path).mode & 0o777).toBe(0o600);
   lock.release();
 });
 
@@ -43,9 +34,9 @@ test("a second daemon is told who holds the lock (E-154)", () => {
 });
 
 test("a released lock can be taken again, whatever the file says", () => {
-  writeFileSync(path, "4194304 and more of a dead holder\n");
+  fs.writeFileSync(path, "4194304 and more of a dead holder\n");
   takeLock(path, native).release();
-  expect(readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
+  expect(fs.readFileSync(path, "utf8")).toBe(`${process.pid}\n`);
 });
 
 test("a lock on a file that was removed meanwhile is not a lock: the next file is taken", () => {
@@ -53,7 +44,7 @@ test("a lock on a file that was removed meanwhile is not a lock: the next file i
   const racing: Native = {
     ...native,
     lockFile: (descriptor) => {
-      if (!removed) unlinkSync(path);
+      if (!removed) fs.unlinkSync(path);
       removed = true;
       return native.lockFile(descriptor);
     },
@@ -64,7 +55,7 @@ test("a lock on a file that was removed meanwhile is not a lock: the next file i
 });
 
 test("a link is not followed", () => {
-  symlinkSync(join(directory, "elsewhere"), path);
+  fs.symlinkSync(join(directory, "elsewhere"), path);
   expect(() => takeLock(path, native)).toThrow(path);
 });
 
@@ -76,7 +67,7 @@ test("a FIFO is no lock file", () => {
 test("a lock whose file was removed or replaced knows that it locks nothing any more", () => {
   const lock = takeLock(path, native);
   expect(lock.isInPlace).toBe(true);
-  unlinkSync(path);
+  fs.unlinkSync(path);
   expect(lock.isInPlace).toBe(false);
   const second = takeLock(path, native);
   expect([lock.isInPlace, second.isInPlace]).toEqual([false, true]);
@@ -123,7 +114,7 @@ describe("a daemon that is to replace another", () => {
     );
     expect(late.kind).toBe("already-running");
     // Another holder, as far as the file says.
-    const faster = waiting(() => writeFileSync(path, "77\n"));
+    const faster = waiting(() => fs.writeFileSync(path, "77\n"));
     const beaten = await rejectionOf(succeed(path, native, () => {}, faster));
     expect(beaten.message).toBe("a daemon is already running (pid 77)");
     expect(hasSuccessor(path, native)).toBe(false);
@@ -156,7 +147,7 @@ describe("a daemon that is to replace another", () => {
       waiting(() => void (++waits === 3 && complete())),
     );
     expect([gone, waits, lock.isInPlace]).toEqual([undefined, 3, true]);
-    expect(readdirSync(directory)).toEqual(["daemon.lock"]);
+    expect(fs.readdirSync(directory)).toEqual(["daemon.lock"]);
     lock.release();
   });
 

@@ -37,8 +37,7 @@ test.each<[env: (home: string) => Record<string, string>, socket: string]>([
 });
 
 test("a client needs nothing but the socket: no config, no directory of its own (A-014)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const empty = join(machine.home, "empty");
   mkdirSync(empty);
@@ -76,8 +75,7 @@ describe("errors by kind (A-015)", () => {
   });
 
   test("the daemon's own, word for word", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const fail = { code: "AccessDenied", message: "not here, not now", status: 403 };
     machine.sts.faults.add({ action: "AssumeRole", fail });
     const { stderr, exitCode } = await machine.run(EXPORT);
@@ -105,9 +103,7 @@ test("what is no request is answered with why, and closed (A-017)", async () => 
 });
 
 test("health is asked of memory, whatever hangs (A-018, A-019)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
-  await machine.addConfig("stuck");
+  await using machine = await createMachine({ configs: ["dev", "stuck"] });
   await machine.keyhole("daemon start");
   machine.sts.faults.add({ action: "AssumeRole", roleArn: roleArn("stuck"), hang: true });
   const stuck = machine.spawn(["export", "-n", "stuck"], { env: { KEYHOLE_AUTOSTART: "0" } });
@@ -156,8 +152,7 @@ test.skipIf(noUsers !== undefined)("without HOME the user database is asked, as 
 });
 
 test("statuses and streams are what scripts expect (A-025, A-026)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   expect(await machine.run(["daemon", "add", "-n", "dev", "--json"])).toMatchObject({ exitCode: 0, stderr: "" });
   expect((await machine.run(["daemon", "add", "-n", "dev"])).stdout).toBe("");
   for (const words of ["daemon list", "daemon status", "config list"]) {
@@ -168,8 +163,7 @@ test("statuses and streams are what scripts expect (A-025, A-026)", async () => 
 });
 
 test("there is no variable that makes a released executable less strict (A-032)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const hatches = { KEYHOLE_DEV: "1", KEYHOLE_DEBUG: "1", KEYHOLE_INSECURE: "1", NODE_TLS_REJECT_UNAUTHORIZED: "0" };
   mkdirSync(join(machine.paths.home, "sock"), { mode: 0o700 });
   chmodSync(join(machine.paths.home, "sock"), 0o777);
@@ -190,8 +184,7 @@ test("a second daemon takes no socket that somebody answers on, lock or no lock 
 });
 
 test("a daemon that was started by a client has a log like any other (A-040)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   await machine.run(["export", "-n", "none"]);
   const log = await machine.keyhole("daemon logs");
@@ -199,8 +192,7 @@ test("a daemon that was started by a client has a log like any other (A-040)", a
 });
 
 test("what unlocked a session once holds for everybody who asks later (A-042)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon add -n dev");
   const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
   const first = await machine.keyhole("export -f credential-process -n dev", bare);

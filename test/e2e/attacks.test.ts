@@ -38,8 +38,7 @@ const connectionsOf = async (machine: Machine) =>
   (JSON.parse(await machine.keyhole("daemon status --json")) as { connections: number }).connections;
 
 test.each([1024, 64])("attack 4: 1,100 connections of one byte each, with %d descriptors", async (limit) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const daemon = await startForeground(machine, { under: shell(`ulimit -n ${limit}`) });
   await machine.keyhole("daemon add -n dev");
   const before = isRoot ? openDescriptors(daemon.pid) : 0;
@@ -233,8 +232,7 @@ test("attack 8: a flood of nonsense leaves no stack trace, and does not wash the
 });
 
 test("sessions that come and go without end do not wash the evidence out of the log", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("one");
+  await using machine = await createMachine({ configs: ["one"] });
   await machine.keyhole("daemon start");
   const peer = await dial(machine.paths.socket);
   const add = request("Add", { config: "one", environment: [], verify: false, renew: false });
@@ -331,8 +329,7 @@ test("10,000 random and mutated frames, while a client is served", async () => {
 });
 
 test("a daemon ends on time while everything hangs", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   mkdirSync(join(machine.home, ".aws"), { mode: 0o700 });
   writeFileSync(join(machine.home, ".aws", "config"), "[profile stuck]\ncredential_process = /bin/sleep 1000\n");
   await machine.addConfig("process", "Session.profile_name=stuck");

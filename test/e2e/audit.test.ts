@@ -30,8 +30,7 @@ const answer = async (machine: Machine, command: string) =>
   JSON.parse(await machine.keyhole(`${command} --json`)) as AuditRecord[];
 
 test("every decision is a line with time, kind, identity, key, peer and outcome (A-028, A-029)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("export -n dev");
   await machine.keyhole("daemon remove -n dev");
@@ -55,8 +54,7 @@ test("every decision is a line with time, kind, identity, key, peer and outcome 
 });
 
 test("the program that ran keyhole is named beside it", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const shell = realpathSync("/bin/sh");
   await machine.keyhole("export -n dev");
   await machine.run(["export", "-n", "dev"], { under: ["/bin/sh", "-c", '"$@"; exit $?', "sh"] });
@@ -72,8 +70,7 @@ test("the program that ran keyhole is named beside it", async () => {
 const canMount = isRoot && Bun.spawnSync(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).exitCode === 0;
 
 test.skipIf(!canMount)("a program is not what a sandbox calls it", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const directory = (await machine.keyhole("grant add agent --config dev --mount-at host")).trim();
   const script = 'mount -t tmpfs tmpfs /mnt && cp "$0" /mnt/aws && exec /mnt/aws --socket-path "$1" export';
   const { exitCode } = await machine.run([], {
@@ -112,8 +109,7 @@ test("every key id is one that STS issued, under the session name that CloudTrai
 });
 
 test("audit answers with an array, the newest first, in pages and across restarts (A-027)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   await machine.keyhole("daemon restart");
   await machine.keyhole("export -n dev");
@@ -127,8 +123,7 @@ test("audit answers with an array, the newest first, in pages and across restart
 });
 
 test("audit who leads from a key id to the process that was given it", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const sts = JSON.parse(await machine.keyhole("export -n dev -f credential-process")) as { AccessKeyId: string };
   await machine.keyhole("export -n dev -f credential-process");
   const story = JSON.parse(await machine.keyhole(`audit who ${sts.AccessKeyId} --json`)) as Record<string, unknown>;
@@ -143,8 +138,7 @@ test("audit who leads from a key id to the process that was given it", async () 
 });
 
 test("two grants on one role are told apart by their key ids, and their lives stay in the audit", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const keyOf = async (grant: string) => {
     await machine.keyhole(`grant add ${grant} --config dev`);
     const program = join((await machine.keyhole(`grant path ${grant}`)).trim(), "keyhole");
@@ -203,8 +197,7 @@ const PASSES_ON = `
   process.exit(0);`;
 
 test("a connection that was passed on is marked, and no other program is named", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon add -n dev");
   const request = join(machine.home, "request");
@@ -222,8 +215,7 @@ test("a connection that was passed on is marked, and no other program is named",
 });
 
 test("audit --follow shows what comes, and ends with its reader", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const child = machine.spawn(["audit", "--follow", "--json", "--limit", "1"]);
   const reader = child.stdout.getReader();
@@ -281,8 +273,7 @@ test.skipIf(!canBeOthers)("another user's program is not named, and a stranger's
 });
 
 test.skipIf(!isRoot)("connections leave no descriptor behind, however many there were", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const pid = machine.daemonPid()!;
   const count = () => readdirSync(`/proc/${pid}/fd`).length;

@@ -1,15 +1,6 @@
 // The daemon that nobody thinks about: whoever needs it starts it. The ids are of rows in interop/peers.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { asNobody, canBeOthers, publicExecutable, startForeground } from "./daemons.ts";
 import { environmentWithFile } from "./keyfile.ts";
@@ -24,8 +15,7 @@ const starts = (machine: Machine) => machine.log().filter(({ event }) => event =
 const hasEnded = (machine: Machine) => () => machine.daemonPid() === undefined;
 
 test("twenty exports at once, with no daemon: all succeed, one daemon runs, one AssumeRole was made (A-010)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const results = await Promise.all(Array.from({ length: 20 }, () => machine.run(EXPORT)));
   expect(results.map(({ stderr }) => stderr).filter((text) => text !== "")).toEqual([]);
   expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(1);
@@ -47,8 +37,7 @@ test.each([
   ["daemon add", ["daemon", "add", "-n", "dev"]],
   ["grant list", ["grant", "list"]],
 ])("%s starts the daemon that it needs", async (_, words) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const { stderr, exitCode } = await machine.run(words, { env: { SHELL: "/bin/true" } });
   expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining("keyhole: error")]);
   expect(machine.daemonPid()).toBeNumber();
@@ -59,7 +48,7 @@ test.each([["daemon status"], ["daemon list"], ["daemon stop"], ["daemon kill"],
   async (command) => {
     await using machine = await createMachine();
     await machine.run(command.split(" "));
-    expect(existsSync(machine.paths.lock)).toBe(false);
+    expect(fs.existsSync(machine.paths.lock)).toBe(false);
   },
 );
 
@@ -76,29 +65,27 @@ test("the daemon is started with the settings of the command line", async () => 
 });
 
 test("the daemon's environment has none of the requester's AWS_*, which select the source all the same", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const env = environmentWithFile(machine);
   await machine.keyhole("export -n dev", { env });
   const [session] = JSON.parse(await machine.keyhole("daemon list --json")) as [{ source: string }];
   expect(session.source).toContain("mine");
   // Root may look where the daemon's own user may not.
   if (process.getuid?.() === 0) {
-    const environment = readFileSync(`/proc/${machine.daemonPid()}/environ`, "utf8");
+    const environment = fs.readFileSync(`/proc/${machine.daemonPid()}/environ`, "utf8");
     expect(environment).not.toContain("AWS_");
   }
 });
 
 test("KEYHOLE_AUTOSTART=0 starts nothing, and says so (A-011)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const { stdout, stderr, exitCode } = await machine.run(EXPORT, { env: { KEYHOLE_AUTOSTART: "0" } });
   expect([stdout, exitCode]).toEqual(["", 3]);
   expect(stderr).toBe(
     `keyhole: error: no daemon answers at ${machine.paths.socket} (autostart is off)\n` +
       "keyhole: hint: keyhole daemon start\n",
   );
-  expect(existsSync(machine.paths.lock)).toBe(false);
+  expect(fs.existsSync(machine.paths.lock)).toBe(false);
 });
 
 test.each([
@@ -108,8 +95,7 @@ test.each([
   ["KEYHOLE_SOCKET_MODE", "666", "must be 600 or 660, in octal"],
   ["KEYHOLE_SOCKET_DIR_MODE", "755", "must be 700 or 710 or 750, in octal"],
 ])("%s=%s is an error, also where a daemon runs (A-007)", async (variable, value, message) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   const { stdout, stderr, exitCode } = await machine.run(EXPORT, { env: { [variable]: value } });
   expect([stdout, exitCode]).toEqual(["", 2]);
@@ -120,14 +106,13 @@ test.each<[what: string, words: string[], env: Record<string, string>]>([
   ["KEYHOLE_AUTOSTART_ONCE=1", [], { KEYHOLE_AUTOSTART_ONCE: "1" }],
   ["--once", ["--once"], {}],
 ])("with %s the daemon serves one client and ends (A-002, A-011)", async (_, words, env) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   for (const round of [1, 2]) {
     const { stdout, exitCode } = await machine.run([...EXPORT, ...words], { env });
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toHaveProperty("SessionToken");
     await until(hasEnded(machine));
-    expect(existsSync(machine.paths.socket)).toBe(false);
+    expect(fs.existsSync(machine.paths.socket)).toBe(false);
     expect(starts(machine)).toBe(round);
   }
 });
@@ -148,8 +133,7 @@ test("KEYHOLE_HOME alone makes no daemon for one client; nor does the variable f
 });
 
 test("keyhole --daemon --once ends behind its first client, and not behind one that only looks (A-002)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const daemon = await startForeground(machine, {}, ["--once"]);
   expect((await machine.run(["daemon", "start"])).stderr).toContain("already running");
   await machine.keyhole("export -n dev");
@@ -157,8 +141,7 @@ test("keyhole --daemon --once ends behind its first client, and not behind one t
 });
 
 test("with KEYHOLE_DISABLE=1 there is no socket, no lock, no daemon (A-013)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const env = { KEYHOLE_DISABLE: "1" };
   for (const round of [1, 2]) {
     const { stdout, stderr, exitCode } = await machine.run(EXPORT, { env });
@@ -167,7 +150,7 @@ test("with KEYHOLE_DISABLE=1 there is no socket, no lock, no daemon (A-013)", as
     expect(machine.sts.count("AssumeRole")).toBe(round);
   }
   expect(JSON.parse(await machine.keyhole("whoami -n dev", { env }))).toHaveProperty("Arn");
-  expect(readdirSync(machine.paths.home)).toEqual(["configs"]);
+  expect(fs.readdirSync(machine.paths.home)).toEqual(["configs"]);
   for (const words of [
     ["grant", "list"],
     ["daemon", "add", "-n", "dev"],
@@ -176,12 +159,11 @@ test("with KEYHOLE_DISABLE=1 there is no socket, no lock, no daemon (A-013)", as
     const { stderr, exitCode } = await machine.run(words, { env });
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("KEYHOLE_DISABLE is set")]);
   }
-  expect(readdirSync(machine.paths.home)).toEqual(["configs"]);
+  expect(fs.readdirSync(machine.paths.home)).toEqual(["configs"]);
 });
 
 test("with KEYHOLE_DISABLE=1 a daemon that runs is not asked", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   await machine.keyhole("export -n dev", { env: { KEYHOLE_DISABLE: "1" } });
   expect(machine.sts.count("AssumeRole")).toBe(2);
@@ -189,15 +171,14 @@ test("with KEYHOLE_DISABLE=1 a daemon that runs is not asked", async () => {
 });
 
 test("the socket's and its new directory's modes are as the variables say; what exists keeps its own (A-007, A-008)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const directory = join(machine.home, "place");
   const env = {
     KEYHOLE_SOCKET: join(directory, "k.sock"),
     KEYHOLE_SOCKET_MODE: "0o660",
     KEYHOLE_SOCKET_DIR_MODE: "0750",
   };
-  const modes = () => [statSync(directory).mode & 0o777, lstatSync(env.KEYHOLE_SOCKET).mode & 0o777];
+  const modes = () => [fs.statSync(directory).mode & 0o777, fs.lstatSync(env.KEYHOLE_SOCKET).mode & 0o777];
   await machine.keyhole("export -n dev", { env });
   expect(modes()).toEqual([0o750, 0o660]);
   await machine.keyhole("daemon stop", { env });
@@ -215,33 +196,31 @@ test("the socket's and its new directory's modes are as the variables say; what 
 });
 
 test("KEYHOLE_SOCKET wins over the home's own (A-005)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const socket = join(machine.home, "place", "k.sock");
   await machine.keyhole("export -n dev", { env: { KEYHOLE_SOCKET: socket } });
-  expect(existsSync(socket)).toBe(true);
-  expect(existsSync(machine.paths.socket)).toBe(false);
+  expect(fs.existsSync(socket)).toBe(true);
+  expect(fs.existsSync(machine.paths.socket)).toBe(false);
   await machine.keyhole("daemon stop", { env: { KEYHOLE_SOCKET: socket } });
 });
 
 test.skipIf(!canBeOthers)(
   "where a directory may not be entered (EACCES) nothing is started and nothing removed",
   async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("daemon start");
     const { path, remove } = publicExecutable();
     try {
-      chmodSync(machine.home, 0o755);
-      mkdirSync(join(machine.home, "nobody"));
-      chmodSync(join(machine.home, "nobody"), 0o777);
+      fs.chmodSync(machine.home, 0o755);
+      fs.mkdirSync(join(machine.home, "nobody"));
+      fs.chmodSync(join(machine.home, "nobody"), 0o777);
       const env = { KEYHOLE_HOME: join(machine.home, "nobody", "k"), KEYHOLE_SOCKET: machine.paths.socket };
       const options = { env, under: asNobody, program: path, cwd: "/" };
       const { stdout, stderr, exitCode } = await machine.run(["export", "-n", "dev"], options);
       expect([stdout, exitCode]).toEqual(["", 8]);
       expect(stderr).toContain("is not permitted here (EACCES)");
-      expect(existsSync(env.KEYHOLE_HOME)).toBe(false);
-      expect(existsSync(machine.paths.socket)).toBe(true);
+      expect(fs.existsSync(env.KEYHOLE_HOME)).toBe(false);
+      expect(fs.existsSync(machine.paths.socket)).toBe(true);
       expect(starts(machine)).toBe(1);
     } finally {
       remove();
@@ -250,22 +229,20 @@ test.skipIf(!canBeOthers)(
 );
 
 test("a daemon that dies at start shows its own error, once", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
-  mkdirSync(join(machine.paths.home, "sock"), { mode: 0o700 });
-  writeFileSync(machine.paths.socket, "precious");
+  await using machine = await createMachine({ configs: ["dev"] });
+  fs.mkdirSync(join(machine.paths.home, "sock"), { mode: 0o700 });
+  fs.writeFileSync(machine.paths.socket, "precious");
   const { stdout, stderr, exitCode } = await machine.run(EXPORT);
   expect([stdout, exitCode]).toEqual(["", 3]);
   expect(stderr).toEndWith(
     `, and none is started: ${machine.paths.socket} is occupied by a file that is not a socket\n` +
       `keyhole: hint: ls -l ${machine.paths.socket}\n`,
   );
-  expect(readFileSync(machine.paths.socket, "utf8")).toBe("precious");
+  expect(fs.readFileSync(machine.paths.socket, "utf8")).toBe("precious");
 });
 
 test("after kill -9 the next export starts another one at once, and gets the session's credentials", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   for (let round = 1; round <= 5; round++) {
     await machine.keyhole("export -f credential-process -n dev");
     const pid = machine.daemonPid()!;

@@ -32,8 +32,7 @@ test.each([2, -2])("an STS that is %d h off moves nobody else's credentials", as
 });
 
 test("an STS that claims another century makes no grant that lives until then", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   machine.sts.clockOffset = Date.UTC(2100, 0, 1) - Date.now();
   await machine.keyhole("grant add poison --config dev --ttl 1h --no-executable");
   const ends = async () =>

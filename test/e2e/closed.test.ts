@@ -1,18 +1,7 @@
 // What another process of the same user gets of a daemon and its children, from before their first instruction on: a
 // descriptor of /proc/PID/mem that was opened in time stays good, whatever the process does later.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { childrenOf, until } from "../processes.ts";
 import { asOrdinaryUser } from "../users.ts";
@@ -44,7 +33,7 @@ function opened(pid: number): Promise<string[]> {
   return asOrdinaryUser([], () =>
     ["mem", "maps", "environ"].filter((name) => {
       try {
-        closeSync(openSync(`/proc/${pid}/${name}`, "r"));
+        fs.closeSync(fs.openSync(`/proc/${pid}/${name}`, "r"));
         return true;
       } catch {
         return false;
@@ -54,7 +43,7 @@ function opened(pid: number): Promise<string[]> {
 }
 
 /** Where its code begins, which is where it is mapped: `e_entry` of elf(5). */
-const ENTRY = readFileSync(executable).readBigUInt64LE(24);
+const ENTRY = fs.readFileSync(executable).readBigUInt64LE(24);
 
 interface Hold {
   readonly pid: number;
@@ -62,7 +51,7 @@ interface Hold {
   readonly descriptor: number;
 }
 
-const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+const pids = () => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 
 /** Opens what it can of every process that begins while `action` goes on, again and again. */
 async function watch(action: () => Promise<void>): Promise<Hold[]> {
@@ -74,10 +63,10 @@ async function watch(action: () => Promise<void>): Promise<Hold[]> {
       for (const name of ["mem", "maps", "environ"]) {
         const path = `/proc/${pid}/${name}`;
         try {
-          const hold = { pid: Number(pid), name, descriptor: openSync(path, "r") };
+          const hold = { pid: Number(pid), name, descriptor: fs.openSync(path, "r") };
           // The last one that there was to read is the one of its last program.
           const stale = leaks(hold) ? holds.get(path) : hold;
-          if (stale !== undefined) closeSync(stale.descriptor);
+          if (stale !== undefined) fs.closeSync(stale.descriptor);
           if (stale !== hold) holds.set(path, hold);
         } catch {}
       }
@@ -98,7 +87,7 @@ async function watch(action: () => Promise<void>): Promise<Hold[]> {
 /** Whether there is anything to be read of a process that lives. */
 function leaks({ name, descriptor }: Hold): boolean {
   try {
-    return readSync(descriptor, Buffer.alloc(1), 0, 1, name === "mem" ? ENTRY : 0n) > 0;
+    return fs.readSync(descriptor, Buffer.alloc(1), 0, 1, name === "mem" ? ENTRY : 0n) > 0;
   } catch {
     return false;
   }
@@ -110,15 +99,15 @@ async function onOrdinaryMachine(action: (machine: Machine) => Promise<void>): P
   const { accessKeyId, secretAccessKey } = machine.sts.root;
   const answer = JSON.stringify({ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey });
   const files = [".aws", ".aws/config"].map((name) => join(machine.home, name));
-  mkdirSync(files[0]!);
-  writeFileSync(
+  fs.mkdirSync(files[0]!);
+  fs.writeFileSync(
     files[1]!,
     `[default]\ncredential_process = sh -c "sleep 0.3; echo '${answer.replaceAll('"', '\\"')}'"\n`,
   );
   delete machine.environment["AWS_ACCESS_KEY_ID"];
   delete machine.environment["AWS_SECRET_ACCESS_KEY"];
   giveHomeToOrdinary(machine);
-  if (canBeOthers) for (const file of files) chownSync(file, NOBODY, NOBODY);
+  if (canBeOthers) for (const file of files) fs.chownSync(file, NOBODY, NOBODY);
   await machine.keyhole(machine.adding("dev").join(" "), ordinary());
   await action(machine);
 }
@@ -156,14 +145,14 @@ test.skipIf(!canBeOrdinary).each([
     expect(new Set(children.values())).toEqual(new Set(ROLES));
     for (const pid of [daemon, ...children.keys()]) {
       // The resolver may have ended.
-      if (existsSync(`/proc/${pid}`)) expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("keyhole\n");
+      if (fs.existsSync(`/proc/${pid}`)) expect(fs.readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("keyhole\n");
     }
     expect(holds.filter(({ pid }) => children.has(pid))).toEqual([]);
     expect(holds.filter((hold) => hold.pid === daemon && leaks(hold))).toEqual([]);
     expect(await machine.keyhole("daemon status", ordinary())).not.toContain("open to other processes");
     // Worth nothing unless somebody who is there in time would have got it.
     expect(holds.map(({ name }) => name)).toContain("mem");
-    for (const { descriptor } of holds) closeSync(descriptor);
+    for (const { descriptor } of holds) fs.closeSync(descriptor);
   });
 });
 
@@ -171,7 +160,7 @@ test.skipIf(!canBeOrdinary)(
   "where there can be no copy it serves as well, is closed as soon as it can be, and says so",
   async () => {
     await onOrdinaryMachine(async (machine) => {
-      writeFileSync(join(machine.paths.home, "bin"), "");
+      fs.writeFileSync(join(machine.paths.home, "bin"), "");
       let children = new Map<number, string>();
       const holds = await watch(async () => {
         await machine.keyhole("daemon start", ordinary());
@@ -179,7 +168,7 @@ test.skipIf(!canBeOrdinary)(
       });
       const daemon = machine.daemonPid()!;
       expect(holds.some((hold) => hold.pid === daemon && hold.name === "mem" && leaks(hold))).toBe(true);
-      for (const { descriptor } of holds) closeSync(descriptor);
+      for (const { descriptor } of holds) fs.closeSync(descriptor);
       expect(await machine.keyhole("daemon status", ordinary())).toContain(
         `\nthis daemon began open to other processes of this user: ${machine.paths.home}/bin is a link or a file, not a directory\n`,
       );
@@ -207,7 +196,7 @@ test.skipIf(!canBeOrdinary).each(ROLES)("%s closes itself, too, and leaves no co
       stderr: "ignore",
     });
     try {
-      const limits = () => readFileSync(`/proc/${child.pid}/limits`, "latin1");
+      const limits = () => fs.readFileSync(`/proc/${child.pid}/limits`, "latin1");
       const isHardened = async () => / core file size +0 +0 /.test(limits()) && (await opened(child.pid)).length === 0;
       const began = performance.now();
       await until(async () => (await isHardened()) || performance.now() - began > 5_000);
@@ -228,8 +217,8 @@ test.skipIf(!canBeOthers)("root of a user namespace lists no grants of a user wh
   await onOrdinaryMachine(async (machine) => {
     await machine.keyhole("grant add agent-a --config dev --no-executable", { program: program.path, under });
     const grantMounts = join(machine.paths.home, "g");
-    expect(statSync(grantMounts)).toMatchObject({ uid: NOBODY, gid: SECOND });
-    expect(statSync(grantMounts).mode & 0o7777).toBe(0o311);
+    expect(fs.statSync(grantMounts)).toMatchObject({ uid: NOBODY, gid: SECOND });
+    expect(fs.statSync(grantMounts).mode & 0o7777).toBe(0o311);
     if (!hasNamespaces(under)) return;
     expect(Bun.spawnSync([...under, "unshare", "-r", "ls", grantMounts]).stdout.toString()).toBe("");
     await machine.keyhole("daemon restart", { program: program.path, under });

@@ -218,8 +218,7 @@ test("the least recently used session gives way, and costs one more STS call whe
 });
 
 test("source credentials are those of whoever added the session, not of whoever started the daemon", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const none = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
   await machine.keyhole("daemon start", { env: none });
   const { stderr, exitCode } = await machine.run(["export", "-n", "dev"], { env: none });
@@ -392,8 +391,7 @@ const fakeTime = ["x86_64", "aarch64"]
 test.skipIf(fakeTime === undefined)(
   "after the clock jumps three hours the next request gets fresh credentials (needs libfaketime: apt-get install faketime)",
   async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const timestamps = join(machine.home, "now");
     writeFileSync(timestamps, "+0\n");
     const daemon = machine.spawn(["--daemon"], {

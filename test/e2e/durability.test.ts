@@ -17,8 +17,7 @@ function filesIn({ paths }: Machine): string[] {
 test.skipIf(!hasStrace)(
   "what was being written when a process was killed is gone at the daemon's next start",
   async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("exec --refresh -n dev -- true");
     await machine.keyhole("daemon stop");
     const before = filesIn(machine);

@@ -12,8 +12,7 @@ test.each([
   ["exec --refresh -n dev -- printenv AWS_REGION", "ap-southeast-2\n"],
   ["export -f env -n dev", "export AWS_REGION=ap-southeast-2\n"],
 ])("the region of %s is the caller's, whoever asked before", async (command, expected) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev", { env: { AWS_REGION: "eu-west-1" } });
   expect(await machine.keyhole(command, { env: { AWS_REGION: "ap-southeast-2" } })).toContain(expected);
   // Nor is the first caller's for those who name none.
@@ -109,8 +108,7 @@ describe.skipIf(!hasBubblewrap)("a container that has the host's control socket"
   });
 
   test("leaves a session that works its source, whatever endpoint it names", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("export -n dev");
     moveKeysToFile(machine);
     const options = { under: container(machine), env: { AWS_ENDPOINT_URL: "http://127.0.0.1:9" } };
@@ -133,8 +131,7 @@ describe.skipIf(!hasBubblewrap)("a container that has the host's control socket"
 });
 
 test("a daemon that was started in a shell with keys gives none to another shell, which is told what does", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
   const { stderr, exitCode } = await machine.run(["export", "-n", "dev"], bare);
@@ -236,8 +233,7 @@ describe("another STS, and another directory of configs,", () => {
   });
 
   test("with a config that names its STS, change nothing", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const env = { AWS_ENDPOINT_URL: "http://127.0.0.1:9", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" };
     for (const format of formats) await machine.keyhole(`export -f ${format} -n dev`, { env });
     await machine.keyhole("export -f credential-process -n dev");
@@ -284,8 +280,7 @@ describe("on a terminal", () => {
   });
 
   test("a shell that selects another source is told so in one line, and gets what works", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("export -n dev");
     const file = join(machine.home, "credentials");
     writeFileSync(file, credentialsFile(machine.sts.root, "mine"));
@@ -333,8 +328,7 @@ describe("what was made with keys of an environment is back after a restart", ()
   );
 
   test("by daemon restart itself", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("daemon add -n dev");
     expect((await machine.run(["daemon", "restart"])).stderr).toContain("  sessions: 1 of 1 came back\n");
     await machine.keyhole("export -n dev", bare);

@@ -18,8 +18,7 @@ const under = { under: denyExecutableMemory, env: { PATH: process.env["PATH"] } 
 test.skipIf(!canDeny)(
   "under MemoryDenyWriteExecute a warm export works, and so does what asks the daemon alone",
   async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const first = await machine.keyhole("export -f credential-process -n dev");
     expect(await machine.keyhole("export -f credential-process -n dev", under)).toBe(first);
     for (const words of ["--version", "config list", "daemon status", "daemon list", "grant list"])
@@ -31,9 +30,7 @@ test.skipIf(!canDeny)(
 test.skipIf(!canDeny).each(["exec -n dev -- true", "shell -n dev", "whoami -n other", "daemon restart"])(
   "there `%s` says what is forbidden",
   async (words) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
-    await machine.addConfig("other");
+    await using machine = await createMachine({ configs: ["dev", "other"] });
     await machine.keyhole("daemon add -n dev");
     const pid = machine.daemonPid();
     expect(await machine.run(words.split(" "), under)).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
@@ -44,15 +41,13 @@ test.skipIf(!canDeny).each(["exec -n dev -- true", "shell -n dev", "whoami -n ot
 test.skipIf(!canDeny).each(["export -n dev", "daemon start", "--daemon"])(
   "there `%s`, which needs a daemon that is not there, says so",
   async (words) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     expect(await machine.run(words.split(" "), under)).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
   },
 );
 
 test.skipIf(!canDeny)("there a broker in the command's own process says so", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const result = await machine.run(["export", "-n", "dev"], { ...under, env: { ...under.env, KEYHOLE_DISABLE: "1" } });
   expect(result).toEqual({ stdout: "", stderr: REASON + HINT, exitCode: 8 });
 });
@@ -65,8 +60,7 @@ test("as little address space as leaves no room for it is said so", async () => 
 });
 
 test("options of the engine reach neither a daemon nor its children, however it is started", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const env = { BUN_JSC_useJIT: "0" };
   await machine.keyhole("exec -n dev -- true", { env });
   const foreground = await startForeground(machine, { env }, ["--socket-path", `${machine.home}/other.sock`]);

@@ -1,17 +1,5 @@
 // What is answered before Bun starts, and what it hands over. Its cases are those of test/client/express.test.ts.
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  cpSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { encode } from "../../src/wire/codec.ts";
@@ -56,13 +44,13 @@ const unwaiting =
 /** A grant's directory, whose daemon gives one answer. */
 function serveGrant(machine: Machine, answer: Uint8Array) {
   const directory = join(machine.home, "grant");
-  mkdirSync(directory);
-  writeFileSync(join(directory, "aws-config"), "[default]\n");
+  fs.mkdirSync(directory);
+  fs.writeFileSync(join(directory, "aws-config"), "[default]\n");
   const program = join(directory, "keyhole");
   try {
-    linkSync(executable, program);
+    fs.linkSync(executable, program);
   } catch {
-    cpSync(executable, program);
+    fs.cpSync(executable, program);
   }
   let asked = 0;
   const server = Bun.listen({
@@ -75,7 +63,7 @@ function serveGrant(machine: Machine, answer: Uint8Array) {
       },
     },
   });
-  chmodSync(join(directory, "sock"), 0o666);
+  fs.chmodSync(join(directory, "sock"), 0o666);
   return { program, asked: () => asked, [Symbol.dispose]: () => server.stop(true) };
 }
 
@@ -137,22 +125,22 @@ describe.skipIf(!isHere)("before Bun starts", () => {
       using grant = serveGrant(machine, fetchedOf(short));
       const fifo = join(machine.home, "fifo");
       Bun.spawnSync(["mkfifo", fifo]);
-      const pipe = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
-      writeSync(pipe, new Uint8Array(61_440));
+      const pipe = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+      fs.writeSync(pipe, new Uint8Array(61_440));
       const child = Bun.spawn(["python3", "-c", unwaiting, grant.program], {
         env: machine.environment,
         stdin: "ignore",
         stdout: pipe,
         stderr: "pipe",
       });
-      const written = () => Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${child.pid}/io`, "latin1"))?.[1]);
+      const written = () => Number(/^wchar: (\d+)$/m.exec(fs.readFileSync(`/proc/${child.pid}/io`, "latin1"))?.[1]);
       // What it found room for.
       await until(() => written() >= 4096);
       const chunk = new Uint8Array(1_048_576);
       let length = -61_440;
       const drain = () => {
         try {
-          length += readSync(pipe, chunk);
+          length += fs.readSync(pipe, chunk);
         } catch {
           // Nothing is there yet.
         }
@@ -160,7 +148,7 @@ describe.skipIf(!isHere)("before Bun starts", () => {
       };
       await until(drain);
       drain();
-      closeSync(pipe);
+      fs.closeSync(pipe);
       expect({ exitCode: child.exitCode, length, asked: grant.asked() }).toEqual({
         exitCode: 0,
         length: short.length,

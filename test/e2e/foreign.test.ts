@@ -1,16 +1,7 @@
 // Files whose paths somebody else chose, wherever one may be named: none of them stops, fills or slows anybody but who
 // named it, and that one is told which file it is.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { mountHanging, noFuse } from "./fuse.ts";
 import { createMachine, type Machine, type Result, roleArn, until } from "./machine.ts";
@@ -32,9 +23,9 @@ beforeAll(async () => {
   const fifo = join(machine.home, "fifo");
   await Bun.spawn(["mkfifo", fifo]).exited;
   const large = join(machine.home, "large");
-  const descriptor = openSync(large, "w");
-  ftruncateSync(descriptor, 2 * 2 ** 30);
-  closeSync(descriptor);
+  const descriptor = fs.openSync(large, "w");
+  fs.ftruncateSync(descriptor, 2 * 2 ** 30);
+  fs.closeSync(descriptor);
   files = {
     "a FIFO": fifo,
     "/dev/zero": "/dev/zero",
@@ -105,9 +96,9 @@ const places: Readonly<Record<string, (path: string) => Promise<Result>>> = {
 async function byHome(path: string, file: string, config?: string): Promise<Result> {
   const home = join(machine.home, `home-${(names += 1)}`);
   const link = join(home, ".aws", file);
-  mkdirSync(dirname(link), { recursive: true });
-  symlinkSync(path, link);
-  if (config !== undefined) writeFileSync(join(home, ".aws", "config"), config);
+  fs.mkdirSync(dirname(link), { recursive: true });
+  fs.symlinkSync(path, link);
+  if (config !== undefined) fs.writeFileSync(join(home, ".aws", "config"), config);
   const keys = config === undefined ? {} : { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
   return machine.run(["export", "-n", await newConfig()], {
     env: { HOME: home, KEYHOLE_HOME: machine.paths.home, ...keys },
@@ -161,7 +152,7 @@ describe.each(Object.keys(places))("named by %s", (place) => {
 });
 
 test("the daemon was never larger than 80 MiB", () => {
-  const status = readFileSync(`/proc/${machine.daemonPid()!}/status`, "utf8");
+  const status = fs.readFileSync(`/proc/${machine.daemonPid()!}/status`, "utf8");
   expect(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1])).toBeLessThan(LARGEST_DAEMON);
 });
 
@@ -171,13 +162,13 @@ test("a grant whose files do not answer keeps nobody from starting, says why, an
   const env = { AWS_CONFIG_FILE: shared, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
   const { accessKeyId, secretAccessKey } = own.sts.root;
   const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
-  writeFileSync(shared, `[default]\nregion = eu-central-1\n${keys}`);
+  fs.writeFileSync(shared, `[default]\nregion = eu-central-1\n${keys}`);
   await own.addConfig("dev");
   await own.addConfig("other");
   const directory = (await own.keyhole("grant add stuck --config dev", { env })).trim();
   const others = (await own.keyhole("grant add fine --config other")).trim();
   const fetch = (place: string) => own.run([], { program: join(place, "keyhole") });
-  rmSync(shared);
+  fs.rmSync(shared);
   await Bun.spawn(["mkfifo", shared]).exited;
 
   const began = performance.now();
@@ -187,11 +178,11 @@ test("a grant whose files do not answer keeps nobody from starting, says why, an
   expect((await fetch(others)).exitCode).toBe(0);
   expect(await fetch(directory)).toMatchObject({ exitCode: 5, stdout: "" });
   expect(await own.keyhole("grant show stuck")).toContain(`${shared} is a pipe, not a regular file`);
-  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("region = eu-central-1");
+  expect(fs.readFileSync(join(directory, "aws-config"), "utf8")).toContain("region = eu-central-1");
 
-  rmSync(shared);
-  writeFileSync(shared, `[default]\nregion = eu-west-3\n${keys}`);
+  fs.rmSync(shared);
+  fs.writeFileSync(shared, `[default]\nregion = eu-west-3\n${keys}`);
   await until(async () => (await fetch(directory)).exitCode === 0);
   expect(await own.keyhole("grant show stuck")).not.toContain("pipe");
-  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("region = eu-west-3");
+  expect(fs.readFileSync(join(directory, "aws-config"), "utf8")).toContain("region = eu-west-3");
 }, 60_000);

@@ -40,9 +40,7 @@ function residentMebibytes(pid: number): number {
 test.each([1024, 64])(
   "with %i descriptors, floods of one grant and of the control socket lock nobody out",
   async (limit) => {
-    await using machine = await createMachine();
-    await machine.addConfig("a");
-    await machine.addConfig("b");
+    await using machine = await createMachine({ configs: ["a", "b"] });
     const daemon = await startForeground(machine, { under: shell(`ulimit -n ${limit}`) });
     const [a, b] = [await addGrant(machine, "a"), await addGrant(machine, "b")];
     const peers: Peer[] = [];
@@ -63,9 +61,7 @@ test.each([1024, 64])(
 );
 
 test("while one holder does its worst, another grant is answered within 50 ms and the daemon stays small", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("a");
-  await machine.addConfig("b");
+  await using machine = await createMachine({ configs: ["a", "b"] });
   const daemon = await startForeground(machine, { under: shell("ulimit -n 1024") });
   const [a, b] = [await addGrant(machine, "a"), await addGrant(machine, "b")];
   await timeFetch(b);

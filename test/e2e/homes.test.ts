@@ -1,20 +1,6 @@
 // Homes that are not as keyhole would make them: links, a group's, root's, none.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { as, asNobody, canBeOthers, giveHomeToOrdinary, NOBODY, publicExecutable } from "./daemons.ts";
 import { configText, createMachine, isAlive, type Machine, type Result, until } from "./machine.ts";
@@ -51,11 +37,11 @@ async function useAll(machine: Machine, options = {}): Promise<void> {
 test("a home that is a link of its owner's is a home", async () => {
   await using machine = await createMachine();
   moveKeysToFile(machine);
-  mkdirSync(join(machine.home, "other-disk", "keyhole"), { recursive: true, mode: 0o700 });
-  symlinkSync(join(machine.home, "other-disk", "keyhole"), machine.paths.home);
+  fs.mkdirSync(join(machine.home, "other-disk", "keyhole"), { recursive: true, mode: 0o700 });
+  fs.symlinkSync(join(machine.home, "other-disk", "keyhole"), machine.paths.home);
   await machine.addConfig("dev");
   await useAll(machine);
-  expect(readdirSync(join(machine.home, "other-disk", "keyhole"))).toContain("configs");
+  expect(fs.readdirSync(join(machine.home, "other-disk", "keyhole"))).toContain("configs");
 });
 
 test("a home whose link leads elsewhere is another home: the daemon ends, and its grants with it", async () => {
@@ -65,20 +51,20 @@ test("a home whose link leads elsewhere is another home: the daemon ends, and it
   await machine.keyhole("grant add box --config dev");
   const { directory } = JSON.parse(await machine.keyhole("grant show box --json")) as { directory: string };
   const [here, there] = [`${home}.here`, `${home}.there`];
-  renameSync(home, here);
-  symlinkSync(here, home);
+  fs.renameSync(home, here);
+  fs.symlinkSync(here, home);
   const theirs = ["daemon.log", "audit.jsonl"].map((name) => join(there, "logs", name));
-  mkdirSync(join(there, "logs"), { recursive: true, mode: 0o700 });
-  for (const file of theirs) writeFileSync(file, "", { mode: 0o600 });
+  fs.mkdirSync(join(there, "logs"), { recursive: true, mode: 0o700 });
+  for (const file of theirs) fs.writeFileSync(file, "", { mode: 0o600 });
   const holder = join(directory.replace(home, here), "keyhole");
   expectCredentials(await machine.run(EXPORT.slice(0, 3), { program: holder }));
 
   const pid = machine.daemonPid()!;
-  rmSync(home);
-  symlinkSync(there, home);
+  fs.rmSync(home);
+  fs.symlinkSync(there, home);
   await until(() => !isAlive(pid));
-  expect(existsSync(join(there, "sock", "daemon.sock"))).toBe(false);
-  for (const file of theirs) expect([file, readFileSync(file, "utf8")]).toEqual([file, ""]);
+  expect(fs.existsSync(join(there, "sock", "daemon.sock"))).toBe(false);
+  for (const file of theirs) expect([file, fs.readFileSync(file, "utf8")]).toEqual([file, ""]);
   const refused = await machine.run(EXPORT.slice(0, 3), { program: holder });
   expect(refused).toMatchObject({ stdout: "" });
   expect(refused.exitCode).not.toBe(0);
@@ -87,27 +73,28 @@ test("a home whose link leads elsewhere is another home: the daemon ends, and it
 test("configs may be a link, as dotfile managers make them", async () => {
   await using machine = await createMachine();
   moveKeysToFile(machine);
-  mkdirSync(join(machine.home, "dotfiles", "configs"), { recursive: true, mode: 0o755 });
-  mkdirSync(machine.paths.home, { mode: 0o755 });
-  symlinkSync("../dotfiles/configs", machine.paths.configs);
+  fs.mkdirSync(join(machine.home, "dotfiles", "configs"), { recursive: true, mode: 0o755 });
+  fs.mkdirSync(machine.paths.home, { mode: 0o755 });
+  fs.symlinkSync("../dotfiles/configs", machine.paths.configs);
   await machine.addConfig("dev");
   await useAll(machine);
-  expect(readdirSync(join(machine.home, "dotfiles", "configs"))).toEqual(["dev.yaml"]);
+  expect(fs.readdirSync(join(machine.home, "dotfiles", "configs"))).toEqual(["dev.yaml"]);
 });
 
 test.skipIf(!canBeOthers)("a home that is another user's link is none", async () => {
   await using machine = await createMachine();
-  mkdirSync(join(machine.home, "real"), { mode: 0o700 });
-  symlinkSync(join(machine.home, "real"), machine.paths.home);
-  lchownSync(machine.paths.home, NOBODY, NOBODY);
+  fs.mkdirSync(join(machine.home, "real"), { mode: 0o700 });
+  fs.symlinkSync(join(machine.home, "real"), machine.paths.home);
+  fs.lchownSync(machine.paths.home, NOBODY, NOBODY);
   const { stderr, exitCode } = await machine.run(machine.adding("dev"));
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining("belongs to another user")]);
-  expect(readdirSync(join(machine.home, "real"))).toEqual([]);
+  expect(fs.readdirSync(join(machine.home, "real"))).toEqual([]);
 });
 
 /** The lines of passwd(5) or group(5), as fields. */
 function fieldsIn(path: string): string[][] {
-  return readFileSync(path, "utf8")
+  return fs
+    .readFileSync(path, "utf8")
     .trim()
     .split("\n")
     .map((line) => line.split(":"));
@@ -137,22 +124,22 @@ test.skipIf(user === undefined)(
     const under = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
     const options = { under, program: program.path, cwd: "/" };
     try {
-      mkdirSync(machine.paths.configs, { recursive: true });
-      writeFileSync(join(machine.paths.configs, "dev.yaml"), configText(machine, "dev"));
+      fs.mkdirSync(machine.paths.configs, { recursive: true });
+      fs.writeFileSync(join(machine.paths.configs, "dev.yaml"), configText(machine, "dev"));
       for (const path of [
         machine.home,
         machine.paths.home,
         machine.paths.configs,
         join(machine.paths.configs, "dev.yaml"),
       ]) {
-        chownSync(path, uid, gid);
-        chmodSync(path, statSync(path).isDirectory() ? 0o775 : 0o664);
+        fs.chownSync(path, uid, gid);
+        fs.chmodSync(path, fs.statSync(path).isDirectory() ? 0o775 : 0o664);
       }
       Bun.spawnSync(["chown", "-R", `${uid}:${gid}`, machine.home]);
       await useAll(machine, options);
       await machine.run(["daemon", "stop"], options);
       // A group that others are in, or may be.
-      chownSync(machine.paths.configs, uid, 54_321);
+      fs.chownSync(machine.paths.configs, uid, 54_321);
       const { stderr, exitCode } = await machine.run(EXPORT, options);
       expect([exitCode, stderr]).toEqual([
         1,
@@ -179,7 +166,7 @@ test.skipIf(!canBeOthers)("root in a user's home leaves nothing of root's there"
   const foreign = () => Bun.spawnSync(["find", machine.home, "-uid", "0"]).stdout.toString();
   try {
     for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
-    expect([foreign(), readdirSync(machine.home)]).toEqual(["", ["work"]]);
+    expect([foreign(), fs.readdirSync(machine.home)]).toEqual(["", ["work"]]);
     expect((await machine.run(machine.adding("dev"))).stderr).toContain(
       "hint: run keyhole as that user, or in root's own home",
     );
@@ -201,17 +188,17 @@ test.skipIf(!canBeOthers)("what root left in a home is no sandbox, and is named 
   const socketDirectory = join(machine.paths.home, "sock");
   try {
     expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
-    mkdirSync(socketDirectory, { mode: 0o700 });
+    fs.mkdirSync(socketDirectory, { mode: 0o700 });
     const foreign = await machine.run(EXPORT, options);
     expect(foreign).toMatchObject({ exitCode: 1, stdout: "" });
     expect(foreign.stderr).toBe(
       `keyhole: error: ${socketDirectory} belongs to another user (uid 0)\n` +
         `keyhole: hint: sudo chown -R ${NOBODY} ${socketDirectory}\n`,
     );
-    chownSync(socketDirectory, NOBODY, NOBODY);
-    chmodSync(socketDirectory, 0o600);
+    fs.chownSync(socketDirectory, NOBODY, NOBODY);
+    fs.chmodSync(socketDirectory, 0o600);
     expect((await machine.run(EXPORT, options)).stderr).toContain(`hint: chmod u+rwx ${socketDirectory}\n`);
-    chmodSync(socketDirectory, 0o700);
+    fs.chmodSync(socketDirectory, 0o700);
     expectCredentials(await machine.run(EXPORT, options));
     await machine.run(["daemon", "stop"], options);
   } finally {
@@ -223,9 +210,9 @@ test.skipIf(!canBeOthers)("a user without a home, whom no file knows, is served 
   await using machine = await createMachine();
   const program = publicExecutable();
   const uid = 54_321;
-  const home = mkdtempSync(join(machine.home, "k-"));
-  chmodSync(machine.home, 0o755);
-  chownSync(home, uid, uid);
+  const home = fs.mkdtempSync(join(machine.home, "k-"));
+  fs.chmodSync(machine.home, 0o755);
+  fs.chownSync(home, uid, uid);
   const env = { HOME: undefined, KEYHOLE_HOME: home };
   const options = { under: as(uid), program: program.path, cwd: "/", env };
   try {
@@ -233,9 +220,9 @@ test.skipIf(!canBeOthers)("a user without a home, whom no file knows, is served 
     expectCredentials(await machine.run(EXPORT, options));
     expectCredentials(await machine.run(EXPORT, { ...options, env: { ...env, KEYHOLE_DISABLE: "1" } }));
     await machine.run(["daemon", "stop"], options);
-    expect(existsSync(join(home, "configs", "dev.yaml"))).toBe(true);
+    expect(fs.existsSync(join(home, "configs", "dev.yaml"))).toBe(true);
   } finally {
-    rmSync(home, { recursive: true, force: true });
+    fs.rmSync(home, { recursive: true, force: true });
     program.remove();
   }
 });

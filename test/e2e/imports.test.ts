@@ -1,17 +1,6 @@
 // Configs out of ~/.aws, and profiles of configs back into it, by the compiled executable.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { makeWorld, SSO } from "./awsworld.ts";
 import { executable } from "./machine.ts";
@@ -27,7 +16,7 @@ function manyProfiles(count: number): string {
 }
 
 function filesOf(directory: string): string[] {
-  const names = readdirSync(directory, { recursive: true }) as string[];
+  const names = fs.readdirSync(directory, { recursive: true }) as string[];
   return names.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -48,7 +37,7 @@ test("200 profiles are listed by a dry run, which changes nothing, and each vend
   for (const name of ["team-0", "team-198", "base"])
     expect(await run(["export", "-n", name])).toMatchObject({ exitCode: 0, stderr: "" });
   for (const name of names)
-    expect(readFileSync(join(machine.paths.configs, `${name}.yaml`), "utf8")).not.toMatch(/canary/i);
+    expect(fs.readFileSync(join(machine.paths.configs, `${name}.yaml`), "utf8")).not.toMatch(/canary/i);
   expect(done.stdout).not.toMatch(/canary/i);
   const again = await run(["config", "import", "--all"]);
   expect(again.stdout.replaceAll("unchanged", "new      ")).toContain("team-0");
@@ -61,35 +50,35 @@ test("profiles are written between marks, twice to the same bytes, and an import
   const { machine } = world;
   const run = (words: readonly string[]) => world.run(words);
   const [path, target] = [join(machine.home, ".aws/config"), join(machine.home, "dots/aws")];
-  mkdirSync(join(machine.home, "dots"));
-  renameSync(path, target);
-  symlinkSync(target, path);
-  chmodSync(target, 0o600);
+  fs.mkdirSync(join(machine.home, "dots"));
+  fs.renameSync(path, target);
+  fs.symlinkSync(target, path);
+  fs.chmodSync(target, 0o600);
   await run(["config", "import", "--all", "--prefix", "kh-"]);
   const write = ["config", "export-profile", "--all", "--write"];
   expect(await run(write)).toMatchObject({ exitCode: 0, stderr: `wrote ${path}\n` });
-  const once = readFileSync(target, "utf8");
+  const once = fs.readFileSync(target, "utf8");
   expect(once).toStartWith(`${text}\r\n\r\n# BEGIN keyhole profiles\r\n`);
   expect(once).toEndWith(
     `[profile kh-sso-dev]\r\ncredential_process = ${executable} export --format credential-process -n kh-sso-dev\r\nregion = eu-central-1\r\n# END keyhole profiles\r\n`,
   );
   expect(once.replaceAll("\r\n", "")).not.toContain("\n");
-  expect(lstatSync(path).isSymbolicLink()).toBeTrue();
-  expect(statSync(target).mode & 0o777).toBe(0o600);
-  expect(readFileSync(`${target}.keyhole-backup`, "utf8")).toBe(text);
+  expect(fs.lstatSync(path).isSymbolicLink()).toBeTrue();
+  expect(fs.statSync(target).mode & 0o777).toBe(0o600);
+  expect(fs.readFileSync(`${target}.keyhole-backup`, "utf8")).toBe(text);
   expect(await run(write)).toMatchObject({ exitCode: 0, stderr: `${path} has them already\n` });
-  const configs = readdirSync(machine.paths.configs);
+  const configs = fs.readdirSync(machine.paths.configs);
   const imported = await run(["config", "import", "--all", "--prefix", "kh-"]);
   expect(imported.stdout).toMatch(/^kh-sso-dev +- +skipped +it calls keyhole itself$/m);
-  expect(readFileSync(target, "utf8")).toBe(once);
-  expect(readdirSync(machine.paths.configs)).toEqual(configs);
+  expect(fs.readFileSync(target, "utf8")).toBe(once);
+  expect(fs.readdirSync(machine.paths.configs)).toEqual(configs);
   // They vend, each by its own name; and one of them can be taken out again.
   const vended = await run(["exec", "--profile", "kh-base", "--", "env"]);
   expect(vended.stdout).toContain("AWS_ACCESS_KEY_ID=AKIACANARY0000000000");
   await run(["config", "remove", "-n", "kh-base", "--yes"]);
   await run(["config", "export-profile", "-n", "kh-sso-dev", "--write"]);
-  expect(readFileSync(target, "utf8")).toStartWith(text);
-  expect(readFileSync(target, "utf8")).not.toContain("kh-base");
+  expect(fs.readFileSync(target, "utf8")).toStartWith(text);
+  expect(fs.readFileSync(target, "utf8")).not.toContain("kh-base");
 });
 
 const role = (name: string) => `role_arn = arn:aws:iam::123456789012:role/${name}\n`;
@@ -109,7 +98,7 @@ test("a role on an exported profile becomes a Source, vends, and is the same aft
   expect(done).toEqual(dry);
   expect(done.stdout).toMatch(/^top +kh-top +new +arn:aws:iam::123456789012:role\/top from config kh-up$/m);
   expect(done.stdout).toMatch(/^astray +- +skipped +there is no config gone, its source$/m);
-  expect(readFileSync(join(machine.paths.configs, "kh-up.yaml"), "utf8")).toBe(
+  expect(fs.readFileSync(join(machine.paths.configs, "kh-up.yaml"), "utf8")).toBe(
     "AssumeRole:\n  RoleArn: arn:aws:iam::123456789012:role/up\nSource: kh-base\nSTS:\n  region_name: eu-west-1\n",
   );
   expect(await world.run(["export", "-n", "kh-top"])).toMatchObject({ exitCode: 0, stderr: "" });
@@ -118,14 +107,14 @@ test("a role on an exported profile becomes a Source, vends, and is the same aft
     expect.stringMatching(/^sts\./),
   ]);
   const configs = () =>
-    readdirSync(machine.paths.configs).map((name) => readFileSync(join(machine.paths.configs, name), "utf8"));
+    fs.readdirSync(machine.paths.configs).map((name) => fs.readFileSync(join(machine.paths.configs, name), "utf8"));
   await world.run(["config", "export-profile", "--all", "--write"]);
-  const [text, before] = [readFileSync(path, "utf8"), configs()];
+  const [text, before] = [fs.readFileSync(path, "utf8"), configs()];
   expect(text).toContain("[profile kh-top]");
   const again = await world.run(words);
   expect(again.stdout).toMatch(/^top +kh-top +unchanged /m);
   await world.run(["config", "export-profile", "--all", "--write"]);
-  expect(readFileSync(path, "utf8")).toBe(text);
+  expect(fs.readFileSync(path, "utf8")).toBe(text);
   expect(configs()).toEqual(before);
 });
 
@@ -141,12 +130,12 @@ test("a profile of the person's is not shadowed, and a file that the AWS CLI ref
     stderr: expect.stringContaining("no profile for config a: there is a profile of that name"),
   });
   for (const broken of ["\ufeff[profile a]\nregion = x\n", "[profile a]\nregion = x\nregion = y\n", "[a\n"]) {
-    writeFileSync(path, broken);
+    fs.writeFileSync(path, broken);
     const refused = await run(["config", "export-profile", "--all", "--write"]);
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("the AWS CLI refuses") });
-    expect(readFileSync(path, "utf8")).toBe(broken);
+    expect(fs.readFileSync(path, "utf8")).toBe(broken);
   }
-  expect(existsSync(`${path}.keyhole-backup`)).toBeFalse();
+  expect(fs.existsSync(`${path}.keyhole-backup`)).toBeFalse();
   const printed = await run(["config", "export-profile", "-n", "b"]);
   expect(printed.stdout).toEndWith(
     `[profile b]\ncredential_process = ${executable} export --format credential-process -n b\n`,
@@ -167,7 +156,7 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
   await using world = await makeWorld(SSO);
   const { machine, aws } = world;
   const path = join(machine.home, ".aws/config");
-  const before = readFileSync(path, "utf8");
+  const before = fs.readFileSync(path, "utf8");
   aws.assignments = [
     { accountId: "222222222222", accountName: "Dev Team", roles: ["PowerUser", "Admin", "bad\n[profile x]"] },
     { accountId: "333333333333", accountName: "prod", roles: ["ReadOnly"] },
@@ -182,8 +171,8 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
   const words = ["config", "import", "--sso-session", "corp", "--prefix", "s-"];
   const dry = await world.run([...words, "--dry-run"]);
   expect(dry).toMatchObject({ exitCode: 0, stderr: "" });
-  expect(readFileSync(path, "utf8")).toBe(before);
-  expect(existsSync(machine.paths.configs)).toBeFalse();
+  expect(fs.readFileSync(path, "utf8")).toBe(before);
+  expect(fs.existsSync(machine.paths.configs)).toBeFalse();
   const done = await world.run(words);
   expect(done.stdout).toBe(dry.stdout);
   expect(done.stdout.trimEnd().split("\n")).toEqual([
@@ -192,7 +181,7 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
     expect.stringMatching(/^prod-ReadOnly +s-prod-ReadOnly +new .* account 333333333333, role ReadOnly$/),
     expect.stringMatching(/^prod-ReadOnly-444444444444 +s-prod-ReadOnly-444444444444 +new /),
   ]);
-  const after = readFileSync(path, "utf8");
+  const after = fs.readFileSync(path, "utf8");
   expect(after).toStartWith(before);
   expect(after).toContain(
     "# BEGIN keyhole sso-session corp\n[profile Dev-Team-Admin]\nsso_session = corp\nsso_account_id = 222222222222\nsso_role_name = Admin\n\n[profile prod-ReadOnly]",
@@ -200,7 +189,7 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
   const again = await world.run(words);
   expect(again.stderr).toBe("");
   expect(again.stdout.match(/ unchanged /g)).toHaveLength(4);
-  expect(readFileSync(path, "utf8")).toBe(after);
+  expect(fs.readFileSync(path, "utf8")).toBe(after);
   expect(await world.run(["export", "-n", "s-prod-ReadOnly"])).toMatchObject({ exitCode: 0, stderr: "" });
   // The sign-in is over, or there is none.
   aws.intercept = ({ action }) => (action === "ListAccounts" ? new Response("", { status: 401 }) : undefined);
@@ -211,5 +200,5 @@ test("the accounts and roles of a sign-in become profiles and configs, page by p
     const refused = await world.run(["config", "import", "--sso-session", session]);
     expect(refused).toMatchObject({ exitCode: 5, stdout: "", stderr: expect.stringContaining(message) });
   }
-  expect(readFileSync(path, "utf8")).toBe(after);
+  expect(fs.readFileSync(path, "utf8")).toBe(after);
 });

@@ -1,22 +1,10 @@
 // The daemon's life: start, second start, signals, crashes, ends.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { createMachine, executable, isAlive, type Machine, until } from "./machine.ts";
 
-const modeOf = (path: string) => lstatSync(path).mode & 0o777;
+const modeOf = (path: string) => fs.lstatSync(path).mode & 0o777;
 
 /** A daemon in the foreground, ready. */
 async function startForeground(machine: Machine, ...words: string[]) {
@@ -41,16 +29,16 @@ test("start makes a detached daemon, private files, and says where they are", as
   expect(modeOf(machine.paths.socket)).toBe(0o600);
   expect(modeOf(machine.paths.lock)).toBe(0o600);
   expect(modeOf(machine.paths.log)).toBe(0o600);
-  expect(readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
+  expect(fs.readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
 
   // Root may look where the daemon's own user may not.
   if (process.getuid?.() === 0) {
-    expect(readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
-    const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+    expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe("/");
+    const environment = fs.readFileSync(`/proc/${pid}/environ`, "utf8");
     expect(environment).not.toContain("AWS_");
     expect(environment).toContain(`HOME=${machine.home}`);
   }
-  const [, session] = /^\d+ \(.*\) \S \d+ \d+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))!;
+  const [, session] = /^\d+ \(.*\) \S \d+ \d+ (\d+)/s.exec(fs.readFileSync(`/proc/${pid}/stat`, "latin1"))!;
   expect(Number(session)).toBe(pid);
 });
 
@@ -86,7 +74,7 @@ test("a second daemon in the foreground names the first and leaves it alone", as
 test("--daemon --help says what it is, and starts nothing", async () => {
   await using machine = await createMachine();
   expect(await machine.keyhole("--daemon --help")).toContain("in the foreground");
-  expect(existsSync(machine.paths.home)).toBe(false);
+  expect(fs.existsSync(machine.paths.home)).toBe(false);
 });
 
 test("stop ends the daemon and removes its socket; a second stop has nothing to do (A-039)", async () => {
@@ -95,7 +83,7 @@ test("stop ends the daemon and removes its socket; a second stop has nothing to 
   const pid = machine.daemonPid()!;
   await machine.keyhole("daemon stop");
   expect(isAlive(pid)).toBe(false);
-  expect(existsSync(machine.paths.socket)).toBe(false);
+  expect(fs.existsSync(machine.paths.socket)).toBe(false);
   const { exitCode } = await machine.run(["daemon", "stop"]);
   expect(exitCode).toBe(0);
 });
@@ -109,8 +97,7 @@ test("kill is stop", async () => {
 });
 
 test("restart is another process with the sessions of before", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon add -n dev");
   const before = machine.daemonPid();
@@ -126,8 +113,7 @@ test.each([
   ["whoami", ["whoami", "-n", "dev"]],
   ["add", ["daemon", "add", "-n", "dev"]],
 ])("without a daemon, and without auto-start, %s exits 3 and says what to do", async (_, words) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const { stdout, stderr, exitCode } = await machine.run(words, { env: { KEYHOLE_AUTOSTART: "0" } });
   expect(stderr).toContain("keyhole: hint: keyhole daemon start");
   expect(stdout + stderr).toContain(machine.paths.socket);
@@ -139,13 +125,12 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s ends the daemon cleanly", async (s
   const child = await startForeground(machine);
   child.kill(signal);
   expect(await child.exited).toBe(0);
-  expect(existsSync(machine.paths.socket)).toBe(false);
+  expect(fs.existsSync(machine.paths.socket)).toBe(false);
   expect(machine.log().at(-1)!["event"]).toBe("daemon ended");
 });
 
 test("SIGTERM lets an answer under way arrive", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const daemon = await startForeground(machine);
   machine.sts.faults.add({ action: "AssumeRole", delay: 700 });
   const exported = machine.run(["export", "-f", "credential-process", "-n", "dev"]);
@@ -160,8 +145,7 @@ test("SIGTERM lets an answer under way arrive", async () => {
 });
 
 test("SIGTERM does not wait for an STS that hangs longer than its patience", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const daemon = await startForeground(machine);
   machine.sts.faults.add({ action: "AssumeRole", hang: true });
   const exported = machine.run(["export", "-n", "dev"], { env: { KEYHOLE_AUTOSTART: "0" } });
@@ -174,11 +158,11 @@ test("SIGTERM does not wait for an STS that hangs longer than its patience", asy
 test("SIGHUP opens the log anew (E-156)", async () => {
   await using machine = await createMachine();
   await machine.keyhole("daemon start");
-  renameSync(machine.paths.log, `${machine.paths.log}.moved`);
+  fs.renameSync(machine.paths.log, `${machine.paths.log}.moved`);
   process.kill(machine.daemonPid()!, "SIGHUP");
-  await until(() => existsSync(machine.paths.log));
+  await until(() => fs.existsSync(machine.paths.log));
   await machine.run(["export", "-n", "none"]);
-  expect(readFileSync(machine.paths.log, "utf8")).toContain("request failed");
+  expect(fs.readFileSync(machine.paths.log, "utf8")).toContain("request failed");
 });
 
 test.each(["SIGUSR1", "SIGUSR2"] as const)("%s, which other daemons take for a command, is none", async (signal) => {
@@ -192,25 +176,24 @@ test.each(["SIGUSR1", "SIGUSR2"] as const)("%s, which other daemons take for a c
 });
 
 test("fifty rounds of kill -9 and start, without a hand (E-150, E-153)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   for (let round = 0; round < 50; round++) {
     await machine.keyhole("daemon start");
     await machine.keyhole("export -f credential-process -n dev");
     const pid = machine.daemonPid()!;
     process.kill(pid, "SIGKILL");
     await until(() => !isAlive(pid));
-    expect(existsSync(machine.paths.socket)).toBe(true);
+    expect(fs.existsSync(machine.paths.socket)).toBe(true);
   }
   expect(machine.sts.count("AssumeRole")).toBe(50);
-  expect(readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
+  expect(fs.readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
 }, 120_000);
 
 test("a daemon that ends removes its own socket, not another daemon's", async () => {
   await using machine = await createMachine();
   const first = await startForeground(machine);
   // What an administrator's clean-up may do to a running daemon.
-  renameSync(join(machine.paths.home, "sock"), join(machine.paths.home, "moved"));
+  fs.renameSync(join(machine.paths.home, "sock"), join(machine.paths.home, "moved"));
   const second = await startForeground(machine);
   first.kill("SIGTERM");
   await first.exited;
@@ -230,7 +213,7 @@ test("with umask 0 nothing is open to others", async () => {
   }
   await machine.keyhole("daemon add -n dev");
   await machine.keyhole("exec --refresh -n dev -- true");
-  const everything = readdirSync(machine.paths.home, { recursive: true, encoding: "utf8" });
+  const everything = fs.readdirSync(machine.paths.home, { recursive: true, encoding: "utf8" });
   expect(everything.length).toBeGreaterThan(5);
   for (const name of everything) expect([name, modeOf(join(machine.paths.home, name)) & 0o077]).toEqual([name, 0]);
 });
@@ -239,8 +222,8 @@ test.each<[string, (machine: Machine) => string[] | void, string, number]>([
   [
     "a socket directory that others can write to",
     ({ paths }) => {
-      mkdirSync(join(paths.home, "sock"), { recursive: true });
-      chmodSync(join(paths.home, "sock"), 0o777);
+      fs.mkdirSync(join(paths.home, "sock"), { recursive: true });
+      fs.chmodSync(join(paths.home, "sock"), 0o777);
     },
     "can be written by others",
     1,
@@ -248,8 +231,8 @@ test.each<[string, (machine: Machine) => string[] | void, string, number]>([
   [
     "a socket directory that is a link",
     ({ home, paths }) => {
-      mkdirSync(paths.home);
-      symlinkSync(join(home, "work"), join(paths.home, "sock"));
+      fs.mkdirSync(paths.home);
+      fs.symlinkSync(join(home, "work"), join(paths.home, "sock"));
     },
     "is a link or a file",
     1,
@@ -257,8 +240,8 @@ test.each<[string, (machine: Machine) => string[] | void, string, number]>([
   [
     "a file where the socket should be",
     ({ paths }) => {
-      mkdirSync(join(paths.home, "sock"), { recursive: true, mode: 0o700 });
-      writeFileSync(paths.socket, "precious");
+      fs.mkdirSync(join(paths.home, "sock"), { recursive: true, mode: 0o700 });
+      fs.writeFileSync(paths.socket, "precious");
     },
     "occupied by a file that is not a socket",
     1,
@@ -266,7 +249,7 @@ test.each<[string, (machine: Machine) => string[] | void, string, number]>([
   [
     "a log that is a directory",
     ({ paths }) => {
-      mkdirSync(paths.log, { recursive: true, mode: 0o700 });
+      fs.mkdirSync(paths.log, { recursive: true, mode: 0o700 });
     },
     "cannot open the log file",
     1,
@@ -282,7 +265,7 @@ test.each<[string, (machine: Machine) => string[] | void, string, number]>([
   expect(stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
   expect(stdout).toBe("");
   expect(exitCode).toBe(status);
-  if (existsSync(machine.paths.socket)) expect(readFileSync(machine.paths.socket, "utf8")).toBe("precious");
+  if (fs.existsSync(machine.paths.socket)) expect(fs.readFileSync(machine.paths.socket, "utf8")).toBe("precious");
 });
 
 test("a home on a path of 200 bytes works", async () => {
@@ -299,8 +282,8 @@ test("two daemons with two sockets live side by side", async () => {
   const other = join(machine.home, "other", "b.sock");
   await machine.keyhole("daemon start");
   await machine.keyhole(`-sp ${other} daemon start`);
-  expect(statSync(other).isSocket()).toBe(true);
-  expect(existsSync(join(machine.home, "other", "b.lock"))).toBe(true);
+  expect(fs.statSync(other).isSocket()).toBe(true);
+  expect(fs.existsSync(join(machine.home, "other", "b.lock"))).toBe(true);
   await machine.keyhole(`-sp ${other} daemon stop`);
   await machine.keyhole("daemon status");
 });
@@ -317,5 +300,5 @@ test("the log is shown from its end, from its start, as JSON, and a level and ab
 });
 
 test("the executable under test is the compiled one", () => {
-  expect(readFileSync(executable).subarray(0, 4).toString("latin1")).toBe("\x7fELF");
+  expect(fs.readFileSync(executable).subarray(0, 4).toString("latin1")).toBe("\x7fELF");
 });

@@ -34,9 +34,13 @@ export type Machine = Awaited<ReturnType<typeof createMachine>>;
 /**
  * Use with `await using`: the daemon is ended by pid, and the home removed.
  *
+ * @param configs are added
  * @param parent of the home
  */
-export async function createMachine(options: StsServerOptions = {}, parent = tmpdir()) {
+export async function createMachine(
+  { configs = [], ...options }: StsServerOptions & { readonly configs?: readonly string[] } = {},
+  parent = tmpdir(),
+) {
   const home = mkdtempSync(join(parent, "keyhole-e2e-"));
   const sts: Sts = startSts(options);
   const environment: Record<string, string> = {
@@ -92,7 +96,7 @@ export async function createMachine(options: StsServerOptions = {}, parent = tmp
     return text !== "" && isAlive(pid) ? pid : undefined;
   }
 
-  return {
+  const machine = {
     home,
     paths,
     sts,
@@ -121,6 +125,8 @@ export async function createMachine(options: StsServerOptions = {}, parent = tmp
       rmSync(home, { recursive: true, force: true });
     },
   };
+  for (const name of configs) await machine.addConfig(name);
+  return machine;
 }
 
 /** The text of a config as `addConfig` makes it, with more below AssumeRole and below STS. */

@@ -144,8 +144,7 @@ describe("in a terminal", () => {
   ])(
     "%s that is asked for is not waited for when the terminal is closed, nor after Ctrl-C (E-013)",
     async (_, question, words) => {
-      await using machine = await createMachine();
-      await machine.addConfig("dev");
+      await using machine = await createMachine({ configs: ["dev"] });
       for (const end of ["leaves", "interrupts"]) {
         await using person = new Person([executable, ...words], machine.environment);
         await person.sees(question);
@@ -191,8 +190,7 @@ describe("an error is a line of what and a line of what to do, and no stack (E-0
     ["config list --bogus", 2],
     ["completion tcsh", 2],
   ])("%s: exit %d", async (command, exit) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const env = { KEYHOLE_AUTOSTART: "0" };
     const { stdout, stderr, exitCode } = await machine.run(command.split(" "), { env });
     expect([stdout, exitCode]).toEqual(["", exit]);
@@ -201,8 +199,7 @@ describe("an error is a line of what and a line of what to do, and no stack (E-0
   });
 
   test("a client that waits too long says so (E-025)", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("daemon start");
     machine.sts.faults.add({ action: "AssumeRole", hang: true });
     const { stdout, stderr, exitCode } = await machine.run(["--client-timeout", "0.2", "export", "-n", "dev"]);
@@ -212,8 +209,7 @@ describe("an error is a line of what and a line of what to do, and no stack (E-0
 });
 
 test("the hint of a failure can be pasted, and mends it (E-072)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const words = ["--socket-path", machine.paths.socket.replace("daemon", "other"), "export", "-n", "dev"];
   const { stderr, exitCode } = await machine.run(words, { env: { KEYHOLE_AUTOSTART: "0" } });
   expect(exitCode).toBe(3);
@@ -230,8 +226,7 @@ test("the hint of a failure can be pasted, and mends it (E-072)", async () => {
 
 describe("a socket elsewhere, as elhaz's documents have it (E-021)", () => {
   test("/tmp/X.sock is refused without advice to change /tmp, and a client says that none answers", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const socket = `/tmp/keyhole-e2e-${process.pid}.sock`;
     const start = await machine.run(["--socket-path", socket, "daemon", "start"]);
     expect(start).toMatchObject({ exitCode: 1, stdout: "" });
@@ -289,8 +284,7 @@ test("talk never stands on stdout (E-011)", async () => {
 });
 
 test("a removed config takes its live session along (E-062)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon add -n dev");
   await machine.keyhole("config remove -n dev --yes");
@@ -308,8 +302,7 @@ test("stop says that it stopped, every time (E-075, E-076)", async () => {
 });
 
 test("the log says who got what of which config, and none of it is a secret (E-158, E-159)", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   const answer = JSON.parse(await machine.keyhole("export -n dev")) as Record<string, string>;
   const line = machine.log().find(({ event }) => event === "credentials vended");
@@ -328,8 +321,7 @@ describe("odd environments", () => {
     ["colours by force", { FORCE_COLOR: "3", CLICOLOR_FORCE: "1" }, 0],
     ["no PATH", { PATH: undefined }, 0],
   ])("%s", async (_, env, exit) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     for (const command of ["config get -n dev", "daemon logs", "config list"]) {
       const { stdout, stderr, exitCode } = await machine.run(command.split(" "), { env });
       expect([command, exitCode]).toEqual([command, exit]);
@@ -339,8 +331,7 @@ describe("odd environments", () => {
   });
 
   test.each(["0<&-", "2>&-", "2>/dev/full"])("%s changes no answer and no exit status", async (redirection) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const sh = (command: string) =>
       machine.run(["-c", `"$0" ${command} ${redirection}`, executable], { program: "/bin/sh" });
     expect(await sh("config list")).toMatchObject({ stdout: "dev\n", exitCode: 0 });

@@ -1,20 +1,7 @@
 // What an attacker may plant in a daemon's way, and who may not talk to it: files of the wrong kind, links, FIFOs,
 // directories and peers of other users.
 import { describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { dial, openDescriptors } from "./attacker.ts";
 import {
@@ -35,12 +22,12 @@ import { ERROR_NUMBER, errorReply, messages } from "../../src/wire/messages.ts";
 
 /** Opens every door that file modes keep shut, so that the daemon alone is left to refuse. */
 function openDoors({ home, paths }: Machine): void {
-  for (const directory of [home, paths.home, dirname(paths.socket)]) chmodSync(directory, 0o755);
-  chmodSync(paths.socket, 0o666);
+  for (const directory of [home, paths.home, dirname(paths.socket)]) fs.chmodSync(directory, 0o755);
+  fs.chmodSync(paths.socket, 0o666);
 }
 
 const makeFifo = (path: string) => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   expect(Bun.spawnSync(["mkfifo", "-m", "600", path]).exitCode).toBe(0);
 };
 
@@ -137,17 +124,17 @@ test.skipIf(!canBeOthers)("root in another user's home follows no link of that u
   await using machine = await createMachine();
   const victim = join(machine.home, "victim");
   const home = join(machine.home, "theirs");
-  for (const directory of [home, victim, join(victim, "configs")]) mkdirSync(directory);
-  chownSync(home, NOBODY, NOBODY);
-  symlinkSync(victim, join(home, ".keyhole"));
-  lchownSync(join(home, ".keyhole"), NOBODY, NOBODY);
+  for (const directory of [home, victim, join(victim, "configs")]) fs.mkdirSync(directory);
+  fs.chownSync(home, NOBODY, NOBODY);
+  fs.symlinkSync(victim, join(home, ".keyhole"));
+  fs.lchownSync(join(home, ".keyhole"), NOBODY, NOBODY);
   const env = { HOME: home };
   for (const command of ["config add -n one --role-arn arn:aws:iam::111122223333:role/one", "daemon start"]) {
     const { exitCode, stderr } = await machine.run(command.split(" "), { env });
     expect([command, exitCode]).toEqual([command, errors["unsafe-path"].exit]);
     expect(stderr).toContain(`${home}/.keyhole belongs to another user`);
   }
-  expect(readdirSync(victim, { recursive: true })).toEqual(["configs"]);
+  expect(fs.readdirSync(victim, { recursive: true })).toEqual(["configs"]);
 });
 
 test("a socket directory that is swapped for a link leads nobody's daemon out of its tree", async () => {
@@ -156,20 +143,20 @@ test("a socket directory that is swapped for a link leads nobody's daemon out of
   const first = machine.daemonPid()!;
   const elsewhere = join(machine.home, "elsewhere");
   const directory = dirname(machine.paths.socket);
-  mkdirSync(elsewhere, { mode: 0o700 });
-  renameSync(directory, `${directory}.moved`);
-  symlinkSync(elsewhere, directory);
+  fs.mkdirSync(elsewhere, { mode: 0o700 });
+  fs.renameSync(directory, `${directory}.moved`);
+  fs.symlinkSync(elsewhere, directory);
   try {
     const { stderr, exitCode } = await machine.run(["daemon", "start"]);
     expect(stderr).toContain(`${directory} is a link or a file, not a directory`);
     expect(exitCode).toBe(1);
-    expect(readdirSync(elsewhere)).toEqual([]);
+    expect(fs.readdirSync(elsewhere)).toEqual([]);
 
     // What stands at the old path is not the first one's, and stays.
-    writeFileSync(join(elsewhere, "daemon.sock"), "precious");
+    fs.writeFileSync(join(elsewhere, "daemon.sock"), "precious");
     process.kill(first, "SIGTERM");
     await until(() => !isAlive(first));
-    expect(readFileSync(join(elsewhere, "daemon.sock"), "utf8")).toBe("precious");
+    expect(fs.readFileSync(join(elsewhere, "daemon.sock"), "utf8")).toBe("precious");
   } finally {
     if (isAlive(first)) process.kill(first, "SIGKILL");
   }
@@ -181,9 +168,9 @@ test.each<[string, (machine: Machine) => string, string]>([
   [
     "a lock that is a link",
     ({ home, paths }) => {
-      mkdirSync(dirname(paths.lock), { recursive: true, mode: 0o700 });
-      writeFileSync(join(home, "victim"), "precious");
-      symlinkSync(join(home, "victim"), paths.lock);
+      fs.mkdirSync(dirname(paths.lock), { recursive: true, mode: 0o700 });
+      fs.writeFileSync(join(home, "victim"), "precious");
+      fs.symlinkSync(join(home, "victim"), paths.lock);
       return paths.lock;
     },
     "the lock file",
@@ -191,9 +178,9 @@ test.each<[string, (machine: Machine) => string, string]>([
   [
     "a log that is a link",
     ({ home, paths }) => {
-      mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
-      writeFileSync(join(home, "victim"), "precious");
-      symlinkSync(join(home, "victim"), paths.log);
+      fs.mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+      fs.writeFileSync(join(home, "victim"), "precious");
+      fs.symlinkSync(join(home, "victim"), paths.log);
       return paths.log;
     },
     "the log file",
@@ -201,8 +188,8 @@ test.each<[string, (machine: Machine) => string, string]>([
   [
     "a socket that is a link to a listening one",
     ({ home, paths }) => {
-      mkdirSync(dirname(paths.socket), { recursive: true, mode: 0o700 });
-      symlinkSync(join(home, "other.sock"), paths.socket);
+      fs.mkdirSync(dirname(paths.socket), { recursive: true, mode: 0o700 });
+      fs.symlinkSync(join(home, "other.sock"), paths.socket);
       return paths.socket;
     },
     "occupied by a file that is not a socket",
@@ -215,41 +202,40 @@ test.each<[string, (machine: Machine) => string, string]>([
   expect(stderr).toContain(planted);
   expect(exitCode).toBe(1);
   const victim = join(machine.home, "victim");
-  if (existsSync(victim)) expect(readFileSync(victim, "utf8")).toBe("precious");
-  expect(lstatSync(planted).isFile()).toBe(false);
+  if (fs.existsSync(victim)) expect(fs.readFileSync(victim, "utf8")).toBe("precious");
+  expect(fs.lstatSync(planted).isFile()).toBe(false);
   // Neither of these waits for whoever holds the other end of a FIFO.
   await machine.run(["daemon", "logs"]);
   await machine.run(["daemon", "kill"]);
-  rmSync(planted);
+  fs.rmSync(planted);
 });
 
 test.each<[string, (machine: Machine, path: string) => void]>([
   ["is a FIFO", (_, path) => makeFifo(path)],
-  ["is a directory", (_, path) => mkdirSync(path)],
-  ["can be written by others", (_, path) => chmodSync(path, 0o666)],
+  ["is a directory", (_, path) => fs.mkdirSync(path)],
+  ["can be written by others", (_, path) => fs.chmodSync(path, 0o666)],
   [
     "leads to another user's file",
     (machine, path) => {
-      if (!isRoot) return chmodSync(path, 0o666);
-      rmSync(path);
+      if (!isRoot) return fs.chmodSync(path, 0o666);
+      fs.rmSync(path);
       const foreign = join(machine.home, "foreign.yaml");
-      writeFileSync(foreign, `AssumeRole:\n  RoleArn: ${roleArn("foreign")}\n`, { mode: 0o644 });
-      chownSync(foreign, NOBODY, NOBODY);
-      symlinkSync(foreign, path);
+      fs.writeFileSync(foreign, `AssumeRole:\n  RoleArn: ${roleArn("foreign")}\n`, { mode: 0o644 });
+      fs.chownSync(foreign, NOBODY, NOBODY);
+      fs.symlinkSync(foreign, path);
     },
   ],
   [
     "leads to a device",
     (_, path) => {
-      rmSync(path);
-      symlinkSync("/dev/zero", path);
+      fs.rmSync(path);
+      fs.symlinkSync("/dev/zero", path);
     },
   ],
 ])("a config that %s is not assumed", async (title, plant) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const path = join(machine.paths.configs, "dev.yaml");
-  if (title.startsWith("is")) rmSync(path);
+  if (title.startsWith("is")) fs.rmSync(path);
   await machine.keyhole("daemon start");
   plant(machine, path);
   const { stdout, stderr, exitCode } = await machine.run(["export", "-n", "dev"]);
@@ -261,7 +247,7 @@ test.each<[string, (machine: Machine, path: string) => void]>([
 
 test("a socket that somebody else made before is not taken over while it answers", async () => {
   await using machine = await createMachine();
-  mkdirSync(dirname(machine.paths.socket), { recursive: true, mode: 0o700 });
+  fs.mkdirSync(dirname(machine.paths.socket), { recursive: true, mode: 0o700 });
   let bytes = 0;
   const squatter = Bun.listen({
     unix: machine.paths.socket,
@@ -298,10 +284,10 @@ print("up", flush=True)
 async function squatIn(machine: Machine, script: string, mode = "666") {
   giveHomeToOrdinary(machine);
   const directory = join(machine.home, "shared");
-  mkdirSync(directory);
-  chmodSync(directory, 0o777);
+  fs.mkdirSync(directory);
+  fs.chmodSync(directory, 0o777);
   const socket = join(directory, "daemon.sock");
-  chmodSync(machine.home, 0o755);
+  fs.chmodSync(machine.home, 0o755);
   // In NOBODY's group, so that a socket of mode 0660 is open, too.
   const stranger = ["setpriv", `--reuid=${NOBODY - 1}`, `--regid=${NOBODY}`, "--clear-groups"];
   const squatter = Bun.spawn([...stranger, "python3", "-I", "-c", SQUAT + script, socket, mode], {
@@ -311,7 +297,7 @@ async function squatIn(machine: Machine, script: string, mode = "666") {
     stderr: "inherit",
   });
   const program = publicExecutable();
-  await until(() => existsSync(socket));
+  await until(() => fs.existsSync(socket));
   return {
     socket,
     /** As NOBODY. */

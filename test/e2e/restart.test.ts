@@ -1,17 +1,6 @@
 // One daemon after another: what clients notice of it (nothing), what is remembered, and what two releases say.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { Connection } from "../../src/client/connection.ts";
 import { askPatiently, type Link } from "../../src/client/asking.ts";
@@ -30,12 +19,12 @@ const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
 function filesOf({ paths }: Machine): string[] {
   return ["sock", "run", "logs", "grants", "g"].flatMap((name) => {
     const directory = join(paths.home, name);
-    return existsSync(directory) ? readdirSync(directory).map((file) => `${name}/${file}`) : [];
+    return fs.existsSync(directory) ? fs.readdirSync(directory).map((file) => `${name}/${file}`) : [];
   });
 }
 
 function descriptorsOf(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+  return fs.readdirSync(`/proc/${pid}/fd`).length;
 }
 
 /** Asks over one connection, and over the next one where that one ends. */
@@ -121,13 +110,12 @@ test("100 restarts under clients that ask every 10 ms: no request fails, and not
 }, 120_000);
 
 test("a restart whose next daemon cannot begin leaves the one that runs as it was", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const first = await machine.keyhole(EXPORT.join(" "));
   const pid = machine.daemonPid()!;
   // Opened behind the lock: until then the other daemon has the log.
   const taken = join(machine.home, "log");
-  mkdirSync(taken);
+  fs.mkdirSync(taken);
   const { exitCode, stderr } = await machine.run(["daemon", "restart", "--logging-path", taken]);
   expect([exitCode, stderr]).toEqual([
     1,
@@ -144,15 +132,14 @@ test("a restart whose next daemon cannot begin leaves the one that runs as it wa
 });
 
 test("one whose next daemon hangs and is killed goes on, and its clients wait for it", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const first = await machine.keyhole(EXPORT.join(" "));
   const pid = machine.daemonPid()!;
   // As a daemon does that is to replace another.
   const hanging = succeed(machine.paths.lock, loadNative(), () => {});
   const stopping = machine.run(["daemon", "stop"]);
   const { lock, complete } = await hanging;
-  expect(existsSync(machine.paths.socket)).toBe(false);
+  expect(fs.existsSync(machine.paths.socket)).toBe(false);
   const waiting = machine.keyhole(EXPORT.join(" "));
   const early = await Promise.race([waiting, Bun.sleep(300).then(() => "waits")]);
   expect([early, isAlive(pid)]).toEqual(["waits", true]);
@@ -165,16 +152,14 @@ test("one whose next daemon hangs and is killed goes on, and its clients wait fo
 });
 
 test("a client that finds nobody while a daemon ends waits for it, and starts no other meanwhile", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
-  await machine.addConfig("slow");
+  await using machine = await createMachine({ configs: ["dev", "slow"] });
   await machine.keyhole("daemon start");
   const first = machine.daemonPid()!;
   machine.sts.faults.add({ action: "AssumeRole", roleArn: roleArn("slow"), delay: 600 });
   const slow = machine.run(["export", "-n", "slow"]);
   await machine.sts.until(() => machine.sts.count("AssumeRole") === 1);
   process.kill(first, "SIGTERM");
-  await until(() => !existsSync(machine.paths.socket));
+  await until(() => !fs.existsSync(machine.paths.socket));
   // The lock is held until the answer is out.
   const { exitCode } = await machine.run(EXPORT);
   expect([exitCode, isAlive(first), (await slow).exitCode]).toEqual([0, false, 0]);
@@ -189,8 +174,8 @@ test("what was added comes back after a stop, a crash and a restart, with its so
   for (const name of ["one", "two", "gone"]) await machine.keyhole(`daemon add -n ${name}`, { env });
   await machine.keyhole("daemon remove -n gone");
   const memory = join(machine.paths.home, "run", "sessions.json");
-  const remembered = () => (JSON.parse(readFileSync(memory, "utf8")) as { sessions: { config: string }[] }).sessions;
-  const names = () => (existsSync(memory) ? remembered().map(({ config }) => config) : []);
+  const remembered = () => (JSON.parse(fs.readFileSync(memory, "utf8")) as { sessions: { config: string }[] }).sessions;
+  const names = () => (fs.existsSync(memory) ? remembered().map(({ config }) => config) : []);
   await until(() => Bun.deepEquals(names(), ["one", "two"]));
   const calls = machine.sts.count("AssumeRole");
 
@@ -208,41 +193,42 @@ test("what was added comes back after a stop, a crash and a restart, with its so
   }
   expect(JSON.parse(await machine.keyhole("export -f credential-process -n one", bare))).toHaveProperty("SessionToken");
   expect(machine.sts.count("AssumeRole")).toBe(calls + 1);
-  expect(statSync(memory).mode & 0o777).toBe(0o600);
-  expect(readFileSync(memory, "utf8")).not.toContain(machine.sts.root.secretAccessKey);
+  expect(fs.statSync(memory).mode & 0o777).toBe(0o600);
+  expect(fs.readFileSync(memory, "utf8")).not.toContain(machine.sts.root.secretAccessKey);
 });
 
 test("a restart keeps the shared socket, and ends no daemon where the next one could not serve it", async () => {
   await using machine = await createMachine();
   const directory = join(machine.home, "shared");
-  mkdirSync(directory);
+  fs.mkdirSync(directory);
   // Not root's; whoever else runs this test has another one already.
-  if (process.getuid!() === 0) chownSync(directory, 0, 1);
-  chmodSync(directory, 0o2750);
+  if (process.getuid!() === 0) fs.chownSync(directory, 0, 1);
+  fs.chmodSync(directory, 0o2750);
   const env = { KEYHOLE_SHARED_SOCKET: join(directory, "k.sock") };
   const daemon = machine.spawn(["--daemon", "--shared"], { env });
   await daemon.stdout.getReader().read();
   await machine.keyhole("daemon restart");
   await daemon.exited;
   const pid = machine.daemonPid();
-  expect(statSync(join(directory, "k.sock")).isSocket()).toBe(true);
-  chmodSync(directory, 0o2770);
+  expect(fs.statSync(join(directory, "k.sock")).isSocket()).toBe(true);
+  fs.chmodSync(directory, 0o2770);
   const { exitCode, stderr } = await machine.run(["daemon", "restart"]);
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`${directory} can be written by others`)]);
   expect(machine.daemonPid()).toBe(pid);
 });
 
 test("a session whose source was keys in the environment waits for them, and none of them is on the disk", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   await machine.keyhole("daemon stop");
   const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
   await machine.keyhole("daemon start", bare);
   expect(await machine.keyhole("daemon list", bare)).toBe("");
   await machine.keyhole("export -n dev");
-  for (const name of readdirSync(join(machine.paths.home, "run"))) {
-    expect(readFileSync(join(machine.paths.home, "run", name), "utf8")).not.toContain(machine.sts.root.secretAccessKey);
+  for (const name of fs.readdirSync(join(machine.paths.home, "run"))) {
+    expect(fs.readFileSync(join(machine.paths.home, "run", name), "utf8")).not.toContain(
+      machine.sts.root.secretAccessKey,
+    );
   }
 });
 
@@ -253,13 +239,13 @@ test("a memory that is damaged is left out, said in the log, and written anew", 
   await machine.keyhole("daemon add -n dev", { env });
   await machine.keyhole("daemon stop");
   const memory = join(machine.paths.home, "run", "sessions.json");
-  writeFileSync(memory, "{", { mode: 0o600 });
+  fs.writeFileSync(memory, "{", { mode: 0o600 });
   await machine.keyhole("daemon start");
   expect(await machine.keyhole("daemon list")).toBe("");
   expect(machine.log().map(({ event }) => event)).toContain("memory of sessions not used");
   await machine.keyhole("daemon add -n dev", { env });
   await machine.keyhole("daemon stop");
-  expect(readFileSync(memory, "utf8")).toContain('"dev"');
+  expect(fs.readFileSync(memory, "utf8")).toContain('"dev"');
 });
 
 /** A daemon of another release, as far as its answers say, at the machine's socket. */
@@ -285,8 +271,7 @@ test.each([
   [2, "update keyhole"],
   [0, "keyhole daemon restart"],
 ])("a daemon that speaks version %d of the protocol is one sentence and one remedy: %s", async (version, hint) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon stop");
   const other = pretend(machine, () => encodeFrame(messages.Vend.number, new Uint8Array(3), version));
@@ -309,8 +294,7 @@ test("status waits for a daemon that is about to start, and gives up in time", a
 });
 
 test("SIGHUP reads the grants anew and opens the log anew, and the daemon lives on", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const pid = machine.daemonPid()!;
   for (let times = 0; times < 20; times++) process.kill(pid, "SIGHUP");
@@ -319,15 +303,14 @@ test("SIGHUP reads the grants anew and opens the log anew, and the daemon lives 
 });
 
 test("a log that SIGHUP cannot open keeps nothing else from being opened anew, and the old one goes on", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const { log } = machine.paths;
   const audit = join(dirname(log), "audit.jsonl");
-  for (const file of [log, audit]) renameSync(file, `${file}.moved`);
-  symlinkSync("/dev/null", log);
+  for (const file of [log, audit]) fs.renameSync(file, `${file}.moved`);
+  fs.symlinkSync("/dev/null", log);
   process.kill(machine.daemonPid()!, "SIGHUP");
-  await until(() => existsSync(audit));
-  await until(() => readFileSync(`${log}.moved`, "utf8").includes('"event":"not reloaded","part":"log"'));
+  await until(() => fs.existsSync(audit));
+  await until(() => fs.readFileSync(`${log}.moved`, "utf8").includes('"event":"not reloaded","part":"log"'));
   await machine.keyhole("export -n dev");
 });

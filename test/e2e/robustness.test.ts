@@ -1,17 +1,6 @@
 // What machines do to a daemon: each gives a working daemon or one clear line, and heals when the cause is gone.
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { asOrdinary, giveHomeToOrdinary, isRoot, publicExecutable, shell, startForeground } from "./daemons.ts";
 import { createMachine, dynamicExecutable, isAlive, type Machine, type Result, until } from "./machine.ts";
@@ -33,7 +22,7 @@ const expectCredentials = ({ stdout, stderr, exitCode }: Result): void => {
 /** A file system of its own below the machine's home, of so many KiB; undefined where none can be made here. */
 function mountSmall(machine: Machine, kib: number) {
   const path = join(machine.home, "small");
-  mkdirSync(path, { mode: 0o700 });
+  fs.mkdirSync(path, { mode: 0o700 });
   const mount = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${kib}k,mode=0700`, "tmpfs", path]);
   if (mount.exitCode !== 0) throw new Error("no tmpfs can be mounted here");
   const home = { KEYHOLE_HOME: join(path, "k"), KEYHOLE_CONFIG_DIR: machine.paths.configs };
@@ -60,7 +49,7 @@ test.skipIf(!canMount)("a full disk costs log lines and memory, no credentials",
   await machine.keyhole("daemon status", { env });
   // A restart on a full disk: what can be kept on it is small, and may be there already.
   expectCredentials(await restarted(run));
-  rmSync(join(small.path, "filler"));
+  fs.rmSync(join(small.path, "filler"));
   expectCredentials(await restarted(run));
   await machine.keyhole("daemon stop", { env });
 });
@@ -76,7 +65,7 @@ test.skipIf(!canMount)(
         ({ state }) => state,
       );
     const kill = async () => {
-      const pid = Number(readFileSync(join(small.path, "k", "sock", "daemon.lock"), "utf8"));
+      const pid = Number(fs.readFileSync(join(small.path, "k", "sock", "daemon.lock"), "utf8"));
       process.kill(pid, "SIGKILL");
       await until(() => !isAlive(pid));
     };
@@ -87,7 +76,7 @@ test.skipIf(!canMount)(
     fill(small.path);
     await machine.keyhole("grant revoke one", { env });
     await kill();
-    rmSync(join(small.path, "filler"));
+    fs.rmSync(join(small.path, "filler"));
     await machine.keyhole("daemon start", { env });
     expect(await states()).toEqual(["revoked", "active"]);
     expect([onGrants("mount", "--bind", grants), onGrants("mount", "-o", "remount,bind,ro")]).toEqual([0, 0]);
@@ -96,7 +85,7 @@ test.skipIf(!canMount)(
     expect(await states()).toEqual(["revoked", "revoked"]);
     expect(onGrants("umount")).toBe(0);
     // The daemon writes it as soon as it can.
-    await until(() => readFileSync(join(grants, "two.yaml"), "utf8").includes("revoked:"));
+    await until(() => fs.readFileSync(join(grants, "two.yaml"), "utf8").includes("revoked:"));
     await kill();
     await machine.keyhole("daemon start", { env });
     expect(await states()).toEqual(["revoked", "revoked"]);
@@ -113,7 +102,7 @@ test.skipIf(!canMount)("a disk that was full from the start is one clear line or
   const first = await machine.run(EXPORT, { env });
   if (first.exitCode === 0) expectCredentials(first);
   else expectOneLine(first, "ENOSPC");
-  rmSync(join(small.path, "filler"));
+  fs.rmSync(join(small.path, "filler"));
   expectCredentials(await machine.run(EXPORT, { env }));
   await machine.keyhole("daemon stop", { env });
 });
@@ -123,7 +112,7 @@ function fill(directory: string): void {
   for (let size = 4096; size >= 1; size = Math.floor(size / 4)) {
     for (;;) {
       try {
-        writeFileSync(join(directory, "filler"), Buffer.alloc(size), { flag: "a" });
+        fs.writeFileSync(join(directory, "filler"), Buffer.alloc(size), { flag: "a" });
       } catch {
         break;
       }
@@ -143,21 +132,21 @@ test.skipIf(isRoot && asOrdinary.length === 0)(
     giveHomeToOrdinary(machine);
     const program = publicExecutable();
     try {
-      chmodSync(machine.home, 0o755);
+      fs.chmodSync(machine.home, 0o755);
       const options = { under: asOrdinary, program: program.path };
       expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
-      chmodSync(machine.paths.home, 0o500);
+      fs.chmodSync(machine.paths.home, 0o500);
       expectOneLine(
         await machine.run(EXPORT, options),
         `cannot make the directory ${machine.paths.home}/sock (EACCES)`,
       );
-      chmodSync(machine.paths.home, 0o700);
+      fs.chmodSync(machine.paths.home, 0o700);
       expectCredentials(await machine.run(EXPORT, options));
       // A daemon that runs does not need it.
-      chmodSync(machine.paths.home, 0o500);
+      fs.chmodSync(machine.paths.home, 0o500);
       expectCredentials(await machine.run(EXPORT, options));
       await machine.run(["daemon", "stop"], options);
-      chmodSync(machine.paths.home, 0o700);
+      fs.chmodSync(machine.paths.home, 0o700);
     } finally {
       program.remove();
     }
@@ -178,8 +167,7 @@ test.skipIf(!canMount)("a home on a file system that is mounted read-only is one
 });
 
 test("a home on a path of 200 bytes starts its daemon, is asked and restarted", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const home = join(machine.home, "h".repeat(100), "h".repeat(100));
   const env = { KEYHOLE_HOME: home, KEYHOLE_CONFIG_DIR: machine.paths.configs };
   expect(home.length).toBeGreaterThan(200);
@@ -190,12 +178,11 @@ test("a home on a path of 200 bytes starts its daemon, is asked and restarted", 
 });
 
 test.each<[what: string, remove: (machine: Machine) => void]>([
-  ["socket", ({ paths }) => unlinkSync(paths.socket)],
-  ["socket and lock", ({ paths }) => [paths.socket, paths.lock].forEach((path) => unlinkSync(path))],
-  ["socket directory", ({ paths }) => rmSync(join(paths.home, "sock"), { recursive: true })],
+  ["socket", ({ paths }) => fs.unlinkSync(paths.socket)],
+  ["socket and lock", ({ paths }) => [paths.socket, paths.lock].forEach((path) => fs.unlinkSync(path))],
+  ["socket directory", ({ paths }) => fs.rmSync(join(paths.home, "sock"), { recursive: true })],
 ])("a deleted %s: whoever asks is answered, by one daemon", async (_, remove) => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   const first = machine.daemonPid()!;
   for (let round = 0; round < 2; round++) {
@@ -212,23 +199,21 @@ test.each<[what: string, remove: (machine: Machine) => void]>([
 });
 
 test("a daemon whose whole home was deleted ends, and leaves nothing there", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("export -n dev");
   const pid = machine.daemonPid()!;
-  rmSync(machine.paths.home, { recursive: true });
+  fs.rmSync(machine.paths.home, { recursive: true });
   await until(() => !isAlive(pid));
-  expect(existsSync(machine.paths.home)).toBe(false);
+  expect(fs.existsSync(machine.paths.home)).toBe(false);
 });
 
 test("a lock file with the pid of a process that has ended, or is somebody else's, is in nobody's way", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const ended = Bun.spawn(["true"]);
   await ended.exited;
   for (const pid of [ended.pid, process.pid, 1]) {
-    mkdirSync(join(machine.paths.home, "sock"), { recursive: true, mode: 0o700 });
-    writeFileSync(machine.paths.lock, `${pid}\n`, { mode: 0o600 });
+    fs.mkdirSync(join(machine.paths.home, "sock"), { recursive: true, mode: 0o700 });
+    fs.writeFileSync(machine.paths.lock, `${pid}\n`, { mode: 0o600 });
     const began = performance.now();
     expectCredentials(await machine.run(EXPORT));
     expect(performance.now() - began).toBeLessThan(5000);
@@ -237,12 +222,11 @@ test("a lock file with the pid of a process that has ended, or is somebody else'
 });
 
 test("a stopped process that holds the lock and does not listen is named, with what ends it", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   await machine.keyhole("daemon start");
   const pid = machine.daemonPid()!;
   process.kill(pid, "SIGSTOP");
-  renameSync(machine.paths.socket, `${machine.paths.socket}.gone`);
+  fs.renameSync(machine.paths.socket, `${machine.paths.socket}.gone`);
   const result = await machine.run(EXPORT);
   expectOneLine(result, `a daemon (pid ${pid}) holds its lock and does not listen`);
   expect([result.exitCode, result.stderr]).toEqual([3, expect.stringContaining("hint: keyhole daemon kill")]);
@@ -251,8 +235,7 @@ test("a stopped process that holds the lock and does not listen is named, with w
 }, 20_000);
 
 test("in a working directory that was removed keyhole works, and refuses what it would need one for", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const words = ["export", "-n", "dev", "-f", "credential-process"];
   const under = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'];
   expect(await machine.run(words, { under })).toMatchObject({ exitCode: 0, stderr: "" });
@@ -264,27 +247,25 @@ test("in a working directory that was removed keyhole works, and refuses what it
 });
 
 test("with ulimit -n 64 there is a working daemon", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("dev");
+  await using machine = await createMachine({ configs: ["dev"] });
   const daemon = await startForeground(machine, { under: shell("ulimit -n 64") });
   const results = await Promise.all(Array.from({ length: 20 }, () => machine.run(EXPORT)));
   for (const result of results) expectCredentials(result);
   await machine.keyhole("daemon restart", { under: shell("ulimit -n 64") });
   expectCredentials(await machine.run(EXPORT, { under: shell("ulimit -n 64") }));
   expect(await daemon.exited).toBe(0);
-  expect(readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
+  expect(fs.readdirSync(join(machine.paths.home, "sock")).toSorted()).toEqual(["daemon.lock", "daemon.sock"]);
 });
 
 /** As in test/e2e: what the dynamic executable is preloaded with. */
 const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-test.skipIf(!existsSync(faketime) || !existsSync(dynamicExecutable))(
+test.skipIf(!fs.existsSync(faketime) || !fs.existsSync(dynamicExecutable))(
   "a clock that is set back by a day costs nobody a request",
   async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     const clock = join(machine.home, "clock");
-    const set = (offset: string) => writeFileSync(clock, `${offset}\n`);
+    const set = (offset: string) => fs.writeFileSync(clock, `${offset}\n`);
     set("+0");
     const env = {
       LD_PRELOAD: faketime,
@@ -302,6 +283,6 @@ test.skipIf(!existsSync(faketime) || !existsSync(dynamicExecutable))(
     daemon.kill("SIGTERM");
     expect(await daemon.exited).toBe(0);
     expect(machine.log().map(({ event }) => event)).not.toContain("handler failed");
-    expect(statSync(machine.paths.log).size).toBeGreaterThan(0);
+    expect(fs.statSync(machine.paths.log).size).toBeGreaterThan(0);
   },
 );

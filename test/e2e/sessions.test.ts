@@ -87,8 +87,7 @@ describe("an STS endpoint of one shell", () => {
   });
 
   test("changes nothing where the config names one", async () => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
+    await using machine = await createMachine({ configs: ["dev"] });
     for (const env of [{ AWS_ENDPOINT_URL_STS: "http://127.0.0.1:9" }, { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true" }])
       await machine.keyhole("export -n dev", { env });
     expect(await sessionsOf(machine)).toEqual(["dev"]);
@@ -109,9 +108,7 @@ async function twoDirectories() {
 test.each([["daemon start"], ["daemon restart"], ["grant list"], ["whoami -n other"]])(
   "keys that a restart forgot come back with %s in a shell that has them",
   async (command) => {
-    await using machine = await createMachine();
-    await machine.addConfig("dev");
-    await machine.addConfig("other");
+    await using machine = await createMachine({ configs: ["dev", "other"] });
     await machine.keyhole("whoami -n dev");
     const directory = (await machine.keyhole("grant add agent --config dev --no-executable")).trim();
     expect(memoryOf(machine)).not.toContain(machine.sts.root.secretAccessKey);

@@ -230,8 +230,7 @@ test.skipIf(!canBeOthers)("without HOME and without an account children have a h
 });
 
 test("a config whose Source is another is assumed with that one's credentials, any number deep", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("base");
+  await using machine = await createMachine({ configs: ["base"] });
   const add = (name: string, ...settings: string[]) =>
     machine.run([
       "config",

@@ -14,8 +14,7 @@ const commands = [
 ];
 
 test("what is appended to a file stands behind what was there, and a full disk is an error", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("one");
+  await using machine = await createMachine({ configs: ["one"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon add -n one");
   const { environment: env, home } = machine;
@@ -38,8 +37,7 @@ test("what is appended to a file stands behind what was there, and a full disk i
 });
 
 test.skipIf(process.platform !== "linux")("a closed stdout is an error, /dev/null is none", async () => {
-  await using machine = await createMachine();
-  await machine.addConfig("one");
+  await using machine = await createMachine({ configs: ["one"] });
   await machine.keyhole("daemon start");
   await machine.keyhole("daemon add -n one");
   const { environment: env, home } = machine;

@@ -1,16 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  lchownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureDirectory, ensurePrivateDirectory, ensurePrivateHome } from "../../src/files/directories.ts";
@@ -19,16 +8,16 @@ import { thrownBy } from "../thrown.ts";
 let root: string;
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "keyhole-directories-"));
+  root = fs.mkdtempSync(join(tmpdir(), "keyhole-directories-"));
 });
 
 afterEach(() => {
-  rmSync(root, { recursive: true, force: true });
+  fs.rmSync(root, { recursive: true, force: true });
 });
 
 const refusal = (path: string) => thrownBy(() => ensurePrivateDirectory(path));
 
-const modeOf = (path: string) => statSync(path).mode & 0o777;
+const modeOf = (path: string) => fs.statSync(path).mode & 0o777;
 
 test("what is missing is made, every level for the owner alone", () => {
   ensurePrivateDirectory(join(root, "home", "sock"));
@@ -50,15 +39,15 @@ test("a group may be let in to what is made, whatever the umask, and to nothing 
 });
 
 test("an existing directory keeps its mode, as long as nobody else can write to it", () => {
-  mkdirSync(join(root, "sock"), { mode: 0o755 });
+  fs.mkdirSync(join(root, "sock"), { mode: 0o755 });
   ensurePrivateDirectory(join(root, "sock"));
   expect(modeOf(join(root, "sock"))).toBe(0o755);
 });
 
 test.each([0o707, 0o777])("a directory of mode %o is refused with the command that mends it", (mode) => {
   const path = join(root, "sock");
-  mkdirSync(path);
-  chmodSync(path, mode);
+  fs.mkdirSync(path);
+  fs.chmodSync(path, mode);
   const error = refusal(path);
   expect(error.kind).toBe("unsafe-path");
   expect(error.message).toContain(path);
@@ -68,60 +57,60 @@ test.each([0o707, 0o777])("a directory of mode %o is refused with the command th
 
 test("a parent that others can write to is refused, because they could replace the directory", () => {
   const parent = join(root, "shared");
-  mkdirSync(parent);
-  chmodSync(parent, 0o777);
+  fs.mkdirSync(parent);
+  fs.chmodSync(parent, 0o777);
   expect(refusal(join(parent, "sock")).hint).toBe(`chmod go-w ${parent}`);
 });
 
 test("a sticky parent such as /tmp is fine", () => {
   const parent = join(root, "sticky");
-  mkdirSync(parent);
-  chmodSync(parent, 0o1777);
+  fs.mkdirSync(parent);
+  fs.chmodSync(parent, 0o1777);
   ensurePrivateDirectory(join(parent, "sock"));
   expect(modeOf(join(parent, "sock"))).toBe(0o700);
 });
 
 test("a home may be a link of one's own, and what it leads to is looked at", () => {
-  mkdirSync(join(root, "other-disk", "real"), { recursive: true, mode: 0o700 });
-  symlinkSync(join(root, "other-disk", "real"), join(root, "link"));
+  fs.mkdirSync(join(root, "other-disk", "real"), { recursive: true, mode: 0o700 });
+  fs.symlinkSync(join(root, "other-disk", "real"), join(root, "link"));
   ensurePrivateHome(join(root, "link"));
   ensurePrivateDirectory(join(root, "link", "sock"));
   expect(modeOf(join(root, "other-disk", "real", "sock"))).toBe(0o700);
   const refusalOfHome = () => thrownBy(() => ensurePrivateHome(join(root, "link")));
-  chmodSync(join(root, "other-disk"), 0o777);
+  fs.chmodSync(join(root, "other-disk"), 0o777);
   expect(refusalOfHome().hint).toBe(`chmod go-w ${join(root, "other-disk")}`);
-  chmodSync(join(root, "other-disk"), 0o700);
-  chmodSync(join(root, "other-disk", "real"), 0o777);
+  fs.chmodSync(join(root, "other-disk"), 0o700);
+  fs.chmodSync(join(root, "other-disk", "real"), 0o777);
   expect(refusalOfHome().hint).toBe(`chmod go-w ${join(root, "other-disk", "real")}`);
   expect(refusal(join(root, "link", "sock")).hint).toBe(`chmod go-w ${join(root, "link")}`);
 });
 
 test("a link in the place of the directory itself is refused, wherever it leads", () => {
-  mkdirSync(join(root, "real"), { mode: 0o700 });
-  symlinkSync(join(root, "real"), join(root, "link"));
+  fs.mkdirSync(join(root, "real"), { mode: 0o700 });
+  fs.symlinkSync(join(root, "real"), join(root, "link"));
   expect(refusal(join(root, "link")).message).toContain("is a link or a file");
 });
 
 test("a link that leads nowhere, or to a file, is refused, and nothing is made", () => {
-  symlinkSync(join(root, "missing"), join(root, "link"));
+  fs.symlinkSync(join(root, "missing"), join(root, "link"));
   expect(refusal(join(root, "link", "sock")).message).toBe(`${join(root, "link")} is a link that leads nowhere`);
   expect(refusal(join(root, "link")).kind).toBe("unsafe-path");
-  writeFileSync(join(root, "missing"), "");
+  fs.writeFileSync(join(root, "missing"), "");
   expect(refusal(join(root, "link")).message).toContain("is a link or a file, not a directory");
-  expect(readdirSync(root).toSorted()).toEqual(["link", "missing"]);
+  expect(fs.readdirSync(root).toSorted()).toEqual(["link", "missing"]);
 });
 
 test.skipIf(process.getuid?.() !== 0)("another user's link is refused, wherever it leads", () => {
-  mkdirSync(join(root, "real"), { mode: 0o700 });
-  symlinkSync(join(root, "real"), join(root, "link"));
-  lchownSync(join(root, "link"), 65534, 65534);
+  fs.mkdirSync(join(root, "real"), { mode: 0o700 });
+  fs.symlinkSync(join(root, "real"), join(root, "link"));
+  fs.lchownSync(join(root, "link"), 65534, 65534);
   expect(refusal(join(root, "link")).message).toContain("another user (uid 65534)");
   expect(refusal(join(root, "link", "sock")).message).toContain("another user (uid 65534)");
 });
 
 test.skipIf(process.getuid?.() !== 0)("nothing is made in another user's directory", () => {
-  mkdirSync(join(root, "home"), { mode: 0o755 });
-  chownSync(join(root, "home"), 65534, 65534);
+  fs.mkdirSync(join(root, "home"), { mode: 0o755 });
+  fs.chownSync(join(root, "home"), 65534, 65534);
   for (const make of [ensurePrivateDirectory, (path: string) => ensureDirectory(path, 0)]) {
     const error = thrownBy(() => make(join(root, "home", ".keyhole", "sock")));
     expect(error.message).toBe(
@@ -129,11 +118,11 @@ test.skipIf(process.getuid?.() !== 0)("nothing is made in another user's directo
     );
     expect(error.hint).toContain("sudo -H keyhole");
   }
-  expect(readdirSync(join(root, "home"))).toEqual([]);
+  expect(fs.readdirSync(join(root, "home"))).toEqual([]);
 });
 
 test("a file in the way is refused", () => {
-  writeFileSync(join(root, "sock"), "");
+  fs.writeFileSync(join(root, "sock"), "");
   expect(refusal(join(root, "sock")).kind).toBe("unsafe-path");
 });
 
@@ -141,18 +130,18 @@ test.skipIf(process.getuid?.() !== 0)(
   "a directory that a group may write is refused, unless that is its owner's own",
   () => {
     const path = join(root, "sock");
-    mkdirSync(path);
-    chmodSync(path, 0o770);
+    fs.mkdirSync(path);
+    fs.chmodSync(path, 0o770);
     // Of `users`, which has no members here or others; and one that no file knows.
     for (const gid of [100, 54_321]) {
-      chownSync(path, 0, gid);
+      fs.chownSync(path, 0, gid);
       expect(refusal(path).hint).toBe(`chmod go-w ${path}`);
     }
   },
 );
 
 test.skipIf(process.getuid?.() !== 0)("another user's directory is refused", () => {
-  mkdirSync(join(root, "sock"), { mode: 0o700 });
-  chownSync(join(root, "sock"), 65534, 65534);
+  fs.mkdirSync(join(root, "sock"), { mode: 0o700 });
+  fs.chownSync(join(root, "sock"), 65534, 65534);
   expect(refusal(join(root, "sock")).message).toContain("another user (uid 65534)");
 });

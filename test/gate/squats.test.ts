@@ -1,17 +1,7 @@
 // Places that somebody has taken before keyhole comes: links where its directories go, and directories of others in
 // memory, where leases go. Nothing is written there, and the error names the place.
 import { expect } from "bun:test";
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { NOBODY } from "../e2e/daemons.ts";
 import { addGrant, createHost, keysOf, runIn } from "../e2e/granthost.ts";
@@ -29,14 +19,14 @@ for (const name of ["g", "grants"])
   test(`a link at ${name} leads nowhere`, async () => {
     await using machine = await createHost();
     const victim = join(machine.home, "victim");
-    mkdirSync(victim, { mode: 0o700 });
-    symlinkSync(victim, join(machine.paths.home, name));
+    fs.mkdirSync(victim, { mode: 0o700 });
+    fs.symlinkSync(victim, join(machine.paths.home, name));
     const { exitCode, stdout, stderr } = await machine.run("grant add agent-a --config dev".split(" "));
     expect(stderr).toContain(join(machine.paths.home, name));
     expect([exitCode, stdout]).toEqual([1, ""]);
-    expect(readdirSync(victim)).toEqual([]);
+    expect(fs.readdirSync(victim)).toEqual([]);
     // When it is gone, all is well.
-    rmSync(join(machine.paths.home, name));
+    fs.rmSync(join(machine.paths.home, name));
     keysOf(machine, await runIn(await addGrant(machine), machine));
   });
 
@@ -46,14 +36,14 @@ test("a link at bin leads nowhere: the daemon runs without a copy of its own, an
     await host.run("daemon", "stop");
     const victim = join(host.home, "victim");
     const bin = join(host.home, ".keyhole", "bin");
-    mkdirSync(victim, { mode: 0o700 });
-    writeFileSync(join(victim, "keyhole-0.0.1"), "");
-    rmSync(bin, { recursive: true });
-    symlinkSync(victim, bin);
+    fs.mkdirSync(victim, { mode: 0o700 });
+    fs.writeFileSync(join(victim, "keyhole-0.0.1"), "");
+    fs.rmSync(bin, { recursive: true });
+    fs.symlinkSync(victim, bin);
     await host.run("daemon", "start");
     const { stdout } = await host.run("daemon", "status");
     expect(stdout).toContain(`${bin} is a link or a file, not a directory`);
-    expect(readdirSync(victim)).toEqual(["keyhole-0.0.1"]);
+    expect(fs.readdirSync(victim)).toEqual(["keyhole-0.0.1"]);
   } finally {
     await host.stop();
   }
@@ -64,26 +54,26 @@ test("a link that takes a grant's place between two daemons leads nowhere", asyn
   const directory = await addGrant(machine);
   await machine.keyhole("daemon stop");
   const victim = join(machine.home, "victim");
-  mkdirSync(victim, { mode: 0o700 });
-  rmSync(directory, { recursive: true });
-  symlinkSync(victim, directory);
+  fs.mkdirSync(victim, { mode: 0o700 });
+  fs.rmSync(directory, { recursive: true });
+  fs.symlinkSync(victim, directory);
   await machine.keyhole("daemon start");
   expect(machine.log().find(({ event }) => event === "grant not served")).toMatchObject({ grant: "agent-a" });
-  expect(readdirSync(victim)).toEqual([]);
+  expect(fs.readdirSync(victim)).toEqual([]);
 });
 
 const plants: Readonly<Record<string, (victim: string) => void>> = {
-  "a link": (victim) => symlinkSync(victim, place),
+  "a link": (victim) => fs.symlinkSync(victim, place),
   "another user's directory": () => {
-    mkdirSync(place, { mode: 0o700 });
-    chownSync(place, NOBODY, NOBODY);
+    fs.mkdirSync(place, { mode: 0o700 });
+    fs.chownSync(place, NOBODY, NOBODY);
   },
   "a directory that everybody may write to": () => {
-    mkdirSync(place);
-    chownSync(place, USER, USER);
-    chmodSync(place, 0o777);
+    fs.mkdirSync(place);
+    fs.chownSync(place, USER, USER);
+    fs.chmodSync(place, 0o777);
   },
-  "a file": () => writeFileSync(place, ""),
+  "a file": () => fs.writeFileSync(place, ""),
 };
 
 for (const [title, plant] of Object.entries(plants))
@@ -92,23 +82,23 @@ for (const [title, plant] of Object.entries(plants))
     const usual = makeUsualMemory(USER)!;
     const victim = join(host.home, "victim");
     try {
-      mkdirSync(victim, { mode: 0o700 });
-      chownSync(victim, USER, USER);
+      fs.mkdirSync(victim, { mode: 0o700 });
+      fs.chownSync(victim, USER, USER);
       plant(victim);
       const added = await host.addGrant("agent-f", "--deliver", "file");
       expect(added).toStartWith(`${usual.path}/keyhole/g/`);
-      expect(readdirSync(victim)).toEqual([]);
-      if (lstatSync(place).isDirectory()) expect(readdirSync(place)).toEqual([]);
+      expect(fs.readdirSync(victim)).toEqual([]);
+      if (fs.lstatSync(place).isDirectory()) expect(fs.readdirSync(place)).toEqual([]);
     } finally {
       await host.stop();
-      rmSync(place, { recursive: true, force: true });
+      fs.rmSync(place, { recursive: true, force: true });
       usual.remove();
     }
   });
 
 test("where no memory outside of /dev is the user's own no lease is made, and a command makes a place for one", async () => {
-  const runtime = mkdtempSync("/dev/shm/keyhole-runtime-");
-  chownSync(runtime, USER, USER);
+  const runtime = fs.mkdtempSync("/dev/shm/keyhole-runtime-");
+  fs.chownSync(runtime, USER, USER);
   const host = await startHost(USER, { XDG_RUNTIME_DIR: runtime });
   try {
     for (const terms of [[], ["--mount-at", "host"]]) {
@@ -118,7 +108,7 @@ test("where no memory outside of /dev is the user's own no lease is made, and a 
       expect(stderr).toContain("outside of /dev");
       expect(stderr).toContain(`sudo mount -t tmpfs -o uid=${USER},mode=0700 tmpfs /run/user/${USER}`);
     }
-    expect(readdirSync(runtime)).toEqual([]);
+    expect(fs.readdirSync(runtime)).toEqual([]);
     const { stdout } = await host.run("doctor");
     expect(stdout).toMatch(/^warning +lease-directory +grants with --deliver file are refused/m);
     const usual = makeUsualMemory(USER)!;
@@ -130,15 +120,15 @@ test("where no memory outside of /dev is the user's own no lease is made, and a 
     }
   } finally {
     await host.stop();
-    rmSync(runtime, { recursive: true });
+    fs.rmSync(runtime, { recursive: true });
   }
 });
 
 /** XDG_RUNTIME_DIR of whoever starts the daemon, what is done to it, and whether a lease goes there. */
 const runtimes: Readonly<Record<string, readonly [isGood: boolean, plant: (path: string) => void]>> = {
   "is private and in memory": [true, () => {}],
-  "is another user's": [false, (path) => chownSync(path, NOBODY, NOBODY)],
-  "everybody may write to": [false, (path) => chmodSync(path, 0o777)],
+  "is another user's": [false, (path) => fs.chownSync(path, NOBODY, NOBODY)],
+  "everybody may write to": [false, (path) => fs.chmodSync(path, 0o777)],
 };
 
 for (const [title, [isGood, plant]] of Object.entries(runtimes))
@@ -150,7 +140,7 @@ for (const [title, [isGood, plant]] of Object.entries(runtimes))
     try {
       const added = await host.addGrant("agent-f", "--deliver", "file");
       expect(added).toStartWith(`${isGood ? runtime.path : usual.path}/keyhole/g/`);
-      expect(readdirSync(runtime.path)).toEqual(isGood ? ["keyhole"] : []);
+      expect(fs.readdirSync(runtime.path)).toEqual(isGood ? ["keyhole"] : []);
     } finally {
       await host.stop();
       runtime.remove();

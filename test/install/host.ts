@@ -1,17 +1,7 @@
 // What install.sh meets: a directory of releases, served over HTTP or read as files, a home, and a PATH that holds only
 // the tools that a test wants there.
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Result, resultOf } from "../processes.ts";
@@ -55,14 +45,18 @@ export interface InstallOptions {
 
 export type Host = ReturnType<typeof createHost>;
 
-/** Use with `using`: everything lies below one temporary directory, and servers stop. */
-export function createHost() {
-  const root = mkdtempSync(join(tmpdir(), "keyhole-install-"));
+/**
+ * Use with `using`: everything lies below one temporary directory, and servers stop.
+ *
+ * @param published a version
+ */
+export function createHost(published?: string) {
+  const root = fs.mkdtempSync(join(tmpdir(), "keyhole-install-"));
   const home = join(root, "home");
   const bin = join(home, ".local", "bin");
   const paths = { root, home, bin, executable: join(bin, "keyhole"), releases: join(root, "releases") };
   const tools = join(root, "tools");
-  for (const directory of [home, paths.releases, tools]) mkdirSync(directory);
+  for (const directory of [home, paths.releases, tools]) fs.mkdirSync(directory);
   const servers: Bun.Server<undefined>[] = [];
 
   const host = {
@@ -85,16 +79,17 @@ export function createHost() {
         for (const release of [`v${version}`, "latest"]) {
           const directory = join(paths.releases, release);
           const sums = join(directory, "SHA256SUMS");
-          mkdirSync(directory, { recursive: true });
-          writeFileSync(join(directory, file), bytes);
-          const others = existsSync(sums) ? readFileSync(sums, "utf8").trimEnd().split("\n") : [];
-          writeFileSync(sums, [...others.filter((other) => !other.endsWith(`  ${file}`)), line, ""].join("\n"));
+          fs.mkdirSync(directory, { recursive: true });
+          fs.writeFileSync(join(directory, file), bytes);
+          const others = fs.existsSync(sums) ? fs.readFileSync(sums, "utf8").trimEnd().split("\n") : [];
+          fs.writeFileSync(sums, [...others.filter((other) => !other.endsWith(`  ${file}`)), line, ""].join("\n"));
         }
       }
     },
 
     /** Changes a file of the latest release behind its sum's back. */
-    spoil: (file: string, content: string | Uint8Array) => writeFileSync(join(paths.releases, "latest", file), content),
+    spoil: (file: string, content: string | Uint8Array) =>
+      fs.writeFileSync(join(paths.releases, "latest", file), content),
 
     /** Serves the releases. `respond` may answer a path in another way. Returns the base URL. */
     serve(respond: (path: string) => Response | undefined = () => undefined, tls?: Bun.TLSOptions): string {
@@ -114,7 +109,7 @@ export function createHost() {
 
     /** What was there before. */
     installOld(version = "0.1.0") {
-      mkdirSync(paths.bin, { recursive: true });
+      fs.mkdirSync(paths.bin, { recursive: true });
       writeExecutable(paths.executable, fakeExecutable(version, "old"));
     },
 
@@ -144,16 +139,18 @@ export function createHost() {
 
     /** All files in the home, temporary ones too. */
     files: () =>
-      readdirSync(home, { recursive: true, withFileTypes: true })
+      fs
+        .readdirSync(home, { recursive: true, withFileTypes: true })
         .filter((entry) => !entry.isDirectory())
         .map((entry) => join(entry.parentPath, entry.name).slice(home.length + 1))
         .toSorted(),
 
     [Symbol.dispose]() {
       for (const server of servers) void server.stop(true);
-      rmSync(root, { recursive: true, force: true });
+      fs.rmSync(root, { recursive: true, force: true });
     },
   };
+  if (published !== undefined) host.publish(published);
   return host;
 }
 
@@ -174,30 +171,30 @@ export async function run(
 
 /** The script as a release has it: with an address. */
 export function stamped(base: string): string {
-  return readFileSync(script, "utf8").replaceAll("@BASE_URL@", base);
+  return fs.readFileSync(script, "utf8").replaceAll("@BASE_URL@", base);
 }
 
 /** A directory that looks like the repository to the script, with the script in it. */
-export function createCheckout(host: Host, text = readFileSync(script, "utf8")): string {
+export function createCheckout(host: Host, text = fs.readFileSync(script, "utf8")): string {
   const checkout = join(host.paths.root, "checkout");
-  mkdirSync(join(checkout, "src"), { recursive: true });
-  writeFileSync(join(checkout, "src", "main.ts"), "");
-  writeFileSync(join(checkout, "package.json"), "{}\n");
+  fs.mkdirSync(join(checkout, "src"), { recursive: true });
+  fs.writeFileSync(join(checkout, "src", "main.ts"), "");
+  fs.writeFileSync(join(checkout, "package.json"), "{}\n");
   writeExecutable(join(checkout, "install.sh"), text);
   return checkout;
 }
 
 /** Replaces a link instead of writing through it. */
 function writeExecutable(path: string, text: string): void {
-  rmSync(path, { force: true });
-  writeFileSync(path, text);
-  chmodSync(path, 0o755);
+  fs.rmSync(path, { force: true });
+  fs.writeFileSync(path, text);
+  fs.chmodSync(path, 0o755);
 }
 
 function linkTool(directory: string, tool: string): void {
   const [program, name = program] = tool.split(":");
   const link = join(directory, name!);
-  if (!existsSync(link)) symlinkSync(whereIs(program!), link);
+  if (!fs.existsSync(link)) fs.symlinkSync(whereIs(program!), link);
 }
 
 export function whereIs(program: string): string {

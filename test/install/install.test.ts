@@ -12,8 +12,7 @@ describe("every shell", () => {
   );
   for (const shell of shells) {
     test.skipIf(missing(shell[0]!))(`installs: ${shell.join(" ")} (needs ${shell[0]})`, async () => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const { stdout, stderr, exitCode } = await host.install({ shell, env: { KEYHOLE_BASE_URL: host.serve() } });
       expect(stderr).toBe(
         `getting ${stderr.split(/[ \n]/)[1]}\n` +
@@ -40,8 +39,7 @@ describe("the tools", () => {
   ];
   for (const tools of pairs) {
     test.skipIf(missing(...tools))(`${tools.join(" and ")} are enough (needs them)`, async () => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const all = [...baseTools, ...tools];
       const { exitCode } = await host.install({ tools: all, env: { KEYHOLE_BASE_URL: host.serve() } });
       expect(exitCode).toBe(0);
@@ -57,16 +55,14 @@ describe("the tools", () => {
   }
 
   test("file:// needs no downloader", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { exitCode } = await host.install({ tools: [...baseTools, "sha256sum"] });
     expect(exitCode).toBe(0);
   });
 
   // What is executable there is static: the kind of libc makes no difference.
   test.skipIf(missing("busybox"))("on a host such as Alpine all of them are BusyBox's (needs busybox)", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const tools = [...baseTools, "wget", "sha256sum"].map((tool) => `busybox:${tool}`);
     const env = { KEYHOLE_BASE_URL: host.serve() };
     const { exitCode } = await host.install({ shell: ["busybox", "sh"], tools, env });
@@ -85,8 +81,7 @@ describe("the machine", () => {
     ["Darwin x86_64", "", "keyhole-darwin-x64"],
     ["Darwin x86_64", "1", "keyhole-darwin-arm64"],
   ])("%s, translated by Rosetta: %p, takes %s", async (machine, translated, asset) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.addTool(
       "sysctl",
       `#!/bin/sh\n[ "$*" = "-n sysctl.proc_translated" ] && [ -n "${translated}" ] && echo "${translated}"\n`,
@@ -98,8 +93,7 @@ describe("the machine", () => {
   test.each(["Linux riscv64", "Linux i686", "FreeBSD amd64", "MINGW64_NT-10.0 x86_64", ""])(
     "%p is refused by its name",
     async (machine) => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const { stderr, exitCode } = await host.install({ machine });
       expect(stderr).toBe(`keyhole: error: there is no keyhole for ${machine}\nkeyhole: hint: uname -a\n`);
       expect(exitCode).toBe(1);
@@ -108,8 +102,7 @@ describe("the machine", () => {
   );
 
   test("this one is known", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     expect((await host.install({ machine: undefined })).exitCode).toBe(0);
     expect(await host.ask("asset")).toBe(`keyhole-${process.platform}-${process.arch}`);
   });
@@ -123,8 +116,7 @@ describe("the version", () => {
     ["0.2.0", "0.2.0"],
     ["v0.2.0", "0.2.0"],
   ])("%p over 0.2.5 makes it %s", async (wanted, version) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.publish("0.3.0");
     host.installOld("0.2.5");
     const { exitCode } = await host.install({ env: { KEYHOLE_VERSION: wanted } });
@@ -134,8 +126,7 @@ describe("the version", () => {
   });
 
   test("one that does not exist leaves what was there", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.installOld();
     const { stderr, exitCode } = await host.install({
       env: { KEYHOLE_VERSION: "9.9.9", KEYHOLE_BASE_URL: host.serve() },
@@ -151,8 +142,7 @@ describe("the place", () => {
     ["absolute", "/opt/my tools", "/opt/my tools"],
     ["with a slash at the end", "/opt/bin/", "/opt/bin"],
   ])("%s: KEYHOLE_INSTALL_DIR says where", async (_, wanted, directory) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: join(host.paths.root, wanted) } });
     const executable = join(host.paths.root, directory, "keyhole");
     expect(stderr).toContain(`is installed: ${executable}\n`);
@@ -161,16 +151,14 @@ describe("the place", () => {
   });
 
   test("a relative one is below the working directory", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: "bin" } });
     expect(stderr).toContain(`export PATH=${join(host.paths.home, "bin")}:"$PATH"`);
     expect(host.files()).toEqual(["bin/keyhole"]);
   });
 
   test("with what a shell would obey in its name is advised so that the shell takes it as it is", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const odd = join(host.paths.root, "we ird$(touch obeyed)'`touch obeyed`\"\\");
     const { stderr } = await host.install({ env: { KEYHOLE_INSTALL_DIR: odd } });
     const advice = / file: (.*)\n/.exec(stderr)![1]!;
@@ -189,16 +177,14 @@ describe("the place", () => {
   });
 
   test("in the PATH needs no advice", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { env } = host.command();
     const { stderr } = await host.install({ env: { PATH: `${host.paths.bin}:${env["PATH"]}` } });
     expect(stderr).not.toContain("PATH");
   });
 
   test("behind another keyhole in the PATH needs it", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.addTool("keyhole", "#!/bin/sh\n");
     const { env } = host.command();
     const { stderr } = await host.install({ env: { PATH: `${env["PATH"]}:${host.paths.bin}` } });
@@ -208,8 +194,7 @@ describe("the place", () => {
 
 describe("a pipe", () => {
   test("runs the script of a release, with its own address and options", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { env, cwd } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
     const words = [whereIs("sh"), "-s", "--", "--completions"];
     const { stdout, stderr, exitCode } = await run(words, { env, cwd, stdin: stamped(host.serve()) });
@@ -220,8 +205,7 @@ describe("a pipe", () => {
   });
 
   test("KEYHOLE_BASE_URL wins over the address in the script", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { env, cwd } = host.command();
     expect((await run([whereIs("sh")], { env, cwd, stdin: stamped("http://127.0.0.1:1") })).exitCode).toBe(0);
   });
@@ -263,8 +247,7 @@ ${fakeExecutable("0.0.9", "built")}END
   });
 
   test("downloads where it is told to", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const cwd = createCheckout(host);
     host.addTool("npm", npm);
     const { env } = host.command();
@@ -273,8 +256,7 @@ ${fakeExecutable("0.0.9", "built")}END
   });
 
   test("is not what a script with an address looks for", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const cwd = createCheckout(host, stamped(host.fileUrl));
     host.addTool("npm", npm);
     const { env } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
@@ -310,8 +292,7 @@ describe("options", () => {
   ];
 
   test("--completions writes one file for each shell, --uninstall removes all that was installed", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stderr, exitCode } = await host.install({ words: ["--completions"] });
     expect(exitCode).toBe(0);
     expect(host.files()).toEqual([completionFiles[0]!, executableFile, ...completionFiles.slice(1)]);
@@ -339,8 +320,7 @@ describe("options", () => {
     ["a zsh that looks there", "$HOME/.local/share/zsh/site-functions", undefined, false],
     ["a .zshrc that names it", "/usr/share", "fpath=(~/.local/share/zsh/site-functions $fpath)", false],
   ] as const)("--completions with %s", async (_, looks, rc, isSaid) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     if (looks !== undefined) host.addTool("zsh", zsh(looks));
     if (rc !== undefined) writeFileSync(join(host.paths.home, ".zshrc"), `${rc}\n`);
     const { stderr } = await host.install({ words: ["--completions"] });
@@ -349,8 +329,7 @@ describe("options", () => {
   });
 
   test("the last line is the next command, as it is found", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const next = async (env: Readonly<Record<string, string>>) =>
       (await host.install({ env })).stderr.trimEnd().split("\n").at(-1);
     expect(await next({})).toBe(`next: ${host.paths.executable}    # shows what is there, and what to do`);
@@ -406,8 +385,7 @@ describe("options", () => {
   });
 
   test("completions follow XDG_DATA_HOME and XDG_CONFIG_HOME", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const env = { XDG_DATA_HOME: join(host.paths.home, "data"), XDG_CONFIG_HOME: join(host.paths.home, "config") };
     await host.install({ words: ["--completions"], env });
     expect(host.files()).toEqual([
@@ -426,8 +404,7 @@ describe("options", () => {
   });
 
   test.each(["--help", "-h"])("%s tells on stdout, and does nothing", async (word) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stdout, stderr, exitCode } = await host.install({ words: ["--completions", word] });
     expect(stdout).toStartWith("usage: install.sh ");
     for (const text of ["--completions", "--uninstall", "KEYHOLE_INSTALL_DIR", "KEYHOLE_VERSION", "KEYHOLE_BASE_URL"]) {
@@ -438,8 +415,7 @@ describe("options", () => {
   });
 
   test.each(["--unistall", "-x", "0.2.0", ""])("%p is refused before anything happens", async (word) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stdout, stderr, exitCode } = await host.install({ words: ["--completions", word] });
     expect(stderr).toBe(`keyhole: error: unknown option ${word}\nkeyhole: hint: sh install.sh --help\n`);
     expect([stdout, exitCode]).toEqual(["", 2]);

@@ -19,8 +19,7 @@ async function install(host: Host, options: InstallOptions = {}) {
 
 /** An old version that must stay. */
 async function refuse(message: RegExp, prepare: (host: Host) => void) {
-  using host = createHost();
-  host.publish("0.2.0");
+  using host = createHost("0.2.0");
   host.installOld();
   prepare(host);
   const { stderr, exitCode, asked } = await install(host);
@@ -37,8 +36,7 @@ function sumsWithout(host: Host, file: string): string {
 describe("the compressed file", () => {
   for (const tool of ["gzip", "busybox:gzip"]) {
     test.skipIf(missing(tool))(`is what is downloaded, with ${tool} (needs it)`, async () => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const { stdout, exitCode, asked } = await install(host, { tools: [...usualTools, tool] });
       expect([stdout, exitCode, asked]).toEqual(["", 0, ["SHA256SUMS", packed]]);
       expect([await host.ask("--version"), host.files()]).toEqual(["keyhole 0.2.0", [executableFile]]);
@@ -46,16 +44,14 @@ describe("the compressed file", () => {
   }
 
   test("is read from a directory as well", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const { stderr, exitCode } = await host.install({ tools: [...baseTools, "sha256sum", "gzip"] });
     expect(stderr).toContain(`getting ${host.fileUrl}/latest/${packed}\n`);
     expect([exitCode, await host.ask("--version")]).toEqual([0, "keyhole 0.2.0"]);
   });
 
   test("is left alone where a release has none, or gzip is missing", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     expect((await install(host, { tools: usualTools })).asked).toEqual(["SHA256SUMS", asset]);
     host.publish("0.3.0");
     host.spoil("SHA256SUMS", sumsWithout(host, packed));
@@ -91,8 +87,7 @@ describe("where the release is installed already", () => {
     ["with gzip", tools],
     ["without", usualTools],
   ])("nothing but the sums is downloaded, %s", async (_, own) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     await install(host, { tools: own });
     const { ino } = statSync(host.paths.executable);
     const again = await install(host, { tools: own });
@@ -102,16 +97,14 @@ describe("where the release is installed already", () => {
   });
 
   test("completions are written all the same", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     await install(host);
     await install(host, { words: ["--completions"] });
     expect(host.files()).toHaveLength(4);
   });
 
   test("one that was changed is replaced", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     await install(host);
     writeFileSync(host.paths.executable, fakeExecutable("6.6.6", "evil"));
     expect((await install(host)).asked).toEqual(["SHA256SUMS", packed]);
@@ -120,8 +113,7 @@ describe("where the release is installed already", () => {
 });
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s in the middle leaves nothing", async (signal) => {
-  using host = createHost();
-  host.publish("0.2.0");
+  using host = createHost("0.2.0");
   host.installOld();
   const asked = Promise.withResolvers<void>();
   const slow = new ReadableStream({

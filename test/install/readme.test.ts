@@ -32,8 +32,7 @@ test("the help shows how to install, another version, another directory, complet
 });
 
 test.skipIf(missing("curl")).each(lines)("%s", async (line) => {
-  using host = createHost();
-  host.publish("0.1.0");
+  using host = createHost("0.1.0");
   host.publish("0.2.0");
   if (line.includes("--uninstall")) host.installOld();
   const url = host.serve();

@@ -27,8 +27,7 @@ async function expectUntouched(host: Host): Promise<void> {
 
 /** Installs over an old version, which must stay. */
 async function refuse(message: string | RegExp, prepare: (host: Host) => InstallOptions | void): Promise<void> {
-  using host = createHost();
-  host.publish("0.2.0");
+  using host = createHost("0.2.0");
   host.installOld();
   expectRefusal(await host.install(prepare(host) ?? {}), message);
   await expectUntouched(host);
@@ -83,8 +82,7 @@ describe("the release", () => {
   });
 
   test("a name marked as binary, as some programs write it, is the same name", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const sums = readFileSync(join(host.paths.releases, "latest", "SHA256SUMS"), "utf8");
     host.spoil("SHA256SUMS", sums.replaceAll("  ", " *"));
     expect((await host.install()).exitCode).toBe(0);
@@ -95,8 +93,7 @@ describe("the release", () => {
     ["of another system", "\x7fELF, but no more of it"],
     ["that is text", ""],
   ])("an executable %s does not replace one that runs", async (_, content) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.installOld();
     host.publishFile("0.2.0", asset, content === "" ? "#!/nonexistent/sh\n" : content);
     expectRefusal(await host.install(), `${asset} does not run here`);
@@ -111,8 +108,7 @@ describe("the download", () => {
     test.skipIf(missing(downloader))(
       `${downloader} is cut off (needs it)`,
       async () => {
-        using host = createHost();
-        host.publish("0.2.0");
+        using host = createHost("0.2.0");
         host.installOld();
         using server = serveTruncated(host, fakeExecutable("0.2.0", asset).slice(0, 100));
         const outcome = await host.install({ tools, env: { KEYHOLE_BASE_URL: server.url } });
@@ -152,8 +148,7 @@ describe("the download", () => {
   test.skipIf(missing("curl", "openssl"))("is not led from https to http (needs curl, openssl)", async () => {
     const tls = generateCertificate();
     const install = async (follow: boolean): Promise<[Result, string[]]> => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const bundle = join(host.paths.root, "ca.pem");
       writeFileSync(bundle, tls.cert);
       const plain = host.serve();
@@ -182,8 +177,7 @@ describe("the host", () => {
   });
 
   test.each(["cat", "chmod", "mkdir", "mktemp", "mv"])("without %s nothing is changed", async (tool) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.installOld();
     const { exitCode } = await host.install({ tools: [...baseTools, "sha256sum"].filter((name) => name !== tool) });
     expect(exitCode).not.toBe(0);
@@ -196,24 +190,21 @@ describe("the host", () => {
   });
 
   test("a directory in the executable's place", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     mkdirSync(host.paths.executable, { recursive: true });
     expectRefusal(await host.install(), `${host.paths.executable} is a directory`);
     expect(host.files()).toEqual([]);
   });
 
   test("a file in the directory's place", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     writeFileSync(join(host.paths.home, ".local"), "");
     expectRefusal(await host.install(), `cannot make the directory ${host.paths.bin}`);
     expect(host.files()).toEqual([".local"]);
   });
 
   test("a file in the place of a completion's directory: the executable is there, and it says what is not", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     writeFileSync(join(host.paths.home, ".config"), "");
     expectRefusal(
       await host.install({ words: ["--completions"] }),
@@ -259,16 +250,14 @@ describe("the file system", () => {
   });
 
   test.skipIf(cannotMount)("is read-only (needs unshare and the right to mount)", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const remount = `mount -o remount,ro "${host.paths.bin}"`;
     expectRefusal(await installOn(host, "8m", remount), `cannot write to ${host.paths.bin}`);
     expectRefusal(await installOn(host, "8m", remount, ["--uninstall"]), `cannot remove ${host.paths.executable}`);
   });
 
   test.skipIf(cannotMount)("is mounted noexec (needs unshare and the right to mount)", async () => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     const remount = `mount -o remount,noexec "${host.paths.bin}"`;
     expectRefusal(await installOn(host, "8m", remount), `${asset} does not run here`);
   });
@@ -277,8 +266,7 @@ describe("the file system", () => {
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
   "%s in the middle of the download leaves no file",
   async (signal) => {
-    using host = createHost();
-    host.publish("0.2.0");
+    using host = createHost("0.2.0");
     host.installOld();
     const slow = new Response(
       new ReadableStream({

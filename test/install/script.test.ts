@@ -16,8 +16,7 @@ for (const shell of ["dash", "bash", "busybox"]) {
   test.skipIf(missing(shell))(
     `${shell} does nothing for a script that was cut (needs it)`,
     async () => {
-      using host = createHost();
-      host.publish("0.2.0");
+      using host = createHost("0.2.0");
       const whole = stamped(host.fileUrl);
       const { env, cwd } = host.command({ env: { KEYHOLE_BASE_URL: undefined } });
       const words = [whereIs(shell), ...(shell === "busybox" ? ["sh"] : [])];

@@ -1,21 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  closeSync,
-  constants,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Listener, listen, type ListenerOptions } from "../../src/server/listener.ts";
@@ -33,7 +17,7 @@ let events: string[];
 const listeners: Listener[] = [];
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "keyhole-listener-"));
+  directory = fs.mkdtempSync(join(tmpdir(), "keyhole-listener-"));
   path = join(directory, "daemon.sock");
   clock = new FakeClock();
   events = [];
@@ -46,7 +30,7 @@ afterEach(async () => {
     await clock.advance(1);
     await closed;
   }
-  rmSync(directory, { recursive: true, force: true });
+  fs.rmSync(directory, { recursive: true, force: true });
 });
 
 async function start(options: Partial<ListenerOptions> = {}): Promise<Listener> {
@@ -110,8 +94,8 @@ test("the socket appears with its mode, whatever the umask", async () => {
   const previous = process.umask(0);
   await start();
   process.umask(previous);
-  expect(lstatSync(path).mode & 0o777).toBe(0o600);
-  expect(existsSync(`${path}.${process.pid}`)).toBe(false);
+  expect(fs.lstatSync(path).mode & 0o777).toBe(0o600);
+  expect(fs.existsSync(`${path}.${process.pid}`)).toBe(false);
 });
 
 test("a peer is answered", async () => {
@@ -215,7 +199,7 @@ test("a request that does not come to an end is cut off", async () => {
 
 test("a stale socket is removed", async () => {
   const dead = Bun.listen({ unix: join(directory, "dead"), socket: { data: () => {} } });
-  linkSync(join(directory, "dead"), path);
+  fs.linkSync(join(directory, "dead"), path);
   dead.stop(true);
   await start();
   const peer = await connect();
@@ -226,18 +210,18 @@ test("a stale socket is removed", async () => {
 test("a socket that somebody answers on is not touched", async () => {
   const other = Bun.listen({ unix: path, socket: { data: () => {} } });
   expect(await refusalOf(start())).toContain(`something already answers at ${path}`);
-  expect(lstatSync(path).isSocket()).toBe(true);
+  expect(fs.lstatSync(path).isSocket()).toBe(true);
   other.stop(true);
 });
 
 test("a file in the way is not touched, and named", async () => {
-  writeFileSync(path, "precious");
+  fs.writeFileSync(path, "precious");
   expect(await refusalOf(start())).toContain("occupied by a file that is not a socket");
-  expect(existsSync(path)).toBe(true);
+  expect(fs.existsSync(path)).toBe(true);
 });
 
 test.each(["a file", "a socket that answers"])("%s gives way where the socket replaces what is there", async (what) => {
-  if (what === "a file") writeFileSync(path, "planted");
+  if (what === "a file") fs.writeFileSync(path, "planted");
   const other = what === "a file" ? undefined : Bun.listen({ unix: path, socket: { data: () => {} } });
   await start({ replaces: true });
   const peer = await connect();
@@ -247,13 +231,13 @@ test.each(["a file", "a socket that answers"])("%s gives way where the socket re
 });
 
 test.skipIf(process.platform !== "linux")("below a pinned directory the kernel shows no path", async () => {
-  const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   await start({ path: `/proc/self/fd/${descriptor}/pinned`, replaces: true });
   const peer = await connect(join(directory, "pinned"));
   peer.send(hello);
   expect(await peer.answer()).toBe(1);
-  expect(readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
-  closeSync(descriptor);
+  expect(fs.readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
+  fs.closeSync(descriptor);
 });
 
 test("hanging up closes every connection at once, and the next one is accepted", async () => {
@@ -285,7 +269,7 @@ test("a listener gives up the connection that was idle longest, and says when on
 
 test("a socket that listens already is taken over, and its file stays for whoever comes next", async () => {
   const manager = Bun.listen({ unix: path, socket: { data: () => {} } });
-  const file = lstatSync(path).ino;
+  const file = fs.lstatSync(path).ino;
   const script = `const { listen } = await import(${JSON.stringify(join(import.meta.dir, "../../src/server/listener.ts"))});
     const clock = { after: (_, action) => (action(), { cancel() {} }) };
     const listener = await listen({ path: ${JSON.stringify(path)}, inherited: 3, clock, maxConnections: 1 });
@@ -296,42 +280,42 @@ test("a socket that listens already is taken over, and its file stays for whoeve
   const { fd } = manager as unknown as { readonly fd: number };
   const child = Bun.spawn([process.execPath, "-e", script], { stdio: ["ignore", "pipe", "inherit", fd] });
   expect([await new Response(child.stdout).text(), await child.exited]).toEqual(["true\n", 0]);
-  expect(lstatSync(path).ino).toBe(file);
+  expect(fs.lstatSync(path).ino).toBe(file);
   manager.stop(true);
 });
 
 test.skipIf(process.getuid?.() !== 0)("a socket is its group's from the moment on at which it appears", async () => {
   await start({ mode: 0o660, group: 12_345 });
-  const { gid, mode } = lstatSync(path);
+  const { gid, mode } = fs.lstatSync(path);
   expect([gid, mode & 0o777]).toEqual([12_345, 0o660]);
 });
 
 test("a group that is not the daemon's own is refused, and nothing is left", async () => {
   const refusal = await asOrdinaryUser([directory], () => refusalOf(start({ mode: 0o660, group: 12_345 })));
   expect(refusal).toContain("cannot be given to its group 12345");
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
 });
 
 test("closing removes the socket", async () => {
   const listener = await start();
   await listener.close(0);
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
 });
 
 test("closing leaves a socket alone that another daemon has put there since", async () => {
   const listener = await start();
-  unlinkSync(path);
+  fs.unlinkSync(path);
   const other = Bun.listen({ unix: path, socket: { data: () => {} } });
   await listener.close(0);
-  expect(lstatSync(path).isSocket()).toBe(true);
+  expect(fs.lstatSync(path).isSocket()).toBe(true);
   other.stop(true);
 });
 
 test("closing leaves a socket alone that was moved", async () => {
   const listener = await start();
-  renameSync(path, `${path}.moved`);
+  fs.renameSync(path, `${path}.moved`);
   await listener.close(0);
-  expect(existsSync(`${path}.moved`)).toBe(true);
+  expect(fs.existsSync(`${path}.moved`)).toBe(true);
 });
 
 test("closing waits for an answer that is owed, and takes no new connection meanwhile", async () => {
@@ -346,7 +330,7 @@ test("closing waits for an answer that is owed, and takes no new connection mean
   const peer = await connect();
   peer.send(hello);
   await asked.promise;
-  linkSync(path, `${path}.kept`);
+  fs.linkSync(path, `${path}.kept`);
   const closed = listener.close(2000);
   expect(await refusalOf(connect(`${path}.kept`))).toContain("");
   answer.resolve(hello);
@@ -362,9 +346,9 @@ test("a path that the kernel does not take is a usage error", async () => {
 test("a directory that cannot be written to is named", async () => {
   if (process.getuid?.() === 0) {
     path = "/proc/self/daemon.sock";
-  } else chmodSync(directory, 0o500);
+  } else fs.chmodSync(directory, 0o500);
   expect(await refusalOf(start())).toContain("cannot bind");
-  chmodSync(directory, 0o700);
+  fs.chmodSync(directory, 0o700);
 });
 
 const native = loadNative();
@@ -380,7 +364,7 @@ test.skipIf(process.platform !== "linux")(
   "whoever connects in a loop is accepted at a rate, and what waits is answered when its turn has come",
   async () => {
     const listener = await start({ maxConnections: 1000, duplicate });
-    const descriptors = readdirSync("/proc/self/fd").length;
+    const descriptors = fs.readdirSync("/proc/self/fd").length;
     await knock(150);
     expect(listener.connections).toBe(64);
     expect(listener.isInPlace).toBe(true);
@@ -392,7 +376,7 @@ test.skipIf(process.platform !== "linux")(
     peer.send(hello);
     expect(await peer.answer()).toBe(1);
     listener.hangUp();
-    await until(() => readdirSync("/proc/self/fd").length <= descriptors);
+    await until(() => fs.readdirSync("/proc/self/fd").length <= descriptors);
   },
 );
 
@@ -400,7 +384,7 @@ test.skipIf(process.platform !== "linux")("a listener that rests is closed and b
   const listener = await start({ maxConnections: 1000, duplicate, replaces: true });
   await knock(100);
   expect(listener.connections).toBe(64);
-  rmSync(path);
+  fs.rmSync(path);
   expect(await listener.restore(() => {})).toBeUndefined();
   const peer = await connect();
   peer.send(hello);
@@ -410,17 +394,17 @@ test.skipIf(process.platform !== "linux")("a listener that rests is closed and b
   const closed = listener.close(0);
   await clock.advance(1);
   await closed;
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
   expect(await refusalOf(connect())).not.toBe("");
 });
 
 test("where the way to the socket is closed, it is in nobody's place, and the listener ends all the same", async () => {
   const inner = join(directory, "inner");
-  mkdirSync(inner);
+  fs.mkdirSync(inner);
   path = join(inner, "sock");
   const listener = await start();
-  renameSync(inner, `${inner}.moved`);
-  writeFileSync(inner, "");
+  fs.renameSync(inner, `${inner}.moved`);
+  fs.writeFileSync(inner, "");
   expect(listener.isInPlace).toBe(false);
   await listener.close(0);
 });

@@ -1,15 +1,6 @@
 // keyhole run, as far as it comes before a program begins, and with programs that stand for sandboxes.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
@@ -23,7 +14,7 @@ let daemon: FakeDaemon;
 let bin: string;
 
 beforeEach(() => {
-  bin = mkdtempSync(join(tmpdir(), "keyhole-run-"));
+  bin = fs.mkdtempSync(join(tmpdir(), "keyhole-run-"));
   daemon = startFakeDaemon({
     GrantRun: ({ name, config, deliver, mountAt }) =>
       grantInfo({ name, config, deliver, mountAt, directory: "/g/AAAAAAAAAAAAAAAAAAAAAA" }),
@@ -32,20 +23,20 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await daemon[Symbol.asyncDispose]();
-  rmSync(bin, { recursive: true });
+  fs.rmSync(bin, { recursive: true });
 });
 
 /** A tool that writes down its arguments, environment and settings. */
 function install(...names: readonly string[]): void {
   const script = `printf '%s\\0' "$@" >${bin}/words; env -0 >${bin}/environment; cat /dev/fd/3 >${bin}/settings 2>/dev/null; exit 7`;
   for (const name of names) {
-    writeFileSync(join(bin, name), `#!/bin/sh\nPATH=/usr/bin:/bin\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
+    fs.writeFileSync(join(bin, name), `#!/bin/sh\nPATH=/usr/bin:/bin\n${script}\n`);
+    fs.chmodSync(join(bin, name), 0o755);
   }
 }
 
-const wordsGiven = () => readFileSync(join(bin, "words"), "utf8").split("\0").slice(0, -1);
-const defaults = (text: string) => writeFileSync(join(daemon.home, "run.yaml"), text);
+const wordsGiven = () => fs.readFileSync(join(bin, "words"), "utf8").split("\0").slice(0, -1);
+const defaults = (text: string) => fs.writeFileSync(join(daemon.home, "run.yaml"), text);
 
 function run(words: string, options: WorldOptions = {}) {
   const environment = {
@@ -88,7 +79,7 @@ describe("where the sandbox is not said", () => {
   test("a person chooses one, which is kept if wanted", async () => {
     install("firejail");
     expect(await run("--config dev -- true", { answers: ["firejail", true] })).toMatchObject({ exit: 7 });
-    expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("in: firejail\n");
+    expect(fs.readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("in: firejail\n");
     expect(await run("--config dev -- true")).toMatchObject({ exit: 7 });
   });
 
@@ -96,9 +87,9 @@ describe("where the sandbox is not said", () => {
     install("docker");
     defaults("# mine\nimage: box");
     expect(await run("--config dev -- true", { answers: ["docker", false] })).toMatchObject({ exit: 7 });
-    expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box");
+    expect(fs.readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box");
     await run("--config dev -- true", { answers: ["docker", true] });
-    expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box\nin: docker\n");
+    expect(fs.readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe("# mine\nimage: box\nin: docker\n");
   });
 
   test.each([
@@ -109,7 +100,7 @@ describe("where the sandbox is not said", () => {
     install("docker");
     defaults(before);
     await run("--config dev --image box -- true", { answers: ["docker", true] });
-    expect(readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe(after);
+    expect(fs.readFileSync(join(daemon.home, "run.yaml"), "utf8")).toBe(after);
   });
 });
 
@@ -148,7 +139,7 @@ describe("run.yaml", () => {
 
   test("that others may write is not obeyed", async () => {
     defaults("in: none\n");
-    chmodSync(join(daemon.home, "run.yaml"), 0o666);
+    fs.chmodSync(join(daemon.home, "run.yaml"), 0o666);
     expect(await run("--config dev -- true")).toMatchObject({ exit: 1, stdout: "" });
     expect(daemon.requests).toEqual([]);
   });
@@ -211,14 +202,14 @@ test("bwrap shows no home: neither the user's nor keyhole's, nor what they lie i
   expect(words).not.toContain("--die-with-parent");
   // Nor does it type into the terminal.
   expect(words.slice(-4)).toEqual(["--seccomp", "3", "--", "true"]);
-  expect(readFileSync(join(bin, "settings"))).toEqual(Buffer.from(terminalFilter()));
+  expect(fs.readFileSync(join(bin, "settings"))).toEqual(Buffer.from(terminalFilter()));
 });
 
 test("bwrap shows nothing of keyhole's home or ~/.aws, nor what they lie in behind a link", async () => {
   install("bwrap");
   const home = join(bin, "real");
-  mkdirSync(join(home, ".aws"), { recursive: true });
-  symlinkSync(home, join(bin, "link"));
+  fs.mkdirSync(join(home, ".aws"), { recursive: true });
+  fs.symlinkSync(home, join(bin, "link"));
   const environment = { HOME: join(bin, "link") };
   for (const directory of [home, join(home, ".aws"), join(home, ".aws/sso"), join(daemon.home, "g")]) {
     const { exit, stderr } = await run("--config dev --in bwrap -- true", {
@@ -236,7 +227,7 @@ test("words for a sandbox are not the program where there is none", async () => 
   install("mine");
   defaults("tool-options: [mine]\n");
   expect(await run("--config dev --in none -- /bin/sh -c true")).toMatchObject({ exit: 0 });
-  expect(existsSync(join(bin, "words"))).toBe(false);
+  expect(fs.existsSync(join(bin, "words"))).toBe(false);
 });
 
 test("the grant is bound, of a name of its own, what the sandbox takes, and removed at the end", async () => {
@@ -254,14 +245,14 @@ test("the grant is bound, of a name of its own, what the sandbox takes, and remo
   expect(name).toMatch(/^run-[0-9a-f]{8}$/);
   expect(daemon.requests.at(-1)).toEqual({ name: "GrantRemove", body: { name } });
   expect(wordsGiven()).toEqual(["--settings", "/dev/fd/3", "--", "sh", "-c", "x"]);
-  expect(JSON.parse(readFileSync(join(bin, "settings"), "utf8")).filesystem.allowRead).toEqual([
+  expect(JSON.parse(fs.readFileSync(join(bin, "settings"), "utf8")).filesystem.allowRead).toEqual([
     "/g/AAAAAAAAAAAAAAAAAAAAAA",
   ]);
-  const given = readFileSync(join(bin, "environment"), "utf8").split("\0");
+  const given = fs.readFileSync(join(bin, "environment"), "utf8").split("\0");
   expect(given).toContainValues(["AWS_CONFIG_FILE=/g/AAAAAAAAAAAAAAAAAAAAAA/aws-config", "AWS_SECRET_ACCESS_KEY="]);
   expect(given.filter((variable) => /^KEYHOLE_(?!AUTOSTART)|AKIA|secret|prod/.test(variable))).toEqual([]);
   // Nothing of the settings stays.
-  expect(existsSync(join(daemon.home, "run", `${name}.json`))).toBe(false);
+  expect(fs.existsSync(join(daemon.home, "run", `${name}.json`))).toBe(false);
 });
 
 test("words that are not UTF-8 are refused before anything is made: another file would be meant", async () => {

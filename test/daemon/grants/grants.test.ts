@@ -1,17 +1,5 @@
 import { expect, test } from "bun:test";
-import {
-  closeSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { Credentials } from "../../../src/credentials.ts";
 import { Keyring } from "../../../src/daemon/sessions/static-keys.ts";
@@ -36,9 +24,9 @@ test("a grant is a directory with a socket, and gives its credentials to whoever
   expect(roleArn).toBe("arn:aws:iam::111122223333:role/dev");
   expect(sessionName).toMatch(/^keyhole-agent-[0-9a-f]{8}$/);
   expect(directory).toMatch(/\/g\/[A-Za-z0-9_-]{22}$/);
-  expect(statSync(directory).mode & 0o777).toBe(0o755);
-  expect(lstatSync(join(directory, "sock")).mode & 0o777).toBe(0o666);
-  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("[profile default]");
+  expect(fs.statSync(directory).mode & 0o777).toBe(0o755);
+  expect(fs.lstatSync(join(directory, "sock")).mode & 0o777).toBe(0o666);
+  expect(fs.readFileSync(join(directory, "aws-config"), "utf8")).toContain("[profile default]");
   const answer = await fetchFrom(directory);
   expect(answer).toMatchObject({ grant: "agent", config: "dev", accessKeyId: "ASIA-dev-1" });
   expect(world.source.count).toBe(1);
@@ -137,7 +125,7 @@ test("the kernel's list of sockets does not show a grant's directory", async () 
   await using world = await newGrantWorld();
   const grants = await world.start();
   const { directory } = await grants.add(grantRequest(), caller);
-  if (process.platform === "linux") expect(readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
+  if (process.platform === "linux") expect(fs.readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
   expect((await fetchFrom(directory)).grant).toBe("agent");
 });
 
@@ -172,7 +160,7 @@ test.each([
   expect(world.source.count).toBe(0);
   expect(grants.list()).toEqual([]);
   expect(world.store.list()).toEqual([]);
-  expect(existsSync(join(world.home, "g"))).toBe(false);
+  expect(fs.existsSync(join(world.home, "g"))).toBe(false);
   expect(world.eventsOf("grant")).toMatchObject([{ outcome: kind }]);
 });
 
@@ -182,7 +170,7 @@ test("a grant whose role is refused leaves nothing behind, and can be made again
   world.source.failure = new KeyholeError("aws-refused", "AccessDenied: arn:aws:iam::111122223333:role/dev");
   const error = await errorOf(grants.add(grantRequest(), caller));
   expect(error.message).toContain("AccessDenied");
-  expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+  expect([grants.list(), world.store.list(), fs.existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
   world.source.failure = undefined;
   await grants.add(grantRequest(), caller);
 });
@@ -190,10 +178,10 @@ test("a grant whose role is refused leaves nothing behind, and can be made again
 test("a grant whose directory cannot be made leaves nothing behind", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
-  writeFileSync(join(world.home, "g"), "in the way");
+  fs.writeFileSync(join(world.home, "g"), "in the way");
   expect((await errorOf(grants.add(grantRequest(), caller))).kind).toBe("unsafe-path");
   expect(world.store.list()).toEqual([]);
-  rmSync(join(world.home, "g"));
+  fs.rmSync(join(world.home, "g"));
   await grants.add(grantRequest(), caller);
   expect(grants.list()).toHaveLength(1);
 });
@@ -209,7 +197,7 @@ test.each(["socket", "file"] as const)(
       "unsafe-path",
       "the path of the grant's directory has a newline or another control in it, and what is to be pasted would break there",
     ]);
-    expect([grants.list(), world.store.list(), existsSync(broken)]).toEqual([[], [], false]);
+    expect([grants.list(), world.store.list(), fs.existsSync(broken)]).toEqual([[], [], false]);
   },
 );
 
@@ -220,7 +208,7 @@ test("a grant whose definition could not be read after a restart leaves nothing 
   const allowUids = Array.from({ length: 1000 }, (_, index) => index);
   const error = await errorOf(grants.add(grantRequest({ environment, allowUids }), caller));
   expect(error.message).toContain("larger than 64 KiB");
-  expect([grants.list(), world.store.list(), existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
+  expect([grants.list(), world.store.list(), fs.existsSync(join(world.home, "g"))]).toEqual([[], [], false]);
 });
 
 test("a grant that no answer can tell of leaves nothing behind", async () => {
@@ -238,7 +226,7 @@ test("a grant that no answer can tell of leaves nothing behind", async () => {
     },
   });
   expect((await errorOf(grants.add(grantRequest(), caller))).message).toContain("-1 is not a whole number");
-  expect([grants.list(), world.store.list(), readdirSync(join(world.home, "g"))]).toEqual([[], [], []]);
+  expect([grants.list(), world.store.list(), fs.readdirSync(join(world.home, "g"))]).toEqual([[], [], []]);
 });
 
 test("a name is taken once, also while its grant is being made", async () => {
@@ -299,7 +287,7 @@ test("a grant is revoked for good on a disk that is full", async () => {
   expect(restarted.list()).toMatchObject([{ name: "agent", state: "revoked" }]);
   expect((await fetchFrom(directory)).error).toBe("this grant was revoked");
   restarted.remove("agent", caller);
-  expect([world.store.list(), readdirSync(world.store.directory)]).toEqual([[], []]);
+  expect([world.store.list(), fs.readdirSync(world.store.directory)]).toEqual([[], []]);
 });
 
 test("a grant that cannot be kept as revoked is revoked all the same, and says that it is not kept", async () => {
@@ -321,7 +309,7 @@ test("removing takes the directory and the definition away", async () => {
   const held = await connectTo(directory);
   grants.remove("agent", caller);
   await held.closed;
-  expect([existsSync(directory), world.store.list(), grants.list()]).toEqual([false, [], []]);
+  expect([fs.existsSync(directory), world.store.list(), grants.list()]).toEqual([false, [], []]);
   expect(() => grants.remove("agent", caller)).toThrow(expect.objectContaining({ kind: "no-such-grant" }));
   expect(() => grants.revoke("agent", caller)).toThrow(expect.objectContaining({ kind: "no-such-grant" }));
   expect(world.eventsOf("remove")).toHaveLength(1);
@@ -338,11 +326,11 @@ test("a grant outlives a restart with everything it is, its directory and the so
     grantRequest({ ttlSeconds: 7200, tags: [{ key: "k", value: "v" }], allowUids: [1000], durationSeconds: 900 }),
     caller,
   );
-  const inode = statSync(before.directory).ino;
+  const inode = fs.statSync(before.directory).ino;
   await world.stop();
-  expect(existsSync(join(before.directory, "sock"))).toBe(false);
+  expect(fs.existsSync(join(before.directory, "sock"))).toBe(false);
   const restarted = await world.start();
-  expect(statSync(before.directory).ino).toBe(inode);
+  expect(fs.statSync(before.directory).ino).toBe(inode);
   const answer = await fetchFrom(before.directory);
   expect(answer.accessKeyId).toBe("ASIA-dev-2");
   expect(world.source.calls[1]!.environment).toEqual({ AWS_PROFILE: "work" });
@@ -356,10 +344,10 @@ test("what is missing in a directory is put back at the start", async () => {
   const grants = await world.start();
   const { directory } = await grants.add(grantRequest(), caller);
   await world.stop();
-  const text = readFileSync(join(directory, "env"), "utf8");
-  for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
+  const text = fs.readFileSync(join(directory, "env"), "utf8");
+  for (const name of fs.readdirSync(directory)) fs.rmSync(join(directory, name), { recursive: true });
   await world.start();
-  expect(readFileSync(join(directory, "env"), "utf8")).toBe(text);
+  expect(fs.readFileSync(join(directory, "env"), "utf8")).toBe(text);
   expect((await fetchFrom(directory)).grant).toBe("agent");
 });
 
@@ -367,7 +355,7 @@ test("a socket that somebody removed is put back", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
   const { directory } = await grants.add(grantRequest(), caller);
-  rmSync(join(directory, "sock"));
+  fs.rmSync(join(directory, "sock"));
   await world.clock.advance(16 * SECOND);
   expect((await fetchFrom(directory)).grant).toBe("agent");
 });
@@ -380,17 +368,17 @@ test.each(["a file", "a directory that is not empty", "a link out of it"])(
     const { directory } = await grants.add(grantRequest(), caller);
     await world.stop();
     const precious = join(world.home, "precious");
-    writeFileSync(precious, "precious");
+    fs.writeFileSync(precious, "precious");
     const planted = join(directory, "sock");
-    if (what === "a file") writeFileSync(planted, "planted");
-    else if (what === "a link out of it") symlinkSync(precious, planted);
+    if (what === "a file") fs.writeFileSync(planted, "planted");
+    else if (what === "a link out of it") fs.symlinkSync(precious, planted);
     else {
-      mkdirSync(planted);
-      symlinkSync(world.home, join(planted, "link"));
+      fs.mkdirSync(planted);
+      fs.symlinkSync(world.home, join(planted, "link"));
     }
     await world.start();
     expect((await fetchFrom(directory)).grant).toBe("agent");
-    expect(readFileSync(precious, "utf8")).toBe("precious");
+    expect(fs.readFileSync(precious, "utf8")).toBe("precious");
   },
 );
 
@@ -399,7 +387,7 @@ test("a definition that does not parse is listed nowhere and stops nobody else, 
   const grants = await world.start();
   const { directory } = await grants.add(grantRequest(), caller);
   await world.stop();
-  writeFileSync(join(world.home, "grants", "broken.yaml"), "nonsense: [", { mode: 0o600 });
+  fs.writeFileSync(join(world.home, "grants", "broken.yaml"), "nonsense: [", { mode: 0o600 });
   const restarted = await world.start();
   expect(restarted.list().map(({ name }) => name)).toEqual(["agent"]);
   expect((await fetchFrom(directory)).grant).toBe("agent");
@@ -413,7 +401,7 @@ test("a daemon that does not have the lock serves none, and takes them over when
   await using world = await newGrantWorld();
   const first = await world.start();
   const { directory } = await first.add(grantRequest(), caller);
-  const before = statSync(join(directory, "sock")).ino;
+  const before = fs.statSync(join(directory, "sock")).ino;
   let isFree = false;
   const second = await world.start({
     takeLock: () => {
@@ -425,7 +413,7 @@ test("a daemon that does not have the lock serves none, and takes them over when
   const error = await errorOf(second.add(grantRequest({ name: "other" }), caller));
   expect(error.message).toBe("another daemon of this home serves its grants, on another socket");
   expect(() => second.revoke("agent", caller)).toThrow("another daemon");
-  expect(statSync(join(directory, "sock")).ino).toBe(before);
+  expect(fs.statSync(join(directory, "sock")).ino).toBe(before);
   isFree = true;
   await second.reload();
   expect(second.list().map(({ name }) => name)).toEqual(["agent"]);
@@ -452,7 +440,7 @@ test("a reload takes in what a person has changed: revoked, other limits, gone",
   ]);
   expect((await fetchFrom(directories.get("one")!)).error).toBe("this grant was revoked");
   expect((await fetchFrom(directories.get("two")!)).error).toStartWith("this socket gives");
-  expect(existsSync(directories.get("three")!)).toBe(false);
+  expect(fs.existsSync(directories.get("three")!)).toBe(false);
   expect((await fetchFrom(directories.get("four")!)).accessKeyId).toBe("ASIA-dev-4");
   world.peer.uid = 4711;
   expect((await fetchFrom(directories.get("two")!)).accessKeyId).toBe("ASIA-dev-5");
@@ -614,7 +602,7 @@ test("keys in the environment are not written down; after a restart the config's
   ];
   const { directory } = await grants.add(grantRequest({ environment }), caller);
   expect(world.source.calls[0]!.environment["AWS_SECRET_ACCESS_KEY"]).toBe("canary");
-  expect(readFileSync(join(world.home, "grants", "agent.yaml"), "utf8")).not.toMatch(/canary/i);
+  expect(fs.readFileSync(join(world.home, "grants", "agent.yaml"), "utf8")).not.toMatch(/canary/i);
   await world.stop();
   const restarted = await world.start();
   expect((await fetchFrom(directory)).error).toBe("a person has to renew the source of these credentials");
@@ -831,18 +819,18 @@ test("a daemon that ends removes the sockets and lets the lock go", async () => 
   const { directory } = await grants.add(grantRequest(), caller);
   expect(world.isLocked()).toBe(true);
   await world.stop();
-  expect(existsSync(join(directory, "sock"))).toBe(false);
-  expect(existsSync(join(directory, "env"))).toBe(true);
+  expect(fs.existsSync(join(directory, "sock"))).toBe(false);
+  expect(fs.existsSync(join(directory, "env"))).toBe(true);
   expect(world.isLocked()).toBe(false);
   expect((await errorOf(grants.add(grantRequest({ name: "late" }), caller))).kind).toBe("shutting-down");
 });
 
-const inside = (directory: string) => readFileSync(join(directory, "keyhole"), "utf8");
+const inside = (directory: string) => fs.readFileSync(join(directory, "keyhole"), "utf8");
 
 /** A daemon with an executable of each kind. */
 async function startWithExecutables(world: Awaited<ReturnType<typeof newGrantWorld>>) {
   const path = join(world.home, "keyhole");
-  writeFileSync(path, "full", { mode: 0o755 });
+  fs.writeFileSync(path, "full", { mode: 0o755 });
   const grants = await world.start({
     executable: () => ({ path, stamp: path }),
     smallExecutable: (arch) => Buffer.from(`small ${arch}`),
@@ -866,18 +854,18 @@ test("its executable is changed by rename, kept in its definition, and the grant
   await using world = await newGrantWorld();
   const { grants } = await startWithExecutables(world);
   const { directory } = await grants.add(grantRequest({ executable: "small" }), caller);
-  const opened = openSync(join(directory, "keyhole"), "r");
+  const opened = fs.openSync(join(directory, "keyhole"), "r");
   const held = await connectTo(directory);
   expect(await grants.set({ name: "agent", executable: "full", arch: undefined })).toMatchObject({
     executable: "full",
   });
   expect(inside(directory)).toBe("full");
   // Who runs the former one goes on.
-  expect(readFileSync(opened, "utf8")).toBe("small amd64");
-  closeSync(opened);
+  expect(fs.readFileSync(opened, "utf8")).toBe("small amd64");
+  fs.closeSync(opened);
   expect((await held.ask()).accessKeyId).toBe("ASIA-dev-1");
   expect(world.store.read("agent").executable).toBe("full");
-  expect(readdirSync(directory).toSorted()).toEqual(["aws-config", "credentials", "env", "keyhole", "sock"]);
+  expect(fs.readdirSync(directory).toSorted()).toEqual(["aws-config", "credentials", "env", "keyhole", "sock"]);
   await grants.set({ name: "agent", executable: "small", arch: "arm64" });
   expect(await grants.set({ name: "agent", executable: "small", arch: undefined })).toMatchObject({ arch: "arm64" });
   await world.stop();
@@ -899,7 +887,9 @@ test("a grant that had no executable runs the one that it gets", async () => {
   const { grants } = await startWithExecutables(world);
   const { directory } = await grants.add(grantRequest({ executable: "none" }), caller);
   await grants.set({ name: "agent", executable: "small", arch: undefined });
-  expect(readFileSync(join(directory, "aws-config"), "utf8")).toContain("credential_process = /run/keyhole/keyhole\n");
+  expect(fs.readFileSync(join(directory, "aws-config"), "utf8")).toContain(
+    "credential_process = /run/keyhole/keyhole\n",
+  );
 });
 
 test("where the definition cannot be written, the executable before it stays", async () => {
@@ -910,7 +900,7 @@ test("where the definition cannot be written, the executable before it stays", a
   disk.isFull = true;
   const error = await errorOf(grants.set({ name: "agent", executable: "small", arch: "arm64" }));
   expect(error.kind).toBe("unsafe-path");
-  expect(readFileSync(join(directory, "keyhole"), "utf8")).toBe("small amd64");
+  expect(fs.readFileSync(join(directory, "keyhole"), "utf8")).toBe("small amd64");
   expect(grants.list()).toMatchObject([{ arch: undefined }]);
 });
 

@@ -1,17 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  mkdirSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../../src/clock.ts";
@@ -28,22 +16,22 @@ let path: string;
 const open = () => openLogFile({ path, clock, home: { isReplaced: false }, hide: (text) => text, disabled: false });
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "keyhole-log-"));
+  directory = fs.mkdtempSync(join(tmpdir(), "keyhole-log-"));
   path = join(directory, "daemon.log");
 });
 
 afterEach(() => {
-  rmSync(directory, { recursive: true });
+  fs.rmSync(directory, { recursive: true });
 });
 
 test("a line is one JSON object with time, level, event and fields, in a private file", () => {
   const file = open();
   file.log("info", "session renewed", { config: "dev", attempts: 2, absent: undefined });
   file.close();
-  expect(readFileSync(path, "utf8")).toBe(
+  expect(fs.readFileSync(path, "utf8")).toBe(
     '{"time":"2026-11-20T12:00:00.000Z","level":"info","event":"session renewed","config":"dev","attempts":2}\n',
   );
-  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(fs.statSync(path).mode & 0o777).toBe(0o600);
 });
 
 test("no input forges a line or reaches a terminal as an escape sequence", () => {
@@ -51,7 +39,7 @@ test("no input forges a line or reaches a terminal as an escape sequence", () =>
   const hostile = 'x\n{"level":"info"}\r\u001b]0;title\u0007\u009b31m\u202e\u2066\u007f';
   file.log("info", "request failed", { config: hostile });
   file.close();
-  const text = readFileSync(path, "utf8");
+  const text = fs.readFileSync(path, "utf8");
   expect(text).toMatch(/^[\x20-\x7e]*\n$/);
   expect((JSON.parse(text) as { config: string }).config).toBe(hostile);
 });
@@ -60,7 +48,7 @@ test("a field of 64 KiB is cut", () => {
   const file = open();
   file.log("info", "request failed", { config: "x".repeat(65_536) });
   file.close();
-  expect(statSync(path).size).toBeLessThan(1000);
+  expect(fs.statSync(path).size).toBeLessThan(1000);
 });
 
 test("at 5 MB the file is rotated, and three old ones are kept", () => {
@@ -69,43 +57,43 @@ test("at 5 MB the file is rotated, and three old ones are kept", () => {
   for (let count = 0; count < 25_000; count++) file.log("info", "line", { count, ...line });
   file.close();
   const names = [path, `${path}.1`, `${path}.2`, `${path}.3`];
-  for (const name of names) expect(statSync(name).size).toBeLessThanOrEqual(5_000_000);
-  expect(existsSync(`${path}.4`)).toBe(false);
-  const last = readFileSync(path, "utf8").trimEnd().split("\n").at(-1)!;
+  for (const name of names) expect(fs.statSync(name).size).toBeLessThanOrEqual(5_000_000);
+  expect(fs.existsSync(`${path}.4`)).toBe(false);
+  const last = fs.readFileSync(path, "utf8").trimEnd().split("\n").at(-1)!;
   expect((JSON.parse(last) as { count: number }).count).toBe(24_999);
 });
 
 test("where the next file cannot be opened, no old one is lost", () => {
   const file = open();
-  mkdirSync(`${path}.next`);
+  fs.mkdirSync(`${path}.next`);
   const line = { text: "x".repeat(500), more: "y".repeat(500) };
   for (let count = 0; count < 6000; count++) file.log("info", "line", { count, ...line });
   file.close();
-  expect(statSync(path).size).toBeGreaterThan(4_900_000);
-  expect(existsSync(`${path}.1`)).toBe(false);
+  expect(fs.statSync(path).size).toBeGreaterThan(4_900_000);
+  expect(fs.existsSync(`${path}.1`)).toBe(false);
 });
 
 test("a file that was moved away is opened anew on request", () => {
   const file = open();
   file.log("info", "before");
-  renameSync(path, `${path}.moved`);
+  fs.renameSync(path, `${path}.moved`);
   file.reopen();
   file.log("info", "after");
   file.close();
-  expect(readFileSync(path, "utf8")).toContain("after");
-  expect(readFileSync(`${path}.moved`, "utf8")).not.toContain("after");
+  expect(fs.readFileSync(path, "utf8")).toContain("after");
+  expect(fs.readFileSync(`${path}.moved`, "utf8")).not.toContain("after");
 });
 
 test("a link is not followed", () => {
-  symlinkSync(join(directory, "elsewhere"), path);
+  fs.symlinkSync(join(directory, "elsewhere"), path);
   expect(() => open()).toThrow(path);
-  expect(existsSync(join(directory, "elsewhere"))).toBe(false);
+  expect(fs.existsSync(join(directory, "elsewhere"))).toBe(false);
 });
 
 test("a FIFO is not waited for, with a reader or without", () => {
   Bun.spawnSync(["mkfifo", path]);
   expect(() => open()).toThrow("cannot open");
-  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const reader = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   expect(() => open()).toThrow("not a regular file");
-  closeSync(reader);
+  fs.closeSync(reader);
 });

@@ -1,16 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openRotatingFile, type RotatingFile, type RotatingOptions } from "../../../src/daemon/logs/rotatingfile.ts";
@@ -23,7 +12,7 @@ let file: RotatingFile;
 let home: { isReplaced: boolean };
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "keyhole-rotating-"));
+  directory = fs.mkdtempSync(join(tmpdir(), "keyhole-rotating-"));
   path = join(directory, "lines");
   clock = new FakeClock();
   home = { isReplaced: false };
@@ -31,7 +20,7 @@ beforeEach(() => {
 
 afterEach(() => {
   file.close();
-  rmSync(directory, { recursive: true });
+  fs.rmSync(directory, { recursive: true });
 });
 
 /** Two lines of nine characters fill it. */
@@ -39,7 +28,7 @@ function open(options: Partial<RotatingOptions> = {}): void {
   file = openRotatingFile({ path, what: "log file", rotateAt: 20, kept: 2, clock, home, ...options });
 }
 
-const textOf = (name: string) => (existsSync(name) ? readFileSync(name, "utf8") : undefined);
+const textOf = (name: string) => (fs.existsSync(name) ? fs.readFileSync(name, "utf8") : undefined);
 const texts = () => [path, `${path}.1`, `${path}.2`, `${path}.3`].map(textOf);
 
 test("it rotates by size, and keeps as many old files as it is told", () => {
@@ -49,7 +38,7 @@ test("it rotates by size, and keeps as many old files as it is told", () => {
   expect(texts()[1]).toBe("line 5   \nline 6   \n");
   expect(texts()[2]).toBe("line 3   \nline 4   \n");
   expect(texts()[3]).toBeUndefined();
-  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(fs.statSync(path).mode & 0o777).toBe(0o600);
 });
 
 test("before the oldest file is dropped its path is given out, and where that fails nothing is lost", () => {
@@ -58,7 +47,7 @@ test("before the oldest file is dropped its path is given out, and where that fa
   open({
     beforeDrop: (oldest) => {
       if (fails) throw new Error("no space");
-      dropped.push(readFileSync(oldest, "utf8"));
+      dropped.push(fs.readFileSync(oldest, "utf8"));
     },
   });
   for (let index = 1; index <= 6; index++) file.append(`line ${index}   `);
@@ -73,11 +62,11 @@ test("before the oldest file is dropped its path is given out, and where that fa
 
 test("where it cannot rotate only what is essential is still written, and it tries again a second later", async () => {
   open();
-  mkdirSync(`${path}.next`);
+  fs.mkdirSync(`${path}.next`);
   for (const line of ["line 1   ", "line 2   ", "line 3   "]) file.append(line);
   file.append("essential", true);
   expect(texts()[0]).toBe("line 1   \nline 2   \nessential\n");
-  rmdirSync(`${path}.next`);
+  fs.rmdirSync(`${path}.next`);
   file.append("line 4   ");
   expect(texts()[0]).toBe("line 1   \nline 2   \nessential\n");
   await clock.advance(1000);
@@ -86,7 +75,7 @@ test("where it cannot rotate only what is essential is still written, and it tri
 });
 
 test("a line behind one that a crash has cut begins on a line of its own", () => {
-  writeFileSync(path, "whole\ncut");
+  fs.writeFileSync(path, "whole\ncut");
   open();
   file.append("next");
   file.append("last");
@@ -96,12 +85,12 @@ test("a line behind one that a crash has cut begins on a line of its own", () =>
 test("a file that was moved away or rotated by another process is left within a second, for essential lines at once", async () => {
   open({ rotateAt: 1000 });
   file.append("one");
-  renameSync(path, `${path}.moved`);
+  fs.renameSync(path, `${path}.moved`);
   file.append("two");
   await clock.advance(1000);
   file.append("three");
   expect(textOf(`${path}.moved`)).toBe("one\ntwo\n");
-  renameSync(path, `${path}.again`);
+  fs.renameSync(path, `${path}.again`);
   file.append("four", true);
   expect(textOf(`${path}.again`)).toBe("three\n");
   expect(textOf(path)).toBe("four\n");
@@ -110,8 +99,8 @@ test("a file that was moved away or rotated by another process is left within a 
 test("in another home nothing is written, opened or renamed: the old file goes on", async () => {
   open();
   file.append("one");
-  renameSync(path, `${path}.moved`);
-  writeFileSync(path, "theirs\n");
+  fs.renameSync(path, `${path}.moved`);
+  fs.writeFileSync(path, "theirs\n");
   home.isReplaced = true;
   await clock.advance(1000);
   file.append("nine char");
@@ -126,21 +115,21 @@ test("in another home nothing is written, opened or renamed: the old file goes o
 test("a link that takes the file's place is not followed: the old file goes on", () => {
   open({ rotateAt: 1000 });
   file.append("one");
-  renameSync(path, `${path}.moved`);
-  symlinkSync(join(directory, "elsewhere"), path);
+  fs.renameSync(path, `${path}.moved`);
+  fs.symlinkSync(join(directory, "elsewhere"), path);
   file.append("two", true);
   expect(textOf(`${path}.moved`)).toBe("one\ntwo\n");
-  expect(existsSync(join(directory, "elsewhere"))).toBe(false);
+  expect(fs.existsSync(join(directory, "elsewhere"))).toBe(false);
 });
 
 test("where the way to it is closed the old file goes on", () => {
   open({ rotateAt: 1000 });
   const former = `${directory}.former`;
-  renameSync(directory, former);
-  symlinkSync(directory, directory);
+  fs.renameSync(directory, former);
+  fs.symlinkSync(directory, directory);
   file.append("one", true);
-  rmSync(directory);
-  renameSync(former, directory);
+  fs.rmSync(directory);
+  fs.renameSync(former, directory);
   expect(textOf(path)).toBe("one\n");
 });
 

@@ -1,16 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Handlers } from "../../../src/server/dispatch.ts";
@@ -26,12 +15,12 @@ let directory: string;
 let path: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "keyhole-memory-"));
+  directory = fs.mkdtempSync(join(tmpdir(), "keyhole-memory-"));
   path = join(directory, "run", "sessions.json");
 });
 
 afterEach(() => {
-  rmSync(directory, { recursive: true });
+  fs.rmSync(directory, { recursive: true });
 });
 
 /** A daemon's life: its sessions, and the memory that it finds and leaves. */
@@ -90,8 +79,8 @@ test("the names of the configs that were used come back, those of a file without
   await add(first, "dev");
   first.memory.close();
   expect([...begin().loaded]).toEqual(["held"]);
-  const { loaded: _, ...former } = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-  writeFileSync(path, JSON.stringify(former));
+  const { loaded: _, ...former } = JSON.parse(fs.readFileSync(path, "utf8")) as Record<string, unknown>;
+  fs.writeFileSync(path, JSON.stringify(former));
   expect(readLoaded(path)).toEqual(["dev"]);
   expect([...begin([]).loaded]).toEqual(["dev"]);
 });
@@ -100,18 +89,18 @@ test("nothing is written into another home", async () => {
   const first = begin();
   await add(first, "ops", { AWS_PROFILE: "base" });
   const former = `${directory}.former`;
-  renameSync(directory, former);
-  mkdirSync(directory);
+  fs.renameSync(directory, former);
+  fs.mkdirSync(directory);
   first.memory.close();
-  expect(readdirSync(directory)).toEqual([]);
-  rmSync(former, { recursive: true });
+  expect(fs.readdirSync(directory)).toEqual([]);
+  fs.rmSync(former, { recursive: true });
 });
 
 test("of a file with more sessions than are ever written the last ones come back", () => {
   const names = Array.from({ length: 1030 }, (_, index) => `c${index}`);
-  mkdirSync(join(directory, "run"), { mode: 0o700 });
+  fs.mkdirSync(join(directory, "run"), { mode: 0o700 });
   const sessions = names.map((config) => ({ config, environment: {} }));
-  writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
+  fs.writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
   const { sessions: back } = begin(names);
   expect(names.filter((name) => back.environmentOf(name) !== undefined)).toEqual(names.slice(6));
 });
@@ -124,7 +113,7 @@ describe("a session whose source was keys", () => {
     const first = begin();
     await add(first, "dev", environment);
     first.memory.close();
-    expect(readFileSync(path, "utf8")).not.toContain("planted");
+    expect(fs.readFileSync(path, "utf8")).not.toContain("planted");
 
     const second = begin();
     expect(namesOf(second)).toEqual([]);
@@ -164,7 +153,7 @@ describe("a session whose source was keys", () => {
       expect((await second.vend("dev")).config).toBe("dev");
       second.memory.changed();
       second.memory.close();
-      expect(JSON.parse(readFileSync(path, "utf8")).sessions).toMatchObject([{ config: "dev", keyId: "AKIA1" }]);
+      expect(JSON.parse(fs.readFileSync(path, "utf8")).sessions).toMatchObject([{ config: "dev", keyId: "AKIA1" }]);
     },
   );
 
@@ -177,7 +166,7 @@ describe("a session whose source was keys", () => {
     second.keyring.note(keys);
     expect(second.sessions.environmentOf("dev")).toEqual({ AWS_PROFILE: "mine" });
     second.memory.close();
-    expect(readFileSync(path, "utf8")).not.toContain("AKIA1");
+    expect(fs.readFileSync(path, "utf8")).not.toContain("AKIA1");
   });
 });
 
@@ -206,21 +195,21 @@ test("a burst of changes is one write, soon", async () => {
   const world = begin();
   await add(world, "dev");
   await add(world, "ops");
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
   await world.clock.advance(100);
-  expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ sessions: [{ config: "dev" }, { config: "ops" }] });
-  rmSync(path);
+  expect(JSON.parse(fs.readFileSync(path, "utf8"))).toMatchObject({ sessions: [{ config: "dev" }, { config: "ops" }] });
+  fs.rmSync(path);
   await world.clock.advance(60_000);
   world.memory.close();
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
 });
 
 test("the file is the owner's alone, and nothing else is left", async () => {
   const world = begin();
   await add(world, "dev");
   world.memory.close();
-  expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect(readdirSync(join(directory, "run"))).toEqual(["sessions.json"]);
+  expect(fs.statSync(path).mode & 0o777).toBe(0o600);
+  expect(fs.readdirSync(join(directory, "run"))).toEqual(["sessions.json"]);
 });
 
 test("no secret is written, and a session that needs one does not come back", async () => {
@@ -231,7 +220,7 @@ test("no secret is written, and a session that needs one does not come back", as
   await add(first, "later", { AWS_CONTAINER_OF_ANOTHER_RELEASE: "SECRET" });
   await add(first, "dev", { KEYHOLE_ANYTHING: "SECRET" });
   first.memory.close();
-  expect(readFileSync(path, "utf8")).not.toContain("SECRET");
+  expect(fs.readFileSync(path, "utf8")).not.toContain("SECRET");
   const second = begin(["keys", "token", "url", "later", "dev"]);
   expect(namesOf(second)).toEqual(["dev"]);
   expect((await errorOf(second.vend("keys"))).kind).toBe("no-such-session");
@@ -258,7 +247,7 @@ test("the memory of a daemon that has given way to another is not written", asyn
   world.memory.changed();
   world.memory.close();
   await world.clock.advance(60_000);
-  expect(existsSync(path)).toBe(false);
+  expect(fs.existsSync(path)).toBe(false);
 });
 
 describe("a file that is not a memory is left out, and said in the log", () => {
@@ -282,7 +271,7 @@ describe("a file that is not a memory is left out, and said in the log", () => {
     const first = begin();
     await add(first, "dev");
     first.memory.close();
-    writeFileSync(path, text);
+    fs.writeFileSync(path, text);
     const second = begin();
     expect(namesOf(second)).toEqual([]);
     expect(second.events).toEqual(["memory of sessions not used"]);
@@ -292,32 +281,32 @@ describe("a file that is not a memory is left out, and said in the log", () => {
     const first = begin();
     await add(first, "dev");
     first.memory.close();
-    chmodSync(path, 0o666);
+    fs.chmodSync(path, 0o666);
     expect(namesOf(begin())).toEqual([]);
   });
 });
 
 test("a place that cannot be written to costs the memory and nothing else", async () => {
-  writeFileSync(join(directory, "run"), "in the way");
+  fs.writeFileSync(join(directory, "run"), "in the way");
   const world = begin();
   await add(world, "dev");
   await world.clock.advance(1000);
   expect(world.events).toContain("sessions not remembered");
-  rmSync(join(directory, "run"));
+  fs.rmSync(join(directory, "run"));
   await add(world, "ops");
   await world.clock.advance(1000);
-  expect(existsSync(path)).toBe(true);
+  expect(fs.existsSync(path)).toBe(true);
 });
 
 const pathOf = (socket?: string) => memoryPath(resolvePaths({ HOME: "/h" }, { socket }, () => "/"));
 
 test("a home that was removed is not made again", async () => {
   const world = begin();
-  rmSync(directory, { recursive: true });
+  fs.rmSync(directory, { recursive: true });
   await add(world, "dev");
   world.memory.close();
-  expect(existsSync(directory)).toBe(false);
-  mkdirSync(directory);
+  expect(fs.existsSync(directory)).toBe(false);
+  fs.mkdirSync(directory);
 });
 
 test("each socket's daemon has a memory of its own", () => {
@@ -365,7 +354,7 @@ test("how a shell reaches AWS is not kept: after a restart it is the next asker'
   const first = begin();
   await add(first, "dev", { AWS_PROFILE: "base", ...way });
   first.memory.close();
-  expect(readFileSync(path, "utf8")).not.toMatch(/evil|PROXY|CA_BUNDLE/);
+  expect(fs.readFileSync(path, "utf8")).not.toMatch(/evil|PROXY|CA_BUNDLE/);
 
   // The daemon's own is tried. Where it fails, and that is written down again, the client brings its own.
   const second = begin();
@@ -384,9 +373,9 @@ test("how a shell reaches AWS is not kept: after a restart it is the next asker'
 });
 
 test("a shell's way that an older daemon wrote down is not used", async () => {
-  mkdirSync(join(directory, "run"), { mode: 0o700 });
+  fs.mkdirSync(join(directory, "run"), { mode: 0o700 });
   const sessions = [{ config: "dev", environment: { AWS_PROFILE: "base", ...way } }];
-  writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
+  fs.writeFileSync(path, JSON.stringify({ format: 2, sessions }), { mode: 0o600 });
   const it = begin();
   expect((await it.vend("dev")).config).toBe("dev");
   expect(it.source.calls.map(({ environment }) => environment)).toEqual([{ AWS_PROFILE: "base" }]);

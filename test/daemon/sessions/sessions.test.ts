@@ -29,6 +29,13 @@ afterEach(async () => {
   }
 });
 
+/** A world in which these sessions were added. */
+async function worldOf(names: readonly string[], options?: Parameters<typeof newWorld>[0]): Promise<World> {
+  const it = world(options);
+  for (const name of names) await it.add(name);
+  return it;
+}
+
 /** The issue of a vend that must not wait. */
 function vendAtOnce({ sessions }: World, name: string): Issue {
   const given = sessions.vend(name);
@@ -73,8 +80,7 @@ describe("vend", () => {
   });
 
   test("the first asks AWS, the next gets the same issue at once", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     expect(it.source.count).toBe(0);
     const issue = await it.vend("a");
     expect(vendAtOnce(it, "a")).toBe(issue);
@@ -99,8 +105,7 @@ describe("vend", () => {
   });
 
   test("a thousand callers on a cold session are one AssumeRole, and all get its result", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const issues = await Promise.all(Array.from({ length: 1_000 }, () => it.vend("a")));
     expect(new Set(issues).size).toBe(1);
     expect(it.source.count).toBe(1);
@@ -108,8 +113,7 @@ describe("vend", () => {
   });
 
   test("a thousand callers on a cold session all get its error", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("network");
     const results = await Promise.allSettled(Array.from({ length: 1_000 }, () => it.vend("a")));
     expect(results.every((result) => result.status === "rejected" && result.reason === it.source.failure)).toBe(true);
@@ -118,9 +122,7 @@ describe("vend", () => {
   });
 
   test("a session whose call hangs delays no other", async () => {
-    const it = world({ maxFlights: 2 });
-    await it.add("hangs");
-    await it.add("works");
+    const it = await worldOf(["hangs", "works"], { maxFlights: 2 });
     it.source.holds = new Set(["hangs"]);
     const hanging = watch(it.vend("hangs"));
     await it.vend("works");
@@ -158,8 +160,7 @@ describe("vend", () => {
   });
 
   test("who cannot tell surroundings, or has told them, is not refused for those of another who asks", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const turns: (() => void)[] = [];
     it.source.resolve = async ({ asksSurroundings }) => {
       await new Promise<void>((resolve) => void turns.push(resolve));
@@ -216,8 +217,7 @@ describe("vend", () => {
   });
 
   test("a renewal that wants a code is tried a few times, and what was given is served to its end", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     let tries = 0;
     it.source.resolve = async () => {
@@ -237,8 +237,7 @@ describe("vend", () => {
   });
 
   test("source credentials that never come are given up after 45 s beside those of a helper", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.resolve = () => Promise.withResolvers().promise;
     const hanging = errorOf(it.vend("a"));
     await it.clock.advance(105 * SECOND);
@@ -249,8 +248,7 @@ describe("vend", () => {
   test("a turn that comes late is no reason to give up", async () => {
     // Twice as many as are ever under way.
     const names = Array.from({ length: 256 }, (_, index) => `s${index}`);
-    const it = world({ maxFlights: 128, maxSessions: names.length });
-    for (const name of names) await it.add(name);
+    const it = await worldOf(names, { maxFlights: 128, maxSessions: names.length });
     it.source.holds = true;
     const vends = names.map((name) => it.vend(name));
     for (let turn = 0; turn < 2; turn += 1) {
@@ -261,8 +259,7 @@ describe("vend", () => {
   });
 
   test("a session that is removed while it is queued takes no turn", async () => {
-    const it = world({ maxFlights: 1 });
-    for (const name of ["a", "b", "c"]) await it.add(name);
+    const it = await worldOf(["a", "b", "c"], { maxFlights: 1 });
     it.source.holds = true;
     const vends = ["a", "c"].map((name) => it.vend(name));
     const removed = errorOf(it.vend("b"));
@@ -279,8 +276,7 @@ describe("vend", () => {
 
   test("a session that is removed in whatever moment of its turn gives the slot back", async () => {
     for (let moment = 0; moment < 30; moment += 1) {
-      const it = world({ maxFlights: 1 });
-      for (const name of ["a", "b", "c"]) await it.add(name);
+      const it = await worldOf(["a", "b", "c"], { maxFlights: 1 });
       it.source.holds = new Set(["a"]);
       const first = it.vend("a");
       const removed = it.vend("b").catch(() => "removed");
@@ -296,8 +292,7 @@ describe("vend", () => {
   test("a call that never ends is given up after 45 s, and its slot is free again", async () => {
     // As many as are ever under way.
     const names = Array.from({ length: 128 }, (_, index) => `s${index}`);
-    const it = world({ maxFlights: 128, maxSessions: 256 });
-    for (const name of [...names, "works"]) await it.add(name);
+    const it = await worldOf([...names, "works"], { maxFlights: 128, maxSessions: 256 });
     it.source.holds = new Set(names);
     const hanging = names.map((name) => errorOf(it.vend(name)));
     const queued = it.vend("works");
@@ -311,8 +306,7 @@ describe("vend", () => {
 
   test("sessions whose calls hang delay one that is asked for later by less than half a second, and the next time by nothing", async () => {
     const names = Array.from({ length: 64 }, (_, index) => `s${index}`);
-    const it = world({ maxFlights: 8, maxSessions: 256 });
-    for (const name of [...names, "works", "later"]) await it.add(name);
+    const it = await worldOf([...names, "works", "later"], { maxFlights: 8, maxSessions: 256 });
     it.source.holds = new Set(names);
     const ask = () => names.map((name) => errorOf(it.vend(name)));
     const hanging = ask();
@@ -331,8 +325,7 @@ describe("vend", () => {
   });
 
   test("an error of the source that is not a KeyholeError keeps its text to itself", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = new TypeError("AKIA-CANARY") as unknown as KeyholeError;
     const error = await errorOf(it.vend("a"));
     expect(error).toBeInstanceOf(KeyholeError);
@@ -341,8 +334,7 @@ describe("vend", () => {
   });
 
   test("credentials too short to ever be vended are an error", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.lifetime = 60 * SECOND;
     expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "too-short" });
   });
@@ -350,8 +342,7 @@ describe("vend", () => {
 
 describe("renewal", () => {
   test("happens unasked before the insist window, and the next vend has it at once", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     await it.clock.advance(33 * MINUTE);
     expect(it.source.count).toBe(1);
@@ -371,8 +362,7 @@ describe("renewal", () => {
   });
 
   test("a vend past the renewal point gets the old ones at once and starts one behind its back (E-112, E-113)", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.clock.suspend(40 * MINUTE);
     it.source.holds = true;
@@ -386,8 +376,7 @@ describe("renewal", () => {
   });
 
   test("in the insist window the caller waits for the new ones", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     const issue = await it.vend("a");
@@ -396,8 +385,7 @@ describe("renewal", () => {
   });
 
   test("in the insist window nobody waits longer than 2 s, and later callers not at all", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     it.source.holds = true;
@@ -412,8 +400,7 @@ describe("renewal", () => {
   });
 
   test("in the insist window a failed attempt is not the caller's, and nobody waits in back-off", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     it.source.failure = failureOf("network");
@@ -423,8 +410,7 @@ describe("renewal", () => {
   });
 
   test("below the floor the error of the renewal is the caller's", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.clock.suspend(59 * MINUTE + 1);
     it.source.failure = failureOf("network");
@@ -435,8 +421,7 @@ describe("renewal", () => {
   });
 
   test("whose files have changed since it failed is tried at once, and again only when they change again", async () => {
-    const it = world({ random: () => 0.99 });
-    await it.add("a");
+    const it = await worldOf(["a"], { random: () => 0.99 });
     await it.vend("a");
     it.clock.suspend(59 * MINUTE + 1);
     it.source.failure = failureOf("person-needed");
@@ -457,8 +442,7 @@ describe("renewal", () => {
   });
 
   test("that fails keeps the old credentials, says so once, and is tried again with back-off", async () => {
-    const it = world({ random: () => 0.99 });
-    await it.add("a");
+    const it = await worldOf(["a"], { random: () => 0.99 });
     const old = await it.vend("a");
     it.source.failure = failureOf("throttled");
     await it.clock.advance(43 * MINUTE);
@@ -477,8 +461,7 @@ describe("renewal", () => {
   });
 
   test("stops when nobody asked for two lifetimes, and a vend assumes again", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     await it.clock.advance(2 * HOUR);
     const calls = it.source.count;
@@ -548,8 +531,7 @@ describe("a failure with nothing to vend", () => {
   test.each(["network", "throttled", "timeout", "aws-refused", "person-needed", "invalid-config"] as const)(
     "%s is answered from memory for 1 to 60 s",
     async (kind) => {
-      const it = world({ random: () => 0.5 });
-      await it.add("a");
+      const it = await worldOf(["a"], { random: () => 0.5 });
       it.source.failure = failureOf(kind);
       // The delays in the middle of 1 to 2, 4, 8, … and 60 s.
       for (const [index, delay] of [1.5, 2.5, 4.5, 8.5, 16.5, 30.5, 30.5].entries()) {
@@ -567,8 +549,7 @@ describe("a failure with nothing to vend", () => {
   );
 
   test("is remembered from when it came, not from when it was asked for", async () => {
-    const it = world({ random: () => 0.5 });
-    await it.add("a");
+    const it = await worldOf(["a"], { random: () => 0.5 });
     it.source.holds = true;
     const waiting = errorOf(it.vend("a"));
     await it.clock.advance(4 * SECOND);
@@ -580,8 +561,7 @@ describe("a failure with nothing to vend", () => {
   });
 
   test("is tried again at once for a person, once a second", async () => {
-    const it = world({ random: () => 0.5 });
-    await it.add("a");
+    const it = await worldOf(["a"], { random: () => 0.5 });
     it.source.failure = failureOf("network");
     for (let attempt = 1; attempt <= 8; attempt += 1) {
       it.sessions.compare("a", {});
@@ -598,8 +578,7 @@ describe("a failure with nothing to vend", () => {
   });
 
   test("is forgotten when the config changes", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("network");
     await errorOf(it.vend("a"));
     it.source.failure = undefined;
@@ -609,8 +588,7 @@ describe("a failure with nothing to vend", () => {
   });
 
   test("is not tried again unasked", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("aws-refused");
     await errorOf(it.vend("a"));
     await it.clock.advance(HOUR);
@@ -658,8 +636,7 @@ describe("add", () => {
   });
 
   test("with renew replaces credentials that are still good", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     await it.sessions.add("a", {}, renew);
     expect(vendAtOnce(it, "a")).not.toBe(old);
@@ -667,8 +644,7 @@ describe("add", () => {
   });
 
   test("with renew does not answer from the memory of a refusal", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("person-needed");
     await errorOf(it.vend("a"));
     it.source.failure = undefined;
@@ -677,8 +653,7 @@ describe("add", () => {
   });
 
   test("from another environment renews with it, and the old credentials are vended meanwhile", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.source.holds = true;
     const added = it.sessions.add("a", { AWS_PROFILE: "other" }, verify);
@@ -690,8 +665,7 @@ describe("add", () => {
   });
 
   test("uses the config file as it is now, and throws away a flight of what it was", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.holds = true;
     const waiting = it.vend("a");
     await settle();
@@ -704,8 +678,7 @@ describe("add", () => {
   });
 
   test("from another environment does not answer from the memory of a refusal", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("no-source-credentials");
     await errorOf(it.vend("a"));
     it.source.failure = undefined;
@@ -747,8 +720,7 @@ describe("add", () => {
   });
 
   test("from another environment throws away the flight of the first, and its callers get the second's", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.holds = true;
     const waiting = it.vend("a");
     await settle();
@@ -768,8 +740,7 @@ describe("add", () => {
 
 describe("a config file", () => {
   test("that changed is assumed anew on the next request, and the old identity is never vended", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.configs.write("a", roleConfig("other"));
     await it.clock.advance(5);
@@ -803,8 +774,7 @@ describe("a config file", () => {
   test.each(Object.entries(sections))(
     "whose %s changed is assumed anew, if that may reach STS",
     async (key, section) => {
-      const it = world();
-      await it.add("a");
+      const it = await worldOf(["a"]);
       const before = await it.vend("a");
       it.configs.write("a", { ...roleConfig("a"), [key]: section });
       await it.clock.advance(5);
@@ -813,8 +783,7 @@ describe("a config file", () => {
   );
 
   test("that changed to a role that AWS refuses is the caller's error", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.configs.write("a", roleConfig("other"));
     await it.clock.advance(5);
@@ -825,8 +794,7 @@ describe("a config file", () => {
   });
 
   test("that changed forgets the refusal of what it said before", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("aws-refused");
     await errorOf(it.vend("a"));
     it.source.failure = undefined;
@@ -837,8 +805,7 @@ describe("a config file", () => {
   });
 
   test("that changed during a flight throws its result away", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.holds = true;
     const first = it.vend("a");
     await settle();
@@ -852,9 +819,7 @@ describe("a config file", () => {
   });
 
   test("that changed while its renewal was queued is read when the renewal starts", async () => {
-    const it = world({ maxFlights: 1 });
-    await it.add("first");
-    await it.add("a");
+    const it = await worldOf(["first", "a"], { maxFlights: 1 });
     it.source.holds = new Set(["first"]);
     const first = it.vend("first");
     const queued = it.vend("a");
@@ -872,8 +837,7 @@ describe("a config file", () => {
     { what: "the MFA command", config: { ...roleConfig("a"), MFA: { command: "code" } } },
     { what: "the duration", config: roleConfig("a", 900) },
   ])("that changed in $what is assumed anew", async ({ config }) => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.configs.write("a", config);
     await it.clock.advance(5);
@@ -882,8 +846,7 @@ describe("a config file", () => {
   });
 
   test("that changed while a caller hoped for new credentials does not get that caller the old identity", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     it.source.holds = true;
@@ -898,8 +861,7 @@ describe("a config file", () => {
   });
 
   test("that changed while its flight was queued is assumed as it is now, behind those that wait", async () => {
-    const it = world({ maxFlights: 1 });
-    for (const name of ["first", "a", "b"]) await it.add(name);
+    const it = await worldOf(["first", "a", "b"], { maxFlights: 1 });
     it.source.holds = new Set(["first"]);
     const vends = ["first", "a", "b"].map((name) => it.vend(name));
     it.configs.write("a", roleConfig("other"));
@@ -916,8 +878,7 @@ describe("a config file", () => {
     { what: "pin", config: { ...roleConfig("a"), pin: true }, pinned: true },
     { what: "nothing but its date", config: roleConfig("a"), pinned: false },
   ])("that changed in $what keeps the credentials", async ({ config, pinned }) => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.configs.write("a", config);
     await it.clock.advance(5);
@@ -926,8 +887,7 @@ describe("a config file", () => {
   });
 
   test("that no longer parses leaves what was last good, is noted, and logged once", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.configs.write("a", undefined);
     for (let round = 0; round < 5; round += 1) {
@@ -947,8 +907,7 @@ describe("a config file", () => {
   });
 
   test("that is gone ends its session", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.configs.delete("a");
     await it.clock.advance(5);
@@ -974,8 +933,7 @@ describe("a config file", () => {
   });
 
   test("that is gone when the renewal starts ends its session", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.configs.delete("a");
     await it.clock.advance(40 * MINUTE);
@@ -984,8 +942,7 @@ describe("a config file", () => {
   });
 
   test("is looked at once per 5 ms, however many ask", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     await it.clock.advance(5);
     const before = it.configs.looks;
@@ -1036,9 +993,7 @@ describe("eviction", () => {
   });
 
   test("shows to nobody, also while the config's file does not parse or is gone and back", async () => {
-    const it = world({ maxSessions: 1 });
-    await it.add("a");
-    await it.add("b");
+    const it = await worldOf(["a", "b"], { maxSessions: 1 });
     it.configs.write("a", undefined);
     expect((await it.vend("a")).config).toBe("a");
     expect(it.sessions.list()[0]!.notes.join()).toContain("scripted invalid config");
@@ -1048,9 +1003,7 @@ describe("eviction", () => {
   });
 
   test("takes up what changed in the file meanwhile", async () => {
-    const it = world({ maxSessions: 1 });
-    await it.add("a");
-    await it.add("b");
+    const it = await worldOf(["a", "b"], { maxSessions: 1 });
     it.configs.write("a", roleConfig("other"));
     await it.vend("a");
     expect(it.source.calls.at(-1)?.config.AssumeRole?.RoleArn).toEndWith("/other");
@@ -1084,8 +1037,7 @@ describe("eviction", () => {
 
   test("never takes a session whose renewal somebody began to wait for, and aborts one that nobody waits for", async () => {
     for (const isWaitedFor of [true, false]) {
-      const it = world({ maxSessions: 1 });
-      await it.add("a");
+      const it = await worldOf(["a"], { maxSessions: 1 });
       await it.vend("a");
       it.source.holds = true;
       await it.clock.advance(34 * MINUTE);
@@ -1100,8 +1052,7 @@ describe("eviction", () => {
   });
 
   test("of a name whose config file is gone since forgets it", async () => {
-    const it = world({ maxSessions: 1 });
-    for (const name of ["a", "b"]) await it.add(name);
+    const it = await worldOf(["a", "b"], { maxSessions: 1 });
     it.configs.delete("a");
     expect(await errorOf(it.vend("a"))).toMatchObject({ kind: "no-such-config" });
     it.configs.write("a", roleConfig("a"));
@@ -1116,8 +1067,7 @@ describe("eviction", () => {
   });
 
   test("wipes the line, but not in the turn of whoever was given it", async () => {
-    const it = world({ maxSessions: 1 });
-    await it.add("a");
+    const it = await worldOf(["a"], { maxSessions: 1 });
     const issue = await it.vend("a");
     await it.add("b");
     expect(issue.line[0]).toBe("{".charCodeAt(0));
@@ -1128,8 +1078,7 @@ describe("eviction", () => {
 
 describe("remove", () => {
   test("drops the session, and twice is an error", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const issue = await it.vend("a");
     it.sessions.remove("a");
     expect(() => it.sessions.vend("a")).toThrow(expect.objectContaining({ kind: "no-such-session" }));
@@ -1139,16 +1088,13 @@ describe("remove", () => {
   });
 
   test("drops the memory of one that was evicted", async () => {
-    const it = world({ maxSessions: 1 });
-    await it.add("a");
-    await it.add("b");
+    const it = await worldOf(["a", "b"], { maxSessions: 1 });
     it.sessions.remove("a");
     expect(() => it.sessions.vend("a")).toThrow(expect.objectContaining({ kind: "no-such-session" }));
   });
 
   test("during a flight tells the callers, aborts the call and throws its result away", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.holds = true;
     const waiting = errorOf(it.vend("a"));
     await settle();
@@ -1165,8 +1111,7 @@ describe("remove", () => {
   });
 
   test("while a caller hopes for new ones is not answered with the old ones", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     it.source.holds = true;
@@ -1179,8 +1124,7 @@ describe("remove", () => {
 
 describe("the clocks", () => {
   test("the wall clock set 3 h forward: the next request has fresh credentials", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.clock.step(3 * HOUR);
     expect(it.left(await it.vend("a"))).toBe(HOUR);
@@ -1191,8 +1135,7 @@ describe("the clocks", () => {
   });
 
   test("the wall clock set 3 h back: nothing expired is vended", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const old = await it.vend("a");
     it.clock.step(-3 * HOUR);
     expect(vendAtOnce(it, "a")).toBe(old);
@@ -1226,8 +1169,7 @@ describe("the clocks", () => {
   });
 
   test("a wall clock that stands still while time passes does not hide an expiry", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     await it.vend("a");
     it.source.failure = failureOf("network");
     for (let minute = 0; minute < 59; minute += 1) {
@@ -1241,8 +1183,7 @@ describe("the clocks", () => {
   });
 
   test("an answer that waited while the machine slept is not used", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.holds = true;
     const waiting = it.vend("a");
     await settle();
@@ -1268,8 +1209,7 @@ describe("the clocks", () => {
   });
 
   test("renewals after a jump are spread over 5 s", async () => {
-    const it = world({ random: () => 0.8 });
-    await it.add("a");
+    const it = await worldOf(["a"], { random: () => 0.8 });
     await it.vend("a");
     it.clock.suspend(50 * MINUTE);
     it.sessions.list();
@@ -1280,8 +1220,7 @@ describe("the clocks", () => {
   });
 
   test("a step of less than 30 s is not a jump", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.clock.step(29 * SECOND);
     await it.vend("a");
     expect(it.log.some(({ event }) => event === "clock jumped")).toBe(false);
@@ -1300,8 +1239,7 @@ describe("the clocks", () => {
 
 describe("identity", () => {
   test("is asked once per issue, by however many", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     const answers = await Promise.all(Array.from({ length: 100 }, () => it.sessions.identity("a")));
     expect(new Set(answers).size).toBe(1);
     expect(it.source.identifications.length).toBe(1);
@@ -1311,8 +1249,7 @@ describe("identity", () => {
   });
 
   test("that could not be asked is asked again", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.identityFailure = failureOf("network");
     expect(await errorOf(it.sessions.identity("a"))).toMatchObject({ kind: "network" });
     it.source.identityFailure = undefined;
@@ -1321,8 +1258,7 @@ describe("identity", () => {
   });
 
   test("of a session without credentials asks who asks for what a helper wants", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.resolve = async ({ asksSurroundings }) => {
       if (asksSurroundings)
         throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
@@ -1337,9 +1273,7 @@ describe("identity", () => {
 
 describe("stop", () => {
   test("tells the callers, aborts the calls, wipes every line and leaves no timer", async () => {
-    const it = world();
-    await it.add("a");
-    await it.add("b");
+    const it = await worldOf(["a", "b"]);
     const issue = await it.vend("a");
     it.source.holds = true;
     const waiting = errorOf(it.vend("b"));
@@ -1357,8 +1291,7 @@ describe("stop", () => {
 });
 
 test("stop ends a question for the identity", async () => {
-  const it = world();
-  await it.add("a");
+  const it = await worldOf(["a"]);
   it.source.identityHangs = true;
   const asked = errorOf(it.sessions.identity("a"));
   await settle();
@@ -1367,8 +1300,7 @@ test("stop ends a question for the identity", async () => {
 });
 
 test("a question for the identity that is never answered is given up after 45 s", async () => {
-  const it = world();
-  await it.add("a");
+  const it = await worldOf(["a"]);
   it.source.identityHangs = true;
   const asked = errorOf(it.sessions.identity("a"));
   await it.clock.advance(45 * SECOND);
@@ -1397,8 +1329,7 @@ describe("what is shown", () => {
   });
 
   test("counts", async () => {
-    const it = world();
-    await it.add("a");
+    const it = await worldOf(["a"]);
     it.source.failure = failureOf("network");
     await errorOf(it.vend("a"));
     await it.clock.advance(2 * SECOND);

@@ -1,14 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keyhole as run } from "../../fakes/world.ts";
@@ -19,11 +10,11 @@ let ran: string[];
 let answers: Record<string, { status?: number; stdout?: string; stderr?: string }>;
 
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), "keyhole-service-"));
+  home = fs.mkdtempSync(join(tmpdir(), "keyhole-service-"));
   ran = [];
   answers = {};
 });
-afterEach(() => rmSync(home, { recursive: true, force: true }));
+afterEach(() => fs.rmSync(home, { recursive: true, force: true }));
 
 const keyhole = (
   words: string,
@@ -50,9 +41,9 @@ describe("service install", () => {
     const { exit, stdout, stderr } = await keyhole("service install");
     expect([exit, stdout]).toEqual([0, ""]);
     expect(stderr).toContain("to keep it while you are logged out: loginctl enable-linger\n");
-    expect(readFileSync(unit("keyhole.service"), "utf8")).toContain("\nExecStart=/opt/keyhole --daemon\n");
-    expect(statSync(unit("keyhole.socket")).mode & 0o777).toBe(0o644);
-    expect(statSync(join(home, ".keyhole/sock")).mode & 0o777).toBe(0o700);
+    expect(fs.readFileSync(unit("keyhole.service"), "utf8")).toContain("\nExecStart=/opt/keyhole --daemon\n");
+    expect(fs.statSync(unit("keyhole.socket")).mode & 0o777).toBe(0o644);
+    expect(fs.statSync(join(home, ".keyhole/sock")).mode & 0o777).toBe(0o700);
     expect(ran).toEqual([
       "systemctl --user show-environment",
       "systemctl --user daemon-reload",
@@ -72,7 +63,7 @@ describe("service install", () => {
     expect([exit, stderr, ran]).toEqual([0, "", []]);
     expect(stdout).toContain(`# ${unit("keyhole.service")}\n`);
     expect(stdout).toEndWith("$ systemctl --user restart keyhole.socket keyhole.service\n");
-    expect(existsSync(join(home, ".config"))).toBe(false);
+    expect(fs.existsSync(join(home, ".config"))).toBe(false);
   });
 
   test("with --json says what it does, and whether it did", async () => {
@@ -93,7 +84,7 @@ describe("service install", () => {
     answers["systemctl --user show-environment"] = answer;
     const { exit, stderr } = await keyhole("service install");
     expect([exit, stderr.split("\n")[0]]).toEqual([3, `keyhole: error: ${message}`]);
-    expect(existsSync(join(home, ".config"))).toBe(false);
+    expect(fs.existsSync(join(home, ".config"))).toBe(false);
   });
 
   test("says which command failed", async () => {
@@ -129,7 +120,7 @@ describe("service install", () => {
       AWS_CA_BUNDLE: "/ca",
     };
     const { stdout, stderr } = await keyhole("service install", "linux", undefined, environment);
-    const text = readFileSync(unit("keyhole.service"), "utf8");
+    const text = fs.readFileSync(unit("keyhole.service"), "utf8");
     const lines = text.split("\n").filter((line) => line.startsWith("Environment="));
     expect(lines.map((line) => line.replaceAll('"', ""))).toEqual([
       "Environment=HTTPS_PROXY=http://proxy:3128",
@@ -143,19 +134,19 @@ describe("service install", () => {
   });
 
   test.each(["install", "uninstall"])("%s leaves a unit alone that somebody else wrote or masked", async (command) => {
-    mkdirSync(join(home, ".config/systemd/user"), { recursive: true });
-    writeFileSync(unit("keyhole.service"), "[Service]\nExecStart=/bin/true\n");
+    fs.mkdirSync(join(home, ".config/systemd/user"), { recursive: true });
+    fs.writeFileSync(unit("keyhole.service"), "[Service]\nExecStart=/bin/true\n");
     const written = await keyhole(`service ${command}`);
     expect([written.exit, written.stderr]).toEqual([
       1,
       `keyhole: error: ${unit("keyhole.service")} was not written by: keyhole service install\n` +
         `keyhole: hint: mv ${unit("keyhole.service")} ${unit("keyhole.service.old")}\n`,
     ]);
-    expect(readFileSync(unit("keyhole.service"), "utf8")).toBe("[Service]\nExecStart=/bin/true\n");
-    rmSync(unit("keyhole.service"));
-    symlinkSync("/dev/null", unit("keyhole.socket"));
+    expect(fs.readFileSync(unit("keyhole.service"), "utf8")).toBe("[Service]\nExecStart=/bin/true\n");
+    fs.rmSync(unit("keyhole.service"));
+    fs.symlinkSync("/dev/null", unit("keyhole.socket"));
     expect((await keyhole(`service ${command}`)).exit).toBe(1);
-    expect(existsSync(unit("keyhole.socket"))).toBe(true);
+    expect(fs.existsSync(unit("keyhole.socket"))).toBe(true);
     expect(ran.filter((tool) => tool !== "systemctl --user show-environment")).toEqual([]);
   });
 
@@ -194,7 +185,7 @@ describe("service uninstall", () => {
       "systemctl --user disable --now keyhole.socket keyhole.service",
       "systemctl --user daemon-reload",
     ]);
-    expect(existsSync(unit("keyhole.service"))).toBe(false);
+    expect(fs.existsSync(unit("keyhole.service"))).toBe(false);
     expect((await keyhole("service uninstall")).stderr).toBe("keyhole.service is not installed\n");
   });
 
@@ -202,14 +193,14 @@ describe("service uninstall", () => {
     await keyhole("service install");
     answers["systemctl"] = { status: 1 };
     expect((await keyhole("service uninstall")).exit).toBe(0);
-    expect(existsSync(unit("keyhole.socket"))).toBe(false);
+    expect(fs.existsSync(unit("keyhole.socket"))).toBe(false);
   });
 
   test("does nothing in a dry run", async () => {
     await keyhole("service install");
     ran.length = 0;
     expect((await keyhole("service uninstall --dry-run")).stdout).toContain(`$ rm ${unit("keyhole.service")}\n`);
-    expect([ran, existsSync(unit("keyhole.service"))]).toEqual([[], true]);
+    expect([ran, fs.existsSync(unit("keyhole.service"))]).toEqual([[], true]);
   });
 });
 
