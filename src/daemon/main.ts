@@ -2,14 +2,13 @@
 import { parseArguments } from "../arguments.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { keyholeErrorOf } from "../errors.ts";
-import { loadNative } from "../native/load.ts";
+import { harden, loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
 import { withHome } from "../files/accounts.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./systemd.ts";
 import { openImage, startAgain } from "./image.ts";
-import { harden } from "./process.ts";
 
 /** What a daemon is told beside the settings. */
 const ownOptions = {
@@ -42,6 +41,8 @@ export async function main(words: readonly string[]): Promise<void> {
     const { serve } = await import("./serve.ts");
     const descriptors = descriptorLimit();
     harden(native);
+    // What is made without a mode of its own is the owner's alone.
+    process.umask(0o077);
     await serve(settings, { native, image, offer, descriptors, environment, replaces: values.replace });
     process.exit(0);
   } catch (error) {

@@ -2,38 +2,34 @@
 // and ends in order.
 import { createSessionConfigs } from "./sessions/selection.ts";
 import { type Environment, selectBaseEnvironment, selectSourceEnvironment } from "../environment.ts";
-import { KeyholeError, keyholeErrorOf } from "../errors.ts";
+import { keyholeErrorOf } from "../errors.ts";
 import { ensurePrivateDirectory } from "../files/directories.ts";
 import { type LitteredPlace, sweep } from "../files/writing.ts";
-import { isOwnerOrRoot, type Native } from "../native/native.ts";
+import type { Native } from "../native/native.ts";
 import { baseOf, directoryOf, type Paths } from "../paths.ts";
 import type { Settings } from "../settings.ts";
 import { version } from "../version.ts";
-import { CONTROL_REQUEST_LIMIT } from "../wire/frame.ts";
 import { formatReady, WAITING } from "../wire/readiness.ts";
-import { createRequestAudit, recordIssues } from "./audit/requests.ts";
+import { recordIssues } from "./audit/requests.ts";
 import { openAuditFile } from "./audit/file.ts";
 import { systemClock } from "../clock.ts";
-import { type Caller, createDispatch, type Handlers } from "../server/dispatch.ts";
+import { serveControl } from "./control.ts";
 import { divideDescriptors } from "./grants/directory.ts";
 import { serveGrants } from "./grants/serve.ts";
-import { createHandlers } from "./handlers.ts";
 import type { Image } from "./image.ts";
-import { listen } from "../server/listener.ts";
 import { awaitSuccessor, hasSuccessor, type Lock, succeed, takeLock } from "./lock.ts";
 import { openLogFile } from "./logs/rotatingfile.ts";
 import { limitLog } from "../server/log.ts";
 import { createNotices, type Offer, takeSockets } from "./systemd.ts";
-import { type Memory, memoryPath, openMemory, rememberChanges } from "./sessions/memory.ts";
+import { type Memory, memoryPath, openMemory } from "./sessions/memory.ts";
 import { createDirectoryNames } from "./mounts/directory-names.ts";
-import { serveOne } from "./once.ts";
 import { createIdentify, MOST_HELD } from "../server/peers.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { checkSharedDirectory, serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./credential-source.ts";
-import { Counters, statusOf } from "./status.ts";
+import { Counters } from "./status.ts";
 import { Keyring } from "./sessions/static-keys.ts";
-import { watchSocket, pinHome, type PinnedHome } from "../server/watch-socket.ts";
+import { pinHome } from "../server/watch-socket.ts";
 
 /** How long answers under way may take when the daemon ends, in milliseconds. */
 const PATIENCE = 2000;
@@ -44,6 +40,7 @@ const MANY_DESCRIPTORS = 1024;
 
 /** Of members on the shared socket; a member's question takes a millisecond. */
 const MEMBER_CONNECTIONS = 256;
+
 /** How this process came to be, and what it may use. */
 export interface Start {
   readonly native: Native;
@@ -62,10 +59,10 @@ interface Kept {
   readonly lock: Lock;
 }
 
-type Core = ReturnType<typeof openCore>;
-type Place = Awaited<ReturnType<typeof takePlace>>;
-type Others = Awaited<ReturnType<typeof serveOthers>>;
-type End = (reason: string) => void;
+export type Core = ReturnType<typeof openCore>;
+export type Place = Awaited<ReturnType<typeof takePlace>>;
+export type Others = Awaited<ReturnType<typeof serveOthers>>;
+export type End = (reason: string) => void;
 
 /**
  * Until a signal, a Stop or another daemon ends it.
@@ -241,98 +238,6 @@ async function serveOthers({ native, image }: Start, { paths }: Settings, place:
   return { grants, shared };
 }
 
-/** The control socket, which answers for all the others. */
-async function serveControl(
-  { native, image }: Start,
-  settings: Settings,
-  place: Place,
-  core: Core,
-  { grants, shared }: Others,
-  end: End,
-) {
-  const { paths, maxSessions, hasDiskLogs } = settings;
-  const { owner, inherited, self, sharedSocket, lock, makeSocketDirectory, base } = place;
-  const { sessions, codes, configs, counters, keyring, home, memory, peerLog: log } = core;
-  const audit = createRequestAudit(core.auditFile.record, systemClock, "control", core.auditFile.recordSoon);
-  const startedAt = systemClock.wall();
-  const handlers = createHandlers({
-    sessions,
-    codes,
-    grants,
-    configs,
-    configDir: paths.defaultConfigDir,
-    socketPath: paths.socket,
-    log,
-    audit,
-    self,
-    keyring,
-    base,
-    status: () =>
-      statusOf({
-        self,
-        startedAt,
-        socket: paths.socket,
-        log: paths.log,
-        configDir: paths.configDir,
-        maxSessions,
-        sharedSocket,
-        managed: inherited.control !== undefined || inherited.shared !== undefined,
-        hasDiskLogs,
-        image,
-        sessions,
-        counters,
-        shared,
-      }),
-    stop: () => end("stop"),
-  });
-  const refusing = refuseElsewhere(handlers, home, paths.home, () => end("another home"));
-  const remembering = rememberChanges(refusing, (name) => memory.current?.forget(name) ?? false);
-  const dispatch = createDispatch(remembering, log, true);
-  const oneClient = settings.once ? serveOne(dispatch, () => end("once")) : { dispatch, closed: undefined };
-  const listener = await listen({
-    path: paths.socket,
-    inherited: inherited.control,
-    mode: settings.socketMode,
-    maxConnections: place.room.control,
-    requestLimit: CONTROL_REQUEST_LIMIT,
-    // Only the owner's own processes come here, many of them a second.
-    identify: createIdentify(native, process.pid, "question", place.room.mostHeld),
-    isAllowed: (peer) => {
-      const isAllowed = isOwnerOrRoot(peer, owner);
-      if (!isAllowed) audit.refused("vend", undefined, new KeyholeError("forbidden", "not the owner"), peer);
-      return isAllowed;
-    },
-    dispatch: (frame, caller) => {
-      counters.requests += 1;
-      return oneClient.dispatch(frame, caller);
-    },
-    accepted: () => {
-      counters.connections += 1;
-    },
-    closed: (caller) => {
-      counters.connections -= 1;
-      codes.left(caller.connection);
-      oneClient.closed?.(caller);
-    },
-    clock: systemClock,
-    log,
-  });
-  const socketWatch = watchSocket({
-    path: paths.socket,
-    listener,
-    lock,
-    takeLock: () => takeLock(paths.lock, native),
-    home,
-    makeDirectory: makeSocketDirectory,
-    clock: systemClock,
-    giveWay: (reason) => {
-      memory.current?.abandon();
-      end(reason);
-    },
-  });
-  return { listener, socketWatch, audit };
-}
-
 function obeySignals(end: End, { logFile, auditFile }: Core, { grants, shared }: Others): void {
   const reloads = {
     log: () => logFile.reopen(),
@@ -352,27 +257,6 @@ function obeySignals(end: End, { logFile, auditFile }: Core, { grants, shared }:
   process.on("unhandledRejection", (reason) => {
     logFile.log("error", "unhandled rejection", { stack: reason instanceof Error ? reason.stack : String(reason) });
   });
-}
-
-/**
- * What changes grants is not written into another home than the one that they are of: a grant that was revoked there
- * would still be one here.
- */
-function refuseElsewhere(handlers: Handlers, home: PinnedHome, path: string, end: () => void): Handlers {
-  const check =
-    (handle: (request: never, caller: Caller) => unknown) =>
-    (request: never, caller: Caller): unknown => {
-      if (!home.isReplaced) return handle(request, caller);
-      end();
-      throw new KeyholeError(
-        "unsafe-path",
-        `${path} is another directory than when this daemon began, which ends now: nothing was changed`,
-        "keyhole daemon start",
-      );
-    };
-  // By name, so that a message that is added is among them.
-  const checked = Object.entries(handlers).filter(([name]) => name.startsWith("Grant"));
-  return { ...handlers, ...Object.fromEntries(checked.map(([name, handle]) => [name, check(handle)])) };
 }
 
 /** A person may name directories for configs, socket and log in which much else is. */

@@ -2,7 +2,6 @@
 import type { DaemonStatus, ResponseOf } from "../wire/messages.ts";
 import type { Image } from "./image.ts";
 import type { Shared } from "./members/serve.ts";
-import { residentBytes } from "./process.ts";
 import type { Sessions } from "./sessions/sessions.ts";
 
 /** How many calls the percentiles look back on. */
@@ -78,4 +77,13 @@ export function statusOf(parts: StatusParts): OwnStatus {
     // The last one is read by `keyhole audit`.
     counters: [...counters.list(), { name: "disk_logs", value: hasDiskLogs ? 1 : 0 }],
   };
+}
+
+/** 0 on a Linux without /proc, where Bun throws: Status has to be answered there too. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
 }

@@ -1,4 +1,5 @@
-// Which platform's libc. A platform without an entry is refused, so that keyhole never runs without its protections.
+// Which platform's libc, and what keyhole does to its own process with it. A platform without an entry is refused, so that
+// keyhole never runs without its protections.
 import { loadDarwin } from "./darwin.ts";
 import { loadLinux } from "./linux.ts";
 import type { Native } from "./native.ts";
@@ -12,12 +13,17 @@ export function loadNative(): Native {
   return load();
 }
 
-/** In a process that holds secrets and starts from a closed file, if it can: a second line. */
-export function loadHardened(): Native {
-  const native = loadNative();
-  // It is started as /proc/self/exe.
+/** For a process that holds secrets. */
+export function harden(native: Native): void {
+  // It runs as /proc/self/exe, or from a copy that is named after its build.
   native.setName("keyhole");
   native.forbidCoreDumps();
   native.forbidInspection();
+}
+
+/** In a process that starts from a closed file, if it can: a second line. */
+export function loadHardened(): Native {
+  const native = loadNative();
+  harden(native);
   return native;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Caller } from "../../src/server/dispatch.ts";
-import { serveOne } from "../../src/daemon/once.ts";
+import { serveOne } from "../../src/daemon/control.ts";
 import { BODY_START, type Frame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
 

@@ -11,7 +11,7 @@ import { build } from "../../version.ts";
 import { ownCommand } from "../image.ts";
 import { takeLock } from "../lock.ts";
 import type { Sessions } from "../sessions/sessions.ts";
-import { smallExecutable } from "../mounts/small.ts";
+import { smallExecutable } from "../mounts/executable.ts";
 import type { Keyring } from "../sessions/static-keys.ts";
 import { MAX_FLIGHTS } from "../credential-source.ts";
 import { createConfirmer, selectAskpass } from "./confirmation.ts";

@@ -175,3 +175,16 @@ function finish(path: string, { mode, keepTime }: Wanted, original: fs.Stats): f
     fs.closeSync(descriptor);
   }
 }
+
+type Cpu = "x64" | "arm64";
+
+/** In base64; absent where keyhole runs from source. */
+declare const KEYHOLE_SMALL: Readonly<Record<Cpu, string>> | undefined;
+
+/**
+ * The small executable for Linux on one CPU (src/build/express/small.c), which build.ts puts here on every system:
+ * containers are Linux. Undefined where keyhole runs from source.
+ */
+export function smallExecutable(cpu: Cpu): Uint8Array | undefined {
+  return typeof KEYHOLE_SMALL === "object" ? Uint8Array.fromBase64(KEYHOLE_SMALL[cpu]) : undefined;
+}

@@ -2,8 +2,7 @@
 // is on the thread that vends. The daemon's side is remote.ts. Ends when its stdin does, however the daemon ended.
 import { systemClock } from "../../clock.ts";
 import { loadHardened } from "../../native/load.ts";
-import { loadSdk } from "./client.ts";
-import { createDirectTransport } from "./direct.ts";
+import { createDirectTransport, loadSdk } from "./direct.ts";
 import { failureOf, StsFailed } from "./failure.ts";
 import { readLines } from "../../text/lines.ts";
 import {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { makePrivateCopy, removeCopies } from "../../../src/daemon/mounts/executable.ts";
+import { makePrivateCopy, removeCopies, smallExecutable } from "../../../src/daemon/mounts/executable.ts";
 import { type Mount, openMount } from "../../../src/daemon/mounts/mount.ts";
 import { KeyholeError } from "../../../src/errors.ts";
 import { rejectionOf } from "../../thrown.ts";
@@ -197,4 +197,8 @@ test.skipIf(!mayUnshare)("on a full disk nothing is left behind, and the error s
   } finally {
     disk.end();
   }
+});
+
+test("from source there is no small executable", () => {
+  expect(smallExecutable("x64")).toBeUndefined();
 });
