@@ -1,27 +1,17 @@
 // The daemon's CredentialSource: AWS STS.
-import {
-  type AssumeRoleSection,
-  type Config,
-  type GetSessionTokenSection,
-  LONGEST_CHAINED,
-  type WebIdentitySection,
-} from "../config/config.ts";
-import { type CredentialFields, Credentials } from "../credentials.ts";
+import { LONGEST_CHAINED, type WebIdentitySection } from "../config/config.ts";
+import type { Credentials } from "../credentials.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { appendChain } from "../loop.ts";
-import { createFlightCache, createSourceCache, keepUntil, type SourceRequest } from "./source-cache.ts";
-import type { Chain } from "./resolve/chain.ts";
-import { type ClockReading, createClocks } from "./sts/clocks.ts";
 import type { Codes, UsedCodes } from "./codes.ts";
-import { StsFailed } from "./sts/failure.ts";
-import { HELPER_PATIENCE } from "./helper.ts";
-import { readKnownSource, type ResolvedSource, UNSIGNED } from "./given-keys.ts";
-import { createDevices, DEVICE_SESSION, type DeviceUse, takesCodeItself } from "./devices.ts";
+import { createDevices } from "./devices.ts";
+import { readKnownSource, type ResolvedSource } from "./given-keys.ts";
 import { createHops } from "./hops.ts";
-import { mfaOf, mfaPatience } from "./mfa.ts";
-import { buildParameters, defaultSessionName } from "./sts/parameters.ts";
+import { createIssuing, explain, type Given, passThrough } from "./issuing.ts";
+import type { Chain } from "./resolve/chain.ts";
 import { createChildSlots } from "./resolve/child-slots.ts";
-import { explainFailure, isChainingRefusal, isStaleSource } from "./sts/refusal.ts";
+import { rereadInChild, resolveInChild, type SpawnOptions } from "./resolve/spawn.ts";
+import { createStamps } from "./resolve/stamp.ts";
 import type {
   AssumedRole,
   AssumeRequest,
@@ -31,11 +21,14 @@ import type {
   RoleRequest,
   SourceEnvironment,
 } from "./source.ts";
+import { createFlightCache, createSourceCache, keepUntil } from "./source-cache.ts";
+import { sourceRequest, wayRequest } from "./source-requests.ts";
+import { type ClockReading, createClocks } from "./sts/clocks.ts";
+import { StsFailed } from "./sts/failure.ts";
+import { isChainingRefusal, isStaleSource } from "./sts/refusal.ts";
+import { refuseOwnWay, type Target, targetOf } from "./sts/target.ts";
+import type { OperationName, Operations, StsTransport } from "./sts/transport.ts";
 import { keyOfSurroundings } from "../surroundings.ts";
-import { createStamps } from "./resolve/stamp.ts";
-import { rereadInChild, resolveInChild, type SpawnOptions } from "./resolve/spawn.ts";
-import { describeSts, refuseOwnWay, type Target, targetOf } from "./sts/target.ts";
-import type { IssuedRole, OperationName, Operations, StsTransport } from "./sts/transport.ts";
 
 export interface StsSourceOptions extends SpawnOptions {
   readonly transport: StsTransport;
@@ -48,13 +41,6 @@ export interface StsSourceOptions extends SpawnOptions {
 /** Children of each kind at once, so that a thousand renewals do not become a thousand processes. */
 const MAX_CHILDREN = 32;
 
-/** One AssumeRole as it goes to STS, with what may change between two tries. */
-interface Attempt {
-  readonly source: ResolvedSource;
-  /** Overrides the config's; seconds. */
-  readonly duration: number | undefined;
-}
-
 /** A config that another one names as its `Source`. */
 interface OtherUse {
   readonly request: AssumeRequest;
@@ -62,8 +48,6 @@ interface OtherUse {
   readonly environment: SourceEnvironment;
   readonly signal: AbortSignal;
 }
-
-type Given = Omit<AssumedRole, "files">;
 
 /** Holds the source credentials of a minute, and sessions of MFA devices; nothing else that it assumed. */
 export function createStsSource(options: StsSourceOptions): CredentialSource {
@@ -75,6 +59,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   const clocks = createClocks();
   const { stamp, stampPaths } = createStamps(clock, options.reader);
   const devices = createDevices({ ...options, call });
+  const calls = createIssuing({ user: options.user, devices, call });
   const walkOn = createHops({ clock, user: options.user, devices, call });
   const others = createFlightCache<OtherUse, AssumedRole>({
     clock,
@@ -106,8 +91,8 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     let renewed = known !== undefined;
     for (;;) {
       try {
-        if (role === undefined) return await openSession(request, token ?? {}, target, source);
-        return await assumeOnce(request, role, target, { source, duration });
+        if (role === undefined) return await calls.openSession(request, token ?? {}, target, source);
+        return await calls.assume(request, role, target, { source, duration });
       } catch (error) {
         if (duration === undefined && isChainingRefusal(error)) {
           duration = LONGEST_CHAINED;
@@ -143,162 +128,11 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   }
 
   /** The token is the source: no call more than the one. */
-  async function assumeWithToken(request: AssumeRequest, { token_file: file }: WebIdentitySection): Promise<Given> {
-    const { name, config, signal } = request;
-    const { AssumeRole: role } = config;
+  async function assumeWithToken(request: AssumeRequest, section: WebIdentitySection): Promise<Given> {
     const { way, token } = await sources.get({ ...sourceRequest(request), wants: "token" });
-    if (role === undefined || token === undefined) throw new KeyholeError("internal", "there is no role, or no token");
+    if (token === undefined) throw new KeyholeError("internal", "there is no token");
     if (request.isForAll) refuseOwnWay(way, request.environment, options.base["HOME"]);
-    const target = targetOf(config, way);
-    const parameters = {
-      RoleArn: role.RoleArn,
-      RoleSessionName: role.RoleSessionName ?? defaultSessionName(options.user(), name),
-      WebIdentityToken: token,
-      Policy: role.Policy,
-      PolicyArns: role.PolicyArns?.map((arn) => ({ arn })),
-      DurationSeconds: role.DurationSeconds,
-    };
-    try {
-      const { output, ...reading } = await request.turn(target.endpoint ?? target.region, () =>
-        call("AssumeRoleWithWebIdentity", parameters, target, UNSIGNED, signal),
-      );
-      return {
-        ...output,
-        credentials: new Credentials(output.credentials),
-        region: target.namedRegion,
-        sourceDescription: `web identity of ${file ?? "WebIdentity.command"}, ${describeSts(target)}`,
-        ...reading,
-        notes: [],
-        ungrantable: undefined,
-      };
-    } catch (error) {
-      throw explain(error, request, target, {
-        credentials: new Credentials({ accessKeyId: "unsigned", secretAccessKey: "unsigned", sessionToken: token }),
-        renewal: undefined,
-      });
-    }
-  }
-
-  async function assumeOnce(
-    request: AssumeRequest,
-    role: AssumeRoleSection,
-    target: Target,
-    attempt: Attempt,
-  ): Promise<Given> {
-    const { name, config, signal } = request;
-    const { source } = attempt;
-    const {
-      SerialNumber: serial,
-      TokenCode: code,
-      ...input
-    } = buildParameters(role, {
-      sessionName: role.RoleSessionName ?? defaultSessionName(options.user(), name),
-      duration: attempt.duration,
-      tokenCode: config.MFA === undefined ? role.TokenCode : undefined,
-    });
-    const send = (credentials: Credentials, more: object = {}) =>
-      request.turn(target.endpoint ?? target.region, () =>
-        call("AssumeRole", { ...input, ...more }, target, credentials, signal),
-      );
-    const isAsked = serial !== undefined && code === undefined;
-    const { output, ...reading } = await (isAsked
-      ? assumeWithDevice({ request, serial, target, source, input, send })
-      : send(source.credentials, { SerialNumber: serial, TokenCode: code }));
-    return {
-      ...output,
-      credentials: new Credentials(output.credentials),
-      region: target.namedRegion,
-      sourceDescription: `${source.description}, ${describeSts(target)}`,
-      ...reading,
-      notes: [...source.notes, ...codeNotes(config), ...durationNotes(request, attempt)],
-      ungrantable: undefined,
-    };
-  }
-
-  /** A session of the user whose keys these are: GetSessionToken. */
-  async function openSession(
-    request: AssumeRequest,
-    { DurationSeconds, SerialNumber: serial, TokenCode: code }: GetSessionTokenSection,
-    target: Target,
-    source: ResolvedSource,
-  ): Promise<Given> {
-    const { credentials } = source;
-    const isAsked = serial !== undefined && (request.config.MFA !== undefined || code === undefined);
-    const input = { DurationSeconds, SerialNumber: serial, TokenCode: code };
-    const { output, ...reading } = isAsked
-      ? await openKept(request, serial, target, source, DurationSeconds)
-      : await request.turn(target.endpoint ?? target.region, () =>
-          call("GetSessionToken", input, target, credentials, request.signal),
-        );
-    return {
-      credentials: new Credentials(output),
-      // Who it is, only AWS knows: `keyhole whoami` asks.
-      assumedRoleId: "",
-      arn: "",
-      region: target.namedRegion,
-      sourceDescription: `${source.description}, ${describeSts(target)}`,
-      ...reading,
-      notes: [...source.notes, ...codeNotes(request.config)],
-      ungrantable: undefined,
-    };
-  }
-
-  /** The session of the device, which its roles use as well: AWS's clock was read when it was opened, and not now. */
-  async function openKept(
-    request: AssumeRequest,
-    serial: string,
-    target: Target,
-    source: ResolvedSource,
-    duration: number | undefined,
-  ): Promise<{ readonly output: CredentialFields } & ClockReading> {
-    const { credentials } = await devices.open({
-      request,
-      signal: request.signal,
-      serial,
-      credentials: source.credentials,
-      target,
-      duration: duration ?? DEVICE_SESSION,
-      bound: request.bound,
-      role: undefined,
-      isOnce: false,
-      explain: (error) => explain(error, request, target, source),
-    });
-    return { output: credentials, clockSkew: undefined, clock: "aws" };
-  }
-
-  async function assumeWithDevice({
-    request,
-    serial,
-    target,
-    source,
-    input,
-    send,
-  }: {
-    readonly request: AssumeRequest;
-    readonly serial: string;
-    readonly target: Target;
-    readonly source: ResolvedSource;
-    readonly input: Operations["AssumeRole"]["input"];
-    readonly send: (credentials: Credentials) => Promise<{ readonly output: IssuedRole } & ClockReading>;
-  }): Promise<{ readonly output: IssuedRole } & ClockReading> {
-    const isDirect = takesCodeItself(input.DurationSeconds, source.credentials);
-    const use: DeviceUse = {
-      request,
-      signal: request.signal,
-      serial,
-      credentials: source.credentials,
-      target,
-      duration: DEVICE_SESSION,
-      bound: isDirect ? request.bound : undefined,
-      role: isDirect ? input : undefined,
-      isOnce: isDirect,
-      explain: (error) => explain(error, request, target, source),
-    };
-    if (!isDirect) return devices.withSession(use, send);
-    const opened = await devices.open(use);
-    devices.drop(opened);
-    if (opened.issued === undefined) throw new KeyholeError("internal", "the device opened no role");
-    return { output: opened.issued, clockSkew: opened.clockSkew, clock: opened.clock };
+    return calls.withToken(request, section, targetOf(request.config, way), token);
   }
 
   async function reach(request: RoleRequest): Promise<Target> {
@@ -350,72 +184,6 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
   };
 }
 
-/** Milliseconds that the source of a config may take, beside what AWS takes. */
-export function sourcePatience(config: Config): number {
-  const all = [config, ...(config.sources ?? []).map((source) => source.config)];
-  return all.reduce((sum, each) => sum + helperPatience(each) + mfaPatience(each), 0);
-}
-
-function helperPatience({ Session, WebIdentity }: Config): number {
-  const seconds = WebIdentity?.timeout ?? Session?.timeout;
-  return seconds === undefined ? HELPER_PATIENCE : seconds * 1_000;
-}
-
-function sourceRequest({ name, config, environment, signal, ...told }: RoleRequest & Partial<Told>): SourceRequest {
-  return {
-    surroundings: told.surroundings,
-    asksSurroundings: told.asksSurroundings ?? false,
-    timeout: helperPatience(config),
-    webIdentity: config.WebIdentity,
-    name,
-    profile: config.Session?.profile_name,
-    wants: "source",
-    verify: config.STS?.verify,
-    environment,
-    signal,
-  };
-}
-
-/** Milliseconds for which keys without an end are handed out: they are read anew at half of it. */
-const ENDLESS = 30 * 60_000;
-
-/** A source's credentials, as they are. */
-function passThrough({ credentials, ...source }: ResolvedSource, region: string | undefined, now: number): Given {
-  const { accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt = now + ENDLESS } = credentials;
-  return {
-    credentials: new Credentials({ accessKeyId, secretAccessKey, sessionToken, accountId, expiresAt }),
-    // Who they are, only AWS knows: `keyhole whoami` asks.
-    assumedRoleId: "",
-    arn: "",
-    packedPolicySize: undefined,
-    region,
-    sourceDescription: source.description,
-    clockSkew: undefined,
-    clock: "aws",
-    notes: source.notes,
-    ungrantable: whyUngrantable(credentials),
-  };
-}
-
-/** A sandbox that is stopped must not keep what it had. */
-function whyUngrantable({ accessKeyId, sessionToken, expiresAt }: Credentials): string | undefined {
-  // What a helper calls a session token does not make a session of a user's own key.
-  if (sessionToken === undefined || accessKeyId.startsWith("AKIA")) return "are long-lived keys";
-  return expiresAt === undefined ? "do not say when they end" : undefined;
-}
-
-type Told = Pick<AssumeRequest, "surroundings" | "asksSurroundings">;
-
-const KEYS = new Set(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]);
-
-/** For how AWS is reached alone, which keys have no part in: requesters that differ in them ask once. */
-function wayRequest(request: RoleRequest, known: ResolvedSource | undefined): SourceRequest {
-  const variables = Object.entries(request.environment).filter(([name]) => !KEYS.has(name));
-  const environment = Object.fromEntries(variables);
-  const wants = known?.description === "environment" ? "check" : "way";
-  return { ...sourceRequest(request), surroundings: undefined, asksSurroundings: false, wants, environment };
-}
-
 function sourceOf({ source }: Chain): ResolvedSource {
   if (source === undefined) throw new KeyholeError("internal", "the source credentials were not asked for");
   return source;
@@ -438,48 +206,11 @@ async function untilOwn<Result>(ask: () => Promise<Result>, signal: AbortSignal)
   }
 }
 
-function codeNotes({ MFA, AssumeRole, GetSessionToken }: Config): string[] {
-  const section = GetSessionToken === undefined ? "AssumeRole" : "GetSessionToken";
-  const isIgnored = MFA !== undefined && (GetSessionToken ?? AssumeRole)?.TokenCode !== undefined;
-  return isIgnored ? [`${section}.TokenCode is ignored: MFA.command gives the code`] : [];
-}
-
 /** Undefined where the config asks for no more than a chained role may have. */
 function chainedDuration({ config }: AssumeRequest): number | undefined {
   return (config.AssumeRole?.DurationSeconds ?? 0) > LONGEST_CHAINED ? LONGEST_CHAINED : undefined;
 }
 
-function durationNotes({ config }: AssumeRequest, { duration }: Attempt): string[] {
-  if (duration === undefined) return [];
-  return [
-    `DurationSeconds is ${duration} instead of ${config.AssumeRole?.DurationSeconds ?? "the default"}: the source credentials are a role's session (role chaining)`,
-  ];
-}
-
 function sameKeys(one: Credentials, other: Credentials): boolean {
   return one.accessKeyId === other.accessKeyId && one.sessionToken === other.sessionToken;
-}
-
-function explain(
-  error: unknown,
-  request: RoleRequest,
-  target: Target,
-  source: Pick<ResolvedSource, "credentials" | "renewal">,
-): KeyholeError {
-  const { AssumeRole, GetSessionToken } = request.config;
-  const code = AssumeRole?.TokenCode ?? GetSessionToken?.TokenCode;
-  const { secretAccessKey, sessionToken } = source.credentials;
-  return explainFailure(error, {
-    name: request.name,
-    roleArn: AssumeRole?.RoleArn ?? "",
-    region: target.region,
-    renewal: source.renewal,
-    secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, code],
-    server: "STS",
-    sent: {
-      mfa: mfaOf(request.config),
-      hasExternalId: AssumeRole?.ExternalId !== undefined,
-      profile: undefined,
-    },
-  });
 }

@@ -1,7 +1,7 @@
 // Asks the source for credentials: one flight per session, a bounded number of calls to STS in all, and a session whose
 // state says how it went. Knows no callers and no timers but the guard.
 import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
-import { sourcePatience } from "../../sources/sts.ts";
+import { sourcePatience } from "../../sources/source-requests.ts";
 import { untilAborted } from "../../sources/source-cache.ts";
 import { OwnWay } from "../../sources/sts/target.ts";
 import type { AssumedRole, CredentialSource, Turn } from "../../sources/source.ts";
