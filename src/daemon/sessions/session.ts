@@ -4,12 +4,13 @@ import { isErrorOf, KeyholeError } from "../../errors.ts";
 import type { Log } from "../../server/log.ts";
 import { parseSessionName } from "../../config/name.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
-import { isOfHelper, keyOfSurroundings, type Surroundings } from "../../surroundings.ts";
+import { isOfHelper, type Surroundings } from "../../surroundings.ts";
 import { cut } from "../../text/controls.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
+import { BackOff, type Failure } from "./back-off.ts";
 import type { Flight } from "./flight.ts";
 import type { Issue } from "./issue.ts";
-import { FLOOR, type Instant, isIdle, LEAST_DELAY, remainingLife, retryDelay } from "./refresh.ts";
+import { FLOOR, type Instant, isIdle, remainingLife } from "./refresh.ts";
 import { isLost, selectsTheSame, withWayOf } from "./selection.ts";
 
 /** What makes a session: its config as it was last good, and what selects its source credentials. */
@@ -26,12 +27,6 @@ export interface Remembered {
 
 /** What differs between the session and its file: nothing that matters, the identity, or the file is gone. */
 export type ConfigChange = "none" | "identity" | "gone";
-
-/** Of the files that a source is read from, when it has failed (sources/resolve/stamp.ts). */
-type FailedStamp = Promise<string | undefined> | undefined;
-
-/** Surroundings that are tried beside the back-off. */
-const MOST_TRIED = 32;
 
 /** Times without "since the epoch" are monotonic. */
 export class Session {
@@ -52,20 +47,11 @@ export class Session {
   /** Since the epoch. */
   #usedAt: number;
   #askedAt: number;
-  /** Attempts that failed since the last that succeeded. */
-  #failures = 0;
-  #failedStamp: FailedStamp;
-  #lastError: KeyholeError | undefined;
-  /** When the last attempt failed. */
-  #failedAt = -Infinity;
-  /** No attempt before this: `lastError` answers for AWS where there are no credentials. */
-  #retryAt = -Infinity;
+  readonly #backOff = new BackOff();
   /** No renewal unasked before this: the clocks have jumped, and every session may be due. */
   #spreadUntil = -Infinity;
   #closed: KeyholeError | undefined;
   #surroundings: Surroundings | undefined;
-  /** The surroundings, as `keyOfSurroundings`, with which it has failed since the last attempt that succeeded. */
-  readonly #failedWith = new Set<string>();
   /** Who asked last can be asked for them. */
   #canTell = false;
 
@@ -111,12 +97,12 @@ export class Session {
   }
 
   get lastError(): KeyholeError | undefined {
-    return this.#lastError;
+    return this.#backOff.error;
   }
 
   /** Of the files of its source as they were before it failed. */
-  get failedStamp(): FailedStamp {
-    return this.#failedStamp;
+  get failedStamp(): Failure["stamp"] {
+    return this.#backOff.stamp;
   }
 
   /** Set when the session was removed: what its callers are told that still wait. */
@@ -145,7 +131,7 @@ export class Session {
   }
 
   get #hasFailed(): boolean {
-    return this.#flight === undefined && this.#lastError !== undefined;
+    return this.#flight === undefined && this.lastError !== undefined;
   }
 
   /** It reaches AWS as the daemon itself does, until a request brings its way. */
@@ -160,7 +146,7 @@ export class Session {
   }
 
   isBackingOff(now: Instant): boolean {
-    return this.#flight === undefined && now.monotonic < this.#retryAt;
+    return this.#flight === undefined && now.monotonic < this.#backOff.until;
   }
 
   /** Milliseconds until it is to be renewed unasked, 0 or less if it is due; Infinity where it is not to be. */
@@ -172,7 +158,7 @@ export class Session {
     }
     const { current } = this;
     const aging = current === undefined ? 0 : remainingLife(current, now) - current.renewsAt;
-    return Math.max(aging, this.#retryAt - now.monotonic, this.#spreadUntil - now.monotonic);
+    return Math.max(aging, this.#backOff.until - now.monotonic, this.#spreadUntil - now.monotonic);
   }
 
   /** @param canTell whether who asks now can be asked for its surroundings */
@@ -180,26 +166,21 @@ export class Session {
     this.#canTell = canTell;
   }
 
-  /** Other surroundings than have failed may have what a helper lacked: they are tried at once. */
   surround(surroundings: Surroundings): void {
     this.#surroundings = surroundings;
-    if (this.#areUntried(surroundings)) this.#retryAt = -Infinity;
-  }
-
-  #areUntried(surroundings: Surroundings): boolean {
-    return this.#failedWith.size < MOST_TRIED && !this.#failedWith.has(keyOfSurroundings(surroundings));
+    this.#backOff.offer(surroundings);
   }
 
   /** Whether it failed by a helper, or with what one gave: it may do better with the surroundings of another client. */
   get mayLackSurroundings(): boolean {
-    const error = this.#lastError;
+    const error = this.lastError;
     if (error === undefined || isErrorOf(error, "code-wanted", "no-such-session")) return false;
     return this.#surroundings !== undefined || isOfHelper(error);
   }
 
   /** Whether the attempt that starts now asks for surroundings: once, and again where a helper may have lacked something. */
   takeAsking(): boolean {
-    const asks = this.#canTell && (this.#surroundings === undefined || this.#failures > 0);
+    const asks = this.#canTell && (this.#surroundings === undefined || this.#backOff.failures > 0);
     this.#canTell = false;
     return asks;
   }
@@ -285,7 +266,7 @@ export class Session {
 
   /** Reaches AWS as this environment does, where it does not work as it is. Returns whether anything changed. */
   reachAs(environment: SourceEnvironment, now: Instant): boolean {
-    if (this.vendable(now) !== undefined && this.#lastError === undefined) return false;
+    if (this.vendable(now) !== undefined && this.lastError === undefined) return false;
     const before = this.environment;
     const next = withWayOf(before, environment);
     const { awaitsWay } = this;
@@ -297,18 +278,13 @@ export class Session {
     return true;
   }
 
-  /** A person need not wait for the end of a back-off, and gets no more than an attempt a second by that. */
   hurry(now: Instant): void {
-    if (now.monotonic - this.#failedAt >= LEAST_DELAY) this.#retryAt = -Infinity;
+    this.#backOff.hurry(now);
   }
 
   /** So that the next request asks AWS: what they were about has changed. */
   forgetFailures(): void {
-    this.#failures = 0;
-    this.#failedWith.clear();
-    this.#lastError = undefined;
-    this.#failedAt = -Infinity;
-    this.#retryAt = -Infinity;
+    this.#backOff.forget();
   }
 
   depart(flight: Flight): void {
@@ -332,22 +308,9 @@ export class Session {
     return former;
   }
 
-  /** An attempt has failed, with the surroundings `tried`. Returns whether that is news: the attempt before failed in another way, or did not. */
-  fail(
-    { error, stamp, tried }: { error: KeyholeError; stamp: FailedStamp; tried: Surroundings | undefined },
-    now: Instant,
-    random: number,
-  ): boolean {
-    const isNews = this.#lastError?.kind !== error.kind || this.#lastError.message !== error.message;
-    this.#failures += 1;
-    if (tried !== undefined) this.#failedWith.add(keyOfSurroundings(tried));
-    this.#lastError = error;
-    this.#failedStamp = stamp;
-    this.#failedAt = now.monotonic;
-    const isOver =
-      this.#surroundings !== tried && this.#surroundings !== undefined && this.#areUntried(this.#surroundings);
-    this.#retryAt = isOver ? -Infinity : now.monotonic + retryDelay(this.#failures, random);
-    return isNews;
+  /** An attempt has failed. Returns whether that is news: the attempt before failed in another way, or did not. */
+  fail(failure: Failure, now: Instant, random: number): boolean {
+    return this.#backOff.fail(failure, this.#surroundings, now, random);
   }
 
   /**
@@ -356,7 +319,7 @@ export class Session {
    * @returns what the source was, and what it gave last; undefined where it is not lost
    */
   giveUp(now: Instant): { readonly source: string; readonly former: Issue | undefined } | undefined {
-    const error = this.#lastError;
+    const error = this.lastError;
     if (error === undefined || this.isOpen || this.vendable(now) !== undefined || !isLost(this, error))
       return undefined;
     const former = this.#issue;
@@ -394,8 +357,8 @@ export class Session {
       renewAt: due === Infinity ? undefined : whole(now.wall + Math.max(due, 0)),
       addedAt: Math.max(0, Math.floor(this.#addedAt)),
       usedAt: Math.max(0, Math.floor(this.#usedAt)),
-      failures: this.#failures,
-      lastError: this.#lastError && cut(this.#lastError.told),
+      failures: this.#backOff.failures,
+      lastError: this.lastError && cut(this.lastError.told),
       pinned: this.isPinned,
       notes: notes.map((text) => cut(text)),
     };
