@@ -24,6 +24,11 @@ export interface Upstream {
   readonly region: string;
 }
 
+/** What AWS calls a region that a signature names: the AWS SDK for Java signs for `aws-global` where a service has none. */
+export function regionOf(name: string): string {
+  return partitions.find(({ id }) => name === `${id}-global`)?.global ?? name;
+}
+
 /** @returns a sentence where there is no such place */
 export function upstreamOf(service: Service, region: string, settings: EndpointSettings): Upstream | string {
   const partition = partitions.find(({ regions }) => new RegExp(regions).test(region));

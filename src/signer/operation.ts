@@ -1,6 +1,6 @@
 // Which operation a request is of. It must be what AWS takes it for: where a request says two things, it is both.
 import { type Header, only, parseQuery, type Request } from "./sigv4.ts";
-import type { Operation, Service } from "./table.ts";
+import { isOfForms, type Operation, type Service, takesForms } from "./table.ts";
 
 /** A request at one endpoint: its path without the endpoint's, and its body where that has been read. */
 export interface Asked extends Request {
@@ -49,11 +49,6 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   if (byPath.length > 0 || !isNamed) add(byPath);
   return isUnclear ? [] : found;
 }
-
-/** Services that had forms before they had JSON and CBOR take them still, as SQS and CloudWatch. */
-const takesForms = (service: Service) => isOfForms(service) || service.name === "sqs" || service.name === "cloudwatch";
-
-const isOfForms = ({ protocol }: Service) => protocol === "query" || protocol === "ec2";
 
 const headerOf = ({ headers }: Request, wanted: string) =>
   (headers.find(([name]) => name === wanted)?.[1] ?? "").toLowerCase();

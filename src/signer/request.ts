@@ -5,14 +5,14 @@ import { type Budget, readWhole, TooLarge, WrongHash, WrongLength } from "./body
 import { ChunkError } from "./chunks.ts";
 import { bareQuery, check, checkForm, claimOf, payloadOf, Refused, refused } from "./claim.ts";
 import type { Exchange } from "./exchange.ts";
-import { type EndpointSettings, hostPrefixOf, type Upstream, upstreamOf } from "./host.ts";
+import { type EndpointSettings, hostPrefixOf, regionOf, type Upstream, upstreamOf } from "./host.ts";
 import { type Asked, type Named, nameOperations, needsBody } from "./operation.ts";
 import { judge, type Policy, type Refusal } from "./policy.ts";
 import { answerOf, type Failure } from "./refusal.ts";
 import { isInBody, resourcesOf } from "./resource.ts";
 import { send } from "./send.ts";
-import { type Keys, sha256 } from "./sigv4.ts";
-import { type Service, servicesAt } from "./table.ts";
+import { type Keys, readClaim, sha256 } from "./sigv4.ts";
+import { type Service, servicesAt, servicesOfForms } from "./table.ts";
 
 /** Characters of a text in a record: a bucket's name and a key. */
 const MOST_RECORDED = 1_100;
@@ -134,11 +134,12 @@ async function pass(signer: Signer, exchange: Exchange, progress: Progress): Pro
   const { request } = exchange;
   checkForm(request);
   const [, prefix = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(request.path) ?? [];
-  progress.services = servicesAt(prefix);
+  // The AWS SDK for Java leaves the endpoint's path out where its requests are forms.
+  progress.services = request.path === "/" ? servicesOfForms(readClaim(request)?.scope.service) : servicesAt(prefix);
   const [first] = progress.services;
   if (first === undefined) throw refused("unnamed", 404, "UnknownEndpoint", `no service of AWS is at /${prefix}`);
   const claim = claimOf(request, progress.services, signer);
-  progress.region = claim.scope.region;
+  progress.region = regionOf(claim.scope.region);
 
   const payload = payloadOf(request, claim);
   const readsBody =

@@ -22,6 +22,8 @@ export interface OperationsFile {
     readonly regions: string;
     readonly suffix: string;
     readonly dual: string;
+    /** Where its services without regions are signed for. */
+    readonly global: string;
   }[];
   readonly services: Readonly<Record<string, ServiceFacts>>;
 }
@@ -83,6 +85,18 @@ const byPrefix = Map.groupBy(endpoints, ([, { prefix }]) => prefix);
 /** Those whose endpoint has this path: of some there are several, as of `email`. */
 export function servicesAt(prefix: string): readonly Service[] {
   return (byPrefix.get(prefix) ?? []).map(([name]) => serviceOf(name)!);
+}
+
+export const isOfForms = ({ protocol }: Service) => protocol === "query" || protocol === "ec2";
+
+/** Services that had forms before they had JSON and CBOR take them still, as SQS and CloudWatch. */
+export const takesForms = (service: Service) =>
+  isOfForms(service) || service.name === "sqs" || service.name === "cloudwatch";
+
+/** Those that take forms, by the name that their requests are signed for: all of one name have one endpoint. */
+export function servicesOfForms(signing: string | undefined): readonly Service[] {
+  const names = serviceNames.filter((name) => facts[name]!.signing === signing);
+  return names.map((name) => serviceOf(name)!).filter(takesForms);
 }
 
 function parse(service: Service, line: string): Operation {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { hostPrefixOf, upstreamOf } from "../../src/signer/host.ts";
+import { hostPrefixOf, regionOf, upstreamOf } from "../../src/signer/host.ts";
 import { type Asked, nameOperations, needsBody } from "../../src/signer/operation.ts";
 import { hasRepeatedKey, resourcesOf } from "../../src/signer/resource.ts";
 import type { Header } from "../../src/signer/sigv4.ts";
@@ -267,6 +267,16 @@ describe("the host of a request", () => {
 
   test.each(["eu-west-1.evil.example", "evil", "", "eu-west-1/../x", "aws-global"])("%j is no region", (region) => {
     expect(upstreamOf(serviceOf("s3")!, region, AWS)).toStartWith("AWS has no region");
+  });
+
+  test.each([
+    ["aws-global", "us-east-1"],
+    ["aws-cn-global", "cn-northwest-1"],
+    ["aws-us-gov-global", "us-gov-west-1"],
+    ["eu-west-1", "eu-west-1"],
+    ["x-global", "x-global"],
+  ])("the region %s is %s", (name, region) => {
+    expect(regionOf(name)).toBe(region);
   });
 
   test("a prefix comes from the table, and what goes into it is a label of a name", () => {

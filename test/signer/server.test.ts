@@ -10,7 +10,7 @@ import { Budget } from "../../src/signer/body.ts";
 import { exchangeOf } from "../../src/signer/exchange.ts";
 import type { Entry, Signer } from "../../src/signer/request.ts";
 import { createServer } from "../../src/signer/server.ts";
-import { type Keys, signRequest, type Header } from "../../src/signer/sigv4.ts";
+import { type Header, type Keys, sha256, signRequest } from "../../src/signer/sigv4.ts";
 
 const DUMMY: Keys = { accessKeyId: "ASIADUMMY", secretAccessKey: "dummy", sessionToken: undefined };
 const REAL: Keys = { accessKeyId: "ASIAREALREALREAL", secretAccessKey: "real/secret", sessionToken: "real/token+x==" };
@@ -180,6 +180,39 @@ test("a body without a frame of its own is framed, and is no request", async () 
   expect(seen).toContain("transfer-encoding: chunked");
   expect(seen).toEndWith(`${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
 });
+
+test.each([
+  ["sns", "Action=CreateTopic&Name=t&Version=2010-03-31", "sns:CreateTopic", 200],
+  ["rds", "Action=DescribeDBClusters&Version=2014-10-31", "docdb:DescribeDBClusters or neptune", 200],
+  ["ec2", "Action=NoSuch&Version=2016-11-15", undefined, 403],
+  ["monitoring", "Action=PutMetricData&Version=2010-08-01", "cloudwatch:PutMetricData", 200],
+  ["kms", "Action=CreateKey&Version=2014-11-01", undefined, 404],
+  ["s3", "", undefined, 404],
+])(
+  "of a form without an endpoint's path the signature names the service: %s %s",
+  async (service, form, title, status) => {
+    const { port, entries } = await answering(() => [
+      "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    ]);
+    const type: Header = ["content-type", "application/x-www-form-urlencoded"];
+    const { headers } = signRequest(
+      { method: "POST", path: "/", query: "", headers: [["host", "127.0.0.1"], type] },
+      {
+        keys: DUMMY,
+        scope: { region: "eu-west-1", service },
+        now: Date.now(),
+        pathForm: "as-is",
+        payloadHash: sha256(form),
+      },
+    );
+    const lines = [...headers, CLOSE, ["content-length", `${form.length}`]].map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    );
+    const answer = await exchange(port, `POST / HTTP/1.1\r\n${lines.join("")}\r\n${form}`);
+    expect(answer).toStartWith(`HTTP/1.1 ${status} `);
+    expect(entries.map(({ operation }) => operation?.slice(0, title?.length))).toEqual([title]);
+  },
+);
 
 test("a record is short, however long what was asked for is", async () => {
   const { head, port, entries } = await begin((socket) => socket.destroy());

@@ -40,7 +40,11 @@ interface Partition {
   readonly id: string;
   readonly regionRegex: string;
   readonly regions: Record<string, unknown>;
-  readonly outputs: { readonly dnsSuffix: string; readonly dualStackDnsSuffix: string };
+  readonly outputs: {
+    readonly dnsSuffix: string;
+    readonly dualStackDnsSuffix: string;
+    readonly implicitGlobalRegion: string;
+  };
 }
 
 Object.assign(customEndpointFunctions, { aws: awsEndpointFunctions });
@@ -161,6 +165,7 @@ const file: OperationsFile = {
     regions: regionRegex,
     suffix: outputs.dnsSuffix,
     dual: outputs.dualStackDnsSuffix,
+    global: outputs.implicitGlobalRegion,
   })),
   services,
 };
