@@ -25,7 +25,7 @@ export async function makeAccount(cluster: Cluster): Promise<void> {
 
 const everything = { Effect: "Allow", Action: "s3:*", Resource: "arn:aws:s3:::*" };
 
-function policy(statement: object): string {
+export function policy(statement: object): string {
   return JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 }
 

@@ -6,7 +6,6 @@ import { clients } from "./clients.ts";
 import { type Server, startMoto } from "./moto.ts";
 import { executables, isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch } from "./run.ts";
-import { bubblewrap, signIn } from "./signed.ts";
 import { terraformWhoami } from "./terraform.ts";
 
 const directory = scratch("moto");
@@ -103,40 +102,6 @@ role_session_name = chained
     });
   },
   90_000,
-);
-
-const denied = (title: string) =>
-  `('AccessDeniedException', "keyhole: this grant denies ${title} (--deny '*:Delete*')")`;
-
-testWith([rigs.moto, rigs.boto3, bubblewrap])(
-  "boto3 calls services of each protocol without a credential and without a network, and is refused in its protocol",
-  async () => {
-    await broker!.add("aws", "arn:aws:iam::111122223333:role/aws", { "Sign.endpoint_url": moto!.endpoint });
-    const options = ["--config", "aws", "--deny", "*:Delete*"];
-    const sandbox = await signIn(broker!, KEYS, { name: "box", options, work: `${directory.path}/work` });
-    const outcome = await sandbox.run([executables.python, `${import.meta.dir}/python/services.py`]);
-    const lines = [
-      "dynamodb \u00fc",
-      "sqs hello",
-      "sns t",
-      "lambda []",
-      "ec2 1",
-      "secretsmanager s",
-      "kms 36",
-      "stepfunctions []",
-      "cloudwatch []",
-      "iam False",
-      "sts arn:aws:sts::111122223333:assumed-role/aws",
-      "query ('AccessDeniedException', 'keyhole: iam:CreateAccessKey hands out AWS credentials: this grant denies it unless --allow names it in full')",
-      `json ${denied("dynamodb:DeleteTable")}`,
-      `rest-json ${denied("lambda:DeleteFunction")}`,
-      `rest-xml ${denied("s3:DeleteBucket")}`,
-      `ec2's ${denied("ec2:DeleteVpc")}`,
-      `cbor ${denied("cloudwatch:DeleteAlarms")}`,
-    ];
-    expect(outcome).toMatchObject({ stdout: `${lines.join("\n")}\n`, exitCode: 0 });
-  },
-  120_000,
 );
 
 testWith([rigs.moto, rigs.nodeV2])(

@@ -20,6 +20,7 @@ export const executables = {
   nodeV2: `${cache}/node/v2.cjs`,
   bedrock: `${cache}/node/bedrock.mjs`,
   call: `${cache}/node/call.mjs`,
+  nodeServices: `${cache}/node/services.mjs`,
   goClient: `${cache}/go/client`,
   java: "/usr/bin/java",
   javaClasses: [`${cache}/java/classes`, `${cache}/java/lib`] as const,
@@ -58,7 +59,7 @@ export const rigs = {
   boto3: { name: "boto3", files: [executables.python], install },
   node: {
     name: "AWS SDK for JavaScript",
-    files: [executables.node, executables.nodeClient, executables.bedrock, executables.call],
+    files: [executables.node, executables.nodeClient, executables.bedrock, executables.call, executables.nodeServices],
     install,
   },
   nodeV2: { name: "AWS SDK for JavaScript v2", files: [executables.node, executables.nodeV2], install },

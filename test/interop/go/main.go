@@ -1,6 +1,6 @@
 // The Go SDK's client of the interop tests: one call with whatever credentials the default chain finds.
 //
-//	client whoami | list BUCKET | put BUCKET KEY FILE
+//	client whoami | list BUCKET | put BUCKET KEY FILE | services NAME
 package main
 
 import (
@@ -49,6 +49,8 @@ func run(ctx context.Context, args []string) error {
 		defer body.Close()
 		_, err = storage.PutObject(ctx, &s3.PutObjectInput{Bucket: &args[1], Key: &args[2], Body: body})
 		return err
+	case "services":
+		return services(ctx, chain, args[1])
 	default:
 		return fmt.Errorf("unknown operation %q", args[0])
 	}

@@ -1,16 +1,21 @@
 // The Java SDK's client of the interop tests: calls with whatever credentials the default chain finds.
-// Client whoami | list BUCKET | put BUCKET KEY FILE | parts BUCKET KEY FILE | get BUCKET KEY FILE | services
+// Client whoami | list BUCKET | put BUCKET KEY FILE | parts BUCKET KEY FILE | get BUCKET KEY FILE
+//   | services NAME
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.dynamodb.DynamoDbClient;
 import software.amazon.awssdk.services.dynamodb.model.AttributeValue;
 import software.amazon.awssdk.services.ec2.Ec2Client;
+import software.amazon.awssdk.services.iam.IamClient;
 import software.amazon.awssdk.services.kms.KmsClient;
 import software.amazon.awssdk.services.lambda.LambdaClient;
 import software.amazon.awssdk.services.s3.S3Client;
@@ -35,7 +40,7 @@ class Client {
           .putObject(request -> request.bucket(args[1]).key(args[2]), RequestBody.fromFile(Path.of(args[3])));
       case "parts" -> putParts(args[1], args[2], Files.readAllBytes(Path.of(args[3])));
       case "get" -> storage().getObject(request -> request.bucket(args[1]).key(args[2]), Path.of(args[3]));
-      case "services" -> callServices();
+      case "services" -> callServices(args[1]);
       default -> throw new IllegalArgumentException(args[0]);
     }
   }
@@ -50,7 +55,7 @@ class Client {
     var parts = new ArrayList<CompletedPart>();
     for (int at = 0; at < body.length; at += PART) {
       var number = parts.size() + 1;
-      var part = RequestBody.fromBytes(java.util.Arrays.copyOfRange(body, at, Math.min(at + PART, body.length)));
+      var part = RequestBody.fromBytes(Arrays.copyOfRange(body, at, Math.min(at + PART, body.length)));
       var answer = client.uploadPart(r -> r.bucket(bucket).key(key).uploadId(id).partNumber(number), part);
       parts.add(CompletedPart.builder().partNumber(number).eTag(answer.eTag()).build());
     }
@@ -60,32 +65,33 @@ class Client {
 
   /** Of an array for two builders of one kind. */
   @SuppressWarnings("unchecked")
-  static void callServices() throws Exception {
+  static void callServices(String name) throws Exception {
+    var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     Map<String, Callable<Object>> calls = new LinkedHashMap<>();
-    var key = Map.of("k", AttributeValue.fromS("\u00fc"));
-    var table = "java";
     calls.put("dynamodb", () -> {
       var client = DynamoDbClient.create();
-      client.createTable(request -> request.tableName(table).billingMode("PAY_PER_REQUEST")
+      var item = Map.of("k", AttributeValue.fromS("\u00fc"));
+      client.createTable(request -> request.tableName(name).billingMode("PAY_PER_REQUEST")
           .keySchema(schema -> schema.attributeName("k").keyType("HASH"))
           .attributeDefinitions(attribute -> attribute.attributeName("k").attributeType("S")));
-      client.putItem(request -> request.tableName(table).item(key));
-      return client.getItem(request -> request.tableName(table).key(key)).item().get("k").s();
+      client.putItem(request -> request.tableName(name).item(item));
+      return client.getItem(request -> request.tableName(name).key(item)).item().get("k").s();
     });
     calls.put("sqs", () -> {
       var client = SqsClient.create();
-      var url = client.createQueue(request -> request.queueName("java")).queueUrl();
+      var url = client.createQueue(request -> request.queueName(name)).queueUrl();
       client.sendMessage(request -> request.queueUrl(url).messageBody("hello"));
       return client.receiveMessage(request -> request.queueUrl(url)).messages().get(0).body();
     });
-    calls.put("sns", () -> SnsClient.create().createTopic(request -> request.name("java")).topicArn());
+    calls.put("sns", () -> SnsClient.create().createTopic(request -> request.name(name)).topicArn());
     calls.put("lambda", () -> LambdaClient.create().listFunctions().functions().size());
     calls.put("ec2", () -> Ec2Client.create().describeVpcs().vpcs().size());
     calls.put("secretsmanager", () -> SecretsManagerClient.create()
-        .createSecret(request -> request.name("java").secretString("x")).name());
+        .createSecret(request -> request.name(name).secretString("x")).name());
     calls.put("kms", () -> KmsClient.create().createKey().keyMetadata().keyId().length());
     calls.put("stepfunctions", () -> SfnClient.create().listStateMachines(request -> {}).stateMachines().size());
+    calls.put("iam", () -> IamClient.builder().region(Region.AWS_GLOBAL).build().listRoles().roles().get(0).roleName());
     calls.put("sts", () -> StsClient.create().getCallerIdentity().arn());
-    for (var call : calls.entrySet()) System.out.println(call.getKey() + " " + call.getValue().call());
+    for (var call : calls.entrySet()) out.println(call.getKey() + " " + call.getValue().call());
   }
 }
