@@ -37,7 +37,7 @@ const REQUEST_DEADLINE = 2000;
 const WRITE_DEADLINE = 5000;
 /**
  * `mostAtOnce` for peers who are not the daemon's owner: an SDK asks once, and 32 connections with so many in 10 ms leave
- * most of a CPU to everybody else.
+ * most of a CPU to the other peers.
  */
 export const MOST_AT_ONCE = 16;
 /** Milliseconds for which a connection rests after `mostAtOnce` requests. */

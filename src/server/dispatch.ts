@@ -41,7 +41,7 @@ export type Handlers = {
  */
 export type Dispatch = (frame: Frame, caller: Caller) => Uint8Array | Promise<Uint8Array>;
 
-/** @param hearsHelpers whether who asks is told what a helper said: the owner alone */
+/** @param hearsHelpers whether the client is told what a helper said: the owner alone */
 export function createDispatch(handlers: Handlers, log: Log, hearsHelpers: boolean): Dispatch {
   return (frame, caller) => {
     if (frame.version !== PROTOCOL_VERSION) {

@@ -1,4 +1,4 @@
-// Who asks, for the audit: the process that connected, and whether it still is that process. SO_PEERCRED is taken at
+// The peer, for the audit: the process that connected, and whether it still is that process. SO_PEERCRED is taken at
 // connect() and a descriptor can be passed on, so a pid alone may be another program's by the time it is written down.
 import { readlinkSync } from "node:fs";
 import type { AuditPeer } from "../audit/line.ts";

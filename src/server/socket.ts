@@ -41,7 +41,7 @@ export interface Binding {
   terminate(): void;
 }
 
-/** Connections that are accepted within so many milliseconds; who comes later waits in the kernel's queue. */
+/** Connections that are accepted within so many milliseconds; later ones wait in the kernel's queue. */
 const MOST_ACCEPTED = 64;
 const ACCEPT_WINDOW = 10;
 

@@ -74,7 +74,7 @@ const MAX_CHILDREN = 32;
 export const DEVICE_SESSION = DEFAULT_TOKEN_DURATION;
 /** Milliseconds before its end at which a session is not used any more: what it is used for takes its time. */
 const MARGIN = 300_000;
-/** Milliseconds for which who wanted something that is opened once has time to fetch it. */
+/** Milliseconds for which a session that is opened once is kept for the request that wanted it. */
 const FETCH = 60_000;
 
 export function createDevices(options: DevicesOptions): Devices {

@@ -29,7 +29,7 @@ export interface RoleRequest {
 export interface AssumeRequest extends RoleRequest {
   /** For helpers; undefined where the requester has sent none, or there is no requester. */
   readonly surroundings: Surroundings | undefined;
-  /** Whether who asks is to be asked for them, with `surroundings-wanted`, before a helper is run. */
+  /** Whether the client is to be asked for them, with `surroundings-wanted`, before a helper is run. */
   readonly asksSurroundings: boolean;
   /** What comes of it is given to every requester: none whose files alone say how STS is reached may decide that. */
   readonly isForAll: boolean;
@@ -48,7 +48,7 @@ export interface Bound {
 /**
  * `aws`: AWS's clock, or that of an STS that stands for AWS's. `doubtful`: the same, but it is more than a day from this
  * machine's and from every other that was asked. `foreign`: that of some other STS (`endpoint_url`), which tells nothing
- * of the clock by which everybody else's credentials expire.
+ * of the clock by which all other credentials expire.
  */
 export type ClockStanding = "aws" | "doubtful" | "foreign";
 

@@ -44,7 +44,7 @@ const MAX_CHILDREN = 32;
 /** A config that another one names as its `Source`. */
 interface OtherUse {
   readonly request: AssumeRequest;
-  /** Of who asks, without a mark of this call. */
+  /** Of the requester, without a mark of this call. */
   readonly environment: SourceEnvironment;
   readonly signal: AbortSignal;
 }

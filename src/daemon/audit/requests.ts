@@ -30,7 +30,7 @@ const REFUSALS = 20;
 /** Milliseconds. */
 const WINDOW = 1000;
 
-/** @param recordVend for vends alone: who asks for thousands of sessions has a line for each, and they are written together */
+/** @param recordVend for vends alone: a client may ask for thousands of sessions, and the lines are written together */
 export function createRequestAudit(
   record: RecordAudit,
   clock: Clock,

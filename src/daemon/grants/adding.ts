@@ -171,15 +171,15 @@ export interface GrantRequest extends Omit<RequestOf<"GrantMake">, "directory"> 
   readonly directory: string | undefined;
   /** What asks for a grant that ends with it. */
   readonly runner: Runner | undefined;
-  /** For helpers, from who asks; kept in memory as long as the grant's session is. */
+  /** For helpers, from the client; kept in memory as long as the grant's session is. */
   readonly surroundings: Surroundings | undefined;
-  /** Whether who asks can be asked for them, with `surroundings-wanted`. */
+  /** Whether the client can be asked for them, with `surroundings-wanted`. */
   readonly canTell: boolean;
 }
 
 /**
  * Seconds that a grant lives at least: the shortest session, the margin that issue.ts keeps for the way to STS, and as
- * much again for waiting in a queue. Who asks for 15 minutes gets these.
+ * much again for waiting in a queue. A request for 15 minutes gets these.
  */
 const SHORTEST_LIFE = SHORTEST_DURATION + 30;
 

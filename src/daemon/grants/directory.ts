@@ -121,7 +121,7 @@ export function openSocket(
     mostAtOnce: MOST_AT_ONCE,
     duplicate,
     identify,
-    // Everybody who reaches it may connect; who may ask is each request's question, so that the answer is the same.
+    // Every process that reaches it may connect. Each request is checked, so that every refusal is the same.
     isAllowed: () => true,
     accepted,
     dispatch: socket.dispatch,

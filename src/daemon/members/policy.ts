@@ -13,7 +13,7 @@ import {
 } from "../../files/accounts.ts";
 import { parsePolicy, type Rule } from "./rules.ts";
 
-/** Who asks, as the kernel says. */
+/** The member, as the kernel says. */
 export interface Member {
   readonly uid: number;
   readonly gid: number;
@@ -27,7 +27,7 @@ export interface Decision {
   readonly unknown: readonly string[];
 }
 
-export const NOBODY: Decision = { allows: () => false, unknown: [] };
+export const NO_MEMBER: Decision = { allows: () => false, unknown: [] };
 
 export function decide(rules: readonly Rule[], accounts: Accounts): Decision {
   const byUid = new Map<number, Set<string>>();
@@ -80,7 +80,7 @@ export function openPolicy(
   files: AccountFiles = SYSTEM_ACCOUNTS,
 ): PolicyReader {
   let revision: string | undefined;
-  let state: PolicyState = { decision: NOBODY, problems: [] };
+  let state: PolicyState = { decision: NO_MEMBER, problems: [] };
 
   function current(): PolicyState {
     const found = `${fileRevision(path)} ${accountsRevision(files)}`;
@@ -105,11 +105,11 @@ function readState(path: string, uid: number, files: AccountFiles): PolicyState 
   try {
     const file = readTrusted(path, uid, YAML_LIMIT);
     if (file === undefined)
-      return { decision: NOBODY, problems: [`there is no policy file ${path}: no member is served`] };
+      return { decision: NO_MEMBER, problems: [`there is no policy file ${path}: no member is served`] };
     const decision = decide(parsePolicy(decodeYaml(file.bytes), path), readAccounts(files));
     return { decision, problems: decision.unknown.map((who) => `${path}: no such ${who}: its rule has no effect`) };
   } catch (error) {
-    return { decision: NOBODY, problems: [`${reasonOf(error, path)}: no member is served`] };
+    return { decision: NO_MEMBER, problems: [`${reasonOf(error, path)}: no member is served`] };
   }
 }
 

@@ -39,7 +39,7 @@ interface Wanted extends ExecutableSource {
 const ATTEMPTS = 3;
 /** In a mount. */
 export const EXECUTABLE = "keyhole";
-/** Everybody may run it. */
+/** Every user may run it. */
 export const EXECUTABLE_MODE = 0o555;
 /** Milliseconds: a time that was set went through a Date. */
 const TIME_PRECISION = 2;

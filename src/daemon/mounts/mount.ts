@@ -253,7 +253,7 @@ function withParent<Result>(path: string, action: (base: string) => Result): Res
 /**
  * What a sandbox runs may be root of a user namespace of its own, which lists every directory whose user and group that
  * namespace has: without help from outside this user and the primary group (user_namespaces(7)). So the parent gets
- * another group of this user's, where there is one; its mode gives a group no more than everybody.
+ * another group of this user's, where there is one; its mode gives a group no more than other users.
  */
 function giveToOtherGroup(parent: Pinned, { gid }: fs.Stats): void {
   if (process.platform !== "linux") return;

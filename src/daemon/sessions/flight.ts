@@ -23,7 +23,7 @@ export interface Flight {
   urgent: boolean;
   /** Its config and environment are fixed from here on. */
   started: boolean;
-  /** Who waits is to be asked for the surroundings of a helper, before one is run. */
+  /** The client that waits is to be asked for the surroundings of a helper, before one is run. */
   readonly asksSurroundings: boolean;
   /** What its helpers got; undefined until it starts. */
   surroundings: Surroundings | undefined;

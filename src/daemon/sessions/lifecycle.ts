@@ -35,9 +35,9 @@ export interface SessionsDependencies {
   readonly maxFlights: number;
   /** What this adds to; its own if absent. */
   readonly counters?: Counters | undefined;
-  /** Whether a selection stays, whatever becomes of it: who asks brings no other. */
+  /** Whether a selection stays, whatever becomes of it: a client brings no other. */
   readonly isSelectionFixed?: boolean | undefined;
-  /** Called after an attempt, when everybody who waits was told: with the session as it is now. */
+  /** Called after an attempt, when the requests that wait were told: with the session as it is now. */
   readonly settled?: ((session: Session) => void) | undefined;
 }
 

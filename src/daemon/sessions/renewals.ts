@@ -13,7 +13,7 @@ import { issueOf, type Wiper } from "./issue.ts";
 import type { Log } from "../../server/log.ts";
 import type { Session } from "./session.ts";
 import { OVERDUE, type Release, Semaphore } from "./semaphore.ts";
-import { isEverybodys } from "./selection.ts";
+import { isOfAllClients } from "./selection.ts";
 import type { Time } from "./time.ts";
 
 interface Dependencies {
@@ -31,7 +31,7 @@ interface Dependencies {
   readonly isSelectionFixed: boolean;
   /** Called when a flight starts, and when it leaves the queue, which may be long after. May abandon the flight. */
   readonly beforeStart: (session: Session) => void;
-  /** Called after a flight has changed its session, and everybody who waits was told. */
+  /** Called after a flight has changed its session, and the requests that wait were told. */
   readonly afterEnd: (session: Session) => void;
 }
 
@@ -93,7 +93,7 @@ export class Renewals {
     const { clock, time, counters } = this.#with;
     const { signal } = flight.abort;
     const last = { took: 0, jumps: time.jumps };
-    // Runs before the turn and from its beginning on; who stands in the queue has no fault in it.
+    // Runs before the turn and from its beginning on: the time in the queue does not count.
     let timer = guard(clock, flight.abort, sourcePatience(session.stored.config));
     const turn: Turn = async (endpoint, call) => {
       timer.cancel();
@@ -127,7 +127,7 @@ export class Renewals {
       const { asksSurroundings } = flight;
       const { until } = stored;
       const bound = until === undefined ? undefined : { until, left: () => secondsLeft(until, time.wall) };
-      const isForAll = !this.#with.isSelectionFixed && isEverybodys(name);
+      const isForAll = !this.#with.isSelectionFixed && isOfAllClients(name);
       const request = { name, config, environment, surroundings, asksSurroundings, isForAll, signal, turn, bound };
       const work = this.#with.source.assume(request);
       const assumed = await untilAborted(work, signal);

@@ -52,7 +52,7 @@ export class Session {
   #spreadUntil = -Infinity;
   #closed: KeyholeError | undefined;
   #surroundings: Surroundings | undefined;
-  /** Who asked last can be asked for them. */
+  /** The client that asked last can be asked for them. */
   #canTell = false;
 
   /** @param checkedAt when the config was compared with its file; `-Infinity` asks for it at the next use */
@@ -161,7 +161,7 @@ export class Session {
     return Math.max(aging, this.#backOff.until - now.monotonic, this.#spreadUntil - now.monotonic);
   }
 
-  /** @param canTell whether who asks now can be asked for its surroundings */
+  /** @param canTell whether the client that asks now can be asked for its surroundings */
   isAskedBy(canTell: boolean): void {
     this.#canTell = canTell;
   }

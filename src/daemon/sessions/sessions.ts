@@ -1,4 +1,4 @@
-// Answers everybody who asks for credentials. When is refresh.ts's business; what happens unasked is lifecycle.ts's.
+// Answers requests for credentials. When is refresh.ts's business; what happens unasked is lifecycle.ts's.
 import type { ConfigReader } from "../../config/config.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
@@ -26,9 +26,9 @@ export interface AddOptions {
   readonly keep?: boolean | undefined;
   /** A person waits. */
   readonly urgent?: boolean | undefined;
-  /** For helpers, from who asks. */
+  /** For helpers, from the client. */
   readonly surroundings?: Surroundings | undefined;
-  /** Who asks is the owner, and can be asked for them: instead of running a helper, throw `surroundings-wanted`. */
+  /** The client is the owner's, and can be asked for them: instead of running a helper, throw `surroundings-wanted`. */
   readonly canTell?: boolean | undefined;
 }
 
@@ -65,7 +65,7 @@ export class Sessions {
    * Credentials of a session, never with less than 60 s left: at once where there are some, else a promise. See
    * `Issue.line` for how long its bytes may be read.
    *
-   * @param canTell who asks can be asked for the surroundings of a helper, with `surroundings-wanted`
+   * @param canTell the client can be asked for the surroundings of a helper, with `surroundings-wanted`
    * @throws KeyholeError `no-such-session` for a name that was never added, `no-such-config` when its file is gone,
    *   `shutting-down`. The promise rejects with these and with what CredentialSource.assume throws.
    */
@@ -248,7 +248,7 @@ export class Sessions {
     return this.#give(current, canTell);
   }
 
-  /** What a caller gets who asks now (the clocks were just read). */
+  /** What a request gets now (the clocks were just read). */
   #give(session: Session, canTell: boolean): Issue | Promise<Issue> {
     const issue = session.current;
     if (issue === undefined) return this.#fetch(session, canTell);

@@ -1,6 +1,6 @@
 // What a requester's files and environment say, and its source credentials, by way of a child process: no file of
 // theirs is read in the daemon, and the SDK's providers read the environment of their process, which differs for
-// everybody. The child's side is resolver.ts.
+// each client. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../../credentials.ts";
 import type { Clock } from "../../clock.ts";
 import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../../environment.ts";

@@ -8,7 +8,7 @@ import { sharedPaths } from "./profile.ts";
 import { nowhere } from "../run-program.ts";
 import type { SourceEnvironment } from "../source.ts";
 
-/** Milliseconds that who asks waits: a child starts in some 30, on a busy machine in ten times as many. */
+/** Milliseconds that a request waits: a child starts in some 30, on a busy machine in ten times as many. */
 const PATIENCE = 2_000;
 /** Milliseconds for which what did not answer is not looked at again. */
 const PAUSE = 10_000;

@@ -116,7 +116,7 @@ export function describeSts({ region, endpoint, useFips, useDualstack, useGlobal
   return `STS of ${region}${variants.length === 0 ? "" : ` (${variants.join(", ")})`}`;
 }
 
-/** Thrown where the files of a requester say how STS is reached, and those that everybody has do not. */
+/** Thrown where the files of a requester say how STS is reached, and those of the daemon's user do not. */
 export class OwnWay extends KeyholeError {
   /** As `ownFilesOf` has them. */
   readonly files: string;
@@ -128,7 +128,7 @@ export class OwnWay extends KeyholeError {
 }
 
 /**
- * @param home where the files are that everybody has
+ * @param home of the daemon's user, whose files count for every requester
  * @throws OwnWay
  */
 export function refuseOwnWay({ isOfFile }: Way, environment: SourceEnvironment, home: string | undefined): void {
@@ -138,7 +138,7 @@ export function refuseOwnWay({ isOfFile }: Way, environment: SourceEnvironment, 
 
 /**
  * The files of a requester that others do not have: `/config`, or `/config:/credentials`, because either may name an
- * endpoint. Undefined where it has those that everybody has.
+ * endpoint. Undefined where it has those of the daemon's user.
  *
  * @param home for who has none
  */

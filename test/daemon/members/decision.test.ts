@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseAccounts } from "../../../src/files/accounts.ts";
-import { decide, type Member, NOBODY } from "../../../src/daemon/members/policy.ts";
+import { decide, type Member, NO_MEMBER } from "../../../src/daemon/members/policy.ts";
 import type { Rule } from "../../../src/daemon/members/rules.ts";
 
 const accounts = parseAccounts("agent:x:1001:1001::/:/bin/sh", "keyhole:x:990:");
@@ -43,5 +43,5 @@ test("names that nobody has are named, and their rules serve nobody", () => {
 });
 
 test("without rules no member is served, root included", () => {
-  for (const none of [decide([], accounts), NOBODY]) expect(none.allows({ uid: 0, gid: 0 }, "dev")).toBe(false);
+  for (const none of [decide([], accounts), NO_MEMBER]) expect(none.allows({ uid: 0, gid: 0 }, "dev")).toBe(false);
 });
