@@ -3,8 +3,8 @@
 // | what                               | whose it is                                                         |
 // | ---------------------------------- | ------------------------------------------------------------------- |
 // | what the config says               | the config's, always                                                |
-// | the source, where it is left open  | of the first client, for as long as it works                         |
-// | ... one that never gave credentials| is not remembered: the next client's counts                          |
+// | the source, where it is left open  | of the first client, for as long as it works                        |
+// | ... one that never gave credentials| is not remembered: the next client's counts                         |
 // | ... one that gave some             | stays, until it is lost: see `isLost`                               |
 // | ... after a restart                | one that gave some; keys with any environment that has their id     |
 // | ... after `daemon add`             | of that shell, once it has given credentials                        |
@@ -12,10 +12,10 @@
 // | files of a profile without a config| of the request: a session for each                                  |
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
 // |                                    | not renewed unasked                                                 |
-// | ... endpoint, FIPS and dual-stack  | of the client, where no session works: one for each file             |
+// | ... endpoint, FIPS and dual-stack  | of the client, where no session works: one for each file            |
 // |     of files other than ~/.aws     |                                                                     |
 // | proxies and certificates           | of the last client, where the session does not work                 |
-// | ... after a restart                | of the next client: they are not kept                                |
+// | ... after a restart                | of the next client: they are not kept                               |
 // | region of a child                  | of the child's environment, then the config's, then the profile's   |
 // | all of a grant                     | as it was made; never of its holder                                 |
 import type { Config, ConfigReader, StoredConfig } from "../../config/config.ts";
