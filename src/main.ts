@@ -23,6 +23,11 @@ else if (role === "prompt" && rest.length === 0) {
   // The connection would keep the process until it is closed.
   process.exit(0);
 } else {
+  if (role === "daemon" && rest.length === 1 && rest[0] === "start") {
+    const { startPlainly } = await import("./cli/daemon/launching.ts");
+    const status = await startPlainly(process.env, process.execPath);
+    if (status !== undefined) process.exit(status);
+  }
   const answer = await answerExpress(words, process.env, process.execPath);
   if (answer === "answered") process.exit(0);
   const refusal = answer === "unusual" ? undefined : answer.refusal;

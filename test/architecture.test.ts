@@ -286,6 +286,8 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "files/copies.ts",
       "files/reading.ts",
       "grants/policies.ts",
+      // What launched it wrote its stdin.
+      "daemon/main.ts",
       // A process of its own, which the daemon gives up.
       "signer/main.ts",
       "sources/resolve/instance.ts",

@@ -2,7 +2,6 @@
 import type { Refusal } from "../client/express.ts";
 import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
-import { build } from "../version.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./where.ts";
 import { run } from "./run.ts";
@@ -106,19 +105,6 @@ const host: Omit<Host, "openInProcess"> = {
       .catch(() => "");
     return !/^.*\) Z /s.test(state);
   },
-  launch: async (settings, endOther) => {
-    const [{ launchDaemon }, { copyCommand }] = await Promise.all([
-      import("../client/launch.ts"),
-      import("../files/copies.ts"),
-    ]);
-    const launch = (command: readonly string[]) => launchDaemon(command, settings, process.env, endOther);
-    const copy = await copyCommand(host.command, settings.paths.binDir, build);
-    try {
-      if (copy !== undefined) return await launch(copy);
-    } catch (error) {
-      if (error instanceof KeyholeError) throw error;
-      // A copy that cannot be run (any more) is the daemon's to replace.
-    }
-    return launch([...host.command, "--daemon"]);
-  },
+  launch: async (settings, endOther) =>
+    (await import("./daemon/launching.ts")).launchOwn(host.command, settings, process.env, endOther),
 };

@@ -22,6 +22,7 @@ const ATTEMPTS = 5;
  *
  * Of several that are launched at once one wins; the others' callers get the winner.
  *
+ * @param keys of the caller's shell: with them a daemon brings back the sessions and grants that a restart made forget theirs
  * @param endOther tells the daemon that runs to give way; if given, it is called when the new one is loaded and waits
  *   for that, so that next to no time passes between the two. Not called where none runs.
  * @throws KeyholeError the child's own error, or `start-failed` if it ends or stays silent without one.
@@ -30,11 +31,12 @@ export async function launchDaemon(
   command: readonly string[],
   settings: Settings,
   environment: Environment,
+  keys: Readonly<Record<string, string>>,
   endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await launch(command, settings, environment, endOther);
+      return await launch(command, settings, environment, keys, endOther);
     } catch (error) {
       if (!isErrorOf(error, "already-running") || attempt === ATTEMPTS) throw error;
     }
@@ -65,19 +67,19 @@ async function launch(
   command: readonly string[],
   settings: Settings,
   environment: Environment,
+  keys: Readonly<Record<string, string>>,
   endOther?: () => Promise<unknown>,
 ): Promise<{ pid: number }> {
   const replacing = endOther === undefined ? [] : ["--replace"];
   const child = Bun.spawn([...command, "--launched", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
     env: { ...selectDaemonEnvironment(environment), ...absolutePlaces(settings, environment) },
-    // Not "ignore", which is /dev/null: an empty root has none.
-    stdin: "pipe",
+    // A pipe where there are none, too: /dev/null is missing in an empty root.
+    stdin: new TextEncoder().encode(`${JSON.stringify(keys)}\n`),
     stdout: "pipe",
     stderr: "pipe",
     detached: true,
   });
-  void child.stdin.end();
   let timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
   try {
     for await (const line of linesOf(child.stdout)) {

@@ -1,10 +1,12 @@
 // `keyhole --daemon`: reads its words, hardens the process, and serves.
+import { readFileSync } from "node:fs";
 import { parseArguments } from "../arguments.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { keyholeErrorOf } from "../errors.ts";
 import { harden, loadNative } from "../native/load.ts";
 import { daemonOptions, resolveSettings, settingOptions } from "../settings.ts";
 import { withHome } from "../files/accounts.ts";
+import type { SourceEnvironment } from "../sources/source.ts";
 import { version } from "../version.ts";
 import { formatFailure } from "../wire/readiness.ts";
 import { readOffer } from "./systemd.ts";
@@ -43,12 +45,22 @@ export async function main(words: readonly string[]): Promise<void> {
     harden(native);
     // What is made without a mode of its own is the owner's alone.
     process.umask(0o077);
-    await serve(settings, { native, image, offer, descriptors, environment, replaces: values.replace });
+    const keys = values.launched ? readKeys() : {};
+    await serve(settings, { native, image, offer, descriptors, environment, replaces: values.replace, keys });
     process.exit(0);
   } catch (error) {
     const failure = keyholeErrorOf(error, "start-failed");
     process.stderr.write(formatFailure(failure, words.includes("--launched")));
     process.exit(failure.exitStatus);
+  }
+}
+
+/** Of the shell that this was launched from, which has written them by now. What ends it before that ends the pipe. */
+function readKeys(): SourceEnvironment {
+  try {
+    return JSON.parse(readFileSync(0, "utf8")) as SourceEnvironment;
+  } catch {
+    return {};
   }
 }
 

@@ -24,6 +24,7 @@ import { createNotices, type Offer, takeSockets } from "./systemd.ts";
 import { type Memory, memoryPath, openMemory } from "./sessions/memory.ts";
 import { createDirectoryNames } from "./mounts/directory-names.ts";
 import { createIdentify, MOST_HELD } from "../server/peers.ts";
+import type { SourceEnvironment } from "../sources/source.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { checkSharedDirectory, serveShared } from "./members/serve.ts";
 import { createSource, MAX_FLIGHTS } from "./credential-source.ts";
@@ -50,6 +51,8 @@ export interface Start {
   readonly environment: Environment;
   /** Wait for the daemon that runs to end. */
   readonly replaces: boolean;
+  /** Of the shell that it was launched from. */
+  readonly keys: SourceEnvironment;
   /** Of this very daemon, which gave way to another that did not begin. */
   readonly kept?: Kept | undefined;
 }
@@ -100,6 +103,7 @@ export async function serve(settings: Settings, start: Start): Promise<void> {
   // After the line, because a client that waits for it need not wait for this; no request is read before it is done.
   const { sessions, memory, peerLog } = core;
   memory.current ??= openMemory({ ...core, path: memoryPath(paths), clock: systemClock, log: peerLog });
+  core.keyring.note(start.keys);
   image.sweep();
   const swept = sweep(litteredPlaces(paths));
   if (swept > 0) log("info", "unfinished files removed", { count: swept });

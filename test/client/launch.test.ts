@@ -9,6 +9,8 @@ import { isAlive, pidIn, until } from "../processes.ts";
 
 let directory: string;
 
+const keys = { AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY: "secret" };
+
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "keyhole-launch-"));
 });
@@ -28,7 +30,7 @@ function launch(
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
   const settings = { ...resolveSettings({}, { HOME: directory, ...environment }, () => directory), ...more };
-  return launchDaemon([path, "--daemon"], settings, { PATH: "/usr/bin:/bin", ...environment }, endOther);
+  return launchDaemon([path, "--daemon"], settings, { PATH: "/usr/bin:/bin", ...environment }, keys, endOther);
 }
 
 async function failureOf(launched: Promise<unknown>): Promise<KeyholeError> {
@@ -61,6 +63,24 @@ test("a daemon is launched when its own line says so, with all of its settings a
     `KEYHOLE_HOME=${directory}/k`,
     "https_proxy=http://127.0.0.1:1",
   ]);
+});
+
+test("a daemon is told the keys of its caller's shell on stdin, and nowhere else", async () => {
+  const { pid } = await launch(
+    `cat >"${directory}/stdin"; env >"${directory}/env"; echo "$@" >>"${directory}/env"
+    echo "keyhole: ready at somewhere"; exec sleep 60`,
+    keys,
+  );
+  process.kill(pid);
+  expect(await Bun.file(join(directory, "stdin")).json()).toEqual(keys);
+  expect(await Bun.file(join(directory, "env")).text()).not.toContain("secret");
+});
+
+test("a daemon that dies before it reads its keys says why all the same", async () => {
+  const error = await failureOf(
+    launch(`exec <&-; printf 'keyhole: error: no room\nkeyhole: kind: unsafe-path\n' >&2; exit 1`),
+  );
+  expect([error.kind, error.message]).toEqual(["unsafe-path", "no room"]);
 });
 
 test("a daemon that is to serve the shared socket is told which, whatever the environment says", async () => {

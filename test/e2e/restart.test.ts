@@ -224,7 +224,9 @@ test("a session whose source was keys in the environment waits for them, and non
   const bare = { env: { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined } };
   await machine.keyhole("daemon start", bare);
   expect(await machine.keyhole("daemon list", bare)).toBe("");
-  await machine.keyhole("export -n dev");
+  await machine.keyhole("daemon stop", bare);
+  await machine.keyhole("daemon start");
+  expect(await machine.keyhole("daemon list", bare)).toBe("dev\n");
   for (const name of fs.readdirSync(join(machine.paths.home, "run"))) {
     expect(fs.readFileSync(join(machine.paths.home, "run", name), "utf8")).not.toContain(
       machine.sts.root.secretAccessKey,

@@ -4,6 +4,7 @@ import { directoryOf } from "../../../paths.ts";
 import { version } from "../../../version.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 import { defineCommand, ownOption } from "../../command.ts";
+import { describeStart } from "../../daemon/launching.ts";
 import { requireDaemon } from "../../where.ts";
 
 export default defineCommand({
@@ -24,21 +25,19 @@ export default defineCommand({
       const { refuseBesideShared } = await import("../../vending/shared.ts");
       await refuseBesideShared(context, { name: undefined, isMeant: args.own, hint: "keyhole daemon status" });
     }
-    const hasKeys = Boolean(environment["AWS_ACCESS_KEY_ID"]);
-    const [{ pid }] = await Promise.all([running ?? host.launch(settings), hasKeys && broker()]);
+    const { pid } = running ?? (await host.launch(settings));
     if (settings.socketMode !== 0o600) {
       const what =
         "KEYHOLE_SOCKET_MODE gives no other user access: the control socket answers its owner and root alone";
       ui.warn(what, "sudo keyhole setup agent-access --agent-user USER");
     }
-    if (hasKeys) {
+    // One that is launched is told them by then.
+    if (running !== undefined && environment["AWS_ACCESS_KEY_ID"]) {
       const { offerKeys, withDaemonIfAny } = await broker();
       await withDaemonIfAny(settings, (link) => offerKeys(link, context));
     }
     if (args.json) return output.line(formatJson({ started: running === undefined, pid, socket, log }));
-    ui.notice(running === undefined ? `daemon started (pid ${pid})` : `daemon is already running (pid ${pid})`);
-    ui.notice(`  socket: ${socket}`);
-    ui.notice(`  log:    ${log}`);
+    for (const line of describeStart(pid, running === undefined, settings.paths)) ui.notice(line);
   },
 });
 
