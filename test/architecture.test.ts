@@ -318,11 +318,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
     ],
     because: "it may block its process for good, so that it is read in a child that can be left behind",
   },
-  {
-    what: /\b(?:Date\.now|new Date\(\))/,
-    where: ["clock.ts", "cli/main.ts"],
-    because: "a clock is a parameter",
-  },
+  { what: /\b(?:Date\.now|new Date\(\))/, where: ["clock.ts", "cli/main.ts"], because: "a clock is a parameter" },
 ];
 
 const root = join(import.meta.dir, "..", "src");

@@ -139,9 +139,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     Add: ({ config, ...request }, caller) =>
       add(wantedOf(config, "", configDir), { ...request, keep: false, urgent: true }, caller),
     AddIn: ({ config, directory, ...request }, caller) => add(wantedOf(config, directory, configDir), request, caller),
-    Compare: ({ config, environment }) => ({
-      difference: sessions.compare(config, readVariables(environment)),
-    }),
+    Compare: ({ config, environment }) => ({ difference: sessions.compare(config, readVariables(environment)) }),
     Remove: ({ config }, caller) => {
       try {
         sessions.remove(config);

@@ -254,10 +254,6 @@ export function explain(
     renewal: source.renewal,
     secrets: [secretAccessKey, sessionToken, AssumeRole?.ExternalId, code],
     server: "STS",
-    sent: {
-      mfa: mfaOf(request.config),
-      hasExternalId: AssumeRole?.ExternalId !== undefined,
-      profile: undefined,
-    },
+    sent: { mfa: mfaOf(request.config), hasExternalId: AssumeRole?.ExternalId !== undefined, profile: undefined },
   });
 }

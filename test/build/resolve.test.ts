@@ -22,10 +22,7 @@ function member(
   return buildObject(`libc.a(${name}.lo)`, { sections: [{ name: ".text", content: new Uint8Array(16) }], symbols });
 }
 
-const wantsRead: ProgramSpec = {
-  symbols: [{ name: "read" }],
-  relocations: [{ type: 7, symbol: "read", word: 0 }],
-};
+const wantsRead: ProgramSpec = { symbols: [{ name: "read" }], relocations: [{ type: 7, symbol: "read", word: 0 }] };
 
 function resolved(members: readonly Member[], spec: ProgramSpec = wantsRead, exports: readonly string[] = []) {
   return resolve(readProgram(buildProgram(spec)), members, exports);

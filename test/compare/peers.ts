@@ -123,10 +123,5 @@ export const tools: readonly Tool[] = [
     sandbox: "an HTTP server: the roles loaded into it",
     source: "aws-sso-cli 1.17.0, docs/ecs-server.md",
   },
-  {
-    name: "saml2aws",
-    renews: "no",
-    sandbox: "nothing",
-    source: "saml2aws 2.36.19, its documentation",
-  },
+  { name: "saml2aws", renews: "no", sandbox: "nothing", source: "saml2aws 2.36.19, its documentation" },
 ];

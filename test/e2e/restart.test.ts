@@ -252,10 +252,7 @@ test("a memory that is damaged is left out, said in the log, and written anew", 
 
 /** A daemon of another release, as far as its answers say, at the machine's socket. */
 function pretend(machine: Machine, answer: () => Uint8Array) {
-  return Bun.listen({
-    unix: machine.paths.socket,
-    socket: { data: (socket) => void socket.write(answer()) },
-  });
+  return Bun.listen({ unix: machine.paths.socket, socket: { data: (socket) => void socket.write(answer()) } });
 }
 
 test("a daemon of another release that speaks the same protocol works, and is pointed out", async () => {

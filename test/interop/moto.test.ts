@@ -22,9 +22,7 @@ beforeAll(async () => {
   if (isMissing(rigs.moto)) return;
   moto = await startMoto(directory.path);
   broker = await startBroker(home, moto.endpoint, KEYS);
-  await broker.add("demo", "arn:aws:iam::111122223333:role/demo", {
-    "AssumeRole.RoleSessionName": "interop@keyhole",
-  });
+  await broker.add("demo", "arn:aws:iam::111122223333:role/demo", { "AssumeRole.RoleSessionName": "interop@keyhole" });
   profile = writeProfiles(home, moto.endpoint, { demo: broker.command("demo"), absent: broker.command("absent") });
 }, 60_000);
 
@@ -96,10 +94,7 @@ role_session_name = chained
     const environment = { ...chained, AWS_CONFIG_FILE: `${home}/chained-config` };
     const command = [executables.awsV1, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"];
     const outcome = await run(command, environment);
-    expect(outcome).toMatchObject({
-      stdout: "arn:aws:sts::444455556666:assumed-role/further/chained\n",
-      exitCode: 0,
-    });
+    expect(outcome).toMatchObject({ stdout: "arn:aws:sts::444455556666:assumed-role/further/chained\n", exitCode: 0 });
   },
   90_000,
 );

@@ -19,12 +19,7 @@ const ways = [
 onLinux.each(ways)("a peer is described by uid, gid, pid and executable, %s", async (_, by) => {
   await using accepted = await acceptOne();
   const peer = createIdentify(by, process.pid)(accepted.socket);
-  expect(peerOf(peer)).toEqual({
-    uid: process.getuid!(),
-    gid: process.getgid!(),
-    pid: accepted.pid,
-    executable: bun,
-  });
+  expect(peerOf(peer)).toEqual({ uid: process.getuid!(), gid: process.getgid!(), pid: accepted.pid, executable: bun });
 });
 
 onLinux.each(ways)(

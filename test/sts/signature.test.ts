@@ -29,11 +29,7 @@ describe("a published example has the published signature", () => {
       query: "Action=ListUsers&Version=2010-05-08",
       headers: { "content-type": "application/x-www-form-urlencoded; charset=utf-8" },
     },
-    {
-      name: "get-vanilla",
-      signature: "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
-      ...suite,
-    },
+    { name: "get-vanilla", signature: "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31", ...suite },
     {
       name: "get-vanilla-query-order-key-case",
       signature: "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",

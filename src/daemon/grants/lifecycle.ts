@@ -230,18 +230,7 @@ export function createGrantLifecycle(dependencies: LifecycleDependencies): Grant
     delivery.withhold(live, kind);
   }
 
-  return {
-    sessions,
-    open,
-    describe,
-    equip,
-    change,
-    adopt,
-    mend,
-    tend,
-    end,
-    flush: () => repeats.flush(),
-  };
+  return { sessions, open, describe, equip, change, adopt, mend, tend, end, flush: () => repeats.flush() };
 }
 
 async function mend({ grant, listener, mount }: LiveGrant): Promise<void> {

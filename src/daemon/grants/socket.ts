@@ -138,10 +138,7 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     return refusals(kind);
   }
 
-  return {
-    dispatch: (frame, caller) => (isFetch(frame) ? answer(caller) : refuseJunk(caller)),
-    refusal: refuseJunk,
-  };
+  return { dispatch: (frame, caller) => (isFetch(frame) ? answer(caller) : refuseJunk(caller)), refusal: refuseJunk };
 }
 
 function isFetch(frame: Frame): boolean {

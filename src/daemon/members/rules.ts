@@ -112,12 +112,7 @@ function knownAt(path: Problem["path"]): readonly string[] {
 function ruleOf(written: v.InferOutput<typeof rule>, at: number, document: YamlDocument): Rule | undefined {
   const [subject, another] = SUBJECTS.filter((key) => written[key] !== undefined);
   if (subject === undefined || another !== undefined) return undefined;
-  return {
-    subject,
-    value: String(written[subject]),
-    configs: written.configs,
-    line: lineOf(document, ["allow", at]),
-  };
+  return { subject, value: String(written[subject]), configs: written.configs, line: lineOf(document, ["allow", at]) };
 }
 
 function describe(file: string, document: YamlDocument, path: Problem["path"], message: string): string {

@@ -49,10 +49,7 @@ function person(...answers: readonly unknown[]): Asked {
 describe("a new config", () => {
   test("takes a profile, a role, and nothing more unless it is asked for", async () => {
     const { ui, questions } = person("base", ROLE, false);
-    expect(await askNew(ui, PROFILES)).toEqual({
-      AssumeRole: { RoleArn: ROLE },
-      Session: { profile_name: "base" },
-    });
+    expect(await askNew(ui, PROFILES)).toEqual({ AssumeRole: { RoleArn: ROLE }, Session: { profile_name: "base" } });
     expect(questions).toEqual([
       "Which profile's credentials?",
       "Role to assume, its ARN (empty: base as it is)",

@@ -43,11 +43,7 @@ test("a daemon that is missing is a problem for as long as there are grants", as
   const store = openGrantStore(machine.settings.paths.grantDir);
   store.write(grant, { durable: false });
   expect(checkDaemon(machine)).toEqual([
-    {
-      level: "problem",
-      message: "is not running, and does not serve its grants (1)",
-      fix: "keyhole daemon start",
-    },
+    { level: "problem", message: "is not running, and does not serve its grants (1)", fix: "keyhole daemon start" },
   ]);
   store.write({ ...grant, revokedAt: NOW - 1 }, { durable: false });
   expect(checkDaemon(machine)).toMatchObject([{ level: "warning" }]);

@@ -3,10 +3,7 @@ import { endpointVariables, relayedEnvironment } from "../../../src/cli/vending/
 import { rivals } from "../../../src/environment.ts";
 
 const endpoint = { url: "http://127.0.0.1:5000/credentials", token: "token" };
-const told = {
-  AWS_CONTAINER_CREDENTIALS_FULL_URI: endpoint.url,
-  AWS_CONTAINER_AUTHORIZATION_TOKEN: endpoint.token,
-};
+const told = { AWS_CONTAINER_CREDENTIALS_FULL_URI: endpoint.url, AWS_CONTAINER_AUTHORIZATION_TOKEN: endpoint.token };
 /** What leads an SDK elsewhere, before the endpoint or behind it. */
 const closed = {
   AWS_CONFIG_FILE: "/dev/null",

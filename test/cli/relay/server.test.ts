@@ -27,10 +27,7 @@ async function raw({ url }: Relay, request: string): Promise<string> {
   const socket = await Bun.connect({
     hostname: "127.0.0.1",
     port: Number(new URL(url).port),
-    socket: {
-      data: (_, chunk) => void (answer += chunk.toString()),
-      close: () => resolve(answer),
-    },
+    socket: { data: (_, chunk) => void (answer += chunk.toString()), close: () => resolve(answer) },
   });
   socket.write(request);
   return promise;

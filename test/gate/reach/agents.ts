@@ -57,10 +57,7 @@ export function asUser({ uid, machine }: AgentHost, setup: readonly string[] = [
 const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
 
 function startedBy(words: NonNullable<Agent["words"]>): Pick<Agent, "words" | "start"> {
-  return {
-    words,
-    start: async (host, grant) => openShell(await words(host, grant), environment, { scratch: "." }),
-  };
+  return { words, start: async (host, grant) => openShell(await words(host, grant), environment, { scratch: "." }) };
 }
 
 /** A recipe that ends in a shell, which reads what is to be done. */

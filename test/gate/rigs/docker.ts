@@ -75,12 +75,7 @@ export function docker(
       const settings = [...LIMITS, ...(remap ? [`--userns-remap=${USER_NAME}`] : [])];
       Bun.spawn(
         [...namespaces.enter, "dockerd", "--host", socket, ...places, ...groups, ...NOTHING_OF_THE_HOST, ...settings],
-        {
-          env: environment,
-          stdin: "ignore",
-          stdout: Bun.file(`${path}/log`),
-          stderr: Bun.file(`${path}/log`),
-        },
+        { env: environment, stdin: "ignore", stdout: Bun.file(`${path}/log`), stderr: Bun.file(`${path}/log`) },
       );
       await until("Docker to answer", 30, async () => (await must([...client, "version"], environment)) !== "");
       for (const root of images) if (isReady(...rigsOf(root))) await makeImage(root);

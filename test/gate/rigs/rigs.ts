@@ -43,11 +43,7 @@ export const rigs = {
     files: ["srt", "codex", "claude"].map((name) => `${cache}/agents/node_modules/.bin/${name}`),
     install,
   },
-  devcontainer: {
-    name: "the devcontainer CLI",
-    files: [`${cache}/agents/node_modules/.bin/devcontainer`],
-    install,
-  },
+  devcontainer: { name: "the devcontainer CLI", files: [`${cache}/agents/node_modules/.bin/devcontainer`], install },
   gemini: { name: "Gemini CLI", files: [`${cache}/agents/node_modules/.bin/gemini`], install },
   kubeconform: { name: "kubeconform", files: [`${places.go}/kubeconform`, `${places.go}/../kubernetes.json`], install },
   fence: { name: "fence", files: [`${cache}/go/bin/fence`], install },

@@ -184,10 +184,7 @@ export const quiet: readonly Row[] = [
     chmodSync(editor, 0o755);
     await using person = new Person(
       [side.program, "config", "add", "-n", "edited", ...(side.name === "elhaz" ? [] : ["--editor"])],
-      {
-        ...side.environment,
-        EDITOR: editor,
-      },
+      { ...side.environment, EDITOR: editor },
     );
     if (side.name === "elhaz") await person.answers("interactively?", "n");
     await person.exit();

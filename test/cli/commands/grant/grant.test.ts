@@ -109,13 +109,7 @@ describe("grant add", () => {
     await run(daemon, "grant add agent-a --config dev");
     const { environment, ...terms } = requestOf(daemon);
     expect(environment.map(({ name }) => name)).toEqual(["KEYHOLE_HOME", "KEYHOLE_SOCKET"]);
-    expect(terms).toEqual({
-      directory: "",
-      name: "agent-a",
-      config: "dev",
-      ...NO_TERMS,
-      ttlSeconds: undefined,
-    });
+    expect(terms).toEqual({ directory: "", name: "agent-a", config: "dev", ...NO_TERMS, ttlSeconds: undefined });
   });
 
   test("sends every term as it was given", async () => {
