@@ -116,7 +116,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     const complete = completeKeys(given, request.config, environmentOf);
     const environment = Object.entries(complete).map(([name, value]) => ({ name, value: value ?? "" }));
     const surroundings = surrounding.take(caller.connection);
-    const told = { environment, surroundings, canTell: true, directory: config.directory, runner: undefined };
+    const told = { environment, surroundings, directory: config.directory, runner: undefined };
     return grants[how]({ ...request, ...told }, caller);
   }
 

@@ -101,7 +101,7 @@ export function createGrantAdding(dependencies: AddingDependencies): AddGrant {
     const { name } = planned;
     let live: LiveGrant | undefined;
     try {
-      const first = await life.sessions.prove(name, given, request);
+      const first = await life.sessions.prove(name, given, request.surroundings);
       // A profile that calls keyhole may call another source tomorrow.
       const isProfileless = first.notes.some(isFallback);
       const environment = isProfileless ? withoutProfile(given) : given;
@@ -173,8 +173,6 @@ export interface GrantRequest extends Omit<RequestOf<"GrantMake">, "directory"> 
   readonly runner: Runner | undefined;
   /** For helpers, from the client; kept in memory as long as the grant's session is. */
   readonly surroundings: Surroundings | undefined;
-  /** Whether the client can be asked for them, with `surroundings-wanted`. */
-  readonly canTell: boolean;
 }
 
 /**

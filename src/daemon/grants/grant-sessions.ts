@@ -7,12 +7,13 @@ import { configNameOf, type Grant, isSameIdentity } from "../../grants/grant.ts"
 import { noSuchGrant } from "../../grants/names.ts";
 import { applyScope } from "../../grants/scope.ts";
 import type { AssumedRole, AssumeRequest, CredentialSource, SourceEnvironment } from "../../sources/source.ts";
+import type { Surroundings } from "../../surroundings.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Counters } from "../status.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { SessionsDependencies } from "../sessions/lifecycle.ts";
-import { type AddOptions, Sessions } from "../sessions/sessions.ts";
+import { Sessions } from "../sessions/sessions.ts";
 import { type Clocks, type Ending, nowOf } from "./endings.ts";
 import { describeKeys, type LiveGrant } from "./livegrants.ts";
 
@@ -34,7 +35,7 @@ export interface GrantSessions {
   /** AWS's clock as far as it concerns that grant: see endings.ts. */
   nowOf(ending: Ending): number;
   /** The first credentials of a grant that is being made. @throws what CredentialSource.assume does */
-  prove(name: string, environment: SourceEnvironment, told: Told): Promise<Issue>;
+  prove(name: string, environment: SourceEnvironment, surroundings: Surroundings | undefined): Promise<Issue>;
   /**
    * Credentials of a grant, at once where there are some; its session is made where there is none.
    *
@@ -118,8 +119,8 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
       return sessions.time;
     },
     nowOf: (ending) => nowOf(ending, sessions.time),
-    async prove(name, environment, { surroundings, canTell }) {
-      await sessions.add(name, environment, { verify: true, renew: false, surroundings, canTell });
+    async prove(name, environment, surroundings) {
+      await sessions.add(name, environment, { verify: true, renew: false, surroundings, canTell: true });
       return sessions.vend(name);
     },
     vend(live) {
@@ -140,8 +141,6 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
     stop: () => sessions.stop(),
   };
 }
-
-type Told = Required<Pick<AddOptions, "surroundings" | "canTell">>;
 
 /** The definition of a grant that is in force, and what changes with it; see LiveGrant. */
 export interface Definition extends Ending {

@@ -186,10 +186,16 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     }
   }
 
-  async function set({ name, executable, arch: given }: RequestOf<"GrantSet">): Promise<GrantInfo> {
-    await requireServing();
+  /** @throws KeyholeError `no-such-grant` */
+  function liveOf(name: string): LiveGrant {
     const live = lives.get(name);
     if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
+    return live;
+  }
+
+  async function set({ name, executable, arch: given }: RequestOf<"GrantSet">): Promise<GrantInfo> {
+    await requireServing();
+    const live = liveOf(name);
     const { deliver, mountAt, executable: former } = live.grant;
     // The container's CPU does not change with what it is given; the full one is of this machine alone.
     const arch = given ?? (executable === "small" ? live.grant.arch : undefined);
@@ -212,8 +218,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
 
   function revoke(name: string, caller: Caller): GrantInfo {
     requireLock();
-    const live = lives.get(name);
-    if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
+    const live = liveOf(name);
     if (live.grant.revokedAt === undefined) {
       close(live);
       recordLife(record, "revoke", live, caller);
@@ -273,11 +278,7 @@ export async function createGrants(options: GrantsOptions): Promise<Grants> {
     add,
     run: async (request, caller) => add({ ...request, runner: runnerOf(caller, options.startOf) }, caller),
     list: () => [...lives.values()].map(infoOf).toSorted((one, other) => (one.name < other.name ? -1 : 1)),
-    source: (name) => {
-      const live = lives.get(name);
-      if (live === undefined) throw noSuchGrant(name, [...lives.keys()]);
-      return sourceOf(live.grant, options);
-    },
+    source: (name) => sourceOf(liveOf(name).grant, options),
     set,
     revoke,
     remove,

@@ -39,7 +39,6 @@ export function grantRequest(terms: Partial<GrantRequest> = {}): GrantRequest {
     directory: undefined,
     runner: undefined,
     surroundings: undefined,
-    canTell: false,
     ...terms,
   };
 }

@@ -110,12 +110,12 @@ test("who makes a grant is asked for a helper's surroundings, which its renewals
     if (asksSurroundings) throw new KeyholeError("surroundings-wanted", "a helper wants the environment of the client");
   };
   const grants = await world.start();
-  const asked = await errorOf(grants.add(grantRequest({ canTell: true }), caller));
+  const asked = await errorOf(grants.add(grantRequest(), caller));
   expect(asked).toMatchObject({ kind: "surroundings-wanted" });
   expect(grants.list()).toEqual([]);
   expect(world.eventsOf("grant")).toEqual([]);
   const surroundings = { variables: { VAULT_ADDR: "https://vault" }, workingDirectory: "/work", leftOut: [] };
-  await grants.add(grantRequest({ canTell: true, surroundings, deliver: "file" }), caller);
+  await grants.add(grantRequest({ surroundings, deliver: "file" }), caller);
   await world.clock.advance(IDLE);
   expect(world.source.count).toBeGreaterThan(1);
   expect(new Set(world.source.calls.map((call) => call.surroundings))).toEqual(new Set([surroundings]));
