@@ -30,7 +30,16 @@ export const lane = {
     "KEYHOLE_SOCKET_MODE",
   ],
   /** What may ask for another session than the one of a config's name; a grant's is none of them. */
-  choosing: ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"],
+  choosing: [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "KEYHOLE_SOURCE_AWS_CONFIG_FILE",
+    "KEYHOLE_SOURCE_AWS_SHARED_CREDENTIALS_FILE",
+  ],
+  /** So may files, which may name an STS, but for those that keyhole gave: the third has the path of its config file. */
+  files: ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "KEYHOLE_SOURCE_GIVEN"],
+  givenCredentials: "credentials",
   /** Files in a grant's directory, and the control socket below keyhole's home. */
   grantSocket: "sock",
   grantConfig: "aws-config",
@@ -181,7 +190,15 @@ function understand(words: readonly string[], environment: Environment): Questio
   if (isExport ? format !== lane.format : socket !== undefined) return undefined;
   socket ??= environment["KEYHOLE_SOCKET"] || undefined;
   if (name !== undefined && lane.choosing.some((variable) => environment[variable])) return undefined;
+  if (name !== undefined && !areFilesGiven(environment)) return undefined;
   return { isExport, name, socket };
+}
+
+/** Whether no file is named, or those of `exec --refresh` and `shell`. */
+function areFilesGiven(environment: Environment): boolean {
+  const [config, credentials, given = ""] = lane.files.map((variable) => environment[variable]);
+  if (config && config !== given) return false;
+  return !credentials || credentials === given.slice(0, given.lastIndexOf("/") + 1) + lane.givenCredentials;
 }
 
 function has(list: readonly string[], word: string): boolean {

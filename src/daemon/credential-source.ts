@@ -54,7 +54,7 @@ function byConfig(source: CredentialSource): CredentialSource {
   return {
     assume: (request) => source.assume(withConfigName(request)),
     identify: (request, credentials) => source.identify(withConfigName(request), credentials),
-    regionOf: (request) => source.regionOf(withConfigName(request)),
+    wayOf: (request) => source.wayOf(withConfigName(request)),
     stamp: (environment) => source.stamp(environment),
     stampOf: (files) => source.stampOf(files),
     reread: (request) => source.reread(withConfigName(request)),

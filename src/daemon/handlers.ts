@@ -17,7 +17,7 @@ import type { Issue } from "./sessions/issue.ts";
 import type { Keyring } from "./sessions/static-keys.ts";
 import type { LimitedLog } from "../server/log.ts";
 import { completeKeys } from "./sessions/static-keys.ts";
-import { select, type Selection, selectOwn, type Wanted, wantedOf } from "./sessions/selection.ts";
+import { isOfAllClients, select, type Selection, selectOwn, type Wanted, wantedOf } from "./sessions/selection.ts";
 import type { AddOptions, Sessions } from "./sessions/sessions.ts";
 
 export interface HandlerDependencies {
@@ -100,13 +100,16 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
 
   async function addOwn(chosen: Selection, options: AddOptions): Promise<SessionInfo> {
     const addAs = ({ name, environment }: Selection) => sessions.add(name, environment, options);
+    const own = isOfAllClients(chosen.name) ? ownFilesOf(chosen.environment, base["HOME"]) : undefined;
+    // Whatever the session that others have gives by now.
+    const decided = own === undefined ? undefined : await sessions.ownFilesOf(chosen);
+    if (decided !== undefined) return addAs(selectOwn(chosen, decided));
     try {
       return await addAs(chosen);
     } catch (error) {
       if (!(error instanceof OwnWay)) throw error;
       // It may be about the files of another, who asked meanwhile.
-      const isAbout = error.files === ownFilesOf(chosen.environment, base["HOME"]);
-      return addAs(isAbout ? selectOwn(chosen, error.files) : chosen);
+      return addAs(error.files === own ? selectOwn(chosen, own) : chosen);
     }
   }
 

@@ -85,6 +85,13 @@ export interface AssumedRole {
   readonly files: ReadFiles;
 }
 
+export interface SaidWay {
+  /** That the config or its profile names. */
+  readonly region: string | undefined;
+  /** Of the requester alone, where they say how STS is reached (sts/target.ts); undefined where they do not. */
+  readonly ownFiles: string | undefined;
+}
+
 /** What GetCallerIdentity says. */
 export interface CallerIdentity {
   readonly userId: string;
@@ -102,8 +109,8 @@ export interface CredentialSource {
    */
   assume(request: AssumeRequest): Promise<AssumedRole>;
 
-  /** The region that the config or its profile names. Throws as `assume` does; AWS is not asked. */
-  regionOf(request: RoleRequest): Promise<string | undefined>;
+  /** What the config and the requester's files say of the way to AWS, which is not asked. Throws as `assume` does. */
+  wayOf(request: RoleRequest): Promise<SaidWay>;
 
   /**
    * Changes when the files do that source credentials come from, a sign-in's included; undefined where that is not known.

@@ -26,7 +26,7 @@ import { sourceRequest, wayRequest } from "./source-requests.ts";
 import { type ClockReading, createClocks } from "./sts/clocks.ts";
 import { StsFailed } from "./sts/failure.ts";
 import { isChainingRefusal, isStaleSource } from "./sts/refusal.ts";
-import { refuseOwnWay, type Target, targetOf } from "./sts/target.ts";
+import { ownFilesOf, refuseOwnWay, targetOf, type Target } from "./sts/target.ts";
 import type { OperationName, Operations, StsTransport } from "./sts/transport.ts";
 import { keyOfSurroundings } from "../surroundings.ts";
 
@@ -135,13 +135,10 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     return calls.withToken(request, section, targetOf(request.config, way), token);
   }
 
-  async function reach(request: RoleRequest): Promise<Target> {
-    const { way } = await sources.get(wayRequest(request, undefined));
-    return targetOf(request.config, way);
-  }
+  const reach = (request: RoleRequest) => sources.get(wayRequest(request, undefined));
 
   async function identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
-    const target = await reach(request);
+    const target = targetOf(request.config, (await reach(request)).way);
     try {
       return (await call("GetCallerIdentity", {}, target, credentials, request.signal)).output;
     } catch (error) {
@@ -180,7 +177,13 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     stamp,
     stampOf: ({ paths }) => stampPaths(paths),
     reread,
-    regionOf: async (request) => (await reach(request)).namedRegion,
+    wayOf: async (request) => {
+      const { way } = await reach(request);
+      return {
+        region: targetOf(request.config, way).namedRegion,
+        ownFiles: way.isOfFile ? ownFilesOf(request.environment, options.base["HOME"]) : undefined,
+      };
+    },
   };
 }
 

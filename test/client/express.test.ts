@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { askExpress } from "../../src/client/express.ts";
+import { askExpress, lane } from "../../src/client/express.ts";
 import { isConfigName } from "../../src/config/name.ts";
 import type { Cpu } from "../../src/build/vendor/packages.ts";
 import { errors } from "../../src/errors.ts";
@@ -285,7 +285,7 @@ describe.each(Object.entries(lanes))("%s", (_lane, ask) => {
     },
   );
 
-  test.each(["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"])(
+  test.each([...lane.choosing, "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])(
     "%s may mean another session than the config's name, and says nothing to a grant",
     async (variable) => {
       serve();
@@ -295,6 +295,28 @@ describe.each(Object.entries(lanes))("%s", (_lane, ask) => {
       expect(await ask([], { [variable]: "x" }, serveGrant())).toEqual({ line });
     },
   );
+
+  const given = "/r/run/dev-1.config";
+  test.each([
+    [true, {}],
+    [true, { AWS_CONFIG_FILE: given, AWS_SHARED_CREDENTIALS_FILE: "/r/run/credentials" }],
+    [true, { AWS_CONFIG_FILE: given }],
+    [true, { AWS_CONFIG_FILE: "", AWS_SHARED_CREDENTIALS_FILE: "" }],
+    [true, { AWS_CONFIG_FILE: "/r/c", KEYHOLE_SOURCE_GIVEN: "/r/c", AWS_SHARED_CREDENTIALS_FILE: "/r/credentials" }],
+    [false, { AWS_CONFIG_FILE: `${given}x` }],
+    [false, { AWS_CONFIG_FILE: "/r/run/dev-1.confi" }],
+    [false, { AWS_CONFIG_FILE: given, AWS_SHARED_CREDENTIALS_FILE: "/r/credentials" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/credentials.mine" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/d" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/x/credentials" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "credentials" }],
+    [false, { AWS_CONFIG_FILE: given, KEYHOLE_SOURCE_GIVEN: "" }],
+    [false, { KEYHOLE_SOURCE_GIVEN: "ASIA", AWS_CONFIG_FILE: given }],
+  ])("whether files are those that keyhole gave: %p, %j", async (areGiven, environment) => {
+    serve();
+    const answer = await vendExpress(words(question), { KEYHOLE_SOURCE_GIVEN: given, ...environment });
+    expect(answer).toEqual(areGiven ? line : undefined);
+  });
 
   test.skipIf(process.getuid!() !== 0)(
     "what listens at another user's socket is not believed, and is told a name only in the home (needs root)",

@@ -91,18 +91,46 @@ test("an endpoint in a file of one's own is no other requester's", async () => {
     [file, [1, 0]],
     [{}, [1, 1]],
     [{}, [1, 1]],
+    [file, [1, 1]],
   ] as const) {
     expect(await ask(env)).toEqual([...counts]);
+  }
+  const idOf = async (command: readonly string[], env: Record<string, string>) => {
+    const { stdout, stderr } = await world.run(command, env);
+    expect(stderr).toBe("");
+    return /ASIA\w+/.exec(stdout)?.[0];
+  };
+  const line = ["export", "-f", "credential-process", "-n", "dev"];
+  const [own, others] = [await idOf(line, file), await idOf(line, {})];
+  expect(own).not.toBe(others);
+  // By every way that leads to credentials, also from inside of a program that was given some.
+  const inside = ["--", executable, ...line];
+  const asks = [
+    line,
+    ["export", "-f", "env", "dev"],
+    ["exec", "dev", "--", "env"],
+    ["exec", "dev", ...inside],
+    ["exec", "--refresh", "dev", ...inside],
+  ];
+  for (const command of asks) {
+    expect(await idOf(command, file)).toBe(own);
+    expect(await idOf(command, {})).toBe(others);
   }
   const names = async () =>
     (JSON.parse((await world.run(["daemon", "list", "--json"])).stdout) as { config: string }[]).map(
       ({ config }) => config,
     );
-  expect(await names()).toEqual([`dev (as ${other} has it)`, "dev"]);
-  // Nor after a restart.
+  expect((await names()).toSorted()).toEqual(["dev", `dev (as ${other} has it)`]);
+  // Nor after a restart, when that of others works first.
   await world.run(["daemon", "restart"]);
   expect(await names()).toEqual(["dev"]);
   expect(await ask({})).toEqual([1, 2]);
+  expect(await ask(file)).toEqual([2, 2]);
+  // A file that says nothing of STS is about the source alone, which is of who asked first.
+  writeFileSync(other, "[profile p]\nregion = eu-west-2\n");
+  await world.run(["daemon", "restart"]);
+  expect(await ask({})).toEqual([2, 3]);
+  expect(await ask(file)).toEqual([2, 3]);
 });
 
 test("nor is one in a credentials file of one's own", async () => {
@@ -116,8 +144,10 @@ test("nor is one in a credentials file of one's own", async () => {
   const role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
   await world.run(["config", "add", "-n", "dev", ...role, "--set", "Session.profile_name=p"]);
   for (const [env, counts] of [
-    [{ AWS_SHARED_CREDENTIALS_FILE: other }, [1, 0]],
+    [{}, [0, 1]],
+    [{ AWS_SHARED_CREDENTIALS_FILE: other }, [1, 1]],
     [{}, [1, 1]],
+    [{ AWS_SHARED_CREDENTIALS_FILE: other }, [1, 1]],
   ] as const) {
     expect(await world.run(["export", "-n", "dev"], env)).toMatchObject({ exitCode: 0, stderr: "" });
     expect([machine.sts.count("AssumeRole"), aws.questions.length]).toEqual([...counts]);

@@ -9,7 +9,7 @@ import { loadNative } from "../../src/native/load.ts";
 import { encode } from "../../src/wire/codec.ts";
 import { encodeFrame } from "../../src/wire/frame.ts";
 import { messages } from "../../src/wire/messages.ts";
-import { environmentWithFile } from "./keyfile.ts";
+import { environmentWithFile, moveKeysToFile } from "./keyfile.ts";
 import { createMachine, isAlive, type Machine, roleArn, until } from "./machine.ts";
 
 const ROUNDS = 100;
@@ -57,12 +57,12 @@ function keepConnection({ paths }: Machine): Link["request"] {
 
 test("100 restarts under clients that ask every 10 ms: no request fails, and nothing is left behind", async () => {
   await using machine = await createMachine();
-  const env = environmentWithFile(machine);
+  moveKeysToFile(machine);
   await machine.addConfig("dev");
   await machine.keyhole("daemon start");
-  await machine.keyhole("export -n dev", { env });
-  await machine.keyhole("daemon restart", { env });
-  await machine.keyhole("export -n dev", { env });
+  await machine.keyhole("export -n dev");
+  await machine.keyhole("daemon restart");
+  await machine.keyhole("export -n dev");
   const files = filesOf(machine);
   const before = process.getuid?.() === 0 ? descriptorsOf(machine.daemonPid()!) : 0;
 
@@ -86,12 +86,12 @@ test("100 restarts under clients that ask every 10 ms: no request fails, and not
 
   const clients = [
     // A process for each question, as SDKs ask, and one connection for as long as it holds.
-    repeat(async () => machine.keyhole(EXPORT.join(" "), { env }), "processes"),
+    repeat(async () => machine.keyhole(EXPORT.join(" ")), "processes"),
     repeat(async () => new TextDecoder().decode((await kept("Vend", { config: "dev" })).line), "requests"),
   ];
   const began = performance.now();
   for (let round = 0; round < ROUNDS; round++) {
-    const result = await machine.run(["daemon", "restart"], { env });
+    const result = await machine.run(["daemon", "restart"]);
     if (result.exitCode !== 0 || !result.stderr.includes("sessions: 1 of 1 came back")) failures.push(result);
   }
   const each = (performance.now() - began) / ROUNDS;

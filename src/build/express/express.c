@@ -42,13 +42,11 @@ static long kernel(long number, long a, long b, long c, long d, long e) {
   return x0;
 }
 #endif
-
 static u64 length_of(const char *text) {
-  u64 length = 0;
-  while (text[length]) length++;
-  return length;
+  const char *end = text;
+  for (; *end; end++);
+  return (u64)(end - text);
 }
-
 /* What follows `start` in `text`; null if it begins otherwise. */
 static const char *after(const char *text, const char *start) {
   while (*start && *text == *start) text++, start++;
@@ -63,7 +61,6 @@ static int is_among(const char *list, const char *word) {
 
 struct answer { u8 *bytes; u64 room, length; int socket; };
 struct question { int is_export; const char *socket, *name, *usual_socket, *home, *keyhole_home; };
-
 /* Only words that are certain: long and short spellings with a separate value, each once. */
 static int read_words(char **words, struct question *question) {
   const char *format = 0;
@@ -110,7 +107,6 @@ static int find_own_grant(char **environment, char *path) {
   file[length > 0 ? length : 0] = 0;
   return length < (long)sizeof file - 1 ? find_grant(file, path) : -1;
 }
-
 static u64 u16_at(const u8 *bytes) { return (u64)bytes[0] << 8 | bytes[1]; }
 static u64 u32_at(const u8 *bytes) { return u16_at(bytes) << 16 | u16_at(bytes + 2); }
 
@@ -125,7 +121,6 @@ static u64 find_line(const u8 *bytes, u64 length, u8 message) {
   at += bytes[at] ? 3 + u16_at(bytes + at + 1) : 1;
   return at + 4 <= length && u32_at(bytes + at) == length - at - 4 ? at + 4 : 0;
 }
-
 static long now(void) {
   struct __kernel_timespec time;
   kernel(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&time, 0, 0, 0);
@@ -177,7 +172,6 @@ static long print(int stream, const void *text, u64 length) {
   }
   return 0;
 }
-
 static long send(int socket, const u8 *request, long length) {
   return kernel(__NR_sendto, socket, (long)request, length, MSG_NOSIGNAL, 0);
 }
@@ -189,22 +183,29 @@ static int decides(const char *list, const char *variable) {
     if ((value = after(variable, list)) && *value) return 1;
   return 0;
 }
-
 /* False for a second value: a variable that stands there twice may mean one thing here and another to Bun. */
 static int take(const char **slot, const char *value) { return !value || (!*slot && (*slot = value)); }
 
+/* Whether both files, where they are named, are those that keyhole gave: beside the config that of credentials. */
+static int are_given(const char *config, const char *credentials, const char *given) {
+  const char *name = given = given ? given : "";
+  if (config && *config && !equals(config, given)) return 0;
+  for (const char *at = given; *at; at++) name = *at == '/' ? at + 1 : name;
+  for (; credentials && given < name && *given == *credentials; given++) credentials++;
+  return !credentials || !*credentials || (given == name && equals(credentials, GIVEN_CREDENTIALS));
+}
 /* False where the environment decides what is not decided here. */
 static int read_environment(char **environment, struct question *question) {
-  const char *autostart = 0;
+  const char *autostart = 0, *config = 0, *credentials = 0, *given = 0;
   for (const char *variable; (variable = *environment); environment++) {
     if (decides(DECIDING, variable) || (question->name && decides(CHOOSING, variable))) return 0;
     if (!take(&question->home, after(variable, "HOME=")) || !take(&autostart, after(variable, "KEYHOLE_AUTOSTART="))) return 0;
     if (!take(&question->keyhole_home, after(variable, "KEYHOLE_HOME="))) return 0;
-    if (!take(&question->usual_socket, after(variable, SOCKET_VARIABLE))) return 0;
+    if (!take(&question->usual_socket, after(variable, SOCKET_VARIABLE)) || !take(&config, after(variable, FILE_VARIABLE)) ||
+        !take(&credentials, after(variable, CREDENTIALS_VARIABLE)) || !take(&given, after(variable, GIVEN_VARIABLE))) return 0;
   }
-  return !autostart || !*autostart || equals(autostart, "0");
+  return (!autostart || !*autostart || equals(autostart, "0")) && (!question->name || are_given(config, credentials, given));
 }
-
 /* Copies the name of a config. Its length; 0 for what is none. */
 static u64 copy_name(u8 *to, const char *name) {
   u64 length = 0;
@@ -252,7 +253,6 @@ static int describe(const struct answer *answer, char *text) {
   text[19] = 0;
   return 1;
 }
-
 /* BUN_JSC_* sets options of the runtime, some of which end it; ANSWER_VARIABLE is this program's own. */
 static int is_dropped(const char *variable) { return after(variable, "BUN_JSC_") || after(variable, ANSWER_VARIABLE); }
 

@@ -170,8 +170,8 @@ export async function withSession<Result>(
 const ON_DEMAND = { verify: true, renew: false, keep: true } as const;
 
 /**
- * Whether the name of the config is that of the session: neither a directory, nor an endpoint, nor the files of a profile
- * are this caller's own.
+ * Whether the name of the config is that of the session: neither a directory, nor an endpoint, nor files in which an
+ * endpoint may be, or a profile, are this caller's own.
  */
 function isPlain(
   { settings: { paths }, environment }: Pick<Caller, "settings" | "environment">,
@@ -179,10 +179,10 @@ function isPlain(
 ): boolean {
   const isSet = (variable: string) => Boolean(environment[variable]);
   if (paths.configDir !== paths.defaultConfigDir || ENDPOINT_VARIABLES.some(isSet)) return false;
-  if (profileOf(name) === undefined) return true;
-  // With another HOME than the daemon's user's it has other files.
   const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, HOME } = environmentOutside(environment);
-  return !AWS_CONFIG_FILE && !AWS_SHARED_CREDENTIALS_FILE && paths.home === `${HOME}/.keyhole`;
+  if (AWS_CONFIG_FILE || AWS_SHARED_CREDENTIALS_FILE) return false;
+  // With another HOME than the daemon's user's it has other files.
+  return profileOf(name) === undefined || paths.home === `${HOME}/.keyhole`;
 }
 
 /**

@@ -229,7 +229,7 @@ export function nameConfigs(source: CredentialSource, find: FindGrant): Credenti
     stamp: (environment) => source.stamp(environment),
     stampOf: (files) => source.stampOf(files),
     reread: (request) => source.reread(request),
-    regionOf: (request) => source.regionOf({ ...request, name: configOf(request.name) }),
+    wayOf: (request) => source.wayOf({ ...request, name: configOf(request.name) }),
     identify: (request, credentials) => source.identify({ ...request, name: configOf(request.name) }, credentials),
   };
 }

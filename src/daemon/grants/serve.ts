@@ -72,7 +72,7 @@ export function serveGrants(options: ServeGrantsOptions): Promise<Grants> {
       const { config: name, environment } = grant;
       const { config } = configs.read(configNameOf(grant));
       const { signal } = new AbortController();
-      return passed.source.regionOf({ name, config, environment, signal });
+      return (await passed.source.wayOf({ name, config, environment, signal })).region;
     },
     duplicate: (descriptor) => native.duplicate(descriptor),
     takeLock: () => {

@@ -12,7 +12,7 @@
 // | files of a profile without a config| of the request: a session for each                                  |
 // | STS endpoint, where it is left open| of the request: a session for each, not kept over a restart, and    |
 // |                                    | not renewed unasked                                                 |
-// | ... endpoint, FIPS and dual-stack  | of the client, where no session works: one for each file            |
+// | ... endpoint, FIPS and dual-stack  | of the client: a session for each file, not kept over a restart     |
 // |     of files other than ~/.aws     |                                                                     |
 // | proxies and certificates           | of the last client, where the session does not work                 |
 // | ... after a restart                | of the next client: they are not kept                               |

@@ -2,7 +2,7 @@
 import type { ConfigReader } from "../../config/config.ts";
 import { isErrorOf, KeyholeError } from "../../errors.ts";
 import { parseSessionName } from "../../config/name.ts";
-import type { CallerIdentity, SourceEnvironment } from "../../sources/source.ts";
+import type { CallerIdentity, CredentialSource, SourceEnvironment } from "../../sources/source.ts";
 import { type Surroundings, surroundingsWanted } from "../../surroundings.ts";
 import type { SessionInfo } from "../../wire/messages.ts";
 import type { Clock } from "../../clock.ts";
@@ -13,7 +13,7 @@ import { Identities } from "./flight.ts";
 import type { Issue } from "./issue.ts";
 import { Lifecycle, noSuchSession, type SessionsDependencies } from "./lifecycle.ts";
 import { ageOf, PATIENCE, remainingLife } from "./refresh.ts";
-import { describeDifference, withoutCallers } from "./selection.ts";
+import { describeDifference, type Selection, selectsTheSame, withoutCallers } from "./selection.ts";
 import type { Time } from "./time.ts";
 import type { Session } from "./session.ts";
 
@@ -47,6 +47,7 @@ export class Sessions {
   readonly #lifecycle: Lifecycle;
   readonly #clock: Clock;
   readonly #configs: ConfigReader;
+  readonly #source: CredentialSource;
   readonly #identities: Identities;
   /** Undefined where a session keeps what it was made with until it is renewed. */
   readonly #edits: Edits | undefined;
@@ -56,6 +57,7 @@ export class Sessions {
     const { source, configs, clock } = dependencies;
     this.#clock = clock;
     this.#configs = configs;
+    this.#source = source;
     this.#lifecycle = new Lifecycle(dependencies);
     this.#identities = new Identities(source, clock);
     this.#edits = dependencies.isSelectionFixed === true ? undefined : new Edits(source);
@@ -200,6 +202,23 @@ export class Sessions {
   /** What selects the source credentials of a session, one that was evicted included; undefined if there is none. */
   environmentOf(name: string): SourceEnvironment | undefined {
     return this.#lifecycle.environmentOf(name);
+  }
+
+  /**
+   * The files of a requester that say, for it alone, how STS is reached: the session of others, which works, is not for
+   * it. Undefined where none do, none can be read, or no attempt with them is spared: that one would say so itself.
+   */
+  async ownFilesOf({ name, environment }: Selection): Promise<string | undefined> {
+    const session = this.#lifecycle.look(name);
+    if (session === undefined || session.isOpen || selectsTheSame(session.environment, environment)) return undefined;
+    try {
+      const { config } = this.#configs.read(name);
+      const { signal } = new AbortController();
+      return (await this.#source.wayOf({ name, config, environment, signal })).ownFiles;
+    } catch {
+      // What is wrong shows where credentials are wanted of it; a session that works is not refused for it.
+      return undefined;
+    }
   }
 
   /** As it was read just now. */

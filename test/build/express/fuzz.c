@@ -27,7 +27,8 @@ static u64 draw(u64 limit) {
 static const char *const known[] = {
   "export", "--socket-path", "-sp", "--format", "-f", "credential-process", "--name", "-n", "dev", "", "--", "json", "/s", "s",
   "HOME=/h", "HOME=", "KEYHOLE_HOME=/k", "KEYHOLE_SOCKET=/s", "KEYHOLE_SOCKET=", "KEYHOLE_AUTOSTART=0", "KEYHOLE_AUTOSTART=1",
-  "KEYHOLE_CHAIN=", "KEYHOLE_CHAIN=x", "AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL=x", "KEYHOLE_DISABLE", "BUN_JSC_x=1", "=", "A"
+  "KEYHOLE_CHAIN=", "KEYHOLE_CHAIN=x", "AWS_ENDPOINT_URL=", "AWS_ENDPOINT_URL=x", "KEYHOLE_DISABLE", "BUN_JSC_x=1", "=", "A",
+  "AWS_CONFIG_FILE=/r/c", "AWS_SHARED_CREDENTIALS_FILE=/r/credentials", "KEYHOLE_SOURCE_GIVEN=/r/c", "KEYHOLE_SOURCE_GIVEN="
 };
 
 static char *text(void) {

@@ -10,6 +10,7 @@ import type {
   CredentialSource,
   ReadFiles,
   RoleRequest,
+  SaidWay,
 } from "../../../src/sources/source.ts";
 import type { FakeClock } from "./clock.ts";
 
@@ -84,8 +85,15 @@ export class FakeSource implements CredentialSource {
     return Promise.resolve(this.files);
   }
 
-  regionOf({ config }: RoleRequest): Promise<string | undefined> {
-    return Promise.resolve(config.STS?.region_name);
+  /** The config files that say how STS is reached, for who names them. */
+  waysOf = new Set<string>();
+
+  wayOf({ config, environment }: RoleRequest): Promise<SaidWay> {
+    const { AWS_CONFIG_FILE: file = "" } = environment;
+    return Promise.resolve({
+      region: config.STS?.region_name,
+      ownFiles: this.waysOf.has(file) ? file : undefined,
+    });
   }
 
   async assume(request: AssumeRequest): Promise<AssumedRole> {

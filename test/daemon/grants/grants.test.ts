@@ -218,7 +218,7 @@ test("a grant that no answer can tell of leaves nothing behind", async () => {
   const grants = await world.start({
     source: {
       assume,
-      regionOf: (request) => source.regionOf(request),
+      wayOf: (request) => source.wayOf(request),
       stampOf: () => source.stampOf(),
       reread: () => source.reread(),
       stamp: () => source.stamp(),
@@ -552,7 +552,7 @@ test("an STS that is years ahead makes no grant that lives for years, and none t
     stamp: source.stamp.bind(source),
     stampOf: source.stampOf.bind(source),
     reread: source.reread.bind(source),
-    regionOf: source.regionOf.bind(source),
+    wayOf: source.wayOf.bind(source),
     identify: source.identify.bind(source),
   };
   const grants = await world.start({ source: hostile });
@@ -578,7 +578,7 @@ test("a grant that was made by a clock 23 hours ahead ends when it should, whoev
     stamp: source.stamp.bind(source),
     stampOf: source.stampOf.bind(source),
     reread: source.reread.bind(source),
-    regionOf: source.regionOf.bind(source),
+    wayOf: source.wayOf.bind(source),
     identify: source.identify.bind(source),
   };
   const grants = await world.start({ source: skewed });
