@@ -24,7 +24,7 @@ const PATIENCE = 60_000;
 const SECOND = 1000;
 
 const roots = makeRoots(executable);
-const engines = { docker: docker(roots, { images: ["busybox"] }), podman: podman(roots, 0, ["busybox"]) };
+const engines = { docker: docker(roots, { images: ["busybox", "debian"] }), podman: podman(roots, 0, ["busybox"]) };
 const wrappers = scratch("run");
 const hosts = new Map<number, AgentHost>();
 
@@ -211,6 +211,58 @@ for (const [name, kind] of Object.entries(kinds)) {
       child.kill("SIGKILL");
     },
   );
+}
+
+// Of srt, whose seccomp filter forbids Unix sockets, its proxy is the one way out; of Docker, without a network, the mount.
+for (const [name, options] of [
+  ["srt", []],
+  ["docker", ["--image", "keyhole-gate/debian"]],
+] as const) {
+  const { needs, uid, enter } = kinds[name]!;
+  testWith([...needs, rigs.debian])(`${name}: the AWS CLI without a key, whose requests the host signs`, async () => {
+    const host = hosts.get(uid)!;
+    const { url } = host.machine.sts;
+    await host.keyhole(...host.machine.adding("signed", "Session.region_name=us-east-1", `Sign.endpoint_url=${url}`));
+    const wordsOf = (command: string) => [
+      ...enter(host),
+      ...shell(`cd ${quotePosix(`${host.machine.home}/work`)}`),
+      programOf(host),
+      ...`run --config signed --sign --allow sts:GetCallerIdentity --in ${name}`.split(" "),
+      ...options,
+      "--",
+      "sh",
+      "-c",
+      command,
+    ];
+    const run = (command: string) =>
+      resultOf(Bun.spawn(wordsOf(command), { env: {}, stdin: "ignore", stdout: "pipe", stderr: "pipe" }));
+
+    const identity = await run("aws sts get-caller-identity --query Arn --output text");
+    expect(host.identityOf(identity).role).toBe("signed");
+    const refused = await run("aws iam list-users");
+    expect(refused.stderr).toContain("iam:ListUsers");
+    expect(refused.exitCode).not.toBe(0);
+    const other = await run(`python3 -c "import urllib.request as u; u.urlopen('${url}/')"`);
+    expect(other.stderr).toContain("URLError");
+
+    const again = "AWS_MAX_ATTEMPTS=1 aws sts get-caller-identity --query Arn --output text";
+    const child = Bun.spawn(
+      wordsOf(`${again} && echo first && while [ ! -e /proc/1/gone ]; do ${again} || exit 3; done`),
+      {
+        env: {},
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      },
+    );
+    const output = listen(child.stdout);
+    await output.seen("first");
+    await host.keyhole("grant", "revoke", grantsOf(host)[0]!.replace(".yaml", ""));
+    expect(await child.exited).toBe(3);
+    // The port of a revoked grant is closed; its socket says why.
+    const end = name === "docker" ? "grant run-[0-9a-f]{8} is revoked|this grant was revoked" : "Connection was closed";
+    expect(await new Response(child.stderr).text()).toMatch(new RegExp(end));
+  });
 }
 
 /** Lines of a stream. */

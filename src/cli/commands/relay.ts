@@ -9,7 +9,7 @@ import { defineCommand } from "../command.ts";
 import { formatJson, jsonOption } from "../answers.ts";
 import { fetchGrant } from "../vending/grant-socket.ts";
 import { endpointVariables, relayedEnvironment, startRelay } from "../vending/container-endpoint.ts";
-import { carry, portOf } from "../programs/carrying.ts";
+import { carry, portOf, wayTo } from "../programs/carrying.ts";
 import { textWords } from "../programs/execute.ts";
 import { endings, signalled, unlessEnded, watchSignals } from "../programs/supervise.ts";
 
@@ -27,7 +27,8 @@ export default defineCommand({
   notes: [
     "In a sandbox with a grant: `keyhole relay -- COMMAND` runs COMMAND with the two variables that lead its SDKs here,",
     "passes signals on and ends with its status. Without COMMAND the variables are printed, for as long as it runs.",
-    "Of a grant that signs (keyhole grant add --sign) it carries the grant's own port of 127.0.0.1.",
+    "Of a grant that signs (keyhole grant add --sign) it carries the grant's own port of 127.0.0.1. Where Unix sockets are",
+    "forbidden, it goes through the sandbox's HTTP_PROXY to that port of the host (--listen).",
   ],
   async run({ args, rest, settings, target, environment, host, output }) {
     const port = parseWhole(args.port, "--port", { most: HIGHEST_PORT }, "keyhole relay --help");
@@ -72,7 +73,8 @@ async function carryFor(
   directory: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<number> {
-  const stop = await carry(portOf(directory), `${directory}/sign`);
+  const port = portOf(directory);
+  const stop = await carry(port, await wayTo(directory, port, environment));
   try {
     const own = grantVariables(directory, { deliver: "sign" });
     const environmentOfGrant = { ...withoutRivals(environment), ...own };

@@ -144,8 +144,8 @@ function placed(
 ): ArgValues<typeof termOptions> {
   const { deliver: delivers, isAtHost, signs } = sandboxes[name];
   const only = delivers(host.platform);
-  if (args.sign && !signs) {
-    const able = sandboxNames.filter((each) => sandboxes[each].signs).join(", ");
+  if (args.sign && signs === undefined) {
+    const able = sandboxNames.filter((each) => sandboxes[each].signs !== undefined).join(", ");
     throw new KeyholeError("usage", `--in ${name} cannot have a grant that signs`, `keyhole run --sign --in ${able}`);
   }
   const refuse = (option: "deliver" | "mount-at", value: string) =>
@@ -155,7 +155,7 @@ function placed(
     throw refuse("mount-at", HOST_MOUNT);
   return {
     ...args,
-    ...(args.sign ? {} : { deliver: args.deliver ?? only ?? "socket" }),
+    ...(args.sign ? { listen: args.listen || signs === "by port" } : { deliver: args.deliver ?? only ?? "socket" }),
     "mount-at": args["mount-at"] ?? (isAtHost ? HOST_MOUNT : DEFAULT_MOUNT),
   };
 }

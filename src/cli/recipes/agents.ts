@@ -1,15 +1,18 @@
 // Coding agents, and the sandboxes that they bring: all but gemini see the host's paths.
+import { KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { type Invocation, paste, SETTINGS } from "./invocation.ts";
 import {
   AT_HOST,
+  carried,
   type MakeRecipe,
   ownPlaces,
   placesBeside,
   quoteJson,
   type RecipeHost,
+  refuseSigning,
   requireFile,
   requireHostPaths,
   staysOpen,
@@ -56,7 +59,7 @@ function doubleSlash(path: string): string {
 /** sandbox-runtime has no key for variables: they are those of the process that starts it. */
 export function invokeSrt(grant: GrantInfo, host: RecipeHost): Invocation {
   const rules = runtimeRules(grant, host, "sandbox-runtime", (path) => path);
-  return withSettings("srt", grant, rules, (words) => ["--", ...words]);
+  return withSettings("srt", grant, rules, (words) => ["--", ...carried(grant, words)]);
 }
 
 export const srt: MakeRecipe = (grant, host) => ({
@@ -97,13 +100,14 @@ function withSettings(tool: string, grant: GrantInfo, settings: unknown, program
 /** What Claude Code and sandbox-runtime, which is its sandbox, have in common. */
 function runtimeRules(grant: GrantInfo, host: RecipeHost, tool: string, write: (path: string) => string) {
   const isMac = host.platform === "darwin";
-  if (!isMac) requireFile(grant, `${tool} forbids Unix sockets on Linux`, AT_HOST);
+  if (grant.sign !== undefined) requireListening(grant, grant.sign, tool, host);
+  else if (!isMac) requireFile(grant, `${tool} forbids Unix sockets on Linux`, AT_HOST);
   requireHostPaths(grant, tool);
   const directory = targetOf(grant);
   const denied = new Set([...ownPlaces(host), directoryOf(directory)]);
   return {
     network: {
-      allowedDomains: ["*.amazonaws.com"],
+      allowedDomains: [grant.sign === undefined ? "*.amazonaws.com" : `127.0.0.1:${grant.sign.port}`],
       deniedDomains: [],
       allowUnixSockets: grant.deliver === "socket" ? [`${directory}/sock`] : undefined,
     },
@@ -114,6 +118,18 @@ function runtimeRules(grant: GrantInfo, host: RecipeHost, tool: string, write: (
       denyWrite: [],
     },
   };
+}
+
+/** Its one way out is its own proxy, which leads to the grant's port on the host. */
+function requireListening(grant: GrantInfo, { listen }: { listen: boolean }, tool: string, host: RecipeHost): void {
+  if (host.platform === "darwin") refuseSigning(grant, tool);
+  if (listen) return;
+  const hint = `keyhole grant add NAME --config ${grant.config} --sign --listen ${AT_HOST}`;
+  throw new KeyholeError(
+    "usage",
+    `${tool} forbids Unix sockets: it reaches a grant that signs with --listen alone`,
+    hint,
+  );
 }
 
 /**

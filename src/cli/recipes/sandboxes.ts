@@ -11,8 +11,8 @@ import { terminalFilter } from "./terminal.ts";
 export interface Sandbox {
   /** Undefined where it takes either. */
   readonly deliver: (platform: NodeJS.Platform) => "socket" | "file" | undefined;
-  /** Whether it can have a grant that signs. */
-  readonly signs: boolean;
+  /** How it reaches a grant that signs: by the grant's socket, or by its port on the host (`--listen`). */
+  readonly signs: "by socket" | "by port" | undefined;
   /** Whether it sees the host's own paths. */
   readonly isAtHost: boolean;
   /** Whether it gets this process's environment, and on from there. */
@@ -47,7 +47,7 @@ const fileOnLinux: Sandbox["deliver"] = (platform) => (platform === "linux" ? "f
 const engine = (name: "docker" | "podman"): Sandbox => ({
   // Elsewhere it is in a virtual machine, into which no socket goes.
   deliver: (platform) => (platform === "linux" ? undefined : "file"),
-  signs: true,
+  signs: "by socket",
   isAtHost: false,
   inherits: false,
   showsAll: false,
@@ -71,7 +71,7 @@ function invokeFiltered(grant: GrantInfo): Invocation {
 const table = {
   bwrap: {
     deliver: either,
-    signs: true,
+    signs: "by socket",
     isAtHost: false,
     inherits: false,
     showsAll: true,
@@ -82,7 +82,7 @@ const table = {
   },
   srt: {
     deliver: fileOnLinux,
-    signs: false,
+    signs: "by port",
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -93,7 +93,7 @@ const table = {
   },
   codex: {
     deliver: either,
-    signs: false,
+    signs: undefined,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -106,7 +106,7 @@ const table = {
   podman: engine("podman"),
   fence: {
     deliver: () => "file",
-    signs: false,
+    signs: undefined,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -117,7 +117,7 @@ const table = {
   },
   firejail: {
     deliver: either,
-    signs: false,
+    signs: undefined,
     isAtHost: true,
     inherits: true,
     showsAll: false,
@@ -128,7 +128,7 @@ const table = {
   },
   none: {
     deliver: either,
-    signs: true,
+    signs: "by socket",
     isAtHost: true,
     inherits: true,
     showsAll: false,

@@ -314,3 +314,15 @@ test.each(recipeNames)("%s holds no key, and is marked where nothing here runs i
   const isMarked = [text.split("\n")[0], ...remarks].some((line) => line!.includes("documentation, not run here"));
   expect(isMarked).toBe(["gvisor", "nono", "kubernetes", "lima"].includes(name));
 });
+
+test("srt lets a grant that signs out to its port alone, and wants it to listen there", () => {
+  const sign = { allow: [], deny: [], confirm: [], regions: [], resources: [], port: 4711, listen: true };
+  const grant = grantInfo({ mountAt: "host", deliver: "sign", executable: "full", sign });
+  const text = textOf("srt", grant);
+  expect(text).toContain(`"allowedDomains": [\n      "127.0.0.1:4711"\n    ]`);
+  expect(text).toContain("/keyhole relay -- sh");
+  const deaf = () => textOf("srt", { ...grant, sign: { ...sign, listen: false } });
+  expect(thrownBy(deaf)).toMatchObject({ kind: "usage", hint: expect.stringContaining("--sign --listen") });
+  const mac = () => recipes.srt(grant, { ...host, platform: "darwin" });
+  expect(thrownBy(mac)).toMatchObject({ message: expect.stringContaining("no recipe for sandbox-runtime") });
+});
