@@ -25,7 +25,7 @@ import type { Proven, Sessions } from "./sessions.ts";
 const DELAY = 100;
 /** Sessions, the most recently used. */
 const MOST = 1024;
-/** Names of configs, the last ones. */
+/** Names of configs: those of sessions, and the last ones. */
 const MOST_LOADED = 8192;
 /** Bytes of a file that is read: MOST names with variables such as a PATH of several KiB are below this. */
 const LIMIT = 8 * 2 ** 20;
@@ -92,7 +92,8 @@ export function openMemory(options: MemoryOptions): Memory {
       // A home that was removed is not made again, and another one has sessions of its own.
       if (home.isReplaced || !existsSync(directoryOf(directory))) return;
       ensurePrivateDirectory(directory);
-      const loaded = [...configs.loaded].slice(-MOST_LOADED);
+      const used = new Set(remembered.map(({ config }) => config).filter((name) => configs.loaded.has(name)));
+      const loaded = [...[...configs.loaded].filter((name) => !used.has(name)), ...used].slice(-MOST_LOADED);
       const text = JSON.stringify({ format: FORMAT, sessions: remembered, loaded });
       if (text === written) return;
       writeAtomically(path, `${text}\n`, { exclusive: false, durable: false });
@@ -199,12 +200,17 @@ function readMemory(path: string, log: Log): { readonly entries: Entry[]; readon
     const file = readTrusted(path, process.geteuid?.() ?? 0, LIMIT);
     if (file === undefined) return { entries: [], loaded: [] };
     const content = JSON.parse(new TextDecoder().decode(file.bytes)) as Partial<Content> | null;
-    if (content?.format !== FORMAT || !Array.isArray(content.sessions)) throw new Error("of another format");
-    const entries = content.sessions.slice(-MOST).map(checkEntry);
+    if (content?.format !== FORMAT) throw new Error("of another format");
+    if (!Array.isArray(content.sessions)) log("warn", "memory of sessions not used", { path, error: "no list" });
+    const entries = listOf(content.sessions)
+      .slice(-MOST)
+      .flatMap((entry) => checkEntry(entry, log));
     // Former daemons wrote no more than the sessions down.
     const { loaded = entries.map(({ config }) => config) } = content;
-    if (!Array.isArray(loaded)) throw malformed();
-    return { entries, loaded: loaded.filter((name) => typeof name === "string" && isConfigName(name)) as string[] };
+    return {
+      entries,
+      loaded: listOf(loaded).filter((name) => typeof name === "string" && isConfigName(name)) as string[],
+    };
   } catch (error) {
     log("warn", "memory of sessions not used", { path, error: messageOf(error) });
     return { entries: [], loaded: [] };
@@ -213,24 +219,33 @@ function readMemory(path: string, log: Log): { readonly entries: Entry[]; readon
 
 interface Content {
   readonly format: unknown;
-  readonly sessions: unknown[];
+  readonly sessions: unknown;
   readonly loaded: unknown;
 }
 
-function checkEntry(entry: unknown): Entry {
-  const { config, environment, keyId, way = false } = entry as Partial<Record<keyof Entry, unknown>>;
-  if (typeof config !== "string" || typeof environment !== "object" || environment === null) throw malformed();
-  const variables = Object.entries(environment) as [string, unknown][];
-  if (!variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value))) throw malformed();
-  if ((keyId !== undefined && typeof keyId !== "string") || typeof way !== "boolean") throw malformed();
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** Nothing for one that is malformed, which costs this session alone. */
+function checkEntry(entry: unknown, log: Log): Entry[] {
+  const { config, environment, keyId, way = false } = (entry ?? {}) as Partial<Record<keyof Entry, unknown>>;
+  const variables = Object.entries(environment ?? {}) as [string, unknown][];
+  if (
+    typeof config !== "string" ||
+    typeof environment !== "object" ||
+    environment === null ||
+    !variables.every(([name, value]) => typeof value === "string" && mayBeKept(name, value)) ||
+    (keyId !== undefined && typeof keyId !== "string") ||
+    typeof way !== "boolean"
+  ) {
+    log("warn", "session not brought back", { config: typeof config === "string" ? config : "", error: "malformed" });
+    return [];
+  }
   const all = Object.fromEntries(variables) as SourceEnvironment;
   // Former daemons wrote them down.
   const hasWay = way || Object.keys(all).some(isWayVariable);
-  return { config, environment: withoutWay(all), keyId, way: hasWay };
-}
-
-function malformed(): Error {
-  return new Error("malformed");
+  return [{ config, environment: withoutWay(all), keyId, way: hasWay }];
 }
 
 /** Without what a JSON parser quotes. */

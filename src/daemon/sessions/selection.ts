@@ -292,7 +292,11 @@ export function createSessionConfigs(directory: string, onLoaded: () => void): S
     try {
       const stored = reader.read(config);
       const before = loaded.size;
-      for (const name of [config, ...namesOfSources(stored)]) used.add(prefix + name);
+      for (const name of [config, ...namesOfSources(stored)]) {
+        // The latest last.
+        used.delete(prefix + name);
+        used.add(prefix + name);
+      }
       if (loaded.size > before) onLoaded();
       return stored;
     } catch (error) {

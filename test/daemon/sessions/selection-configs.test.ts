@@ -23,6 +23,11 @@ test("a session's config is that of its directory, as its file is now", () => {
     const names = ["dev", `dev (${alt})`, "dev (http://127.0.0.1:1)", `dev (${alt}, http://127.0.0.1:1)`];
     expect(names.map(roleOf)).toEqual(["one", "two", "one", "two"]);
     expect(names.map((name) => configs.read(name).name)).toEqual(names);
+    // What is read last is the last to be forgotten.
+    configs.know(["dev", "other"]);
+    expect([...configs.loaded]).toEqual(["dev", "other"]);
+    roleOf("dev");
+    expect([...configs.loaded]).toEqual(["other", "dev"]);
     write(alt, "three");
     expect(roleOf(`dev (${alt})`)).toBe("three");
     rmSync(join(alt, "dev.yaml"));
