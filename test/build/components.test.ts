@@ -2,8 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bun, bundled, readLicense, vendored } from "../../src/build/components.ts";
+import { bun, bundled, readLicense, vendored, writeSbom } from "../../src/build/components.ts";
 import { packages } from "../../src/build/vendor/packages.ts";
+import { writeNotices } from "../../src/build/release.ts";
 
 const repository = join(import.meta.dir, "..", "..");
 const root = mkdtempSync(join(tmpdir(), "components-"));
@@ -86,4 +87,64 @@ test.each([
   ["LGPL-2.1", "GNU LESSER GENERAL PUBLIC LICENSE\n                       Version 2.1, February 1999"],
 ])("licenses/%s.txt is that licence", (name, text) => {
   expect(readLicense(name)).toContain(text);
+});
+
+const component = (name: string, notice: string) => ({
+  name,
+  version: "1.0.0",
+  license: "MIT",
+  purl: `pkg:npm/${name}`,
+  notice,
+});
+
+test("a text stands once, below all that are under it, in the same order whatever was given first", () => {
+  const components = [component("b", "common"), component("c", "own of c"), component("a", "common")];
+  const text = writeNotices("ours\n", components);
+  expect(text.match(/common/g)).toHaveLength(1);
+  expect(text).toContain("\na 1.0.0 (MIT)\nb 1.0.0 (MIT)\n=");
+  expect(text.indexOf("common")).toBeLessThan(text.indexOf("own of c"));
+  expect(text).toEndWith("\n\nours\n");
+  expect(writeNotices("ours\n", [...components.toReversed(), components[0]!])).toBe(text);
+});
+
+const product = { name: "keyhole", version: "1.2.3", commit: "0123456789ab", description: "it", license: "Apache-2.0" };
+const library = { name: "b", version: "1.0.0", license: "MIT", purl: "pkg:npm/b@1.0.0", notice: "text" };
+const platform = { ...library, name: "a", purl: "pkg:github/a/a@1", parts: [{ name: "part", license: "LGPL-2" }] };
+const pinned = { ...library, name: "c", purl: "pkg:deb/debian/c@1", sha256: "cc" };
+
+const executables = [
+  { file: "keyhole-linux-x64", sha256: "aa", components: [library, platform, pinned] },
+  { file: "keyhole-darwin-x64", sha256: "bb", components: [library, platform] },
+];
+
+test("it says what is in which file", () => {
+  const sbom = JSON.parse(writeSbom(product, executables)) as Record<string, unknown>;
+  expect(sbom).toMatchObject({ bomFormat: "CycloneDX", specVersion: "1.6", version: 1 });
+  expect(sbom["metadata"]).toMatchObject({
+    component: { name: "keyhole", version: "1.2.3", properties: [{ name: "commit", value: "0123456789ab" }] },
+  });
+  expect(sbom["components"]).toMatchObject([
+    { type: "file", name: "keyhole-linux-x64", hashes: [{ alg: "SHA-256", content: "aa" }] },
+    { type: "file", name: "keyhole-darwin-x64", hashes: [{ alg: "SHA-256", content: "bb" }] },
+    { type: "library", name: "c", hashes: [{ alg: "SHA-256", content: "cc" }] },
+    { type: "platform", name: "a", components: [{ name: "part", licenses: [{ license: { name: "LGPL-2" } }] }] },
+    { type: "library", name: "b", version: "1.0.0", licenses: [{ expression: "MIT" }] },
+  ]);
+  expect(sbom["dependencies"]).toEqual([
+    { ref: "pkg:generic/keyhole@1.2.3", dependsOn: ["keyhole-linux-x64", "keyhole-darwin-x64"] },
+    { ref: "keyhole-linux-x64", dependsOn: [library.purl, platform.purl, pinned.purl] },
+    { ref: "keyhole-darwin-x64", dependsOn: [library.purl, platform.purl] },
+  ]);
+});
+
+test("every reference leads to one component, and nothing in it is of the moment", () => {
+  const text = writeSbom(product, executables);
+  const refs = [...text.matchAll(/"bom-ref": "(.*)"/g)].map(([, ref]) => ref);
+  expect(new Set(refs).size).toBe(refs.length);
+  const { dependencies } = JSON.parse(text) as { dependencies: { ref: string; dependsOn: string[] }[] };
+  expect(
+    dependencies.flatMap(({ ref, dependsOn }) => [ref, ...dependsOn]).filter((ref) => !refs.includes(ref)),
+  ).toEqual([]);
+  expect(text).not.toMatch(/timestamp|serialNumber/);
+  expect(writeSbom(product, executables)).toBe(text);
 });

@@ -6,13 +6,7 @@ import { type ArgDef, type ArgsDef, findCommand, parseArguments } from "../../sr
 import { type AnyCommand, type CommandGroup, commonOptions } from "../../src/cli/command.ts";
 import { root } from "../../src/cli/table.ts";
 import { thrownBy } from "../thrown.ts";
-
-async function commandsOf({ subCommands }: CommandGroup): Promise<AnyCommand[]> {
-  const found = Object.values(subCommands).map(async (entry) =>
-    typeof entry === "function" ? [await entry()] : commandsOf(entry),
-  );
-  return (await Promise.all(found)).flat();
-}
+import { commandsOf } from "./fakes/commands.ts";
 
 const commands = (await commandsOf(root)).map((command) => [command.meta.name, command] as const);
 const value = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => /^[^-]/.test(text));

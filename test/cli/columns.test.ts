@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatDuration, formatSize, formatTable } from "../../src/cli/answers.ts";
+import { formatDuration, formatJson, formatSize, formatTable } from "../../src/cli/answers.ts";
 
 test.each([
   [0, "0 s"],
@@ -34,4 +34,12 @@ test("columns line up, wide characters and control characters included, and no c
 
 test("no rows are no text", () => {
   expect(formatTable([])).toBe("");
+});
+
+test("an answer in JSON says what it says without any control: a terminal may show it", () => {
+  const value = { name: "\u202egnp.exe", notes: ["\u009b31m", "two\nlines\u2028"], "\u007fkey": 1 };
+  const text = formatJson(value);
+  expect(text).not.toMatch(/(?!\n)[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+  expect(JSON.parse(text)).toEqual(value);
+  expect(formatJson({ a: ["ünï"] })).toBe('{\n  "a": [\n    "ünï"\n  ]\n}');
 });

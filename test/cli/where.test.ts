@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { symlinkSync } from "node:fs";
 import type { ArgsDef } from "../../src/arguments.ts";
-import type { AnyCommand, CommandGroup } from "../../src/cli/command.ts";
+import type { AnyCommand } from "../../src/cli/command.ts";
 import { root } from "../../src/cli/table.ts";
 import { grantSocketOf, lazyTarget } from "../../src/cli/where.ts";
 import { resolveSettings } from "../../src/settings.ts";
 import { thrownBy } from "../thrown.ts";
+import { commandsOf } from "./fakes/commands.ts";
 import { startFakeDaemon } from "./fakes/daemon.ts";
 import { keyhole } from "./fakes/world.ts";
 
@@ -34,13 +35,6 @@ test.each([
 ])("where %s, no socket is asked", (_, command) => {
   expect(thrownBy(() => socketOf({}, command))).toMatchObject({ kind: "not-a-grant", hint: "type this" });
 });
-
-async function commandsOf({ subCommands }: CommandGroup): Promise<AnyCommand[]> {
-  const found = Object.values(subCommands).map(async (entry) =>
-    typeof entry === "function" ? [await entry()] : commandsOf(entry),
-  );
-  return (await Promise.all(found)).flat();
-}
 
 /** Operands and options without which a command is not understood. */
 const needed = ({ args }: AnyCommand) =>

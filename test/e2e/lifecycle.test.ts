@@ -2,18 +2,10 @@
 import { expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { startForeground } from "./daemons.ts";
 import { createMachine, executable, isAlive, type Machine, until } from "./machine.ts";
 
 const modeOf = (path: string) => fs.lstatSync(path).mode & 0o777;
-
-/** A daemon in the foreground, ready. */
-async function startForeground(machine: Machine, ...words: string[]) {
-  const child = machine.spawn(["--daemon", ...words]);
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  expect(new TextDecoder().decode(value)).toStartWith("keyhole: ready at ");
-  return child;
-}
 
 test("start makes a detached daemon, private files, and says where they are", async () => {
   await using machine = await createMachine();

@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadNative } from "../../src/native/load.ts";
+import { identifyPeer, isOwnerOrRoot } from "../../src/native/native.ts";
 
 const native = loadNative();
 const onLinux = test.skipIf(process.platform !== "linux");
@@ -94,4 +95,18 @@ test("why connecting fails is the errno's name, and nothing where somebody liste
   if (process.platform === "linux") expect(native.connectFailure("\0keyhole")).toBe("errno 111");
   listener.stop(true);
   rmSync(directory, { recursive: true });
+});
+
+test("a socket is identified by its descriptor", () => {
+  const fake = { peerIdentity: (descriptor: number) => ({ uid: descriptor, gid: 2, pid: 3 }) };
+  expect(identifyPeer(fake, { fd: 7 })).toEqual({ uid: 7, gid: 2, pid: 3 });
+});
+
+test.each([
+  [1000, 1000, true],
+  [0, 1000, true],
+  [1001, 1000, false],
+  [1000, 0, false],
+])("uid %d at a socket of uid %d is trusted: %p", (uid, owner, expected) => {
+  expect(isOwnerOrRoot({ uid, gid: owner, pid: 1 }, owner)).toBe(expected);
 });

@@ -1,10 +1,16 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
 import * as fs from "node:fs";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Listener, listen, type ListenerOptions } from "../../src/server/listener.ts";
+import {
+  type Evictable,
+  type Listener,
+  type ListenerOptions,
+  chooseVictim,
+  listen,
+} from "../../src/server/listener.ts";
 import { loadNative } from "../../src/native/load.ts";
-import { CONTROL_REQUEST_LIMIT, encodeFrame, FrameDecoder, RESPONSE_LIMIT } from "../../src/wire/frame.ts";
+import { CONTROL_REQUEST_LIMIT, FrameDecoder, RESPONSE_LIMIT, encodeFrame } from "../../src/wire/frame.ts";
 import { ERROR_NUMBER } from "../../src/wire/messages.ts";
 import { until } from "../processes.ts";
 import { asOrdinaryUser } from "../users.ts";
@@ -407,4 +413,28 @@ test("where the way to the socket is closed, it is in nobody's place, and the li
   fs.writeFileSync(inner, "");
   expect(listener.isInPlace).toBe(false);
   await listener.close(0);
+});
+
+const UIDS = { mine: 1000, other: 1001 };
+
+/** `mine/7*` is a busy connection of my process 7; the first of a list was used least recently. */
+function victimOf(text: string): string | undefined {
+  const names = text.split(" ").filter(Boolean);
+  const connectionOf = (name: string): Evictable => {
+    const [user = "", process = ""] = name.split("/");
+    const uid = UIDS[user as keyof typeof UIDS];
+    const caller = { uid, gid: uid, pid: Number.parseInt(process, 10), connection: 1 };
+    return { caller, isBusy: name.endsWith("*"), lastUse: names.indexOf(name) };
+  };
+  return chooseVictim(names, connectionOf);
+}
+
+test.each([
+  ["nobody, where there is none", "", undefined],
+  ["the one that has been idle longest", "mine/7* mine/07 mine/007", "mine/07"],
+  ["the one used least recently where all are busy", "mine/7* mine/07*", "mine/7*"],
+  ["one of the process that holds the most, however idle others are", "mine/8 mine/7* mine/07*", "mine/7*"],
+  ["one of the user who holds the most, with however many processes", "other/9 mine/7* mine/8*", "mine/7*"],
+])("gives up %s", (_, connections, victim) => {
+  expect(victimOf(connections)).toBe(victim);
 });

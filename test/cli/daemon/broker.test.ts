@@ -6,7 +6,15 @@ import type { Settings } from "../../../src/settings.ts";
 import { encode } from "../../../src/wire/codec.ts";
 import { CONTROL_REQUEST_LIMIT, encodeFrame, type Frame, FrameDecoder } from "../../../src/wire/frame.ts";
 import { messages } from "../../../src/wire/messages.ts";
-import { type FakeDaemon, type Script, session, startFakeDaemon, temporaryHome, vended } from "../fakes/daemon.ts";
+import {
+  type FakeDaemon,
+  type Script,
+  session,
+  startFakeDaemon,
+  temporaryHome,
+  vended,
+  environmentOf,
+} from "../fakes/daemon.ts";
 import { keyhole } from "../fakes/world.ts";
 
 const none = () => {
@@ -27,10 +35,6 @@ function forgetful(add: () => void = () => {}) {
 }
 
 const failing = (cause: KeyholeError) => () => Promise.reject(cause);
-
-function environmentOf(daemon: { home: string; socket: string }, more: Readonly<Record<string, string>> = {}) {
-  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket, ...more };
-}
 
 describe("asking for credentials", () => {
   test("of a session that is there is one request", async () => {

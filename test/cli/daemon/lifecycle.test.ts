@@ -5,7 +5,7 @@ import type { Host } from "../../../src/cli/command.ts";
 import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
 import type { Settings } from "../../../src/settings.ts";
 import type { DaemonStatus } from "../../../src/wire/messages.ts";
-import { session, startFakeDaemon } from "../fakes/daemon.ts";
+import { session, startFakeDaemon, environmentOf } from "../fakes/daemon.ts";
 import { daemonView } from "../fakes/machines.ts";
 import { keyhole, NOW } from "../fakes/world.ts";
 
@@ -28,10 +28,6 @@ function dying(looks: number): Partial<Host> & { readonly signals: string[] } {
 const Hello = () => ({ version: "1", pid: 77 });
 const Stop = () => ({ pid: 77 });
 const nobody = { KEYHOLE_HOME: "/nowhere" };
-
-function environmentOf(daemon: { home: string; socket: string }) {
-  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
-}
 
 describe("stop", () => {
   test("asks, and waits until the process is gone", async () => {

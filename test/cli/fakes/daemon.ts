@@ -129,6 +129,14 @@ export function daemonStatus(fields: Partial<ResponseOf<"Status">>): ResponseOf<
   };
 }
 
+/** The variables of a client of a fake daemon. */
+export function environmentOf(
+  { home, socket }: Pick<FakeDaemon, "home" | "socket">,
+  more: Readonly<Record<string, string>> = {},
+) {
+  return { KEYHOLE_HOME: home, KEYHOLE_SOCKET: socket, ...more };
+}
+
 /** What `Vend` answers for a config. */
 export function vended(config: string, region?: string): ResponseOf<"Vend"> {
   return { config, region, line: new TextEncoder().encode(PROCESS_LINE) };

@@ -9,6 +9,7 @@ import { resolveSettings } from "../../../src/settings.ts";
 import { parseSharedConfig, sharedPaths } from "../../../src/sources/resolve/profile.ts";
 import { version } from "../../../src/version.ts";
 import type { DaemonStatus, GrantInfo } from "../../../src/wire/messages.ts";
+import { daemonStatus } from "./daemon.ts";
 import { NOW } from "./world.ts";
 
 /** A directory with files, each with its text or its mode as well; all else is private. */
@@ -85,25 +86,7 @@ export async function hostMachine(
 
 /** A daemon that answers, of this build. */
 export function daemonView(fields: Partial<DaemonStatus> = {}, grants: readonly GrantInfo[] = []) {
-  const status: DaemonStatus = {
-    version,
-    pid: 77,
-    startedAt: NOW,
-    socket: "/s.sock",
-    log: "/l.log",
-    configDir: "/c",
-    maxSessions: 64,
-    connections: 1,
-    residentBytes: 0,
-    clockBehindMs: 0,
-    clockAheadMs: 0,
-    sharedSocket: undefined,
-    managed: false,
-    notes: [],
-    counters: [],
-    sessions: [],
-    ...fields,
-  };
+  const status = daemonStatus({ version, startedAt: NOW, residentBytes: 0, ...fields });
   return { status, grants, uid: process.getuid?.() ?? 0, proxies: [] };
 }
 

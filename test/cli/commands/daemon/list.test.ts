@@ -1,10 +1,6 @@
 import { expect, test } from "bun:test";
-import { session, startFakeDaemon } from "../../fakes/daemon.ts";
+import { session, startFakeDaemon, environmentOf } from "../../fakes/daemon.ts";
 import { keyhole, NOW } from "../../fakes/world.ts";
-
-function environmentOf(daemon: { home: string; socket: string }) {
-  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
-}
 
 const sessions = [
   session({ config: "old", expiresAt: NOW - 1 }),

@@ -1,11 +1,7 @@
 import { expect, test } from "bun:test";
 import { KeyholeError } from "../../../../src/errors.ts";
-import { session, startFakeDaemon } from "../../fakes/daemon.ts";
+import { session, startFakeDaemon, environmentOf } from "../../fakes/daemon.ts";
 import { keyhole } from "../../fakes/world.ts";
-
-function environmentOf(daemon: { home: string; socket: string }) {
-  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
-}
 
 test("a session is removed by name", async () => {
   await using daemon = startFakeDaemon({ Remove: () => ({}) });

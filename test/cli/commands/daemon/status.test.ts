@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { version } from "../../../../src/version.ts";
 import { KeyholeError } from "../../../../src/errors.ts";
 import { grantInfo } from "../../../grants/fakes/grants.ts";
-import { daemonStatus, type FakeDaemon, session, startFakeDaemon, temporaryHome } from "../../fakes/daemon.ts";
+import {
+  daemonStatus,
+  type FakeDaemon,
+  session,
+  startFakeDaemon,
+  temporaryHome,
+  environmentOf,
+} from "../../fakes/daemon.ts";
 import { keyhole, NOW } from "../../fakes/world.ts";
 
 const status = daemonStatus({
@@ -16,10 +23,6 @@ const status = daemonStatus({
 });
 
 const grants = [grantInfo({ name: "agent", connections: 2 }), grantInfo({ name: "old", state: "revoked" })];
-
-function environmentOf(daemon: { home: string; socket: string }) {
-  return { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
-}
 
 test("a person reads this", async () => {
   await using daemon = startFakeDaemon({ Status: () => status, GrantsList: () => ({ grants }) });
