@@ -74,7 +74,7 @@ async function carryFor(
   environment: Readonly<Record<string, string>>,
 ): Promise<number> {
   const port = portOf(directory);
-  const stop = await carry(port, await wayTo(directory, port, environment));
+  const stop = carry(port, await wayTo(directory, port, environment));
   try {
     const own = grantVariables(directory, { deliver: "sign" });
     const environmentOfGrant = { ...withoutRivals(environment), ...own };

@@ -1,6 +1,9 @@
-// The loopback of a sandbox that forbids Unix sockets, carried through its proxy.
-import { afterEach, beforeEach, expect, test } from "bun:test";
+// The loopback of a sandbox, carried to a grant's socket; and through its proxy where it forbids Unix sockets.
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { carry, wayTo } from "../../../src/cli/programs/carrying.ts";
 
 /** Below a file no socket can be, as where they are forbidden: the way to them fails, and not for want of one. */
@@ -52,7 +55,7 @@ async function proxyBefore(grant: number): Promise<string> {
 async function exchange(proxy: string, sent: string): Promise<string> {
   const port = await listen(() => undefined);
   servers.pop()?.close();
-  const stop = await carry(port, await wayTo(CLOSED, 4711, { HTTP_PROXY: proxy }));
+  const stop = carry(port, await wayTo(CLOSED, 4711, { HTTP_PROXY: proxy }));
   const client = net.connect(port, "127.0.0.1");
   client.write(sent);
   const got = await new Promise<string>((resolve) => {
@@ -95,3 +98,77 @@ test.each([{}, { HTTP_PROXY: "" }, { HTTP_PROXY: "http://[" }])(
     expect(failure).toMatchObject({ kind: "blocked", message: expect.stringContaining("forbids Unix sockets") });
   },
 );
+
+async function readAll(socket: net.Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of socket as AsyncIterable<Buffer>) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+describe("to the grant's socket", () => {
+  let directory: string;
+  let stop: () => void;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "keyhole-carry-"));
+  });
+  afterEach(() => {
+    stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  async function carried(serve: (socket: net.Socket) => void): Promise<net.Socket> {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on("error", () => undefined);
+      serve(socket);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => void server.listen(join(directory, "sign"), resolve));
+    const port = await listen(() => undefined);
+    servers.pop()?.close();
+    stop = carry(port, await wayTo(directory, port, {}));
+    return net.connect({ port, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => undefined);
+  }
+
+  const large = Buffer.alloc(16 * 2 ** 20, "0123456789abcdef-");
+
+  test("more than any buffer takes arrives whole, with the end behind it", async () => {
+    const arrived = Promise.withResolvers<Buffer>();
+    const client = await carried((socket) => void readAll(socket).then(arrived.resolve));
+    client.end(large);
+    expect((await arrived.promise).equals(large)).toBe(true);
+    client.destroy();
+  });
+
+  test("an answer whose server closes behind it is whole", async () => {
+    const client = await carried((socket) => void socket.once("data", () => socket.end(large)));
+    client.write("GET /");
+    expect((await readAll(client)).equals(large)).toBe(true);
+    client.destroy();
+  });
+
+  test("what was not answered is sent again, and what was answered is not", async () => {
+    const got: string[] = [];
+    const client = await carried((socket) => {
+      socket.once("data", (bytes) => {
+        got.push(bytes.toString());
+        if (got.length < 3) socket.destroy();
+        else socket.end("answer");
+      });
+    });
+    client.write("GET /");
+    expect((await readAll(client)).toString()).toBe("answer");
+    expect(got).toEqual(["GET /", "GET /", "GET /"]);
+  });
+
+  test("an end of the grant ends a client that still sends", async () => {
+    const client = await carried((socket) => {
+      socket.write("early");
+      socket.once("data", () => socket.destroy());
+    });
+    const closed = new Promise<void>((resolve) => void client.once("close", () => resolve()));
+    client.resume();
+    client.write(large);
+    await closed;
+  });
+});
