@@ -211,25 +211,36 @@ uninstall_keyhole() {
   [ -d "$home" ] || return 0
   # Grants lie in a directory that cannot be listed, and so not be removed.
   [ ! -d "$home/g" ] || [ -L "$home/g" ] || chmod 700 "$home/g" || :
-  if [ "$purge" = no ]; then say "your configs stay in $home; to remove them, too: rm -rf $(quote "$home")"
-  else
-    case $HOME/ in "${home%/}"/*) fail "$home is more than keyhole's, and stays" "ls $(quote "$home")" ;; esac
-    # Nothing but what keyhole makes: KEYHOLE_HOME may be a directory with other files, as may a bin in it.
-    for each in "$home"/configs "$home"/g "$home"/grants "$home"/run.yaml "$home"/shared.yaml "$home"/sock \
-      "$home"/bin/keyhole-* "$home"/bin/.keyhole-* "$home"/logs/daemon.log* "$home"/logs/audit.jsonl* \
-      "$home"/run/*.config "$home"/run/.*.config.* "$home"/run/credentials "$home"/run/.credentials.* \
-      "$home"/run/sessions*.json "$home"/run/.sessions*.json.* "$home"/run/bridge-* "$home"/run/edit-* "$home"/run/g; do
-      rm -rf "$each" || fail "cannot remove $each" "ls -la $(quote "$home")"
-    done
-    for each in bin logs run; do ! is_empty "$home/$each" || rm -rf "${home:?}/$each"; done
-    is_empty "$home" || fail "$home has files that are not keyhole's, and stays" "ls -la $(quote "$home")"
-    rm -rf "$home" || fail "cannot remove $home" "ls -la $(quote "$home")"
-    say "removed $home"
-  fi
+  [ "$purge" = yes ] || say "your configs stay in $home; to remove them, too: rm -rf $(quote "$home")"
+  [ "$purge" = no ] || purge_home
   case $(cat "${AWS_CONFIG_FILE:-$HOME/.aws/config}" 2>/dev/null) in
     *keyhole*) say "lines that name keyhole stay in ${AWS_CONFIG_FILE:-$HOME/.aws/config}" ;;
   esac
 }
+
+# Nothing but what keyhole makes: KEYHOLE_HOME may have other files, as may a bin in it. No link is followed.
+purge_home() {
+  until [ "$home" = "${home%/}" ]; do home=${home%/}; done
+  own=$(CDPATH='' cd -P -- "$HOME" && pwd -P) || fail "HOME is no directory" "export HOME=/path/to/your/home"
+  CDPATH='' cd -P -- "${home:-/}" || fail "cannot enter $home" "ls -ld $(quote "$home")"
+  case $own/ in "${PWD%/}"/*) fail "$home is more than keyhole's, and stays" "ls $(quote "$home")" ;; esac
+  [ ! -L "$home" ] || fail "$home is a symbolic link, and stays" "ls -ld $(quote "$home")"
+  for each in * .[!.]* ..?*; do
+    case $each in
+      configs | g | grants | sock | bin | logs | run | run.yaml | shared.yaml) [ ! -L "$each" ] || rm -f "$each" ;;
+      *) if [ -e "$each" ] || [ -L "$each" ]; then others; fi ;;
+    esac
+  done
+  for each in configs grants; do rm -rf "$each"/*.yaml "$each"/.*.yaml.*; done
+  rm -rf g run.yaml shared.yaml grants/*.revoked grants/.lock sock/daemon.* sock/.daemon.* bin/keyhole-* \
+    bin/.keyhole-* logs/daemon.log* logs/audit.jsonl* run/*.config run/.*.config.* run/credentials run/.credentials.* \
+    run/sessions*.json run/.sessions*.json.* run/bridge-* run/edit-* run/g
+  for each in configs grants sock bin logs run; do ! is_empty "$each" || rm -rf "$each"; done
+  is_empty . || others
+  { cd / && rm -rf "$home"; } || fail "cannot remove $home" "ls -la $(quote "$home")"
+  say "removed $home"
+}
+others() { fail "$home has files that are not keyhole's, and stays" "ls -la $(quote "$home")"; }
 
 is_empty() { # DIRECTORY
   for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do if [ -e "$entry" ] || [ -L "$entry" ]; then return 1; fi; done

@@ -1,6 +1,6 @@
 // install.sh where all is well, with small stand-ins for the executable.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { baseTools, createCheckout, createHost, fakeExecutable, missing, run, stamped, whereIs } from "./host.ts";
 
@@ -347,9 +347,14 @@ describe("options", () => {
     chmodSync(join(home, "g"), 0o311);
     mkdirSync(join(host.paths.home, ".aws"));
     writeFileSync(join(host.paths.home, ".aws", "config"), "credential_process = keyhole export\n");
-    for (const KEYHOLE_HOME of [host.paths.home, `${host.paths.home}/`, host.paths.root, "/"]) {
+    const link = join(host.paths.root, "link");
+    symlinkSync(host.paths.home, link);
+    const { root } = host.paths;
+    const persons = [host.paths.home, `${host.paths.home}//`, root, "/", "///", `${home}/..`, `${root}/none/..`, link];
+    mkdirSync(join(root, "none"));
+    for (const KEYHOLE_HOME of [...persons, `${link}/.`, `${link}/.keyhole/g/../..`]) {
       const refused = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
-      expect([refused.exitCode, existsSync(home)]).toEqual([1, true]);
+      expect([KEYHOLE_HOME, refused.exitCode, existsSync(home)]).toEqual([KEYHOLE_HOME, 1, true]);
       expect(refused.stderr).toContain("is more than keyhole's, and stays");
     }
     const { stderr, exitCode } = await host.install({ words: ["--purge", "--uninstall"] });
@@ -360,28 +365,45 @@ describe("options", () => {
     expect([alone.exitCode, alone.stderr.split("\n")[0]]).toEqual([2, "keyhole: error: --purge goes with --uninstall"]);
   });
 
-  test("--uninstall --purge removes from KEYHOLE_HOME what is keyhole's, and nothing else", async () => {
-    using host = createHost();
-    host.installOld();
-    const KEYHOLE_HOME = join(host.paths.root, "shared place");
-    for (const each of ["configs", "logs", "data"]) mkdirSync(join(KEYHOLE_HOME, each), { recursive: true });
-    writeFileSync(join(KEYHOLE_HOME, "data", "mine"), "");
-    const { stderr, exitCode } = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
-    expect(stderr).toContain(`keyhole: error: ${KEYHOLE_HOME} has files that are not keyhole's, and stays\n`);
-    expect([exitCode, readdirSync(KEYHOLE_HOME)]).toEqual([1, ["data"]]);
-    expect(existsSync(join(KEYHOLE_HOME, "data", "mine"))).toBe(true);
-  });
+  test.each(["data/mine", "docker-compose.yaml", ".hidden", "sessions.json"])(
+    "--uninstall --purge removes nothing from a KEYHOLE_HOME that has %s, too",
+    async (file) => {
+      using host = createHost();
+      host.installOld();
+      const KEYHOLE_HOME = join(host.paths.home, "shared place");
+      const files = ["configs/dev.yaml", "logs/daemon.log", file].map((each) => join("shared place", each));
+      for (const each of files) {
+        mkdirSync(join(host.paths.home, each, ".."), { recursive: true });
+        writeFileSync(join(host.paths.home, each), "");
+      }
+      const { stderr, exitCode } = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
+      expect(stderr).toContain(`keyhole: error: ${KEYHOLE_HOME} has files that are not keyhole's, and stays\n`);
+      expect([exitCode, host.files()]).toEqual([1, files.toSorted()]);
+    },
+  );
 
-  test("--uninstall --purge leaves another's files in a bin, a run and logs that KEYHOLE_HOME had", async () => {
+  test("--uninstall --purge leaves another's files in directories that KEYHOLE_HOME had, and where links lead", async () => {
     using host = createHost();
     host.installOld();
-    const KEYHOLE_HOME = `${host.paths.home}/none/..`;
-    const own = ["bin/keyhole-0.1.0", "logs/daemon.log.1", "run/dev-00000000.config", "run/sessions.json"];
-    const others = ["bin/tool", "logs/server.log", "run/server.pid"];
-    for (const each of ["none", "bin", "logs", "run"]) mkdirSync(join(host.paths.home, each));
-    for (const each of [...own, ...others]) writeFileSync(join(host.paths.home, each), "");
+    const KEYHOLE_HOME = join(host.paths.home, "-k");
+    const own = ["bin/keyhole-0.1.0", "run/dev-00000000.config", "run/sessions.json", "configs/dev.yaml", "g/A/sock"];
+    const others = ["bin/tool", "configs/notes.txt", "grants/mine", "run/server.pid", "sock/other.sock"];
+    for (const each of [...own, ...others].map((name) => join(KEYHOLE_HOME, name))) {
+      mkdirSync(join(each, ".."), { recursive: true });
+      writeFileSync(each, "");
+    }
+    const elsewhere = join(host.paths.home, "elsewhere");
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, "daemon.log"), "");
+    symlinkSync(elsewhere, join(KEYHOLE_HOME, "logs"));
     const { exitCode } = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME } });
-    expect([exitCode, host.files()]).toEqual([1, others]);
+    expect([exitCode, host.files()]).toEqual([1, [...others.map((name) => `-k/${name}`), "elsewhere/daemon.log"]]);
+    // A home that is a link itself is left to the person who made it.
+    const link = join(host.paths.home, "link");
+    symlinkSync(elsewhere, link);
+    const linked = await host.install({ words: ["--uninstall", "--purge"], env: { KEYHOLE_HOME: `${link}/` } });
+    expect([linked.exitCode, existsSync(join(elsewhere, "daemon.log"))]).toEqual([1, true]);
+    expect(linked.stderr).toContain(`${link} is a symbolic link, and stays`);
   });
 
   test("completions follow XDG_DATA_HOME and XDG_CONFIG_HOME", async () => {

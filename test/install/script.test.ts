@@ -41,9 +41,9 @@ test.skipIf(missing("shellcheck")).each([["sh"], ["dash"]])(
   },
 );
 
-test("it is short: under 260 lines of at most 120 characters", () => {
+test("it is short: under 270 lines of at most 120 characters", () => {
   const lines = text.trimEnd().split("\n");
-  expect(lines.length).toBeLessThan(260);
+  expect(lines.length).toBeLessThan(270);
   expect(lines.filter((line) => line.length > 120)).toEqual([]);
 });
 
