@@ -31,8 +31,12 @@ export async function startUpstream(
 ) {
   const arrived: Arrived[] = [];
   let begun = 0;
+  let cutAt: number | undefined;
   const handle: http.RequestListener = (incoming, response) => {
     begun += 1;
+    response.on("close", () => {
+      if (!response.writableFinished) cutAt = performance.now();
+    });
     const parts: Buffer[] = [];
     incoming.on("data", (part: Buffer) => parts.push(part));
     incoming.on("end", () => {
@@ -63,6 +67,8 @@ export async function startUpstream(
     arrived,
     /** Requests whose headers have arrived. */
     begun: () => begun,
+    /** By `performance.now`, when a client went last that had no answer yet. */
+    cutAt: () => cutAt,
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -1,0 +1,137 @@
+// An upload that is under way when its grant is revoked, and when the daemon is restarted, by clients that try again by
+// themselves, in a sandbox without a network.
+import { expect } from "bun:test";
+import { createHash, randomBytes } from "node:crypto";
+import { truncateSync, writeFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import { dial, request } from "../e2e/attacker.ts";
+import { type Signing, startSigning } from "../e2e/signing.ts";
+import { isAlive, until } from "../e2e/machine.ts";
+import type { Arrived } from "../e2e/upstream.ts";
+import { childrenOf } from "../processes.ts";
+import { executables, type Rig, rigs, testWith } from "./rigs.ts";
+import { bubblewrap } from "./signed.ts";
+
+/** Milliseconds. */
+const IN_FORCE = 100;
+/** A machine that others use is slow now and then. */
+const ROUNDS = 3;
+const GIB = 2 ** 30;
+const SANDBOX = "bwrap --die-with-parent --dev-bind / / --unshare-net --".split(" ");
+
+interface Uploader {
+  readonly needs: readonly Rig[];
+  /** Of a file to s3://bucket/key. */
+  readonly command: (file: string) => readonly string[];
+  /** Which of its requests has a body. */
+  readonly first: number;
+  readonly refusal: RegExp;
+}
+
+const python = `
+import boto3, sys
+from botocore.exceptions import ClientError
+try:
+    boto3.client("s3").put_object(Bucket="bucket", Key="key", Body=open(sys.argv[1], "rb"))
+except ClientError as error:
+    sys.exit(str(error))
+`;
+
+const uploaders: Readonly<Record<string, Uploader>> = {
+  boto3: {
+    needs: [rigs.boto3],
+    command: (file) => [executables.python, "-c", python, file],
+    first: 1,
+    refusal: /when calling the PutObject operation: keyhole: this grant was revoked/,
+  },
+  "the AWS CLI": {
+    needs: [rigs.awsV1],
+    command: (file) => [executables.awsV1, "s3", "cp", "--no-progress", file, "s3://bucket/key"],
+    first: 2,
+    refusal: /when calling the UploadPart operation: keyhole: this grant was revoked/,
+  },
+};
+
+/** Takes parts, as S3 does; answers what has a body once it may. */
+function createBucket() {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  async function answer({ request: { method, query } }: Arrived, response: ServerResponse) {
+    if (method === "PUT") {
+      await released;
+      response.setHeader("etag", '"etag"').end();
+    } else if (query === "uploads")
+      response.end("<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>");
+    else response.end("<CompleteMultipartUploadResult><ETag>etag</ETag></CompleteMultipartUploadResult>");
+  }
+  return { release, answer: (arrived: Arrived, response: ServerResponse) => void answer(arrived, response) };
+}
+
+/** What has arrived in the end, part by part. */
+function digestOf({ upstream: { arrived } }: Signing): string {
+  const puts = arrived.filter(({ request: { method } }) => method === "PUT");
+  const latest = new Map(
+    puts.map(({ request: { query }, body }) => [Number(/partNumber=(\d+)/.exec(query)?.[1] ?? 0), body]),
+  );
+  const hash = createHash("sha256");
+  for (const [, body] of [...latest].toSorted(([a], [b]) => a - b)) hash.update(body);
+  return hash.digest("hex");
+}
+
+/** Milliseconds from the request to the cut. */
+async function revoke({ machine, upstream }: Signing): Promise<number> {
+  const peer = await dial(machine.paths.socket);
+  const began = performance.now();
+  await peer.write(request("GrantRevoke", { name: "box" }));
+  await until(() => upstream.cutAt() !== undefined);
+  peer.close();
+  return upstream.cutAt()! - began;
+}
+
+for (const [name, { needs, command, first, refusal }] of Object.entries(uploaders)) {
+  testWith([...needs, bubblewrap])(
+    `${name}: a revocation cuts an upload of 1 GiB within ${IN_FORCE} ms, and the next request is refused`,
+    async () => {
+      const times: number[] = [];
+      while (times.length < ROUNDS && !(times.at(-1)! < IN_FORCE)) {
+        const { answer } = createBucket();
+        await using it = await startSigning({ answer });
+        const file = join(it.machine.home, "file");
+        writeFileSync(file, "");
+        truncateSync(file, GIB);
+        const child = it.spawn(command(file), { AWS_MAX_ATTEMPTS: "2" }, SANDBOX);
+        const errors = new Response(child.stderr).text();
+        await until(() => it.upstream.begun() >= first);
+        times.push(await revoke(it));
+        expect(await errors).toMatch(refusal);
+        expect(await child.exited).not.toBe(0);
+      }
+      console.log(`${name}: cut after ${times.map((time) => time.toFixed(1)).join(", ")} ms`);
+      expect(Math.min(...times)).toBeLessThan(IN_FORCE);
+    },
+    120_000,
+  );
+
+  testWith([...needs, bubblewrap])(
+    `${name}: a restart of the daemon in the middle of an upload is one more attempt`,
+    async () => {
+      const { answer, release } = createBucket();
+      await using it = await startSigning({ answer });
+      const file = join(it.machine.home, "file");
+      const content = randomBytes(48 * 2 ** 20);
+      writeFileSync(file, content);
+      const child = it.spawn(command(file), {}, SANDBOX);
+      const errors = new Response(child.stderr).text();
+      await until(() => it.upstream.begun() >= first);
+      const [signer] = childrenOf(it.machine.daemonPid()!, "--signer");
+      await it.machine.keyhole("daemon restart");
+      await until(() => !isAlive(signer!));
+      release();
+      expect([await errors, await child.exited]).toEqual(["", 0]);
+      expect(it.upstream.cutAt()).toBeDefined();
+      expect(it.upstream.arrived.every(({ isSigned }) => isSigned)).toBe(true);
+      expect(digestOf(it)).toBe(createHash("sha256").update(content).digest("hex"));
+    },
+    120_000,
+  );
+}
