@@ -12,7 +12,7 @@ import { type Environment, run, scratch, until } from "./run.ts";
 import { bucket, keysOf, makeAccount, roleArn, source, trustProvider, webRoleArn } from "./account.ts";
 import { startProvider } from "./provider.ts";
 import { bubblewrap, type SignedSandbox, signIn } from "./signed.ts";
-import { terraformPut } from "./terraform.ts";
+import { startIn, terraformBackend, terraformPut } from "./terraform.ts";
 
 const directory = scratch("ceph");
 const home = `${directory.path}/home`;
@@ -196,8 +196,19 @@ testWith([rigs.ceph, rigs.terraform])(
   "Terraform writes an object",
   async () => {
     const object = { bucket, key: "terraform.txt", content: "out of the keyhole\n" };
-    await terraformPut(`${directory.path}/terraform`, cluster!.endpoint, profile("demo"), object);
+    await terraformPut(`${directory.path}/terraform`, cluster!.endpoint, startIn(profile("demo")), object);
     expect(await keysOf(cluster!, source)).toContain("terraform.txt");
+  },
+  180_000,
+);
+
+testWith([rigs.ceph, rigs.terraform, bubblewrap])(
+  "Terraform keeps its state in a bucket and writes an object, without a credential and without a network",
+  async () => {
+    const object = { bucket, key: "terraform-signed.txt", content: "out of the keyhole\n" };
+    await terraformBackend(`${directory.path}/work/terraform`, sandbox!.must, object);
+    const keys = await keysOf(cluster!, source);
+    expect(keys.filter((key) => key.startsWith(object.key))).toEqual([object.key, `${object.key}.tfstate`]);
   },
   180_000,
 );

@@ -6,7 +6,7 @@ import { clients } from "./clients.ts";
 import { type Server, startMoto } from "./moto.ts";
 import { executables, isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch } from "./run.ts";
-import { terraformWhoami } from "./terraform.ts";
+import { startIn, terraformWhoami } from "./terraform.ts";
 
 const directory = scratch("moto");
 const home = `${directory.path}/home`;
@@ -73,7 +73,9 @@ for (const { rig, whoami } of clients) {
 testWith([rigs.moto, rigs.terraform])(
   "Terraform acts as the role of the config",
   async () => {
-    expect(await terraformWhoami(`${directory.path}/terraform`, moto!.endpoint, profile("demo"))).toBe(identity);
+    expect(await terraformWhoami(`${directory.path}/terraform`, moto!.endpoint, startIn(profile("demo")))).toBe(
+      identity,
+    );
   },
   180_000,
 );

@@ -6,7 +6,7 @@ import { quotePosix } from "../../src/text/quoting.ts";
 import type { Result } from "../processes.ts";
 import type { Broker } from "./broker.ts";
 import { executables, type Rig } from "./rigs.ts";
-import { type Environment, run } from "./run.ts";
+import { type Environment, must, run } from "./run.ts";
 
 /** bubblewrap's binary, which Debian's package brings. */
 export const bubblewrap: Rig = { name: "bubblewrap", files: ["/usr/bin/bwrap"], install: "run test/gate/install.sh" };
@@ -15,6 +15,8 @@ export interface SignedSandbox {
   /** What a tool that reads no endpoint from its profile is told. */
   endpoint(service: string): string;
   run(command: readonly string[], more?: readonly string[]): Promise<Result>;
+  /** As `run`, for its stdout. @throws where it fails */
+  must(command: readonly string[]): Promise<string>;
 }
 
 /** Makes the grant, and starts each command as `grant show --for bwrap` says, with the tools mounted beside it. */
@@ -30,13 +32,16 @@ export async function signIn(
   const cache = resolve(executables.moto, "../../..");
   const seen = [cache, resolve(import.meta.dir, "../.."), `${homedir()}/.pyenv`, executables.terraformProviders, work];
   const binds = seen.filter((path) => path !== null && existsSync(path)).map((path) => `--bind ${path} ${path}`);
+  const shell = (command: readonly string[], more: readonly string[] = []): string[] => {
+    const line = recipe
+      .replace(/-- (?=\S+ relay )/, `${[...binds, ...more].join(" ")} -- `)
+      .replace(/ sh$/m, ` ${command.map(quotePosix).join(" ")}`);
+    return ["sh", "-c", line];
+  };
+  const environment = { PATH: "/usr/bin:/bin" };
   return {
     endpoint: (service) => `http://127.0.0.1:${sign.port}/${service}`,
-    run: (command, more = []) => {
-      const line = recipe
-        .replace(/-- (?=\S+ relay )/, `${[...binds, ...more].join(" ")} -- `)
-        .replace(/ sh$/m, ` ${command.map(quotePosix).join(" ")}`);
-      return run(["sh", "-c", line], { PATH: "/usr/bin:/bin" }, 120, `${work}/home`);
-    },
+    run: (command, more) => run(shell(command, more), environment, 120, `${work}/home`),
+    must: (command) => must(shell(command), environment, 120, `${work}/home`),
   };
 }

@@ -7,6 +7,7 @@ import { type Server, startVerifyingMoto, verifiedRole } from "./moto.ts";
 import { executables, isMissing, type Rig, rigs, testWith } from "./rigs.ts";
 import { must, scratch } from "./run.ts";
 import { bubblewrap, type SignedSandbox, signIn } from "./signed.ts";
+import { terraformTable } from "./terraform.ts";
 
 const directory = scratch("verified");
 
@@ -55,12 +56,14 @@ const programs: readonly { readonly rig: Rig; readonly command: (name: string) =
   { rig: rigs.java, command: (name) => javaCommand("when_supported", "services", name) },
 ];
 
+/** Another one where a test is repeated. */
+const nameOfRun = () => `it-${Bun.randomUUIDv7()}`;
+
 for (const { rig, command } of programs)
   testWith([rigs.moto, rig, bubblewrap])(
     `${rig.name} calls services of each protocol, and moto finds the signature of its own session`,
     async () => {
-      // Another one where the test is repeated.
-      const name = `it-${Bun.randomUUIDv7()}`;
+      const name = nameOfRun();
       const { stdout, stderr, exitCode } = await sandbox!.run(command(name));
       const lines = [
         "dynamodb \u00fc",
@@ -99,6 +102,19 @@ testWith([rigs.moto, rigs.boto3, bubblewrap])(
     expect(outcome).toMatchObject({ stdout: `${lines.join("\n")}\n`, exitCode: 0 });
   },
   60_000,
+);
+
+testWith([rigs.moto, rigs.terraform, bubblewrap])(
+  "Terraform makes a table, and may not destroy it",
+  async () => {
+    const name = nameOfRun();
+    const { arn, destroy } = await terraformTable(`${directory.path}/work/${name}`, sandbox!.must, name);
+    expect(arn).toBe(`arn:aws:dynamodb:us-east-1:123456789012:table/${name}`);
+    expect(await destroy().catch(String)).toMatch(
+      /AccessDeniedException:\s+(?:│ )?keyhole: this grant denies dynamodb:DeleteTable \(--deny '\*:Delete\*'\)/,
+    );
+  },
+  180_000,
 );
 
 testWith([rigs.moto, rigs.boto3, bubblewrap])(
