@@ -23,6 +23,8 @@ let broker: Broker | undefined;
 let short: ProcessCredentials;
 let profile: (name: string) => Environment;
 let sandbox: SignedSandbox | undefined;
+/** As `sandbox`, of a grant with a session policy. */
+let narrow: SignedSandbox | undefined;
 const AUDIENCE = "sts.amazonaws.com";
 const large = `${directory.path}/work/large`;
 
@@ -45,8 +47,13 @@ beforeAll(async () => {
   writeFileSync(body, "out of the keyhole\n");
   await broker.add("aws", roleArn, { "Sign.endpoint_url": cluster.endpoint });
   const options = ["--config", "aws", "--allow", "s3:*", "--deny", "s3:Delete*", "--region", "us-east-1"];
-  if (!isMissing(bubblewrap))
-    sandbox = await signIn(broker, source, { name: "box", options, work: `${directory.path}/work` });
+  const policy = `${directory.path}/policy.json`;
+  writeFileSync(policy, denyPutObject);
+  const work = `${directory.path}/work`;
+  if (!isMissing(bubblewrap)) {
+    sandbox = await signIn(broker, source, { name: "box", options, work });
+    narrow = await signIn(broker, source, { name: "narrow", options: [...options, "--policy", policy], work });
+  }
   writeFileSync(large, randomBytes(40 * 2 ** 20));
 }, 120_000);
 
@@ -202,6 +209,23 @@ testWith([rigs.ceph, rigs.terraform])(
   180_000,
 );
 
+testWith([rigs.ceph, rigs.boto3, rigs.java, bubblewrap])(
+  "behind what the grant allows stands the session policy: the gateway's own refusal is the SDK's error",
+  async () => {
+    const boto3 = [executables.python, `${import.meta.dir}/python/client.py`];
+    for (const [command, words] of [
+      [boto3, "(AccessDenied) when calling the PutObject operation"],
+      [javaCommand("when_required"), "s3.model.AccessDeniedException:  (Service: S3, Status Code: 403, "],
+    ] as const) {
+      const refusal = await narrow!.run([...command, "put", bucket, "narrow", large]);
+      expect(refusal).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(words) });
+      expect(await narrow!.run([...command, "list", bucket])).toMatchObject({ exitCode: 0 });
+    }
+    expect(await keysOf(cluster!, source)).not.toContain("narrow");
+  },
+  90_000,
+);
+
 testWith([rigs.ceph, rigs.terraform, bubblewrap])(
   "Terraform keeps its state in a bucket and writes an object, without a credential and without a network",
   async () => {
@@ -247,10 +271,10 @@ for (const { rig, list } of clients)
   );
 
 testWith([rigs.ceph])(
-  "all of this cost one AssumeRole per config, and one for the grant",
+  "all of this cost one AssumeRole per config, and one per grant",
   async () => {
     const calls = (await cluster!.requests()).filter(({ method, path }) => method === "POST" && path === "/");
-    expect(calls.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(calls.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
   },
   30_000,
 );

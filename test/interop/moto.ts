@@ -33,7 +33,7 @@ export const verifiedRole = `arn:aws:iam::${ACCOUNT}:role/aws`;
 
 /**
  * A moto that verifies the signature and the session token of every request, by botocore's own code. It has one user, who may
- * do everything, and one role, which that user may assume.
+ * do everything, and one role, which that user may assume and to which IAM denies `iam:GetUser`.
  * @returns with the user's keys, as variables of the environment
  */
 export async function startVerifyingMoto(directory: string): Promise<Server & { readonly keys: Environment }> {
@@ -42,6 +42,7 @@ export async function startVerifyingMoto(directory: string): Promise<Server & { 
     const anybody = { AWS_ACCESS_KEY_ID: "AKIAX", AWS_SECRET_ACCESS_KEY: "x", AWS_DEFAULT_REGION: "us-east-1" };
     const iam = (...words: string[]) =>
       must([executables.awsV1, "--endpoint-url", moto.endpoint, "iam", ...words], { HOME: directory, ...anybody });
+    const wall = policy({ Effect: "Deny", Action: "iam:GetUser", Resource: "*" });
     const everything = policy({ Effect: "Allow", Action: "*", Resource: "*" });
     const principal = { AWS: `arn:aws:iam::${ACCOUNT}:user/u` };
     const trust = policy({ Effect: "Allow", Action: "sts:AssumeRole", Principal: principal });
@@ -50,6 +51,7 @@ export async function startVerifyingMoto(directory: string): Promise<Server & { 
     const { AccessKey } = JSON.parse(await iam("create-access-key", "--user-name", "u"));
     await iam("create-role", "--role-name", "aws", "--assume-role-policy-document", trust);
     await iam("put-role-policy", "--role-name", "aws", "--policy-name", "p", "--policy-document", everything);
+    await iam("put-role-policy", "--role-name", "aws", "--policy-name", "wall", "--policy-document", wall);
     // From the next request on. It takes no form.
     const headers = { "content-type": "application/octet-stream" };
     await fetch(`${moto.endpoint}/moto-api/reset-auth`, { method: "POST", body: "0", headers });

@@ -16,7 +16,7 @@ export interface SignedSandbox {
   endpoint(service: string): string;
   run(command: readonly string[], more?: readonly string[]): Promise<Result>;
   /** As `run`, for its stdout. @throws where it fails */
-  must(command: readonly string[]): Promise<string>;
+  readonly must: (command: readonly string[]) => Promise<string>;
 }
 
 /** Makes the grant, and starts each command as `grant show --for bwrap` says, with the tools mounted beside it. */

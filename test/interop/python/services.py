@@ -55,6 +55,7 @@ def refusals():
     return {
         "cloudwatch": lambda: boto3.client("cloudwatch").list_metrics()["Metrics"],
         "query": lambda: refused("iam", "create_access_key", UserName="u"),
+        "wall": lambda: refused("iam", "get_user", UserName="u"),
         "json": lambda: refused("dynamodb", "delete_table", TableName="t"),
         "rest-json": lambda: refused("lambda", "delete_function", FunctionName="f"),
         "rest-xml": lambda: refused("s3", "delete_bucket", Bucket="bucket"),
