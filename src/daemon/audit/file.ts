@@ -37,15 +37,21 @@ export function openAuditFile({ path, clock, home, hide, disabled }: LogFileOpti
   });
   /** What stands behind the time, of events that are written again. */
   const known = new WeakMap<AuditEvent, string>();
+  /** The beginning of a line of one millisecond. */
+  let head = { tsMs: NaN, text: "" };
+  const headOf = (tsMs: number) => {
+    if (tsMs !== head.tsMs) head = { tsMs, text: `{"time":"${new Date(tsMs).toISOString()}","tsMs":${tsMs},` };
+    return head.text;
+  };
   const lineOf = (event: AuditEvent) => {
-    const now = clock.wall();
+    const now = Math.floor(clock.wall());
     let rest = known.get(event);
     if (rest === undefined) {
       const { time: _time, tsMs: _tsMs, ...record } = toRecord(event, now);
       rest = formatJsonLine(record, hide).slice(1);
       known.set(event, rest);
     }
-    return `{"time":"${new Date(now).toISOString()}","tsMs":${Math.floor(now)},${rest}`;
+    return headOf(now) + rest;
   };
   return {
     record: (event) => file.append(lineOf(event), isKept(event.kind)),

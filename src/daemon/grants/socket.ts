@@ -43,6 +43,8 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
   /** What each connection was given last. */
   const lastGiven = new WeakMap<Caller, { readonly issue: Issue; readonly event: AuditEvent }>();
 
+  let copied: { readonly issue: Issue; readonly frame: Uint8Array; readonly written: Promise<void> } | undefined;
+
   function refuseJunk(caller: Caller): Uint8Array {
     live.refusals += 1;
     tally(`junk ${live.grant.name}`, () => ({ ...eventOf(live, caller), kind: "junk", outcome: "forbidden" }));
@@ -94,17 +96,26 @@ export function createGrantSocket(live: LiveGrant, dependencies: GrantSocketDepe
     const { accessKeyId } = issue.credentials;
     const { name } = live.grant;
     log("info", "grant vended", () => ({ grant: name, accessKeyId, ...whoIs(caller) }));
-    const event = eventOfVend(issue, caller);
-    // A copy, which outlasts the turn.
+    const written = recordSoon(eventOfVend(issue, caller));
+    const frame = copyOf(issue, written);
+    return written.then(() => frame);
+  }
+
+  /** The answer, as bytes that outlast the turn: the same for all that wait for one write. */
+  function copyOf(issue: Issue, written: Promise<void>): Uint8Array {
+    if (copied?.written === written && copied.issue === issue) return copied.frame;
     const frame = answerFetch(issue, live.grant).slice();
-    return recordSoon(event).then(() => frame);
+    copied = { issue, frame, written };
+    void written.then(() => (copied = undefined));
+    return frame;
   }
 
   /** The same object for the same event, which is put into JSON once then. */
   function eventOfVend(issue: Issue, caller: Caller): AuditEvent {
-    const common = eventOf(live, caller);
     const last = lastGiven.get(caller);
-    if (last?.issue === issue && Bun.deepEquals(last.event.peer, common.peer)) return last.event;
+    const hasEnded = caller.witness?.hasEnded() === true;
+    if (last?.issue === issue && (last.event.peer?.exited === true) === hasEnded) return last.event;
+    const common = eventOf(live, caller);
     const { accessKeyId } = issue.credentials;
     const event = { ...common, kind: "vend", outcome: "ok", accessKeyId, expiresAt: issue.expiresAt } as const;
     lastGiven.set(caller, { issue, event });

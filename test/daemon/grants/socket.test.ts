@@ -101,6 +101,28 @@ test("an answer leaves when its line is written, and where the grant is revoked 
   expect((await fetchFrom(directory)).error).toContain("revoked");
 });
 
+test("all that wait for one write get an answer of their own issue", async () => {
+  await using world = await newGrantWorld();
+  let count = 0;
+  const written = Promise.withResolvers<void>();
+  const recordSoon = () => {
+    count += 1;
+    return written.promise;
+  };
+  const grants = await world.start({ recordSoon });
+  const { directory } = await grants.add(grantRequest(), caller);
+  const holders = await Promise.all([1, 2, 3].map(() => connectTo(directory)));
+  const early = holders.slice(0, 2).map((holder) => holder.ask());
+  await until(() => count === 2);
+  await world.clock.advance(55 * 60_000);
+  await until(() => world.source.count === 2);
+  const late = holders[2]!.ask();
+  await until(() => count === 3);
+  written.resolve();
+  const ids = (await Promise.all([...early, late])).map(({ accessKeyId }) => accessKeyId);
+  expect(ids).toEqual(["ASIA-dev-1", "ASIA-dev-1", "ASIA-dev-2"]);
+});
+
 test("10,000 random requests: the source sees the configured parameters and nothing else", async () => {
   await using world = await newGrantWorld();
   const grants = await world.start();
