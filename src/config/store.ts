@@ -28,6 +28,12 @@ export interface ConfigStore extends ConfigReader {
   parse(name: string): ParsedFile;
   exists(name: string): boolean;
   /**
+   * Throws what `save` would throw of a text.
+   *
+   * @param planned texts of configs that are to be there by then, by their names
+   */
+  check(name: string, text: string, planned?: ReadonlyMap<string, string>): void;
+  /**
    * Checks a text and saves it, byte for byte; what is there stays as it is if the text is no config. Through a link
    * it writes to the file behind.
    *
@@ -68,9 +74,19 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
     return listNames(directory, { extension: EXTENSION, isName: isConfigName, withLinks: true });
   }
 
+  function check(name: string, text: string, planned: ReadonlyMap<string, string> = new Map()): void {
+    readSources(name, parseConfig(text, name).config, (other) => {
+      const own = planned.get(other);
+      return own === undefined
+        ? readAlone(other)
+        : { name: other, config: parseConfig(own, other).config, revision: "" };
+    });
+  }
+
   return {
     directory,
     pathOf,
+    check,
     list,
     readText: (name) => load(name).text,
     parse: (name) => parseFile(name, load(name).text),
@@ -88,7 +104,7 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
 
     save(name, text, replace) {
       const path = pathOf(name);
-      readSources(name, parseConfig(text, name).config, readAlone);
+      check(name, text);
       ensureDirectory(directory, uid);
       const target = resolveLink(path, uid) ?? path;
       if (!writeAtomically(target, text, { exclusive: !replace, durable: true })) throw taken(name);

@@ -85,7 +85,7 @@ const role = (name: string) => `role_arn = arn:aws:iam::123456789012:role/${name
 
 test("a role on an exported profile becomes a Source, vends, and is the same after another export and import", async () => {
   await using world = await makeWorld(
-    `[profile top]\n${role("top")}source_profile = up\n[profile up]\n${role("up")}source_profile = kh-base\nregion = eu-west-1\n[profile base]\nregion = eu-west-2\n[profile astray]\n${role("astray")}source_profile = gone\n[profile gone]\ncredential_process = keyhole export -f credential-process -n gone\n`,
+    `[profile top]\n${role("top")}source_profile = up\n[profile up]\n${role("up")}source_profile = kh-base\nregion = eu-west-1\n[profile base]\nregion = eu-west-2\n[profile astray]\n${role("astray")}source_profile = gone\n[profile gone]\ncredential_process = keyhole export -f credential-process -n gone\n[profile long]\n${role("long")}source_profile = up\nduration_seconds = 7200\n[profile behind]\n${role("behind")}source_profile = long\n[profile short]\n${role("short")}source_profile = base\nduration_seconds = 60\n`,
     `[base]\n${KEYS}`,
   );
   const { machine, aws } = world;
@@ -98,6 +98,9 @@ test("a role on an exported profile becomes a Source, vends, and is the same aft
   expect(done).toEqual(dry);
   expect(done.stdout).toMatch(/^top +kh-top +new +arn:aws:iam::123456789012:role\/top from config kh-up$/m);
   expect(done.stdout).toMatch(/^astray +- +skipped +there is no config gone, its source$/m);
+  expect(done.stdout).toMatch(/^long +- +skipped +AssumeRole.DurationSeconds of config kh-long must be at most 3600/m);
+  expect(done.stdout).toMatch(/^behind +- +skipped +there is no config kh-long, its source$/m);
+  expect(done.stderr).toContain("DurationSeconds");
   expect(fs.readFileSync(join(machine.paths.configs, "kh-up.yaml"), "utf8")).toBe(
     "AssumeRole:\n  RoleArn: arn:aws:iam::123456789012:role/up\nSource: kh-base\nSTS:\n  region_name: eu-west-1\n",
   );

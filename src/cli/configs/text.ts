@@ -67,7 +67,13 @@ export function changeText(source: Source, changes: readonly Change[], { ui }: C
 }
 
 /** Checks a text, says what is odd about it, and saves it. @throws KeyholeError as ConfigStore.save does. */
-export function saveText(store: ConfigStore, name: string, source: Source, replace: boolean, { ui }: Caller): Config {
+export function saveText(
+  store: Pick<ConfigStore, "save">,
+  name: string,
+  source: Source,
+  replace: boolean,
+  { ui }: Pick<Caller, "ui">,
+): Config {
   const { config, warnings } = parseConfig(source.text, source.name, cureOf(source, name));
   for (const warning of warnings) ui.warn(warning);
   store.save(name, source.text, replace);

@@ -66,7 +66,9 @@ export default defineCommand({
     const { sources, profiles } = await choose(context, files);
     const { paths } = settings;
     const options = { prefix: given.prefix ?? "", paths, trustsCommands: given["trust-commands"] };
-    const rows = importAll(openConfigStore(paths.configDir), planImports(sources, profiles, options), context);
+    const store = openConfigStore(paths.configDir);
+    const imports = planImports(sources, profiles, options);
+    const rows = importAll(given["dry-run"] ? withoutSaving(store) : store, imports, context);
     if (given.json) output.line(formatJson(rows));
     else if (rows.length === 0) ui.notice("no profiles found");
     else
@@ -112,8 +114,23 @@ async function chooseRoles(session: string, context: Context, { sources, config:
   return { sources: { ...sources, shared: parseSharedConfig(changed, texts[1]) }, profiles };
 }
 
+type Store = Pick<ConfigStore, "exists" | "save" | "readText">;
+
+/** One that refuses as the other does, and remembers what it has taken. */
+function withoutSaving(store: ConfigStore): Store {
+  const taken = new Map<string, string>();
+  return {
+    exists: (name) => store.exists(name),
+    readText: (name) => store.readText(name),
+    save: (name, text) => {
+      store.check(name, text, taken);
+      taken.set(name, text);
+    },
+  };
+}
+
 /** In the order of the profiles; a config is saved after its source. */
-function importAll(store: ConfigStore, imports: readonly Import[], context: Context): Row[] {
+function importAll(store: Store, imports: readonly Import[], context: Context): Row[] {
   const rows = new Map<string, Row>();
   const isThere = ({ config, profile }: ConfigSource): boolean =>
     profile === undefined
@@ -133,12 +150,12 @@ function importAll(store: ConfigStore, imports: readonly Import[], context: Cont
   );
 }
 
-function importOne(store: ConfigStore, { profile, config, what }: Import, context: Context): Row {
+function importOne(store: Store, { profile, config, what }: Import, context: Context): Row {
   if (config === undefined) return skipped(profile, what);
   const { name, text } = config;
   if (!store.exists(name)) {
     try {
-      if (!context.args["dry-run"]) saveText(store, name, { text, name: undefined }, false, context);
+      saveText(store, name, { text, name: undefined }, false, context);
     } catch (error) {
       if (!(error instanceof KeyholeError)) throw error;
       return skipped(profile, error.message);
@@ -153,7 +170,7 @@ function skipped(profile: string, what: string): Row {
   return { profile, config: undefined, result: "skipped", what };
 }
 
-function saysTheSame(store: ConfigStore, name: string, text: string): boolean {
+function saysTheSame(store: Store, name: string, text: string): boolean {
   const [there, ours] = [inspectConfig(store.readText(name)), inspectConfig(text)];
   return "config" in there && "config" in ours && Bun.deepEquals(there.config, ours.config, true);
 }
