@@ -158,37 +158,16 @@ describe("every command", () => {
 });
 
 test.each([
-  [
-    ["config", "get", "dev"],
-    ["config", "get", "-n", "dev"],
-  ],
-  [
-    ["config", "show", "dev"],
-    ["config", "get", "-n", "dev"],
-  ],
-  [
-    ["--config-dir", "/x", "config", "ls", "--json"],
-    ["config", "list", "--config-dir", "/x", "--json"],
-  ],
-  [
-    ["config", "edit", "dev", "--help"],
-    ["config", "update", "--help"],
-  ],
-  [
-    ["help", "status"],
-    ["daemon", "status", "--help"],
-  ],
-  [
-    ["version", "--json"],
-    ["--version", "--json"],
-  ],
-  [
-    ["list", "-l", "-sp", "/no/sock"],
-    ["daemon", "list", "-l", "-sp", "/no/sock"],
-  ],
+  ["config get dev", "config get -n dev"],
+  ["config show dev", "config get -n dev"],
+  ["--config-dir /x config ls --json", "config list --config-dir /x --json"],
+  ["config edit dev --help", "config update --help"],
+  ["help status", "daemon status --help"],
+  ["version --json", "--version --json"],
+  ["list -l -sp /no/sock", "daemon list -l -sp /no/sock"],
 ])("%j is %j", async (words, same) => {
-  const result = await keyhole(words, { environment: HOME });
-  expect(result).toEqual(await keyhole(same, { environment: HOME }));
+  const result = await keyhole(words.split(" "), { environment: HOME });
+  expect(result).toEqual(await keyhole(same.split(" "), { environment: HOME }));
   expect(result.stderr).not.toContain("unknown");
 });
 

@@ -74,7 +74,7 @@ describe("a user's own session", () => {
   });
 
   test("is refused to who has a session already, with the way out", async () => {
-    const { credentials } = await world.source.assume(world.request());
+    const { credentials } = await assume();
     const { accessKeyId, secretAccessKey, sessionToken } = credentials;
     const environment = {
       AWS_ACCESS_KEY_ID: accessKeyId,
@@ -90,6 +90,10 @@ describe("a user's own session", () => {
 });
 
 const configOf = (name: string): Config => ({ AssumeRole: { RoleArn: `arn:aws:iam::111122223333:role/${name}` } });
+
+type Changes = Parameters<typeof world.request>[0];
+const assume = (changes: Changes = {}) => world.source.assume(world.request(changes));
+const failureOf = (changes: Changes = {}) => rejectionOf(assume(changes));
 
 describe("another config as the source", () => {
   test("is assumed first, however deep, and once for all of a minute", async () => {
@@ -122,7 +126,7 @@ describe("another config as the source", () => {
 describe("assume", () => {
   test("gives what STS issued", async () => {
     const before = Date.now();
-    const assumed = await world.source.assume(world.request());
+    const assumed = await assume();
     const issued = world.sts.issued.get(assumed.credentials.accessKeyId)!;
     expect(assumed.credentials.secretAccessKey).toBe(issued.secretAccessKey);
     expect(assumed.credentials.sessionToken).toBe(issued.sessionToken);
@@ -143,28 +147,26 @@ describe("assume", () => {
     const document = `<AssumeRoleResponse>${result}</AssumeRoleResponse>`;
     using gateway = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(document) });
     const environment = { ...world.keys, AWS_ENDPOINT_URL_STS: gateway.url.origin };
-    const assumed = await world.source.assume(world.request({ environment }));
+    const assumed = await assume({ environment });
     expect(assumed).toMatchObject({ arn: "arn:aws:sts:::assumed-role/demo/session", assumedRoleId: "" });
     expect(assumed.credentials.accountId).toBeUndefined();
     expect(assumed.credentials.expiresAt).toBe(Date.parse("2099-01-01T00:00:00.250Z"));
   });
 
   test("sends every parameter of the config", async () => {
-    await world.source.assume(
-      world.request({
-        assume: {
-          RoleSessionName: "mine",
-          PolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::111122223333:policy/own"],
-          Policy: '{"Version":"2012-10-17","Statement":[]}',
-          DurationSeconds: 1_800,
-          ExternalId: "external-1",
-          Tags: [{ Key: "team", Value: "blue" }],
-          TransitiveTagKeys: ["team"],
-          SourceIdentity: "alice",
-          ProvidedContexts: [{ ProviderArn: "arn:aws:iam::aws:contextProvider/x", ContextAssertion: "assertion" }],
-        },
-      }),
-    );
+    await assume({
+      assume: {
+        RoleSessionName: "mine",
+        PolicyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::111122223333:policy/own"],
+        Policy: '{"Version":"2012-10-17","Statement":[]}',
+        DurationSeconds: 1_800,
+        ExternalId: "external-1",
+        Tags: [{ Key: "team", Value: "blue" }],
+        TransitiveTagKeys: ["team"],
+        SourceIdentity: "alice",
+        ProvidedContexts: [{ ProviderArn: "arn:aws:iam::aws:contextProvider/x", ContextAssertion: "assertion" }],
+      },
+    });
     expect(lastParameters()).toMatchObject({
       RoleArn: ROLE,
       RoleSessionName: "mine",
@@ -182,12 +184,12 @@ describe("assume", () => {
   });
 
   test("sends nothing that the config does not say", async () => {
-    await world.source.assume(world.request());
+    await assume();
     expect(Object.keys(lastParameters()).toSorted()).toEqual(["Action", "RoleArn", "RoleSessionName", "Version"]);
   });
 
   test("signs for the region that the config names, and says so", async () => {
-    const assumed = await world.source.assume(world.request({ config: { STS: { region_name: "eu-north-1" } } }));
+    const assumed = await assume({ config: { STS: { region_name: "eu-north-1" } } });
     expect(assumed.region).toBe("eu-north-1");
     expect(world.sts.calls.at(-1)!.region).toBe("eu-north-1");
   });
@@ -197,12 +199,10 @@ describe("assume", () => {
     async (section) => {
       const { accessKeyId, secretAccessKey } = world.sts.root;
       const keys = { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey };
-      const assumed = await world.source.assume(
-        world.request({
-          config: { [section]: keys },
-          environment: { AWS_ACCESS_KEY_ID: "AKIAWRONG", AWS_SECRET_ACCESS_KEY: "wrong" },
-        }),
-      );
+      const assumed = await assume({
+        config: { [section]: keys },
+        environment: { AWS_ACCESS_KEY_ID: "AKIAWRONG", AWS_SECRET_ACCESS_KEY: "wrong" },
+      });
       expect(assumed.sourceDescription).toBe(`config, ${stsOf(world)}`);
     },
   );
@@ -234,7 +234,7 @@ describe("assume", () => {
     // So that the number of attempts shows.
     world.sts.faults.add({ fail: "SlowDown", times: 1 });
     try {
-      await world.source.assume(world.request());
+      await assume();
     } finally {
       for (const [name, value] of saved) {
         if (value === undefined) delete process.env[name];
@@ -263,7 +263,7 @@ describe("assume", () => {
   test("fails at once when the request is aborted", async () => {
     world.sts.faults.add({ hang: true });
     const controller = new AbortController();
-    const assuming = rejectionOf(world.source.assume(world.request({ signal: controller.signal })));
+    const assuming = failureOf({ signal: controller.signal });
     await world.sts.until(() => world.sts.count() === 1);
     controller.abort();
     expect((await assuming).kind).toBe("network");
@@ -277,13 +277,13 @@ describe("a failure", () => {
     { fail: { code: "AccessDenied", message: "no", status: 403 }, calls: 1, kind: "aws-refused" },
   ])("of kind $kind makes $calls calls", async ({ fail, calls, kind }) => {
     world.sts.faults.add({ fail });
-    expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe(kind as "throttled");
+    expect((await failureOf()).kind).toBe(kind as "throttled");
     expect(world.sts.count()).toBe(calls);
   });
 
   test.each(["cut", "garbage"] as const)("that passes (%s) is not seen", async (fault) => {
     world.sts.faults.add(fault === "cut" ? { cut: "before", times: 1 } : { fail: "SlowDown", times: 2 });
-    await world.source.assume(world.request());
+    await assume();
     expect(world.sts.calls.at(-1)!.outcome).toBe("ok");
   });
 
@@ -291,21 +291,17 @@ describe("a failure", () => {
     "to understand the answer (%s) is the network's",
     async (garbage) => {
       world.sts.faults.add({ garbage });
-      expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe("network");
+      expect((await failureOf()).kind).toBe("network");
     },
   );
 
   test("to find an Expiration is the network's", async () => {
     world.sts.faults.add({ omitExpiration: true });
-    expect((await rejectionOf(world.source.assume(world.request()))).kind).toBe("network");
+    expect((await failureOf()).kind).toBe("network");
   });
 
   test("to connect names no address", async () => {
-    const refused = await rejectionOf(
-      world.source.assume(
-        world.request({ environment: { ...world.keys, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" } }),
-      ),
-    );
+    const refused = await failureOf({ environment: { ...world.keys, AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" } });
     expect(refused).toMatchObject({ kind: "network", message: "no answer from STS at 127.0.0.1: ECONNREFUSED" });
   });
 
@@ -313,7 +309,7 @@ describe("a failure", () => {
     const { secretAccessKey } = world.sts.root;
     const message = `you sent ${secretAccessKey} and ${encodeURIComponent(secretAccessKey)}\u001b[31m\r\nkeyhole: hint: rm`;
     world.sts.faults.add({ fail: { code: "AccessDenied", message, status: 403 } });
-    const refused = await rejectionOf(world.source.assume(world.request()));
+    const refused = await failureOf();
     expect(refused.message).toStartWith("AccessDenied: you sent *** and ***");
     expect(refused.message).not.toContain(secretAccessKey);
     expect(refused.message).not.toMatch(/\p{Cc}/u);
@@ -321,7 +317,7 @@ describe("a failure", () => {
 
   test("of a source that expired needs a person", async () => {
     world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
-    const refused = await rejectionOf(world.source.assume(world.request()));
+    const refused = await failureOf();
     expect(refused).toMatchObject({ kind: "person-needed", exitStatus: 5 });
     expect(refused.hint).toContain("keyhole daemon add -n demo");
   });
@@ -329,7 +325,7 @@ describe("a failure", () => {
 
 /** A role's session, as its owner exports it. */
 async function chainedKeys() {
-  const { credentials } = await world.source.assume(world.request({ name: "first" }));
+  const { credentials } = await assume({ name: "first" });
   return {
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -340,7 +336,7 @@ async function chainedKeys() {
 describe("role chaining", () => {
   test("retries once with 3,600 s when STS refuses the duration, and notes it", async () => {
     const environment = await chainedKeys();
-    const assumed = await world.source.assume(world.request({ environment, assume: { DurationSeconds: 7_200 } }));
+    const assumed = await assume({ environment, assume: { DurationSeconds: 7_200 } });
     expect(assumed.notes).toHaveLength(1);
     expect(assumed.notes[0]).toContain("3600 instead of 7200");
     expect(world.sts.calls.slice(1).map(({ parameters }) => parameters["DurationSeconds"])).toEqual(["7200", "3600"]);
@@ -348,14 +344,14 @@ describe("role chaining", () => {
 
   test("leaves a duration alone that it allows", async () => {
     const environment = await chainedKeys();
-    const assumed = await world.source.assume(world.request({ environment, assume: { DurationSeconds: 1_800 } }));
+    const assumed = await assume({ environment, assume: { DurationSeconds: 1_800 } });
     expect(assumed.notes).toEqual([]);
     expect(lastParameters()["DurationSeconds"]).toBe("1800");
   });
 
   test("does not retry a duration over the role's own maximum", async () => {
     world.sts.roles.set(ROLE, { maxSessionDuration: 3_600 });
-    const refused = await rejectionOf(world.source.assume(world.request({ assume: { DurationSeconds: 7_200 } })));
+    const refused = await failureOf({ assume: { DurationSeconds: 7_200 } });
     expect(refused).toMatchObject({ kind: "aws-refused" });
     expect(refused.hint).toContain("--max-session-duration");
     expect(world.sts.count()).toBe(1);
@@ -407,8 +403,8 @@ describe("MFA", () => {
   test("goes into AssumeRole itself for a role that wants more than an hour", async () => {
     const { SerialNumber, code } = useDevice({ maxSessionDuration: 7_200 });
     const { command } = countingCommand(code);
-    const assume = { SerialNumber, DurationSeconds: 7_200 };
-    await world.source.assume(world.request({ assume, config: { MFA: { command } } }));
+    const terms = { SerialNumber, DurationSeconds: 7_200 };
+    await assume({ assume: terms, config: { MFA: { command } } });
     expect(world.sts.count("GetSessionToken")).toBe(0);
   });
 
@@ -503,9 +499,7 @@ describe("MFA", () => {
 
   test("says that a wrong code needs a person", async () => {
     const { SerialNumber } = useDevice();
-    const refused = await rejectionOf(
-      world.source.assume(world.request({ assume: { SerialNumber, TokenCode: "654321" } })),
-    );
+    const refused = await failureOf({ assume: { SerialNumber, TokenCode: "654321" } });
     expect(refused.kind).toBe("person-needed");
     expect(refused.message).not.toContain("654321");
   });
@@ -513,7 +507,7 @@ describe("MFA", () => {
 
 describe("identify", () => {
   test("asks with the credentials it was given", async () => {
-    const { credentials } = await world.source.assume(world.request());
+    const { credentials } = await assume();
     expect(await world.source.identify(world.request(), credentials)).toEqual({
       userId: expect.stringMatching(/^AROA\w+:keyhole-tester-demo$/),
       account: "111122223333",

@@ -119,6 +119,12 @@ export async function newGrantWorld() {
     return grants;
   }
 
+  /** A daemon's start with a grant, added by `caller`. */
+  async function begin(terms: Partial<GrantRequest> = {}) {
+    const grants = await start();
+    return { grants, ...(await grants.add(grantRequest(terms), caller)) };
+  }
+
   async function stop(): Promise<void> {
     for (const grants of running.splice(0)) {
       const closed = grants.close(0);
@@ -156,6 +162,7 @@ export async function newGrantWorld() {
     peer,
     options,
     start,
+    begin,
     stop,
     isLocked: () => holder !== undefined,
     eventsOf: (kind: AuditEvent["kind"]) => events.filter((event) => event.kind === kind),

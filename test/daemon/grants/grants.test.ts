@@ -18,8 +18,7 @@ const IDLE = 4 * 60 * MINUTE;
 
 test("a grant is a directory with a socket, and gives its credentials to whoever connects", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory, state, roleArn, sessionName } = await grants.add(grantRequest(), caller);
+  const { grants, directory, state, roleArn, sessionName } = await world.begin();
   expect(state).toBe("active");
   expect(roleArn).toBe("arn:aws:iam::111122223333:role/dev");
   expect(sessionName).toMatch(/^keyhole-agent-[0-9a-f]{8}$/);
@@ -85,8 +84,7 @@ test("long-lived keys are in no grant, neither at its beginning nor later", asyn
 
 test("a grant with role sessions of its own hands nothing on, whatever becomes of its config", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   world.configs.write("dev", { Session: { profile_name: "admin" } });
   world.source.identity = `${SESSION}/ann`;
   await world.clock.advance(IDLE);
@@ -123,8 +121,7 @@ test("who makes a grant is asked for a helper's surroundings, which its renewals
 
 test("the kernel's list of sockets does not show a grant's directory", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   if (process.platform === "linux") expect(fs.readFileSync("/proc/net/unix", "utf8")).not.toContain(directory);
   expect((await fetchFrom(directory)).grant).toBe("agent");
 });
@@ -240,8 +237,7 @@ test("a name is taken once, also while its grant is being made", async () => {
 
 test("revoking closes held connections, and the socket stays and says so, also after a restart", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const held = await connectTo(directory);
   await held.ask();
   const began = worked();
@@ -261,8 +257,7 @@ test("revoking closes held connections, and the socket stays and says so, also a
 
 test("revoking while STS is asked throws the answer away", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   await world.clock.advance(IDLE);
   world.source.holds = true;
   const held = await connectTo(directory);
@@ -304,8 +299,7 @@ test("a grant that cannot be kept as revoked is revoked all the same, and says t
 
 test("removing takes the directory and the definition away", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const held = await connectTo(directory);
   grants.remove("agent", caller);
   await held.closed;
@@ -341,8 +335,7 @@ test("a grant outlives a restart with everything it is, its directory and the so
 
 test("what is missing in a directory is put back at the start", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   await world.stop();
   const text = fs.readFileSync(join(directory, "env"), "utf8");
   for (const name of fs.readdirSync(directory)) fs.rmSync(join(directory, name), { recursive: true });
@@ -353,8 +346,7 @@ test("what is missing in a directory is put back at the start", async () => {
 
 test("a socket that somebody removed is put back", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   fs.rmSync(join(directory, "sock"));
   await world.clock.advance(16 * SECOND);
   expect((await fetchFrom(directory)).grant).toBe("agent");
@@ -364,8 +356,7 @@ test.each(["a file", "a directory that is not empty", "a link out of it"])(
   "%s that a holder put in the socket's place makes way, and nothing behind it is touched",
   async (what) => {
     await using world = await newGrantWorld();
-    const grants = await world.start();
-    const { directory } = await grants.add(grantRequest(), caller);
+    const { directory } = await world.begin();
     await world.stop();
     const precious = join(world.home, "precious");
     fs.writeFileSync(precious, "precious");
@@ -384,8 +375,7 @@ test.each(["a file", "a directory that is not empty", "a link out of it"])(
 
 test("a definition that does not parse is listed nowhere and stops nobody else, and can be removed", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   await world.stop();
   fs.writeFileSync(join(world.home, "grants", "broken.yaml"), "nonsense: [", { mode: 0o600 });
   const restarted = await world.start();
@@ -449,8 +439,7 @@ test("a reload takes in what a person has changed: revoked, other limits, gone",
 
 test("what was revoked stays so, whatever its definition says later", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const before = world.store.read("agent");
   grants.revoke("agent", caller);
   world.store.write(before, { durable: false });
@@ -460,8 +449,7 @@ test("what was revoked stays so, whatever its definition says later", async () =
 
 test("a grant expires by itself: written down once, held connections closed, the socket says so", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  const { grants, directory, endsAt } = await world.begin({ ttlSeconds: 3600 });
   expect(endsAt).toBe(world.clock.truth + 60 * MINUTE);
   const held = await connectTo(directory);
   await held.ask();
@@ -479,8 +467,7 @@ test("a grant expires by itself: written down once, held connections closed, the
 
 test("a machine that slept over the end of a grant finds it expired at the first request", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  const { directory } = await world.begin({ ttlSeconds: 3600 });
   world.clock.suspend(2 * 60 * MINUTE);
   expect((await fetchFrom(directory)).error).toBe("this grant has expired");
   await world.clock.advance(16 * SECOND);
@@ -489,8 +476,7 @@ test("a machine that slept over the end of a grant finds it expired at the first
 
 test("a quarter of an hour is long enough for one session", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ ttlSeconds: 900 }), caller);
+  const { directory } = await world.begin({ ttlSeconds: 900 });
   expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
   expect(world.source.calls[0]!.config.AssumeRole?.DurationSeconds).toBe(920);
 });
@@ -500,8 +486,7 @@ test.each([-180, -10, 10, 180])(
   async (minutes) => {
     await using world = await newGrantWorld();
     world.clock.step(minutes * MINUTE);
-    const grants = await world.start();
-    const { createdAt, endsAt } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+    const { grants, createdAt, endsAt } = await world.begin({ ttlSeconds: 3600 });
     expect(Math.abs(createdAt - world.clock.truth)).toBeLessThan(2 * SECOND);
     expect(endsAt! - createdAt).toBe(60 * MINUTE);
     await world.clock.advance(40 * MINUTE);
@@ -527,8 +512,7 @@ test.each([
   ],
 ] as const)("a grant ends when %s", async (_, pass) => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ ttlSeconds: 3600 }), caller);
+  const { directory } = await world.begin({ ttlSeconds: 3600 });
   await pass(world.clock);
   // What STS says the time is, is what counts for credentials.
   world.source.hasDate = false;
@@ -624,8 +608,7 @@ test("keys of the same id that the owner brings are the grant's again; others, a
   await using world = await newGrantWorld();
   const keys = { AWS_ACCESS_KEY_ID: "AKIAKEPT", AWS_SECRET_ACCESS_KEY: "canary" };
   const environment = Object.entries(keys).map(([name, value]) => ({ name, value }));
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ environment }), caller);
+  const { directory } = await world.begin({ environment });
   await world.stop();
   const keyring = new Keyring(() => {});
   const restarted = await world.start({ completeKeys: (kept, id) => keyring.complete(kept, id) });
@@ -678,8 +661,7 @@ test("a grant that was made under a profile that calls keyhole keeps no profile"
 
 test("a config that changed is the grant's from the next request on, and one that comes back is used again", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   world.configs.write("dev", roleConfig("other"));
   await world.clock.advance(10);
   await fetchFrom(directory);
@@ -715,8 +697,7 @@ test("a grant whose STS hangs leaves the others alone", async () => {
 
 test("uses are counted over restarts, and the last one is the last", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ maxUses: 3 }), caller);
+  const { directory } = await world.begin({ maxUses: 3 });
   for (let count = 0; count < 2; count++) expect((await fetchFrom(directory)).grant).toBe("agent");
   expect(world.store.read("agent").uses).toBe(2);
   await world.stop();
@@ -766,8 +747,7 @@ test("grants share a number of connections: whoever has the most gives one up", 
 
 test("one grant has 32 connections at most", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const holders = [];
   for (let count = 0; count < 40; count++) {
     const holder = await connectTo(directory);
@@ -780,8 +760,7 @@ test("one grant has 32 connections at most", async () => {
 
 test("a person answers the question of a grant; nobody's answer is a no", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ confirm: true }), caller);
+  const { grants, directory } = await world.begin({ confirm: true });
   const allowed = fetchFrom(directory);
   const { question } = await grants.question();
   expect(question).toMatchObject({ grant: "agent" });
@@ -801,8 +780,7 @@ test("a person answers the question of a grant; nobody's answer is a no", async 
 
 test("a grant that is revoked while a person is asked gives nothing, whatever the answer", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ confirm: true }), caller);
+  const { grants, directory } = await world.begin({ confirm: true });
   const holder = await connectTo(directory);
   const answer = holder.ask();
   const { question } = await grants.question();
@@ -815,8 +793,7 @@ test("a grant that is revoked while a person is asked gives nothing, whatever th
 
 test("a daemon that ends removes the sockets and lets the lock go", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   expect(world.isLocked()).toBe(true);
   await world.stop();
   expect(fs.existsSync(join(directory, "sock"))).toBe(false);

@@ -58,8 +58,7 @@ test("a grant that is removed while its definition is read again is not put back
 
 test("a use is not forgotten because the definition that is read is older", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ maxUses: 2 }), caller);
+  const { grants, directory } = await world.begin({ maxUses: 2 });
   const backup = world.store.read("agent");
   await fetchFrom(directory);
   world.store.write(backup, { durable: false });
@@ -71,8 +70,7 @@ test("a use is not forgotten because the definition that is read is older", asyn
 
 test.each(["removed", "revoked"])("a use does not undo what a person did to the definition: %s", async (what) => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ maxUses: 5 }), caller);
+  const { grants, directory } = await world.begin({ maxUses: 5 });
   if (what === "removed") world.store.remove("agent");
   else edit(world, "agent", { revokedAt: world.clock.truth });
   expect((await fetchFrom(directory)).error).toBe("the daemon cannot give these credentials");
@@ -83,8 +81,7 @@ test.each(["removed", "revoked"])("a use does not undo what a person did to the 
 
 test("a definition that was only touched is counted in as before", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ maxUses: 5 }), caller);
+  const { directory } = await world.begin({ maxUses: 5 });
   edit(world, "agent", {});
   expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
   expect(world.store.read("agent").uses).toBe(1);
@@ -92,8 +89,7 @@ test("a definition that was only touched is counted in as before", async () => {
 
 test("what was revoked is revoked after a restart, whatever its definition said in between", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const backup = world.store.read("agent");
   grants.revoke("agent", caller);
   world.store.write(backup, { durable: false });
@@ -146,7 +142,7 @@ test.each(sharedThings)(
   "of two definitions with one %s none is served by a daemon that knew neither",
   async (_, what) => {
     await using world = await newGrantWorld();
-    const { directory } = await (await world.start()).add(grantRequest(), caller);
+    const { directory } = await world.begin();
     await world.stop();
     const original = world.store.read("agent");
     const copy = { ...original, id: "b".repeat(64), sessionName: "another", name: "abc" };
@@ -162,8 +158,7 @@ test.each(sharedThings)(
 
 test("credentials that outlive an end that was moved forward are not given any more", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ ttlSeconds: 8 * 3600 }), caller);
+  const { grants, directory } = await world.begin({ ttlSeconds: 8 * 3600 });
   const { endsAt: _, ...rest } = world.store.read("agent");
   const endsAt = world.clock.truth + 20 * MINUTE;
   world.store.write({ ...rest, endsAt }, { durable: false });
@@ -177,8 +172,7 @@ const leaseOf = (directory: string): string => readFileSync(join(directory, "lea
 
 test("a lease follows its definition and its config, though nobody asks for it", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ deliver: "file" }), caller);
+  const { grants, directory } = await world.begin({ deliver: "file" });
   expect(leaseOf(directory)).toContain("ASIA-dev-1");
   edit(world, "agent", { policyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"] });
   await grants.reload();
@@ -191,8 +185,7 @@ test("a lease follows its definition and its config, though nobody asks for it",
 
 test("a held connection of a grant that is read again and revoked by that is closed", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const held = await connectTo(directory);
   await held.ask();
   edit(world, "agent", { revokedAt: world.clock.truth });
@@ -202,7 +195,7 @@ test("a held connection of a grant that is read again and revoked by that is clo
 
 test.each(["socket", "file"] as const)("a definition holds no name of a directory; %s", async (deliver) => {
   await using world = await newGrantWorld();
-  const { directory } = await (await world.start()).add(grantRequest({ deliver }), caller);
+  const { directory } = await world.begin({ deliver });
   const name = baseOf(directory);
   expect(readFileSync(join(world.home, "grants", "agent.yaml"), "utf8")).not.toContain(name);
   expect(world.store.read("agent").id).toBe(grantIdOf(name));
@@ -214,7 +207,7 @@ test.each(["socket", "file"] as const)("a definition holds no name of a director
 
 test("a lease is in its place again after the machine was started again, which empties what is in memory", async () => {
   await using world = await newGrantWorld();
-  const { directory } = await (await world.start()).add(grantRequest({ deliver: "file" }), caller);
+  const { directory } = await world.begin({ deliver: "file" });
   await world.stop();
   rmSync(join(world.home, "leases"), { recursive: true });
   const grants = await world.start();
@@ -227,7 +220,7 @@ test("a lease is in its place again after the machine was started again, which e
 
 test("a grant whose directory is gone gets another one that nobody knows, and its definition is of that", async () => {
   await using world = await newGrantWorld();
-  const { directory } = await (await world.start()).add(grantRequest(), caller);
+  const { directory } = await world.begin();
   await world.stop();
   rmSync(directory, { recursive: true });
   const [found] = (await world.start()).list();

@@ -33,8 +33,7 @@ const requests: readonly (readonly [string, Uint8Array])[] = [
 
 test("whatever is no Fetch gets the same bytes, has no effect, and the connection lives", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const holder = await connectTo(directory);
   const replies = new Map<string, string>();
   for (const [what, bytes] of requests) replies.set(what, Buffer.from((await holder.ask(bytes)).bytes).toString("hex"));
@@ -50,8 +49,7 @@ test.each([
   ["a length of 4 GiB", new Uint8Array([255, 255, 255, 255])],
 ])("%s gets the same bytes, behind what stood before it, and ends the connection", async (_, bytes) => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { directory } = await world.begin();
   const forbidden = (await (await connectTo(directory)).ask(encodeFrame(1, new Uint8Array(0)))).bytes;
   const holder = await connectTo(directory);
   expect((await holder.ask(Buffer.concat([fetchFrame, bytes]))).accessKeyId).toBe("ASIA-dev-1");
@@ -61,8 +59,7 @@ test.each([
 
 test("a user that the grant does not name gets the same bytes as junk does", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ allowUids: [1000], allowGids: [50] }), caller);
+  const { grants, directory } = await world.begin({ allowUids: [1000], allowGids: [50] });
   const forbidden = (await (await connectTo(directory)).ask(encodeFrame(1, new Uint8Array(0)))).bytes;
   expect((await fetchFrom(directory)).accessKeyId).toBe("ASIA-dev-1");
   Object.assign(world.peer, { uid: 4711, gid: 50 });
@@ -125,8 +122,7 @@ test("all that wait for one write get an answer of their own issue", async () =>
 
 test("10,000 random requests: the source sees the configured parameters and nothing else", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory, sessionName } = await grants.add(grantRequest(), caller);
+  const { grants, directory, sessionName } = await world.begin();
   const before = grants.list()[0]!;
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 64 }).map((body) => ({ number: FETCH, body, version: 1 })),
@@ -171,8 +167,7 @@ test.each([
   ["internal", "the process that asks STS ended 3 times", "cannot give"],
 ] as const)("%s is a fixed text on the socket; its own words are for the owner", async (kind, words, told) => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   await world.clock.advance(4 * 3_600_000);
   world.source.failure = new KeyholeError(kind, words, "keyhole config update -n dev");
   const { error, hint, bytes } = await fetchFrom(directory);
@@ -187,8 +182,7 @@ test.each([
 
 test("over the rate requests wait, in order; too many of them are refused", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ rate: { count: 2, milliseconds: 1000 } }), caller);
+  const { directory } = await world.begin({ rate: { count: 2, milliseconds: 1000 } });
   const holders = await Promise.all(Array.from({ length: 20 }, () => connectTo(directory)));
   const answers = holders.map((holder) => holder.ask());
   const given: (string | undefined)[] = [];
@@ -204,8 +198,7 @@ test("over the rate requests wait, in order; too many of them are refused", asyn
 
 test("requests that wait for their turn get nothing any more when the grant is revoked", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest({ rate: { count: 1, milliseconds: 4000 } }), caller);
+  const { grants, directory } = await world.begin({ rate: { count: 1, milliseconds: 4000 } });
   await fetchFrom(directory);
   const holder = await connectTo(directory);
   const { armed } = world.clock;
@@ -219,8 +212,7 @@ test("requests that wait for their turn get nothing any more when the grant is r
 
 test("junk is counted, not written down one by one; every vend is a line", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   const holder = await connectTo(directory);
   for (let count = 0; count < 1000; count++) await holder.ask(encodeFrame(count % 15, new Uint8Array(0)));
   for (let count = 0; count < 3; count++) await holder.ask();
@@ -247,8 +239,7 @@ test("junk is counted, not written down one by one; every vend is a line", async
 
 test("refusals of one kind are counted as well: a revoked grant that is asked in a loop does not fill the audit", async () => {
   await using world = await newGrantWorld();
-  const grants = await world.start();
-  const { directory } = await grants.add(grantRequest(), caller);
+  const { grants, directory } = await world.begin();
   grants.revoke("agent", caller);
   const holder = await connectTo(directory);
   for (let count = 0; count < 500; count++) await holder.ask();
