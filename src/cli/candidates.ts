@@ -14,9 +14,9 @@ import { keysAt, kindAt, type Path } from "../config/fields.ts";
 import { openConfigStore } from "../config/store.ts";
 import { openGrantStore } from "../grants/store.ts";
 import { titleOf, topics } from "../help/topics.ts";
-import { resolveSettings, type Settings, settingOptions, type SettingValues } from "../settings.ts";
+import { resolveSettings, settingOptions, type Settings, type SettingValues } from "../settings.ts";
 import { type CommandContext, type CommandGroup, commonOptions, describeCommands } from "./command.ts";
-import { openAwsFiles } from "./foreign.ts";
+import { openAwsFiles } from "./reading-in-child.ts";
 import { grantOperand } from "./grants/grants.ts";
 
 export interface Candidate {

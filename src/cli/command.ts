@@ -4,7 +4,7 @@ import type { Target } from "../client/target.ts";
 import type { Exchange } from "../client/messaging.ts";
 import type { Environment } from "../environment.ts";
 import type { KeyholeError } from "../errors.ts";
-import { type Settings, settingOptions } from "../settings.ts";
+import { settingOptions, type Settings } from "../settings.ts";
 import type { Output } from "./stdout.ts";
 import type { ToolCommand, ToolResult } from "./programs/tools.ts";
 import type { Ui } from "./ui.ts";
@@ -97,7 +97,7 @@ export interface Command<Args extends ArgsDef = ArgsDef> {
   /**
    * Returns the exit status, nothing meaning 0.
    *
-   * @throws KeyholeError for everything a person should read; run.ts prints it and takes its exit status.
+   * @throws KeyholeError for everything a person should read; command-line.ts prints it and takes its exit status.
    */
   run(context: CommandContext<Args>): Promise<number | void>;
 }

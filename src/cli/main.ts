@@ -4,7 +4,7 @@ import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import type { Host } from "./command.ts";
 import { absoluteExecutable } from "./where.ts";
-import { run } from "./run.ts";
+import { run } from "./command-line.ts";
 import { createStdout } from "./stdout.ts";
 import { root } from "./table.ts";
 import { createUi } from "./ui.ts";
@@ -67,7 +67,7 @@ const host: Omit<Host, "openInProcess"> = {
   wait: (milliseconds) => Bun.sleep(milliseconds),
   readStdin: () => Bun.stdin.text(),
   readForeign: async (paths) => {
-    const { readInChild } = await import("./foreign.ts");
+    const { readInChild } = await import("./reading-in-child.ts");
     return readInChild(host.command, paths, host.wait);
   },
   page: async (render) => (await import("./pager.ts")).page(render, process.env),

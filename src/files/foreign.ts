@@ -1,6 +1,6 @@
 // Reading files that are not keyhole's own, and whose path a user or a profile chose: ~/.aws, CA bundles, a policy. The one
 // place where that is done. A mount that is dead blocks in the kernel, and may block the process for good: the daemon,
-// the client and doctor read in a child that can be left behind (sources/resolve/spawn.ts, cli/foreign.ts).
+// the client and doctor read in a child that can be left behind (sources/resolve/spawn.ts, cli/reading-in-child.ts).
 import { constants, type Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { codeOf, isErrno, KeyholeError } from "../errors.ts";

@@ -1,6 +1,6 @@
 // The hidden role `--read-files`: a child that looks at what may never answer. Paths on stdin, as a JSON list; one line of
 // JSON on stdout. With the word `stamps` it answers questions, a line each, for as long as stdin is open. The other sides
-// are cli/foreign.ts and sources/resolve/stamp.ts.
+// are cli/reading-in-child.ts and sources/resolve/stamp.ts.
 import { createInterface } from "node:readline";
 import { KeyholeError } from "../errors.ts";
 import { readForeign, stampForeign } from "./foreign.ts";

@@ -6,7 +6,7 @@ import { formatPath, type Path } from "../config/fields.ts";
 import { isMapping } from "../config/mapping.ts";
 import { isSourceName } from "../config/name.ts";
 import { KeyholeError } from "../errors.ts";
-import { mayBeKept } from "./environment.ts";
+import { mayBeKept } from "./kept-variables.ts";
 import { formatRate, formatSpan, formatTime, parseRate, parseSpan, parseTime } from "./formats.ts";
 import { arches, deliveries, type Executable, executables, type Grant, type Rate } from "./grant.ts";
 import { checkMountPath } from "./mount.ts";

@@ -2,9 +2,16 @@
 // So is what STS would refuse, before anything is sent: what STS says is short, late, and not always the limit that was
 // passed. src/DESIGN.md#limits-of-sts; https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 import { checkField } from "../config/check.ts";
-import type { AssumeRoleSection, Config } from "../config/config.ts";
+import {
+  type AssumeRoleSection,
+  type Config,
+  LONGEST_DURATION,
+  MOST_POLICIES,
+  MOST_TAGS,
+  POLICY_LIMIT,
+  SHORTEST_DURATION,
+} from "../config/config.ts";
 import type { Path } from "../config/fields.ts";
-import { LONGEST_DURATION, MOST_POLICIES, MOST_TAGS, POLICY_LIMIT, SHORTEST_DURATION } from "../config/config.ts";
 import { KeyholeError } from "../errors.ts";
 import type { Grant, GrantScope } from "./grant.ts";
 

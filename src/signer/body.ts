@@ -1,7 +1,6 @@
 // What comes in: read whole where it must be known, else passed on as it comes.
 import { createHash, type Hash } from "node:crypto";
-import { Transform, type TransformCallback } from "node:stream";
-import type { Readable } from "node:stream";
+import { type Readable, Transform, type TransformCallback } from "node:stream";
 import { ChunkError, type ChunkSigner } from "./chunks.ts";
 
 /** Bytes of a body that is read whole. SDKs send larger ones to S3 alone, with their hash. */

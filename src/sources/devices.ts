@@ -1,8 +1,7 @@
 // What the code of an MFA device opens. GetSessionToken makes a session of its user, which serves every role of the
 // device for 12 h; a role that wants more than that allows takes the code in its own AssumeRole.
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
-import { DEFAULT_DURATION, DEFAULT_TOKEN_DURATION } from "../config/config.ts";
-import { LONGEST_CHAINED } from "../config/config.ts";
+import { DEFAULT_DURATION, DEFAULT_TOKEN_DURATION, LONGEST_CHAINED } from "../config/config.ts";
 import { type CredentialFields, Credentials } from "../credentials.ts";
 import { KeyholeError } from "../errors.ts";
 import { surroundingsWanted } from "../surroundings.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { keepPaths } from "../../src/cli/run.ts";
+import { keepPaths } from "../../src/cli/command-line.ts";
 import { createUi } from "../../src/cli/ui.ts";
 import { KeyholeError } from "../../src/errors.ts";
 

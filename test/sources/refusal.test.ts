@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { STSServiceException } from "@aws-sdk/client-sts";
-import type { ErrorName } from "../../src/errors.ts";
-import { KeyholeError } from "../../src/errors.ts";
+import { type ErrorName, KeyholeError } from "../../src/errors.ts";
 import { Unanswered } from "../../src/sources/sts/failure.ts";
 import {
   explainFailure,

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { systemClock } from "../../src/clock.ts";
-import type { Clock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { resolveInChild } from "../../src/sources/resolve/spawn.ts";
 import { isAlive, pidIn, until } from "../processes.ts";
 import { rejectionOf } from "../thrown.ts";

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { KeyholeError } from "../../errors.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { liveLockHolder } from "../daemon/lock.ts";
+import { liveLockHolder } from "../daemon/lock-holder.ts";
 
 interface Result {
   readonly stdout: string;

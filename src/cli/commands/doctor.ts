@@ -30,7 +30,7 @@ async function examineHost({ settings, environment, host }: Context): Promise<Fi
   const [{ lookAtDaemon, askVersion }, { hostChecks }, { readSharedFiles }] = await Promise.all([
     import("../doctor/machines.ts"),
     import("../doctor/checks.ts"),
-    import("../foreign.ts"),
+    import("../reading-in-child.ts"),
   ]);
   // What keyhole put into this shell is not a source.
   const outside = environmentOutside(environment);

@@ -7,7 +7,7 @@ import { planPlace, renewalWords, type Sources } from "../../sources/resolve/pro
 import { DEFAULT_PROFILE, namedProfile } from "../../sources/resolve/profile.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
-import { openAwsFiles } from "../foreign.ts";
+import { openAwsFiles } from "../reading-in-child.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { supervise, watchSignals } from "../programs/supervise.ts";
 import { quotePosix } from "../../text/quoting.ts";

@@ -13,12 +13,11 @@ import { identityOf, readTerms, termOptions } from "../grants/terms.ts";
 import { textWords } from "../programs/execute.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 import { supervise, watchSignals } from "../programs/supervise.ts";
-import { fillIn } from "../recipes/invocation.ts";
-import { ownPlaces, recipeHostOf } from "../recipes/recipe.ts";
+import { fillIn, ownPlaces, recipeHostOf } from "../recipes/recipe.ts";
 import { isEngine, refuseDetached, sandboxes, sandboxNames } from "../recipes/sandboxes.ts";
 import { type Asked, type Choice, choose } from "../runs/choice.ts";
 import { findInner } from "../runs/inner.ts";
-import { openSettings } from "../runs/settings.ts";
+import { openSettings } from "../runs/settings-file.ts";
 
 /** Where they are not given they depend on the sandbox. */
 const { default: _mount, ...mountAt } = termOptions["mount-at"];

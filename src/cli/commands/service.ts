@@ -4,7 +4,7 @@ import { ensureDirectory, ensurePrivateDirectory } from "../../files/directories
 import { removeFile, writeAtomically } from "../../files/writing.ts";
 import { directoryOf } from "../../paths.ts";
 import { defineCommand } from "../command.ts";
-import { stopDaemon } from "../daemon/lifecycle.ts";
+import { stopDaemon } from "../daemon/stopping.ts";
 import { formatJson, formatTable, jsonOption } from "../answers.ts";
 import { checkExecutable, checkSharedPlace } from "../service/requirements.ts";
 import { planService, serviceOptions } from "../service/plan.ts";

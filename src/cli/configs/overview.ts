@@ -10,7 +10,7 @@ import type { CommandContext } from "../command.ts";
 import type { Choice } from "../ui.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { keyholeProcessOf } from "../doctor/files.ts";
-import { openAwsFiles } from "../foreign.ts";
+import { openAwsFiles } from "../reading-in-child.ts";
 import { sessionOf } from "./names.ts";
 
 /** A config, or a profile of ~/.aws that stands for one. */

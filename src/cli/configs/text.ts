@@ -10,7 +10,7 @@ import { absolutePath } from "../../paths.ts";
 import { profileRefusal } from "../../sources/resolve/profile-plan.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { CommandContext } from "../command.ts";
-import { openAwsFiles } from "../foreign.ts";
+import { openAwsFiles } from "../reading-in-child.ts";
 
 /** Options of every command that changes a config. */
 export const changeOptions = {

@@ -111,7 +111,7 @@ async function withBrokerInProcess<Result>(
 }
 
 async function holderOf({ paths }: Settings): Promise<number | undefined> {
-  const { liveLockHolder } = await import("./lock.ts");
+  const { liveLockHolder } = await import("./lock-holder.ts");
   return liveLockHolder(paths.lock);
 }
 

@@ -149,7 +149,7 @@ async function withoutCaller(variables: Variables, host: CommandContext["host"])
   const profile = environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"];
   if (profile === undefined) return undefined;
   const [{ readSharedFiles }, { keyholeProcessOf }] = await Promise.all([
-    import("../foreign.ts"),
+    import("../reading-in-child.ts"),
     import("../doctor/files.ts"),
   ]);
   const { shared } = await readSharedFiles(host, environment);

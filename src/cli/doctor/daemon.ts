@@ -6,7 +6,7 @@ import { openGrantStore } from "../../grants/store.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import { build, version } from "../../version.ts";
-import { liveLockHolder } from "../daemon/lock.ts";
+import { liveLockHolder } from "../daemon/lock-holder.ts";
 import { describeRelease, describeSkew, skewOf } from "../daemon/status.ts";
 import { lookAt, lookBehind, namesIn } from "./files.ts";
 import { ok, problem, type Verdict, verdicts, warning } from "./finding.ts";

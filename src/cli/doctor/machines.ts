@@ -6,7 +6,7 @@ import type { Settings } from "../../settings.ts";
 import { askIfKnown, askStatus, type FullStatus } from "../daemon/status.ts";
 import type { ResponseOf } from "../../wire/messages.ts";
 import { withDaemon } from "../daemon/broker.ts";
-import type { SharedFiles } from "../foreign.ts";
+import type { SharedFiles } from "../reading-in-child.ts";
 import { DEFAULT_MOUNT, type Delivery } from "../../grants/grant.ts";
 import { directoryOf } from "../../paths.ts";
 import type { Host } from "../command.ts";

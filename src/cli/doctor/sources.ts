@@ -7,7 +7,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import { profileRefusal } from "../../sources/resolve/profile-plan.ts";
 import { namedProfile, type Settings } from "../../sources/resolve/profile.ts";
 import { asVerdict, ok, problem, type Verdict, verdicts, warning } from "./finding.ts";
-import { describeConfigSource } from "../configs/sources.ts";
+import { describeConfigSource } from "../configs/source-description.ts";
 import type { HostMachine } from "./machines.ts";
 import { keyholeProcessOf } from "./files.ts";
 import { parseSessionName } from "../../config/name.ts";

@@ -12,7 +12,7 @@ import {
   SOURCE_PREFIX,
   withoutRivals,
 } from "../../environment.ts";
-import { mayBeKept } from "../../grants/environment.ts";
+import { mayBeKept } from "../../grants/kept-variables.ts";
 import { directoryOf } from "../../paths.ts";
 
 /** The two that name files. */

@@ -60,7 +60,7 @@ export async function executeRefreshing(
   async function writeFiles(): Promise<{ readonly variables: Record<string, string>; readonly profile: string }> {
     const paths = { ...context.settings.paths, socket };
     const { shellProfileOf, writeRefreshingFiles } = await import("./refreshing.ts");
-    const { readSharedFiles } = await import("../foreign.ts");
+    const { readSharedFiles } = await import("../reading-in-child.ts");
     const outside = selectSourceEnvironment(environmentOutside(context.environment), () => context.host.cwd());
     const own = grant === undefined ? (await readSharedFiles(context.host, outside)).shared : undefined;
     const files = grant === undefined ? sharedPaths(outside) : [];

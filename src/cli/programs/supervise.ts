@@ -1,8 +1,7 @@
 // A program as the child of this process, which stands in front of it: as its first process in a sandbox, too.
-import { codeOf } from "../../errors.ts";
+import { codeOf, KeyholeError } from "../../errors.ts";
 import type { ReapChild } from "../../native/children.ts";
 import { search } from "./execute.ts";
-import { KeyholeError } from "../../errors.ts";
 
 export interface Program {
   /** What it is called, and its arguments. */

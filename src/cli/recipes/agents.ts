@@ -3,18 +3,20 @@ import { KeyholeError } from "../../errors.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
-import { type Invocation, paste, SETTINGS } from "./invocation.ts";
 import {
   AT_HOST,
   carried,
+  type Invocation,
   type MakeRecipe,
   ownPlaces,
+  paste,
   placesBeside,
   quoteJson,
   type RecipeHost,
   refuseSigning,
   requireFile,
   requireHostPaths,
+  SETTINGS,
   staysOpen,
   targetOf,
   untried,

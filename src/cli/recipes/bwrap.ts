@@ -1,10 +1,12 @@
 // bubblewrap: a file system of its own, in which the grant is the only way to credentials. firejail: the host's, of which
 // the grant's place and what leads to credentials are hidden.
 import type { GrantInfo } from "../../wire/messages.ts";
-import { HERE, type Invocation, paste } from "./invocation.ts";
 import {
   carried,
+  HERE,
+  type Invocation,
   type MakeRecipe,
+  paste,
   placesBeside,
   type RecipeHost,
   requireHostPaths,

@@ -4,8 +4,7 @@ import type { GrantInfo } from "../../wire/messages.ts";
 import { invokeCodex, invokeFence, invokeSrt } from "./agents.ts";
 import { invokeBwrap, invokeFirejail } from "./bwrap.ts";
 import { invokeEngine } from "./containers.ts";
-import type { Invocation } from "./invocation.ts";
-import { carried, type RecipeHost, variablesFor } from "./recipe.ts";
+import { carried, type Invocation, type RecipeHost, variablesFor } from "./recipe.ts";
 import { terminalFilter } from "./terminal.ts";
 
 export interface Sandbox {

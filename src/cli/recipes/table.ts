@@ -1,8 +1,7 @@
 // How each tool is given a grant: one table. A new tool is a function and a line.
 import { claudeCode, codex, fence, gemini, nono, srt } from "./agents.ts";
 import { bwrap, firejail } from "./bwrap.ts";
-import { compose, devcontainer, docker, gvisor, podman } from "./containers.ts";
-import { kubernetes, lima, systemd } from "./machines.ts";
+import { compose, devcontainer, docker, gvisor, kubernetes, lima, podman, systemd } from "./containers.ts";
 import type { MakeRecipe } from "./recipe.ts";
 
 /** By what `--for` takes. */

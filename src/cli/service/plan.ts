@@ -1,7 +1,7 @@
 // Which service this command line is about: whose, of which manager, with which settings.
 import { absoluteValue, isWayVariable, selectDaemonEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";
-import { mayBeKept } from "../../grants/environment.ts";
+import { mayBeKept } from "../../grants/kept-variables.ts";
 import { resolveSettings, type Settings, settingsToArguments } from "../../settings.ts";
 import { readAccounts } from "../../files/accounts.ts";
 import type { CommandContext } from "../command.ts";

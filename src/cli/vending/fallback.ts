@@ -6,7 +6,7 @@ import { planSource } from "../../sources/resolve/profile-plan.ts";
 import type { CommandContext } from "../command.ts";
 import { withDaemonIfAny } from "../daemon/broker.ts";
 import { keyholeProcessOf } from "../doctor/files.ts";
-import { readSharedFiles } from "../foreign.ts";
+import { readSharedFiles } from "../reading-in-child.ts";
 import { environmentOutside } from "../programs/nesting.ts";
 
 type Caller = Pick<CommandContext, "settings" | "environment" | "host">;

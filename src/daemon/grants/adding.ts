@@ -2,20 +2,20 @@
 // takes back what was.
 import { type Config, type ConfigReader, SHORTEST_DURATION } from "../../config/config.ts";
 import { isErrorOf, KeyholeError, keyholeErrorOf } from "../../errors.ts";
-import { splitEnvironment } from "../../grants/environment.ts";
+import { splitEnvironment } from "../../grants/kept-variables.ts";
 import { isRate } from "../../grants/formats.ts";
 import {
   type Arch,
   configNameOf,
+  deliveries,
   type Executable,
   executableProblem,
-  deliveries,
   fileProblems,
   type Grant,
   type GrantMachine,
   type Runner,
-  type SignTerms,
   signProblems,
+  type SignTerms,
   termsOf,
 } from "../../grants/grant.ts";
 import { checkMountPath } from "../../grants/mount.ts";

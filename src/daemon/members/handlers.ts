@@ -2,15 +2,14 @@
 // about anything that it may not have.
 import type { ConfigReader } from "../../config/config.ts";
 import { formatSessionName, isConfigName, parseSessionName } from "../../config/name.ts";
-import { errors, keyholeErrorOf, KeyholeError } from "../../errors.ts";
+import { errors, KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import type { Decision } from "./policy.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import { showOnOneLine } from "../../text/controls.ts";
 import { messages, type ResponseOf } from "../../wire/messages.ts";
-import { answerVend } from "../sessions/issue.ts";
+import { answerVend, type Issue } from "../sessions/issue.ts";
 import type { RequestAudit } from "../audit/requests.ts";
 import type { Caller, Handlers } from "../../server/dispatch.ts";
-import type { Issue } from "../sessions/issue.ts";
 import type { LimitedLog } from "../../server/log.ts";
 import { select } from "../sessions/selection.ts";
 import type { Sessions } from "../sessions/sessions.ts";

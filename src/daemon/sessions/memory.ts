@@ -10,7 +10,7 @@ import { KeyholeError } from "../../errors.ts";
 import { ensurePrivateDirectory } from "../../files/directories.ts";
 import { readTrusted } from "../../files/reading.ts";
 import { writeAtomically } from "../../files/writing.ts";
-import { mayBeKept, splitEnvironment } from "../../grants/environment.ts";
+import { mayBeKept, splitEnvironment } from "../../grants/kept-variables.ts";
 import { directoryOf, type Paths } from "../../paths.ts";
 import type { SourceEnvironment } from "../../sources/source.ts";
 import type { Clock, Timer } from "../../clock.ts";

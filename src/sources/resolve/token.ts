@@ -3,12 +3,11 @@ import type { WebIdentitySection } from "../../config/config.ts";
 import { KeyholeError } from "../../errors.ts";
 import { readForeign } from "../../files/foreign.ts";
 import { surroundingsWanted } from "../../surroundings.ts";
-import { quotePosix } from "../../text/quoting.ts";
+import { quotePosix, splitWords } from "../../text/quoting.ts";
 import type { ChainRequest } from "./chain.ts";
 import { HelperLate } from "../helper.ts";
 import { runProgram } from "../run-program.ts";
 import { lastWords } from "../redact.ts";
-import { splitWords } from "../../text/quoting.ts";
 
 /** Bytes; STS takes 20,000 characters. */
 const LARGEST = 64 * 1024;

@@ -1,6 +1,5 @@
 // Whether a soak went well: pure functions of its samples.
-import type { Row } from "../report.ts";
-import { atMost, once } from "../report.ts";
+import { atMost, once, type Row } from "../report.ts";
 import type { Sample } from "./samples.ts";
 
 /**

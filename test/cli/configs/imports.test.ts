@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { profilesOf } from "../../../src/cli/configs/accounts.ts";
+import { profilesOf } from "../../../src/cli/configs/sso-accounts.ts";
 import { configNames, planImports } from "../../../src/cli/configs/imports.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { parseSharedConfig } from "../../../src/sources/resolve/profile.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type Look, renderScreen } from "../../../src/cli/daemon/screen.ts";
+import { type Look, renderScreen } from "../../../src/cli/commands/top.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
 import { daemonStatus, session } from "../fakes/daemon.ts";
 import { NOW } from "../fakes/world.ts";

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
 import { checkGrants, checkSessions } from "../../../src/cli/doctor/grants.ts";
 import { openGrantStore } from "../../../src/grants/store.ts";
-import { LEAST } from "../../grants/fakes/grants.ts";
+import { grantInfo, LEAST } from "../../grants/fakes/grants.ts";
 import { session } from "../fakes/daemon.ts";
-import { grantInfo } from "../../grants/fakes/grants.ts";
 import { daemonView, Home, hostMachine } from "../fakes/machines.ts";
 import { NOW } from "../fakes/world.ts";
 

@@ -2,8 +2,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ResponseOf } from "../../../src/wire/messages.ts";
-import type { FakeDaemon } from "./daemon.ts";
-import { PROCESS_LINE } from "./daemon.ts";
+import { type FakeDaemon, PROCESS_LINE } from "./daemon.ts";
 
 /** What Fetch answers. */
 export function fetched(): ResponseOf<"Fetch"> {

@@ -1,7 +1,7 @@
 // A command's world that remembers what was said, and a person who answers from a list.
 import { KeyholeError } from "../../../src/errors.ts";
 import type { Host } from "../../../src/cli/command.ts";
-import { run } from "../../../src/cli/run.ts";
+import { run } from "../../../src/cli/command-line.ts";
 import { root } from "../../../src/cli/table.ts";
 import { readForeign } from "../../../src/files/foreign.ts";
 import { createUi } from "../../../src/cli/ui.ts";

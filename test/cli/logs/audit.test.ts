@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { AuditRecord } from "../../../src/audit/line.ts";
-import { renderPeer, renderRecords, renderStory } from "../../../src/cli/logs/audit-table.ts";
+import { renderPeer, renderRecords, renderStory } from "../../../src/cli/commands/audit.ts";
 
 const record: AuditRecord = {
   time: "2026-11-20T12:00:00.007Z",

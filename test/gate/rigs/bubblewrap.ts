@@ -1,7 +1,6 @@
 // bubblewrap: every namespace it can make, and the program as pid 1.
 import { as } from "../../e2e/daemons.ts";
-import type { Kind } from "../sandbox.ts";
-import { insideEnvironment } from "../sandbox.ts";
+import { insideEnvironment, type Kind } from "../sandbox.ts";
 import { childOf } from "./namespaces.ts";
 import { rigs } from "./rigs.ts";
 import type { Roots } from "./roots.ts";

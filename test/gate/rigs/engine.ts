@@ -1,6 +1,5 @@
 // What Docker and Podman have in common: their command line. Images have the names of the roots.
-import type { Kind, Options } from "../sandbox.ts";
-import { insideEnvironment } from "../sandbox.ts";
+import { insideEnvironment, type Kind, type Options } from "../sandbox.ts";
 
 /** @param engine runs `docker` or `podman`, with the options that stand before the command */
 export function engineKind(

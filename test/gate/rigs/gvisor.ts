@@ -1,8 +1,7 @@
 // gVisor: a kernel of its own, in front of the host's. The ptrace platform needs nothing of the machine.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { run, scratch } from "../../interop/run.ts";
-import type { Kind, Options } from "../sandbox.ts";
-import { insideEnvironment } from "../sandbox.ts";
+import { insideEnvironment, type Kind, type Options } from "../sandbox.ts";
 import { places, rigs } from "./rigs.ts";
 import type { Roots } from "./roots.ts";
 

@@ -9,7 +9,7 @@ import { editText, TEMPLATE } from "../../configs/editor.ts";
 import { nameOption, sessionOf } from "../../configs/names.ts";
 import { describeProfile, usableProfiles } from "../../configs/overview.ts";
 import { withSession } from "../../daemon/broker.ts";
-import { openAwsFiles } from "../../foreign.ts";
+import { openAwsFiles } from "../../reading-in-child.ts";
 import { execLine } from "../welcome.ts";
 import { askNew } from "../../configs/questions.ts";
 

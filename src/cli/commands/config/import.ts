@@ -9,7 +9,7 @@ import { type CommandContext, defineCommand } from "../../command.ts";
 import { type ConfigSource, type Import, planImports } from "../../configs/imports.ts";
 import { saveText } from "../../configs/text.ts";
 import { findBlock, replaceBlock } from "../../configs/marks.ts";
-import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
+import { type AwsFiles, openAwsFiles } from "../../reading-in-child.ts";
 import type { Sources } from "../../../sources/resolve/profile-plan.ts";
 import { parseSharedConfig } from "../../../sources/resolve/profile.ts";
 import { dryRunOption } from "../../programs/tools.ts";
@@ -100,7 +100,7 @@ async function choose(
 
 /** Roles have profiles first: the AWS CLI, and what reads a config's source, know no other way to name one. */
 async function chooseRoles(session: string, context: Context, { sources, config: path, texts }: AwsFiles) {
-  const { listAccountRoles, profilesOf } = await import("../../configs/accounts.ts");
+  const { listAccountRoles, profilesOf } = await import("../../configs/sso-accounts.ts");
   const roles = await listAccountRoles(session, sources, context);
   const label = `sso-session ${session}`;
   const { before, block = "", after } = findBlock(texts[0], label);

@@ -3,9 +3,9 @@ import { formatProblem, inspectConfig, type TextProblem } from "../../../config/
 import { type ConfigStore, openConfigStore } from "../../../config/store.ts";
 import type { Config } from "../../../config/config.ts";
 import { KeyholeError } from "../../../errors.ts";
-import { type AwsFiles, openAwsFiles } from "../../foreign.ts";
+import { type AwsFiles, openAwsFiles } from "../../reading-in-child.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
-import { describeConfigSource } from "../../configs/sources.ts";
+import { describeConfigSource } from "../../configs/source-description.ts";
 import { changeOptions, readSource } from "../../configs/text.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
 import { nameOption } from "../../configs/names.ts";

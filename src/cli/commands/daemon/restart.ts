@@ -8,7 +8,7 @@ import { withDaemon, withDaemonIfAny } from "../../daemon/broker.ts";
 import { type CommandContext, defineCommand, ownOption } from "../../command.ts";
 import { requireDaemon } from "../../where.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
-import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/lifecycle.ts";
+import { isOfAnotherRelease, stopDaemon, tellToStop, waitForEnd } from "../../daemon/stopping.ts";
 import { KeyholeError, keyholeErrorOf } from "../../../errors.ts";
 import { looseParents, tellMended } from "../../grants/parents.ts";
 import { offerKeys } from "../../daemon/source-variables.ts";

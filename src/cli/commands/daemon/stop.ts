@@ -1,7 +1,7 @@
 // keyhole daemon stop and kill.
 import { defineCommand } from "../../command.ts";
 import { formatJson, jsonOption } from "../../answers.ts";
-import { killDaemon, stopDaemon } from "../../daemon/lifecycle.ts";
+import { killDaemon, stopDaemon } from "../../daemon/stopping.ts";
 
 export const stop = defineCommand({
   meta: { name: "daemon stop", description: "Stop the daemon" },

@@ -2,9 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { KeyholeError } from "../../../../src/errors.ts";
 import type { GrantInfo, RequestOf } from "../../../../src/wire/messages.ts";
-import { NO_TERMS } from "../../../grants/fakes/grants.ts";
+import { grantInfo, NO_TERMS } from "../../../grants/fakes/grants.ts";
 import { type FakeDaemon, type Script, startFakeDaemon } from "../../fakes/daemon.ts";
-import { grantInfo } from "../../../grants/fakes/grants.ts";
 import { keyhole, NOW, type WorldOptions } from "../../fakes/world.ts";
 
 /** Knows these grants, and makes every one that it is asked for. */

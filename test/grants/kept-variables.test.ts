@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { selectSourceEnvironment } from "../../src/environment.ts";
-import { mayBeKept, splitEnvironment } from "../../src/grants/environment.ts";
+import { mayBeKept, splitEnvironment } from "../../src/grants/kept-variables.ts";
 
 const KEPT = {
   AWS_PROFILE: "dev",

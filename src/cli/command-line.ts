@@ -14,7 +14,7 @@ import type { Environment } from "../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../errors.ts";
 import { refusalOfWalk } from "../loop.ts";
 import { quotePosix } from "../text/quoting.ts";
-import { resolveSettings, type Settings, settingOptions } from "../settings.ts";
+import { resolveSettings, settingOptions, type Settings } from "../settings.ts";
 import {
   type AnyCommand,
   type CommandContext,

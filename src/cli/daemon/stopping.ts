@@ -76,7 +76,7 @@ async function findDaemon(settings: Settings): Promise<number | undefined> {
 }
 
 async function findHolder({ paths }: Settings): Promise<number | undefined> {
-  const { lockHolder } = await import("./lock.ts");
+  const { lockHolder } = await import("./lock-holder.ts");
   return lockHolder(paths.lock);
 }
 
@@ -92,7 +92,7 @@ async function signalDaemon(
   { paths: { socket } }: Settings,
   host: Host,
 ): Promise<boolean> {
-  const { ownerOf } = await import("./lock.ts");
+  const { ownerOf } = await import("./lock-holder.ts");
   const owner = ownerOf(directoryOf(socket));
   if (owner !== host.userId()) {
     const hint = owner === undefined ? undefined : `sudo -H -u '#${owner}' keyhole daemon kill`;
@@ -106,7 +106,7 @@ async function signalDaemon(
 /** @throws KeyholeError `timeout` */
 export async function waitForEnd(pid: number, settings: Settings, host: Host): Promise<void> {
   const began = host.now();
-  const { isLockFree } = await import("./lock.ts");
+  const { isLockFree } = await import("./lock-holder.ts");
   while (await host.isRunning(pid)) {
     const waited = host.now() - began;
     // In a root without /proc an ended daemon whose parent does not wait for it cannot be told from one that runs; its lock can.

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { fstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSettings } from "../../../src/cli/runs/settings.ts";
+import { openSettings } from "../../../src/cli/runs/settings-file.ts";
 
 test("settings are read from a file without a name, which cannot be written to", () => {
   const home = mkdtempSync(join(tmpdir(), "keyhole-settings-"));

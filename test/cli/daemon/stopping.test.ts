@@ -5,7 +5,7 @@ import type { Host } from "../../../src/cli/command.ts";
 import { type ErrorName, KeyholeError } from "../../../src/errors.ts";
 import type { Settings } from "../../../src/settings.ts";
 import type { DaemonStatus } from "../../../src/wire/messages.ts";
-import { session, startFakeDaemon, environmentOf } from "../fakes/daemon.ts";
+import { environmentOf, session, startFakeDaemon } from "../fakes/daemon.ts";
 import { daemonView } from "../fakes/machines.ts";
 import { keyhole, NOW } from "../fakes/world.ts";
 
