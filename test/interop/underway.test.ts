@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { truncateSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { dial, request } from "../e2e/attacker.ts";
 import { type Signing, startSigning } from "../e2e/signing.ts";
 import { isAlive, until } from "../e2e/machine.ts";
@@ -17,13 +17,15 @@ import { bubblewrap } from "./signed.ts";
 const IN_FORCE = 100;
 /** A machine that others use is slow now and then. */
 const ROUNDS = 3;
-const GIB = 2 ** 30;
+const MIB = 2 ** 20;
 const SANDBOX = "bwrap --die-with-parent --dev-bind / / --unshare-net --".split(" ");
 
 interface Uploader {
   readonly needs: readonly Rig[];
   /** Of a file to s3://bucket/key. */
   readonly command: (file: string) => readonly string[];
+  /** MiB. */
+  readonly size: number;
   /** Which of its requests has a body. */
   readonly first: number;
   readonly refusal: RegExp;
@@ -38,18 +40,50 @@ except ClientError as error:
     sys.exit(str(error))
 `;
 
+const node = `
+import { readFileSync } from "node:fs";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+const parameters = { Bucket: "bucket", Key: "key", Body: readFileSync(process.argv[1]) };
+await new S3Client({}).send(new PutObjectCommand(parameters)).catch(({ name, message }) => {
+  console.error(name + ": " + message);
+  process.exitCode = 1;
+});
+`;
+
 const uploaders: Readonly<Record<string, Uploader>> = {
   boto3: {
     needs: [rigs.boto3],
     command: (file) => [executables.python, "-c", python, file],
+    size: 1024,
     first: 1,
     refusal: /when calling the PutObject operation: keyhole: this grant was revoked/,
   },
   "the AWS CLI": {
     needs: [rigs.awsV1],
     command: (file) => [executables.awsV1, "s3", "cp", "--no-progress", file, "s3://bucket/key"],
+    size: 1024,
     first: 2,
     refusal: /when calling the UploadPart operation: keyhole: this grant was revoked/,
+  },
+  "the JavaScript SDK": {
+    needs: [rigs.node],
+    // Where its packages are.
+    command: (file) => [
+      "sh",
+      "-c",
+      'cd "$0" && exec "$@"',
+      dirname(executables.call),
+      executables.node!,
+      "--no-warnings",
+      "--input-type=module",
+      "-e",
+      node,
+      file,
+    ],
+    // It sends again what it has in memory alone.
+    size: 256,
+    first: 1,
+    refusal: /^AccessDeniedException: keyhole: this grant was revoked$/m,
   },
 };
 
@@ -88,9 +122,9 @@ async function revoke({ machine, upstream }: Signing): Promise<number> {
   return upstream.cutAt()! - began;
 }
 
-for (const [name, { needs, command, first, refusal }] of Object.entries(uploaders)) {
+for (const [name, { needs, command, size, first, refusal }] of Object.entries(uploaders)) {
   testWith([...needs, bubblewrap])(
-    `${name}: a revocation cuts an upload of 1 GiB within ${IN_FORCE} ms, and the next request is refused`,
+    `${name}: a revocation cuts an upload of ${size} MiB within ${IN_FORCE} ms, and the next request is refused`,
     async () => {
       const times: number[] = [];
       while (times.length < ROUNDS && !(times.at(-1)! < IN_FORCE)) {
@@ -98,7 +132,7 @@ for (const [name, { needs, command, first, refusal }] of Object.entries(uploader
         await using it = await startSigning({ answer });
         const file = join(it.machine.home, "file");
         writeFileSync(file, "");
-        truncateSync(file, GIB);
+        truncateSync(file, size * MIB);
         const child = it.spawn(command(file), { AWS_MAX_ATTEMPTS: "2" }, SANDBOX);
         const errors = new Response(child.stderr).text();
         await until(() => it.upstream.begun() >= first);
@@ -118,7 +152,7 @@ for (const [name, { needs, command, first, refusal }] of Object.entries(uploader
       const { answer, release } = createBucket();
       await using it = await startSigning({ answer });
       const file = join(it.machine.home, "file");
-      const content = randomBytes(48 * 2 ** 20);
+      const content = randomBytes(48 * MIB);
       writeFileSync(file, content);
       const child = it.spawn(command(file), {}, SANDBOX);
       const errors = new Response(child.stderr).text();
