@@ -71,6 +71,9 @@ export async function startAgentHost(
     /** One whose sessions live for LIFETIME. */
     addBriefGrant: (name: string, ...terms: string[]) =>
       addGrant(name, ["--set", `AssumeRole.DurationSeconds=${LIFETIME}`], terms),
+    /** One that signs for the STS. */
+    addSigningGrant: (name: string, ...terms: string[]) =>
+      addGrant(name, ["--set", `Sign.endpoint_url=${machine.sts.url}`], terms),
     /** What is printed for a tool. */
     recipe: async (name: string, tool: string) => (await keyhole("grant", "show", name, "--for", tool)).trimEnd(),
     async restart() {

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { quotePosix } from "../../src/text/quoting.ts";
 import { until } from "../interop/run.ts";
-import { type AgentHost, javaScriptClient, offlineClients, startAgentHost } from "./agenthost.ts";
+import { type AgentHost, clients as callers, javaScriptClient, offlineClients, startAgentHost } from "./agenthost.ts";
 import { type Besieged, examine, expectUnharmed, intrude, prepareIntrusion } from "./intrusion.ts";
 import {
   type Agent,
@@ -31,7 +31,7 @@ const agents: Readonly<Record<string, Agent>> = {
   "bubblewrap, over a file": bubblewrapAgent("file"),
   "firejail, over a socket": firejailAgent("socket"),
   "firejail, over a file": firejailAgent("file"),
-  "sandbox-runtime, over a file": srtAgent(),
+  "sandbox-runtime, over a file": srtAgent("file"),
   "fence, over a file": fenceAgent(),
   "codex sandbox, over a socket": codexAgent("socket"),
   "codex sandbox, over a file": codexAgent("file"),
@@ -103,11 +103,38 @@ for (const hasRuntime of [true, false])
       });
     }
 
-    testWith(srtAgent().needs)(
+    if (hasRuntime)
+      for (const agent of [bubblewrapAgent("signature"), srtAgent("signature")])
+        testWith(agent.needs)(`${agent.tool}: requests are signed for it, and nothing else lies open`, async () => {
+          const grant = `signed-${agent.recipe}`;
+          await host.addSigningGrant(grant, ...agent.terms);
+          await using sandbox = await agent.start(host, grant);
+          const call = async () => {
+            for (const caller of Object.values(callers))
+              expect(host.identityOf(await sandbox.run(caller)).role).toBe(grant);
+          };
+          await call();
+          const open = await intrude(besieged, sandbox);
+          expect(await examine(sandbox)).toEqual([]);
+          await expectUnharmed(besieged);
+          await host.restart();
+          await call();
+          await host.keyhole("grant", "revoke", grant);
+          for (const caller of Object.values(callers)) {
+            const { exitCode, stdout, stderr } = await sandbox.run(caller, { AWS_MAX_ATTEMPTS: "1" });
+            expect({ isRefused: exitCode !== 0, stdout }).toEqual({ isRefused: true, stdout: "" });
+            // The port of a revoked grant is closed; its socket says why.
+            expect(stderr).toMatch(/keyhole: this grant was revoked|Connection was closed/);
+          }
+          const tried = ["SDKs", "attacks", "restart", "revoke"] as const;
+          await expectRow(agent.tool, { deliver: agent.deliver, tried, open });
+        });
+
+    testWith(srtAgent("file").needs)(
       "sandbox-runtime: a socket fails with exit 8, and the advice is a grant that works",
       async () => {
         const directory = await host.addGrant("refused", "--mount-at", "host");
-        await host.addGrant("taken", ...srtAgent().terms);
+        await host.addGrant("taken", ...srtAgent("file").terms);
         const recipe = (await host.recipe("taken", "srt")).replace('"allowRead": [', `"allowRead": ["${directory}",`);
         await using sandbox = await pastedAgent(host, recipe);
         expect(await sandbox.run([`${directory}/keyhole`])).toEqual({

@@ -10,7 +10,7 @@ import { NODE, places } from "./rigs/rigs.ts";
 export type Trial = "SDKs" | "attacks" | "renewal" | "restart" | "revoke" | "validation";
 
 export interface Sight {
-  readonly deliver: "socket" | "file";
+  readonly deliver: "socket" | "file" | "signature";
   readonly tried: readonly Trial[];
   /** What the intruder found, which has to stand in the recipe as well. */
   readonly open: readonly string[];

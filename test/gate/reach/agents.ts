@@ -8,7 +8,7 @@ import type { Result } from "../../processes.ts";
 import type { AgentHost } from "../agenthost.ts";
 import { guard } from "../rigs/namespaces.ts";
 import { places, rigs } from "../rigs/rigs.ts";
-import type { Tool } from "../rows.ts";
+import type { Sight, Tool } from "../rows.ts";
 import { openShell, type Shell } from "../shell.ts";
 import { ADD_SDK } from "./machines.ts";
 
@@ -17,7 +17,7 @@ export interface Agent {
   /** What `--for` calls it. */
   readonly recipe?: string;
   readonly needs: readonly Rig[];
-  readonly deliver: "socket" | "file";
+  readonly deliver: Sight["deliver"];
   /** Options of `grant add`. */
   readonly terms: readonly string[];
   /** What `start` starts: a shell in the sandbox, which reads what is to be done. */
@@ -73,7 +73,7 @@ function pasted(
     recipe,
     needs,
     deliver,
-    terms: ["--deliver", deliver, ...terms],
+    terms: [...(deliver === "signature" ? ["--sign"] : ["--deliver", deliver]), ...terms],
     ...startedBy(async (host, grant) => [...asUser(host), "sh", "-c", await host.recipe(grant, recipe)]),
   };
 }
@@ -111,7 +111,12 @@ const sdkRigs = [rigs.debian, rigs.sdk, rigs.node];
 export const bubblewrapAgent = (deliver: Agent["deliver"]) =>
   pasted("bwrap", "bubblewrap", deliver, [...sdkRigs, rigs.bubblewrap], []);
 const runtimeRigs = [...sdkRigs, rigs.agents, rigs.bubblewrap, rigs.socat, rigs.ripgrep];
-export const srtAgent = () => pasted("srt", "sandbox-runtime (`srt`)", "file", runtimeRigs, ["--mount-at", "host"]);
+export const srtAgent = (deliver: "file" | "signature") =>
+  pasted("srt", "sandbox-runtime (`srt`)", deliver, runtimeRigs, [
+    ...(deliver === "signature" ? ["--listen"] : []),
+    "--mount-at",
+    "host",
+  ]);
 export const fenceAgent = () =>
   pasted("fence", "fence", "file", [...sdkRigs, rigs.fence, rigs.bubblewrap, rigs.socat], ["--mount-at", "host"]);
 
