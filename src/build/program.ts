@@ -19,7 +19,6 @@ import {
 import type { DynamicKind, Machine } from "./machine.ts";
 import { x8664 } from "./x86-64.ts";
 
-/** A dynamic relocation of the program. */
 export interface ProgramRelocation {
   readonly kind: DynamicKind;
   /** The address of the word to write; of the variable for a copy. */

@@ -6,7 +6,6 @@ const ANY_CHILD = -1;
 const WNOHANG = 1;
 const SIGNAL_BITS = 0x7f;
 
-/** A child that has ended. */
 export interface EndedChild {
   readonly pid: number;
   /** As a shell has it: the exit status, or 128 and the signal's number. */

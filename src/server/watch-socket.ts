@@ -23,7 +23,6 @@ export interface SocketWatchOptions {
   /** Absolute; of the socket. */
   readonly path: string;
   readonly listener: Pick<Listener, "isInPlace" | "restore">;
-  /** The lock that is held. */
   readonly lock: HeldLock;
   /** Takes the lock that is at its path by now. @throws KeyholeError `already-running` if another daemon holds it. */
   readonly takeLock: () => HeldLock;

@@ -16,7 +16,6 @@ import { helperSetting, spawnEnvironment, type SpawnOptions } from "./resolve/sp
 import type { Target } from "./sts/target.ts";
 import type { IssuedRole, OperationName, Operations } from "./sts/transport.ts";
 
-/** One use of a device. */
 export interface DeviceUse extends Pick<AssumeRequest, "signal"> {
   readonly request: AssumeRequest;
   readonly serial: string;

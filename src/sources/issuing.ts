@@ -196,7 +196,6 @@ export function createIssuing({ user, devices, call }: IssuingOptions) {
 /** Milliseconds for which keys without an end are handed out: they are read anew at half of it. */
 const ENDLESS = 30 * 60_000;
 
-/** A source's credentials, as they are. */
 export function passThrough(
   { credentials, ...source }: ResolvedSource,
   region: string | undefined,

@@ -18,7 +18,6 @@ export type Turn = <Result>(endpoint: string, call: () => Promise<Result>) => Pr
 
 /** Which role, and on whose behalf. */
 export interface RoleRequest {
-  /** The config's name. */
   readonly name: string;
   readonly config: Config;
   readonly environment: SourceEnvironment;

@@ -23,7 +23,6 @@ export interface Report {
 
 export type Reports = Readonly<Record<string, Report>>;
 
-/** One value that was counted or read once. */
 export function once(value: number): Summary {
   return { count: 1, min: value, median: value, p99: value, max: value };
 }

@@ -52,7 +52,6 @@ export const dataSize = 0x800;
 /** The end of the program in memory: 0x100 zero bytes behind the data. */
 export const programEnd = dataAddress + dataSize + 0x100;
 
-/** The address of a word of the data segment. */
 export function wordAddress(word: number): number {
   return dataAddress + wordsOffset + word * 8;
 }

@@ -8,10 +8,8 @@ import { createMachine, isAlive, type Machine, until } from "./machine.ts";
 
 const EXPORT = ["export", "-f", "credential-process", "-n", "dev"];
 
-/** Daemons that were started, by the log. */
 const starts = (machine: Machine) => machine.log().filter(({ event }) => event === "daemon started").length;
 
-/** The daemon of a machine has ended by itself. */
 const hasEnded = (machine: Machine) => () => machine.daemonPid() === undefined;
 
 test("twenty exports at once, with no daemon: all succeed, one daemon runs, one AssumeRole was made (A-010)", async () => {

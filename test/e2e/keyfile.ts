@@ -6,7 +6,6 @@ import type { Machine } from "./machine.ts";
 
 type Keys = Pick<Key, "accessKeyId" | "secretAccessKey" | "sessionToken">;
 
-/** The text of a credentials file with one profile. */
 export function credentialsFile(keys: Keys, profile = "default"): string {
   const lines = [
     `[${profile}]`,

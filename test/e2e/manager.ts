@@ -75,7 +75,6 @@ export async function startManager() {
     run,
     /** Runs `keyhole WORDS` as the manager's user. */
     keyhole: (words: string, env?: Readonly<Record<string, string>>) => run([program.path, ...words.split(" ")], env),
-    /** One property of a unit. */
     async property(unit: string, name: string): Promise<string> {
       return (await systemctl(`show --property=${name} --value ${unit}`)).stdout.trim();
     },

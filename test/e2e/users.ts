@@ -64,7 +64,6 @@ export async function createUsers(names: readonly string[]) {
     homeOf,
     spawn,
     as,
-    /** Runs words as root. */
     asRoot: (words: readonly string[], env?: Readonly<Record<string, string>>) => resultOf(spawn(words, env)),
     /** Runs `keyhole WORDS` as a user. */
     keyhole: (name: string, words: string, variables?: Readonly<Record<string, string>>) =>

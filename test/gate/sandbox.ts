@@ -7,7 +7,6 @@ import type { Rig } from "../interop/rigs.ts";
 /** Given to every command inside; KEYHOLE_HOME is for the daemon that runs there. */
 export const insideEnvironment = { PATH: "/usr/bin:/bin", KEYHOLE_HOME: "/state/keyhole" };
 
-/** Asks the host's daemon. */
 export const asksHost = ["/keyhole", "-sp", "/run/keyhole/daemon.sock"];
 
 export interface Kind {

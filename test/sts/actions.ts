@@ -31,7 +31,6 @@ export interface Request {
   readonly omitExpiration: boolean;
 }
 
-/** Actions that a key signs. */
 export const signedActions: Readonly<Record<string, (request: Request, caller: Key) => Answer>> = {
   AssumeRole: assumeRole,
   GetSessionToken: getSessionToken,

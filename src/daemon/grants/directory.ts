@@ -131,7 +131,6 @@ export function openSocket(
   });
 }
 
-/** Connections of one grant. */
 const GRANT_CONNECTIONS = 32;
 
 /** Descriptors of a grant without a connection: its directory and its listener. */

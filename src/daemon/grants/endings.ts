@@ -24,7 +24,6 @@ export interface Ending {
   readonly endsBy: number;
 }
 
-/** The end of a grant on the monotonic clock. */
 export function endsByOf(grant: Grant, clocks: Clocks): number {
   return clocks.monotonic + lifeLeft({ grant, endsBy: Infinity }, clocks);
 }

@@ -123,7 +123,6 @@ export function renewalOf(place: Place): string | undefined {
   return renewalWords(place)?.map(quotePosix).join(" ");
 }
 
-/** Its words. */
 export function renewalWords({ kind, profile = DEFAULT_PROFILE }: Place): readonly string[] | undefined {
   if (kind === "sso") return ["aws", "sso", "login", "--profile", profile];
   return kind === "login" ? ["aws", "login", "--profile", profile] : undefined;

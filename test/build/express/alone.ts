@@ -22,7 +22,6 @@ export function runnerOf(cpu: Cpu): readonly string[] | undefined {
   return path === null ? undefined : [path].flat();
 }
 
-/** Writes it to a file. */
 export function writeAlone(path: string, cpu: Cpu): void {
   writeFileSync(path, linkAlone(loadCode("express", cpu), cpu, ends[cpu]), { mode: 0o755 });
 }

@@ -29,7 +29,6 @@ async function moments(words: readonly string[]): Promise<number[]> {
   return (JSON.parse(stdout) as { tsMs: number }[]).map(({ tsMs }) => tsMs);
 }
 
-/** One line in each kind of file. */
 function writeEverywhere(): void {
   writeFileSync(join(home, "logs", "audit-grants.jsonl"), jsonLines([lineOf({ kind: "grant", grant: "a" }, 1)]));
   writeFileSync(`${path}.2`, jsonLines([vend(2)]));

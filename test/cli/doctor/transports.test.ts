@@ -18,7 +18,6 @@ import { NOW } from "../fakes/world.ts";
 
 const RELAY = { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:4711/credentials" };
 
-/** A machine whose probes answer this. */
 function answering(home: Home, fields: Partial<InsideMachine>, probes: Partial<InsideMachine["probes"]>) {
   const machine = insideMachine(home, fields);
   return { ...machine, probes: { ...machine.probes, ...probes } };

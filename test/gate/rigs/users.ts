@@ -1,7 +1,6 @@
 // A user whom the machine does not know, with subordinate ids, for a rig's mount namespace alone.
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** The user's name. */
 export const USER_NAME = "keyhole-gate";
 
 /** The user's subordinate ids start here: the host's uid of root in a user namespace of theirs. */

@@ -30,7 +30,6 @@ async function restartEmpty(side: Side): Promise<void> {
   await restart(side);
 }
 
-/** The credentials that `export -f json` prints. */
 async function credentials(side: Side, name = "dev"): Promise<Record<string, string>> {
   return JSON.parse((await side.run(`export -n ${name}`)).stdout) as Record<string, string>;
 }
