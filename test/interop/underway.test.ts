@@ -2,7 +2,7 @@
 // themselves, in a sandbox without a network.
 import { expect } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { dial, request } from "../e2e/attacker.ts";
@@ -169,3 +169,38 @@ for (const [name, { needs, command, size, first, refusal }] of Object.entries(up
     120_000,
   );
 }
+
+testWith([rigs.awsV1, bubblewrap])(
+  "the AWS CLI: a restart of the daemon in the middle of a download is one more attempt",
+  async () => {
+    const content = randomBytes(32 * MIB);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    async function answer({ request: { method, headers } }: Arrived, response: ServerResponse) {
+      const range = headers.find(([name]) => name === "range")?.[1];
+      const [from = 0, to = content.length - 1] = range?.match(/\d+/g)?.map(Number) ?? [];
+      const part = content.subarray(from, to + 1);
+      response.writeHead(range === undefined ? 200 : 206, {
+        "content-length": part.length,
+        "content-range": `bytes ${from}-${to}/${content.length}`,
+        "last-modified": new Date(0).toUTCString(),
+        etag: '"etag"',
+      });
+      if (method === "GET") {
+        response.write(part.subarray(0, part.length / 2));
+        await released;
+      }
+      response.end(method === "GET" ? part.subarray(part.length / 2) : undefined);
+    }
+    await using it = await startSigning({ answer: (arrived, response) => void answer(arrived, response) });
+    const file = join(it.machine.home, "file");
+    const child = it.spawn([executables.awsV1, "s3", "cp", "--no-progress", "s3://bucket/key", file], {}, SANDBOX);
+    const errors = new Response(child.stderr).text();
+    await until(() => it.upstream.arrived.length > 1);
+    await it.machine.keyhole("daemon restart");
+    await until(() => it.upstream.cutAt() !== undefined);
+    release();
+    expect([await errors, await child.exited]).toEqual(["", 0]);
+    expect(readFileSync(file).equals(content)).toBe(true);
+  },
+  120_000,
+);
