@@ -266,6 +266,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       "cli/commands/console.ts",
       "cli/configs/editor.ts",
       "cli/configs/text.ts",
+      "cli/daemon/launching.ts",
       "cli/daemon/lock-holder.ts",
       "cli/doctor/daemon.ts",
       "cli/grants/terms.ts",

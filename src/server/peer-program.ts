@@ -16,6 +16,9 @@ const LOCAL: ReadonlySet<string> = new Set(
   "bcachefs btrfs erofs exfat ext2 ext3 ext4 f2fs jfs overlay ramfs reiserfs squashfs tmpfs vfat xfs zfs".split(" "),
 );
 
+/** The mount namespace of this process, which it never leaves. */
+let ownMounts: string | undefined;
+
 /**
  * A path of this mount namespace, or one behind `IN_SANDBOX`; undefined for a process that has ended or is another user's.
  * ` (deleted)` stands behind the path of a file that was replaced.
@@ -23,7 +26,8 @@ const LOCAL: ReadonlySet<string> = new Set(
 export function programOf(pid: number): string | undefined {
   try {
     const path = readlinkSync(`/proc/${pid}/exe`);
-    const isHere = readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync("/proc/self/ns/mnt");
+    ownMounts ??= readlinkSync("/proc/self/ns/mnt");
+    const isHere = readlinkSync(`/proc/${pid}/ns/mnt`) === ownMounts;
     return isHere || isFileHere(path, pid) ? path : `${IN_SANDBOX}${path}`;
   } catch {
     return undefined;

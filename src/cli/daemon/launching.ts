@@ -1,6 +1,6 @@
 // Launching this executable's daemon, and what is said of it; `keyhole daemon start` on the short way.
 import { launchDaemon } from "../../client/launch.ts";
-import { grantDirectoryOf, mayBeThere } from "../../client/target.ts";
+import { grantDirectoryOf } from "../../client/target.ts";
 import { type Environment, SOURCE_PREFIX } from "../../environment.ts";
 import { KeyholeError, keyholeErrorOf } from "../../errors.ts";
 import { copyCommand } from "../../files/copies.ts";
@@ -61,8 +61,8 @@ export async function startPlainly(environment: Environment, executable: string)
     return undefined;
   const settings = resolveSettings({}, environment, () => "/");
   const { paths } = settings;
-  const others = await Promise.all([paths.socket, directoryOf(paths.sharedSocket)].map(mayBeThere));
-  if (others.includes(true)) return undefined;
+  // A socket has an endless size, and a directory one of its own.
+  if ([paths.socket, directoryOf(paths.sharedSocket)].some((path) => Bun.file(path).size > 0)) return undefined;
   const launched = launchOwn([executable], settings, environment);
   // Loaded while the daemon starts.
   const [{ createUi }, result] = await Promise.all([
