@@ -15,10 +15,19 @@ export async function promptOf(environment: Environment): Promise<string | undef
   if (!config || /[^\w+.%:-]/.test(config) || !socket?.startsWith("/") || environment["KEYHOLE_DISABLE"])
     return undefined;
   const given = environment[SHELL_SESSION];
-  const request = encodeTimeLeft(given?.startsWith(`${config} (`) === true ? given : config);
+  const request = encodeTimeLeft(given?.startsWith(`${config} (`) === true ? given : sessionOf(config, environment));
   if (!(await isOwnControlSocket(socket))) return undefined;
   const left = await ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft });
   return typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
+}
+
+/** As config/name.ts has it, whose modules take longer to load than the answer to come. */
+function sessionOf(config: string, { KEYHOLE_CONFIG_DIR: named, KEYHOLE_HOME, HOME }: Environment): string {
+  if (!named) return config;
+  const { resolve } = process.getBuiltinModule("node:path");
+  const directory = resolve(named);
+  if (directory === resolve(KEYHOLE_HOME || `${HOME}/.keyhole`, "configs")) return config;
+  return `${config} (${directory.replaceAll(/[%,\p{Cc}]/gu, encodeURIComponent)})`;
 }
 
 /** Prints it; a stdout that takes nothing misses it. */

@@ -19,7 +19,7 @@ const ANY_MORE = " any more";
 
 /** For a config that was used, and is gone: no profile of its name may take its place. */
 export function configGone(name: string): KeyholeError {
-  return new KeyholeError("no-such-config", `no config ${name}${ANY_MORE}`);
+  return new KeyholeError("no-such-config", `there is no config ${name}${ANY_MORE}`);
 }
 
 /** Whether that is what a daemon said. */
@@ -71,7 +71,7 @@ export interface SessionIdentity {
    * `/config:/credentials`; undefined for those of ~/.aws.
    */
   readonly directory: string | undefined;
-  /** The STS that a variable of the requester's names; undefined where none does. */
+  /** The STS that a variable or a file of the requester's alone names; undefined where none does. */
   readonly endpoint: string | undefined;
 }
 

@@ -53,7 +53,7 @@ export interface ConfigStore extends ConfigReader {
 export function openConfigStore(directory: string, uid: number = process.getuid?.() ?? 0): ConfigStore {
   const pathOf = (name: string) => `${directory}/${checkConfigName(name)}${EXTENSION}`;
   const missing = (name: string) =>
-    new KeyholeError("no-such-config", `config ${name} not found${didYouMean(name, list())}`);
+    new KeyholeError("no-such-config", `there is no config ${name}${didYouMean(name, list())}`);
 
   const load = (name: string) => {
     const file = readTrusted(pathOf(name), uid, YAML_LIMIT);

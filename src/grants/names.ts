@@ -35,7 +35,7 @@ export function checkGrantName(name: string): string {
 
 /** @param known the names of all grants, of which one may have been meant */
 export function noSuchGrant(name: string, known: readonly string[]): KeyholeError {
-  return new KeyholeError("no-such-grant", `grant ${name} not found${didYouMean(name, known)}`);
+  return new KeyholeError("no-such-grant", `there is no grant ${name}${didYouMean(name, known)}`);
 }
 
 /** 22 characters of 64 are 132 bits: no holder guesses the path of another grant. */

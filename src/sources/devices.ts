@@ -176,7 +176,9 @@ export function createDevices(options: DevicesOptions): Devices {
     try {
       return await send(new Credentials(opened.credentials));
     } catch (error) {
-      if (!isStaleSource(error) || !cache.drop(opened)) throw error;
+      if (!isStaleSource(error)) throw error;
+      // Another call may have met the same, and dropped it.
+      cache.drop(opened);
     }
     return send(new Credentials((await open(use, () => true)).credentials));
   }

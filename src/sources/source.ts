@@ -37,6 +37,9 @@ export interface AssumeRequest extends RoleRequest {
   readonly bound: Bound | undefined;
 }
 
+/** The credentials are shown to the STS that is asked. */
+export type IdentityRequest = RoleRequest & Pick<AssumeRequest, "isForAll">;
+
 export interface Bound {
   /** Milliseconds since the epoch, on AWS's clock. */
   readonly until: number;
@@ -124,5 +127,5 @@ export interface CredentialSource {
   reread(request: RoleRequest): Promise<ReadFiles>;
 
   /** GetCallerIdentity with credentials that `assume` gave. Throws as `assume` does. */
-  identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity>;
+  identify(request: IdentityRequest, credentials: Credentials): Promise<CallerIdentity>;
 }

@@ -17,6 +17,7 @@ import type {
   AssumeRequest,
   CallerIdentity,
   CredentialSource,
+  IdentityRequest,
   ReadFiles,
   RoleRequest,
   SourceEnvironment,
@@ -80,9 +81,13 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     if (request.config.WebIdentity !== undefined) return assumeWithToken(request, request.config.WebIdentity);
     const known = (await otherConfig(request)) ?? readKnownSource(request.config, request.environment);
     const wanted = known === undefined ? sourceRequest(request) : wayRequest(request, known);
-    let found = await sources.get(wanted);
-    if (request.isForAll) refuseOwnWay(found.way, request.environment, options.base["HOME"]);
-    if (known === undefined) onRead(found.files);
+    const find = async () => {
+      const chain = await sources.get(wanted);
+      if (request.isForAll) refuseOwnWay(chain.way, request.environment, options.base["HOME"]);
+      if (known === undefined) onRead(chain.files);
+      return chain;
+    };
+    let found = await find();
     const target = targetOf(request.config, found.way);
     let source = await walkOn(request, found.way, known ?? sourceOf(found));
     let duration = source.chained ? chainedDuration(request) : undefined;
@@ -102,8 +107,7 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
         sources.drop(found);
         if (renewed) throw explain(error, request, target, source);
         renewed = true;
-        found = await sources.get(wanted);
-        onRead(found.files);
+        found = await find();
         const fresh = await walkOn(request, found.way, sourceOf(found));
         if (sameKeys(fresh.credentials, source.credentials)) throw explain(error, request, target, source);
         source = fresh;
@@ -137,8 +141,10 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
 
   const reach = (request: RoleRequest) => sources.get(wayRequest(request, undefined));
 
-  async function identify(request: RoleRequest, credentials: Credentials): Promise<CallerIdentity> {
-    const target = targetOf(request.config, (await reach(request)).way);
+  async function identify(request: IdentityRequest, credentials: Credentials): Promise<CallerIdentity> {
+    const { way } = await reach(request);
+    if (request.isForAll) refuseOwnWay(way, request.environment, options.base["HOME"]);
+    const target = targetOf(request.config, way);
     try {
       return (await call("GetCallerIdentity", {}, target, credentials, request.signal)).output;
     } catch (error) {
@@ -193,10 +199,10 @@ function sourceOf({ source }: Chain): ResolvedSource {
 }
 
 /** A hash, because the environment may hold secrets that need not be kept for the sake of a key. */
-function keyOfOther({ request: { config, surroundings, asksSurroundings }, environment }: OtherUse): string {
-  return new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([config, environment, surroundings && keyOfSurroundings(surroundings), asksSurroundings]))
-    .digest("base64");
+function keyOfOther({ request, environment }: OtherUse): string {
+  const { config, surroundings, asksSurroundings, isForAll } = request;
+  const told = [surroundings && keyOfSurroundings(surroundings), asksSurroundings, isForAll];
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify([config, environment, told])).digest("base64");
 }
 
 /** A call is made in the turn of who asked first: where that one is not needed any more, the next asks. */

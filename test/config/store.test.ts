@@ -38,7 +38,7 @@ describe("reading", () => {
     const error = thrownBy(() => openConfigStore(directory).read("prodution"));
     expect([error.kind, error.message, error.hint]).toEqual([
       "no-such-config",
-      "config prodution not found, did you mean production",
+      "there is no config prodution, did you mean production",
       "keyhole config list",
     ]);
   });

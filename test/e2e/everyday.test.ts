@@ -1,6 +1,6 @@
 // What people use every day: shell, prompt, top, and the line that says what is waited for.
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Person } from "../cli/fakes/person.ts";
 import { createMachine, executable, type Result, until } from "./machine.ts";
@@ -75,6 +75,26 @@ if [ -z "$NESTED" ]; then NESTED=1 "$KEYHOLE" shell; fi`;
   const once = `dev dev\ndev TIME\n{\n  "UserId": "***",\n  "Account": "***",\n  "Arn": "***"\n}\n<dev>\n{"Version":1,"AccessKeyId":"AS\n`;
   expect(inside.stdout.replaceAll(/\d\S*m\n/g, "TIME\n")).toBe(once + once);
   expect(inside.stderr.match(/this shell is inside of a shell of dev/g)).toHaveLength(1);
+});
+
+test("prompt is about the directory of configs that an option or a variable names", async () => {
+  await using machine = await start();
+  const [directory, odd] = [join(machine.home, "alt"), join(machine.home, "50%, alt")];
+  for (const each of [directory, odd]) cpSync(machine.paths.configs, each, { recursive: true });
+  const env = { KEYHOLE_CONFIG: "dev" };
+  const at = (KEYHOLE_CONFIG_DIR: string) => ({ env: { ...env, KEYHOLE_CONFIG_DIR } });
+  await machine.keyhole("export dev -f env", at(directory));
+  expect(await machine.keyhole("prompt", { env })).toBe("");
+  expect(await machine.keyhole("prompt", at(odd))).toBe("");
+  await machine.keyhole("export dev -f env", at(odd));
+  for (const place of [directory, odd, `${odd}/../alt/`]) {
+    expect(await machine.keyhole("prompt", at(place))).toMatch(/^dev \d+m\n$/);
+    expect((await machine.run(["prompt", "--config-dir", place], { env })).stdout).toMatch(/^dev \d+m\n$/);
+  }
+  await machine.keyhole("export dev -f env");
+  for (const named of [machine.paths.configs, `${machine.paths.configs}/`]) {
+    expect(await machine.keyhole("prompt", at(named))).toMatch(/^dev \d+m\n$/);
+  }
 });
 
 test("a program of one config has no default of -n that means another, and keeps one that means the same", async () => {

@@ -93,7 +93,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
   ["keyhole exec dev -- no-such-program", 127, "no-such-program: command not found", "echo $PATH"],
   ["keyhole exec dev -- ./data", 126, "./data cannot be executed (EACCES)", "ls -l ./data"],
   // Configs.
-  ["keyhole export dve", 4, "config dve not found, did you mean dev", "keyhole config list"],
+  ["keyhole export dve", 4, "there is no config dve, did you mean dev", "keyhole config list"],
   [
     `keyhole config add dev --role-arn ${ROLE}`,
     1,
@@ -205,7 +205,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
   // Grants.
   ["keyhole grant add agent --config dev", 1, "grant agent exists", "keyhole grant show agent"],
   ["keyhole grant add other", 2, "--config is missing, or --profile", "keyhole grant add --help"],
-  ["keyhole grant add other --config dve", 4, "config dve not found, did you mean dev", "keyhole config list"],
+  ["keyhole grant add other --config dve", 4, "there is no config dve, did you mean dev", "keyhole config list"],
   [
     "keyhole grant add other --config dev --ttl 8hours",
     2,
@@ -224,7 +224,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
     "--policy is neither a preset (read-only, no-escalation, pin-ip) nor a file that can be read (ENOENT)",
     "keyhole grant add --help",
   ],
-  ["keyhole grant show agnet", 4, "grant agnet not found, did you mean agent", "keyhole grant list"],
+  ["keyhole grant show agnet", 4, "there is no grant agnet, did you mean agent", "keyhole grant list"],
   ["keyhole grant remove agent", 2, "--yes is missing", "keyhole grant remove --yes agent"],
   ["keyhole grant confirm", 2, "grant confirm needs a terminal", "in a terminal of its own: keyhole grant confirm"],
   // The daemon.

@@ -121,6 +121,8 @@ test("an endpoint in a file of one's own is no other requester's", async () => {
       ({ config }) => config,
     );
   expect((await names()).toSorted()).toEqual(["dev", `dev (as ${other} has it)`]);
+  const added = await world.run(["daemon", "add", "dev"], file);
+  expect(added.stderr).toStartWith(`session dev (as ${other} has it) added (expires in `);
   // Nor after a restart, when that of others works first.
   await world.run(["daemon", "restart"]);
   expect(await names()).toEqual(["dev"]);
@@ -475,7 +477,7 @@ test("-n falls back to the profile of that name, and never to another identity",
   await world.run(["config", "add", "-n", "held", "--set", "Session.profile_name=plain"]);
   expect(await world.run(["export", "-n", "held"])).toMatchObject({ exitCode: 0 });
   rmSync(join(world.machine.paths.configs, "held.yaml"));
-  const gone = { exitCode: 4, stderr: expect.stringContaining("no config held any more") as unknown };
+  const gone = { exitCode: 4, stderr: expect.stringContaining("there is no config held any more") as unknown };
   for (const variables of [{}, {}, { AWS_ENDPOINT_URL_STS: "http://127.0.0.1:1" }])
     expect(await world.run(["export", "-n", "held"], variables)).toMatchObject(gone);
   // Nor do the daemons after that one take the profile for it, nor a command without one.

@@ -123,7 +123,7 @@ test("a grant that is not there is no such grant, with the nearest name", () => 
   const error = thrownBy(() => store.read("agnet-a"));
   expect([error.kind, error.message, error.hint]).toEqual([
     "no-such-grant",
-    "grant agnet-a not found, did you mean agent-a",
+    "there is no grant agnet-a, did you mean agent-a",
     "keyhole grant list",
   ]);
 });

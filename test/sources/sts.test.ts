@@ -493,8 +493,11 @@ describe("MFA", () => {
     await rejectionOf(world.source.assume(request));
     await world.codes.answer(wantedOf(SerialNumber).id, code);
     await world.source.assume(request);
-    world.sts.faults.add({ fail: { code: "ExpiredToken", message: "The security token is expired", status: 403 } });
-    expect(await rejectionOf(world.source.assume(request))).toMatchObject({ kind: "code-wanted" });
+    const fail = { code: "ExpiredToken", message: "The security token is expired", status: 403 };
+    // Also where two find that out at once.
+    for (let count = 0; count < 2; count += 1) world.sts.faults.add({ fail });
+    const refused = await Promise.all([1, 2].map(() => rejectionOf(world.source.assume(request))));
+    expect(refused).toMatchObject([{ kind: "code-wanted" }, { kind: "code-wanted" }]);
   });
 
   test("says that a wrong code needs a person", async () => {

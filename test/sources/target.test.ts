@@ -181,6 +181,13 @@ test.each([
   [{ AWS_USE_FIPS_ENDPOINT: "true" }, { useFips: true, useDualstack: false }],
   [{ AWS_USE_DUALSTACK_ENDPOINT: "True" }, { useFips: false, useDualstack: true }],
   [{ AWS_STS_REGIONAL_ENDPOINTS: "legacy" }, { useGlobal: true }],
+  [{ AWS_STS_REGIONAL_ENDPOINTS: "legacy", AWS_REGION: "eu-west-1" }, { useGlobal: true }],
+  // It has no part in the one endpoint.
+  [{ AWS_STS_REGIONAL_ENDPOINTS: "legacy", AWS_REGION: "ap-east-1" }, { useGlobal: false }],
+  [
+    { AWS_STS_REGIONAL_ENDPOINTS: "legacy", AWS_USE_FIPS_ENDPOINT: "true" },
+    { useFips: true, useGlobal: false },
+  ],
   [{ AWS_STS_REGIONAL_ENDPOINTS: "regional" }, { useGlobal: false }],
   [{}, { useGlobal: false }],
 ])("takes the variant of the endpoint from %p", async (environment, variant) => {

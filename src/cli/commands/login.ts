@@ -71,7 +71,7 @@ function readConfig(name: string, { paths }: CommandContext["settings"]): Config
     return openConfigStore(paths.configDir).read(name).config;
   } catch (error) {
     if (!isErrorOf(error, "no-such-config", "usage")) throw error;
-    const message = `there is no profile and no config ${name}`;
+    const message = `there is no profile '${name}' and no config of that name`;
     throw new KeyholeError("no-source-credentials", message, "aws configure list-profiles");
   }
 }

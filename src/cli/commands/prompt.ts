@@ -21,7 +21,11 @@ export default defineCommand({
     "            when = '[ -n \"$KEYHOLE_CONFIG\" ]'",
   ],
   async run({ environment, settings, output }) {
-    const shown = await promptOf({ ...environment, KEYHOLE_SOCKET: settings.paths.socket });
+    const shown = await promptOf({
+      ...environment,
+      KEYHOLE_SOCKET: settings.paths.socket,
+      KEYHOLE_CONFIG_DIR: settings.paths.configDir,
+    });
     if (shown !== undefined) output.line(shown);
   },
 });

@@ -19,7 +19,7 @@ export function checkSessions({ daemon, now }: HostMachine): readonly Verdict[] 
     return [levelFor(expiresAt, atAws)(message, whoamiOf(config))];
   });
   const own = sessions.map(({ config }) => config).filter((name) => parseSessionName(name)?.endpoint !== undefined);
-  const aside = own.length === 0 ? "" : `; of an STS that a variable of one shell names: ${own.join(", ")}`;
+  const aside = own.length === 0 ? "" : `; of an STS that one shell names: ${own.join(", ")}`;
   return verdicts(wrong, `${sessions.length} without an error${aside}`);
 }
 

@@ -141,7 +141,7 @@ export function checkEndpoints(machine: HostMachine): readonly Verdict[] {
       if (endpoint === undefined) return [];
       return [
         warning(
-          `the session ${name} is of an STS that a variable names`,
+          `the session ${name} is of an STS that one shell names, by a variable or a file`,
           `keyhole daemon remove -n ${quotePosix(name)}`,
         ),
       ];

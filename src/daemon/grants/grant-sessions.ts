@@ -129,7 +129,7 @@ export function createGrantSessions(dependencies: GrantSessionDependencies): Gra
         return sessions.vend(live.grant.name);
       } catch (error) {
         if (!(error instanceof KeyholeError) || error.kind !== "no-such-config") throw error;
-        throw new KeyholeError("no-such-config", `config ${live.grant.config} does not exist any more`);
+        throw new KeyholeError("no-such-config", `there is no config ${live.grant.config} any more`);
       }
     },
     ensure,

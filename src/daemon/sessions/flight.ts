@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import { untilAborted } from "../../sources/source-cache.ts";
 import type { CallerIdentity, CredentialSource } from "../../sources/source.ts";
 import type { Surroundings } from "../../surroundings.ts";
+import { isOfAllClients } from "./selection.ts";
 import type { Issue } from "./issue.ts";
 import type { Session } from "./session.ts";
 import type { Semaphore, Ticket } from "./semaphore.ts";
@@ -92,7 +93,13 @@ export class Identities {
     const timer = guard(this.#clock, abort);
     this.#calls.add(abort);
     try {
-      const request = { name, config: stored.config, environment, signal: abort.signal };
+      const request = {
+        name,
+        config: stored.config,
+        environment,
+        signal: abort.signal,
+        isForAll: isOfAllClients(name),
+      };
       return await untilAborted(this.#source.identify(request, issue.credentials), abort.signal);
     } finally {
       this.#calls.delete(abort);

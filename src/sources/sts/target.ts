@@ -112,7 +112,8 @@ export function planWay(shared: SharedConfig, environment: SourceEnvironment, pr
 /** Which STS is asked, in words. */
 export function describeSts({ region, endpoint, useFips, useDualstack, useGlobal }: Omit<Target, "tls">): string {
   if (endpoint !== undefined) return `STS at ${URL.parse(endpoint)?.host ?? "an endpoint of its own"}`;
-  const variants = [useFips && "FIPS", useDualstack && "dual-stack", useGlobal && "global"].filter(Boolean);
+  if (useGlobal) return "STS at sts.amazonaws.com";
+  const variants = [useFips && "FIPS", useDualstack && "dual-stack"].filter(Boolean);
   return `STS of ${region}${variants.length === 0 ? "" : ` (${variants.join(", ")})`}`;
 }
 
@@ -171,16 +172,25 @@ export function hopTarget(way: Way, roleArn: string): Target {
 }
 
 function reach(way: Way, roleArn: string, region: string | undefined): Omit<Target, "namedRegion" | "tls"> {
-  const { variableRegion, profileRegion, endpoint, useFips, useDualstack, useGlobal, proxies } = way;
+  const { variableRegion, profileRegion, endpoint, useFips, useDualstack, proxies } = way;
+  const asked = region ?? variableRegion ?? profileRegion ?? partitionRegion(roleArn);
   return {
-    region: region ?? variableRegion ?? profileRegion ?? partitionRegion(roleArn),
+    region: asked,
     endpoint,
     useFips,
     useDualstack,
-    useGlobal,
+    useGlobal: way.useGlobal && !useFips && !useDualstack && GLOBAL_REGIONS.has(asked),
     proxies,
   };
 }
+
+/** https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html: of `legacy`. */
+const GLOBAL_REGIONS: ReadonlySet<string> = new Set(
+  (
+    "ap-northeast-1 ap-south-1 ap-southeast-1 ap-southeast-2 aws-global ca-central-1 eu-central-1 eu-north-1 eu-west-1 " +
+    "eu-west-2 eu-west-3 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2"
+  ).split(" "),
+);
 
 function partitionRegion(roleArn: string): string {
   return PARTITION_REGIONS[roleArn.split(":")[1] ?? "aws"] ?? "us-east-1";

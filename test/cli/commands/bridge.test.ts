@@ -20,7 +20,7 @@ test("a grant that is not there is named with the one that was meant", async () 
   const environment = { KEYHOLE_HOME: daemon.home, KEYHOLE_SOCKET: daemon.socket };
   const result = await keyhole(["bridge", "agent-b", "--", "true"], { environment });
   expect(result).toMatchObject({ exit: 4, stdout: "" });
-  expect(result.stderr).toContain("grant agent-b not found, did you mean agent-a");
+  expect(result.stderr).toContain("there is no grant agent-b, did you mean agent-a");
 });
 
 test("one that is delivered as a file has no socket", async () => {

@@ -30,9 +30,7 @@ test("sessions of a directory or an endpoint of their own are named, and asked f
   ];
   expect(
     checkSessions(await hostMachine(home, { daemon: daemonView({ sessions: sessions.slice(0, 1) }) })),
-  ).toMatchObject([
-    { message: "1 without an error; of an STS that a variable of one shell names: dev (http://127.0.0.1:1)" },
-  ]);
+  ).toMatchObject([{ message: "1 without an error; of an STS that one shell names: dev (http://127.0.0.1:1)" }]);
   expect(checkSessions(await hostMachine(home, { daemon: daemonView({ sessions }) }))).toMatchObject([
     { fix: "AWS_ENDPOINT_URL_STS=http://127.0.0.1:1 keyhole --config-dir /alt whoami -n dev" },
   ]);

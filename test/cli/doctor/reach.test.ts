@@ -63,7 +63,7 @@ describe("endpoints", () => {
     expect(checkEndpoints(await hostMachine(home, { daemon: daemonView({ sessions }) }))).toEqual([
       {
         level: "warning",
-        message: "the session dev (http://127.0.0.1:4566) is of an STS that a variable names",
+        message: "the session dev (http://127.0.0.1:4566) is of an STS that one shell names, by a variable or a file",
         fix: "keyhole daemon remove -n 'dev (http://127.0.0.1:4566)'",
       },
     ]);

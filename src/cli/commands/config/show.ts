@@ -21,7 +21,7 @@ export const get = defineCommand({
     const name = await requireName(args.name, context);
     if (!store.exists(name) && (await ui.isInteractive())) {
       // elhaz's offer; a No is an answer, not a failure.
-      if (!(await ui.askYesNo(`Config ${name} not found. Create it?`, false))) return;
+      if (!(await ui.askYesNo(`There is no config ${name}. Create it?`, false))) return;
       const add = (await import("./add.ts")).default;
       await add.run({
         ...context,

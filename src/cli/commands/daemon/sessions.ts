@@ -67,7 +67,7 @@ export const add = defineCommand({
       session.expiresAt === undefined
         ? "not verified with STS"
         : `expires in ${formatDuration(session.expiresAt - host.now())}`;
-    ui.notice(`session ${name} added (${expiry})`);
+    ui.notice(`session ${showOnOneLine(session.config)} added (${expiry})`);
     for (const note of session.notes) ui.warn(`${name}: ${note}`);
   },
 });

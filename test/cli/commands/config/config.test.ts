@@ -250,7 +250,7 @@ describe("config get, list and meta", () => {
   test("get of a config that is not there is exit 4, or an offer to create it", async () => {
     expect((await config(["get", "-n", "nope"])).exit).toBe(4);
     const offered = await config(["get", "-n", "nope"], { answers: [false] });
-    expect([offered.exit, offered.stdout, offered.questions]).toEqual([0, "", ["Config nope not found. Create it?"]]);
+    expect([offered.exit, offered.stdout, offered.questions]).toEqual([0, "", ["There is no config nope. Create it?"]]);
   });
 
   test("get of an invalid file shows its problems on stderr alone", async () => {

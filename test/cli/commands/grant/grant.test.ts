@@ -192,12 +192,12 @@ describe("grant add", () => {
     [
       "a config that is not there, which a policy needs",
       "agent-a --config dev --policy read-only",
-      "config dev not found",
+      "there is no config dev",
     ],
   ])("%s is an error before anybody is asked", async (_, words, message) => {
     await using daemon = daemonOf();
     const result = await run(daemon, `grant add ${words}`);
-    expect(result.exit).toBe(message.includes("not found") ? 4 : 2);
+    expect(result.exit).toBe(message.includes("there is no") ? 4 : 2);
     expect(result).toMatchObject({ stdout: "" });
     expect(result.stderr).toStartWith(`keyhole: error: ${message}`);
     expect(daemon.connections()).toBe(0);
@@ -305,7 +305,7 @@ describe("grant show and grant path", () => {
     for (const words of ["grant show agent-b", "grant path agent-b"]) {
       const result = await run(daemon, words);
       expect(result).toMatchObject({ exit: 4, stdout: "" });
-      expect(result.stderr).toContain("grant agent-b not found, did you mean agent-a");
+      expect(result.stderr).toContain("there is no grant agent-b, did you mean agent-a");
     }
   });
 });
