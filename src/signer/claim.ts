@@ -42,8 +42,10 @@ export const refused = (by: Entry["refused"], status: number, code: string, mess
 const bad = (message: string) => refused("signature", 400, "InvalidRequest", message);
 
 /** What two readers might understand in two ways is refused. */
-export function checkForm({ path, headers, method }: Request): void {
+export function checkForm({ path, query, headers, method }: Request): void {
   if (!path.startsWith("/")) throw bad("the request's target is not a path");
+  // RFC 9112, 3.2: no target has one. A server might take what follows for no part of the path.
+  if (`${path}${query}`.includes("#")) throw bad("there is a # in the request's target, which must be encoded as %23");
   if (!/^(?:GET|HEAD|PUT|POST|DELETE|PATCH|OPTIONS)$/.test(method)) throw bad("the request's method is none of AWS's");
   const override = headers.find(([name]) =>
     /^x-(?:http-)?method(?:-override)?$|^x-(?:original|rewrite)-url$/.test(name),

@@ -1,5 +1,5 @@
 // Which operation a request is of. It must be what AWS takes it for: where a request says two things, it is both.
-import { type Header, only, parseQuery, type Request } from "./sigv4.ts";
+import { decodeText, type Header, only, parseQuery, type Request } from "./sigv4.ts";
 import { isOfForms, type Operation, type Service, takesForms } from "./table.ts";
 
 /** A request at one endpoint: its path without the endpoint's, and its body where that has been read. */
@@ -38,10 +38,12 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
     const fields = [...parseQuery(request.query), ...formOf(request, services)];
     const version = only(fields, "Version");
     const actions = fields.filter(([name]) => name.toLowerCase() === "action").map(([, value]) => value);
+    // It says that it is a form, and that it is none.
+    if (actions.length > 0 && !mayBeForm(request, services)) return [];
     for (const action of new Set(actions)) add(byName(action, services, version));
   }
   // Whatever is before it: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html. A key of S3 is no path.
-  const path = decodeURIComponentLoosely(request.path);
+  const path = decodeText(request.path);
   const rpc = services[0]?.name === "s3" ? null : /\/service\/([^/]+)\/operation\/([^/]+)\/?$/.exec(path);
   if (rpc !== null) add(byName(rpc[2]!, services));
   const isNamed = found.length > 0 || isUnclear;
@@ -185,12 +187,12 @@ function match(template: readonly string[], segments: readonly string[]): Labels
       const own = rest.slice(0, rest.length - after);
       if (own.join("/") === "" || rest.length <= after) return undefined;
       if (!wanted.slice(index + 1).every((word, at) => word === rest[own.length + at])) return undefined;
-      labels[name!] = decodeURIComponentLoosely(own.join("/"));
+      labels[name!] = decodeText(own.join("/"));
       return labels;
     }
     if (rest.length === 0) return undefined;
     if (name === undefined ? part !== rest[0] : rest[0] === "") return undefined;
-    if (name !== undefined) labels[name] = decodeURIComponentLoosely(rest[0]!);
+    if (name !== undefined) labels[name] = decodeText(rest[0]!);
   }
   return segments.length === wanted.length ? labels : undefined;
 }
@@ -217,12 +219,4 @@ function marksOf({ template, wanted, wantedHeaders }: Operation): Set<string> {
     ...wanted.map((name) => `?${name}`),
     ...wantedHeaders,
   ]);
-}
-
-function decodeURIComponentLoosely(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

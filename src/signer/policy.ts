@@ -61,14 +61,13 @@ export function judge(policy: Policy, named: readonly Judged[], region: string):
  * Operations for which AWS asks the permission of another, because they tell a part of what that tells: IAM has no action
  * HeadObject or HeadBucket (Service Authorization Reference, "Actions defined by Amazon S3").
  */
-const TELLS_A_PART_OF: Readonly<Record<string, string>> = {
-  "s3:HeadBucket": "s3:ListObjectsV2",
-  "s3:HeadObject": "s3:GetObject",
+const TELLS_A_PART_OF: Readonly<Record<string, readonly string[]>> = {
+  "s3:HeadBucket": ["s3:ListObjects", "s3:ListObjectsV2"],
+  "s3:HeadObject": ["s3:GetObject"],
 };
 
 function coversOne(pattern: string, { operation: { title } }: Named): boolean {
-  const whole = TELLS_A_PART_OF[title];
-  return matches(pattern, title) || (whole !== undefined && matches(pattern, whole));
+  return [title, ...(TELLS_A_PART_OF[title] ?? [])].some((each) => matches(pattern, each));
 }
 
 /** One operation of one API under two names: rds, neptune and docdb share an endpoint and a version. */

@@ -1,7 +1,7 @@
 // What a request is about, for `--resource`: an object of S3 (`bucket/key`), a table of DynamoDB, a function of Lambda.
 // What cannot be told is not told: it is refused.
 import type { Asked, Labels, Named } from "./operation.ts";
-import { normalize, parseQuery } from "./sigv4.ts";
+import { decodeText, normalize, parseQuery } from "./sigv4.ts";
 
 export const RESOURCE_SERVICES = ["dynamodb", "lambda", "s3"] as const;
 
@@ -53,12 +53,7 @@ function readingsOf(path: string): readonly string[] {
 
 /** `bucket/key?versionId=…`, encoded, perhaps with a slash before it. */
 function sourceOf(value: string): string {
-  const path = value.replace(/^\//, "").replace(/\?versionId=[^?]*$/, "");
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+  return decodeText(value.replace(/^\//, "").replace(/\?versionId=[\w.~+=-]*$/, ""));
 }
 
 /** `name` or `name:qualifier`. What names an account, as an ARN, is what it is: it may be another one's. */

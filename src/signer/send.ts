@@ -221,15 +221,16 @@ const OBJECTS: ReadonlySet<string> = new Set(["s3:GetObject", "s3:HeadObject", "
 
 /** Of an answer that is encoded though it was not asked for: what stands in it must be seen. @throws where it cannot be */
 function decoderOf(headers: readonly Header[]): Transform | undefined {
-  const encoding =
-    headers
-      .find(([name]) => name === "content-encoding")?.[1]
-      .trim()
-      .toLowerCase() ?? "";
-  if (["", "identity", "aws-chunked"].includes(encoding)) return undefined;
-  if (["gzip", "x-gzip", "deflate"].includes(encoding)) return createUnzip();
-  if (encoding === "br") return createBrotliDecompress();
-  throw new Error(`an answer is encoded as ${encoding}`);
+  const encodings = headers
+    .filter(([name]) => name === "content-encoding")
+    .flatMap(([, value]) => value.toLowerCase().split(","))
+    .map((each) => each.trim())
+    .filter((each) => !["", "identity", "aws-chunked"].includes(each));
+  const [encoding] = encodings;
+  if (encoding === undefined) return undefined;
+  if (encodings.length === 1 && ["gzip", "x-gzip", "deflate"].includes(encoding)) return createUnzip();
+  if (encodings.length === 1 && encoding === "br") return createBrotliDecompress();
+  throw new Error(`an answer is encoded as ${encodings.join(", ")}`);
 }
 
 /**

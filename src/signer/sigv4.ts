@@ -272,6 +272,11 @@ function decode(text: string): string {
   return text.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
+/** The text that encoded bytes are; what of them is no UTF-8 becomes U+FFFD, and hides nothing beside it. */
+export function decodeText(text: string): string {
+  return Buffer.from(decode(text), "latin1").toString();
+}
+
 function encode(text: string): string {
   return text.replaceAll(
     /[^A-Za-z0-9\-._~]/g,

@@ -102,6 +102,23 @@ describe("the operation of a request", () => {
       { method: "POST", query: "Action=GetCallerIdentity", headers: [["content-encoding", "gzip"]], body: "x" },
       [],
     ],
+    // Of SES, which takes forms beside one that takes JSON: it might read a form behind any name.
+    [
+      "email",
+      {
+        method: "POST",
+        query: "Action=ListIdentities&Version=2010-12-01",
+        headers: [["content-type", "application/json"]],
+        body: "Action=DeleteIdentity&Identity=x",
+      },
+      [],
+    ],
+    ["email", { method: "POST", body: "Action=ListIdentities&Version=2010-12-01" }, ["ses:ListIdentities"]],
+    [
+      "monitoring",
+      { method: "POST", path: "/\xff%ff/%73ervice/x/operation/PutMetricData" },
+      ["cloudwatch:PutMetricData"],
+    ],
     ["sts", { query: "Action=GetCallerIdentity&action=AssumeRole" }, ["sts:AssumeRole", "sts:GetCallerIdentity"]],
     [
       "sqs",
@@ -204,6 +221,18 @@ describe("what a request is about", () => {
       ["b/k", "b/open/../k", "b/k"],
     ],
     ["s3", { path: "/b/open/../../other/k" }, ["b/open/../../other/k", "other/k"]],
+    // What is no UTF-8 hides no dots.
+    ["s3", { path: "/b/open/%2e%2e/other/%ff" }, ["b/open/../other/\ufffd", "b/other/\ufffd"]],
+    [
+      "s3",
+      { path: "/b/k", method: "PUT", headers: [["x-amz-copy-source", "b/open/%2e./%fe?versionId=a.B-_1"]] },
+      ["b/k", "b/open/../\ufffd", "b/\ufffd"],
+    ],
+    ...["1/../../secret", "1%2F..%2F..%2Fsecret"].map((version): [string, Form, readonly string[]] => [
+      "s3",
+      { path: "/b/k", method: "PUT", headers: [["x-amz-copy-source", `b/open/k?versionId=${version}`]] },
+      ["b/k", "b/open/k?versionId=1/../../secret", "b/secret"],
+    ]),
     ["s3", {}, undefined],
     ["lambda", { path: "/2015-03-31/functions/f%3Aprod/invocations", method: "POST" }, ["f"]],
     [

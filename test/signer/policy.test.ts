@@ -31,6 +31,8 @@ describe("a policy", () => {
     [{ allow: ["s3:HeadObject"] }, "s3:HeadObject", "allowed"],
     [{ allow: ["s3:HeadObject"] }, "s3:GetObject", "allow"],
     [{ allow: ["s3:List*"] }, "s3:HeadBucket", "allowed"],
+    [{ allow: ["s3:ListObjects"] }, "s3:HeadBucket", "allowed"],
+    [{ deny: ["s3:ListObjects"] }, "s3:HeadBucket", "deny"],
     [{ allow: ["s3:PutObject"] }, "s3:HeadObject", "allow"],
     [{ deny: ["s3:GetObject"] }, "s3:HeadObject", "deny"],
     [{ confirm: ["s3:Get*"] }, "s3:HeadObject", "confirm"],

@@ -155,12 +155,27 @@ describe("what AWS quotes of the keys", () => {
     expect(answer).toEndWith(body.toString("latin1"));
   });
 
-  test("what cannot be read is cut", async () => {
-    const { head, port, entries } = await answering(() => [
-      "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-encoding: zstd\r\ncontent-length: 1\r\n\r\nx",
+  test.each(["zstd", "gzip, br", "identity\r\ncontent-encoding: gzip, gzip"])(
+    "what cannot be read is cut: %j",
+    async (encoding) => {
+      const { head, port, entries } = await answering(() => [
+        `HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-encoding: ${encoding}\r\ncontent-length: 1\r\n\r\nx`,
+      ]);
+      expect(await exchange(port, request(head))).toStartWith("HTTP/1.1 503");
+      expect(entries.map(({ status }) => status)).toEqual([503]);
+    },
+  );
+
+  test("one encoding in the second of two headers is seen through", async () => {
+    const body = gzipSync(`<a>${REAL.accessKeyId}</a>`);
+    const { head, port } = await answering(() => [
+      "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: identity\r\ncontent-encoding: gzip\r\n",
+      `content-length: ${body.length}\r\n\r\n`,
+      body,
     ]);
-    expect(await exchange(port, request(head))).toStartWith("HTTP/1.1 503");
-    expect(entries.map(({ status }) => status)).toEqual([503]);
+    const answer = await exchange(port, request(head));
+    expect(answer).toContain(`<a>${"-".repeat(16)}</a>`);
+    expect(answer).not.toContain("gzip");
   });
 });
 
@@ -213,6 +228,12 @@ test.each([
     expect(entries.map(({ operation }) => operation?.slice(0, title?.length))).toEqual([title]);
   },
 );
+
+test("a path with a # is none: what follows might be left out on the way", async () => {
+  const { head, port, entries } = await answering(() => ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]);
+  expect(await exchange(port, head("GET", "/s3/bucket/key#?acl", [CLOSE]))).toStartWith("HTTP/1.1 400");
+  expect(entries.map(({ status }) => status)).toEqual([400]);
+});
 
 test("a record is short, however long what was asked for is", async () => {
   const { head, port, entries } = await begin((socket) => socket.destroy());
