@@ -6,6 +6,7 @@ import { type Readable, type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createUnzip } from "node:zlib";
 import { Blotter, HashGuard, LengthGuard, Resigned, WrongHash, WrongLength } from "./body.ts";
+import { bypassParser } from "./bypass.ts";
 import { CHUNKED, CHUNKED_WITH_TRAILER, ChunkError, ChunkSigner } from "./chunks.ts";
 import { AUTHORITY, type Exchange, HOP_BY_HOP, pairsOf } from "./exchange.ts";
 import type { Upstream } from "./host.ts";
@@ -86,7 +87,11 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   });
   exchange.onGone(() => out.destroy());
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
-    out.once("response", resolve);
+    out.once("response", (answer) => {
+      const hasBody = request.method === "GET" && (answer.statusCode === 200 || answer.statusCode === 206);
+      if (hasBody) bypassParser(answer, "RESPONSE", 0);
+      resolve(answer);
+    });
     out.once("error", reject);
   });
   answered.catch(() => {});

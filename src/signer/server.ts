@@ -3,13 +3,12 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import type { Duplex } from "node:stream";
+import { bypassParser, MOST_HELD } from "./bypass.ts";
 import { type Exchange, exchangeOf, type Outgoing } from "./exchange.ts";
 import { type Signer, serve } from "./request.ts";
 
 /** Milliseconds for a request to begin, with all its headers, and for a body to go on. */
 const PATIENCE = 60_000;
-/** Bytes of a body that have come and are not read. */
-const MOST_HELD = 256 * 1024;
 /** Of one request; AWS takes about as much. */
 const MAX_HEADERS = 64 * 1024;
 
@@ -30,6 +29,7 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
   const one = http.createServer({ maxHeaderSize: MAX_HEADERS, requestTimeout: 0, keepAliveTimeout: patience });
   const begin = (request: IncomingMessage, response: ServerResponse, waits: boolean) => {
     latestOn.set(request.socket, request);
+    bypassParser(request, "REQUEST", MAX_HEADERS);
     handle(request.socket, response, exchangeOf(request, response, { waits, patience }));
   };
   one.on("request", (request, response) => begin(request, response, false));
@@ -70,7 +70,7 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
         // Bun holds all that comes of a body that is not read; a request that is read again resumes its socket by itself.
         socket.on("data", () => {
           const latest = latestOn.get(socket);
-          if (latest !== undefined && latest.readableLength >= MOST_HELD) socket.pause();
+          if (latest?.complete === false && latest.readableLength >= MOST_HELD) socket.pause();
         });
       }
       socket.resume();

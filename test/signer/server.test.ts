@@ -244,6 +244,111 @@ test("a record is short, however long what was asked for is", async () => {
   expect(JSON.stringify(entries).length).toBeLessThan(6_000);
 });
 
+/** A server that reads whole requests, and says how many connections it has had. */
+function reading(answer: (path: string) => readonly (string | Buffer)[]) {
+  const arrived: { readonly path: string; readonly body: Buffer }[] = [];
+  let connections = 0;
+  const server = http.createServer((incoming) => {
+    const parts: Buffer[] = [];
+    incoming.on("data", (part: Buffer) => parts.push(part));
+    incoming.on("error", () => {});
+    incoming.on("end", () => {
+      arrived.push({ path: incoming.url!, body: Buffer.concat(parts) });
+      for (const bytes of answer(incoming.url!)) incoming.socket.write(bytes);
+    });
+  });
+  const upstream = (socket: net.Socket) => {
+    connections += 1;
+    socket.on("error", () => {});
+    server.emit("connection", socket);
+  };
+  return { upstream, arrived, connections: () => connections };
+}
+
+/** Of 3 MiB, and full of what would be a request elsewhere. */
+const LARGE = Buffer.alloc(3 * 2 ** 20, "GET /s3/bucket/evil HTTP/1.1\r\nhost: x\r\n\r\n0\r\n\r\n");
+
+describe("large bodies", () => {
+  const length: Header = ["content-length", String(LARGE.length)];
+
+  test("are whole, and a request begins where one ends", async () => {
+    const { upstream, arrived } = reading(() => ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"]);
+    const { head, port } = await begin(upstream);
+    const sent = ["one", "two"].flatMap((key) => [Buffer.from(head("PUT", `/s3/bucket/${key}`, [length])), LARGE]);
+    // An answer goes out when its request is whole.
+    const said = await exchange(port, Buffer.concat([...sent, Buffer.from(head("GET", "/s3/bucket/small", [CLOSE]))]));
+    expect(said.match(/HTTP\/1.1 200/g)).toHaveLength(3);
+    const bodies = new Map(arrived.map(({ path, body }) => [path, body]));
+    expect([...bodies.keys()].toSorted()).toEqual(["/bucket/one", "/bucket/small", "/bucket/two"]);
+    expect([bodies.get("/bucket/one")!.equals(LARGE), bodies.get("/bucket/two")!.equals(LARGE)]).toEqual([true, true]);
+    expect(bodies.get("/bucket/small")).toHaveLength(0);
+  });
+
+  test("come down whole on a connection that is kept, and not after one of another length", async () => {
+    const wrong = { "/bucket/long": [LARGE, "more"], "/bucket/short": [LARGE.subarray(1)] } as Record<string, Buffer[]>;
+    const { upstream, connections } = reading((path) => [
+      `HTTP/1.1 200 OK\r\ncontent-length: ${LARGE.length}\r\n\r\n`,
+      ...(wrong[path] ?? [LARGE]),
+    ]);
+    const { head, port } = await begin(upstream, 1_000);
+    const bodyOf = async (key: string) => {
+      const said = await exchange(port, head("GET", `/s3/bucket/${key}`, [CLOSE]));
+      return Buffer.from(said.slice(said.indexOf("\r\n\r\n") + 4), "latin1");
+    };
+    for (const key of ["one", "two", "three"]) expect((await bodyOf(key)).equals(LARGE)).toBe(true);
+    expect(connections()).toBe(1);
+    expect((await bodyOf("long")).equals(LARGE)).toBe(true);
+    expect((await bodyOf("four")).equals(LARGE)).toBe(true);
+    expect(connections()).toBe(2);
+  });
+
+  test("that are said and never come", async () => {
+    const { upstream, connections } = reading((path) => [
+      `HTTP/1.1 ${path.endsWith("none") ? "204 No Content" : "200 OK"}\r\ncontent-length: ${path.endsWith("small") ? 0 : LARGE.length}\r\n\r\n`,
+    ]);
+    const { head, port } = await begin(upstream);
+    for (const [method, key] of [
+      ["HEAD", "large"],
+      ["GET", "none"],
+      ["GET", "small"],
+    ] as const) {
+      const said = await exchange(port, head(method, `/s3/bucket/${key}`, [CLOSE]));
+      expect(said).toContain(`content-length: ${key === "small" ? 0 : LARGE.length}\r\n`);
+    }
+    expect(connections()).toBe(1);
+  });
+
+  test.each([
+    ["an upload", "PUT", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"],
+    ["an answer", "GET", `HTTP/1.1 200 OK\r\ncontent-length: ${LARGE.length}\r\n\r\n`],
+  ])("of which a part is missing are cut: %s", async (_, method, answer) => {
+    const ended = Promise.withResolvers<void>();
+    let seen = 0;
+    const { head, port } = await begin((socket) => {
+      socket.on("error", () => {});
+      socket.on("close", () => ended.resolve());
+      socket.on("data", (part) => {
+        seen += part.length;
+        if (method === "GET") socket.end(Buffer.concat([Buffer.from(answer), LARGE.subarray(1)]));
+      });
+    });
+    await new Promise<void>((resolve) => {
+      const socket = net.connect(port, "127.0.0.1", () => {
+        if (method === "GET") socket.write(head(method, "/s3/bucket/key"));
+        else {
+          socket.write(head(method, "/s3/bucket/key", [length]));
+          socket.write(LARGE.subarray(1), () => socket.destroy());
+        }
+      });
+      socket.on("data", () => {});
+      socket.on("error", () => {});
+      socket.on("close", () => resolve());
+    });
+    await ended.promise;
+    expect(seen).toBeLessThan(LARGE.length + 1_000);
+  });
+});
+
 test("the connection of an upload that was answered early is not used again", async () => {
   const connections: string[] = [];
   const { head, port } = await begin((socket) => {
