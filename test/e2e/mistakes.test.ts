@@ -200,7 +200,7 @@ const mistakes: readonly (readonly [line: string, exit: number, error: string, h
     "aws configure list --profile half",
   ],
   ["keyhole exec --profile sso -- true", 5, "profile 'sso' has no valid sign-in", "aws sso login --profile sso"],
-  ["keyhole login wrok", 5, "there is no profile and no config wrok", "aws configure list-profiles"],
+  ["keyhole login wrok", 5, "there is no profile 'wrok' and no config of that name", "aws configure list-profiles"],
   ["keyhole daemon remove nope", 4, "no session of config nope", "keyhole daemon list"],
   // Grants.
   ["keyhole grant add agent --config dev", 1, "grant agent exists", "keyhole grant show agent"],

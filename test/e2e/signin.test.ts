@@ -213,7 +213,7 @@ test("login runs the AWS CLI on this terminal, and what failed goes on at once",
     [["login", "on"], 2, "its source is keys of its own"],
     [["login", "web"], 2, "its source is a web identity\nkeyhole: hint: keyhole config show -n web\n"],
     [["login", "keys"], 2, "profile 'keys' has no sign-in to renew"],
-    [["login", "nope"], 5, "there is no profile and no config nope"],
+    [["login", "nope"], 5, "there is no profile 'nope' and no config of that name"],
     [["login"], 2, "keyhole login --help"],
   ] as const)
     expect(await world.run(words, { PATH })).toMatchObject({ exitCode, stderr: expect.stringContaining(message) });
