@@ -60,7 +60,7 @@ export function isOption(word: string): boolean {
 }
 
 /** One word of argv as an option. */
-export interface OptionUse {
+interface OptionUse {
   readonly name: string;
   readonly def: ArgDef;
   /** As it was typed, without the value: `--format`, `-f`, `--no-verify`. */

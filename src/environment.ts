@@ -21,7 +21,7 @@ export function definedVariables(environment: Environment): Record<string, strin
  * - `way`: it says by which certificates AWS is believed
  * - `portable`: it means the same on every machine: keys, regions and endpoints
  */
-export type Trait = "secret" | "disk" | "url" | "source" | "path" | "shared" | "way" | "portable";
+type Trait = "secret" | "disk" | "url" | "source" | "path" | "shared" | "way" | "portable";
 
 /**
  * The variables that the SDK's credential chain, its endpoints and a `credential_process` obey; what is not here goes to

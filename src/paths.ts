@@ -37,7 +37,7 @@ const SHARED_SOCKETS: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
 const SHARED_SOCKET = "/var/run/keyhole/keyhole.sock";
 
 /** What a command line or the environment may override; each is a path. */
-export interface PathOverrides {
+interface PathOverrides {
   readonly configDir?: string | undefined;
   readonly socket?: string | undefined;
   readonly log?: string | undefined;

@@ -36,7 +36,7 @@ export interface Host {
   isContainer(): boolean;
   /** The effective user, as a number. */
   userId(): number;
-  /** Runs a program of the system to its end, without a terminal. Status 127 where there is none of that name. */
+  /** Runs a program of the system to its end, without a terminal. Status 127 where there is no program of that name. */
   runTool(command: ToolCommand): Promise<ToolResult>;
   /** False for a process that has ended, also while its parent has not waited for it. */
   isRunning(pid: number): Promise<boolean>;

@@ -1,5 +1,4 @@
-// Questions to a person at a terminal, on stderr; loaded when there is one. Not consola's, whose select has no filter,
-// whose prompts draw on `process.stdout` alone, and whose text prompt reads nothing under Bun 1.4.5.
+// Questions to a person at a terminal, on stderr; loaded when a command asks one.
 import { createInterface, emitKeypressEvents, type Key } from "node:readline";
 import { Writable } from "node:stream";
 import { KeyholeError } from "../errors.ts";

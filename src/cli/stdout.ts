@@ -20,7 +20,7 @@ export interface Output {
   terminal(): { readonly columns: number; readonly rows: number } | undefined;
 }
 
-export interface Stdout extends Output {
+interface Stdout extends Output {
   /** Resolves when every line has been written. @throws KeyholeError where one cannot be. */
   finish(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import type { Host } from "./command.ts";
 /** Milliseconds. */
 const DEADLINE = 10_000;
 
-export interface WebAnswer {
+interface WebAnswer {
   readonly status: number;
   /** Undefined for what is no JSON. */
   readonly body: unknown;

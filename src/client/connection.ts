@@ -5,7 +5,7 @@ import { ERROR_NUMBER, type MessageName, type RequestOf, type ResponseOf } from 
 import { connectError, findProhibition, NO_LISTENER } from "./connect-errors.ts";
 import { encodeRequest, readAnswer, replyError } from "./messaging.ts";
 
-/** How long whom is waited for. */
+/** How long a client waits for the connection and for an answer. */
 export interface ConnectionOptions {
   /** Milliseconds to wait for one answer, and for the connection before it. */
   readonly timeoutMs: number;

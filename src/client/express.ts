@@ -29,7 +29,7 @@ export const lane = {
     "KEYHOLE_SOCKET_DIR_MODE",
     "KEYHOLE_SOCKET_MODE",
   ],
-  /** What may ask for another session than the one of a config's name; a grant's is none of them. */
+  /** Variables that may ask for another session than the one of a config's name. A grant's session is not affected. */
   choosing: [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_STS",
@@ -144,8 +144,8 @@ export async function askExpress(
     return isExport && isGrant ? fetch(socket) : undefined;
   }
   const path = socket ?? socketOfHome(environment);
-  const request = name === undefined ? undefined : encodeVend(name);
-  if (request === undefined || !path?.startsWith("/")) return undefined;
+  if (name === undefined || !/^[A-Za-z0-9_-]{1,128}$/.test(name) || !path?.startsWith("/")) return undefined;
+  const request = encodeNamed(lane.vend, name);
   const isOwn = isOwnControlSocket(path);
   // A grant's socket must not be told a config's name; where the home has its socket, none is a grant's.
   if (path !== socketOfHome(environment) && !(await isOwn)) return undefined;
@@ -207,7 +207,7 @@ function has(list: readonly string[], word: string): boolean {
 
 /** As client/target.ts has it. Without node:fs, which costs 1.5 ms; of a socket the size is infinite. */
 function grantDirectoryOf(executable: string): string | undefined {
-  // A name without a directory was found in PATH, by whom the command line proper finds out.
+  // A name without a directory was found in PATH; the command line proper looks there again.
   const directory = executable.slice(0, Math.max(0, executable.lastIndexOf("/")));
   return directory !== "" && Bun.file(`${directory}/${lane.grantConfig}`).size > 0 ? directory : undefined;
 }
@@ -228,16 +228,12 @@ export function socketOfHome(environment: Environment): string | undefined {
   return home && `${home}${lane.homeSocket}`;
 }
 
-/** A Vend's frame; undefined for a name that is none, which the command line proper refuses. */
-function encodeVend(name: string): Uint8Array | undefined {
-  if (!/^[A-Za-z0-9_-]{1,128}$/.test(name)) return undefined;
-  const frame = new Uint8Array(8 + name.length);
-  frame[3] = 4 + name.length;
-  frame[4] = lane.version;
-  frame[5] = lane.vend;
-  frame[7] = name.length;
-  for (let at = 0; at < name.length; at += 1) frame[8 + at] = name.charCodeAt(at);
-  return frame;
+/** The frame of a message whose request is a name. */
+export function encodeNamed(message: number, text: string): Uint8Array {
+  const name = new TextEncoder().encode(text);
+  const size = [name.length >> 8, name.length & 255];
+  const [high, low] = [(name.length + 4) >> 8, (name.length + 4) & 255];
+  return Uint8Array.of(0, 0, high, low, lane.version, message, ...size, ...name);
 }
 
 /** A grant's credentials; undefined where no daemon was reached, which the command line proper tries again for a while. */

@@ -3,6 +3,7 @@ import { type Environment, selectDaemonEnvironment } from "../environment.ts";
 import { isErrorOf, KeyholeError } from "../errors.ts";
 import { type Settings, settingsToArguments } from "../settings.ts";
 import { version } from "../version.ts";
+import { readLines } from "../text/lines.ts";
 import { isReady, parseFailure, WAITING } from "../wire/readiness.ts";
 
 /** Loading, checking and binding take about 20 ms; a machine that swaps may need long, and this is milliseconds. */
@@ -12,6 +13,8 @@ const SUCCESSION = 5_000;
 /** Milliseconds that the kernel may take to put away a daemon that is not wanted. */
 const DYING = 1_000;
 
+/** Bytes; what a daemon says is shorter. */
+const LONGEST_LINE = 1024;
 /** Looks for the winner pause 4, 8, … ms and are given up before this; all pauses together are as long. */
 const LONGEST_PAUSE = 1024;
 /** Starts, each after a look for a winner that was in vain: 4 s, twice what a daemon takes to miss its socket. */
@@ -64,11 +67,7 @@ async function findWinner(settings: Settings): Promise<{ pid: number } | undefin
 }
 
 async function launch(
-  command: readonly string[],
-  settings: Settings,
-  environment: Environment,
-  keys: Readonly<Record<string, string>>,
-  endOther?: () => Promise<unknown>,
+  ...[command, settings, environment, keys, endOther]: Parameters<typeof launchDaemon>
 ): Promise<{ pid: number }> {
   const replacing = endOther === undefined ? [] : ["--replace"];
   const child = Bun.spawn([...command, "--launched", ...settingsToArguments(settings), ...replacing], {
@@ -82,7 +81,7 @@ async function launch(
   });
   let timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
   try {
-    for await (const line of linesOf(child.stdout)) {
+    for await (const line of readLines(child.stdout, LONGEST_LINE)) {
       if (isReady(line)) return { pid: child.pid };
       if (line !== WAITING || endOther === undefined) break;
       clearTimeout(timer);
@@ -109,15 +108,4 @@ function absolutePlaces({ isShared, paths }: Settings, environment: Environment)
     ...(environment["KEYHOLE_HOME"] && { KEYHOLE_HOME: paths.home }),
     ...(isShared && { KEYHOLE_SHARED_SOCKET: paths.sharedSocket }),
   };
-}
-
-/** Without what follows the last newline. */
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of stream) {
-    const lines = (text + decoder.decode(chunk, { stream: true })).split("\n");
-    text = lines.pop()!;
-    yield* lines;
-  }
 }

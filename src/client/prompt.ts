@@ -1,7 +1,7 @@
 // `keyhole prompt`, on the shortest way: a shell waits for it before each of its prompts. Says nothing where there is
 // nothing to say, whatever the reason.
 import { type Environment, SHELL_SESSION } from "../environment.ts";
-import { ask, isOwnControlSocket, isWhole, lane, socketOfHome } from "./express.ts";
+import { ask, encodeNamed, isOwnControlSocket, isWhole, socketOfHome } from "./express.ts";
 
 /** Number of the message (wire/PROTOCOL.md#5-messages). */
 const TIME_LEFT = 29;
@@ -15,7 +15,10 @@ export async function promptOf(environment: Environment): Promise<string | undef
   if (!config || /[^\w+.%:-]/.test(config) || !socket?.startsWith("/") || environment["KEYHOLE_DISABLE"])
     return undefined;
   const given = environment[SHELL_SESSION];
-  const request = encodeTimeLeft(given?.startsWith(`${config} (`) === true ? given : sessionOf(config, environment));
+  const request = encodeNamed(
+    TIME_LEFT,
+    given?.startsWith(`${config} (`) === true ? given : sessionOf(config, environment),
+  );
   if (!(await isOwnControlSocket(socket))) return undefined;
   const left = await ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft });
   return typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
@@ -41,17 +44,6 @@ export async function answerPrompt(environment: Environment): Promise<void> {
   } catch {
     // As where there is nothing to say.
   }
-}
-
-function encodeTimeLeft(session: string): Uint8Array {
-  const name = new TextEncoder().encode(session);
-  const frame = new Uint8Array(8 + name.length);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, 4 + name.length);
-  frame.set([lane.version, TIME_LEFT], 4);
-  view.setUint16(6, name.length);
-  frame.set(name, 8);
-  return frame;
 }
 
 function readTimeLeft(frame: Uint8Array): number | undefined {

@@ -27,7 +27,7 @@ export interface TextProblem {
 }
 
 /** Either the config, or everything that is wrong with it, in the order of the lines. */
-export type Inspection = ParsedFile | { readonly problems: readonly TextProblem[] };
+type Inspection = ParsedFile | { readonly problems: readonly TextProblem[] };
 
 /** Reads everything, so that a person can mend a file in one go. No problem holds a value out of the text. */
 export function inspectConfig(source: string): Inspection {
@@ -54,7 +54,7 @@ export function formatProblem({ line, message }: TextProblem): string {
 }
 
 /**
- * @param file what to call the text in an error: its path, or `stdin`; undefined for a text that no one wrote, whose
+ * @param file what to call the text in an error: its path, or `stdin`; undefined for a text that no person wrote, whose
  *   lines say nothing to a person.
  * @throws KeyholeError `invalid-config` with every problem, each on a line of its own that names the file.
  */

@@ -71,7 +71,7 @@ export interface Grant extends GrantTerms {
   readonly dummy: DummyKeys | undefined;
 }
 
-export interface DummyKeys {
+interface DummyKeys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }

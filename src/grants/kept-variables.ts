@@ -4,7 +4,7 @@ import { type Environment, hasTrait, isWayVariable } from "../environment.ts";
 import { namesDirectory } from "./names.ts";
 
 /** An environment, divided into what may lie on the disk and what is forgotten. */
-export interface SplitEnvironment {
+interface SplitEnvironment {
   readonly kept: Readonly<Record<string, string>>;
   /** Something that selects source credentials is not kept: without it others would be found, which must not be used. */
   readonly hadKeys: boolean;

@@ -4,7 +4,7 @@ import { lstatSync, realpathSync, statfsSync, type Stats } from "node:fs";
 import type { Environment } from "../environment.ts";
 import { KeyholeError } from "../errors.ts";
 
-export interface LeasePlaces {
+interface LeasePlaces {
   /** For XDG_RUNTIME_DIR. */
   readonly environment: Environment;
   readonly uid: number;

@@ -10,7 +10,7 @@ import { type Grant, HOST_MOUNT } from "./grant.ts";
 export type MountedGrant = Pick<Grant, "name" | "deliver" | "mountAt" | "executable" | "sign" | "dummy">;
 
 /** What is known when the directory is made. */
-export interface MountOptions {
+interface MountOptions {
   /** The host's path of the directory. */
   readonly directory: string;
   /** The region that the config names, if it does. */
@@ -20,7 +20,7 @@ export interface MountOptions {
 }
 
 /** Texts by the names of their files. */
-export interface MountFiles {
+interface MountFiles {
   readonly "aws-config": string;
   /** Empty: shadows a `~/.aws/credentials` that was baked into an image. */
   readonly credentials: "";

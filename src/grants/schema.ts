@@ -213,7 +213,7 @@ export function toDocument(grant: Grant): Readonly<Record<string, unknown>> {
 }
 
 /** What is wrong with a place of a document, without its value. */
-export interface DocumentProblem {
+interface DocumentProblem {
   readonly path: Path;
   /** `id must be …` */
   readonly message: string;

@@ -2,7 +2,7 @@
 import { KeyholeError } from "../errors.ts";
 import { quoteForProcess } from "./quoting.ts";
 
-export interface AwsConfig {
+interface AwsConfig {
   /** Its first line, for people. */
   readonly comment: string;
   /** The words of `credential_process`; undefined where `settings` has other credentials. */

@@ -88,7 +88,6 @@ export const grantTerms = {
   sign: optional(signing),
 } as const;
 
-/** What becomes of a grant. */
 /** A grant as `grant list` and `grant show` have it. Times as in `session`. */
 const grant = struct({
   ...grantTerms,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnyCommand, CommandGroup } from "../../src/cli/command.ts";
-import { renderPage, renderTopicPage } from "../../src/cli/manual.ts";
+import { renderPage, renderTopicPage } from "../../src/cli/commands/help.ts";
 import { root } from "../../src/cli/table.ts";
 import { topics } from "../../src/help/topics.ts";
 import { keyhole } from "./fakes/world.ts";

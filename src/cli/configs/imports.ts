@@ -18,7 +18,7 @@ export interface Import {
   readonly what: string;
 }
 
-export interface ImportedConfig {
+interface ImportedConfig {
   readonly name: string;
   readonly text: string;
   readonly source: ConfigSource | undefined;
@@ -31,7 +31,7 @@ export interface ConfigSource {
   readonly profile: string | undefined;
 }
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly prefix: string;
   /** The directory that is imported into, and the daemon that serves it. */
   readonly paths: Pick<Paths, "configDir" | "defaultConfigDir" | "socket">;

@@ -3,7 +3,7 @@
 import { KeyholeError } from "../../errors.ts";
 
 /** A text in three parts. */
-export interface MarkedText {
+interface MarkedText {
   readonly before: string;
   /** With its marks; undefined where there are none. */
   readonly block: string | undefined;

@@ -49,7 +49,7 @@ export function nameOrShells(name: string | undefined, environment: Environment)
   return name ?? (environment["KEYHOLE_CONFIG"] || undefined);
 }
 
-export interface NameChoices {
+interface NameChoices {
   /** What is chosen from, in the plural: `configs`. */
   readonly kind: string;
   /** What to do where there are none. */

@@ -9,7 +9,7 @@ import { getJson, textIn } from "../web.ts";
 type Context = Pick<CommandContext, "environment" | "host">;
 
 /** A permission set in an account. */
-export interface AccountRole {
+interface AccountRole {
   readonly account: string;
   /** What the organization calls the account. */
   readonly accountName: string;
@@ -116,7 +116,7 @@ function loginOf(session: string): string {
 }
 
 /** What is to be written to ~/.aws/config, and the profiles that the roles then have, in their order. */
-export interface RoleProfiles {
+interface RoleProfiles {
   /** Sections, each with its newline; empty where every role has a profile already. */
   readonly text: string;
   readonly profiles: readonly string[];

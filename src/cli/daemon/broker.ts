@@ -123,7 +123,7 @@ export function vend(caller: Asker, name: string): Promise<ResponseOf<"Vend">> {
   return withSession(caller, name, (link, session) => link.request("Vend", { config: session }));
 }
 
-/** Asks something of a session on behalf of a person or a program; adds the session if the daemon has none of that name. */
+/** Asks something of a session on behalf of a person or a program; adds the session if the daemon has no session of that name. */
 export async function withSession<Result>(
   caller: Asker,
   name: string,

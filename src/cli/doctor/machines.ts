@@ -35,7 +35,7 @@ export interface HostMachine extends SharedFiles {
 }
 
 /** What the daemon says, or why it says nothing. */
-export type DaemonView =
+type DaemonView =
   | (FullStatus & {
       /** Whose process it is. */
       readonly uid: number;
@@ -111,7 +111,7 @@ export interface GrantDirectory {
 }
 
 /** Paths that do not depend on the user. */
-export interface InsidePlaces {
+interface InsidePlaces {
   /** boto 2's system-wide file, which botocore still reads. */
   readonly botoConfig: string;
   readonly engineSockets: readonly string[];

@@ -57,7 +57,7 @@ export function checkSigning({ grant, environment }: Machine): readonly Verdict[
   return [problem(`${set.join(", ")} leads requests past the grant, which signs them`, unset(set))];
 }
 
-/** Amazon ECS's and EKS Pod Identity's. A relay's is none of them. */
+/** The endpoints of Amazon ECS and of EKS Pod Identity; a relay has another. */
 export function checkContainer(machine: Machine): readonly Verdict[] {
   const { environment } = machine;
   const names = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];

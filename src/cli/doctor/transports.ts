@@ -1,4 +1,4 @@
-// Which ways to the grant's credentials work in this sandbox. None of them is used: a use may be counted, or asked for.
+// Which ways to the grant's credentials work in this sandbox. They are not used: a use may be counted, or ask a person.
 import { showOnOneLine } from "../../text/controls.ts";
 import { directoryOf } from "../../paths.ts";
 import { quotePosix } from "../../text/quoting.ts";

@@ -9,7 +9,7 @@ import type { Ui } from "../ui.ts";
 const MODE = 0o311;
 
 /** One whose mode is another. */
-export interface Loose {
+interface Loose {
   readonly path: string;
   readonly mode: number;
 }

@@ -6,7 +6,7 @@ import { showControls } from "../../text/controls.ts";
 /** Bytes read at once. */
 const CHUNK = 64 * 1024;
 
-export interface LogReader {
+interface LogReader {
   /** Lines since the last call, at first all that are kept. A line that is not complete yet comes later. */
   read(): string[];
   /** Whether there is a log at all. */

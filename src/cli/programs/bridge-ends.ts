@@ -84,7 +84,7 @@ function noAnswer(patience: number): KeyholeError {
 const ANEW = { exclusive: false, durable: false };
 
 /** A directory, and how to leave it as it was. */
-export interface BridgeDirectory {
+interface BridgeDirectory {
   /** Absolute. */
   readonly path: string;
   readonly socket: string;

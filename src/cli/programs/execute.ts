@@ -62,7 +62,7 @@ function candidates(program: string, path: string | undefined): string[] {
 const REPLACEMENT = "\ufffd";
 
 /** What this process was started with. @throws Error where the system does not say */
-export type ReadOwn = (what: "cmdline" | "environ") => Uint8Array;
+type ReadOwn = (what: "cmdline" | "environ") => Uint8Array;
 
 // Not imported: node:fs costs 1.5 ms, and few programs need it.
 const readOwn: ReadOwn = (what) => (require("node:fs") as typeof import("node:fs")).readFileSync(`/proc/self/${what}`);

@@ -52,7 +52,7 @@ function variablesFor(config: string, credentials: string): Record<string, strin
   };
 }
 
-export interface RefreshingProfile {
+interface RefreshingProfile {
   /** The config's name, or the grant's. */
   readonly name: string;
   /** A grant's socket is told no name. */

@@ -7,7 +7,7 @@ import type { Host } from "../command.ts";
 /** A program and its arguments. */
 export type ToolCommand = readonly [program: string, ...words: string[]];
 
-/** What a program said, and its exit status; 127 where there is none of that name. */
+/** What a program said, and its exit status; 127 where there is no program of that name. */
 export interface ToolResult {
   readonly status: number;
   readonly stdout: string;

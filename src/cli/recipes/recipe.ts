@@ -9,7 +9,7 @@ import { quotePosix } from "../../text/quoting.ts";
 import type { GrantInfo, GrantTermsMessage } from "../../wire/messages.ts";
 import type { CommandContext } from "../command.ts";
 
-export interface Recipe {
+interface Recipe {
   /** What is pasted, without a newline at the end. */
   readonly text: string;
   /** For a person: what the format of the text has no comments for. */
@@ -70,7 +70,7 @@ export function staysOpen(...what: readonly Open[]): string {
   return `open in it: ${what.join(", ")}${sockets}`;
 }
 
-/** The first line of a recipe for a tool that none of the tests runs. */
+/** The first line of a recipe for a tool that no test runs. */
 export function untried(tool: string): string {
   return `from ${tool}'s documentation, not run here`;
 }

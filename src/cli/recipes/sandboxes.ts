@@ -2,12 +2,11 @@
 import { KeyholeError } from "../../errors.ts";
 import type { GrantInfo } from "../../wire/messages.ts";
 import { invokeCodex, invokeFence, invokeSrt } from "./agents.ts";
-import { invokeBwrap, invokeFirejail } from "./bwrap.ts";
+import { invokeBwrap, invokeFirejail, terminalFilter } from "./bwrap.ts";
 import { invokeEngine } from "./containers.ts";
 import { carried, type Invocation, type RecipeHost, variablesFor } from "./recipe.ts";
-import { terminalFilter } from "./terminal.ts";
 
-export interface Sandbox {
+interface Sandbox {
   /** Undefined where it takes either. */
   readonly deliver: (platform: NodeJS.Platform) => "socket" | "file" | undefined;
   /** How it reaches a grant that signs: by the grant's socket, or by its port on the host (`--listen`). */

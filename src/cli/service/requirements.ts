@@ -13,7 +13,7 @@ const OTHERS_WRITE = 0o002;
 const FOREIGN_WRITE = 0o022;
 const STICKY = 0o1000;
 
-export interface PlaceOptions {
+interface PlaceOptions {
   /** The uid of its future owner. */
   readonly operator: number;
   /** The uid that this command runs as. */

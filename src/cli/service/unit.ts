@@ -7,7 +7,7 @@ import type { ToolCommand } from "../programs/tools.ts";
 import type { CommandContext } from "../command.ts";
 
 /** A file that is installed. */
-export interface ServiceFile {
+interface ServiceFile {
   /** Absolute. */
   readonly path: string;
   readonly text: string;
@@ -19,7 +19,7 @@ export interface ServicePlan {
   readonly name: string;
   readonly files: readonly ServiceFile[];
   readonly install: readonly ToolCommand[];
-  /** Before the files are removed, and after; none of them need succeed. */
+  /** Before the files are removed, and after; each may fail. */
   readonly uninstall: readonly ToolCommand[];
   readonly forget: readonly ToolCommand[];
   /** Asks the manager whether it runs. */

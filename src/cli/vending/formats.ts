@@ -4,7 +4,7 @@ import { KeyholeError } from "../../errors.ts";
 import { quoteDotenv, quoteFish, quotePosix, quotePowershell, quoteWindowsCmd } from "../../text/quoting.ts";
 
 /** The daemon's `credential_process` line as values, and the variables that name a region. */
-export interface VendedCredentials {
+interface VendedCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string | undefined;
@@ -52,7 +52,7 @@ export const formats = {
     }),
 } as const satisfies Record<string, Format>;
 
-export type FormatName = keyof typeof formats;
+type FormatName = keyof typeof formats;
 
 /** In the order of the table. */
 export const formatNames = Object.keys(formats) as FormatName[];

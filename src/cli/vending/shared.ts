@@ -65,7 +65,7 @@ export async function findSharedService(settings: Settings, own: number): Promis
 }
 
 /**
- * Before a daemon of the user's own is started: one beside the shared daemon knows none of its configs.
+ * Before a daemon of the user's own is started: it does not know the shared daemon's configs.
  *
  * @param isMeant `--own`
  * @param hint what to type instead

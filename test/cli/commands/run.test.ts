@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyholeError } from "../../../src/errors.ts";
 import type { RequestOf } from "../../../src/wire/messages.ts";
-import { terminalFilter } from "../../../src/cli/recipes/terminal.ts";
+import { terminalFilter } from "../../../src/cli/recipes/bwrap.ts";
 import { type FakeDaemon, startFakeDaemon } from "../fakes/daemon.ts";
 import { grantInfo } from "../../grants/fakes/grants.ts";
 import { keyhole, type WorldOptions } from "../fakes/world.ts";

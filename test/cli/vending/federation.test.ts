@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { destinationOf, placesOf } from "../../../src/cli/vending/federation.ts";
-import { openInBrowser, type OpenContext } from "../../../src/cli/programs/opening.ts";
+import { destinationOf, type OpenContext, openInBrowser, placesOf } from "../../../src/cli/commands/console.ts";
 import { rejectionOf } from "../../thrown.ts";
 
 test.each([

@@ -54,7 +54,7 @@ export const rename = defineCommand({
 });
 
 /** Best effort: a daemon that does not answer, or does not know the session, is no reason to fail. */
-export async function evictSession(name: string, { settings, ui }: Pick<CommandContext, "settings" | "ui">) {
+async function evictSession(name: string, { settings, ui }: Pick<CommandContext, "settings" | "ui">) {
   try {
     await withDaemonIfAny(settings, (connection) =>
       connection.request("Remove", { config: sessionOf(name, settings.paths) }),

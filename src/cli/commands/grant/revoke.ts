@@ -1,4 +1,4 @@
-// keyhole grant revoke: ends a grant for good, at once.
+// keyhole grant revoke and remove: end a grant for good, at once; remove forgets it as well, its directory included.
 import { openConfigStore } from "../../../config/store.ts";
 import { KeyholeError } from "../../../errors.ts";
 import { type Denial, denySession } from "../../../grants/policies.ts";
@@ -8,8 +8,10 @@ import { formatDuration, formatJson, jsonOption } from "../../answers.ts";
 import { type CommandContext, defineCommand } from "../../command.ts";
 import { askAboutGrant, grantOperand } from "../../grants/grants.ts";
 import { grantToJson } from "../../grants/view.ts";
+import { checkGrantName } from "../../../grants/names.ts";
+import { hasConsent, yesOption } from "../../ui.ts";
 
-export default defineCommand({
+export const revoke = defineCommand({
   meta: { name: "grant revoke", description: "End a grant at once and for good; its directory stays and says so" },
   examples: ["keyhole grant revoke agent", "keyhole grant revoke agent --print-iam"],
   where: "host",
@@ -56,3 +58,19 @@ function denialOf(
     );
   }
 }
+
+export const remove = defineCommand({
+  meta: { name: "grant remove", description: "Revoke a grant and remove its directory" },
+  examples: ["keyhole grant remove agent", "keyhole grant remove agent --yes"],
+  where: "host",
+  args: { name: grantOperand, yes: yesOption, json: jsonOption },
+  async run(context) {
+    const { args, output, ui } = context;
+    const name = checkGrantName(args.name);
+    const command = `keyhole grant remove --yes ${name}`;
+    if (!(await hasConsent(args.yes, ui, `Remove grant ${name} and its directory?`, command))) return;
+    await askAboutGrant(context, name, (link) => link.request("GrantRemove", { name }));
+    ui.notice(`grant ${name} removed`);
+    if (args.json) output.line(formatJson({ removed: name }));
+  },
+});
