@@ -248,28 +248,24 @@ test("with KEYHOLE_DISABLE_DISK_LOGS=1 nothing is written, and audit says so (A-
 
 test.skipIf(!canBeOthers)("another user's program is not named, and a stranger's refusal is written down", async () => {
   await using machine = await createMachine();
-  const copy = publicExecutable();
-  try {
-    giveHomeToOrdinary(machine);
-    const ordinary = { under: asNobody, program: copy.path };
-    await machine.run(machine.adding("dev"), ordinary);
-    await startForeground(machine, ordinary);
-    // Root may ask, and its executable is not for nobody to see.
-    await machine.keyhole("export -n dev");
-    const vend = linesOf(machine).find(({ kind }) => kind === "vend")!;
-    expect(vend.peer).toMatchObject({ uid: 0 });
-    expect(vend.peer).not.toHaveProperty("executable");
-    // Whoever opens the way to its socket lets a stranger as far as the refusal.
-    for (const path of [machine.home, machine.paths.home, join(machine.paths.home, "sock")]) chmodSync(path, 0o755);
-    chmodSync(machine.paths.socket, 0o666);
-    const stranger = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
-    const refused = await machine.run(["export", "-n", "dev"], { under: stranger, program: copy.path, cwd: "/" });
-    expect(refused.exitCode).not.toBe(0);
-    await until(() => linesOf(machine).some(({ outcome }) => outcome === "forbidden"));
-    expect(linesOf(machine).find(({ outcome }) => outcome === "forbidden")!.peer).toMatchObject({ uid: 65_533 });
-  } finally {
-    copy.remove();
-  }
+  using copy = publicExecutable();
+  giveHomeToOrdinary(machine);
+  const ordinary = { under: asNobody, program: copy.path };
+  await machine.run(machine.adding("dev"), ordinary);
+  await startForeground(machine, ordinary);
+  // Root may ask, and its executable is not for nobody to see.
+  await machine.keyhole("export -n dev");
+  const vend = linesOf(machine).find(({ kind }) => kind === "vend")!;
+  expect(vend.peer).toMatchObject({ uid: 0 });
+  expect(vend.peer).not.toHaveProperty("executable");
+  // Whoever opens the way to its socket lets a stranger as far as the refusal.
+  for (const path of [machine.home, machine.paths.home, join(machine.paths.home, "sock")]) chmodSync(path, 0o755);
+  chmodSync(machine.paths.socket, 0o666);
+  const stranger = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"];
+  const refused = await machine.run(["export", "-n", "dev"], { under: stranger, program: copy.path, cwd: "/" });
+  expect(refused.exitCode).not.toBe(0);
+  await until(() => linesOf(machine).some(({ outcome }) => outcome === "forbidden"));
+  expect(linesOf(machine).find(({ outcome }) => outcome === "forbidden")!.peer).toMatchObject({ uid: 65_533 });
 });
 
 test.skipIf(!isRoot)("connections leave no descriptor behind, however many there were", async () => {

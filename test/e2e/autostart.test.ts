@@ -207,22 +207,19 @@ test.skipIf(!canBeOthers)(
   async () => {
     await using machine = await createMachine({ configs: ["dev"] });
     await machine.keyhole("daemon start");
-    const { path, remove } = publicExecutable();
-    try {
-      fs.chmodSync(machine.home, 0o755);
-      fs.mkdirSync(join(machine.home, "nobody"));
-      fs.chmodSync(join(machine.home, "nobody"), 0o777);
-      const env = { KEYHOLE_HOME: join(machine.home, "nobody", "k"), KEYHOLE_SOCKET: machine.paths.socket };
-      const options = { env, under: asNobody, program: path, cwd: "/" };
-      const { stdout, stderr, exitCode } = await machine.run(["export", "-n", "dev"], options);
-      expect([stdout, exitCode]).toEqual(["", 8]);
-      expect(stderr).toContain("is not permitted here (EACCES)");
-      expect(fs.existsSync(env.KEYHOLE_HOME)).toBe(false);
-      expect(fs.existsSync(machine.paths.socket)).toBe(true);
-      expect(starts(machine)).toBe(1);
-    } finally {
-      remove();
-    }
+    using copy = publicExecutable();
+    const { path } = copy;
+    fs.chmodSync(machine.home, 0o755);
+    fs.mkdirSync(join(machine.home, "nobody"));
+    fs.chmodSync(join(machine.home, "nobody"), 0o777);
+    const env = { KEYHOLE_HOME: join(machine.home, "nobody", "k"), KEYHOLE_SOCKET: machine.paths.socket };
+    const options = { env, under: asNobody, program: path, cwd: "/" };
+    const { stdout, stderr, exitCode } = await machine.run(["export", "-n", "dev"], options);
+    expect([stdout, exitCode]).toEqual(["", 8]);
+    expect(stderr).toContain("is not permitted here (EACCES)");
+    expect(fs.existsSync(env.KEYHOLE_HOME)).toBe(false);
+    expect(fs.existsSync(machine.paths.socket)).toBe(true);
+    expect(starts(machine)).toBe(1);
   },
 );
 

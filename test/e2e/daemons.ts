@@ -32,14 +32,15 @@ export async function startForeground(machine: Machine, options: RunOptions = {}
   return child;
 }
 
-/** A copy of the executable where every user may run it: a checkout may lie in a private home. */
-export function publicExecutable(): { readonly path: string; readonly remove: () => void } {
+/** A copy of the executable where every user may run it: a checkout may lie in a private home. Use with `using`. */
+export function publicExecutable() {
   const directory = mkdtempSync(join(tmpdir(), "keyhole-public-"));
   chmodSync(directory, 0o755);
   const path = join(directory, "keyhole");
   copyFileSync(executable, path);
   chmodSync(path, 0o755);
-  return { path, remove: () => rmSync(directory, { recursive: true, force: true }) };
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  return { path, remove, [Symbol.dispose]: remove };
 }
 
 /** An ordinary user: this one, unless it is root. */

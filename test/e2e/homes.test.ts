@@ -119,42 +119,38 @@ test.skipIf(user === undefined)(
   async () => {
     await using machine = await createMachine();
     moveKeysToFile(machine);
-    const program = publicExecutable();
+    using program = publicExecutable();
     const { uid, gid } = user!;
     const under = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
     const options = { under, program: program.path, cwd: "/" };
-    try {
-      fs.mkdirSync(machine.paths.configs, { recursive: true });
-      fs.writeFileSync(join(machine.paths.configs, "dev.yaml"), configText(machine, "dev"));
-      for (const path of [
-        machine.home,
-        machine.paths.home,
-        machine.paths.configs,
-        join(machine.paths.configs, "dev.yaml"),
-      ]) {
-        fs.chownSync(path, uid, gid);
-        fs.chmodSync(path, fs.statSync(path).isDirectory() ? 0o775 : 0o664);
-      }
-      Bun.spawnSync(["chown", "-R", `${uid}:${gid}`, machine.home]);
-      await useAll(machine, options);
-      await machine.run(["daemon", "stop"], options);
-      // A group that others are in, or may be.
-      fs.chownSync(machine.paths.configs, uid, 54_321);
-      const { stderr, exitCode } = await machine.run(EXPORT, options);
-      expect([exitCode, stderr]).toEqual([
-        1,
-        expect.stringContaining(`${machine.paths.configs} can be written by others`),
-      ]);
-    } finally {
-      program.remove();
+    fs.mkdirSync(machine.paths.configs, { recursive: true });
+    fs.writeFileSync(join(machine.paths.configs, "dev.yaml"), configText(machine, "dev"));
+    for (const path of [
+      machine.home,
+      machine.paths.home,
+      machine.paths.configs,
+      join(machine.paths.configs, "dev.yaml"),
+    ]) {
+      fs.chownSync(path, uid, gid);
+      fs.chmodSync(path, fs.statSync(path).isDirectory() ? 0o775 : 0o664);
     }
+    Bun.spawnSync(["chown", "-R", `${uid}:${gid}`, machine.home]);
+    await useAll(machine, options);
+    await machine.run(["daemon", "stop"], options);
+    // A group that others are in, or may be.
+    fs.chownSync(machine.paths.configs, uid, 54_321);
+    const { stderr, exitCode } = await machine.run(EXPORT, options);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${machine.paths.configs} can be written by others`),
+    ]);
   },
 );
 
 test.skipIf(!canBeOthers)("root in a user's home leaves nothing of root's there", async () => {
   await using machine = await createMachine();
   giveHomeToOrdinary(machine);
-  const program = publicExecutable();
+  using program = publicExecutable();
   const options = { under: asNobody, program: program.path };
   const commands = [
     machine.adding("dev"),
@@ -164,46 +160,38 @@ test.skipIf(!canBeOthers)("root in a user's home leaves nothing of root's there"
     ["service", "install"],
   ];
   const foreign = () => Bun.spawnSync(["find", machine.home, "-uid", "0"]).stdout.toString();
-  try {
-    for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
-    expect([foreign(), fs.readdirSync(machine.home)]).toEqual(["", ["work"]]);
-    expect((await machine.run(machine.adding("dev"))).stderr).toContain(
-      "hint: run keyhole as that user, or in root's own home",
-    );
-    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
-    for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
-    expect(foreign()).toBe("");
-    expectCredentials(await machine.run(EXPORT, options));
-    await machine.run(["daemon", "stop"], options);
-  } finally {
-    program.remove();
-  }
+  for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
+  expect([foreign(), fs.readdirSync(machine.home)]).toEqual(["", ["work"]]);
+  expect((await machine.run(machine.adding("dev"))).stderr).toContain(
+    "hint: run keyhole as that user, or in root's own home",
+  );
+  expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+  for (const command of commands) expect((await machine.run(command)).exitCode).not.toBe(0);
+  expect(foreign()).toBe("");
+  expectCredentials(await machine.run(EXPORT, options));
+  await machine.run(["daemon", "stop"], options);
 });
 
 test.skipIf(!canBeOthers)("what root left in a home is no sandbox, and is named with what mends it", async () => {
   await using machine = await createMachine();
   giveHomeToOrdinary(machine);
-  const program = publicExecutable();
+  using program = publicExecutable();
   const options = { under: asNobody, program: program.path };
   const socketDirectory = join(machine.paths.home, "sock");
-  try {
-    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
-    fs.mkdirSync(socketDirectory, { mode: 0o700 });
-    const foreign = await machine.run(EXPORT, options);
-    expect(foreign).toMatchObject({ exitCode: 1, stdout: "" });
-    expect(foreign.stderr).toBe(
-      `keyhole: error: ${socketDirectory} belongs to another user (uid 0)\n` +
-        `keyhole: hint: sudo chown -R ${NOBODY} ${socketDirectory}\n`,
-    );
-    fs.chownSync(socketDirectory, NOBODY, NOBODY);
-    fs.chmodSync(socketDirectory, 0o600);
-    expect((await machine.run(EXPORT, options)).stderr).toContain(`hint: chmod u+rwx ${socketDirectory}\n`);
-    fs.chmodSync(socketDirectory, 0o700);
-    expectCredentials(await machine.run(EXPORT, options));
-    await machine.run(["daemon", "stop"], options);
-  } finally {
-    program.remove();
-  }
+  expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+  fs.mkdirSync(socketDirectory, { mode: 0o700 });
+  const foreign = await machine.run(EXPORT, options);
+  expect(foreign).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(foreign.stderr).toBe(
+    `keyhole: error: ${socketDirectory} belongs to another user (uid 0)\n` +
+      `keyhole: hint: sudo chown -R ${NOBODY} ${socketDirectory}\n`,
+  );
+  fs.chownSync(socketDirectory, NOBODY, NOBODY);
+  fs.chmodSync(socketDirectory, 0o600);
+  expect((await machine.run(EXPORT, options)).stderr).toContain(`hint: chmod u+rwx ${socketDirectory}\n`);
+  fs.chmodSync(socketDirectory, 0o700);
+  expectCredentials(await machine.run(EXPORT, options));
+  await machine.run(["daemon", "stop"], options);
 });
 
 test.skipIf(!canBeOthers)("a user without a home, whom no file knows, is served with KEYHOLE_HOME alone", async () => {

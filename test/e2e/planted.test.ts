@@ -35,54 +35,48 @@ test.skipIf(!canBeOthers)(
   "another user is refused by the daemon where no file mode does it (E-144, A-037)",
   async () => {
     await using machine = await createMachine();
-    const { path: program, remove } = publicExecutable();
-    try {
-      await machine.addConfig("dev");
-      await machine.keyhole("daemon start");
-      await machine.keyhole("daemon add -n dev");
-      openDoors(machine);
-      const words = ["-sp", machine.paths.socket];
-      for (const command of [
-        ["export", "-n", "dev"],
-        ["daemon", "status"],
-        ["daemon", "stop"],
-        ["daemon", "list"],
-      ]) {
-        const result = await machine.run([...words, ...command], { under: asNobody, program });
-        expect(result).toEqual({
-          stdout: "",
-          stderr:
-            "keyhole: error: this socket answers its owner only\n" +
-            "keyhole: hint: on the host, as its owner: keyhole grant add NAME --config CONFIG\n",
-          exitCode: 9,
-        });
-      }
-      const refused = machine.log().filter(({ event }) => event === "connection refused");
-      expect(refused.length).toBe(4);
-      expect(refused[0]).toMatchObject({ uid: NOBODY, gid: NOBODY });
-      await machine.keyhole("daemon status");
-    } finally {
-      remove();
+    using copy = publicExecutable();
+    const { path: program } = copy;
+    await machine.addConfig("dev");
+    await machine.keyhole("daemon start");
+    await machine.keyhole("daemon add -n dev");
+    openDoors(machine);
+    const words = ["-sp", machine.paths.socket];
+    for (const command of [
+      ["export", "-n", "dev"],
+      ["daemon", "status"],
+      ["daemon", "stop"],
+      ["daemon", "list"],
+    ]) {
+      const result = await machine.run([...words, ...command], { under: asNobody, program });
+      expect(result).toEqual({
+        stdout: "",
+        stderr:
+          "keyhole: error: this socket answers its owner only\n" +
+          "keyhole: hint: on the host, as its owner: keyhole grant add NAME --config CONFIG\n",
+        exitCode: 9,
+      });
     }
+    const refused = machine.log().filter(({ event }) => event === "connection refused");
+    expect(refused.length).toBe(4);
+    expect(refused[0]).toMatchObject({ uid: NOBODY, gid: NOBODY });
+    await machine.keyhole("daemon status");
   },
 );
 
 test.skipIf(!canBeOthers)("another user is stopped by the file modes, and is told so", async () => {
   await using machine = await createMachine();
-  const { path: program, remove } = publicExecutable();
-  try {
-    await machine.keyhole("daemon start");
-    const { stdout, stderr, exitCode } = await machine.run(["daemon", "status"], {
-      under: asNobody,
-      program,
-      cwd: "/",
-    });
-    expect(stderr).toContain("is not permitted here (EACCES)");
-    expect(stdout).toBe("");
-    expect(exitCode).toBe(8);
-  } finally {
-    remove();
-  }
+  using copy = publicExecutable();
+  const { path: program } = copy;
+  await machine.keyhole("daemon start");
+  const { stdout, stderr, exitCode } = await machine.run(["daemon", "status"], {
+    under: asNobody,
+    program,
+    cwd: "/",
+  });
+  expect(stderr).toContain("is not permitted here (EACCES)");
+  expect(stdout).toBe("");
+  expect(exitCode).toBe(8);
 });
 
 const hasPython = Bun.which("python3") !== null;

@@ -130,26 +130,19 @@ test.skipIf(isRoot && asOrdinary.length === 0)(
   async () => {
     await using machine = await createMachine();
     giveHomeToOrdinary(machine);
-    const program = publicExecutable();
-    try {
-      fs.chmodSync(machine.home, 0o755);
-      const options = { under: asOrdinary, program: program.path };
-      expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
-      fs.chmodSync(machine.paths.home, 0o500);
-      expectOneLine(
-        await machine.run(EXPORT, options),
-        `cannot make the directory ${machine.paths.home}/sock (EACCES)`,
-      );
-      fs.chmodSync(machine.paths.home, 0o700);
-      expectCredentials(await machine.run(EXPORT, options));
-      // A daemon that runs does not need it.
-      fs.chmodSync(machine.paths.home, 0o500);
-      expectCredentials(await machine.run(EXPORT, options));
-      await machine.run(["daemon", "stop"], options);
-      fs.chmodSync(machine.paths.home, 0o700);
-    } finally {
-      program.remove();
-    }
+    using program = publicExecutable();
+    fs.chmodSync(machine.home, 0o755);
+    const options = { under: asOrdinary, program: program.path };
+    expect((await machine.run(machine.adding("dev"), options)).exitCode).toBe(0);
+    fs.chmodSync(machine.paths.home, 0o500);
+    expectOneLine(await machine.run(EXPORT, options), `cannot make the directory ${machine.paths.home}/sock (EACCES)`);
+    fs.chmodSync(machine.paths.home, 0o700);
+    expectCredentials(await machine.run(EXPORT, options));
+    // A daemon that runs does not need it.
+    fs.chmodSync(machine.paths.home, 0o500);
+    expectCredentials(await machine.run(EXPORT, options));
+    await machine.run(["daemon", "stop"], options);
+    fs.chmodSync(machine.paths.home, 0o700);
   },
 );
 

@@ -212,7 +212,8 @@ test.skipIf(!existsSync("/proc/self/environ"))("a resolver's environment block h
 
 test.skipIf(!canBeOthers)("without HOME and without an account children have a home, and STS is asked", async () => {
   await using machine = await createMachine();
-  const { path, remove } = publicExecutable();
+  using copy = publicExecutable();
+  const { path } = copy;
   chownSync(machine.home, NUMBER, NUMBER);
   const options = {
     program: path,
@@ -220,13 +221,9 @@ test.skipIf(!canBeOthers)("without HOME and without an account children have a h
     cwd: "/",
     env: { HOME: undefined, KEYHOLE_HOME: machine.paths.home },
   };
-  try {
-    await machine.keyhole(machine.adding("dev").join(" "), options);
-    expect(await machine.run(["export", "-n", "dev"], options)).toMatchObject({ exitCode: 0, stderr: "" });
-    await machine.keyhole("daemon stop", options);
-  } finally {
-    remove();
-  }
+  await machine.keyhole(machine.adding("dev").join(" "), options);
+  expect(await machine.run(["export", "-n", "dev"], options)).toMatchObject({ exitCode: 0, stderr: "" });
+  await machine.keyhole("daemon stop", options);
 });
 
 test("a config whose Source is another is assumed with that one's credentials, any number deep", async () => {
