@@ -11,6 +11,9 @@ export const source = { AWS_ACCESS_KEY_ID: "AKIASOURCEEXAMPLE", AWS_SECRET_ACCES
 /** RGW's role ARNs have no account. */
 export const roleArn = "arn:aws:iam:::role/demo";
 
+/** Which a session of that role may assume. */
+export const nextRoleArn = "arn:aws:iam:::role/next";
+
 export const bucket = "interop";
 
 export async function makeAccount(cluster: Cluster): Promise<void> {
@@ -20,6 +23,15 @@ export async function makeAccount(cluster: Cluster): Promise<void> {
   const role = ["--role-name", "demo"];
   await cluster.admin("role", "create", ...role, "--assume-role-policy-doc", policy(trust));
   await cluster.admin("role-policy", "put", ...role, "--policy-name", "s3", "--policy-doc", policy(everything));
+  // A session of it may read roles, and take another one.
+  const roles = policy({
+    Effect: "Allow",
+    Action: ["iam:GetRole", "sts:AssumeRole"],
+    Resource: "arn:aws:iam:::role/*",
+  });
+  await cluster.admin("role-policy", "put", ...role, "--policy-name", "roles", "--policy-doc", roles);
+  const chained = { Effect: "Allow", Principal: { AWS: [roleArn] }, Action: ["sts:AssumeRole"] };
+  await cluster.admin("role", "create", "--role-name", "next", "--assume-role-policy-doc", policy(chained));
   await makeBucket(cluster);
 }
 

@@ -9,7 +9,7 @@ import { type Cluster, startCeph } from "./ceph.ts";
 import { clients, javaCommand, resticInit } from "./clients.ts";
 import { executables, isMissing, rigs, testWith } from "./rigs.ts";
 import { type Environment, run, scratch, until } from "./run.ts";
-import { bucket, keysOf, makeAccount, roleArn, source, trustProvider, webRoleArn } from "./account.ts";
+import { bucket, keysOf, makeAccount, nextRoleArn, roleArn, source, trustProvider, webRoleArn } from "./account.ts";
 import { startProvider } from "./provider.ts";
 import { bubblewrap, type SignedSandbox, signIn } from "./signed.ts";
 import { startIn, terraformBackend, terraformPut } from "./terraform.ts";
@@ -25,6 +25,8 @@ let profile: (name: string) => Environment;
 let sandbox: SignedSandbox | undefined;
 /** As `sandbox`, of a grant with a session policy. */
 let narrow: SignedSandbox | undefined;
+/** Of a grant for IAM and STS alone. */
+let roles: SignedSandbox | undefined;
 const AUDIENCE = "sts.amazonaws.com";
 const large = `${directory.path}/work/large`;
 
@@ -52,6 +54,8 @@ beforeAll(async () => {
   const work = `${directory.path}/work`;
   if (!isMissing(bubblewrap)) {
     sandbox = await signIn(broker, source, { name: "box", options, work });
+    const allowed = ["--allow", "iam:GetRole", "--allow", "sts:AssumeRole"];
+    roles = await signIn(broker, source, { name: "roles", options: ["--config", "aws", ...allowed], work });
     narrow = await signIn(broker, source, { name: "narrow", options: [...options, "--policy", policy], work });
   }
   writeFileSync(large, randomBytes(40 * 2 ** 20));
@@ -280,6 +284,18 @@ testWith([rigs.ceph])(
 );
 
 // After the calls were counted.
+for (const { rig, role } of clients) {
+  if (role === undefined) continue;
+  testWith([rigs.ceph, rig, bubblewrap])(
+    `${rig.name} calls the gateway's IAM and STS without a credential and without a network`,
+    async () => {
+      const said = await roles!.must(role(roles!.endpoint, nextRoleArn));
+      expect(said).toBe(`${nextRoleArn}\narn:aws:sts:::assumed-role/next/next\n`);
+    },
+    60_000,
+  );
+}
+
 testWith([rigs.ceph])(
   "a web identity of a file, or of a command, is the proof of a role, and the gateway verifies it",
   async () => {

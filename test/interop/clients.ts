@@ -6,6 +6,11 @@ export interface Client {
   readonly rig: Rig;
   /** Prints the ARN of GetCallerIdentity. */
   readonly whoami?: (endpoint: string) => string[];
+  /**
+   * In a sandbox whose requests are signed: prints the ARN of a role by IAM's GetRole, and by STS's AssumeRole that of its
+   * session `next`.
+   */
+  readonly role?: (endpoint: (service: string) => string, arn: string) => string[];
   /** Prints the keys of a bucket. */
   readonly list: (endpoint: string, bucket: string) => string[];
   /** Uploads a file. */
@@ -15,6 +20,7 @@ export interface Client {
 const awsV1: Client = {
   rig: rigs.awsV1,
   whoami: () => [executables.awsV1, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+  role: (_endpoint, arn) => roleByCli([executables.awsV1], [executables.awsV1], arn),
   list: (_endpoint, bucket) => [executables.awsV1, "s3", "ls", `s3://${bucket}`],
   put: (_endpoint, bucket, key, file) => [executables.awsV1, "s3", "cp", file, `s3://${bucket}/${key}`],
 };
@@ -23,9 +29,27 @@ const awsV1: Client = {
 const awsV2: Client = {
   rig: rigs.awsV2,
   whoami: (endpoint) => [...awsV2Command(endpoint), "sts", "get-caller-identity", "--query", "Arn", "--output", "text"],
+  role: (endpoint, arn) => roleByCli(awsV2Command(endpoint("iam")), awsV2Command(endpoint("sts")), arn),
   list: (endpoint, bucket) => [...awsV2Command(endpoint), "s3", "ls", `s3://${bucket}`],
   put: (endpoint, bucket, key, file) => [...awsV2Command(endpoint), "s3", "cp", file, `s3://${bucket}/${key}`],
 };
+
+function roleByCli(iam: readonly string[], sts: readonly string[], arn: string): string[] {
+  const get = [
+    ...iam,
+    "iam",
+    "get-role",
+    "--output",
+    "text",
+    "--query",
+    "Role.Arn",
+    "--role-name",
+    arn.split("/").pop()!,
+  ];
+  const assume = [...sts, "sts", "assume-role", "--output", "text", "--query", "AssumedRoleUser.Arn"];
+  const lines = [get, [...assume, "--role-session-name", "next", "--role-arn", arn]];
+  return ["sh", "-ec", lines.map((line) => line.join(" ")).join("\n")];
+}
 
 function awsV2Command(endpoint: string): string[] {
   return [executables.awsV2, "--endpoint-url", endpoint];
@@ -36,6 +60,7 @@ function program(rig: Rig, ...command: string[]): Client {
   return {
     rig,
     whoami: () => [...command, "whoami"],
+    role: (_endpoint, arn) => [...command, "role", arn],
     list: (_endpoint, bucket) => [...command, "list", bucket],
     put: (_endpoint, bucket, key, file) => [...command, "put", bucket, key, file],
   };

@@ -13,7 +13,7 @@ export const bubblewrap: Rig = { name: "bubblewrap", files: ["/usr/bin/bwrap"], 
 
 export interface SignedSandbox {
   /** What a tool that reads no endpoint from its profile is told. */
-  endpoint(service: string): string;
+  readonly endpoint: (service: string) => string;
   run(command: readonly string[], more?: readonly string[]): Promise<Result>;
   /** As `run`, for its stdout. @throws where it fails */
   readonly must: (command: readonly string[]) => Promise<string>;

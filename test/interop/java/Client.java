@@ -1,6 +1,6 @@
 // The Java SDK's client of the interop tests: calls with whatever credentials the default chain finds.
 // Client whoami | list BUCKET | put BUCKET KEY FILE | parts BUCKET KEY FILE | get BUCKET KEY FILE
-//   | services NAME
+//   | role ARN | services NAME
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -40,9 +40,21 @@ class Client {
           .putObject(request -> request.bucket(args[1]).key(args[2]), RequestBody.fromFile(Path.of(args[3])));
       case "parts" -> putParts(args[1], args[2], Files.readAllBytes(Path.of(args[3])));
       case "get" -> storage().getObject(request -> request.bucket(args[1]).key(args[2]), Path.of(args[3]));
+      case "role" -> {
+        var name = args[1].substring(args[1].lastIndexOf('/') + 1);
+        // RGW writes its metadata before the result, where the SDK looks for the result.
+        roles().getRole(request -> request.roleName(name));
+        System.out.println(args[1]);
+        var taken = StsClient.create().assumeRole(request -> request.roleArn(args[1]).roleSessionName("next"));
+        System.out.println(taken.assumedRoleUser().arn());
+      }
       case "services" -> callServices(args[1]);
       default -> throw new IllegalArgumentException(args[0]);
     }
+  }
+
+  static IamClient roles() {
+    return IamClient.builder().region(Region.AWS_GLOBAL).build();
   }
 
   static S3Client storage() {
@@ -90,7 +102,7 @@ class Client {
         .createSecret(request -> request.name(name).secretString("x")).name());
     calls.put("kms", () -> KmsClient.create().createKey().keyMetadata().keyId().length());
     calls.put("stepfunctions", () -> SfnClient.create().listStateMachines(request -> {}).stateMachines().size());
-    calls.put("iam", () -> IamClient.builder().region(Region.AWS_GLOBAL).build().listRoles().roles().get(0).roleName());
+    calls.put("iam", () -> roles().listRoles().roles().get(0).roleName());
     calls.put("sts", () -> StsClient.create().getCallerIdentity().arn());
     for (var call : calls.entrySet()) out.println(call.getKey() + " " + call.getValue().call());
   }

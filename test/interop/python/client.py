@@ -1,6 +1,6 @@
 """boto3's client of the interop tests: one call with whatever credentials the default chain finds.
 
-client.py whoami | list BUCKET | put BUCKET KEY FILE
+client.py whoami | list BUCKET | put BUCKET KEY FILE | role ARN
 """
 
 import sys
@@ -22,4 +22,9 @@ def put(bucket, key, file):
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
 
 
-{"whoami": whoami, "list": list, "put": put}[sys.argv[1]](*sys.argv[2:])
+def role(arn):
+    print(boto3.client("iam").get_role(RoleName=arn.rsplit("/", 1)[1])["Role"]["Arn"])
+    print(boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="next")["AssumedRoleUser"]["Arn"])
+
+
+{"whoami": whoami, "list": list, "put": put, "role": role}[sys.argv[1]](*sys.argv[2:])
