@@ -185,9 +185,11 @@ export function createStsSource(options: StsSourceOptions): CredentialSource {
     reread,
     wayOf: async (request) => {
       const { way } = await reach(request);
+      // What the config names itself comes before any file's.
+      const isOfFile = way.isOfFile && request.config.STS?.endpoint_url === undefined;
       return {
         region: targetOf(request.config, way).namedRegion,
-        ownFiles: way.isOfFile ? ownFilesOf(request.environment, options.base["HOME"]) : undefined,
+        ownFiles: isOfFile ? ownFilesOf(request.environment, options.base["HOME"]) : undefined,
       };
     },
   };

@@ -156,6 +156,26 @@ test("nor is one in a credentials file of one's own", async () => {
   }
 });
 
+test("nor does one count where the config names its own", async () => {
+  await using world = await makeWorld("");
+  const { machine } = world;
+  const file = join(machine.home, "other");
+  writeFileSync(
+    file,
+    `[profile dev]\nendpoint_url = http://127.0.0.1:1\ncredential_process = ${executable} export dev\n`,
+  );
+  const role = ["--role-arn", "arn:aws:iam::123456789012:role/x"];
+  await world.run(["config", "add", "-n", "dev", ...role, "--set", `STS.endpoint_url=${machine.sts.url}`]);
+  const { accessKeyId, secretAccessKey } = machine.sts.root;
+  await world.run(["daemon", "add", "-n", "dev"], {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  });
+  const { stdout, stderr } = await world.run(["export", "-n", "dev"], { AWS_CONFIG_FILE: file, AWS_PROFILE: "dev" });
+  expect({ stdout, stderr }).toEqual({ stdout: expect.stringContaining("ASIA"), stderr: "" });
+  expect(machine.sts.count("AssumeRole")).toBe(1);
+});
+
 function hopOf(role: string): string {
   return `[profile hop]\nregion = us-west-2\nsource_profile = p\nrole_arn = arn:aws:iam::123456789012:role/${role}\n`;
 }
