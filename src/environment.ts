@@ -92,6 +92,16 @@ export function isProxyVariable(name: string): boolean {
   return PROXY_NAME.test(name);
 }
 
+/** A requester's environment over the daemon's. Of proxies the requester's count alone, where it has any. */
+export function overBase(
+  base: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const isProxied = Object.keys(environment).some(isProxyVariable);
+  const own = Object.entries(base).filter(([variable]) => !(isProxied && isProxyVariable(variable)));
+  return { ...Object.fromEntries(own), ...environment };
+}
+
 /** Which STS is asked; each makes a session of its own where the config names none. */
 export const ENDPOINT_VARIABLES = [
   "AWS_ENDPOINT_URL_STS",

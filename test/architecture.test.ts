@@ -200,6 +200,7 @@ const walls: readonly Wall[] = [
     of: "signer/",
     may: [
       "clock.ts",
+      "errors.ts",
       "grants/grant.ts",
       "native/load.ts",
       "server/descriptors.ts",
@@ -207,6 +208,8 @@ const walls: readonly Wall[] = [
       // How the daemon speaks with its children.
       "text/lines.ts",
       "sources/sts/worker-protocol.ts",
+      // Which proxy an environment means.
+      "sources/sts/proxy.ts",
       "text/suggest.ts",
       "version.ts",
       "node:",
@@ -290,7 +293,7 @@ const owners: readonly { readonly what: RegExp; readonly where: readonly string[
       // What launched it wrote its stdin.
       "daemon/main.ts",
       // A process of its own, which the daemon gives up.
-      "signer/main.ts",
+      "signer/ways.ts",
       "sources/resolve/instance.ts",
       // A copy that it has made itself.
       "sources/resolve/sign-in.ts",

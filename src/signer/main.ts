@@ -1,8 +1,6 @@
 // The hidden role `--signer`: a child of the daemon that signs for one grant. It has that grant's credentials alone, and
 // parses what its sandbox sends. Ends when its stdin does, however the daemon ended.
-import { chmodSync, readFileSync } from "node:fs";
-import http from "node:http";
-import https from "node:https";
+import { chmodSync } from "node:fs";
 import type net from "node:net";
 import { systemClock } from "../clock.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
@@ -16,6 +14,7 @@ import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "
 import type { Entry, Signer } from "./request.ts";
 import { createServer } from "./server.ts";
 import type { Keys } from "./sigv4.ts";
+import { createWays } from "./ways.ts";
 
 /** Milliseconds for which credentials are used without asking the daemon whether there are newer ones. */
 const FRESH = 30_000;
@@ -98,7 +97,7 @@ async function serveGrant(most: number): Promise<void> {
 }
 
 function signerOf(
-  { dummy, policy, endpoints, verify, rate }: SignerStart,
+  { dummy, policy, endpoints, proxies, verify, rate }: SignerStart,
   most: number,
   questions: ReturnType<typeof createQuestions>,
   say: (message: FromSigner) => void,
@@ -140,15 +139,7 @@ function signerOf(
       const answer = await questions.ask((id) => say({ confirm: id, text: `${operation}${about}` }));
       return "confirmed" in answer && answer.confirmed;
     },
-    agents: {
-      http: new http.Agent({ keepAlive: true, maxSockets: most }),
-      https: new https.Agent({
-        keepAlive: true,
-        maxSockets: most,
-        rejectUnauthorized: verify !== false,
-        ...(typeof verify === "string" && { ca: readFileSync(verify) }),
-      }),
-    },
+    wayTo: createWays(verify, proxies, most),
   };
 }
 

@@ -1,5 +1,6 @@
 // What the daemon and a signer say to each other: lines of JSON on the signer's stdin and stdout.
 import type { SignTerms } from "../grants/grant.ts";
+import type { Proxies } from "../sources/sts/proxy.ts";
 import type { EndpointSettings } from "./host.ts";
 import type { Entry } from "./request.ts";
 import type { Keys } from "./sigv4.ts";
@@ -14,6 +15,8 @@ export interface SignerStart {
   readonly policy: SignTerms;
   readonly rate: { readonly count: number; readonly milliseconds: number };
   readonly endpoints: EndpointSettings;
+  /** With their passwords. */
+  readonly proxies: Proxies;
   /** A file of certificates to trust instead of the system's; false trusts any. */
   readonly verify: string | boolean;
 }

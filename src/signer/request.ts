@@ -1,6 +1,5 @@
 // What happens to a request: its signature is checked, its operation judged, and what may pass is signed anew.
-import type http from "node:http";
-import type https from "node:https";
+import { codeOf } from "../errors.ts";
 import { type Budget, readWhole, TooLarge, WrongHash, WrongLength } from "./body.ts";
 import { ChunkError } from "./chunks.ts";
 import { bareQuery, check, checkForm, claimOf, payloadOf, Refused, refused } from "./claim.ts";
@@ -13,6 +12,7 @@ import { isInBody, resourcesOf } from "./resource.ts";
 import { send } from "./send.ts";
 import { type Keys, readClaim, sha256 } from "./sigv4.ts";
 import { type Service, servicesAt, servicesOfForms } from "./table.ts";
+import { Unreachable, type Way } from "./ways.ts";
 
 /** Characters of a text in a record: a bucket's name and a key. */
 const MOST_RECORDED = 1_100;
@@ -47,8 +47,8 @@ export interface Signer {
   /** Milliseconds since the epoch. */
   now(): number;
   readonly budget: Budget;
-  /** Of https: the certificates and the agent. */
-  readonly agents: { readonly http: http.Agent; readonly https: https.Agent };
+  /** @throws Unreachable */
+  wayTo(upstream: Upstream): Way;
 }
 
 /** What is known of a request so far; written down however it ends. */
@@ -114,7 +114,7 @@ function failureOf(error: unknown): Failure {
   if (error instanceof WrongHash) return { status: 400, code: "XAmzContentSHA256Mismatch", message: error.message };
   if (error instanceof WrongLength) return { status: 400, code: "IncompleteBody", message: error.message };
   if (error instanceof ChunkError) return { status: 403, code: "SignatureDoesNotMatch", message: error.message };
-  const said = error instanceof Error && "code" in error ? String(error.code) : "the connection failed";
+  const said = error instanceof Unreachable ? error.message : (codeOf(error) ?? "the connection failed");
   return { status: 503, code: "ServiceUnavailable", message: `AWS cannot be reached: ${said}` };
 }
 

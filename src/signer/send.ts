@@ -1,7 +1,5 @@
 // A request on its way to AWS, and the answer on its way back. Neither is held: a body of any size passes in constant memory.
-import http from "node:http";
-import https from "node:https";
-import { isIP } from "node:net";
+import type http from "node:http";
 import { type Readable, type Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createUnzip } from "node:zlib";
@@ -26,9 +24,12 @@ import {
   type Verified,
 } from "./sigv4.ts";
 import type { Service } from "./table.ts";
+import { unreachable, type Way } from "./ways.ts";
 
 /** Bytes of an answer that is read whole: one about queues. */
 const MOST_ANSWERED = 16 * 2 ** 20;
+/** Of a proxy alone; it makes no tunnel for http. */
+const PROXY_REFUSES = 407;
 const UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 export interface Sending {
@@ -47,7 +48,7 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   const body =
     urls === undefined || sending.asked.body === undefined ? sending.asked.body : urls.outwards(sending.asked.body);
   const authority = `${upstream.host}${upstream.port === undefined ? "" : `:${upstream.port}`}`;
-  const address = upstream.host.replaceAll(/^\[|\]$/g, "");
+  const way = signer.wayTo(upstream);
   const passed = sending.asked.headers.filter(([name]) => !HOP_BY_HOP.has(name) && !REPLACED.has(name));
   const isFramed = sending.asked.headers.some(([name]) => name === "transfer-encoding");
   const length = body === undefined ? only(sending.asked.headers, "content-length") : String(body.length);
@@ -74,16 +75,10 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   if (length !== undefined) headers.push(["content-length", length]);
   // Node frames no body of a GET or DELETE by itself.
   else if (isFramed) headers.push(["transfer-encoding", "chunked"]);
-  const out = (upstream.isTls ? https : http).request({
-    agent: upstream.isTls ? signer.agents.https : signer.agents.http,
-    host: address,
-    // An address is no name of a server: RFC 6066, 3.
-    ...(isIP(address) === 0 && { servername: address }),
-    port: upstream.port ?? (upstream.isTls ? 443 : 80),
+  const out = way.begin({
     method: request.method,
     path: `${request.path}${request.query === "" ? "" : `?${request.query}`}`,
-    headers: headers.flat(),
-    setHost: false,
+    headers,
   });
   exchange.onGone(() => out.destroy());
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
@@ -96,20 +91,29 @@ export async function send(signer: Signer, exchange: Exchange, progress: Progres
   });
   answered.catch(() => {});
   const uploaded = upload(exchange, out, body, { payload, verified, claim, signed, length, isFramed }, progress);
-  const answer = await firstOf(answered, uploaded);
+  const answer = await firstOf(answered, uploaded, way);
+  if (answer.statusCode === PROXY_REFUSES && way.proxy !== undefined) {
+    answer.destroy();
+    throw unreachable(way.proxy, answer);
+  }
   await download(exchange, answer, progress, { urls, keys });
 }
 
 const isSigned = ([name]: Header) => name.startsWith("x-amz-") || name === "content-type" || name === "content-md5";
 
 /** An answer may come before all is sent. Where what is sent was wrong, that is the reason, and not that it was cut. */
-async function firstOf<Answer>(answered: Promise<Answer>, uploaded: Promise<void>): Promise<Answer> {
+async function firstOf<Answer>(
+  answered: Promise<Answer>,
+  uploaded: Promise<void>,
+  { proxy }: Pick<Way, "proxy">,
+): Promise<Answer> {
   try {
     return await Promise.race([answered, uploaded.then(() => answered)]);
   } catch (error) {
     const [end] = await Promise.allSettled([uploaded]);
     const reason: unknown = end.status === "rejected" ? end.reason : undefined;
-    throw reason instanceof WrongHash || reason instanceof WrongLength || reason instanceof ChunkError ? reason : error;
+    if (reason instanceof WrongHash || reason instanceof WrongLength || reason instanceof ChunkError) throw reason;
+    throw proxy === undefined ? error : unreachable(proxy, error);
   }
 }
 

@@ -11,7 +11,10 @@ import { Sha256 } from "../signer/sha256.ts";
 import { childrenOf } from "../processes.ts";
 import { addGrant, createHost, inside } from "./granthost.ts";
 import { isAlive, type Machine, until } from "./machine.ts";
+import { startSigning } from "./signing.ts";
 import { type Arrived, startUpstream } from "./upstream.ts";
+import { startProxy } from "../sts/proxy.ts";
+import { generateCertificate } from "../sts/tls.ts";
 
 interface Keys {
   readonly accessKeyId: string;
@@ -321,6 +324,49 @@ const endless = async (it: Awaited<ReturnType<typeof begin>>) => {
   await until(() => it.upstream.begun() > 0);
   return { closed };
 };
+
+test("AWS is reached through the proxy of the owner's variables, of which no password is told", async () => {
+  const proxy = await startProxy();
+  const refusing = await startRefusingProxy();
+  const script = `
+    import { STSClient, GetCallerIdentityCommand } from ${JSON.stringify(Bun.resolveSync("@aws-sdk/client-sts", import.meta.dir))};
+    const ask = () => new STSClient({ maxAttempts: 1 }).send(new GetCallerIdentityCommand({}));
+    console.log(await ask().then(({ Arn }) => Arn, (error) => error.message));
+  `;
+  const answer = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`;
+  try {
+    for (const [variables, said] of [
+      [{ HTTPS_PROXY: proxy.url }, "arn"],
+      [
+        { HTTPS_PROXY: `http://user:canary@${refusing.address}` },
+        `keyhole: AWS cannot be reached: the proxy ${refusing.address} does not let keyhole through (407)`,
+      ],
+      [{ HTTPS_PROXY: `http://user:canary@${refusing.address}`, NO_PROXY: "127.0.0.1" }, "arn"],
+    ] as const) {
+      await using it = await startSigning({
+        certificate: generateCertificate(),
+        answer: (_, response) => void response.end(answer),
+        prepare: ({ environment }) => void Object.assign(environment, variables),
+      });
+      const { stdout, stderr } = await it.run([process.execPath, "-e", script]);
+      expect({ said: stdout.trimEnd(), stderr }).toEqual({ said, stderr: "" });
+      if (said !== "arn") continue;
+      expect(it.upstream.arrived.map(({ isSigned }) => isSigned)).toEqual([true]);
+      if (variables.HTTPS_PROXY === proxy.url) expect(proxy.targets).toEqual([new URL(it.upstream.url).host]);
+    }
+  } finally {
+    refusing.server.close();
+    await proxy.stop();
+  }
+});
+
+async function startRefusingProxy() {
+  const server = net.createServer((socket) => {
+    socket.once("data", () => socket.end("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  return { server, address: `127.0.0.1:${(server.address() as net.AddressInfo).port}` };
+}
 
 describe("its end", () => {
   test("a revocation cuts what is under way, and the next request is refused by name", async () => {

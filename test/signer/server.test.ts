@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import http from "node:http";
 import http2 from "node:http2";
-import https from "node:https";
 import net, { type AddressInfo } from "node:net";
 import type { Writable } from "node:stream";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
@@ -11,6 +10,7 @@ import { exchangeOf } from "../../src/signer/exchange.ts";
 import type { Entry, Signer } from "../../src/signer/request.ts";
 import { createServer } from "../../src/signer/server.ts";
 import { type Header, type Keys, sha256, signRequest } from "../../src/signer/sigv4.ts";
+import { createWays } from "../../src/signer/ways.ts";
 
 const DUMMY: Keys = { accessKeyId: "ASIADUMMY", secretAccessKey: "dummy", sessionToken: undefined };
 const REAL: Keys = { accessKeyId: "ASIAREALREALREAL", secretAccessKey: "real/secret", sessionToken: "real/token+x==" };
@@ -40,7 +40,7 @@ async function begin(upstream: (socket: net.Socket) => void, patience?: number) 
     record: (entry) => void entries.push(entry),
     now: Date.now,
     budget: new Budget(),
-    agents: { http: new http.Agent({ keepAlive: true }), https: new https.Agent() },
+    wayTo: createWays(true, { https: undefined, http: undefined, no: "" }, 256),
   };
   const port = await listen(createServer(signer, 256, patience));
   const signed = (method: string, path: string, host: Header = ["host", "127.0.0.1"]) =>

@@ -16,6 +16,8 @@ import type { EndpointSettings } from "../../signer/host.ts";
 import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "../../signer/protocol.ts";
 import type { Entry } from "../../signer/request.ts";
 import { readLines } from "../../text/lines.ts";
+import { overBase } from "../../environment.ts";
+import { proxiesOf } from "../../sources/sts/proxy.ts";
 import { nowhere } from "../../sources/run-program.ts";
 import type { Issue } from "../sessions/issue.ts";
 import type { LiveGrant } from "./livegrants.ts";
@@ -149,7 +151,9 @@ export async function openSigning(
     const { sign, dummy, rate, environment } = live.grant;
     if (sign === undefined || dummy === undefined) throw new KeyholeError("internal", "a grant signs without its keys");
     const { config } = dependencies.configs.read(configNameOf(live.grant));
-    const { verify } = config.STS ?? {};
+    const outside = overBase(dependencies.signerEnvironment, live.environment ?? environment);
+    // As of STS: what the config says counts before a variable, and `true` means the certificates of the system.
+    const verify = config.STS?.verify ?? outside["AWS_CA_BUNDLE"] ?? true;
     const endpoints: EndpointSettings = {
       fips: config.Sign?.use_fips_endpoint ?? environment["AWS_USE_FIPS_ENDPOINT"] === "true",
       dualStack: config.Sign?.use_dualstack_endpoint ?? environment["AWS_USE_DUALSTACK_ENDPOINT"] === "true",
@@ -163,7 +167,8 @@ export async function openSigning(
       policy: sign,
       rate,
       endpoints,
-      verify: verify ?? true,
+      proxies: proxiesOf(outside),
+      verify,
     };
   }
 

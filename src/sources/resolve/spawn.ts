@@ -3,7 +3,7 @@
 // each client. The child's side is resolver.ts.
 import { type CredentialFields, Credentials } from "../../credentials.ts";
 import type { Clock } from "../../clock.ts";
-import { definedVariables, isProxyVariable, selectSourceEnvironment } from "../../environment.ts";
+import { definedVariables, overBase, selectSourceEnvironment } from "../../environment.ts";
 import { errors, KeyholeError } from "../../errors.ts";
 import { appendChain } from "../../loop.ts";
 import type { SourceRequest } from "../source-cache.ts";
@@ -59,19 +59,15 @@ export interface SpawnOptions {
 const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /**
- * The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. Of
- * proxies the requester's count alone, where it has any. What the runtime would obey is not the requester's to say,
- * whatever it sent.
+ * The whole environment of something spawned for the session `name`: the requester's, over the base, and marked. What
+ * the runtime would obey is not the requester's to say, whatever it sent.
  */
 export function spawnEnvironment(
   { base, socketPath }: Pick<SpawnOptions, "base" | "socketPath">,
   { environment, name }: Pick<SourceRequest, "environment" | "name">,
 ): Record<string, string> {
-  const isProxied = Object.keys(environment).some(isProxyVariable);
-  const own = Object.entries(base).filter(([variable]) => !(isProxied && isProxyVariable(variable)));
   const selected = selectSourceEnvironment(environment, () => "/");
-  const merged = { PATH: DEFAULT_PATH, ...Object.fromEntries(own), ...selected };
-  return appendChain(merged, name, socketPath);
+  return appendChain({ PATH: DEFAULT_PATH, ...overBase(base, selected) }, name, socketPath);
 }
 
 /** The same for a helper, with what the requester told of its surroundings; undefined where it told nothing. */

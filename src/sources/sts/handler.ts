@@ -5,7 +5,7 @@ import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Clock } from "../../clock.ts";
 import { codeOf } from "../../errors.ts";
 import { type Exchange, isCertificateError, Unanswered, Untrusted } from "./failure.ts";
-import { type Proxies, proxyFor } from "./proxy.ts";
+import { type Proxies, proxyFor, proxyHostOf } from "./proxy.ts";
 import { canConnect, issuerOf } from "./reach.ts";
 import type { Tls } from "./target.ts";
 
@@ -110,7 +110,7 @@ function dateOf(response: Response): number | undefined {
 
 function asUnanswered(error: unknown, host: string, used: string | undefined): Unanswered {
   const what = error instanceof Unanswered ? error.message : codeOf(error) || "the connection failed";
-  const proxy = used === undefined ? undefined : hostOf(used);
+  const proxy = used === undefined ? undefined : proxyHostOf(used);
   // Bun's, of a proxy that answers and makes no tunnel.
   const { status } = (what === "ERR_PROXY_TUNNEL" ? error : {}) as { readonly status?: number };
   return new Unanswered(proxy === undefined ? what : `${what} through the proxy ${proxy}`, { host, proxy, status });
@@ -118,12 +118,7 @@ function asUnanswered(error: unknown, host: string, used: string | undefined): U
 
 /** Bun says what is wrong with a certificate, and nothing of the certificate: it is looked at again. */
 async function asUntrusted(error: unknown, url: URL, used: string | undefined, clock: Clock): Promise<Untrusted> {
-  const proxy = used === undefined ? undefined : hostOf(used);
+  const proxy = used === undefined ? undefined : proxyHostOf(used);
   const issuer = await issuerOf(url, used, PROBE_DEADLINE, clock);
   return new Untrusted(codeOf(error) ?? "", issuer, { host: url.hostname, proxy, status: undefined });
-}
-
-/** Without user and password. */
-function hostOf(proxy: string): string {
-  return URL.parse(proxy)?.host || "that is set, which is no URL";
 }

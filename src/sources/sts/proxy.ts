@@ -22,6 +22,26 @@ export function proxyFor(url: URL, { https, http, no }: Proxies): string | undef
   return proxy.includes("://") ? proxy : `http://${proxy}`;
 }
 
+/** Without user and password. */
+export function proxyHostOf(proxy: string): string {
+  return URL.parse(proxy)?.host || "that is set, which is no URL";
+}
+
+/** The header Proxy-Authorization for a proxy's user; undefined where it has none. */
+export function proxyAuthorizationOf({ username, password }: URL): string | undefined {
+  if (username === "") return undefined;
+  return `Basic ${Buffer.from([username, password].map(unescape).join(":")).toString("base64")}`;
+}
+
+/** @returns the text as it is where it is no URL encoding */
+function unescape(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** As curl has it: `*`, a host, a domain with all below it; each with a port, or for all of them. */
 function isExempt(url: URL, list: string): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, "");

@@ -3,6 +3,7 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type PeerCertificate } from "node:tls";
 import type { Clock } from "../../clock.ts";
+import { proxyAuthorizationOf } from "./proxy.ts";
 
 /** Whether a TCP connection to the host of `url` is made within `deadline` milliseconds; it is closed at once. */
 export async function canConnect(url: URL, deadline: number, clock: Clock): Promise<boolean> {
@@ -68,20 +69,11 @@ export async function issuerOf(
   }
 }
 
-function tunnelTo(url: URL, { username, password }: URL): string {
+function tunnelTo(url: URL, proxy: URL): string {
   const host = `${url.hostname}:${addressOf(url).port}`;
-  const user = Buffer.from([username, password].map(unescape).join(":")).toString("base64");
-  const authorization = username === "" ? "" : `Proxy-Authorization: Basic ${user}\r\n`;
-  return `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n${authorization}\r\n`;
-}
-
-/** @returns the text as it is where it is no URL encoding */
-function unescape(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  const authorization = proxyAuthorizationOf(proxy);
+  const header = authorization === undefined ? "" : `Proxy-Authorization: ${authorization}\r\n`;
+  return `CONNECT ${host} HTTP/1.1\r\nHost: ${host}\r\n${header}\r\n`;
 }
 
 function addressOf(url: URL): { readonly host: string; readonly port: number } {
