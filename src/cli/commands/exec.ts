@@ -33,6 +33,10 @@ export const shell = defineCommand({
   examples: ["keyhole shell dev", "keyhole shell --profile work"],
   where: "both",
   args: { name: vendedNameOption, profile: profileOption },
+  notes: [
+    "Sets AWS_CONFIG_FILE, AWS_PROFILE (the config's name; keyhole-NAME where you have a",
+    "profile of that name) and KEYHOLE_CONFIG, the default of -n inside. Leave it with exit.",
+  ],
   async run(context) {
     const { args, environment, ui } = context;
     const program = environment["SHELL"] || "/bin/sh";
