@@ -65,6 +65,8 @@ const walls: readonly Wall[] = [
       "loop.ts",
       "native/",
       "paths.ts",
+      // Which process has a port.
+      "server/peer-program.ts",
       "settings.ts",
       // What operations there are, when a person names some.
       "signer/policy.ts",
@@ -204,6 +206,8 @@ const walls: readonly Wall[] = [
       "grants/grant.ts",
       "native/load.ts",
       "server/descriptors.ts",
+      // Which process has its port.
+      "server/peer-program.ts",
       "server/ratelimiter.ts",
       // How the daemon speaks with its children.
       "text/lines.ts",

@@ -1,7 +1,7 @@
 // Which program a process runs. /proc/PID/exe is a path of that process's own mount namespace, in which anything may stand
 // at any path: it is proven by the file at that path here, by device and inode. Nothing here waits: a file system of the
 // process's may hang, and so may one of ours at a path of its choosing.
-import { closeSync, constants, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 
 /** Before the path of a program that is not the file at that path here. Paths begin with a slash. */
 export const IN_SANDBOX = "in a sandbox: ";
@@ -47,6 +47,41 @@ function parentOf(pid: number): number | undefined {
   const stat = readProc(`/proc/${pid}/stat`);
   const parent = Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   return parent > 0 ? parent : undefined;
+}
+
+/** 127.0.0.1 and 0.0.0.0 as /proc/net/tcp has them, and both in IPv6. */
+const LOOPBACK = /^(?:0100007F|0{8}|0{32}|0{16}FFFF00000100007F):/;
+
+/** The process that listens at a port of 127.0.0.1; undefined where it is another user's, or outside of this sandbox. */
+export function listenerAt(port: number): number | undefined {
+  const lines = ["tcp", "tcp6"].flatMap((table) => (readProc(`/proc/net/${table}`) ?? "").split("\n"));
+  const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const inodes = lines.flatMap((line) => {
+    const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+    return state === "0A" && local.endsWith(end) && LOOPBACK.test(local) ? [`socket:[${inode}]`] : [];
+  });
+  if (inodes.length === 0) return undefined;
+  const pids = namesIn("/proc").filter((name) => /^\d+$/.test(name));
+  const holds = (pid: string) =>
+    namesIn(`/proc/${pid}/fd`).some((each) => inodes.includes(linkAt(`/proc/${pid}/fd/${each}`)));
+  const pid = pids.find(holds);
+  return pid === undefined ? undefined : Number(pid);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Whether the file at a path is here what it is to that process. */

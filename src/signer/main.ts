@@ -3,6 +3,8 @@
 import { chmodSync } from "node:fs";
 import type net from "node:net";
 import { systemClock } from "../clock.ts";
+import { isErrno } from "../errors.ts";
+import { listenerAt } from "../server/peer-program.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { createRateLimiter } from "../server/ratelimiter.ts";
 import { loadHardened } from "../native/load.ts";
@@ -83,7 +85,7 @@ async function serveGrant(most: number): Promise<void> {
     if (start.port !== undefined) await listen({ host: "127.0.0.1", port: start.port, exclusive: true });
     say({ ready: true });
   } catch (error) {
-    say({ failed: error instanceof Error ? error.message : "unknown" });
+    say({ failed: failureOf(error, start.port) });
   }
   for await (const line of lines) {
     const message = JSON.parse(line) as ToSigner;
@@ -94,6 +96,13 @@ async function serveGrant(most: number): Promise<void> {
       setTimeout(() => open === 0 && gathered.flushThen(() => process.exit(0)), LINGERING);
     }
   }
+}
+
+/** Of 127.0.0.1 only a port can be taken: the socket's name is drawn. */
+function failureOf(error: unknown, port: number | undefined): string {
+  if (port === undefined || !isErrno(error, "EADDRINUSE")) return error instanceof Error ? error.message : "unknown";
+  const owner = listenerAt(port);
+  return `port ${port} of 127.0.0.1 is taken${owner === undefined ? "" : ` by process ${owner}`}`;
 }
 
 function signerOf(

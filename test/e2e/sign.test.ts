@@ -325,6 +325,23 @@ const endless = async (it: Awaited<ReturnType<typeof begin>>) => {
   return { closed };
 };
 
+test("a port that is taken is left to its owner, who is named", async () => {
+  await using it = await begin();
+  const { exitCode, stderr } = await it.machine.run(["relay", "--", "true"], {
+    program: join(it.directory, "keyhole"),
+    env: inside,
+  });
+  const owner = `port ${it.port} of 127.0.0.1, which is this grant's, is taken by process ${it.relay.pid}`;
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 2,
+    stderr: expect.stringMatching(new RegExp(`^keyhole: error: ${owner}\nkeyhole: hint: kill ${it.relay.pid}, or `)),
+  });
+  // The same port, of a grant that is served on the host.
+  await addGrant(it.machine, `other --config aws --mount-at host --sign --listen --port ${it.port}`);
+  const shown = () => it.machine.keyhole("grant show other");
+  await until(async () => (await shown()).includes(`port ${it.port} of 127.0.0.1 is taken by process ${it.relay.pid}`));
+});
+
 test("AWS is reached through the proxy of the owner's variables, of which no password is told", async () => {
   const proxy = await startProxy();
   const refusing = await startRefusingProxy();

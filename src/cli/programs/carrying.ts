@@ -2,6 +2,7 @@
 // sockets, and has a proxy as the one way out, through that proxy to the grant's port on the host (`--listen`).
 import { readFileSync } from "node:fs";
 import { codeOf, KeyholeError } from "../../errors.ts";
+import { listenerAt } from "../../server/peer-program.ts";
 import type { Environment } from "../../environment.ts";
 import { proxiesOf, proxyFor } from "../../sources/sts/proxy.ts";
 
@@ -111,8 +112,11 @@ function unusable(port: number, error: unknown): KeyholeError {
   const code = codeOf(error) ?? "unknown";
   if (code !== "EADDRINUSE")
     return new KeyholeError("blocked", `nothing may listen at port ${port} of ${ADDRESS} (${code})`);
-  const hint = "end what listens there, or make the grant with another port: keyhole grant add --port N";
-  return new KeyholeError("usage", `port ${port} of ${ADDRESS}, which is this grant's, is taken`, hint);
+  const owner = listenerAt(port);
+  const way = owner === undefined ? "end what listens there" : `kill ${owner}`;
+  const hint = `${way}, or make the grant again on the host, with another port: keyhole grant add --port N`;
+  const by = owner === undefined ? "" : ` by process ${owner}`;
+  return new KeyholeError("usage", `port ${port} of ${ADDRESS}, which is this grant's, is taken${by}`, hint);
 }
 
 /** What becomes of a connection to the port. */
