@@ -87,7 +87,7 @@ function pickFromList(question: string, choices: readonly Choice[]): Promise<str
     // 0 where the terminal does not know its size.
     const [columns, rows] = [stderr.columns || 80, stderr.rows || 24];
     const lines = list.render(typed, at, { columns, rows });
-    // The cursor stands behind what was typed, for the next draw as for the person.
+    // The cursor stands after what was typed, for the next draw as for the person.
     const up = lines.length > 0 ? `\u001B[${lines.length}A` : "";
     const head = fitLine(`${question} ${typed}`, columns - 1);
     stderr.write(`\r\u001B[J${[head, ...lines].join("\r\n")}${up}\r\u001B[${Bun.stringWidth(head)}C`);

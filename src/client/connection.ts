@@ -50,7 +50,7 @@ export class Connection {
 
   /**
    * @throws KeyholeError `unreachable` where no daemon answers, `blocked` where a sandbox or another user's file mode forbids
-   *   it, `unsafe-path` where something is amiss in a home of one's own. It never removes or starts anything.
+   *   it, `unsafe-path` where the user's own home keeps its owner out. It never removes or starts anything.
    */
   static async open(socketPath: string, options: ConnectionOptions): Promise<Connection> {
     const patience = options.refusedPatienceMs ?? REFUSED_PATIENCE;

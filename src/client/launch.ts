@@ -73,7 +73,7 @@ async function launch(
   const child = Bun.spawn([...command, "--launched", ...settingsToArguments(settings), ...replacing], {
     cwd: "/",
     env: { ...selectDaemonEnvironment(environment), ...absolutePlaces(settings, environment) },
-    // A pipe where there are none, too: /dev/null is missing in an empty root.
+    // A pipe also where there are no keys: /dev/null is missing in an empty root.
     stdin: new TextEncoder().encode(`${JSON.stringify(keys)}\n`),
     stdout: "pipe",
     stderr: "pipe",

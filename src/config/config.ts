@@ -84,7 +84,7 @@ const tags = v.pipe(
 );
 
 const policy = v.pipe(
-  v.string("must be JSON as text; put it in single quotes or behind `|`"),
+  v.string("must be JSON as text; put it in single quotes or after `|`"),
   v.nonEmpty("must be a JSON object"),
   v.maxLength(POLICY_LIMIT, `must have at most ${POLICY_LIMIT} characters`),
   v.check(isJsonObject, "must be a JSON object"),
@@ -248,7 +248,7 @@ export interface StoredConfig extends Source {
 export interface ConfigReader {
   /**
    * @throws KeyholeError `no-such-config`, `invalid-config`, `unsafe-path` if others could have written the file, `usage`
-   *   for a name that is none; never with a value out of the file.
+   *   for a name that is not one; never with a value out of the file.
    */
   read(name: string): StoredConfig;
   /** The revision that `read` would give, without reading; undefined where there is no such file. */

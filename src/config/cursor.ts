@@ -91,7 +91,7 @@ export class Cursor {
 
   expectLineEnd(): void {
     this.skipSpaces();
-    if (!this.atLineEnd()) throw this.refuse("something behind the end of a value; quote the whole value");
+    if (!this.atLineEnd()) throw this.refuse("something after the end of a value; quote the whole value");
   }
 
   skipSpaces(): void {
@@ -125,7 +125,7 @@ export class Cursor {
     return this.#colon() !== undefined;
   }
 
-  /** Takes a key with its colon and the spaces behind. */
+  /** Takes a key with its colon and the spaces after it. */
   takeKey(seen: Set<string>): string {
     const start = this.position;
     const colon = this.#colon();

@@ -8,7 +8,7 @@ export { lineAt, MalformedYaml } from "./cursor.ts";
 
 export type Outline = MappingOutline | SequenceOutline | ScalarOutline;
 
-/** Offsets into the text; `end` is behind the last character. */
+/** Offsets into the text; `end` is after the last character. */
 interface Span {
   readonly start: number;
   readonly end: number;
@@ -57,7 +57,7 @@ export function outlineYaml(text: string): { outline: Outline; version: "1.1" | 
   return { outline: root, version };
 }
 
-/** `%YAML 1.1`, which has its `---` behind it. */
+/** `%YAML 1.1`, which has its `---` after it. */
 function takeVersion(cursor: Cursor): "1.1" | "1.2" | undefined {
   if (cursor.peek() !== "%") return undefined;
   const line = /^%YAML[ \t]+1\.([12])(?=[ \t]*(?:#.*)?\n)/.exec(cursor.text.slice(cursor.position));
@@ -78,7 +78,7 @@ function scanBlock(cursor: Cursor, parent: number, depth: number): Outline {
   return scanValue(cursor, parent, depth);
 }
 
-/** A node that is no block collection, and nothing but a comment behind it on its last line. */
+/** A node that is no block collection, and nothing but a comment after it on its last line. */
 function scanValue(cursor: Cursor, parent: number, depth: number): Outline {
   cursor.refuseIndicator();
   const value = scanScalarOrFlow(cursor, parent, depth);

@@ -18,7 +18,7 @@ const EXTENSION = ".yaml";
 /** The store as the command line sees it; the daemon needs no more than ConfigReader. */
 export interface ConfigStore extends ConfigReader {
   readonly directory: string;
-  /** @throws KeyholeError `usage` for a name that is none. */
+  /** @throws KeyholeError `usage` for a name that is not one. */
   pathOf(name: string): string;
   /** Sorted names; empty if there is no directory. Says nothing of whether the files are valid. */
   list(): readonly string[];

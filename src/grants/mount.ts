@@ -128,7 +128,7 @@ const LEFT_ALONE: ReadonlySet<string> = new Set([
 
 /**
  * What a sandbox's environment needs, in the order in which a person reads it. An empty variable counts as unset for the
- * SDKs (botocore 1.43 looks at whether AWS_CONTAINER_* and AWS_CREDENTIAL_FILE are there, but only behind the profile,
+ * SDKs (botocore 1.43 looks at whether AWS_CONTAINER_* and AWS_CREDENTIAL_FILE are there, but only after the profile,
  * whose failure it does not pass over), and takes the place of one that the image or the pod has.
  *
  * @param seen where the sandbox sees the directory

@@ -15,7 +15,7 @@ export interface PolicyChoice {
   readonly policyArns: readonly string[];
 }
 
-/** For help texts and completions; `pin-ip` takes networks behind a `=`. */
+/** For help texts and completions; `pin-ip` takes networks after a `=`. */
 export const presetNames = ["read-only", "no-escalation", "pin-ip"] as const;
 
 const PRESETS_HINT = "keyhole grant add --help";

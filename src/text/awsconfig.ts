@@ -7,7 +7,7 @@ interface AwsConfig {
   readonly comment: string;
   /** The words of `credential_process`; undefined where `settings` has other credentials. */
   readonly process: readonly string[] | undefined;
-  /** Left out where it is none. */
+  /** Left out where it is not the name of a region. */
   readonly region: string | undefined;
   /** Of the default profile, in the format of the file. */
   readonly settings?: string;
@@ -19,7 +19,7 @@ interface AwsConfig {
 export function formatAwsConfig({ comment, process, region, settings = "", others = "" }: AwsConfig): string {
   const lines = process === undefined ? [] : [formatProcess(process)];
   if (region !== undefined && /^[a-z0-9-]+$/.test(region)) lines.push(`region = ${region}`);
-  // One spelling: both at once break the SDK for JavaScript v2, the other is none to the one for PHP, and all take this.
+  // One spelling: both at once break the SDK for JavaScript v2, the SDK for PHP does not know the other, and all take this.
   return `# ${comment}\n\n[profile default]\n${lines.join("\n")}\n${settings}${others}`;
 }
 

@@ -1,7 +1,7 @@
 // Lines out of a pipe.
 
 /**
- * The lines of a stream of UTF-8, without what stands behind the last newline.
+ * The lines of a stream of UTF-8, without what follows the last newline.
  *
  * @throws RangeError for a line of more than `longest` bytes; whatever the stream throws.
  */

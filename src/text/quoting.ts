@@ -18,7 +18,7 @@ export function quotePosix(word: string): string {
 /**
  * A word of `credential_process`, which some SDKs give to `sh -c` and others split as Python's shlex does
  * (src/DESIGN.md#delivery). Double quotes mean the same to both, unless one of these characters stands between them; and a `#` or `;`
- * behind a space begins a comment for some readers of the file. Bare where that means the same: some readers show the
+ * after a space begins a comment for some readers of the file. Bare where that means the same: some readers show the
  * quotes to a shell, some take them off themselves. Undefined for a word that cannot be said.
  */
 export function quoteForProcess(word: string): string | undefined {

@@ -154,7 +154,7 @@ describe("one thing wrong gives one problem with line and key", () => {
     ["DurationSeconds: 1.5", "AssumeRole.DurationSeconds must be a whole number of seconds"],
     ["DurationSeconds: 0", "AssumeRole.DurationSeconds must be a whole number of seconds above 0"],
     ["DurationSeconds: 43201", "AssumeRole.DurationSeconds must be at most 43200"],
-    ["Policy: {a: b}", "AssumeRole.Policy must be JSON as text; put it in single quotes or behind `|`"],
+    ["Policy: {a: b}", "AssumeRole.Policy must be JSON as text; put it in single quotes or after `|`"],
     ["Policy: not json", "AssumeRole.Policy must be a JSON object"],
     ["Policy: '[]'", "AssumeRole.Policy must be a JSON object"],
     ["PolicyArns: x", "AssumeRole.PolicyArns must be a list"],

@@ -80,7 +80,7 @@ describe("what would be read wrongly is refused by line", () => {
     ["a colon within a value", "a: b: c", "1: a colon and a space within a value; quote the value"],
     ["a flow mapping without spaces", "a: {b:c}", "1: a key without a colon and a space"],
     ["a pair in a flow list", "a: [b: c]", '1: something that is neither "," nor "]"; quote the value'],
-    ["a text behind a quoted one", "a: 'x' y", "1: something behind the end of a value; quote the whole value"],
+    ["a text behind a quoted one", "a: 'x' y", "1: something after the end of a value; quote the whole value"],
     ["a quote without end", "a: 1\nb: 'x", "2: a quote that does not end"],
     ["a bracket without end", "a: [1,\n", "2: a bracket that does not close"],
     ["a line that is no key", "a: b\nc", "2: a line that is no `key: value`"],

@@ -66,7 +66,7 @@ const PLAIN = /^[\w.@+=/-]+$/;
 /**
  * What may stand for the word that is being typed: what the scripts ask. Starts no daemon.
  *
- * @param words those behind `keyhole`, the last being typed; `""` is an empty one, which Windows PowerShell cannot pass
+ * @param words those after `keyhole`, the last being typed; `""` is an empty one, which Windows PowerShell cannot pass
  * @returns none where the shell knows better: paths, and the words of another program
  */
 async function candidatesFor(words: readonly string[], world: World): Promise<readonly Candidate[]> {
@@ -78,7 +78,7 @@ async function candidatesFor(words: readonly string[], world: World): Promise<re
     const found = await offers(before, current, world);
     return found.filter(({ word }) => word.startsWith(current) && PLAIN.test(word));
   } catch {
-    // A command that is none, a directory that cannot be read: there is nothing to offer.
+    // An unknown command, or a directory that cannot be read: there is nothing to offer.
     return [];
   }
 }

@@ -39,7 +39,7 @@ export async function listAccountRoles(session: string, sources: Sources, contex
   const found = new Map<string, AccountRole>();
   for (const account of await ask("accounts", "accountList", {})) {
     const id = textIn(account, "accountId");
-    // What is none would be another line of ~/.aws/config.
+    // Another text would be a line of ~/.aws/config of its own.
     if (id === undefined || !/^\d{12}$/.test(id)) continue;
     for (const each of await ask("roles", "roleList", { account_id: id })) {
       const role = textIn(each, "roleName");

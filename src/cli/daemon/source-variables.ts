@@ -1,4 +1,4 @@
-// What a daemon is told of this caller's source credentials, to whom it may be told, and whether a session has the same.
+// What the client tells a daemon of its source credentials, which daemons it may tell, and whether a session has the same.
 import type { Link } from "../../client/asking.ts";
 import { selectPortable, selectSourceEnvironment } from "../../environment.ts";
 import { KeyholeError } from "../../errors.ts";

@@ -78,7 +78,7 @@ export function invokeFence(grant: GrantInfo, host: RecipeHost): Invocation {
   return withSettings("fence", grant, { network, filesystem }, asShell);
 }
 
-/** What stands behind `--` fence 0.1.5 joins without quotes. */
+/** fence 0.1.5 joins the words after `--` without quotes. */
 function asShell(words: readonly string[]): string[] {
   return ["-c", words.map(quotePosix).join(" ")];
 }

@@ -49,7 +49,7 @@ function deliveryOf({ deliver }: GrantInfo): Delivery {
   return deliveries.find((each) => each === deliver) ?? "socket";
 }
 
-/** What is run in the sandbox: where a grant signs, behind what carries its requests. */
+/** What is run in the sandbox: where a grant signs, after the words that carry its requests. */
 export function carried(grant: GrantInfo, words: readonly string[]): readonly string[] {
   return grant.sign === undefined ? words : [`${targetOf(grant)}/keyhole`, "relay", "--", ...words];
 }

@@ -39,7 +39,11 @@ export async function choose(asked: Asked, context: Context): Promise<Choice> {
   if (!isEngine(name) && asked.image !== undefined)
     throw new KeyholeError("usage", `--image is for docker and podman, not for ${name}`, "keyhole run --help");
   if (name === "none" && asked.options.length > 0)
-    throw new KeyholeError("usage", "--tool-option is for a sandbox, and --in none is none", "keyhole run --help");
+    throw new KeyholeError(
+      "usage",
+      "--tool-option is for a sandbox, and --in none has no sandbox",
+      "keyhole run --help",
+    );
   return { name, image, options: [...kept, ...asked.options] };
 }
 

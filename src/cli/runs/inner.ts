@@ -1,4 +1,4 @@
-// The program behind a sandbox's own processes: most of those die of a signal, or let the program die, and pass none on.
+// The program below a sandbox's own processes, most of which end by a signal, or end the program, and pass no signal on.
 import { readdirSync, readFileSync } from "node:fs";
 import { baseOf } from "../../paths.ts";
 
@@ -28,7 +28,7 @@ export function findInner(pid: number, words: readonly string[], look: ReadProce
   return undefined;
 }
 
-/** `#!/usr/bin/env node` makes `node /opt/claude …` of `claude …`; a shell's `-c claude` is none. */
+/** `#!/usr/bin/env node` makes `node /opt/claude …` of `claude …`; a shell's `-c claude` does not count. */
 function runs(words: readonly string[], wanted: readonly string[]): boolean {
   const [program = "", ...parameters] = wanted;
   return [0, 1, 2].some((at) => {

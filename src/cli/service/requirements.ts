@@ -59,7 +59,7 @@ export function checkExecutable(path: string, owners: readonly number[]): void {
   }
 }
 
-/** With another hint than `chmod`: the mode of /tmp is right. @param writers of whom there should be none */
+/** With another hint than `chmod`: the mode of /tmp is right. @param writers the write bits of a mode that must not be set */
 function refuseWriters(path: string, writers: number, hint: string): void {
   if (writers === 0) return;
   throw new KeyholeError("unsafe-path", `${path} can be written by others`, hint);

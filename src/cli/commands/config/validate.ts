@@ -30,7 +30,7 @@ interface Inspected extends Omit<Finding, "source"> {
   readonly config: Config | undefined;
 }
 
-/** A profile that gives no credentials is a problem of the config that names it; what a shell selects is none. */
+/** A profile that gives no credentials is a problem of the config that names it; what a shell selects is not. */
 function withSource({ config, ...finding }: Inspected, { sources, refusals }: AwsFiles): Finding {
   if (config === undefined) return { ...finding, source: undefined };
   try {
