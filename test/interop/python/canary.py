@@ -63,7 +63,7 @@ def call(title, signature):
     """@returns the error that the SDK shows"""
     service, operation = title.split(":")
     config = Config(
-        inject_host_prefix=False, retries={"max_attempts": 0}, parameter_validation=False, signature_version=signature
+        inject_host_prefix=False, parameter_validation=False, signature_version=signature
     )
     client = boto3.client(service, config=config)
     model = client.meta.service_model.operation_model(operation)
