@@ -64,6 +64,6 @@ function refuseLong(name: string, { AssumeRole }: Config, source: Config | undef
   );
 }
 
-function editOf(name: string): string {
+export function editOf(name: string): string {
   return `keyhole config update -n ${name}`;
 }

@@ -10,7 +10,7 @@ import { quotePosix } from "../text/quoting.ts";
 import { didYouMean } from "../text/suggest.ts";
 import type { ConfigReader, Source, StoredConfig } from "./config.ts";
 import { parseConfig, type ParsedFile } from "./parse.ts";
-import { readSources } from "./sources.ts";
+import { editOf, readSources } from "./sources.ts";
 import { decodeYaml, MalformedYaml, YAML_LIMIT } from "./yaml.ts";
 
 const EXTENSION = ".yaml";
@@ -75,12 +75,21 @@ export function openConfigStore(directory: string, uid: number = process.getuid?
   }
 
   function check(name: string, text: string, planned: ReadonlyMap<string, string> = new Map()): void {
-    readSources(name, parseConfig(text, name).config, (other) => {
+    const { config } = parseConfig(text, name);
+    const readPlanned = (other: string) => {
       const own = planned.get(other);
       return own === undefined
         ? readAlone(other)
         : { name: other, config: parseConfig(own, other).config, revision: "" };
-    });
+    };
+    try {
+      readSources(name, config, readPlanned);
+    } catch (error) {
+      // What is not saved cannot be edited by its name.
+      const isNew = resolveLink(pathOf(name), uid) === undefined;
+      if (!isNew || !(error instanceof KeyholeError) || error.hint?.startsWith(editOf(name)) !== true) throw error;
+      throw new KeyholeError(error.kind, error.message, "keyhole config list");
+    }
   }
 
   return {

@@ -197,6 +197,14 @@ describe("revision", () => {
 });
 
 describe("saving", () => {
+  test("what is refused for its Source is not to be edited where it was never saved", () => {
+    const store = openConfigStore(directory);
+    const text = `${TEXT}Source: gone\n`;
+    expect(thrownBy(() => store.save("new", text, false))).toMatchObject({ hint: "keyhole config list" });
+    put("new");
+    expect(thrownBy(() => store.save("new", text, true))).toMatchObject({ hint: "keyhole config update -n new" });
+  });
+
   test("makes private directories and a private file, byte for byte", () => {
     const old = process.umask(0);
     try {

@@ -79,7 +79,8 @@ const LONGEST_NAME = 128;
 
 /** `büro` becomes `buro`, `team a/Admin` becomes `team-a-Admin`. */
 function plainName(profile: string): string {
-  if (isConfigName(profile)) return profile;
+  // One that begins with a hyphen would have to be said as `-n=--help`.
+  if (isConfigName(profile) && !profile.startsWith("-")) return profile;
   const ascii = profile.normalize("NFKD").replaceAll(/\p{M}+/gu, "");
   return ascii.replaceAll(/[^\w-]+/g, "-").replaceAll(/^-+|-+$/g, "") || "profile";
 }

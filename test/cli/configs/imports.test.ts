@@ -22,15 +22,17 @@ function plan(config: string, trustsCommands = false, credentials = "") {
 }
 
 test("what may not stand in a config's name becomes a hyphen, and no two configs have one name", () => {
-  const names = configNames(["team a", "team/a", "büro", "team-a", "--", "€", "x".repeat(200)], "p-");
+  const names = configNames(["team a", "team/a", "büro", "team-a", "--", "--help", "€", "x".repeat(200)], "p-");
   expect([...names]).toEqual([
     ["team-a", "p-team-a"],
-    ["--", "p---"],
     ["x".repeat(200), `p-${"x".repeat(126)}`],
     ["team a", "p-team-a-2"],
     ["team/a", "p-team-a-3"],
     ["büro", "p-buro"],
-    ["€", "p-profile"],
+    // A command line would take it for an option.
+    ["--", "p-profile"],
+    ["--help", "p-help"],
+    ["€", "p-profile-2"],
   ]);
 });
 
