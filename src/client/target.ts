@@ -2,6 +2,7 @@
 import { codeOf } from "../errors.ts";
 import { directoryOf } from "../paths.ts";
 import type { Settings } from "../settings.ts";
+import { lane } from "./express.ts";
 
 /**
  * `own`: a control socket, whose daemon may be started. `grant`: answers Fetch alone, and is never started. `unknown`: a
@@ -17,10 +18,6 @@ export interface Target {
 /** Not imported, as it costs 1.5 ms; process.getBuiltinModule costs as much again. */
 const fs = () => require("node:fs") as typeof import("node:fs");
 
-/** The names of a grant's socket and AWS config in its directory, beside the executable. */
-const GRANT_SOCKET = "sock";
-const GRANT_CONFIG = "aws-config";
-
 /** Modes of a control socket, its owner's or a group's; a grant's is 0666, and a relay's may be anything. */
 const CONTROL_MODES: readonly number[] = [0o600, 0o660];
 
@@ -33,7 +30,7 @@ export function findTarget(settings: Settings, executable: string | undefined): 
   const { socket, sharedSocket } = settings.paths;
   if (settings.isSocketNamed) return { path: socket, kind: socket === sharedSocket ? "shared" : kindOf(socket) };
   const directory = executable && grantDirectoryOf(executable);
-  if (directory) return { path: `${directory}/${GRANT_SOCKET}`, kind: "grant" };
+  if (directory) return { path: `${directory}/${lane.grantSocket}`, kind: "grant" };
   return { path: socket, kind: "own" };
 }
 
@@ -102,11 +99,11 @@ function isThere(path: string): boolean {
  */
 export function grantDirectoryOf(executable: string): string | undefined {
   const directory = directoryOf(executable);
-  return isSpecial(`${directory}/${GRANT_SOCKET}`) || isGrantDirectory(directory) ? directory : undefined;
+  return isSpecial(`${directory}/${lane.grantSocket}`) || isGrantDirectory(directory) ? directory : undefined;
 }
 
 function isGrantDirectory(directory: string): boolean {
-  return Bun.file(`${directory}/${GRANT_CONFIG}`).size > 0;
+  return Bun.file(`${directory}/${lane.grantConfig}`).size > 0;
 }
 
 /** Whether there is something, and no regular file. Without node:fs, which costs 1.5 ms: every client asks this. */

@@ -126,19 +126,12 @@ export async function askIfKnown<Answer>(ask: () => Promise<Answer>): Promise<An
 /** All of a session, without its credentials. */
 export function sessionToJson(session: SessionInfo) {
   return {
-    config: session.config,
-    accessKeyId: session.accessKeyId,
-    roleArn: session.roleArn,
-    source: session.source,
+    ...session,
     issuedAt: formatInstant(session.issuedAt),
     expiresAt: formatInstant(session.expiresAt),
     renewAt: formatInstant(session.renewAt),
     addedAt: formatInstant(session.addedAt),
     usedAt: formatInstant(session.usedAt),
-    failures: session.failures,
-    lastError: session.lastError,
-    pinned: session.pinned,
-    notes: session.notes,
   };
 }
 
