@@ -69,9 +69,11 @@ export function invokeFirejail(grant: GrantInfo, host: RecipeHost): Invocation {
       ["--blacklist=${HOME}/.aws"],
       ...placesBeside(directory, host).map((path) => [`--blacklist=${path}`]),
       ...variablesFor(grant).map((pair) => [`--env=${pair.join("=")}`]),
+      // A sandbox whose requests are signed needs no network of its own.
+      ...(grant.sign === undefined ? [] : [["--net=none"]]),
     ],
     settings: undefined,
-    program: (words) => ["--", ...words],
+    program: (words) => ["--", ...carried(grant, words)],
   };
 }
 

@@ -58,7 +58,11 @@ export function carried(grant: GrantInfo, words: readonly string[]): readonly st
 export function refuseSigning(grant: GrantInfo, tool: string): void {
   if (grant.sign === undefined) return;
   const message = `there is no recipe for ${tool} of a grant that signs`;
-  throw new KeyholeError("usage", message, "keyhole grant show NAME --for docker, podman, gvisor, bwrap or srt");
+  throw new KeyholeError(
+    "usage",
+    message,
+    "keyhole grant show NAME --for docker, podman, gvisor, bwrap, firejail or srt",
+  );
 }
 
 /** What of this user's a tool leaves open that hides only what it is told to. */

@@ -115,7 +115,7 @@ const table = {
   },
   firejail: {
     deliver: either,
-    signs: undefined,
+    signs: "by socket",
     isAtHost: true,
     inherits: true,
     showsAll: false,

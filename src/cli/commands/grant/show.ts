@@ -13,7 +13,7 @@ const SEEN =
   "a sandbox that sees your other processes in /proc can read this directory's path there, and use the grant";
 
 /** Whose recipes carry requests to a grant that signs. */
-const SIGNING_TOOLS: ReadonlySet<string> = new Set(["docker", "podman", "gvisor", "bwrap", "srt"]);
+const SIGNING_TOOLS: ReadonlySet<string> = new Set(["docker", "podman", "gvisor", "bwrap", "firejail", "srt"]);
 
 export const show = defineCommand({
   meta: { name: "grant show", description: "Show a grant, or how a tool is given it" },
