@@ -228,12 +228,21 @@ export function socketOfHome(environment: Environment): string | undefined {
   return home && `${home}${lane.homeSocket}`;
 }
 
-/** The frame of a message whose request is a name. */
-export function encodeNamed(message: number, text: string): Uint8Array {
-  const name = new TextEncoder().encode(text);
-  const size = [name.length >> 8, name.length & 255];
-  const [high, low] = [(name.length + 4) >> 8, (name.length + 4) & 255];
-  return Uint8Array.of(0, 0, high, low, lane.version, message, ...size, ...name);
+/**
+ * The frame of a message whose request is a name. Without TextEncoder, whose first use costs 0.3 ms of a start.
+ *
+ * @param name a byte for each character
+ */
+export function encodeNamed(message: number, name: string): Uint8Array {
+  const frame = new Uint8Array(8 + name.length);
+  frame[2] = (4 + name.length) >> 8;
+  frame[3] = 4 + name.length;
+  frame[4] = lane.version;
+  frame[5] = message;
+  frame[6] = name.length >> 8;
+  frame[7] = name.length;
+  for (let at = 0; at < name.length; at += 1) frame[8 + at] = name.charCodeAt(at);
+  return frame;
 }
 
 /** A grant's credentials; undefined where no daemon was reached, which the command line proper tries again for a while. */

@@ -15,10 +15,8 @@ export async function promptOf(environment: Environment): Promise<string | undef
   if (!config || /[^\w+.%:-]/.test(config) || !socket?.startsWith("/") || environment["KEYHOLE_DISABLE"])
     return undefined;
   const given = environment[SHELL_SESSION];
-  const request = encodeNamed(
-    TIME_LEFT,
-    given?.startsWith(`${config} (`) === true ? given : sessionOf(config, environment),
-  );
+  const session = given?.startsWith(`${config} (`) === true ? given : sessionOf(config, environment);
+  const request = encodeNamed(TIME_LEFT, Buffer.from(session).toString("latin1"));
   if (!(await isOwnControlSocket(socket))) return undefined;
   const left = await ask({ unix: socket }, { request, deadline: DEADLINE, silence: DEADLINE, read: readTimeLeft });
   return typeof left === "number" ? `${config} ${formatLeft(left)}` : undefined;
