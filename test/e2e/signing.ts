@@ -22,6 +22,8 @@ export type Signing = Awaited<ReturnType<typeof startSigning>>;
 /** Use with `await using`. */
 export async function startSigning({ words = "", answer, certificate, prepare }: SigningOptions = {}) {
   const machine = await createHost();
+  // The proxy keeps what misses its endpoint from leaving the machine.
+  machine.environment["NO_PROXY"] = "127.0.0.1";
   prepare?.(machine);
   const upstream = await startUpstream(machine, answer, certificate);
   const settings = [`Sign.endpoint_url=${upstream.url}`, "STS.region_name=eu-west-1"];
