@@ -363,7 +363,7 @@ test("AWS is reached through the proxy of the owner's variables, of which no pas
       await using it = await startSigning({
         certificate: generateCertificate(),
         answer: (_, response) => void response.end(answer),
-        prepare: ({ environment }) => void Object.assign(environment, variables),
+        prepare: ({ environment }) => void Object.assign(environment, { NO_PROXY: "" }, variables),
       });
       const { stdout, stderr } = await it.run([process.execPath, "-e", script]);
       expect({ said: stdout.trimEnd(), stderr }).toEqual({ said, stderr: "" });
