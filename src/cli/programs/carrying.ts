@@ -7,7 +7,7 @@ import type { Environment } from "../../environment.ts";
 import { proxiesOf, proxyFor } from "../../sources/sts/proxy.ts";
 
 const ADDRESS = "127.0.0.1";
-/** Bytes that are sent again until the first answer: who listens there may hand over to another, and has read none of them. */
+/** Bytes that are sent again until they are read: the daemon, which listens there first, hands over to a signer. */
 const KEPT = 1024 * 1024;
 /** Attempts, and milliseconds between them: a signer needs some 50 ms to start. */
 const ATTEMPTS = 100;
@@ -67,7 +67,8 @@ function tunnel(proxy: URL, port: number, handlers: Handlers): Promise<unknown> 
         opened.terminate();
         return;
       }
-      opened.reload({ socket: handlers });
+      // Its reset is not the grant's.
+      opened.reload({ socket: { ...handlers, close: (closed) => handlers.close(closed) } });
       void handlers.open(opened);
       if (end + 4 < head.length) void handlers.data(opened, Buffer.from(head.slice(end + 4), "latin1"));
     },
@@ -131,6 +132,8 @@ interface Client {
 /** One side of what is carried. Bun's own sockets: those of node:net take half as much time again for each byte. */
 class Side {
   #waiting: Uint8Array[] = [];
+  /** Whether its kernel took anything. */
+  hasTaken = false;
   #ending: "shutdown" | "end" | undefined;
   readonly socket: Bun.Socket<never>;
 
@@ -142,6 +145,7 @@ class Side {
   write(bytes: Uint8Array): boolean {
     // Bun says -1 of a socket that is closed.
     const written = this.#waiting.length > 0 ? 0 : Math.max(0, this.socket.write(bytes));
+    this.hasTaken ||= written > 0;
     if (written < bytes.length) this.#waiting.push(bytes.subarray(written));
     return this.#waiting.length === 0;
   }
@@ -165,7 +169,7 @@ class Side {
 
 function connect(socket: unknown, reach: Reach): Client {
   const client = new Side(socket);
-  /** Sent, and not known to be read; undefined where it is too much to be sent again, or was answered. */
+  /** Sent, and not known to be read; undefined where it is too much to be sent again, or was read. */
   let kept: Uint8Array[] | undefined = [];
   let length = 0;
   let attempts = 0;
@@ -192,7 +196,11 @@ function connect(socket: unknown, reach: Reach): Client {
       drain: () => {
         if (upstream?.drain() === true) client.socket.resume();
       },
-      close: lost,
+      close: (_, reason) => {
+        // Linux says ECONNRESET where some were not read. A request that was read whole may have been done: never twice.
+        if (upstream?.hasTaken === true && codeOf(reason) !== "ECONNRESET") kept = undefined;
+        lost();
+      },
       error: (opened) => opened.terminate(),
     }).catch(lost);
   }

@@ -147,18 +147,34 @@ describe("to the grant's socket", () => {
     client.destroy();
   });
 
-  test("what was not answered is sent again, and what was answered is not", async () => {
+  test("what was not read is sent again, and what was read is not", async () => {
     const got: string[] = [];
-    const client = await carried((socket) => {
-      socket.once("data", (bytes) => {
-        got.push(bytes.toString());
-        if (got.length < 3) socket.destroy();
-        else socket.end("answer");
-      });
+    let connections = 0;
+    const server = Bun.listen({
+      unix: join(directory, "sign"),
+      socket: {
+        open: (socket) => {
+          connections += 1;
+          if (connections === 3) return;
+          // As the daemon, which reads nothing of what comes before its signer listens.
+          socket.pause();
+          setTimeout(() => socket.terminate(), connections === 1 ? 0 : 20);
+        },
+        // As a signer that is killed when it has passed a request on.
+        data: (socket, bytes) => {
+          got.push(bytes.toString());
+          socket.terminate();
+        },
+      },
     });
-    client.write("GET /");
-    expect((await readAll(client)).toString()).toBe("answer");
-    expect(got).toEqual(["GET /", "GET /", "GET /"]);
+    const port = await listen(() => undefined);
+    servers.pop()?.close();
+    stop = carry(port, await wayTo(directory, port, {}));
+    const client = net.connect(port, "127.0.0.1").on("error", () => undefined);
+    client.write("POST /");
+    expect((await readAll(client)).toString()).toBe("");
+    expect([got, connections]).toEqual([["POST /"], 3]);
+    server.stop(true);
   });
 
   test("an end of the grant ends a client that still sends", async () => {
