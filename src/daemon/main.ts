@@ -1,5 +1,5 @@
 // `keyhole --daemon`: reads its words, hardens the process, and serves.
-import { readFileSync } from "node:fs";
+import { ftruncateSync, readFileSync } from "node:fs";
 import { parseArguments } from "../arguments.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { keyholeErrorOf } from "../errors.ts";
@@ -61,6 +61,17 @@ function readKeys(): SourceEnvironment {
     return JSON.parse(readFileSync(0, "utf8")) as SourceEnvironment;
   } catch {
     return {};
+  } finally {
+    wipe(0);
+  }
+}
+
+/** Bun gives a child's input as a file in memory, which would keep the keys for as long as the daemon has it open. */
+function wipe(descriptor: number): void {
+  try {
+    ftruncateSync(descriptor);
+  } catch {
+    // A pipe is empty once it has been read.
   }
 }
 

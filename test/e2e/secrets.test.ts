@@ -1,7 +1,16 @@
 // Canaries in everything secret that keyhole touches, every command and many failures run with them, and then a search:
 // on disk, in the log, on stdout and stderr, and in the arguments and environments of other processes.
 import { expect, test } from "bun:test";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Key } from "../sts/server.ts";
@@ -319,5 +328,27 @@ test("a keyhole in a requester's profile asks the requester's daemon, not the on
     expect(source).toBe(base.access_key);
   } finally {
     await machine.keyhole(`--socket-path ${other} daemon stop`);
+  }
+});
+
+test("a daemon keeps no file of the keys that it was launched with", async () => {
+  await using machine = await createMachine();
+  // Bun gives a child its input as a file in memory; that of a daemon is not to be read by a test.
+  const input = join(machine.home, "input");
+  writeFileSync(input, `{"AWS_SECRET_ACCESS_KEY":"${secretKey()}"}\n`);
+  const descriptor = openSync(input, "r+");
+  const child = Bun.spawn([executable, "--daemon", "--launched"], {
+    env: { HOME: machine.home },
+    stdin: descriptor,
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  closeSync(descriptor);
+  try {
+    for await (const _ of child.stdout) break;
+    expect(readFileSync(input, "utf8")).toBe("");
+  } finally {
+    child.kill();
+    await child.exited;
   }
 });
