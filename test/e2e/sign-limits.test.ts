@@ -115,18 +115,23 @@ test("32 uploads at once arrive whole", async () => {
   for (const { socket } of uploads) socket.destroy();
 }, 60_000);
 
+const kill = (it: Awaited<ReturnType<typeof begin>>) => Promise.resolve(void process.kill(it.signer()!, "SIGKILL"));
+/** More than the relay would send again by itself. */
+const LARGE = 4 * 2 ** 20;
+
 describe("in the middle of an upload, which then fails without an answer, as SDKs retry", () => {
-  test.each<[string, (it: Awaited<ReturnType<typeof begin>>) => Promise<void>]>([
-    ["a signer that is killed", (it) => Promise.resolve(void process.kill(it.signer()!, "SIGKILL"))],
-    ["a restart of the daemon", async ({ machine }) => void (await machine.keyhole("daemon restart"))],
+  test.each<[string, number, (it: Awaited<ReturnType<typeof begin>>) => Promise<void>]>([
+    ["a signer that is killed", LARGE, kill],
+    // The relay would have all of it to send again, and must not: it was read.
+    ["a signer that is killed in a small one", 10, kill],
+    ["a restart of the daemon", LARGE, async ({ machine }) => void (await machine.keyhole("daemon restart"))],
   ])(
     "%s leaves the next request be",
-    async (_, end) => {
+    async (_, sent, end) => {
       await using it = await begin();
       const to = { port: await it.relay(), host: "127.0.0.1" };
-      // More than the relay would send again by itself.
-      const upload = open(to, `${it.head("large", 2 ** 30)}${"x".repeat(4 * 2 ** 20)}`);
-      await until(() => it.upstream.begun() === 1 && upload.socket.bytesWritten > 4 * 2 ** 20);
+      const upload = open(to, `${it.head("large", 2 ** 30)}${"x".repeat(sent)}`);
+      await until(() => it.upstream.begun() === 1 && upload.socket.bytesWritten > sent);
       await until(() => upload.socket.writableLength === 0);
       const former = it.signer()!;
       await end(it);
