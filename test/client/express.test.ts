@@ -308,6 +308,8 @@ describe.each(Object.entries(lanes))("%s", (_lane, ask) => {
     [false, { AWS_CONFIG_FILE: given, AWS_SHARED_CREDENTIALS_FILE: "/r/credentials" }],
     [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/credentials.mine" }],
     [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/d" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/" }],
+    [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/r" }],
     [false, { AWS_SHARED_CREDENTIALS_FILE: "/r/run/x/credentials" }],
     [false, { AWS_SHARED_CREDENTIALS_FILE: "credentials" }],
     [false, { AWS_CONFIG_FILE: given, KEYHOLE_SOURCE_GIVEN: "" }],

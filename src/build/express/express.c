@@ -190,9 +190,10 @@ static int take(const char **slot, const char *value) { return !value || (!*slot
 static int are_given(const char *config, const char *credentials, const char *given) {
   const char *name = given = given ? given : "";
   if (config && *config && !equals(config, given)) return 0;
+  if (!credentials || !*credentials) return 1;
   for (const char *at = given; *at; at++) name = *at == '/' ? at + 1 : name;
-  for (; credentials && given < name && *given == *credentials; given++) credentials++;
-  return !credentials || !*credentials || (given == name && equals(credentials, GIVEN_CREDENTIALS));
+  for (; given < name && *given == *credentials; given++) credentials++;
+  return given == name && equals(credentials, GIVEN_CREDENTIALS);
 }
 /* False where the environment decides what is not decided here. */
 static int read_environment(char **environment, struct question *question) {
