@@ -185,7 +185,6 @@ static int decides(const char *list, const char *variable) {
 }
 /* False for a second value: a variable that stands there twice may mean one thing here and another to Bun. */
 static int take(const char **slot, const char *value) { return !value || (!*slot && (*slot = value)); }
-
 /* Whether both files, where they are named, are those that keyhole gave: beside the config that of credentials. */
 static int are_given(const char *config, const char *credentials, const char *given) {
   const char *name = given = given ? given : "";
