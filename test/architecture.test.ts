@@ -205,6 +205,8 @@ const walls: readonly Wall[] = [
       "errors.ts",
       "grants/grant.ts",
       "native/load.ts",
+      // Who connected.
+      "native/native.ts",
       "server/descriptors.ts",
       // Which process has its port.
       "server/peer-program.ts",

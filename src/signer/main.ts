@@ -8,6 +8,7 @@ import { listenerAt } from "../server/peer-program.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { createRateLimiter } from "../server/ratelimiter.ts";
 import { loadHardened } from "../native/load.ts";
+import { identifyPeer, type Native, type PeerIdentity } from "../native/native.ts";
 import { readLines } from "../text/lines.ts";
 import { OTHER_BUILD } from "../sources/sts/worker-protocol.ts";
 import { build } from "../version.ts";
@@ -40,9 +41,9 @@ const SOCKET_MODE = 0o666;
 export async function main(daemonBuild: string | undefined): Promise<void> {
   if (daemonBuild !== build) process.exit(OTHER_BUILD);
   const descriptors = descriptorLimit();
-  loadHardened();
+  const native = loadHardened();
   try {
-    await serveGrant(Math.max(1, Math.min(MOST_CONNECTIONS, Math.floor((descriptors - RESERVED) / 2))));
+    await serveGrant(native, Math.max(1, Math.min(MOST_CONNECTIONS, Math.floor((descriptors - RESERVED) / 2))));
   } catch {
     // Not a daemon's lines: a person who typed them learns nothing of what stands here.
     process.exit(1);
@@ -51,7 +52,7 @@ export async function main(daemonBuild: string | undefined): Promise<void> {
 }
 
 /** @param most connections at once */
-async function serveGrant(most: number): Promise<void> {
+async function serveGrant(native: Native, most: number): Promise<void> {
   const lines = readLines(Bun.stdin.stream(), LARGEST_LINE);
   const start = JSON.parse((await lines.next()).value as string) as SignerStart;
   const output = Bun.stdout.writer();
@@ -61,7 +62,10 @@ async function serveGrant(most: number): Promise<void> {
   };
   const questions = createQuestions();
   const gathered = gather((entries) => say({ record: entries }));
-  const signer = signerOf(start, most, questions, say, gathered.add);
+  const signer = signerOf(start, most, questions, say, {
+    record: gathered.add,
+    identify: (socket) => peerAt(socket, native),
+  });
   const servers: net.Server[] = [];
   let open = 0;
   const listen = (options: net.ListenOptions) =>
@@ -105,12 +109,18 @@ function failureOf(error: unknown, port: number | undefined): string {
   return `port ${port} of 127.0.0.1 is taken${owner === undefined ? "" : ` by process ${owner}`}`;
 }
 
+/** Of a port the kernel does not say it. */
+function peerAt(socket: net.Socket, native: Native): PeerIdentity | undefined {
+  const { _handle: handle } = socket as unknown as { readonly _handle: object | null };
+  return handle === null || socket.remoteAddress !== undefined ? undefined : identifyPeer(native, handle);
+}
+
 function signerOf(
   { dummy, policy, endpoints, proxies, verify, rate }: SignerStart,
   most: number,
   questions: ReturnType<typeof createQuestions>,
   say: (message: FromSigner) => void,
-  record: (entry: Entry) => void,
+  { record, identify }: Pick<Signer, "record" | "identify">,
 ): Signer {
   const limiter = createRateLimiter({ rate, clock: systemClock, most: MOST_WAITING, patience: LONGEST_WAIT });
   let known: { readonly keys: Keys; readonly expiresAt: number; readonly at: number } | undefined;
@@ -134,6 +144,7 @@ function signerOf(
     budget: new Budget(),
     now: () => systemClock.wall(),
     record,
+    identify,
     take: async () => {
       await limiter.take();
     },

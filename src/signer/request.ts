@@ -1,4 +1,6 @@
 // What happens to a request: its signature is checked, its operation judged, and what may pass is signed anew.
+import type net from "node:net";
+import type { PeerIdentity } from "../native/native.ts";
 import { codeOf } from "../errors.ts";
 import { type Budget, readWhole, TooLarge, WrongHash, WrongLength } from "./body.ts";
 import { ChunkError } from "./chunks.ts";
@@ -19,6 +21,8 @@ const MOST_RECORDED = 1_100;
 
 /** One line of the audit. */
 export interface Entry {
+  /** Undefined over a port, which does not tell. */
+  readonly peer: PeerIdentity | undefined;
   readonly operation: string | undefined;
   readonly resource: string | undefined;
   readonly region: string | undefined;
@@ -44,6 +48,8 @@ export interface Signer {
   /** Asks the owner. */
   confirm(operation: string, resource: string | undefined): Promise<boolean>;
   record(entry: Entry): void;
+  /** Who connected. */
+  identify(socket: net.Socket): PeerIdentity | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
   readonly budget: Budget;
@@ -64,7 +70,7 @@ export interface Progress {
   refused: Entry["refused"];
 }
 
-export async function serve(signer: Signer, exchange: Exchange): Promise<void> {
+export async function serve(signer: Signer, exchange: Exchange, peer: PeerIdentity | undefined): Promise<void> {
   const began = signer.now();
   const progress: Progress = {
     services: [],
@@ -87,6 +93,7 @@ export async function serve(signer: Signer, exchange: Exchange): Promise<void> {
     else await refuse(exchange, failure, progress.services[0]);
   } finally {
     signer.record({
+      peer,
       operation: cut(progress.named.map(({ operation }) => operation.title).join(" or ") || undefined),
       resource: cut(progress.resources?.join(" ")),
       region: cut(progress.region),

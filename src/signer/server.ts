@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import type { Duplex } from "node:stream";
+import type { PeerIdentity } from "../native/native.ts";
 import { bypassParser, MOST_HELD } from "./bypass.ts";
 import { type Exchange, exchangeOf, type Outgoing } from "./exchange.ts";
 import { type Signer, serve } from "./request.ts";
@@ -20,10 +21,11 @@ const MAX_HEADERS = 64 * 1024;
  * @returns a server that listens nowhere yet
  */
 export function createServer(signer: Signer, most: number, patience = PATIENCE): net.Server {
-  const begun = new WeakMap<object, (outgoing: Outgoing) => void>();
-  const handle = (connection: object | undefined, outgoing: Outgoing, exchange: Exchange) => {
-    if (connection !== undefined) begun.get(connection)?.(outgoing);
-    serve(signer, exchange).catch(() => exchange.cut());
+  const known = new WeakMap<object, Connection>();
+  const handle = (on: object | undefined, outgoing: Outgoing, exchange: Exchange) => {
+    const connection = on === undefined ? undefined : known.get(on);
+    connection?.begins(outgoing);
+    serve(signer, exchange, connection?.peer).catch(() => exchange.cut());
   };
   const latestOn = new WeakMap<object, IncomingMessage>();
   const one = http.createServer({ maxHeaderSize: MAX_HEADERS, requestTimeout: 0, keepAliveTimeout: patience });
@@ -56,14 +58,14 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
       socket.destroy();
       return;
     }
-    const begins = endIdle(socket, patience);
-    begun.set(socket, begins);
+    const connection = { begins: endIdle(socket, patience), peer: signer.identify(socket) };
+    known.set(socket, connection);
     socket.once("data", (bytes) => {
       socket.pause();
       socket.unshift(bytes);
       // "PRI * HTTP/2.0": no request of HTTP/1.1 begins with these.
       if (bytes.toString("latin1", 0, 3) === "PRI") {
-        two.once("session", (session) => begun.set(session, begins));
+        two.once("session", (session) => known.set(session, connection));
         two.emit("connection", socket);
       } else {
         one.emit("connection", socket);
@@ -77,6 +79,12 @@ export function createServer(signer: Signer, most: number, patience = PATIENCE):
     });
   });
   return server;
+}
+
+interface Connection {
+  /** Is told of each request, by its answer. */
+  readonly begins: (outgoing: Outgoing) => void;
+  readonly peer: PeerIdentity | undefined;
 }
 
 const refuse = (socket: Duplex, status: string) =>

@@ -444,6 +444,11 @@ test("the audit has a line for each request, and no secret", async () => {
   });
   expect(lines.toReversed()).toMatchObject([
     {
+      peer: {
+        uid: process.getuid!(),
+        gid: process.getgid!(),
+        pid: it.relay.pid,
+      },
       operation: "s3:GetObject",
       resource: "bucket/key",
       region: "eu-west-1",

@@ -38,6 +38,7 @@ async function begin(upstream: (socket: net.Socket) => void, patience?: number) 
     take: () => Promise.resolve(),
     confirm: () => Promise.resolve(true),
     record: (entry) => void entries.push(entry),
+    identify: () => undefined,
     now: Date.now,
     budget: new Budget(),
     wayTo: createWays(true, { https: undefined, http: undefined, no: "" }, 256),

@@ -15,6 +15,7 @@ import { openBinding } from "../../server/socket.ts";
 import type { EndpointSettings } from "../../signer/host.ts";
 import { type FromSigner, LARGEST_LINE, type SignerStart, type ToSigner } from "../../signer/protocol.ts";
 import type { Entry } from "../../signer/request.ts";
+import { peerOf } from "../../server/peers.ts";
 import { readLines } from "../../text/lines.ts";
 import { overBase } from "../../environment.ts";
 import { proxiesOf } from "../../sources/sts/proxy.ts";
@@ -299,7 +300,7 @@ export async function openSigning(
   }
 
   function write(entry: Entry): void {
-    const { refused, operation, resource, region, status, bytesUp, bytesDown, ms, requestId } = entry;
+    const { peer, refused, operation, resource, region, status, bytesUp, bytesDown, ms, requestId } = entry;
     if (refused !== undefined) live.refusals += 1;
     else live.grant = { ...live.grant, uses: live.grant.uses + 1 };
     const counts = [operation, refused && `refused: ${refused}`].flatMap((each) => each ?? []);
@@ -316,6 +317,7 @@ export async function openSigning(
       config,
       roleArn: live.roleArn,
       sessionName,
+      peer: peer && peerOf(peer),
       operation,
       resource,
       region,
