@@ -92,8 +92,8 @@ export function createWays(verify: string | boolean, proxies: Proxies, most: num
 export function unreachable(proxy: string, error: unknown): Unreachable {
   const { statusCode } = error as { readonly statusCode?: unknown };
   return new Unreachable(
-    typeof statusCode === "number"
-      ? `the proxy ${proxy} does not let keyhole through (${statusCode})`
+    Number.isInteger(statusCode)
+      ? `the proxy ${proxy} does not let keyhole through (${String(statusCode)})`
       : `${codeOf(error) ?? "the connection failed"} through the proxy ${proxy}`,
   );
 }

@@ -90,6 +90,12 @@ describe("a proxy", () => {
     expect(heads[1]).toStartWith(`PUT http://${HOST}:9000${WRITTEN.path} HTTP/1.1\r\nhost: ${HOST}\r\n`);
   });
 
+  test("that answers no HTTP has no status", async () => {
+    const { address } = await startStub("SSH-2.0-OpenSSH_9.6\r\n\r\n");
+    const wayTo = createWays(true, { ...NONE, https: `http://${address}` }, 4);
+    expect(await ask(wayTo(AWS))).toBe(`ERR_PROXY_TUNNEL through the proxy ${address}`);
+  });
+
   test("that is not there is named", async () => {
     const wayTo = createWays(true, { ...NONE, https: "user:canary@127.0.0.1:1" }, 4);
     expect(await ask(wayTo(AWS))).toBe("ECONNREFUSED through the proxy 127.0.0.1:1");
