@@ -34,12 +34,14 @@ export function nameOperations(request: Asked, services: readonly Service[]): re
   const targets = request.headers.filter(([name]) => name === "x-amz-target").map(([, value]) => value);
   for (const target of targets) add(byTarget(target, services));
   if (services.some(takesForms)) {
-    if (isUnreadable(request, services)) return [];
-    const fields = [...parseQuery(request.query), ...formOf(request, services)];
+    const isForm = mayBeForm(request, services);
+    const form = isForm ? request.body : undefined;
+    if (form !== undefined && isUnreadable(request, form)) return [];
+    const fields = [...parseQuery(request.query), ...(form === undefined ? [] : fieldsOf(form))];
     const version = only(fields, "Version");
     const actions = fields.filter(([name]) => name.toLowerCase() === "action").map(([, value]) => value);
     // It says that it is a form, and that it is none.
-    if (actions.length > 0 && !mayBeForm(request, services)) return [];
+    if (actions.length > 0 && !isForm) return [];
     for (const action of new Set(actions)) add(byName(action, services, version));
   }
   // Whatever is before it: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html. A key of S3 is no path.
@@ -67,18 +69,15 @@ function mayBeForm(request: Request, services: readonly Service[]): boolean {
 const MOST_FIELDS = 100_000;
 
 /** A form that AWS may read as other text than we do, or that is made to be read for long. */
-function isUnreadable(request: Asked, services: readonly Service[]): boolean {
-  if (request.body === undefined || request.body.length === 0 || !mayBeForm(request, services)) return false;
+function isUnreadable(request: Request, form: Buffer): boolean {
+  if (form.length === 0) return false;
   const type = headerOf(request, "content-type");
   const isPlain = /^(?:application\/x-www-form-urlencoded\s*(?:;\s*charset="?utf-?8"?\s*)?)?$/.test(type);
-  return !isPlain || headerOf(request, "content-encoding") !== "" || hasManyFields(request.body);
+  return !isPlain || headerOf(request, "content-encoding") !== "" || hasManyFields(form);
 }
 
 /** `+` is a space in a form. */
-const formOf = (request: Asked, services: readonly Service[]) =>
-  request.body !== undefined && mayBeForm(request, services)
-    ? parseQuery(Buffer.from(request.body).toString("latin1").replaceAll("+", "%20"))
-    : [];
+const fieldsOf = (form: Buffer) => parseQuery(Buffer.from(form).toString("latin1").replaceAll("+", "%20"));
 
 function hasManyFields(body: Buffer): boolean {
   let count = 1;

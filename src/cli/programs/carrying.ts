@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { codeOf, KeyholeError } from "../../errors.ts";
 import { listenerAt } from "../../server/peer-program.ts";
 import type { Environment } from "../../environment.ts";
-import { proxiesOf, proxyFor } from "../../sources/sts/proxy.ts";
+import { proxiesOf, proxyAuthorizationOf, proxyFor } from "../../sources/sts/proxy.ts";
 
 const ADDRESS = "127.0.0.1";
 /** Bytes that are sent again until they are read: the daemon, which listens there first, hands over to a signer. */
@@ -52,9 +52,9 @@ async function forbidsUnixSockets(directory: string): Promise<boolean> {
 
 /** RFC 9110, section 9.3.6. The proxy's answer has no body, so that what follows its head is the grant's. */
 function tunnel(proxy: URL, port: number, handlers: Handlers): Promise<unknown> {
-  const user = [proxy.username, proxy.password].map(decodeURIComponent).join(":");
+  const authorization = proxyAuthorizationOf(proxy);
   const lines = [`CONNECT ${ADDRESS}:${port} HTTP/1.1`, `Host: ${ADDRESS}:${port}`];
-  if (user !== ":") lines.push(`Proxy-Authorization: Basic ${Buffer.from(user).toString("base64")}`);
+  if (authorization !== undefined) lines.push(`Proxy-Authorization: ${authorization}`);
   let head = "";
   const socket: Handlers = {
     ...handlers,
